@@ -1,0 +1,41 @@
+PYTHON ?= python3
+UV = $(shell command -v uv || echo .venv/bin/uv)
+READY = .venv/ready
+RUN = $(CURDIR)/.venv/bin
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+train: $(READY) ## the main job on embedded defaults, offline: 3 minutes on 2 cores (ARGS="task=segmentation" changes it)
+	$(RUN)/candelabra train $(ARGS)
+
+test: $(READY) ## all tests but the slow ones
+	$(RUN)/pytest $(ARGS)
+
+test-all: $(READY) ## the slow ones too
+	$(RUN)/pytest -m "slow or not slow" $(ARGS)
+
+check: $(READY) ## lint, format and types
+	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
+
+format: $(READY) ## bring the code into shape
+	$(RUN)/ruff check --fix . && $(RUN)/ruff format .
+
+lock: $(READY) ## resolve the exact versions again
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
+
+setup: $(READY) ## the environment alone, in .venv
+
+$(READY): requirements.lock pyproject.toml
+	@test -x .venv/bin/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "candelabra needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || uv venv --python $(PYTHON) .venv
+	@command -v uv >/dev/null || test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
+	@echo "installing exact versions from requirements.lock into .venv"
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --python .venv/bin/python -r requirements.lock \
+		&& $$uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@touch $(READY)
+
+.PHONY: help train test test-all check format lock setup
