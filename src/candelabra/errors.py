@@ -1,0 +1,21 @@
+"""The one error that the command line catches and prints as a sentence."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CandelabraError(ValueError):
+    """What the user typed or gave cannot be used; the message says what is allowed and what to do."""
+
+
+def nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:
+    """Lists `allowed` in words for an error message, the names nearest to `word` first.
+
+    >>> nearest("resnet5O", ["alexnet", "resnet50", "vgg16"])
+    'resnet50, alexnet, vgg16'
+    """
+    names = list(allowed)
+    close = get_close_matches(word, names, n=most, cutoff=0.5)
+    listed = close + [name for name in names if name not in close]
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,67 @@
+"""The words of the house as types: what a sample holds, what a data set labels, what a backbone returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NotRequired, Self, TypedDict
+
+from torch import Tensor
+
+TARGETS = ("label", "box", "keypoints", "mask")
+UNLABELLED = -1  # a class that nobody gave
+IGNORED = 255  # a mask pixel that nobody gave
+
+
+class Sample(TypedDict):
+    """One item of a data set; a batch adds a leading N.
+
+    A target that a data set labels is in every sample; where one sample lacks it, its values say so.
+    """
+
+    image: Tensor  # (3, H, W) uint8, or float in [0, 1]; how it is normalised is the backbone's business
+    label: NotRequired[Tensor]  # () int64, -1 where not labelled; multi-label: (C,) float32 of 0 and 1, NaN
+    box: NotRequired[Tensor]  # (4,) float32 XYXY pixels, NaN where not labelled
+    keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
+    mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
+
+
+class Features(NamedTuple):
+    """What a backbone makes of images (N, 3, H, W)."""
+
+    maps: list[Tensor]  # (N, channels[i], about H / strides[i], W / strides[i]), finest first
+    final: Tensor  # (N, num_features, h, w): what the backbone's own pooling and classifier would have read
+    size: tuple[int, int]  # (H, W) of the images, in pixels
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a data set labels, and the names it gives.
+
+    Args:
+        classes: names of the classes of `label`; empty where images carry no class.
+        multilabel: several classes may hold for one image.
+        box: each image has at most one box.
+        keypoints: names of the points; empty where there are none.
+        mirror: for each point, the index of the point it becomes in a mirror image (left eye <-> right eye).
+        normalizer: the two points whose distance makes the keypoint error relative (outer eye corners, say);
+            empty for the diagonal of the image.
+        mask_classes: names of the classes of `mask`, in the order of their index.
+    """
+
+    classes: tuple[str, ...] = ()
+    multilabel: bool = False
+    box: bool = False
+    keypoints: tuple[str, ...] = ()
+    mirror: tuple[int, ...] = ()
+    normalizer: tuple[int, ...] = ()
+    mask_classes: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that are labelled, in the order of `TARGETS`."""
+        given = (bool(self.classes), self.box, bool(self.keypoints), bool(self.mask_classes))
+        return tuple(target for target, there in zip(TARGETS, given, strict=True) if there)
+
+    @classmethod
+    def restore(cls, plain: Mapping[str, Any]) -> Self:
+        """Builds it again from `dataclasses.asdict`, as a checkpoint keeps it."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
