@@ -1,0 +1,74 @@
+"""Backbones of torchvision, for the architectures that timm lacks: AlexNet and GoogLeNet."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from candelabra.backbones.backbone import Backbone, divide, fit_channels
+from candelabra.backbones.weights import from_url, load_file, source_of
+from candelabra.errors import CandelabraError, nearest
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class Torchvision(Backbone):
+    """A torchvision model up to its last feature map; its parameters keep torchvision's own names.
+
+    Args:
+        name: torchvision's name of the architecture.
+        nodes: the modules whose outputs are the maps, finest first; the last is also `final`.
+        strides: the stride of each map, in pixels.
+        weights: auto or hub (torchvision's ImageNet weights), none, or the path of a file of weights.
+        in_channels: channels of the images; other than 3 adapts the pretrained filters.
+        mean, std: per channel, for images in [0, 1].
+        options: further arguments of torchvision's builder.
+
+    Raises:
+        CandelabraError: torchvision has no such model, or the weights are not to be had.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Sequence[str],
+        strides: Sequence[int],
+        weights: str = "auto",
+        in_channels: int = 3,
+        mean: Sequence[float] = IMAGENET[0],
+        std: Sequence[float] = IMAGENET[1],
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        known = torchvision.models.list_models(module=torchvision.models)
+        if name not in known:
+            raise CandelabraError(
+                f"backbone.name={name} is not a model of torchvision; the nearest are {nearest(name, known)}."
+            )
+        super().__init__(fit_channels(mean, in_channels), fit_channels(std, in_channels))
+        full = torchvision.models.get_model(name, weights=None, **(options or {}))
+        if in_channels != 3:
+            first = next(child for child in full.modules() if isinstance(child, nn.Conv2d))
+            shape = (first.out_channels, in_channels, *first.weight.shape[2:])
+            first.weight, first.in_channels = nn.Parameter(first.weight.new_empty(shape)), in_channels
+            first.reset_parameters()
+        self.network = create_feature_extractor(full, {node: str(i) for i, node in enumerate(nodes)})
+        source = source_of(weights, None)
+        if source == "hub":
+            source = str(from_url(torchvision.models.get_model_weights(name).DEFAULT.url, name))
+        if source != "none":
+            load_file(self.network, Path(source))
+        self.strides = list(strides)
+        with torch.no_grad():
+            maps, _ = self.eval().extract(torch.zeros(1, in_channels, 128, 128))
+        self.train()
+        self.channels = [features.shape[1] for features in maps]
+        self.num_features = self.channels[-1]
+        self.stages = divide(self.network, nodes)
+
+    def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        maps = list(self.network(images).values())
+        return maps, maps[-1]

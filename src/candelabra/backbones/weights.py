@@ -1,0 +1,169 @@
+"""Where pretrained weights come from: a bundled package, the hub, or a file. Nothing here executes a pickle."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import timm.models
+import torch
+from torch import Tensor, nn
+
+from candelabra.errors import CandelabraError
+
+HUB_SECONDS = 4.0  # a hub that gives no answer for so long counts as out of reach
+PREFIXES = ("backbone.network.", "network.", "module.", "model.")
+
+
+def source_of(weights: str, bundled: str | None) -> str:
+    """The one place `weights` stands for: bundled, hub, none, or the path of a file.
+
+    Raises:
+        CandelabraError: no such package or file.
+    """
+    if weights == "auto":
+        return "bundled" if bundled and find_spec(bundled) else "hub"
+    if weights == "bundled" and not (bundled and find_spec(bundled)):
+        missing = f"the package {bundled} is not installed" if bundled else "no package ships weights for it"
+        raise CandelabraError(
+            f"backbone.weights=bundled: {missing}; allowed here are hub, none or a file (backbone=efficientnet_lite0 "
+            "has bundled weights)."
+        )
+    if weights not in ("bundled", "hub", "none") and not Path(weights).is_file():
+        raise CandelabraError(
+            f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, or the path of a file of "
+            "weights (safetensors or a plain state dict)."
+        )
+    return weights
+
+
+def load_bundled(network: nn.Module, package: str) -> None:
+    """Loads the state dict that a package ships; it holds the network's tensors in order, under other names."""
+    path = next(Path(str(entry)) for entry in files(package).joinpath("models").iterdir())
+    given = timm.models.load_state_dict(str(path))
+    expected = network.state_dict()
+    # Equal endings and shapes in equal order: tf_efficientnet_lite0 was checked to name a palace and a daisy.
+    for (name, tensor), (theirs, value) in zip(expected.items(), given.items(), strict=False):
+        if name.split(".")[-1] != theirs.split(".")[-1] or tensor.shape[2:] != value.shape[2:]:
+            raise CandelabraError(f"The weights in {package} do not fit: {theirs} stands where {name} belongs.")
+    load_state(network, dict(zip(expected, given.values(), strict=False)), path)
+
+
+def load_file(network: nn.Module, path: Path) -> None:
+    """Loads a file of weights in timm's or torchvision's names, or a trunk or a checkpoint of ours.
+
+    Raises:
+        CandelabraError: the file cannot be read as plain tensors, or does not fit the network.
+    """
+    try:
+        state = timm.models.load_state_dict(str(path))
+    except Exception as error:
+        raise CandelabraError(
+            f"backbone.weights={path} cannot be read as a plain state dict or safetensors "
+            f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."
+        ) from error
+    load_state(network, state, path)
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Copies a state dict into a network whose classifier may be missing; first filters are adapted (timm's way)."""
+    expected = network.state_dict()
+    found: dict[str, Tensor] = {}
+    for prefix in ("", *PREFIXES):
+        stripped = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if len(stripped.keys() & expected.keys()) > len(found):
+            found = {key: value for key, value in stripped.items() if key in expected}
+    first = next(name for name, tensor in expected.items() if tensor.ndim == 4)
+    if first in found and found[first].shape != expected[first].shape:
+        found[first] = timm.models.adapt_input_conv(expected[first].shape[1], found[first])
+    missing = [name for name in expected if name not in found]
+    unlike = [name for name in found if found[name].shape != expected[name].shape]
+    if missing or unlike:
+        raise CandelabraError(
+            f"{path} does not fit this backbone: {len(missing)} of its {len(expected)} tensors are missing"
+            f"{f' ({missing[0]}, ...)' if missing else ''} and {len(unlike)} have another shape"
+            f"{f' ({unlike[0]}, ...)' if unlike else ''}; choose the backbone the weights were trained with."
+        )
+    network.load_state_dict(found)
+
+
+def from_hugging_face(config: Mapping[str, Any]) -> Path:
+    """The file of a timm model's weights, from the cache or else from the Hugging Face hub.
+
+    Raises:
+        CandelabraError: it is not cached and the hub cannot be reached.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repository, architecture = config.get("hf_hub_id"), config["architecture"]
+    if not repository:
+        raise CandelabraError(f"timm has no weights for {architecture}; {_ways_out(architecture)}")
+    names = [config["hf_hub_filename"]] if config.get("hf_hub_filename") else ["model.safetensors", "pytorch_model.bin"]
+    for name in names:
+        cached = huggingface_hub.try_to_load_from_cache(repository, name)
+        if isinstance(cached, str):
+            return Path(cached)
+    _must_reach(huggingface_hub.constants.ENDPOINT, architecture)
+    problem: Exception | None = None
+    for name in names:
+        try:
+            return Path(huggingface_hub.hf_hub_download(repository, name, etag_timeout=HUB_SECONDS))
+        except (OSError, HfHubHTTPError, ValueError) as error:
+            problem = error
+    raise CandelabraError(
+        f"The weights of {architecture} could not be fetched from {repository} ({type(problem).__name__}); "
+        + _ways_out(architecture)
+    ) from problem
+
+
+def from_url(url: str, architecture: str) -> Path:
+    """The file of a torchvision model's weights, from torch's cache or else from its address."""
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
+    if path.is_file():
+        return path
+    _must_reach(url, architecture)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
+    except (OSError, RuntimeError) as error:
+        raise CandelabraError(
+            f"The weights of {architecture} could not be fetched ({error}); {_ways_out(architecture)}"
+        ) from error
+    return path
+
+
+def _ways_out(architecture: str) -> str:
+    return (
+        "three ways out: go online (or point HF_ENDPOINT or HTTPS_PROXY at what can be reached), give a file with "
+        f"backbone.weights=<file of {architecture}>, or start from other weights: backbone=efficientnet_lite0 "
+        "(bundled, no network needed) or backbone.weights=none."
+    )
+
+
+def _must_reach(url: str, architecture: str) -> None:
+    """Fails within seconds where a plain download would wait for minutes."""
+    answered: list[bool] = []
+
+    def ask() -> None:
+        try:
+            urlopen(Request(url, method="HEAD"), timeout=HUB_SECONDS).close()
+        except HTTPError:
+            pass  # an answer all the same
+        except OSError:
+            return
+        answered.append(True)
+
+    thread = Thread(target=ask, daemon=True)  # a name look-up has no timeout of its own
+    thread.start()
+    thread.join(HUB_SECONDS)
+    if not answered:
+        raise CandelabraError(
+            f"The weights of {architecture} are not on this machine and {urlsplit(url).hostname} does not answer; "
+            + _ways_out(architecture)
+        )

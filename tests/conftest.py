@@ -1,0 +1,66 @@
+"""Fixtures: tiny runs, offline, on one thread a worker."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true", "MPLBACKEND": "agg"}
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from candelabra.backbones import Timm
+from candelabra.cli import CONF
+
+REAL = Path(__file__).parents[2] / "shared" / "data"
+TINY = (
+    "backbone=test_resnet",
+    "backbone.weights=none",
+    "finetune=scratch",
+    "data.size=64",
+    "data.batch_size=16",
+    "data.workers=0",
+    "trainer=cpu",
+    "trainer.precision=32-true",
+    "trainer.enable_progress_bar=false",
+    "logger=csv",
+)
+Compose = Callable[..., DictConfig]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real") and not REAL.is_dir():
+            item.add_marker(pytest.mark.skip(reason="no real data beside the checkout"))
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no CUDA"))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Compose:
+    """Composes a command's config as the command line does; `train` runs get a tiny network and small images."""
+
+    def composed(*overrides: str, command: str = "train") -> DictConfig:
+        base = TINY if command == "train" else ()
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(command, [*base, f"folder={tmp_path / command}", *overrides])
+
+    return composed
+
+
+@pytest.fixture
+def backbone() -> Timm:
+    torch.manual_seed(0)
+    return Timm("test_resnet", weights="none")
+
+
+@pytest.fixture
+def real() -> Path:
+    """The folder of real data sets beside the checkout."""
+    return REAL
