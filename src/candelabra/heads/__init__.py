@@ -1,0 +1,10 @@
+"""Heads: the contract, and one for each target."""
+
+from candelabra.heads.box import Box
+from candelabra.heads.head import Head
+from candelabra.heads.keypoints import Keypoints
+from candelabra.heads.label import Label
+from candelabra.heads.mask import Mask
+from candelabra.heads.readers import Pooled, SoftArgmax
+
+__all__ = ["Box", "Head", "Keypoints", "Label", "Mask", "Pooled", "SoftArgmax"]

@@ -1,0 +1,87 @@
+"""The head for `box`: where the one object of an image is."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+from torchvision.ops import generalized_box_iou_loss
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.heads.head import Head, need
+from candelabra.heads.readers import SoftArgmax
+from candelabra.types import Features, Labels
+
+
+class Box(Head):
+    """Finds the left-, top-, right- and bottommost point and joins them; outputs are (N, 4) XYXY in image sides.
+
+    Args:
+        backbone, labels: what to read from; the data must label boxes.
+        reader: builds what reads 4 points from features: `SoftArgmax` keeps position, `Pooled` is the textbook's
+            regression on pooled or flattened features.
+        l1_weight: factor of the smooth L1 distance of the edges, in image sides.
+        giou_weight: factor of 1 - GIoU (Rezatofighi et al. 2019).
+        beta: the distance, in image sides, below which L1 is smooth.
+    """
+
+    target: ClassVar[str] = "box"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        reader: Callable[[Backbone, int], nn.Module] = SoftArgmax,
+        l1_weight: float = 5.0,
+        giou_weight: float = 2.0,
+        beta: float = 0.02,
+    ) -> None:
+        super().__init__()
+        need(labels, self.target)
+        self.reader = reader(backbone, 4)
+        self.l1_weight, self.giou_weight, self.beta = l1_weight, giou_weight, beta
+
+    def forward(self, features: Features) -> Tensor:
+        points: Tensor = self.reader(features)
+        return torch.stack([points[:, 0, 0], points[:, 1, 1], points[:, 2, 0], points[:, 3, 1]], 1)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        return ~target.isnan().any(1)
+
+    def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        wanted = torch.where(self.labelled(target)[:, None], target / scale(size, target), outputs.detach())
+        distance = F.smooth_l1_loss(outputs, wanted, reduction="none", beta=self.beta).sum(1)
+        overlap = generalized_box_iou_loss(outputs, wanted)
+        return self.l1_weight * distance + self.giou_weight * overlap
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"iou": MeanMetric(), "iou50": MeanMetric()}
+
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        labelled = self.labelled(target)
+        overlap = iou(self.predict(outputs, size)[labelled], target[labelled])
+        metrics["iou"].update(overlap)
+        metrics["iou50"].update((overlap >= 0.5).float())
+
+    def score(self, values: Mapping[str, float]) -> float:
+        return values["iou"]
+
+    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Boxes (N, 4), XYXY pixels inside the image."""
+        corners = outputs.clamp(0, 1).view(-1, 2, 2).sort(1).values.flatten(1)
+        return corners * scale(size, outputs)
+
+
+def scale(size: tuple[int, int], like: Tensor) -> Tensor:
+    """(W, H, W, H), to bring a box from image sides to pixels."""
+    return torch.tensor([size[1], size[0], size[1], size[0]], dtype=torch.float32, device=like.device)
+
+
+def iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """(n, 4) and (n, 4) XYXY -> (n,) the overlap of each pair; torchvision's `box_iou` gives all n * n."""
+    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
+    shared = (high - low).clamp(min=0).prod(1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (others[:, 2:] - others[:, :2]).prod(1)
+    return shared / (areas - shared).clamp(min=1e-6)

@@ -1,0 +1,70 @@
+"""The contract of a head: a small network on features, and all it needs to learn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from candelabra.errors import CandelabraError
+from candelabra.types import Features, Labels
+
+
+class Head(nn.Module, ABC):
+    """Features in, raw outputs out; it also knows its target, loss, metrics and decoding.
+
+    Every head is built as `Head(backbone, labels, ...)`: of the backbone it reads only channels and strides.
+
+    Attributes:
+        target: the key of the batch it learns from.
+    """
+
+    target: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, features: Features) -> Tensor:
+        """Features of N images -> raw outputs, N first, float32."""
+
+    @abstractmethod
+    def labelled(self, target: Tensor) -> Tensor:
+        """(N,) bool: which samples have a label for this head."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N,) one finite value for each sample; the value of an unlabelled sample is of no account.
+
+        Args:
+            outputs: what `forward` returned.
+            target: as in a batch, in pixels where it has a place.
+            size: (H, W) of the images.
+        """
+
+    @abstractmethod
+    def metrics(self) -> Mapping[str, Metric]:
+        """Fresh metrics by name; one whose value is no single number is kept for tables and pictures."""
+
+    @abstractmethod
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        """Updates `metrics` with the labelled samples of one batch, of which there is at least one."""
+
+    @abstractmethod
+    def score(self, values: Mapping[str, float]) -> float:
+        """The head's main metric as one number in [0, 1], higher is better; heads are averaged by it."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Raw outputs -> what people read: probabilities, pixels, class indices."""
+
+
+def need(labels: Labels, target: str) -> None:
+    """Refuses a head whose target the data set does not label.
+
+    Raises:
+        CandelabraError: the target is not among `labels.targets`.
+    """
+    if target not in labels.targets:
+        raise CandelabraError(
+            f"A {target} head needs data that label {target!r}, but these label {', '.join(labels.targets)}; choose "
+            "another task, or other data."
+        )

@@ -1,0 +1,117 @@
+"""The head for `mask`: the class of every pixel."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import ConfusionMatrix, JaccardIndex, Metric
+from torchmetrics.classification import MulticlassF1Score
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.errors import CandelabraError
+from candelabra.heads.decoders import Built, unet
+from candelabra.heads.head import Head, need
+from candelabra.losses import soft_dice
+from candelabra.types import IGNORED, Features, Labels
+
+
+class Mask(Head):
+    """Decodes the pyramid to logits (N, classes, H, W), in the size of the image whatever that is.
+
+    Args:
+        backbone, labels: what to read from, and the classes of a pixel.
+        decoder: builds the decoder from the channels of the pyramid; see `candelabra.heads.decoders`.
+        cross_entropy_weight, dice_weight: factors of the two parts of the loss.
+        class_weights: factors for the cross-entropy: one a class; balanced, which gives each class
+            1 / log(1.02 + its share of the pixels of the batch) (ENet, Paszke et al. 2016), so that small things
+            count; or null for equal weights.
+    """
+
+    target: ClassVar[str] = "mask"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        decoder: Callable[[Sequence[int]], Built] = unet,
+        cross_entropy_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        class_weights: Sequence[float] | Literal["balanced"] | None = None,
+    ) -> None:
+        super().__init__()
+        need(labels, self.target)
+        self.classes = labels.mask_classes
+        self.balanced = class_weights == "balanced"
+        given = [1.0] * len(self.classes) if class_weights is None or isinstance(class_weights, str) else class_weights
+        if len(given) != len(self.classes):
+            raise CandelabraError(
+                f"class_weights has {len(given)} numbers, but a pixel has {len(self.classes)} classes: "
+                f"{', '.join(self.classes)}; give one for each, in this order."
+            )
+        self.maps = [i for i, stride in enumerate(backbone.strides) if stride > 1]
+        strides = [backbone.strides[i] for i in self.maps]
+        # A ViT's maps share one stride: they are resampled to a pyramid (as in ViTDet, Li et al. 2022).
+        flat = len(set(strides)) < len(strides)
+        self.strides = [4 * 2**i for i in range(len(strides))] if flat else strides
+        self.decoder, width = decoder([0, *(backbone.channels[i] for i in self.maps)])
+        self.classify = nn.Conv2d(width, len(self.classes), 1)
+        self.cross_entropy_weight, self.dice_weight = cross_entropy_weight, dice_weight
+        self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
+        self.class_weights: Tensor
+
+    def forward(self, features: Features) -> Tensor:
+        height, width = (math.ceil(side / self.strides[-1]) * self.strides[-1] for side in features.size)
+        pyramid = [
+            _resample(features.maps[i], (height // stride, width // stride))
+            for i, stride in zip(self.maps, self.strides, strict=True)
+        ]
+        finest = self.strides[0] // 2  # decoders read only the size of what stands for the image
+        image = pyramid[0].new_empty((len(pyramid[0]), 0, height // finest, width // finest))
+        logits: Tensor = self.classify(self.decoder([image, *pyramid]))
+        return _resample(logits.float(), features.size)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        return (target != IGNORED).flatten(1).any(1)
+
+    def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        wanted = target.long()
+        weights = self._balanced(wanted) if self.balanced else self.class_weights
+        pixels = F.cross_entropy(outputs, wanted, weights, ignore_index=IGNORED, reduction="none")
+        entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
+        return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice(outputs.softmax(1), wanted)
+
+    def _balanced(self, target: Tensor) -> Tensor:
+        """(C,) weights whose mean over the labelled pixels is 1."""
+        counts = torch.stack([(target == index).sum() for index in range(len(self.classes))])
+        shares = counts / counts.sum().clamp(min=1)
+        weights = 1 / torch.log(1.02 + shares)
+        return weights / (weights * shares).sum().clamp(min=1e-6)
+
+    def metrics(self) -> dict[str, Metric]:
+        count = len(self.classes)
+        return {
+            "iou": JaccardIndex("multiclass", num_classes=count, ignore_index=IGNORED, validate_args=False),
+            "dice": MulticlassF1Score(count, average="macro", ignore_index=IGNORED, validate_args=False),
+            "confusion": ConfusionMatrix("multiclass", num_classes=count, ignore_index=IGNORED, validate_args=False),
+        }
+
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        shown, wanted = outputs.argmax(1), target.long()
+        for metric in metrics.values():
+            metric.update(shown, wanted)
+
+    def score(self, values: Mapping[str, float]) -> float:
+        return values["iou"]
+
+    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Class index of each pixel (N, H, W) uint8."""
+        return outputs.argmax(1).to(torch.uint8)
+
+
+def _resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)

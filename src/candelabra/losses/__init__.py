@@ -1,0 +1,6 @@
+"""Losses that torch, torchvision and segmentation-models-pytorch lack, or lack for each sample."""
+
+from candelabra.losses.dice import soft_dice
+from candelabra.losses.points import SmoothL1, Wing
+
+__all__ = ["SmoothL1", "Wing", "soft_dice"]
