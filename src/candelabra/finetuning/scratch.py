@@ -1,0 +1,15 @@
+"""From random weights."""
+
+from candelabra.finetuning.strategy import FineTuning
+
+
+class Scratch(FineTuning):
+    """Everything learns at one rate, running statistics too; meant for `backbone.weights=none`."""
+
+    keep_statistics = False
+
+    def frozen_stages(self, epoch: int, num_stages: int) -> int:
+        return 0
+
+    def lr_scale(self, stage: int, num_stages: int) -> float:
+        return 1.0
