@@ -1,0 +1,148 @@
+"""The contract of `data`: reads samples, divides them, transforms them and serves batches."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from candelabra.data import transforms
+from candelabra.data.samples import SPLITS, Samples, assign
+from candelabra.errors import CandelabraError
+from candelabra.types import Labels, Sample
+
+
+@dataclass(kw_only=True, eq=False)
+class DataModule(L.LightningDataModule, ABC):
+    """Serves batches of `Sample`; a final class says how one data set is read, and has these arguments too.
+
+    A training sample is a function of the seed, the epoch and its index alone, whatever worker or rank makes it.
+
+    Args:
+        size: side of the square images the model sees, or (H, W); in pixels.
+        batch_size: images a step, on each device.
+        workers: processes that prepare batches; null chooses by the number of processors.
+        augment: transforms of training images; see `transforms.training`.
+        flip: a mirror image means the same.
+        split: published (where the data set has one; what it lacks is drawn) or random.
+        val, test: shares of the images, where they are drawn; stratified by class.
+        seed: of splits, of the order and of augmentation.
+    """
+
+    size: int | Sequence[int] = 224
+    batch_size: int = 32
+    workers: int | None = None
+    augment: transforms.Augmentation = "light"
+    flip: bool = True
+    split: str = "published"
+    val: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if self.batch_size < 1:
+            raise CandelabraError(f"data.batch_size={self.batch_size} must be at least 1.")
+        if self.split not in ("published", "random"):
+            raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
+        sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
+        if len(sides) != 2 or min(sides) < 8:
+            raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
+        self.shape = (sides[0], sides[1])
+        self.samples: Samples | None = None
+        self.parts: Mapping[str, NDArray[np.int64]] = {}
+
+    @abstractmethod
+    def read(self) -> Samples:
+        """Reads the data set's lists and labels, no image yet.
+
+        Raises:
+            CandelabraError: the folder is missing or does not hold what is expected; the message says what to do.
+        """
+
+    def open(self) -> Samples:
+        """Reads, verifies and divides the data set; a second call returns the same.
+
+        Raises:
+            CandelabraError: see `read`, `Samples.verify` and `assign`.
+        """
+        if self.samples is None:
+            samples = self.read()
+            samples.verify()
+            self.parts = assign(samples, self.val, self.test, self.seed, self.split == "published")
+            self.pipelines = {split: transforms.evaluation(self.shape) for split in SPLITS}
+            self.pipelines["train"] = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
+            self.samples = samples
+        return self.samples
+
+    @property
+    def labels(self) -> Labels:
+        """What the data set labels."""
+        return self.open().labels
+
+    def setup(self, stage: str) -> None:
+        self.open()
+
+    def prepared(self, split: str) -> "Prepared":
+        """The transformed samples of one split."""
+        samples = self.open()
+        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        return self.loader("train")
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        return self.loader("test")
+
+    def loader(self, split: str) -> DataLoader[Sample]:
+        prepared = self.prepared(split)
+        trainer = self.trainer
+        ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        workers = default_workers() if self.workers is None else self.workers
+        return DataLoader(
+            prepared,
+            self.batch_size,
+            sampler=Keys(prepared, *ranks, shuffle=split == "train", seed=self.seed),
+            num_workers=workers,
+            persistent_workers=workers > 0 and split == "train",
+            pin_memory=torch.cuda.is_available(),
+            drop_last=split == "train" and len(prepared) >= 2 * self.batch_size,
+            multiprocessing_context="fork" if workers and os.name == "posix" else None,
+        )
+
+
+def default_workers() -> int:
+    """Processes for loading: the processors left over by the one that feeds the model, at most 8."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) - 1))
+
+
+class Prepared(Dataset[Sample]):
+    """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else."""
+
+    def __init__(self, samples: Samples, indices: NDArray[np.int64], pipeline: transforms.Pipeline, seed: int) -> None:
+        self.samples, self.indices, self.pipeline, self.seed = samples, indices, pipeline, seed
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: int) -> Sample:
+        sample = self.samples[int(self.indices[key % len(self)])]
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed(self.seed * 1_000_003 + key)
+            return self.pipeline(sample)
+
+
+class Keys(DistributedSampler[Sample]):
+    """Yields the keys of `Prepared` in an order that depends on seed and epoch; ranks share them out."""
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch * len(self.dataset)  # type: ignore[arg-type]
+        return (first + index for index in super().__iter__())
