@@ -1,0 +1,34 @@
+"""Keypoint regression: a backbone with a keypoint head."""
+
+from collections.abc import Callable
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.balancing.fixed import Fixed
+from candelabra.finetuning import FineTuning, Full
+from candelabra.heads import Head
+from candelabra.heads import Keypoints as KeypointsHead
+from candelabra.schedules import cosine
+from candelabra.tasks.task import ADAMW, MakeOptimizer, MakeScheduler, Task
+from candelabra.types import Labels
+
+
+class Keypoints(Task):
+    """Learns where named points are.
+
+    Args:
+        backbone, labels: images -> features, and the points.
+        keypoints: builds the head.
+        finetune, optimizer, scheduler: see `Task`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        keypoints: Callable[[Backbone, Labels], Head] = KeypointsHead,
+        finetune: FineTuning | None = None,
+        optimizer: MakeOptimizer = ADAMW,
+        scheduler: MakeScheduler | None = cosine,
+    ) -> None:
+        heads = {"keypoints": keypoints(backbone, labels)}
+        super().__init__(backbone, heads, Fixed(), finetune or Full(), optimizer, scheduler)

@@ -1,0 +1,48 @@
+"""Any set of heads on one backbone."""
+
+from collections.abc import Callable, Mapping
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.balancing import Balance, Fixed
+from candelabra.errors import CandelabraError
+from candelabra.finetuning import FineTuning, Full
+from candelabra.heads import Box, Head, Keypoints, Label, Mask
+from candelabra.schedules import cosine
+from candelabra.tasks.task import ADAMW, MakeOptimizer, MakeScheduler, Task
+from candelabra.types import Labels
+
+HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
+    "label": Label,
+    "box": Box,
+    "keypoints": Keypoints,
+    "mask": Mask,
+}
+
+
+class MultiTask(Task):
+    """Learns everything that the data label at once; a head whose target they lack is left out.
+
+    Args:
+        backbone, labels: images -> features, and what is labelled.
+        heads: by target, what builds each head; null leaves one out.
+        balance: how the losses become one.
+        finetune, optimizer, scheduler: see `Task`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        heads: Mapping[str, Callable[[Backbone, Labels], Head] | None] = HEADS,
+        balance: Balance | None = None,
+        finetune: FineTuning | None = None,
+        optimizer: MakeOptimizer = ADAMW,
+        scheduler: MakeScheduler | None = cosine,
+    ) -> None:
+        built = {name: head(backbone, labels) for name, head in heads.items() if head and name in labels.targets}
+        if not built:
+            raise CandelabraError(
+                f"No head is left: the data label {', '.join(labels.targets)}, the heads asked for are "
+                f"{', '.join(name for name, head in heads.items() if head) or 'none'}."
+            )
+        super().__init__(backbone, built, balance or Fixed(), finetune or Full(), optimizer, scheduler)

@@ -1,0 +1,206 @@
+"""The plumbing of every task: one backbone, a set of heads, a balance, a fine-tuning strategy."""
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torchmetrics import Metric, SumMetric
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.balancing.balance import Balance
+from candelabra.finetuning.strategy import FineTuning
+from candelabra.heads.head import Head
+from candelabra.schedules import cosine
+from candelabra.types import Features, Sample
+
+Groups = list[dict[str, Any]]
+MakeOptimizer = Callable[[Groups], Optimizer]
+MakeScheduler = Callable[[Optimizer, int], list[dict[str, Any]]]
+ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
+
+
+class Task(L.LightningModule, ABC):
+    """One `step` serves training, validation and test; final tasks say which heads there are.
+
+    Metrics are logged as `<split>/<head>/<metric>`, `val/score` is the mean of the heads' scores. `tables` keeps the
+    last values that are no single number (confusion matrices), by the same names.
+
+    Args:
+        backbone: images -> features.
+        heads: by name; a head learns from `batch[head.target]`.
+        balance: the heads' losses -> one loss.
+        finetune: which stages learn, when, how fast.
+        optimizer: parameter groups, each with its rate as a share `scale` -> optimizer.
+        scheduler: optimizer and number of steps -> Lightning's scheduler configurations; null for a constant rate.
+        recipe: plain values that rebuild this task, kept in its checkpoints.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        heads: Mapping[str, Head],
+        balance: Balance,
+        finetune: FineTuning,
+        optimizer: MakeOptimizer = ADAMW,
+        scheduler: MakeScheduler | None = cosine,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance
+        self.finetune, self.optimizer, self.scheduler = finetune, optimizer, scheduler
+        self.measures = nn.ModuleDict(
+            {split: nn.ModuleDict({name: _metrics(head) for name, head in heads.items()}) for split in ("val", "test")}
+        )
+        self.tables: dict[str, Tensor] = {}
+        self.recipe: dict[str, Any] = {}
+        self.present: set[str] = set()
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (N, 3, H, W) -> raw outputs of each head."""
+        features: Features = self.backbone(images)
+        return {name: head(features) for name, head in self._heads()}
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (N, 3, H, W) -> what people read, by head: probabilities, pixels, class indices."""
+        size = (images.shape[-2], images.shape[-1])
+        outputs: dict[str, Tensor] = self(images)
+        return {name: head.predict(outputs[name], size) for name, head in self._heads()}
+
+    def step(self, batch: Sample, split: str) -> Tensor:
+        """The joint loss of a batch; training logs losses, the other splits metrics."""
+        outputs: dict[str, Tensor] = self(batch["image"])
+        size = (batch["image"].shape[-2], batch["image"].shape[-1])
+        losses: dict[str, Tensor] = {}
+        counts: dict[str, Tensor] = {}
+        for name, head in self._heads():
+            target = _target(batch, head)
+            labelled = head.labelled(target)
+            counts[name] = labelled.sum()
+            values = head.loss(outputs[name], target, size)
+            losses[name] = torch.where(labelled, values, 0.0).sum() / counts[name].clamp(min=1)
+            if split != "train" and counts[name] > 0:
+                metrics = cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])
+                cast(Metric, metrics["count"]).update(counts[name])
+                head.measure({key: m for key, m in _items(metrics) if key != "count"}, outputs[name], target, size)
+        loss: Tensor = self.balance(losses, counts)
+        if split != "train":
+            self.log(f"{split}/loss", loss, batch_size=len(batch["image"]), sync_dist=True)
+        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
+        return loss
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        return self.step(batch, "train")
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        self.step(batch, "val")
+
+    def test_step(self, batch: Sample, batch_idx: int) -> None:
+        self.step(batch, "test")
+
+    def on_train_start(self) -> None:
+        self._freeze()  # here too: a run resumed in mid-epoch starts no epoch
+
+    def on_train_epoch_start(self) -> None:
+        self._freeze()
+
+    def on_validation_epoch_end(self) -> None:
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test")
+
+    def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        if self.training:  # still on the CPU, where looking costs no wait for the device
+            self.present |= {name for name, head in self._heads() if head.labelled(_target(batch, head)).any()}
+        return batch
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """A head that no sample of this step had a label for stays as it is: no decay, no momentum."""
+        names = list(self.heads)
+        seen = torch.tensor([float(name in self.present) for name in names])
+        if self.trainer.world_size > 1:
+            seen = self.trainer.strategy.reduce(seen.to(self.device), reduce_op="sum")
+        for name, count in zip(names, seen.tolist(), strict=True):
+            if not count:
+                self.heads[name].zero_grad(set_to_none=True)
+        self.present.clear()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(self.parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("scale")
+        if self.scheduler is None:
+            return optimizer
+        return [optimizer], self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+
+    def parameter_groups(self) -> Groups:
+        """All parameters from the first step on, whatever is frozen, grouped by rate; norms and biases do not decay.
+
+        Neighbouring stages of equal rate share a group: each group costs time in every step.
+        """
+        count = len(self.backbone.stages)
+        named: dict[str, tuple[float, list[nn.Parameter]]] = {}
+        for index, stage in enumerate(self.backbone.stages):
+            scale = self.finetune.lr_scale(index, count)
+            same = [name for name, (other, _) in named.items() if other == scale]
+            parameters = [p for module in stage for p in module.parameters(recurse=False)]
+            named.setdefault(same[-1] if same else f"backbone/stage{index}", (scale, []))[1].extend(parameters)
+        named["heads"] = (1.0, [*self.heads.parameters(), *self.balance.parameters()])
+        groups: Groups = []
+        for name, (scale, parameters) in named.items():
+            matrices = [p for p in parameters if p.ndim > 1]
+            vectors = [p for p in parameters if p.ndim <= 1]
+            if matrices:
+                groups.append({"name": name, "scale": scale, "params": matrices})
+            if vectors:
+                groups.append({"name": f"{name}/no_decay", "scale": scale, "params": vectors, "weight_decay": 0.0})
+        return groups
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["candelabra"] = self.recipe
+
+    def _freeze(self) -> None:
+        count = len(self.backbone.stages)
+        frozen = self.finetune.frozen_stages(self.current_epoch, count)
+        self.backbone.freeze(frozen, self.finetune.keep_statistics)
+
+    def _heads(self) -> list[tuple[str, Head]]:
+        return [(name, cast(Head, head)) for name, head in self.heads.items()]
+
+    def _report(self, split: str) -> None:
+        scores = []
+        for name, head in self._heads():
+            values: dict[str, float] = {}
+            metrics = dict(_items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])))
+            count = float(metrics.pop("count").compute())
+            for key, metric in metrics.items() if count else ():
+                value: Tensor = metric.compute()
+                if value.numel() == 1:
+                    values[key] = float(value)
+                    self.log(f"{split}/{name}/{key}", value.float(), rank_zero_only=False)
+                else:
+                    self.tables[f"{split}/{name}/{key}"] = value.cpu()
+            for _, metric in _items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])):
+                metric.reset()
+            if count:
+                scores.append(head.score(values))
+        if scores:
+            self.log(f"{split}/score", sum(scores) / len(scores), prog_bar=split == "val")
+
+
+def _metrics(head: Head) -> nn.ModuleDict:
+    return nn.ModuleDict({"count": SumMetric(), **head.metrics()})
+
+
+def _items(metrics: nn.ModuleDict) -> list[tuple[str, Metric]]:
+    return [(key, cast(Metric, metric)) for key, metric in metrics.items()]
+
+
+def _target(batch: Sample, head: Head) -> Tensor:
+    return cast(Tensor, cast(dict[str, Any], batch)[head.target])

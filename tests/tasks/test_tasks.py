@@ -1,0 +1,128 @@
+"""Tasks without Hydra, as a library: they learn, and their losses are joined as said."""
+
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch.optim import AdamW
+
+from candelabra.backbones import Timm
+from candelabra.balancing import Fixed, Uncertainty
+from candelabra.data import Digits, Shapes
+from candelabra.data.datamodule import DataModule
+from candelabra.errors import CandelabraError
+from candelabra.finetuning import Scratch
+from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
+from candelabra.schedules import one_cycle
+from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
+from candelabra.tasks import Keypoints as KeypointsTask
+from candelabra.types import Labels
+
+RATE = partial(AdamW, lr=4e-3)
+
+
+def fit(task: Task, data: DataModule, epochs: int) -> dict[str, float]:
+    trainer = L.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(task, data)
+    return {key: float(value) for key, value in trainer.test(task, data, verbose=False)[0].items()}
+
+
+def shapes(count: int = 700) -> Shapes:
+    return Shapes(count=count, size=48, canvas=48, batch_size=16, workers=0, seed=1)
+
+
+def tiny() -> Timm:
+    torch.manual_seed(0)
+    return Timm("test_resnet", weights="none")
+
+
+def test_classification_learns_real_digits() -> None:
+    data = Digits(size=32, canvas=32, batch_size=32, workers=0, flip=False)
+    results = fit(Classification(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4)
+    assert results["test/label/accuracy"] > 0.8
+
+
+def test_segmentation_learns() -> None:
+    data = shapes(300)
+    results = fit(Segmentation(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4)
+    assert results["test/mask/iou"] > 0.7
+
+
+def test_localization_learns_boxes_far_better_than_a_constant() -> None:
+    data = shapes()
+    task = Localization(tiny(), data.labels, label_weight=0.5, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
+    constant = constant_box_iou(data)
+    results = fit(task, data, 6)
+    assert results["test/box/iou"] > constant + 0.25
+    assert results["test/label/accuracy"] > 0.3
+
+
+def constant_box_iou(data: DataModule) -> float:
+    from candelabra.heads.box import iou
+
+    boxes = {s: torch.stack([data.prepared(s)[i]["box"] for i in range(len(data.parts[s]))]) for s in ("val", "test")}
+    mean = boxes["val"].mean(0, keepdim=True)
+    return float(iou(mean.expand_as(boxes["test"]), boxes["test"]).mean())
+
+
+def test_keypoints_learn() -> None:
+    data = shapes(500)
+    head = partial(Keypoints, reader=SoftArgmax)
+    task = KeypointsTask(tiny(), data.labels, head, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
+    assert fit(task, data, 5)["test/keypoints/nme"] < 0.06  # the centre of the image gives 0.2
+
+
+@pytest.mark.parametrize("balance", [Fixed({"mask": 2.0}), Uncertainty()])
+def test_all_heads_learn_on_one_backbone(balance: Fixed | Uncertainty) -> None:
+    data = shapes(500)
+    heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, reader=SoftArgmax), "mask": Mask}
+    task = MultiTask(tiny(), data.labels, heads, balance, Scratch(), RATE, one_cycle)
+    results = fit(task, data, 5)
+    assert results["test/mask/iou"] > 0.65
+    assert results["test/box/iou"] > 0.35
+    assert results["test/keypoints/nme"] < 0.08
+    assert 0 < results["test/score"] < 1
+
+
+def test_the_joint_loss_is_the_weighted_sum() -> None:
+    losses = {"label": torch.tensor(2.0), "box": torch.tensor(3.0)}
+    counts = {"label": torch.tensor(4), "box": torch.tensor(0)}
+    assert float(Fixed({"box": 0.5})(losses, counts)) == 3.5
+    uncertain = Uncertainty(["label", "box"])
+    uncertain(losses, counts).backward()
+    assert uncertain.log_variances["label"].grad == -1.5
+    assert uncertain.log_variances["box"].grad == 0  # it had no label: it must not look solved
+    with pytest.raises(CandelabraError, match="weight of mask"):
+        Fixed({"mask": -1})
+
+
+def test_heads_follow_the_data_or_are_refused() -> None:
+    labels = Labels(classes=("a", "b"), mask_classes=("no", "yes"))
+    assert set(MultiTask(tiny(), labels).heads) == {"label", "mask"}
+    with pytest.raises(CandelabraError, match="'box'"):
+        Localization(tiny(), labels)
+    with pytest.raises(CandelabraError, match="No head is left"):
+        MultiTask(tiny(), labels, {"box": Box})
+
+
+def test_predictions_of_images_of_any_size() -> None:
+    task = MultiTask(tiny(), shapes().labels).eval()
+    with torch.no_grad():
+        found = task.predictions(torch.randint(0, 256, (2, 3, 50, 70), dtype=torch.uint8))
+    assert found["label"].sum(1).tolist() == pytest.approx([1, 1])
+    assert {name: tuple(value.shape) for name, value in found.items()} == {
+        "label": (2, 5),
+        "box": (2, 4),
+        "keypoints": (2, 3, 2),
+        "mask": (2, 50, 70),
+    }
