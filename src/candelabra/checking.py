@@ -1,0 +1,40 @@
+"""`candelabra check`: what a data set labels, and what the model will see of it."""
+
+import json
+import logging
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+
+from candelabra.config import build, resolve
+from candelabra.data.datamodule import DataModule
+from candelabra.report import coverage, grid
+
+log = logging.getLogger(__name__)
+
+
+def check(config: DictConfig) -> None:
+    """Prints labels a target and a split, and draws training samples after their transforms.
+
+    Raises:
+        CandelabraError: the data cannot be used.
+    """
+    plain = resolve(config)
+    data: DataModule = build(plain["data"])
+    counts = coverage(data)
+    folder = Path(plain["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "counts.json").write_text(json.dumps(counts, indent=2) + "\n")
+    prepared = data.prepared("train")
+    samples = [prepared[index] for index in range(min(plain["samples"], len(prepared)))]
+    truths = [{key: value for key, value in sample.items() if key != "image"} for sample in samples]
+    images = [sample["image"].permute(1, 2, 0).numpy() for sample in samples]
+    grid(
+        images,
+        [{k: torch.as_tensor(v) for k, v in truth.items()} for truth in truths],
+        None,
+        data.labels,
+        folder / "samples.png",
+    )
+    log.info("wrote %s and %s", folder / "samples.png", folder / "counts.json")

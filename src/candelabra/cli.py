@@ -1,0 +1,198 @@
+"""The commands. Nothing heavy is imported here: help answers at once, and Hydra composes before torch is loaded."""
+
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+# A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
+CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
+COMMANDS = {
+    "train": "learn, keep the best, test it, and leave a run folder",
+    "eval": "the test numbers of a checkpoint",
+    "predict": "pictures, a table and masks for new images",
+    "check": "count a data set's labels and draw its samples",
+}
+EXAMPLES = {
+    "train": [
+        "",
+        "task=classification data=folder data.root=photos",
+        "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
+        "task=localization data=pets data.download=true task.box_weight=2",
+        "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
+        "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
+        "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
+    ],
+    "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
+    "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
+    "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
+}
+RUN = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
+
+
+def main() -> None:
+    """Entry point of `candelabra`; exits with 0, 1 (a fault of ours or of a library) or 2 (what was typed)."""
+    arguments = sys.argv[1:]
+    if RUN in os.environ and arguments[:1] == ["train"]:
+        sys.exit(_guarded(_rank))
+    if {"-sc", "--shell-completion"} & set(arguments):
+        arguments = _completed_command(arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+    elif arguments[0] == "--version":
+        from candelabra import __version__
+
+        print(f"candelabra {__version__}")
+    elif arguments[0] not in COMMANDS:
+        from candelabra.errors import nearest
+
+        print(
+            f"candelabra {arguments[0]}: no such command; allowed are {nearest(arguments[0], COMMANDS)}.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    elif {"-h", "--help"} & set(arguments):
+        print(_help(arguments[0]))
+    else:
+        sys.exit(_guarded(lambda: _compose(arguments[0], arguments[1:])))
+
+
+def _guarded(work: Any) -> int:
+    """Runs, and says in one sentence what cannot be used; CANDELABRA_TRACEBACK=1 shows where it was found."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from candelabra.errors import CandelabraError
+
+    try:
+        return int(work() or 0)
+    except (CandelabraError, HydraException, OmegaConfBaseException, PermissionError) as error:
+        if os.environ.get("CANDELABRA_TRACEBACK"):
+            traceback.print_exc()
+        print(_sentence(error), file=sys.stderr)
+        return 2
+
+
+def _compose(command: str, overrides: Sequence[str]) -> int:
+    """Lets Hydra compose conf/<command>.yaml with what was typed, then runs the command on it."""
+    import hydra
+
+    typed = sys.argv
+    codes: list[int] = []
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)
+    def job(config: Any) -> None:
+        sys.argv = typed
+        codes.append(_guarded(lambda: _dispatch(command, config)))
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words
+    sys.argv = [typed[0], *overrides]
+    job()
+    return max(codes, default=0)
+
+
+def _dispatch(command: str, config: Any) -> None:
+    import logging
+    import warnings
+
+    logging.getLogger("timm").setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
+    if command == "train":
+        from candelabra.run import train as run
+    elif command == "eval":
+        from candelabra.evaluation import evaluate as run
+    elif command == "predict":
+        from candelabra.prediction import predict as run
+    else:
+        from candelabra.checking import check as run
+    run(config)
+
+
+def _rank() -> None:
+    """A further process of a run: the same resolved config, whatever this process was told."""
+    from omegaconf import OmegaConf
+
+    _dispatch("train", OmegaConf.load(Path(os.environ[RUN], "config.yaml")))
+
+
+def _sentence(error: BaseException) -> str:
+    """What to print of an error: its own words and, where a name is wrong, the valid ones, nearest first."""
+    from hydra.errors import MissingConfigException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    from candelabra.errors import nearest
+
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not given; add {error.full_key}=<value>."
+    if isinstance(error, PermissionError):
+        return f"{error.filename} cannot be written ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={option} is not known; allowed are {nearest(option, error.options, most=40)}."
+    words = " ".join(str(error).split())
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.key is not None and cause.parent_node is not None:
+        keys = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
+        words = f"{str(error).splitlines()[0]} There is no {cause.key}; allowed are {nearest(str(cause.key), keys)}."
+    return words
+
+
+def _completed_command(arguments: list[str]) -> list[str]:
+    """Hydra's completion asks the program without its command; it stands in the line being completed."""
+    words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
+    command = next((word for word in words[1:] if word in COMMANDS), "train")
+    if arguments[0] in COMMANDS:
+        arguments = arguments[1:]
+    os.environ["COMP_LINE"] = " ".join(word for word in words if word != command)
+    return [command, *arguments]
+
+
+def _overview() -> str:
+    commands = "\n".join(f"  {name:9}{what}" for name, what in COMMANDS.items())
+    return (
+        "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
+        f"{commands}\n\n"
+        "`candelabra <command> --help` lists groups, options, keys and examples.\n"
+        'Completion in bash: eval "$(candelabra train -sc install=bash)"\n'
+    )
+
+
+def _help(command: str) -> str:
+    """Read from conf/ as text, so that it is complete and needs no library."""
+    lines = (CONF / f"{command}.yaml").read_text().splitlines()
+    groups, keys, chosen = [], [], {}
+    for line in lines:
+        if line.startswith("  - ") and ":" in line:
+            group, _, option = line[4:].partition(": ")
+            chosen[group] = option
+        elif line and not line.startswith(("#", "  -", "defaults", "folder")):
+            keys.append(f"  {line}")
+    for group, option in chosen.items():
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        if group != "hydra":
+            groups.append(f"  {group}={option}\n" + _wrapped(options))
+    examples = [f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command]]
+    parts = [
+        [lines[0].removeprefix("# ")],
+        ["Examples", *examples],
+        ["Groups, each group=option; a key of a group as group.key=value", *groups],
+        ["Keys", *keys],
+        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _wrapped(words: Sequence[str]) -> str:
+    import textwrap
+
+    indent = " " * 6
+    return textwrap.fill(", ".join(words), 112, initial_indent=indent, subsequent_indent=indent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`candelabra eval`: the numbers of a checkpoint on the data it names, or where those have moved."""
+
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from candelabra.config import build, resolve
+from candelabra.data.datamodule import DataModule
+from candelabra.errors import CandelabraError
+from candelabra.report import print_results
+from candelabra.run import load_task, make_trainer
+
+
+def evaluate(config: DictConfig) -> None:
+    """Measures a checkpoint on one split and writes `results.json`.
+
+    Raises:
+        CandelabraError: the checkpoint or the data cannot be used.
+    """
+    plain = resolve(config)
+    if plain["split"] not in ("train", "val", "test"):
+        raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
+    task = load_task(plain["checkpoint"])
+    trained = task.recipe["config"]
+    changes = {key: value for key, value in plain["data"].items() if value is not None}
+    data: DataModule = build({**trained["data"], **changes})
+    if data.labels.targets != _labels(task):
+        raise CandelabraError(
+            f"These data label {', '.join(data.labels.targets)}, but the checkpoint was trained on "
+            f"{', '.join(_labels(task))}; give the data it was trained on with data.root=<folder>."
+        )
+    node = plain["trainer"]
+    node["precision"] = node["precision"] or trained["trainer"]["precision"]
+    trainer = make_trainer(node, logger=False, enable_checkpointing=False)
+    data.open()
+    data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented
+    values = trainer.test(task, dataloaders=data.loader(plain["split"]), verbose=False)[0]
+    results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
+    folder = Path(plain["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    print_results(results, folder)
+
+
+def _labels(task: object) -> tuple[str, ...]:
+    from candelabra.tasks.task import Task
+    from candelabra.types import Labels
+
+    assert isinstance(task, Task)
+    return Labels.restore(task.recipe["labels"]).targets

@@ -1,0 +1,172 @@
+"""`candelabra predict`: what a trained model says of images of any size, as pictures, a table and masks."""
+
+import csv
+import glob
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from candelabra.config import resolve
+from candelabra.data import transforms
+from candelabra.data.images import find_images, read_image
+from candelabra.data.samples import as_tensor, sample
+from candelabra.errors import CandelabraError
+from candelabra.report import draw, save_masks
+from candelabra.run import load_task, make_trainer
+from candelabra.tasks.task import Task
+from candelabra.types import Labels
+
+log = logging.getLogger(__name__)
+Item = tuple[int, Tensor, tuple[int, int], str]
+
+
+def predict(config: DictConfig) -> None:
+    """Writes predictions.csv, pictures/ and masks/; goes on past unreadable files and lists them in unreadable.csv.
+
+    Raises:
+        CandelabraError: there is no image, or the checkpoint cannot be used.
+    """
+    plain = resolve(config)
+    paths = sources(plain["source"])
+    task = load_task(plain["checkpoint"])
+    trained = task.recipe["config"]
+    side = trained["data"]["size"]
+    labels = Labels.restore(task.recipe["labels"])
+    node = plain["trainer"]
+    node["precision"] = node["precision"] or trained["trainer"]["precision"]
+    trainer = make_trainer(node, logger=False, enable_checkpointing=False)
+    device = trainer.strategy.root_device
+    task.to(device)
+    folder = Path(plain["folder"])
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    files = Files(paths, (side, side) if isinstance(side, int) else (side[0], side[1]))
+    loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
+    unreadable: list[tuple[Path, str]] = []
+    names = _unique(paths)
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(_header(task, labels))
+        for items in tqdm(loader, desc="predicting", unit="batch"):
+            unreadable += [(paths[index], problem) for index, _, _, problem in items if problem]
+            good = [item for item in items if not item[3]]
+            for (index, *_), found in zip(good, _predictions(task, trainer, good), strict=True):
+                table.writerow([str(paths[index]), *_row(task, found, labels)])
+                if "mask" in found:
+                    save_masks(found["mask"], folder / "masks" / f"{names[index]}.png")
+                if index < plain["pictures"]:
+                    draw(read_image(paths[index]), found, labels).save(folder / "pictures" / f"{names[index]}.jpg")
+    if unreadable:
+        with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("image", "problem"), *unreadable])
+        log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
+    log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
+
+
+def sources(source: str | Sequence[str]) -> list[Path]:
+    """The images that files, folders and globs stand for, in order, each once.
+
+    Raises:
+        CandelabraError: one of them stands for nothing.
+    """
+    found: dict[Path, None] = {}
+    for one in [source] if isinstance(source, str) else source:
+        path = Path(one)
+        if path.is_dir():
+            images = list(find_images(path))
+        elif path.is_file():
+            images = [path]
+        else:
+            images = [Path(match) for match in sorted(glob.glob(str(one), recursive=True)) if Path(match).is_file()]
+        if not images:
+            raise CandelabraError(f"source={one} is no image, no folder with images and no glob that matches any.")
+        found |= dict.fromkeys(images)
+    return list(found)
+
+
+class Files(Dataset[Item]):
+    """Image files, ready for the model: index, image (3, H, W), size (H, W) of the file, and what is wrong with it.
+
+    Args:
+        paths: of the files.
+        size: (H, W) that the model was trained on.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: tuple[int, int]) -> None:
+        self.paths, self.pipeline = paths, transforms.evaluation(size)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Item:
+        try:
+            image = as_tensor(read_image(self.paths[index]))
+        except CandelabraError as error:
+            return index, torch.empty(0), (0, 0), str(error)
+        return index, self.pipeline(sample(image))["image"], (image.shape[-2], image.shape[-1]), ""
+
+
+def _predictions(task: Task, trainer: Any, items: Sequence[Item]) -> Iterator[dict[str, Tensor]]:
+    """What the heads say of each image, in the pixels of its file."""
+    if not items:
+        return
+    images = torch.stack([image for _, image, _, _ in items]).to(trainer.strategy.root_device)
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        found = task.predictions(images)
+    height, width = images.shape[-2:]
+    for row, (_, _, size, _) in enumerate(items):
+        x, y = size[1] / width, size[0] / height
+        one = {name: value[row].cpu() for name, value in found.items()}
+        if "box" in one:
+            one["box"] = one["box"] * torch.tensor([x, y, x, y])
+        if "keypoints" in one:
+            one["keypoints"] = one["keypoints"] * torch.tensor([x, y])
+        if "mask" in one:
+            resized = Image.fromarray(one["mask"].numpy()).resize((size[1], size[0]), Image.Resampling.NEAREST)
+            one["mask"] = torch.from_numpy(np.array(resized))
+        yield one
+
+
+def _header(task: Task, labels: Labels) -> list[str]:
+    columns = ["image"]
+    if "label" in task.heads:
+        columns += list(labels.classes) if labels.multilabel else ["label", "probability"]
+    if "box" in task.heads:
+        columns += ["xmin", "ymin", "xmax", "ymax"]
+    if "keypoints" in task.heads:
+        columns += [f"{name}_{axis}" for name in labels.keypoints for axis in "xy"]
+    return columns
+
+
+def _row(task: Task, found: dict[str, Tensor], labels: Labels) -> list[str]:
+    cells: list[str] = []
+    if "label" in task.heads:
+        shares = found["label"]
+        best = int(shares.argmax())
+        single = [labels.classes[best], f"{shares[best]:.4f}"]
+        cells += [f"{share:.4f}" for share in shares] if labels.multilabel else single
+    for target in ("box", "keypoints"):
+        if target in task.heads:
+            cells += [f"{value:.2f}" for value in found[target].flatten()]
+    return cells
+
+
+def _unique(paths: Sequence[Path]) -> list[str]:
+    """A name for the outputs of each file: its own, with its folder's or a number in front where that was taken."""
+    taken: set[str] = set()
+    names = []
+    for number, path in enumerate(paths):
+        name = next(
+            n for n in (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}") if n not in taken
+        )
+        taken.add(name)
+        names.append(name)
+    return names

@@ -1,0 +1,251 @@
+"""What a person looks at: tables on the terminal, pictures in the run folder."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from candelabra.data.datamodule import DataModule
+from candelabra.data.samples import SPLITS
+from candelabra.errors import CandelabraError
+from candelabra.tasks.task import Task
+from candelabra.types import IGNORED, Labels
+
+SHOWN = 12  # test images in the picture of predictions
+COLOURS = [
+    (230, 70, 60),
+    (60, 130, 230),
+    (70, 180, 90),
+    (240, 180, 40),
+    (150, 90, 200),
+    (60, 190, 200),
+    (240, 120, 180),
+]
+
+
+def coverage(data: DataModule) -> dict[str, dict[str, int]]:
+    """Prints how many images of each split have each target, and refuses a target that training never sees.
+
+    Returns:
+        Counts by split, then by target.
+
+    Raises:
+        CandelabraError: no training image has some target.
+    """
+    samples = data.open()
+    known = samples.labelled()
+    counts = {
+        split: {"images": len(data.parts[split]), **{t: int(known[t][data.parts[split]].sum()) for t in known}}
+        for split in SPLITS
+    }
+    table = Table("split", *counts["train"], title="labelled images")
+    for split, row in counts.items():
+        table.add_row(split, *(str(number) for number in row.values()))
+    Console().print(table)
+    for target, number in counts["train"].items():
+        if not number:
+            raise CandelabraError(f"No training image has a {target}; leave out its head, or label some.")
+    return counts
+
+
+def print_results(results: Mapping[str, Any], folder: Path) -> None:
+    """A table of metrics by target, then what was written."""
+    console = Console()
+    splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
+    rows = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
+    table = Table("metric", *splits, title="results of the best checkpoint")
+    for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
+        values = [results.get(f"{split}/{row}") for split in splits]
+        table.add_row(row, *("" if value is None else f"{value:.4f}" for value in values))
+    console.print(table)
+    if "images_per_second" in results:
+        console.print(
+            f"{results['seconds']:.0f} s, {results['images_per_second']:.1f} images/s in training, "
+            f"{results['data_wait']:.1%} of it waiting for data"
+        )
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in (".json", ".csv", ".png", ".ckpt", ".yaml"):
+            console.print(f"  {path}", highlight=False, soft_wrap=True)
+
+
+def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
+    """Pictures of predictions and confusion matrices, with a table of classes, below `folder`."""
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    prepared = data.prepared("test")
+    chosen = np.linspace(0, len(prepared) - 1, min(SHOWN, len(prepared))).astype(int)
+    samples = [prepared[int(index)] for index in chosen]
+    images = torch.stack([sample["image"] for sample in samples])
+    device = task.device
+    task.eval()
+    with torch.inference_mode():
+        found = task.predictions(images.to(device))
+    predicted = [{name: value[row].float().cpu() for name, value in found.items()} for row in range(len(samples))]
+    truths = [{key: torch.as_tensor(value) for key, value in s.items() if key != "image"} for s in samples]
+    pixels = [image.permute(1, 2, 0).numpy() for image in images]
+    grid(pixels, truths, predicted, data.labels, pictures / "predictions.png")
+    for name, matrix in tables.items():
+        split, head, kind = name.split("/")
+        if split == "test" and kind == "confusion":
+            classes = data.labels.classes if head == "label" else data.labels.mask_classes
+            confusion(matrix, classes, pictures / f"{head}_confusion.png")
+            class_table(matrix, classes, folder / f"{head}_classes.csv")
+
+
+def draw(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels) -> Image.Image:
+    """An image (H, W, 3) with class, box, points and mask drawn on it."""
+    image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    if "mask" in found:
+        mask = found["mask"].numpy().astype(np.uint8)
+        tint = np.asarray(image, dtype=np.float32).copy()
+        for value in np.unique(mask):
+            if value not in (0, IGNORED):
+                tint[mask == value] = 0.5 * tint[mask == value] + 0.5 * np.array(COLOURS[(value - 1) % len(COLOURS)])
+        image = Image.fromarray(tint.astype(np.uint8))
+    brush = ImageDraw.Draw(image)
+    line = max(1, round(max(image.size) / 160))
+    if "box" in found and not found["box"].isnan().any():
+        brush.rectangle(found["box"].tolist(), outline=(255, 230, 0), width=line)
+    for x, y in found["keypoints"].tolist() if "keypoints" in found else []:
+        if not math.isnan(x):
+            brush.ellipse((x - line, y - line, x + line, y + line), fill=(0, 255, 140), outline=(0, 0, 0))
+    words = caption(found, labels)
+    if words:
+        brush.rectangle((0, 0, brush.textlength(words) + 6, 13), fill=(0, 0, 0))
+        brush.text((3, 1), words, fill=(255, 255, 255))
+    return image
+
+
+def caption(found: Mapping[str, Tensor], labels: Labels) -> str:
+    """The class in words, with its probability where it is a prediction."""
+    if "label" not in found:
+        return ""
+    label = found["label"]
+    if labels.multilabel:
+        return ", ".join(name for name, share in zip(labels.classes, label.tolist(), strict=True) if share > 0.5)
+    if label.ndim:
+        return f"{labels.classes[int(label.argmax())]} {label.max():.2f}"
+    return labels.classes[int(label)] if label >= 0 else ""
+
+
+def save_masks(mask: Tensor, path: Path) -> None:
+    """Writes class indices (H, W) as a PNG of one channel."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask.numpy()).save(path)
+
+
+def grid(
+    images: Sequence[NDArray[np.uint8]],
+    truths: Sequence[Mapping[str, Tensor]],
+    predicted: Sequence[Mapping[str, Tensor]] | None,
+    labels: Labels,
+    path: Path,
+    side: int = 224,
+) -> None:
+    """Draws images with their labels; with predictions, truth and prediction stand side by side."""
+    tiles = []
+    for row, pixels in enumerate(images):
+        pair = [draw(*_enlarged(pixels, truths[row], side), labels)]
+        if predicted is not None:
+            pair.append(draw(*_enlarged(pixels, predicted[row], side), labels))
+        tile = Image.new("RGB", (sum(one.width for one in pair) + 2 * len(pair), pair[0].height + 2), (255, 255, 255))
+        for place, one in enumerate(pair):
+            tile.paste(one, (place * (one.width + 2), 0))
+        tiles.append(tile)
+    columns = 4 if predicted is None else 3
+    rows = math.ceil(len(tiles) / columns)
+    top = 16 if predicted is not None else 0
+    sheet = Image.new("RGB", (columns * (tiles[0].width + 6), rows * (tiles[0].height + 4) + top), (255, 255, 255))
+    for place, tile in enumerate(tiles):
+        sheet.paste(tile, (place % columns * (tile.width + 6), place // columns * (tile.height + 4) + top))
+    if top:
+        ImageDraw.Draw(sheet).text((4, 2), "each pair: truth on the left, prediction on the right", fill=(0, 0, 0))
+    sheet.save(path)
+
+
+def _enlarged(
+    pixels: NDArray[np.uint8], found: Mapping[str, Tensor], side: int
+) -> tuple[NDArray[np.uint8], dict[str, Tensor]]:
+    """Scaled so that the longer side has `side` pixels, labels alike."""
+    height, width = pixels.shape[:2]
+    factor = side / max(height, width)
+    size = (round(width * factor), round(height * factor))
+    scaled = dict(found)
+    for key in ("box", "keypoints"):
+        if key in scaled:
+            scaled[key] = scaled[key] * factor
+    if "mask" in scaled:
+        mask = Image.fromarray(scaled["mask"].numpy().astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+        scaled["mask"] = torch.from_numpy(np.array(mask))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR)), scaled
+
+
+def confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+    """Rows are the truth, as shares; columns the prediction."""
+    from matplotlib.figure import Figure
+
+    shares = (matrix / matrix.sum(1, keepdim=True).clamp(min=1)).numpy()
+    side = min(14, 2.5 + 0.45 * len(classes))
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    if len(classes) <= 40:
+        axes.set_xticks(range(len(classes)), classes, rotation=90)
+        axes.set_yticks(range(len(classes)), classes)
+    if len(classes) <= 12:
+        for row, column in np.ndindex(*shares.shape):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(picture, shrink=0.7, label="share of the true class")
+    figure.savefig(path, dpi=110)
+
+
+def class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+    """Precision, recall, F1, IoU and support of each class, from a confusion matrix."""
+    hit = matrix.diagonal().double()
+    predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
+    columns = (hit / predicted, hit / true, 2 * hit / (predicted + true), hit / (predicted + true - hit))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["class", "precision", "recall", "f1", "iou", "support"])
+        for row, name in enumerate(classes):
+            numbers = [float(column[row].nan_to_num()) for column in columns]
+            table.writerow([name, *(f"{number:.4f}" for number in numbers), int(true[row])])
+
+
+def curves(folder: Path) -> None:
+    """Draws pictures/curves.png from metrics.csv, where there is one: losses together, then one panel a target."""
+    metrics = folder / "metrics.csv"
+    if not metrics.is_file():
+        return
+    from matplotlib.figure import Figure
+
+    with metrics.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name.startswith(("train/", "val/"))]
+    heads = dict.fromkeys(name.split("/")[1] for name in names if name.count("/") == 2)
+    panels = {"loss": [name for name in names if name.endswith("/loss")]}
+    for head in heads:
+        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith("/loss")]
+    panels = {title: lines for title, lines in panels.items() if lines}
+    figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
+    for axes, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        for name in lines:
+            points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 30 else None)
+        axes.set(title=title, xlabel="step")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    (folder / "pictures").mkdir(exist_ok=True)
+    figure.savefig(folder / "pictures" / "curves.png", dpi=110)

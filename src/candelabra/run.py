@@ -1,0 +1,225 @@
+"""The run: a composed config becomes objects, they train, and a run folder is left behind."""
+
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from omegaconf import DictConfig, OmegaConf
+
+from candelabra import __version__
+from candelabra.cli import RUN
+from candelabra.config import Plain, build, resolve
+from candelabra.data.datamodule import DataModule
+from candelabra.data.samples import SPLITS
+from candelabra.errors import CandelabraError, nearest
+from candelabra.report import coverage, curves, print_results, write_pictures
+from candelabra.tasks.task import Task
+from candelabra.throughput import Throughput
+from candelabra.types import Labels
+
+log = logging.getLogger(__name__)
+LOWER_IS_BETTER = ("loss", "nme")
+
+
+def train(config: DictConfig) -> None:
+    """Trains as the config says and writes the run folder.
+
+    Raises:
+        CandelabraError: the config, the data or the weights cannot be used; nothing was trained.
+    """
+    plain = resolve(config)
+    folder = Path(plain["folder"])
+    # Lightning would start further ranks through Hydra, each with a config of its own; ours read config.yaml.
+    HydraConfig.instance().cfg = None
+    L.seed_everything(plain["seed"], verbose=False)
+    data: DataModule = build(plain["data"])
+    labels = data.labels
+    coverage(data)
+    task = build_task(plain, labels)
+    metric = _monitored(task, plain["monitor"])
+    rehearse(task, data)
+    resume = find_checkpoint(plain["resume"], "last") if plain["resume"] else None
+    throughput = Throughput()
+    trainer = _trainer(plain, folder, throughput, metric)
+    if trainer.is_global_zero:
+        _describe(task, data, trainer)
+        _write_config(plain, data, folder)
+    os.environ[RUN] = str(folder.absolute())
+    try:
+        trainer.fit(task, data, ckpt_path=resume)
+        _finish(task, data, trainer, throughput, folder)
+    finally:
+        os.environ.pop(RUN, None)
+
+
+def build_task(plain: Plain, labels: Labels) -> Task:
+    """The task of a resolved config for data with these labels."""
+    finetune = build(plain["finetune"])
+    backbone = build(plain["backbone"])
+    if plain.get("compile"):
+        backbone.compile()
+    task: Task = build(
+        plain["task"],
+        backbone=backbone,
+        labels=labels,
+        finetune=finetune,
+        optimizer=build(plain["optimizer"]),
+        scheduler=build(plain["scheduler"]),
+    )
+    needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
+    task.recipe = {
+        "version": __version__,
+        "config": {key: plain[key] for key in needed},
+        "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
+    }
+    return task
+
+
+def rehearse(task: Task, data: DataModule) -> None:
+    """Runs one training image through the task, so that what does not fit together fails before training.
+
+    Raises:
+        CandelabraError: a head cannot work with this backbone, or not at this size.
+    """
+    image = data.prepared("train")[0]["image"][None]
+    task.eval()
+    try:
+        with torch.no_grad():
+            task(image)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise CandelabraError(
+            f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
+            f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder."
+        ) from error
+    task.train()
+
+
+def load_task(checkpoint: str | Path) -> Task:
+    """Rebuilds a trained task from a checkpoint alone, in evaluation mode; no network, no conf/, no pickle.
+
+    Args:
+        checkpoint: a `.ckpt` file, or the folder of a run (its best, else its last).
+
+    Raises:
+        CandelabraError: there is none, or it is not one of ours.
+    """
+    path = find_checkpoint(checkpoint)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CandelabraError(f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?") from error
+    recipe = saved.get("candelabra") if isinstance(saved, dict) else None
+    if not recipe:
+        raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
+    config = {**recipe["config"], "compile": False}
+    config["backbone"] = {**config["backbone"], "weights": "none"}
+    task = build_task(config, Labels.restore(recipe["labels"]))
+    task.recipe = recipe
+    task.load_state_dict(saved["state_dict"])
+    return task.eval()
+
+
+def find_checkpoint(given: str | Path, which: str = "best") -> Path:
+    """The file meant by a checkpoint, or by a run folder: its `which` (best or last)."""
+    path = Path(given)
+    for candidate in (path, path / "checkpoints" / f"{which}.ckpt", path / "checkpoints" / "last.ckpt"):
+        if candidate.is_file():
+            return candidate
+    raise CandelabraError(f"{given} is neither a checkpoint nor the folder of a run that has one.")
+
+
+def make_trainer(node: Plain, **further: Any) -> L.Trainer:
+    """Lightning's trainer, without its advertisements."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)
+    return build(node, **further)  # type: ignore[no-any-return]
+
+
+def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
+    mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
+    checkpoint = ModelCheckpoint(
+        folder / "checkpoints", "best", monitor=metric, mode=mode, save_last=True, enable_version_counter=False
+    )
+    callbacks: list[L.Callback] = [throughput, checkpoint]
+    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
+    if loggers:
+        callbacks.append(LearningRateMonitor("step"))
+    if plain["patience"] is not None:
+        callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
+    if plain["trainer"]["enable_progress_bar"]:
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    return make_trainer(plain["trainer"], logger=loggers, callbacks=callbacks, default_root_dir=str(folder))
+
+
+def _online_where_possible(loggers: Plain) -> Plain:
+    """Weights & Biases without a key would stop and ask; it then works offline."""
+    if "wandb" not in loggers:
+        return loggers
+    key = (
+        "WANDB_API_KEY" in os.environ or "api.wandb.ai" in Path("~/.netrc").expanduser().read_text()
+        if Path("~/.netrc").expanduser().is_file()
+        else "WANDB_API_KEY" in os.environ
+    )
+    return {**loggers, "wandb": {**loggers["wandb"], "offline": loggers["wandb"]["offline"] or not key}}
+
+
+def _monitored(task: Task, metric: str) -> str:
+    known = ["val/score", "val/loss"]
+    for name, measures in task.measures["val"].items():  # type: ignore[operator, union-attr]
+        known += [f"val/{name}/{key}" for key in measures if key not in ("count", "confusion")]
+    if metric not in known:
+        raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
+    return metric
+
+
+def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
+    def millions(module: torch.nn.Module) -> str:
+        return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M"
+
+    left_out = set(data.labels.targets) - set(task.heads)
+    heads = ", ".join(f"{name} {millions(head)}" for name, head in task.heads.items())
+    log.info(
+        "backbone %s; heads %s%s; %s on %s",
+        millions(task.backbone),
+        heads,
+        f" (no head for {', '.join(sorted(left_out))})" if left_out else "",
+        trainer.precision,
+        trainer.strategy.root_device,
+    )
+
+
+def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(plain), folder / "config.yaml")
+    samples = data.open()
+    with (folder / "splits.csv").open("w", encoding="utf-8") as file:
+        file.write("name,split\n")
+        for split in SPLITS:
+            file.writelines(f'"{samples.names[index]}",{split}\n' for index in data.parts[split])
+
+
+def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throughput, folder: Path) -> None:
+    """The best checkpoint's numbers on val and test, and the pictures."""
+    if trainer.is_global_zero:
+        curves(folder)
+    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    tables: dict[str, torch.Tensor] = {}
+    results: dict[str, Any] = {}
+    for judge in (trainer.validate, trainer.test):
+        values = judge(task, datamodule=data, ckpt_path=best, verbose=False)  # type: ignore[operator]
+        results |= {key: float(value) for key, value in values[0].items()}
+        tables |= task.tables
+    results |= throughput.results()
+    results["epochs"] = trainer.current_epoch
+    results["parameters"] = sum(p.numel() for p in task.parameters())
+    if trainer.is_global_zero:
+        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        write_pictures(task, data, tables, folder)
+        print_results(results, folder)

@@ -1,0 +1,51 @@
+"""How fast a run is, and how much of its time it waits for data."""
+
+import time
+from typing import Any
+
+import lightning as L
+
+
+class Throughput(L.Callback):
+    """Measures training alone: images a second, and the share of the time between batches.
+
+    Validation, checkpoints at the end of an epoch and the first batch of an epoch (workers start) are left out of
+    neither images nor seconds but belong to `seconds`, the wall clock of the whole fit.
+    """
+
+    def __init__(self) -> None:
+        self.images, self.training, self.waiting, self.seconds = 0, 0.0, 0.0, 0.0
+        self.begun = self.left = time.perf_counter()
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begun = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self.waiting += now - self.left
+        self.training += now - self.left
+        self.left = now
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self.images += len(batch["image"]) * trainer.world_size
+        self.training += now - self.left
+        self.left = now
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.seconds = time.perf_counter() - self.begun
+
+    def results(self) -> dict[str, float]:
+        """seconds; images_per_second of training; data_wait, a share of training time, 0 to 1."""
+        return {
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.images / self.training, 2) if self.training else 0.0,
+            "data_wait": round(self.waiting / self.training, 4) if self.training else 0.0,
+        }

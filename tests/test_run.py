@@ -1,0 +1,162 @@
+"""The whole way: a config is trained, evaluated, resumed and used, and its run folder holds what it should."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+
+from candelabra.checking import check
+from candelabra.errors import CandelabraError
+from candelabra.evaluation import evaluate
+from candelabra.prediction import predict
+from candelabra.run import load_task, train
+from tests.conftest import Compose
+
+SMALL = ("epochs=1", "data.count=60")
+
+
+def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alone(
+    tiny: Compose, tmp_path: Path
+) -> None:
+    train(tiny(*SMALL))
+    run = tmp_path / "train"
+    written = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert written >= {
+        "config.yaml",
+        "splits.csv",
+        "metrics.csv",
+        "results.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "pictures/predictions.png",
+        "pictures/curves.png",
+        "pictures/label_confusion.png",
+        "label_classes.csv",
+    }
+    results = json.loads((run / "results.json").read_text())
+    assert all(isinstance(value, int | float) for value in results.values())
+    assert {"test/label/accuracy", "test/box/iou", "test/keypoints/nme", "val/mask/iou"} <= set(results)
+    assert results["seconds"] > 0
+    assert results["images_per_second"] > 0
+    assert 0 <= results["data_wait"] <= 1
+    assert OmegaConf.load(run / "config.yaml").data.count == 60
+    with (run / "splits.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 60
+    assert {row["split"] for row in rows} == {"train", "val", "test"}
+
+    torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    run.rename(tmp_path / "moved")
+    evaluate(tiny("checkpoint=" + str(tmp_path / "moved"), "trainer.enable_progress_bar=false", command="eval"))
+    again = json.loads((tmp_path / "eval" / "results.json").read_text())
+    assert again == {key: value for key, value in results.items() if key.startswith("test/")}
+
+    images = tmp_path / "photos"
+    images.mkdir()
+    Image.new("RGB", (90, 60), (200, 30, 30)).save(images / "wide.jpg")
+    Image.new("L", (40, 70)).save(images / "grey.png")
+    (images / "torn.jpg").write_bytes(b"not an image")
+    predict(
+        tiny(
+            f"checkpoint={tmp_path / 'moved'}",
+            f"source={images}",
+            "trainer.enable_progress_bar=false",
+            command="predict",
+        )
+    )
+    out = tmp_path / "predict"
+    with (out / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["image"]).name for row in rows] == ["grey.png", "wide.jpg"]
+    assert {"label", "probability", "xmin", "left_eye_x", "mouth_y"} <= set(rows[0])
+    assert Image.open(out / "masks" / "wide.png").size == (90, 60)
+    assert Image.open(out / "pictures" / "grey.jpg").size == (40, 70)
+    assert "torn.jpg" in (out / "unreadable.csv").read_text()
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one(tiny: Compose, tmp_path: Path) -> None:
+    options = ("data.count=60", "finetune=gradual", "task=classification", "epochs=3", "scheduler=constant")
+    train(tiny(*options, f"folder={tmp_path / 'whole'}"))
+    train(tiny(*options, f"folder={tmp_path / 'half'}", "trainer.max_epochs=2"))
+    train(tiny(*options, f"folder={tmp_path / 'rest'}", f"resume={tmp_path / 'half'}"))
+    whole, rest = (
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "rest")
+    )
+    assert all(torch.equal(value, rest[key]) for key, value in whole.items())
+
+
+def test_early_stopping_and_accumulation(tiny: Compose, tmp_path: Path) -> None:
+    train(
+        tiny(
+            "data.count=60",
+            "epochs=9",
+            "patience=1",
+            "lr=1e-12",
+            "trainer.accumulate_grad_batches=2",
+            "monitor=val/label/accuracy",
+            "trainer.gradient_clip_val=1",
+            "task=localization",
+            "optimizer=sgd",
+            "scheduler=plateau",
+        )
+    )
+    assert json.loads((tmp_path / "train" / "results.json").read_text())["epochs"] < 9
+
+
+@pytest.mark.parametrize("task", ["classification", "localization", "keypoints", "heatmap", "segmentation"])
+def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
+    train(tiny(*SMALL, f"task={task}", "trainer=smoke", "trainer.accelerator=cpu", "logger=none"))
+    assert load_task(tmp_path / "train").heads.keys()
+
+
+def test_check_counts_and_draws(tiny: Compose, tmp_path: Path) -> None:
+    check(tiny("data.count=40", "samples=4", command="check"))
+    assert json.loads((tmp_path / "check" / "counts.json").read_text())["val"] == {
+        "images": 6,
+        "label": 6,
+        "box": 6,
+        "keypoints": 6,
+        "mask": 6,
+    }
+    assert Image.open(tmp_path / "check" / "samples.png").width > 400
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["lr=fast"], "optimizer.lr=fast has the wrong type"),
+        (["data.size=big"], "data.size=big has the wrong type"),
+        (["+data.sice=3"], "data.sice is not known; .* takes size"),
+        (["data.augment=heavy"], "data.augment=heavy"),
+        (["monitor=val/label/accuarcy"], "allowed are val/label/accuracy"),
+        (["finetune=full", "finetune.scale=-1"], "finetune.scale=-1"),
+        (["scheduler.warmup=2"], "scheduler.warmup=2"),
+        (["task=keypoints", "data=digits"], "needs data that label 'keypoints'"),
+        (["resume=nowhere"], "neither a checkpoint nor the folder"),
+        (["data=folder", "data.root=nowhere"], "is not a folder"),
+        (["task.heads.label.pooling=sum"], "task.heads.label.pooling=sum"),
+        (["decoder@task.heads.mask.decoder=pan"], "do not work on images of 64 x 64"),
+        (["backbone.in_channels=5"], "and 3 channels"),
+    ],
+)
+def test_bad_input_is_one_sentence_before_training(
+    overrides: list[str], words: str, tiny: Compose, tmp_path: Path
+) -> None:
+    with pytest.raises(CandelabraError, match=words) as caught:
+        train(tiny(*SMALL, *overrides))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "train" / "checkpoints").exists()
+
+
+def test_checkpoints_that_are_not_ours_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    (tmp_path / "torn.ckpt").write_bytes(b"PK torn")
+    with pytest.raises(CandelabraError, match="not written by candelabra"):
+        load_task(tmp_path / "other.ckpt")
+    with pytest.raises(CandelabraError, match="cannot be read"):
+        load_task(tmp_path / "torn.ckpt")
