@@ -25,6 +25,7 @@ TINY = (
     "trainer=cpu",
     "trainer.precision=32-true",
     "trainer.enable_progress_bar=false",
+    "trainer.log_every_n_steps=1",
     "logger=csv",
 )
 Compose = Callable[..., DictConfig]

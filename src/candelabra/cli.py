@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from candelabra.errors import CandelabraError, nearest
+
 PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
 CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
@@ -31,6 +33,7 @@ EXAMPLES = {
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
 }
+UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 RUN = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
 
 
@@ -48,8 +51,6 @@ def main() -> None:
 
         print(f"candelabra {__version__}")
     elif arguments[0] not in COMMANDS:
-        from candelabra.errors import nearest
-
         print(
             f"candelabra {arguments[0]}: no such command; allowed are {nearest(arguments[0], COMMANDS)}.",
             file=sys.stderr,
@@ -66,11 +67,9 @@ def _guarded(work: Any) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from candelabra.errors import CandelabraError
-
     try:
         return int(work() or 0)
-    except (CandelabraError, HydraException, OmegaConfBaseException, PermissionError) as error:
+    except (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE) as error:
         if os.environ.get("CANDELABRA_TRACEBACK"):
             traceback.print_exc()
         print(_sentence(error), file=sys.stderr)
@@ -96,6 +95,10 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
 
 
 def _dispatch(command: str, config: Any) -> None:
+    from omegaconf import OmegaConf
+
+    for key in sorted(OmegaConf.missing_keys(config)):  # told before torch is loaded
+        raise CandelabraError(f"{key} is not given; add {key}=<value>.")
     import logging
     import warnings
 
@@ -123,14 +126,10 @@ def _rank() -> None:
 def _sentence(error: BaseException) -> str:
     """What to print of an error: its own words and, where a name is wrong, the valid ones, nearest first."""
     from hydra.errors import MissingConfigException
-    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+    from omegaconf.errors import OmegaConfBaseException
 
-    from candelabra.errors import nearest
-
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} is not given; add {error.full_key}=<value>."
-    if isinstance(error, PermissionError):
-        return f"{error.filename} cannot be written ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+    if isinstance(error, UNWRITABLE):
+        return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option} is not known; allowed are {nearest(option, error.options, most=40)}."

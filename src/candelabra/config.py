@@ -49,7 +49,10 @@ def _check_target(node: Mapping[str, Any], path: str) -> None:
     target = get_object(node["_target_"])
     parameters = inspect.signature(target).parameters
     free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    try:
+        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # names that a library imports for its type checker alone
+        hints = {}
     for key, value in node.items():
         if key.startswith("_"):
             continue

@@ -2,12 +2,13 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from rich.console import Console
@@ -32,8 +33,12 @@ COLOURS = [
 ]
 
 
-def coverage(data: DataModule) -> dict[str, dict[str, int]]:
-    """Prints how many images of each split have each target, and refuses a target that training never sees.
+def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
+    """Prints how many images of each split have each target.
+
+    Args:
+        data: whose labels are counted, without reading an image.
+        wanted: targets that some training image must have.
 
     Returns:
         Counts by split, then by target.
@@ -50,10 +55,12 @@ def coverage(data: DataModule) -> dict[str, dict[str, int]]:
     table = Table("split", *counts["train"], title="labelled images")
     for split, row in counts.items():
         table.add_row(split, *(str(number) for number in row.values()))
-    Console().print(table)
+    rank_zero_only(Console().print)(table)
     for target, number in counts["train"].items():
-        if not number:
-            raise CandelabraError(f"No training image has a {target}; leave out its head, or label some.")
+        if not number and target in wanted:
+            raise CandelabraError(
+                f"No training image has a {target}; label some, or leave out its head (task.heads.{target}=null)."
+            )
     return counts
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -22,7 +23,7 @@ from candelabra.errors import CandelabraError, nearest
 from candelabra.report import coverage, curves, print_results, write_pictures
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
-from candelabra.types import Labels
+from candelabra.types import TARGETS, Labels
 
 log = logging.getLogger(__name__)
 LOWER_IS_BETTER = ("loss", "nme")
@@ -41,7 +42,8 @@ def train(config: DictConfig) -> None:
     L.seed_everything(plain["seed"], verbose=False)
     data: DataModule = build(plain["data"])
     labels = data.labels
-    coverage(data)
+    heads = plain["task"].get("heads", plain["task"])
+    coverage(data, [target for target in TARGETS if heads.get(target)])
     task = build_task(plain, labels)
     metric = _monitored(task, plain["monitor"])
     rehearse(task, data)
@@ -113,7 +115,7 @@ def load_task(checkpoint: str | Path) -> Task:
     path = find_checkpoint(checkpoint)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         raise CandelabraError(f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?") from error
     recipe = saved.get("candelabra") if isinstance(saved, dict) else None
     if not recipe:
@@ -154,25 +156,31 @@ def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) ->
     if plain["patience"] is not None:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     if plain["trainer"]["enable_progress_bar"]:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
+        callbacks.append(Progress(refresh_rate=10))
     return make_trainer(plain["trainer"], logger=loggers, callbacks=callbacks, default_root_dir=str(folder))
+
+
+class Progress(TQDMProgressBar):
+    """Lightning's progress bar, without the version number that our run folders do not have."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        return shown
 
 
 def _online_where_possible(loggers: Plain) -> Plain:
     """Weights & Biases without a key would stop and ask; it then works offline."""
-    if "wandb" not in loggers:
+    netrc = Path("~/.netrc").expanduser()
+    key = "WANDB_API_KEY" in os.environ or (netrc.is_file() and "api.wandb.ai" in netrc.read_text())
+    if "wandb" not in loggers or key:
         return loggers
-    key = (
-        "WANDB_API_KEY" in os.environ or "api.wandb.ai" in Path("~/.netrc").expanduser().read_text()
-        if Path("~/.netrc").expanduser().is_file()
-        else "WANDB_API_KEY" in os.environ
-    )
-    return {**loggers, "wandb": {**loggers["wandb"], "offline": loggers["wandb"]["offline"] or not key}}
+    return {**loggers, "wandb": {**loggers["wandb"], "offline": True}}
 
 
 def _monitored(task: Task, metric: str) -> str:
     known = ["val/score", "val/loss"]
-    for name, measures in task.measures["val"].items():  # type: ignore[operator, union-attr]
+    for name, measures in task.measures["val"].items():  # type: ignore[operator]
         known += [f"val/{name}/{key}" for key in measures if key not in ("count", "confusion")]
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
@@ -213,7 +221,7 @@ def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throug
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):
-        values = judge(task, datamodule=data, ckpt_path=best, verbose=False)  # type: ignore[operator]
+        values = judge(task, datamodule=data, ckpt_path=best, verbose=False)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
     results |= throughput.results()

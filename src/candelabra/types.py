@@ -64,4 +64,5 @@ class Labels:
     @classmethod
     def restore(cls, plain: Mapping[str, Any]) -> Self:
         """Builds it again from `dataclasses.asdict`, as a checkpoint keeps it."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return cls(**values)

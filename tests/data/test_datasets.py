@@ -239,7 +239,8 @@ def test_real_folders(real: Path, set_of: str) -> None:
 
 
 def refusals(root: Path) -> dict[str, tuple[DataModule, str]]:
-    make_folder(root / "few", 1)
+    make_folder(root / "few", 1, ("emu",))
+    make_folder(root / "few", 20, ("cat", "dog"))
     (root / "empty").mkdir()
     write_image(root / "sizes" / "images" / "a.png")
     write_mask(root / "sizes" / "masks" / "a.png", np.zeros((9, 9)))
@@ -250,7 +251,7 @@ def refusals(root: Path) -> dict[str, tuple[DataModule, str]]:
     return {
         "a missing folder": (Folder(root=str(root / "nowhere")), "is not a folder"),
         "an empty folder": (Folder(root=str(root / "empty")), "holds no image in a folder of its class"),
-        "a class without an image in a split": (Folder(root=str(root / "few")), "has no image in the"),
+        "a class without an image in a split": (Folder(root=str(root / "few")), "Class 'emu' has no image in the"),
         "a mask of another size": (Masks(root=str(root / "sizes")), "9 x 9 pixels, but its image"),
         "an image without a mask": (Masks(root=str(root / "alone")), "has no mask of its name"),
         "a missing file": (Table(root=str(root), file="missing.csv"), "nowhere.jpg is missing"),

@@ -37,7 +37,7 @@ def fit(task: Task, data: DataModule, epochs: int) -> dict[str, float]:
     return {key: float(value) for key, value in trainer.test(task, data, verbose=False)[0].items()}
 
 
-def shapes(count: int = 700) -> Shapes:
+def shapes(count: int = 500) -> Shapes:
     return Shapes(count=count, size=48, canvas=48, batch_size=16, workers=0, seed=1)
 
 
@@ -59,12 +59,12 @@ def test_segmentation_learns() -> None:
 
 
 def test_localization_learns_boxes_far_better_than_a_constant() -> None:
-    data = shapes()
+    data = Digits(size=48, canvas=48, batch_size=32, workers=0, flip=False)
     task = Localization(tiny(), data.labels, label_weight=0.5, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     constant = constant_box_iou(data)
-    results = fit(task, data, 6)
-    assert results["test/box/iou"] > constant + 0.25
-    assert results["test/label/accuracy"] > 0.3
+    results = fit(task, data, 4)
+    assert results["test/box/iou"] > constant + 0.2
+    assert results["test/label/accuracy"] > 0.5
 
 
 def constant_box_iou(data: DataModule) -> float:

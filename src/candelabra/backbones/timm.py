@@ -46,16 +46,17 @@ class Timm(Backbone):
         source = source_of(weights, bundled)
         arguments = {"in_chans": in_channels, "num_classes": 0, **(options or {})}
         if source == "hub":  # timm itself then converts old formats and adapts the first filters
-            file = from_hugging_face(timm.get_pretrained_cfg(name).to_dict())
+            known_as: Any = timm.get_pretrained_cfg(name)
+            file = from_hugging_face(known_as.to_dict())
             arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
-        network = timm.create_model(name, **arguments)
+        network: Any = timm.create_model(name, **arguments)
         if source == "bundled":
             load_bundled(network, str(bundled))
         elif source not in ("hub", "none"):
             load_file(network, Path(source))
         config = network.pretrained_cfg
         super().__init__(fit_channels(config["mean"], in_channels), fit_channels(config["std"], in_channels))
-        self.network = network
+        self.network: Any = network
         self.num_features = network.num_features
         self.reads_token = getattr(network, "global_pool", "") == "token"
         entries = list(network.feature_info)
@@ -83,9 +84,8 @@ class Timm(Backbone):
         used: set[nn.Module] = set()
         hooks = [module.register_forward_hook(lambda module, *_: used.add(module)) for module in self.network.modules()]
         side = config["input_size"][-1] if config.get("fixed_input_size") else PROBE
-        was_training = self.network.training
         maps, _ = self.eval().extract(torch.zeros(1, in_channels, side, side))
-        self.network.train(was_training)
+        self.train()
         for hook in hooks:
             hook.remove()
         drop_unused(self.network, used)

@@ -140,9 +140,9 @@ class Prepared(Dataset[Sample]):
             return self.pipeline(sample)
 
 
-class Keys(DistributedSampler[Sample]):
+class Keys(DistributedSampler[int]):
     """Yields the keys of `Prepared` in an order that depends on seed and epoch; ranks share them out."""
 
     def __iter__(self) -> Iterator[int]:
-        first = self.epoch * len(self.dataset)  # type: ignore[arg-type]
+        first: int = self.epoch * len(self.dataset)  # type: ignore[arg-type]
         return (first + index for index in super().__iter__())

@@ -63,13 +63,13 @@ class Masks(DataModule):
             there = [(split, image, mask) for split, image, mask in found if image.is_dir() and mask.is_dir()]
             if there:
                 return there
-        images, masks = root / self.images, root / self.masks
-        if not (images.is_dir() and masks.is_dir()):
+        flat = ("", root / self.images, root / self.masks)
+        if not (flat[1].is_dir() and flat[2].is_dir()):
             raise CandelabraError(
                 f"data.root={self.root} has no folders of images and masks; expected train and trainannot, "
                 "images/train and masks/train, or images and masks (other names: data.images=..., data.masks=...)."
             )
-        return [("", images, masks)]
+        return [flat]
 
     def _values(self, masks: Sequence[Path]) -> list[str]:
         if len(masks) > SCANNED:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,13 +67,14 @@ class Records(Samples):
         return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known: dict[str, NDArray[np.bool_]] = {}
+        known: dict[str, Any] = {}
         if self.label is not None:
-            known["label"] = self.label != UNLABELLED if self.label.ndim == 1 else ~np.isnan(self.label).any(1)
+            rows = self.label.reshape(len(self), -1).astype(np.float64)
+            known["label"] = np.logical_and(rows != UNLABELLED, ~np.isnan(rows)).all(axis=1)
         if self.box is not None:
-            known["box"] = ~np.isnan(self.box).any(1)
+            known["box"] = np.logical_not(np.isnan(self.box).any(axis=1))
         if self.keypoints is not None:
-            known["keypoints"] = (~np.isnan(self.keypoints).any(2)).any(1)
+            known["keypoints"] = np.logical_not(np.isnan(self.keypoints).all(axis=(1, 2)))
         if self.masks is not None:
             known["mask"] = np.array([bool(path) for path in self.masks])
         return known

@@ -108,7 +108,8 @@ def draw(
     """Draws a share of the pool so that each stratum gives its share, as near as whole numbers allow."""
     order = np.lexsort((rng.random(len(pool)), strata))
     marks = np.floor(np.arange(len(pool) + 1) * share + rng.random())  # systematic sampling
-    return pool[order[np.diff(marks) > 0]]
+    drawn: NDArray[np.int64] = pool[order[np.diff(marks) > 0]]
+    return drawn
 
 
 def _refuse_empty(samples: Samples, parts: Mapping[str, NDArray[np.int64]]) -> None:

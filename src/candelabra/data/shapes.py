@@ -115,7 +115,8 @@ def _dot(draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float, 
 
 def _turned(points: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
     cos, sin = math.cos(turn), math.sin(turn)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    turned: NDArray[np.float64] = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _outline(name: str) -> NDArray[np.float64]:
@@ -128,4 +129,5 @@ def _outline(name: str) -> NDArray[np.float64]:
     start = math.pi / 4 if name == "square" else 0.0
     angles = start + np.arange(corners) * 2 * math.pi / corners
     radius = np.where(np.arange(corners) % 2, 0.5, 1.0) if name == "star" else np.ones(corners)
-    return np.stack([np.sin(angles), -np.cos(angles)], 1) * radius[:, None]
+    outline: NDArray[np.float64] = np.stack([np.sin(angles), -np.cos(angles)], 1) * radius[:, None]
+    return outline

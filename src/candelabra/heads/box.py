@@ -53,7 +53,7 @@ class Box(Head):
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = torch.where(self.labelled(target)[:, None], target / scale(size, target), outputs.detach())
         distance = F.smooth_l1_loss(outputs, wanted, reduction="none", beta=self.beta).sum(1)
-        overlap = generalized_box_iou_loss(outputs, wanted)
+        overlap: Tensor = generalized_box_iou_loss(outputs, wanted)
         return self.l1_weight * distance + self.giou_weight * overlap
 
     def metrics(self) -> dict[str, Metric]:

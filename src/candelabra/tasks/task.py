@@ -90,7 +90,7 @@ class Task(L.LightningModule, ABC):
         loss: Tensor = self.balance(losses, counts)
         if split != "train":
             self.log(f"{split}/loss", loss, batch_size=len(batch["image"]), sync_dist=True)
-        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
         return loss
 
@@ -183,7 +183,7 @@ class Task(L.LightningModule, ABC):
                 value: Tensor = metric.compute()
                 if value.numel() == 1:
                     values[key] = float(value)
-                    self.log(f"{split}/{name}/{key}", value.float(), rank_zero_only=False)
+                    self.log(f"{split}/{name}/{key}", value.float())
                 else:
                     self.tables[f"{split}/{name}/{key}"] = value.cpu()
             for _, metric in _items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])):

@@ -1,0 +1,145 @@
+"""Training through candelabra against a hand-written PyTorch loop: same backbone, batch, data, each at its best."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import timm
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+
+from benchmarks.reporting import parser, report
+from candelabra.backbones import Timm
+from candelabra.data import Shapes
+from candelabra.finetuning import Full
+from candelabra.hardware import fast_precision
+from candelabra.tasks import Classification
+from candelabra.throughput import Throughput
+from candelabra.types import Labels
+
+WARM = 3  # steps that do not count
+
+
+def by_hand(name: str, batches: Iterable[Any], steps: int, classes: int, bf16: bool) -> float:
+    """Seconds a step of a loop as one would write it for this backbone alone."""
+    model: Any = timm.create_model(name, num_classes=classes).to(memory_format=torch.channels_last).train()
+    mean = torch.tensor(model.pretrained_cfg["mean"]).view(-1, 1, 1)
+    std = torch.tensor(model.pretrained_cfg["std"]).view(-1, 1, 1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    begun = 0.0
+    for step, batch in enumerate(islice(cycle(batches), steps + WARM)):
+        if step == WARM:
+            begun = time.perf_counter()
+        images: Tensor = ((batch["image"] / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+            loss = F.cross_entropy(model(images).float(), batch["label"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return (time.perf_counter() - begun) / steps
+
+
+class Warm(L.Callback):
+    """Starts the clock after the first steps."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0.0
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == WARM:
+            self.begun = time.perf_counter()
+        self.ended = time.perf_counter()
+
+
+def by_candelabra(name: str, batches: Any, steps: int, labels: Labels, precision: str) -> float:
+    """Seconds a step of a task in Lightning's trainer with our defaults: progress bar, CSV log, throughput, metrics."""
+    task = Classification(Timm(name, weights="none"), labels, finetune=Full(), scheduler=None)
+    task.optimizer = lambda groups: torch.optim.AdamW(groups, lr=1e-4, fused=True)
+    warm = Warm()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = L.Trainer(
+            accelerator="cpu",
+            max_steps=steps + WARM,
+            max_epochs=-1,
+            precision=precision,  # type: ignore[arg-type]
+            logger=CSVLogger(folder, "", ""),
+            callbacks=[warm, Throughput(), LearningRateMonitor("step"), TQDMProgressBar(refresh_rate=10)],
+            log_every_n_steps=10,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            use_distributed_sampler=False,
+            default_root_dir=Path(folder),
+        )
+        trainer.fit(task, batches)
+    return (warm.ended - warm.begun) / steps
+
+
+def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
+    """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
+    precision = fast_precision("cpu")
+    ratios = []
+    data = Shapes(size=224, canvas=224, count=2000, batch_size=32, workers=1)
+    for name in ("resnet18", "tf_efficientnet_lite0"):
+        hands: list[tuple[str, bool]] = [("float32", False)] + ([("bfloat16", True)] if precision != "32-true" else [])
+        pairs = []
+        for _ in range(runs):
+            speeds = {}
+            for word, bf16 in hands:
+                spent = by_hand(name, data.train_dataloader(), steps, 5, bf16)
+                speeds[word] = 32 / spent
+                rows.setdefault(f"{name} by hand, {word}, images/s", []).append(32 / spent)
+            ours = 32 / by_candelabra(name, data.train_dataloader(), steps, data.labels, precision)
+            rows.setdefault(f"{name} by candelabra, {precision}, images/s", []).append(ours)
+            pairs.append(ours / max(speeds.values()))
+        rows[f"{name} ratio"] = pairs
+        ratios.append(statistics.median(pairs))
+    return min(ratios)
+
+
+def small(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
+    """Extra milliseconds a step on a net so small that little else is left; batches lie ready in memory."""
+    torch.manual_seed(0)
+    batches: Sequence[dict[str, Tensor]] = [
+        {"image": torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), "label": torch.randint(0, 5, (4,))}
+        for _ in range(steps + WARM)
+    ]
+    labels = Labels(classes=tuple("abcde"))
+    for _ in range(runs):
+        hand = by_hand("test_efficientnet", batches, steps, 5, False) * 1000
+        ours = by_candelabra("test_efficientnet", batches, steps, labels, "32-true") * 1000
+        rows.setdefault("tiny net by hand, ms a step", []).append(hand)
+        rows.setdefault("tiny net by candelabra, ms a step", []).append(ours)
+        rows.setdefault("extra ms a step", []).append(ours - hand)
+    return statistics.median(rows["extra ms a step"])
+
+
+def main() -> None:
+    """Both parts, or one."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--part", choices=["both", "large", "small"], default="both")
+    arguments.add_argument("--runs", type=int, default=3)
+    arguments.add_argument("--steps", type=int, default=10, help="counted steps of the large networks")
+    given = arguments.parse_args()
+    rows: dict[str, list[float]] = {}
+    figure = ("ratio", 0.0)
+    if given.part != "large":
+        figure = ("extra_ms_a_step", small(given.runs, 300, rows))
+    if given.part != "small":
+        figure = ("ratio", large(given.runs, given.steps, rows))
+    report("training: candelabra against a loop by hand", rows, figure, given.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Seconds until help answers, and until the first training step, beside what importing lightning and timm costs."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from benchmarks.reporting import parser, report
+
+FIRST_STEP = """
+import os, sys, time
+begun = time.time()
+from candelabra import cli
+dispatch = cli._dispatch
+def timed(command, config):
+    from candelabra.tasks.task import Task  # what comes next anyway
+    def first(self, batch, batch_idx):
+        print("SECONDS", time.time() - begun, flush=True)
+        os._exit(0)
+    Task.training_step = first
+    dispatch(command, config)
+cli._dispatch = timed
+sys.argv = ["candelabra", "train", *sys.argv[1:]]
+cli.main()
+"""
+IMPORTS = "import time; begun = time.time(); import lightning, timm; print('SECONDS', time.time() - begun)"
+
+
+def seconds(code: str, *arguments: str) -> float:
+    """What a fresh process says it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    return float(run.stdout.split("SECONDS")[1].split()[0])
+
+
+def wall(*command: str) -> float:
+    """Wall-clock seconds of a process."""
+    begun = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Runs each in turn, so that a drift of the machine meets all alike."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--runs", type=int, default=3)
+    given = arguments.parse_args()
+    rows: dict[str, list[float]] = {"train --help": [], "import lightning, timm": [], "first training step": []}
+    seconds(IMPORTS)  # once, so that files are in the page cache
+    for _ in range(given.runs):
+        rows["train --help"].append(wall(sys.executable, "-m", "candelabra.cli", "train", "--help"))
+        rows["import lightning, timm"].append(seconds(IMPORTS))
+        rows["first training step"].append(seconds(FIRST_STEP))
+    pairs = zip(rows["first training step"], rows["import lightning, timm"], strict=True)
+    beyond = statistics.median(step - imports for step, imports in pairs)
+    report("start-up, seconds", rows, ("seconds_to_first_step_beyond_imports", beyond), given.json)
+
+
+if __name__ == "__main__":
+    main()
