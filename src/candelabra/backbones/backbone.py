@@ -120,7 +120,7 @@ def keep_depthwise_float32(network: nn.Module) -> None:
 
 
 def _float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    if images.device.type != "cpu":
+    if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return type(convolution).forward(convolution, images)
     with torch.autocast("cpu", enabled=False):
         return type(convolution).forward(convolution, images.float())
