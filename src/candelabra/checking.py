@@ -9,7 +9,8 @@ from omegaconf import DictConfig
 
 from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
-from candelabra.report import coverage, grid
+from candelabra.report.pictures import grid
+from candelabra.report.tables import coverage
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from candelabra import RUN, __version__
 from candelabra.errors import CandelabraError, nearest
 
 PACKAGE = Path(__file__).parent
@@ -34,7 +35,6 @@ EXAMPLES = {
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
 }
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
-RUN = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
 
 
 def main() -> None:
@@ -47,8 +47,6 @@ def main() -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
     elif arguments[0] == "--version":
-        from candelabra import __version__
-
         print(f"candelabra {__version__}")
     elif arguments[0] not in COMMANDS:
         print(

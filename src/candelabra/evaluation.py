@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
-from candelabra.report import print_results
+from candelabra.report.tables import print_results
 from candelabra.run import load_task, make_trainer
 
 

@@ -20,7 +20,7 @@ from candelabra.data import transforms
 from candelabra.data.images import find_images, read_image
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
-from candelabra.report import draw, save_masks
+from candelabra.report.pictures import draw, save_masks
 from candelabra.run import load_task, make_trainer
 from candelabra.tasks.task import Task
 from candelabra.types import Labels

@@ -14,13 +14,13 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from omegaconf import DictConfig, OmegaConf
 
-from candelabra import __version__
-from candelabra.cli import RUN
+from candelabra import RUN, __version__
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
-from candelabra.report import coverage, curves, print_results, write_pictures
+from candelabra.report.pictures import curves, write_pictures
+from candelabra.report.tables import coverage, print_results
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.types import TARGETS, Labels

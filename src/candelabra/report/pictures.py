@@ -1,23 +1,18 @@
-"""What a person looks at: tables on the terminal, pictures in the run folder."""
+"""Pictures: predictions beside truth, confusion matrices, learning curves."""
 
 import csv
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from candelabra.data.datamodule import DataModule
-from candelabra.data.samples import SPLITS
-from candelabra.errors import CandelabraError
+from candelabra.report.tables import class_table
 from candelabra.tasks.task import Task
 from candelabra.types import IGNORED, Labels
 
@@ -31,57 +26,6 @@ COLOURS = [
     (60, 190, 200),
     (240, 120, 180),
 ]
-
-
-def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
-    """Prints how many images of each split have each target.
-
-    Args:
-        data: whose labels are counted, without reading an image.
-        wanted: targets that some training image must have.
-
-    Returns:
-        Counts by split, then by target.
-
-    Raises:
-        CandelabraError: no training image has some target.
-    """
-    samples = data.open()
-    known = samples.labelled()
-    counts = {
-        split: {"images": len(data.parts[split]), **{t: int(known[t][data.parts[split]].sum()) for t in known}}
-        for split in SPLITS
-    }
-    table = Table("split", *counts["train"], title="labelled images")
-    for split, row in counts.items():
-        table.add_row(split, *(str(number) for number in row.values()))
-    rank_zero_only(Console().print)(table)
-    for target, number in counts["train"].items():
-        if not number and target in wanted:
-            raise CandelabraError(
-                f"No training image has a {target}; label some, or leave out its head (task.heads.{target}=null)."
-            )
-    return counts
-
-
-def print_results(results: Mapping[str, Any], folder: Path) -> None:
-    """A table of metrics by target, then what was written."""
-    console = Console()
-    splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
-    rows = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
-    table = Table("metric", *splits, title="results of the best checkpoint")
-    for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
-        values = [results.get(f"{split}/{row}") for split in splits]
-        table.add_row(row, *("" if value is None else f"{value:.4f}" for value in values))
-    console.print(table)
-    if "images_per_second" in results:
-        console.print(
-            f"{results['seconds']:.0f} s, {results['images_per_second']:.1f} images/s in training, "
-            f"{results['data_wait']:.1%} of it waiting for data"
-        )
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".json", ".csv", ".png", ".ckpt", ".yaml"):
-            console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
 def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
@@ -215,19 +159,6 @@ def confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(picture, shrink=0.7, label="share of the true class")
     figure.savefig(path, dpi=110)
-
-
-def class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
-    """Precision, recall, F1, IoU and support of each class, from a confusion matrix."""
-    hit = matrix.diagonal().double()
-    predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
-    columns = (hit / predicted, hit / true, 2 * hit / (predicted + true), hit / (predicted + true - hit))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["class", "precision", "recall", "f1", "iou", "support"])
-        for row, name in enumerate(classes):
-            numbers = [float(column[row].nan_to_num()) for column in columns]
-            table.writerow([name, *(f"{number:.4f}" for number in numbers), int(true[row])])
 
 
 def curves(folder: Path) -> None:

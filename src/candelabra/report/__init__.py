@@ -1,0 +1,1 @@
+"""What a person looks at: tables on the terminal and pictures in the run folder."""
