@@ -28,7 +28,7 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     needed = ["data.root=x"] if name in ("folder", "masks", "table") else []
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
-        return tiny(f"experiment={name}", "data.root=x")
+        return tiny(f"experiment={name}", "data.root=x", "finetune=full")
     place = {
         "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
             name, f"{name}@task.heads.keypoints"

@@ -79,8 +79,17 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
     assert "torn.jpg" in (out / "unreadable.csv").read_text()
 
 
-def test_a_resumed_run_equals_the_uninterrupted_one(tiny: Compose, tmp_path: Path) -> None:
-    options = ("data.count=60", "finetune=gradual", "task=classification", "epochs=3", "scheduler=constant")
+@pytest.mark.parametrize("scheduler", ["constant", "plateau"])
+def test_a_resumed_run_equals_the_uninterrupted_one(scheduler: str, tiny: Compose, tmp_path: Path) -> None:
+    options = [
+        "data.count=60",
+        "finetune=gradual",
+        "task=classification",
+        "epochs=3",
+        f"scheduler={scheduler}",
+        "lr=0.01",
+    ]
+    options += ["scheduler.patience=0"] if scheduler == "plateau" else []
     train(tiny(*options, f"folder={tmp_path / 'whole'}"))
     train(tiny(*options, f"folder={tmp_path / 'half'}", "trainer.max_epochs=2"))
     train(tiny(*options, f"folder={tmp_path / 'half'}", f"resume={tmp_path / 'half'}"))
@@ -89,6 +98,15 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tiny: Compose, tmp_path: Pat
         for name in ("whole", "half")
     )
     assert all(torch.equal(value, rest[key]) for key, value in whole.items())
+
+
+def test_plateau_lowers_the_rate_when_nothing_gets_better(tiny: Compose, tmp_path: Path) -> None:
+    words = ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup=0", "lr=1e-9", "epochs=3", "finetune=frozen"]
+    train(tiny("data.count=60", "task=classification", *words))
+    saved = torch.load(tmp_path / "train" / "checkpoints" / "last.ckpt", weights_only=True)
+    scale = 0.09  # two epochs without a better score
+    rates = [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]]
+    assert rates == pytest.approx([1e-9 * scale] * len(rates))
 
 
 def test_early_stopping_and_accumulation(tiny: Compose, tmp_path: Path) -> None:
@@ -143,6 +161,8 @@ def test_check_counts_and_draws(tiny: Compose, tmp_path: Path) -> None:
         (["task.heads.label.pooling=sum"], "task.heads.label.pooling=sum"),
         (["decoder@task.heads.mask.decoder=pan"], "do not work on images of 64 x 64"),
         (["backbone.in_channels=5"], "and 3 channels"),
+        (["lr=-1"], "The optimizer refuses its arguments: Invalid learning rate"),
+        (["trainer.accelerator=abacus"], "lightning.Trainer refuses its arguments"),
     ],
 )
 def test_bad_input_is_one_sentence_before_training(
@@ -154,6 +174,28 @@ def test_bad_input_is_one_sentence_before_training(
         )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "train" / "checkpoints").exists()
+
+
+def test_data_with_other_labels_are_not_evaluated(tiny: Compose, tmp_path: Path) -> None:
+    for folder, classes in (("one", "ab"), ("other", "ac")):
+        for name in classes:
+            for number in range(8):
+                path = tmp_path / folder / name / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (40, 40), (number * 30, ord(name), 0)).save(path)
+    train(
+        tiny(
+            "data=folder",
+            f"data.root={tmp_path / 'one'}",
+            "task=classification",
+            "trainer=smoke",
+            "trainer.accelerator=cpu",
+        )
+    )
+    found = ["checkpoint=" + str(tmp_path / "train"), "trainer.enable_progress_bar=false"]
+    evaluate(tiny(*found, command="eval"))
+    with pytest.raises(CandelabraError, match=r"classes is \('a', 'c'\), it was \('a', 'b'\)"):
+        evaluate(tiny(*found, f"data.root={tmp_path / 'other'}", command="eval"))
 
 
 def test_checkpoints_that_are_not_ours_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
@@ -57,7 +58,7 @@ def _check_target(node: Mapping[str, Any], path: str) -> None:
         if key.startswith("_"):
             continue
         if key not in parameters and not free:
-            known = nearest(key, [name for name in parameters if name != "self"])
+            known = nearest(key, parameters) or "no arguments"
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
         if key in hints and not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
             _check_value(f"{path}.{key}", value, hints[key])
@@ -89,10 +90,13 @@ def build(node: Any, **objects: Any) -> Any:
         if objects:
             return hydra_instantiate({**node, "_partial_": True}, _convert_="all")(**objects)
         return hydra_instantiate(node, _convert_="all")
-    except InstantiationException as error:
+    except CandelabraError:
+        raise
+    except (InstantiationException, MisconfigurationException, ValueError, TypeError) as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, CandelabraError):
             cause = cause.__cause__
         if cause is not None:
             raise cause from error
-        raise
+        root = error.__cause__ or error
+        raise CandelabraError(f"{node['_target_']} refuses its arguments: {' '.join(str(root).split())}") from error

@@ -1,6 +1,7 @@
 """`candelabra eval`: the numbers of a checkpoint on the data it names, or where those have moved."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,6 +11,7 @@ from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.report.tables import print_results
 from candelabra.run import load_task, make_trainer
+from candelabra.types import Labels
 
 
 def evaluate(config: DictConfig) -> None:
@@ -25,10 +27,11 @@ def evaluate(config: DictConfig) -> None:
     trained = task.recipe["config"]
     changes = {key: value for key, value in plain["data"].items() if value is not None}
     data: DataModule = build({**trained["data"], **changes})
-    if data.labels.targets != _labels(task):
+    labels = Labels.restore(task.recipe["labels"])
+    if data.labels != labels:
         raise CandelabraError(
-            f"These data label {', '.join(data.labels.targets)}, but the checkpoint was trained on "
-            f"{', '.join(_labels(task))}; give the data it was trained on with data.root=<folder>."
+            f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
+            f"{difference(data.labels, labels)}; give the data it was trained on with data.root=<folder>."
         )
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
@@ -43,9 +46,7 @@ def evaluate(config: DictConfig) -> None:
     print_results(results, folder)
 
 
-def _labels(task: object) -> tuple[str, ...]:
-    from candelabra.tasks.task import Task
-    from candelabra.types import Labels
-
-    assert isinstance(task, Task)
-    return Labels.restore(task.recipe["labels"]).targets
+def difference(given: Labels, trained: Labels) -> str:
+    """In words, the first field in which two descriptions of labels differ."""
+    field = next(f.name for f in fields(Labels) if getattr(given, f.name) != getattr(trained, f.name))
+    return f"{field} is {getattr(given, field)}, it was {getattr(trained, field)}"

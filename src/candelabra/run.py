@@ -76,20 +76,27 @@ def build_task(plain: Plain, labels: Labels) -> Task:
         scheduler=build(plain["scheduler"]),
     )
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
+    kept = {key: plain[key] for key in needed}
+    if "root" in kept["data"]:  # found again from any folder
+        kept["data"] = {**kept["data"], "root": str(Path(kept["data"]["root"]).expanduser().absolute())}
     task.recipe = {
         "version": __version__,
-        "config": {key: plain[key] for key in needed},
+        "config": kept,
         "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
     }
     return task
 
 
 def rehearse(task: Task, data: DataModule) -> None:
-    """Runs one training image through the task, so that what does not fit together fails before training.
+    """Builds the optimizer and runs one image, so that what does not fit together fails before training.
 
     Raises:
-        CandelabraError: a head cannot work with this backbone, or not at this size.
+        CandelabraError: the optimizer refuses its arguments, or a head cannot work with this backbone or size.
     """
+    try:
+        task.optimizer(task.parameter_groups())
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     image = data.prepared("train")[0]["image"][None]
     task.eval()
     try:
@@ -146,10 +153,10 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
 
 def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
-    checkpoint = ModelCheckpoint(
-        folder / "checkpoints", "best", monitor=metric, mode=mode, save_last=True, enable_version_counter=False
-    )
-    callbacks: list[L.Callback] = [throughput, checkpoint]
+    best = ModelCheckpoint(folder / "checkpoints", "best", monitor=metric, mode=mode, enable_version_counter=False)
+    # Not `save_last`: that is the last one that was also best.
+    last = ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True)
+    callbacks: list[L.Callback] = [throughput, best, last]
     loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
     if loggers:
         callbacks.append(LearningRateMonitor("step"))

@@ -50,7 +50,8 @@ def plateau(
     optimizer: Optimizer, steps: int, warmup: float = 0.05, factor: float = 0.3, patience: int = 3
 ) -> list[dict[str, Any]]:
     """Times `factor` whenever `val/score` has not risen for `patience` epochs, after a linear warm-up."""
-    fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience)
+    # eps: torch would leave rates below 1e-8 alone, which discriminative ones can be
+    fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, eps=0)
     epochs = {"scheduler": fall, "interval": "epoch", "monitor": "val/score", "reduce_on_plateau": True}
     rise = _warm(warmup, steps)
     # LinearLR multiplies the rate it finds, so it does not undo what the plateau took away; 0 steps are not allowed.

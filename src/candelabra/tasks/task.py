@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
 from candelabra.backbones.backbone import Backbone
@@ -112,6 +114,10 @@ class Task(L.LightningModule, ABC):
     def on_validation_epoch_end(self) -> None:
         self._report("val")
 
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):  # for that one see `_report`
+            super().lr_scheduler_step(scheduler, metric)
+
     def on_test_epoch_end(self) -> None:
         self._report("test")
 
@@ -170,6 +176,13 @@ class Task(L.LightningModule, ABC):
         frozen = self.finetune.frozen_stages(self.current_epoch, count)
         self.backbone.freeze(frozen, self.finetune.keep_statistics)
 
+    def _fall_on_plateau(self, score: float) -> None:
+        """Here and not by Lightning, which does it after the epoch's checkpoint: a resumed run would have lost it."""
+        schedulers = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(score)
+
     def _heads(self) -> list[tuple[str, Head]]:
         return [(name, cast(Head, head)) for name, head in self.heads.items()]
 
@@ -191,7 +204,10 @@ class Task(L.LightningModule, ABC):
             if count:
                 scores.append(head.score(values))
         if scores:
-            self.log(f"{split}/score", sum(scores) / len(scores), prog_bar=split == "val")
+            score = sum(scores) / len(scores)
+            self.log(f"{split}/score", score, prog_bar=split == "val")
+            if self.trainer.state.fn == TrainerFn.FITTING:
+                self._fall_on_plateau(score)
 
 
 def _metrics(head: Head) -> nn.ModuleDict:
