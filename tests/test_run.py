@@ -101,8 +101,8 @@ def test_a_resumed_run_equals_the_uninterrupted_one(scheduler: str, tiny: Compos
 
 
 def test_plateau_lowers_the_rate_when_nothing_gets_better(tiny: Compose, tmp_path: Path) -> None:
-    words = ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup=0", "lr=1e-9", "epochs=3", "finetune=frozen"]
-    train(tiny("data.count=60", "task=classification", *words))
+    words = ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup=0", "lr=1e-9", "epochs=3"]
+    train(tiny("data.count=60", "task=classification", "finetune=frozen", *words))
     saved = torch.load(tmp_path / "train" / "checkpoints" / "last.ckpt", weights_only=True)
     scale = 0.09  # two epochs without a better score
     rates = [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]]
