@@ -4,7 +4,6 @@ import json
 import logging
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
 
 from candelabra.config import build, resolve
@@ -29,13 +28,5 @@ def check(config: DictConfig) -> None:
     (folder / "counts.json").write_text(json.dumps(counts, indent=2) + "\n")
     prepared = data.prepared("train")
     samples = [prepared[index] for index in range(min(plain["samples"], len(prepared)))]
-    truths = [{key: value for key, value in sample.items() if key != "image"} for sample in samples]
-    images = [sample["image"].permute(1, 2, 0).numpy() for sample in samples]
-    grid(
-        images,
-        [{k: torch.as_tensor(v) for k, v in truth.items()} for truth in truths],
-        None,
-        data.labels,
-        folder / "samples.png",
-    )
+    grid(samples, None, data.labels, folder / "samples.png")
     log.info("wrote %s and %s", folder / "samples.png", folder / "counts.json")

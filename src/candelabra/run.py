@@ -1,5 +1,6 @@
 """The run: a composed config becomes objects, they train, and a run folder is left behind."""
 
+import csv
 import json
 import logging
 import os
@@ -178,9 +179,10 @@ class Progress(TQDMProgressBar):
 
 def _online_where_possible(loggers: Plain) -> Plain:
     """Weights & Biases without a key would stop and ask; it then works offline."""
+    if "wandb" not in loggers or "WANDB_API_KEY" in os.environ:
+        return loggers
     netrc = Path("~/.netrc").expanduser()
-    key = "WANDB_API_KEY" in os.environ or (netrc.is_file() and "api.wandb.ai" in netrc.read_text())
-    if "wandb" not in loggers or key:
+    if netrc.is_file() and "api.wandb.ai" in netrc.read_text():
         return loggers
     return {**loggers, "wandb": {**loggers["wandb"], "offline": True}}
 
@@ -214,10 +216,11 @@ def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(plain), folder / "config.yaml")
     samples = data.open()
-    with (folder / "splits.csv").open("w", encoding="utf-8") as file:
-        file.write("name,split\n")
+    with (folder / "splits.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["name", "split"])
         for split in SPLITS:
-            file.writelines(f'"{samples.names[index]}",{split}\n' for index in data.parts[split])
+            table.writerows((samples.names[index], split) for index in data.parts[split])
 
 
 def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throughput, folder: Path) -> None:

@@ -62,7 +62,7 @@ def load_file(network: nn.Module, path: Path) -> None:
     """
     try:
         state = timm.models.load_state_dict(str(path))
-    except Exception as error:
+    except Exception as error:  # torch, pickle, zip and safetensors each raise their own
         raise CandelabraError(
             f"backbone.weights={path} cannot be read as a plain state dict or safetensors "
             f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."

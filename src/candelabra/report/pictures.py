@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from candelabra.data.datamodule import DataModule
 from candelabra.report.tables import class_table
 from candelabra.tasks.task import Task
-from candelabra.types import IGNORED, Labels
+from candelabra.types import IGNORED, Labels, Sample
 
 SHOWN = 12  # test images in the picture of predictions
 COLOURS = [
@@ -36,14 +37,11 @@ def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], f
     chosen = np.linspace(0, len(prepared) - 1, min(SHOWN, len(prepared))).astype(int)
     samples = [prepared[int(index)] for index in chosen]
     images = torch.stack([sample["image"] for sample in samples])
-    device = task.device
     task.eval()
     with torch.inference_mode():
-        found = task.predictions(images.to(device))
+        found = task.predictions(images.to(task.device))
     predicted = [{name: value[row].float().cpu() for name, value in found.items()} for row in range(len(samples))]
-    truths = [{key: torch.as_tensor(value) for key, value in s.items() if key != "image"} for s in samples]
-    pixels = [image.permute(1, 2, 0).numpy() for image in images]
-    grid(pixels, truths, predicted, data.labels, pictures / "predictions.png")
+    grid(samples, predicted, data.labels, pictures / "predictions.png")
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
@@ -95,17 +93,18 @@ def save_masks(mask: Tensor, path: Path) -> None:
 
 
 def grid(
-    images: Sequence[NDArray[np.uint8]],
-    truths: Sequence[Mapping[str, Tensor]],
+    samples: Sequence[Sample],
     predicted: Sequence[Mapping[str, Tensor]] | None,
     labels: Labels,
     path: Path,
     side: int = 224,
 ) -> None:
-    """Draws images with their labels; with predictions, truth and prediction stand side by side."""
+    """Draws samples with their labels; with predictions, truth and prediction stand side by side."""
     tiles = []
-    for row, pixels in enumerate(images):
-        pair = [draw(*_enlarged(pixels, truths[row], side), labels)]
+    for row, sample in enumerate(samples):
+        pixels = sample["image"].permute(1, 2, 0).numpy()
+        truth: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
+        pair = [draw(*_enlarged(pixels, truth, side), labels)]
         if predicted is not None:
             pair.append(draw(*_enlarged(pixels, predicted[row], side), labels))
         tile = Image.new("RGB", (sum(one.width for one in pair) + 2 * len(pair), pair[0].height + 2), (255, 255, 255))
