@@ -43,16 +43,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no CUDA"))
 
 
+def composed(command: str, *overrides: str) -> DictConfig:
+    """A command's config as the command line composes it; `train` runs get a tiny network and small images."""
+    base = TINY if command == "train" else ()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(command, [*base, *overrides])
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Compose:
-    """Composes a command's config as the command line does; `train` runs get a tiny network and small images."""
+    """Composes into a folder of the test, which is named after the command."""
 
-    def composed(*overrides: str, command: str = "train") -> DictConfig:
-        base = TINY if command == "train" else ()
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(command, [*base, f"folder={tmp_path / command}", *overrides])
+    def compose_here(*overrides: str, command: str = "train") -> DictConfig:
+        return composed(command, f"folder={tmp_path / command}", *overrides)
 
-    return composed
+    return compose_here
 
 
 @pytest.fixture

@@ -2,3 +2,4 @@
 
 __version__ = "0.1.0"
 RUN = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
+SLURM_JOB = "SLURM_JOB_ID"

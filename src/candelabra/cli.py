@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from candelabra import RUN, __version__
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, Interrupted, nearest
+from candelabra.slurm import begun
 
 PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
 CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
 COMMANDS = {
     "train": "learn, keep the best, test it, and leave a run folder",
+    "lr": "try rates, draw the loss over them and suggest one",
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "check": "count a data set's labels and draw its samples",
@@ -29,16 +31,24 @@ EXAMPLES = {
         "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
         "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
         "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
+        "resume=runs/first",
     ],
+    "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
 }
+ROOTS = {"lr": "train"}  # commands that take the words of another
+INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
 def main() -> None:
-    """Entry point of `candelabra`; exits with 0, 1 (a fault of ours or of a library) or 2 (what was typed)."""
+    """Entry point of `candelabra`.
+
+    Exits with 0, 1 (a fault of ours or of a library), 2 (what was typed), 75 (stopped by a signal: saved, can go on)
+    or 130 (stopped by Ctrl-C where there was nothing to save).
+    """
     arguments = sys.argv[1:]
     if RUN in os.environ and arguments[:1] == ["train"]:
         sys.exit(_guarded(_rank))
@@ -72,16 +82,23 @@ def _guarded(work: Any) -> int:
             traceback.print_exc()
         print(_sentence(error), file=sys.stderr)
         return 2
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return 130
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:
     """Lets Hydra compose conf/<command>.yaml with what was typed, then runs the command on it."""
     import hydra
 
+    if command == "train":
+        overrides = _continuing(overrides)
     typed = sys.argv
     codes: list[int] = []
 
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOTS.get(command, command))
     def job(config: Any) -> None:
         sys.argv = typed
         codes.append(_guarded(lambda: _dispatch(command, config)))
@@ -90,6 +107,24 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
     sys.argv = [typed[0], *overrides]
     job()
     return max(codes, default=0)
+
+
+def _continuing(overrides: Sequence[str]) -> list[str]:
+    """A run that goes on is composed from the words it was begun with, and writes into its own folder."""
+    from omegaconf import OmegaConf
+
+    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
+    again = begun()
+    if given is None and again is not None:  # SLURM has started this job once more
+        given, overrides = str(again), [f"resume={again}"]
+    path = Path(given or "null")
+    run = path.parent.parent if path.is_file() else path
+    if not (run / "config.yaml").is_file():
+        return list(overrides)
+    keys = {word.partition("=")[0].lstrip("+~") for word in overrides}
+    words = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))["words"]  # type: ignore[index, call-overload]
+    kept = [word for word in words if word.partition("=")[0].lstrip("+~") not in {*keys, "anew", "hydra.run.dir"}]
+    return [*kept, *overrides, f"hydra.run.dir='{run}'"]
 
 
 def _dispatch(command: str, config: Any) -> None:
@@ -105,6 +140,8 @@ def _dispatch(command: str, config: Any) -> None:
         warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
     if command == "train":
         from candelabra.run import train as run
+    elif command == "lr":
+        from candelabra.run import suggest_rate as run
     elif command == "eval":
         from candelabra.evaluation import evaluate as run
     elif command == "predict":
@@ -161,7 +198,7 @@ def _overview() -> str:
 
 def _help(command: str) -> str:
     """Read from conf/ as text, so that it is complete and needs no library."""
-    lines = (CONF / f"{command}.yaml").read_text().splitlines()
+    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
         if line.startswith("  - ") and ":" in line:

@@ -1,4 +1,4 @@
-"""The one error that the command line catches and prints as a sentence."""
+"""What the command line catches and prints as a sentence."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,6 +6,10 @@ from difflib import get_close_matches
 
 class CandelabraError(ValueError):
     """What the user typed or gave cannot be used; the message says what is allowed and what to do."""
+
+
+class Interrupted(Exception):
+    """A signal asked to stop, and what was learnt is saved; the message says how to go on."""
 
 
 def nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:

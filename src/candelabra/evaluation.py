@@ -10,7 +10,8 @@ from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.report.tables import print_results
-from candelabra.run import load_task, make_trainer
+from candelabra.run import load_task
+from candelabra.trainers import make_trainer
 from candelabra.types import Labels
 
 

@@ -21,8 +21,9 @@ from candelabra.data.images import find_images, read_image
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw, save_masks
-from candelabra.run import load_task, make_trainer
+from candelabra.run import load_task
 from candelabra.tasks.task import Task
+from candelabra.trainers import make_trainer
 from candelabra.types import Labels
 
 log = logging.getLogger(__name__)

@@ -5,29 +5,32 @@ import json
 import logging
 import os
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN, __version__
+from candelabra.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
+from candelabra.rates import RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
+from candelabra.resuming import begun, clear, continued, history, restore_history
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
+from candelabra.trainers import make_trainer, training
 from candelabra.types import TARGETS, Labels
 
 log = logging.getLogger(__name__)
-LOWER_IS_BETTER = ("loss", "nme")
 
 
 def train(config: DictConfig) -> None:
@@ -36,30 +39,61 @@ def train(config: DictConfig) -> None:
     Raises:
         CandelabraError: the config, the data or the weights cannot be used; nothing was trained.
     """
-    plain = resolve(config)
+    words = _leave_hydra(config)
+    search = config.lr == "auto"
+    if search:
+        config.lr = 1.0  # until it is found
+    plain, checkpoint = continued(config, words) if config.resume else begun(config, words)
     folder = Path(plain["folder"])
-    # Lightning would start further ranks through Hydra, each with a config of its own; ours read config.yaml.
-    HydraConfig.instance().cfg = None
     L.seed_everything(plain["seed"], verbose=False)
     data: DataModule = build(plain["data"])
     labels = data.labels
     heads = plain["task"].get("heads", plain["task"])
     coverage(data, [target for target in TARGETS if heads.get(target)])
+    if search and not config.resume:
+        config.lr = find_rate(plain, data).suggestion
+        plain, _ = begun(config, words)
+        L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, labels)
     metric = _monitored(task, plain["monitor"])
     rehearse(task, data)
-    resume = find_checkpoint(plain["resume"], "last") if plain["resume"] else None
     throughput = Throughput()
-    trainer = _trainer(plain, folder, throughput, metric)
+    rows = history(folder, checkpoint)
+    trainer = training(plain, folder, throughput, metric)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
+        if plain["anew"] and not config.resume:
+            clear(folder)
         _write_config(plain, data, folder)
+        restore_history(trainer.loggers, rows)
     os.environ[RUN] = str(folder.absolute())
     try:
-        trainer.fit(task, data, ckpt_path=resume)
+        trainer.fit(task, data, ckpt_path=checkpoint)
         _finish(task, data, trainer, throughput, folder)
     finally:
         os.environ.pop(RUN, None)
+
+
+def find_rate(plain: Plain, data: DataModule) -> RangeTest:
+    """The range test with a task and a trainer of its own, so that nothing of the run to come is touched."""
+    task = build_task(plain, data.labels)
+    rehearse(task, data)
+    test = range_test(task, data, partial(make_trainer, plain["trainer"]), **plain["range"])
+    write_range(test, Path(plain["folder"]))
+    return test
+
+
+def suggest_rate(config: DictConfig) -> None:
+    """`candelabra lr`: the range test alone, under the words of `candelabra train`.
+
+    Raises:
+        CandelabraError: see `train`.
+    """
+    _leave_hydra(config)
+    config.lr = 1.0  # of no account
+    plain = resolve(config)
+    L.seed_everything(plain["seed"], verbose=False)
+    find_rate(plain, build(plain["data"]))
 
 
 def build_task(plain: Plain, labels: Labels) -> Task:
@@ -120,71 +154,14 @@ def load_task(checkpoint: str | Path) -> Task:
     Raises:
         CandelabraError: there is none, or it is not one of ours.
     """
-    path = find_checkpoint(checkpoint)
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        raise CandelabraError(f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?") from error
-    recipe = saved.get("candelabra") if isinstance(saved, dict) else None
-    if not recipe:
-        raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
+    saved = read_checkpoint(find_checkpoint(checkpoint))
+    recipe = saved["candelabra"]
     config = {**recipe["config"], "compile": False}
     config["backbone"] = {**config["backbone"], "weights": "none"}
     task = build_task(config, Labels.restore(recipe["labels"]))
     task.recipe = recipe
     task.load_state_dict(saved["state_dict"])
     return task.eval()
-
-
-def find_checkpoint(given: str | Path, which: str = "best") -> Path:
-    """The file meant by a checkpoint, or by a run folder: its `which` (best or last)."""
-    path = Path(given)
-    for candidate in (path, path / "checkpoints" / f"{which}.ckpt", path / "checkpoints" / "last.ckpt"):
-        if candidate.is_file():
-            return candidate
-    raise CandelabraError(f"{given} is neither a checkpoint nor the folder of a run that has one.")
-
-
-def make_trainer(node: Plain, **further: Any) -> L.Trainer:
-    """Lightning's trainer, without its advertisements."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)
-    return build(node, **further)  # type: ignore[no-any-return]
-
-
-def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
-    mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
-    best = ModelCheckpoint(folder / "checkpoints", "best", monitor=metric, mode=mode, enable_version_counter=False)
-    # Not `save_last`: that is the last one that was also best.
-    last = ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks: list[L.Callback] = [throughput, best, last]
-    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
-    if loggers:
-        callbacks.append(LearningRateMonitor("step"))
-    if plain["patience"] is not None:
-        callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
-    if plain["trainer"]["enable_progress_bar"]:
-        callbacks.append(Progress(refresh_rate=10))
-    return make_trainer(plain["trainer"], logger=loggers, callbacks=callbacks, default_root_dir=str(folder))
-
-
-class Progress(TQDMProgressBar):
-    """Lightning's progress bar, without the version number that our run folders do not have."""
-
-    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        shown = super().get_metrics(trainer, pl_module)
-        shown.pop("v_num", None)
-        return shown
-
-
-def _online_where_possible(loggers: Plain) -> Plain:
-    """Weights & Biases without a key would stop and ask; it then works offline."""
-    if "wandb" not in loggers or "WANDB_API_KEY" in os.environ:
-        return loggers
-    netrc = Path("~/.netrc").expanduser()
-    if netrc.is_file() and "api.wandb.ai" in netrc.read_text():
-        return loggers
-    return {**loggers, "wandb": {**loggers["wandb"], "offline": True}}
 
 
 def _monitored(task: Task, metric: str) -> str:
@@ -194,6 +171,18 @@ def _monitored(task: Task, metric: str) -> str:
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
     return metric
+
+
+def _leave_hydra(config: DictConfig) -> list[str]:
+    """What was typed. From here on Hydra is not asked any more.
+
+    Lightning would start further ranks through it, each with a config of its own; ours read config.yaml.
+    """
+    words = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    if HydraConfig.initialized() or not config.resume:
+        config.folder = str(config.folder)
+    HydraConfig.instance().cfg = None
+    return words
 
 
 def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
@@ -228,6 +217,9 @@ def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throug
     if trainer.is_global_zero:
         curves(folder)
     best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    # It would put the weights that are not averaged back when a checkpoint is loaded to be tested.
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):

@@ -4,6 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import lightning as L
 import numpy as np
@@ -56,6 +57,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.shape = (sides[0], sides[1])
         self.samples: Samples | None = None
         self.parts: Mapping[str, NDArray[np.int64]] = {}
+        self.served = 0
 
     @abstractmethod
     def read(self) -> Samples:
@@ -102,15 +104,26 @@ class DataModule(L.LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader[Sample]:
         return self.loader("test")
 
+    def state_dict(self) -> dict[str, int]:
+        """How many batches of this epoch were served on each rank: with seed and epoch, the whole state of the data."""
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress  # type: ignore[union-attr]
+        return {"served": 0 if progress.is_last_batch else progress.current.ready}
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        self.served = state_dict["served"]
+
     def loader(self, split: str) -> DataLoader[Sample]:
         prepared = self.prepared(split)
         trainer = self.trainer
         ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         workers = default_workers() if self.workers is None else self.workers
-        return DataLoader(
+        keys = Keys(prepared, *ranks, shuffle=split == "train", seed=self.seed)
+        if split == "train":
+            keys.skip, self.served = self.served * self.batch_size, 0
+        return Loader(
             prepared,
             self.batch_size,
-            sampler=Keys(prepared, *ranks, shuffle=split == "train", seed=self.seed),
+            sampler=keys,
             num_workers=workers,
             persistent_workers=workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
@@ -141,8 +154,26 @@ class Prepared(Dataset[Sample]):
 
 
 class Keys(DistributedSampler[int]):
-    """Yields the keys of `Prepared` in an order that depends on seed and epoch; ranks share them out."""
+    """Yields the keys of `Prepared` in an order that depends on seed and epoch; ranks share them out.
+
+    Attributes:
+        skip: samples at the beginning of the next pass to leave out, as they were served before.
+    """
+
+    skip = 0
 
     def __iter__(self) -> Iterator[int]:
         first: int = self.epoch * len(self.dataset)  # type: ignore[arg-type]
-        return (first + index for index in super().__iter__())
+        skip, self.skip = self.skip, 0
+        return (first + index for index in islice(super().__iter__(), skip, None))
+
+
+class Loader(DataLoader[Sample]):
+    """Begins an epoch when its first batch is asked for.
+
+    Lightning makes the first iterator of a resumed run before it tells the sampler the epoch; workers would then
+    prepare samples of another one.
+    """
+
+    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+        yield from super().__iter__()

@@ -1,0 +1,153 @@
+"""Going on with a run: its own config, its newest checkpoint, its history; and not walking into one by accident."""
+
+import csv
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger, Logger
+from omegaconf import DictConfig, OmegaConf
+
+from candelabra import RUN, __version__
+from candelabra.checkpoints import FOLDER, read_checkpoint, saved
+from candelabra.config import Plain, resolve
+from candelabra.errors import CandelabraError
+from candelabra.slurm import remember
+
+log = logging.getLogger(__name__)
+# What may be said anew when a run goes on, because its result does not depend on it.
+OF_NO_ACCOUNT = ["resume", "anew", "folder"]
+FREE = ["data.root", "data.workers", "logger", "save", "cache", "trainer.accelerator", "trainer.max_time"]
+FREE += ["trainer.enable_progress_bar", "trainer.log_every_n_steps"]
+WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
+
+
+def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]:
+    """The config of the run that `resume` names, and the checkpoint to go on from.
+
+    Args:
+        config: as composed now.
+        words: what was typed now; words that change the result are refused.
+
+    Returns:
+        The config the run was begun with, and its newest checkpoint; none where it was stopped before the first.
+
+    Raises:
+        CandelabraError: there is no such run, its checkpoint cannot be read, or a word does not fit it.
+    """
+    given = Path(str(config.resume))
+    run = given.parent.parent if given.is_file() else given
+    if not (run / "config.yaml").is_file():
+        raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
+    stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
+    composed = resolve(config) if words else stored
+    for word in words:
+        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+        if not key.startswith("hydra"):
+            _merge(key, _get(composed, key), stored, f"resume={given}")
+    stored = _moved(stored, stored["folder"], str(run))
+    stored["resume"] = str(given)
+    checkpoint = given if given.is_file() else next(iter(saved(run)), None)
+    if checkpoint is None:
+        log.warning("%s has no checkpoint yet; it begins at its first step", run)
+        return stored, None
+    _compare(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
+    return stored, checkpoint
+
+
+def begun(config: DictConfig, words: list[str]) -> tuple[Plain, None]:
+    """The config of a new run, with the words it was typed in; no run is overwritten unasked.
+
+    Raises:
+        CandelabraError: see `config.resolve`; or the folder holds a run.
+    """
+    plain = resolve(config)
+    folder = Path(plain["folder"])
+    held = _held(folder)
+    if held and not plain["anew"] and RUN not in os.environ:
+        raise CandelabraError(
+            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, anew=true deletes it and "
+            "begins again, hydra.run.dir=<folder> takes another folder."
+        )
+    remember(folder)
+    plain["words"] = words
+    return plain, None
+
+
+def clear(folder: Path) -> None:
+    """Removes what a run left in its folder."""
+    for path in _held(folder):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def history(folder: Path, checkpoint: Path | None) -> list[dict[str, str]]:
+    """The rows of metrics.csv before a checkpoint; to be read before there is a logger, as that deletes the file."""
+    path = folder / "metrics.csv"
+    if checkpoint is None or not path.is_file():
+        return []
+    step = read_checkpoint(checkpoint)["global_step"]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+    return [row for row in rows if row.get("step", "").isdigit() and int(row["step"]) < step]
+
+
+def restore_history(loggers: list[Logger], rows: list[dict[str, str]]) -> None:
+    """Writes the earlier part of a run's history again."""
+    for logger in loggers:
+        if isinstance(logger, CSVLogger) and rows:
+            logger.experiment.metrics.extend(rows)
+            logger.save()
+
+
+def _held(folder: Path) -> list[Path]:
+    return [folder / name for name in WRITTEN if (folder / name).exists()]
+
+
+def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
+    """Takes over what was typed, where the result does not depend on it."""
+    old = _get(stored, key)
+    if isinstance(new, dict) and isinstance(old, dict):
+        for part in {*new, *old}:
+            _merge(f"{key}.{part}", new.get(part), stored, resume)
+    elif new != old:
+        if not any(key == free or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
+            raise CandelabraError(
+                f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another "
+                f"run. Free to change are {', '.join(FREE)}."
+            )
+        _set(stored, key, new)
+
+
+def _moved(node: Any, old: str, new: str) -> Any:
+    """The same config where the folder of the run, which loggers know too, is another one now."""
+    if isinstance(node, dict):
+        return {key: _moved(value, old, new) for key, value in node.items()}
+    return new if node == old else node
+
+
+def _get(config: Plain, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _set(config: Plain, key: str, new: Any) -> None:
+    *parents, name = key.split(".")
+    for parent in parents:
+        config = config[parent]
+    config[name] = new
+
+
+def _compare(recipe: Plain, stored: Plain, checkpoint: Path) -> None:
+    """Warns of other code; refuses a checkpoint of another config."""
+    if recipe["version"] != __version__:
+        log.warning("%s was written by candelabra %s, this is %s", checkpoint, recipe["version"], __version__)
+    for key in ("backbone", "task", "finetune", "optimizer", "scheduler", "seed"):
+        if recipe["config"][key] != stored[key]:
+            raise CandelabraError(
+                f"{checkpoint} was written by a run with {key}={recipe['config'][key]}, but config.yaml in "
+                f"{stored['folder']} says {stored[key]}; give the checkpoint its own run folder."
+            )

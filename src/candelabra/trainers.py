@@ -1,0 +1,81 @@
+"""Lightning's trainer as a run needs it: what is saved, logged, shown and stopped."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+
+from candelabra.checkpoints import FOLDER
+from candelabra.config import Plain, build
+from candelabra.errors import CandelabraError
+from candelabra.saving import AtomicCheckpoints, Chance, Saver
+from candelabra.throughput import Throughput
+
+LOWER_IS_BETTER = ("loss", "nme")
+
+
+def make_trainer(node: Plain, **further: Any) -> L.Trainer:
+    """Lightning's trainer, without its advertisements."""
+    for chatty in ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "pytorch.trainer.connectors"):
+        logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
+    return build(node, **further)  # type: ignore[no-any-return]
+
+
+def training(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
+    """The trainer of a run: the best checkpoint by `metric`, the last ones, loggers, and what the config asks for."""
+    mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
+    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput]
+    if plain["ema"] is not None:
+        if not 0 < plain["ema"] < 1:
+            raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")
+        callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
+    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
+    if loggers:
+        callbacks.append(LearningRateMonitor("step"))
+    if plain["patience"] is not None:
+        callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
+    if plain["trainer"]["enable_progress_bar"]:
+        callbacks.append(Progress(refresh_rate=10))
+    checkpoints = folder / FOLDER
+    callbacks.append(Best(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False))
+    callbacks.append(Saver(checkpoints, **plain["save"]))  # after all whose state it saves
+    further = {"logger": loggers, "callbacks": callbacks, "plugins": [AtomicCheckpoints()]}
+    return make_trainer(plain["trainer"], default_root_dir=str(folder), **further)
+
+
+class Best(ModelCheckpoint):
+    """Lightning's, which would forget the best score so far where the folder of a run has been moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        here, there = str(self.dirpath), state_dict["dirpath"]
+        paths = {key: value.replace(there, here) for key, value in state_dict.items() if isinstance(value, str)}
+        best = {path.replace(there, here): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best})
+
+
+class Progress(TQDMProgressBar):
+    """Lightning's progress bar, without the version number that our run folders do not have."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        return shown
+
+
+def _online_where_possible(loggers: Plain) -> Plain:
+    """Weights & Biases without a key would stop and ask; it then works offline."""
+    if "wandb" not in loggers or "WANDB_API_KEY" in os.environ:
+        return loggers
+    netrc = Path("~/.netrc").expanduser()
+    if netrc.is_file() and "api.wandb.ai" in netrc.read_text():
+        return loggers
+    return {**loggers, "wandb": {**loggers["wandb"], "offline": True}}
