@@ -39,9 +39,25 @@ class RangeTest:
     losses: NDArray[np.float64]
 
     @property
+    def half(self) -> int:
+        """How many neighbours on each side a loss is averaged with."""
+        return max(1, round(len(self.losses) * NEIGHBOURS / 2))
+
+    @property
+    def fall(self) -> float:
+        """How much lower the smoothed loss ever was than at first."""
+        return float(self.smooth[0] - self.smooth.min())
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the smoothed loss, as far as it comes from the choice of images."""
+        before = slice(0, int(self.smooth.argmin()) + 1)
+        return float(np.std((self.losses - self.smooth)[before]) / np.sqrt(2 * self.half + 1))
+
+    @property
     def smooth(self) -> NDArray[np.float64]:
         """(n,) each loss averaged with its neighbours on both sides, so that no slope comes late."""
-        half = max(1, round(len(self.losses) * NEIGHBOURS / 2))
+        half = self.half
         padded = np.pad(self.losses, half, mode="reflect")
         return np.convolve(padded, np.full(2 * half + 1, 1 / (2 * half + 1)), mode="valid")
 
@@ -89,7 +105,7 @@ def range_test(
         steps: how many rates; ends earlier where the loss is four times the lowest.
 
     Raises:
-        CandelabraError: the range is empty, the loss was not finite, or it did not fall.
+        CandelabraError: the range is empty, or the loss was not finite.
     """
     if not 0 < min < max or steps < FEWEST:
         raise CandelabraError(
@@ -119,18 +135,15 @@ def range_test(
         raise CandelabraError(
             f"The loss was not finite after {count} steps, at a rate of {rates[count]:g}; try range.max={max / 100:g}."
         )
-    test = RangeTest(rates[:count], _each_loss(smoothed[:count]))
-    first, lowest = test.smooth[0], test.smooth.min()
-    if first - lowest < FALL * abs(first):
-        raise CandelabraError(
-            f"The loss fell at no rate from {min:g} to {max:g} ({first:.3f} at first, {lowest:.3f} at best, in {count} "
-            "steps): try more range.steps or another range, or set lr=<number>."
-        )
-    return test
+    return RangeTest(rates[:count], _each_loss(smoothed[:count]))
 
 
 def write_range(test: RangeTest, folder: Path) -> None:
-    """Says the suggestion, and writes `lr.csv` and the curve, `pictures/lr.png`, below `folder`."""
+    """Writes `lr.csv` and the curve, `pictures/lr.png`, below `folder`, and says the suggestion.
+
+    Raises:
+        CandelabraError: the loss did not fall more than by chance, so that there is none.
+    """
     from matplotlib.figure import Figure
 
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -149,6 +162,12 @@ def write_range(test: RangeTest, folder: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "pictures" / "lr.png", dpi=110)
+    if test.fall < max(FALL * abs(test.smooth[0]), 4 * test.noise):
+        raise CandelabraError(
+            f"The loss fell at no rate from {test.rates[0]:.1e} to {test.rates[-1]:.1e} more than by chance "
+            f"({test.smooth[0]:.3f} at first, {test.smooth.min():.3f} at best, in {len(test.rates)} steps): try more "
+            f"range.steps or another range, or set lr=<number>; see {folder / 'pictures' / 'lr.png'}."
+        )
     log.info("lr=%g: %s; see %s", test.suggestion, test.reason, folder / "pictures" / "lr.png")
 
 

@@ -108,16 +108,16 @@ def _held(folder: Path) -> list[Path]:
 def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
     """Takes over what was typed, where the result does not depend on it."""
     old = _get(stored, key)
-    if isinstance(new, dict) and isinstance(old, dict):
+    if any(key == free or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
+        _set(stored, key, new)
+    elif isinstance(new, dict) and isinstance(old, dict):
         for part in {*new, *old}:
             _merge(f"{key}.{part}", new.get(part), stored, resume)
     elif new != old:
-        if not any(key == free or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
-            raise CandelabraError(
-                f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another "
-                f"run. Free to change are {', '.join(FREE)}."
-            )
-        _set(stored, key, new)
+        raise CandelabraError(
+            f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
+            f"Free to change are {', '.join(FREE)}."
+        )
 
 
 def _moved(node: Any, old: str, new: str) -> Any:
