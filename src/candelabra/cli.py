@@ -16,10 +16,12 @@ PACKAGE = Path(__file__).parent
 CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
 COMMANDS = {
     "train": "learn, keep the best, test it, and leave a run folder",
+    "plan": "what a training would teach, when and how fast; without data or weights",
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "check": "count a data set's labels and draw its samples",
 }
+ROOTS = {"plan": "train"}  # commands that take the words of another one
 EXAMPLES = {
     "train": [
         "",
@@ -30,6 +32,7 @@ EXAMPLES = {
         "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
         "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
     ],
+    "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
@@ -81,7 +84,7 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
     typed = sys.argv
     codes: list[int] = []
 
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOTS.get(command, command))
     def job(config: Any) -> None:
         sys.argv = typed
         codes.append(_guarded(lambda: _dispatch(command, config)))
@@ -95,7 +98,8 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
 def _dispatch(command: str, config: Any) -> None:
     from omegaconf import OmegaConf
 
-    for key in sorted(OmegaConf.missing_keys(config)):  # told before torch is loaded
+    missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
+    for key in sorted(missing):  # told before torch is loaded
         raise CandelabraError(f"{key} is not given; add {key}=<value>.")
     import logging
     import warnings
@@ -105,6 +109,8 @@ def _dispatch(command: str, config: Any) -> None:
         warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
     if command == "train":
         from candelabra.run import train as run
+    elif command == "plan":
+        from candelabra.planning import plan as run
     elif command == "eval":
         from candelabra.evaluation import evaluate as run
     elif command == "predict":
@@ -161,7 +167,7 @@ def _overview() -> str:
 
 def _help(command: str) -> str:
     """Read from conf/ as text, so that it is complete and needs no library."""
-    lines = (CONF / f"{command}.yaml").read_text().splitlines()
+    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
         if line.startswith("  - ") and ":" in line:
@@ -175,7 +181,7 @@ def _help(command: str) -> str:
             groups.append(f"  {group}={option}\n" + _wrapped(options))
     examples = [f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command]]
     parts = [
-        [lines[0].removeprefix("# ")],
+        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
         ["Examples", *examples],
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         ["Keys", *keys],

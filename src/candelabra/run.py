@@ -21,6 +21,7 @@ from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.report.pictures import curves, write_pictures
+from candelabra.report.plan import ShowPlan
 from candelabra.report.tables import coverage, print_results
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
@@ -94,8 +95,9 @@ def rehearse(task: Task, data: DataModule) -> None:
     Raises:
         CandelabraError: the optimizer refuses its arguments, or a head cannot work with this backbone or size.
     """
+    groups = task.parameter_groups()
     try:
-        task.optimizer(task.parameter_groups())
+        task.optimizer(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     image = data.prepared("train")[0]["image"][None]
@@ -157,7 +159,7 @@ def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) ->
     best = ModelCheckpoint(folder / "checkpoints", "best", monitor=metric, mode=mode, enable_version_counter=False)
     # Not `save_last`: that is the last one that was also best.
     last = ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks: list[L.Callback] = [throughput, best, last]
+    callbacks: list[L.Callback] = [ShowPlan(folder), throughput, best, last]
     loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
     if loggers:
         callbacks.append(LearningRateMonitor("step"))
