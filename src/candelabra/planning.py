@@ -27,7 +27,7 @@ def plan(config: DictConfig) -> None:
     plain = resolve(config)
     epochs = plain["trainer"]["max_epochs"]
     if epochs is None or epochs < 1:
-        raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs to know how long the run is; set epochs=10, say.")
+        raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
     strategy: FineTuning = build(plain["finetune"])
     backbone: Backbone = build({**plain["backbone"], "weights": "none"})
     if strategy.rank:

@@ -16,7 +16,8 @@ from candelabra.schedules import cosine
 from candelabra.tasks import Classification, Task
 
 STRATEGIES: dict[str, FineTuning] = {
-    path.stem: build(OmegaConf.to_container(OmegaConf.load(path))) for path in sorted((CONF / "finetune").glob("*.yaml"))
+    path.stem: build(OmegaConf.to_container(OmegaConf.load(path)))
+    for path in sorted((CONF / "finetune").glob("*.yaml"))
 }
 
 

@@ -7,13 +7,29 @@ import pytest
 import torch
 from torch import nn
 
-from candelabra.backbones import Torchvision, adapt
+from candelabra.backbones import Backbone, Torchvision, adapt
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Adapters
 from candelabra.run import load_task, train
 from tests.conftest import Compose
 from tests.finetuning.runs import task, tiny
-from tests.finetuning.test_strategies import Depthwise
+
+
+class Depthwise(Backbone):
+    """A network with nothing that an adapter could be put on."""
+
+    def __init__(self) -> None:
+        super().__init__([0.5], [0.5])
+        self.network = nn.Conv2d(4, 4, 3, stride=2, groups=4)
+        self.channels, self.strides, self.num_features = [4], [2], 4
+        self.stages = [[self.network]]
+
+    def extract(self, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        found = self.network(images.expand(-1, 4, -1, -1))
+        return [found], found
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        return [list(self.network.parameters())]
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet"])
@@ -52,7 +68,7 @@ def test_a_traced_backbone_of_torchvision_takes_them_too() -> None:
 
 
 def test_where_no_layer_allows_them_they_are_refused() -> None:
-    with pytest.raises(CandelabraError, match="finds nothing to adapt.*neither grouped nor dilated"):
+    with pytest.raises(CandelabraError, match=r"finds nothing to adapt.*neither grouped nor dilated"):
         task(Adapters(), backbone=Depthwise())
 
 

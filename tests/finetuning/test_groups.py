@@ -102,5 +102,5 @@ def test_rates_are_logged_by_the_name_of_the_group(
 
 
 def test_layers_of_one_rate_share_a_group() -> None:
-    assert [g["name"] for g in task(Layerwise(decay=1.0)).parameter_groups()][0] == "backbone/layers0-4"
+    assert task(Layerwise(decay=1.0)).parameter_groups()[0]["name"] == "backbone/layers0-4"
     assert len(task(Discriminative(decay=1.0)).parameter_groups()) == 4

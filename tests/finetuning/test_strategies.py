@@ -1,10 +1,9 @@
 """Strategies as functions, and what they refuse in the words of the command line."""
 
 import pytest
-import torch
 from torch import nn
 
-from candelabra.backbones import Backbone, Torchvision
+from candelabra.backbones import Torchvision
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import (
     Adapters,
@@ -96,7 +95,7 @@ def test_layers_are_timms_and_torchvision_is_refused_in_words() -> None:
     assert len(layers) > len(tiny("test_vit").stages)
     assert [part.scale for part in layers] == [0.5 ** (len(layers) - index) for index in range(len(layers))]
     alexnet = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none")
-    with pytest.raises(CandelabraError, match="the layers of alexnet.*finetune=discriminative"):
+    with pytest.raises(CandelabraError, match=r"the layers of alexnet.*finetune=discriminative"):
         parts(alexnet, Layerwise())
 
 
@@ -119,23 +118,6 @@ def test_norm_only_teaches_norms_and_nothing_else(name: str) -> None:
         for key, _ in module.named_parameters(recurse=False)
     }
     assert learning
-
-
-class Depthwise(Backbone):
-    """A network with nothing that an adapter could be put on."""
-
-    def __init__(self) -> None:
-        super().__init__([0.5], [0.5])
-        self.network = nn.Conv2d(4, 4, 3, stride=2, groups=4)
-        self.channels, self.strides, self.num_features = [4], [2], 4
-        self.stages = [[self.network]]
-
-    def extract(self, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-        found = self.network(images.expand(-1, 4, -1, -1))
-        return [found], found
-
-    def layers(self) -> list[list[nn.Parameter]]:
-        return [list(self.network.parameters())]
 
 
 def test_every_strategy_of_conf_states_its_rates_above_zero() -> None:

@@ -64,7 +64,7 @@ class Backbone(nn.Module, ABC):
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
 
     def learners(self, stage: int, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> set[nn.Parameter]:
-        """The parameters of a stage that learn while it is not frozen: of adapters if there are any, else of `kinds`."""
+        """Which parameters of a stage learn while it thaws: those of adapters if there are any, else of `kinds`."""
         modules = set(self.adapters).intersection(self.stages[stage]) if self.adapters else self.stages[stage]
         return {p for m in modules if isinstance(m, kinds) for p in m.parameters(recurse=False)}
 

@@ -6,7 +6,7 @@ from candelabra.finetuning.strategy import FineTuning
 
 
 class Adapters(FineTuning):
-    """Low-rank adapters on linear layers and convolutions learn, and the heads; the weights hold still (Hu et al. 2022).
+    """Low-rank adapters on linear layers and convolutions learn, and the heads; weights hold still (Hu et al. 2022).
 
     They start as nothing: before the first step the features are those of the pretrained backbone. Needs peft:
     pip install 'candelabra[adapters]'.

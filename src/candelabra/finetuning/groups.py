@@ -91,9 +91,7 @@ def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[
         if matrices:
             groups.append({"name": name, "scale": group["scale"], "params": matrices})
         if vectors:
-            groups.append(
-                {"name": f"{name}/no_decay", "scale": group["scale"], "params": vectors, "weight_decay": 0.0}
-            )
+            groups.append({"name": f"{name}/no_decay", "scale": group["scale"], "params": vectors, "weight_decay": 0.0})
     return groups
 
 

@@ -1,6 +1,6 @@
 """Only the layers that normalise."""
 
-from timm.layers import RmsNorm, RmsNorm2d
+from timm.layers.norm import RmsNorm, RmsNorm2d
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 

@@ -63,6 +63,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
     import numpy as np
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     path.parent.mkdir(parents=True, exist_ok=True)
     rates = np.array([[math.nan if rate is None else rate for rate in row] for row in reversed(plan.rates)])
@@ -77,7 +78,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
     if rows <= SHOWN:
         axes.set_yticks(range(rows), [*reversed(plan.names)])
     axes.set(xlabel="epoch", title="highest rate of each part within an epoch; grey is frozen")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(picture, label="rate")
     figure.savefig(path, dpi=110)
 

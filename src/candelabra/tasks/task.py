@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -195,7 +195,7 @@ class Task(L.LightningModule, ABC):
         self.backbone.freeze(frozen, self.finetune.keep_statistics, self.finetune.kinds)
 
     def _share_statistics(self) -> None:
-        """Each rank has its own running statistics, until DDP spreads rank 0's in the next step; here it is done now."""
+        """Ranks keep their own running statistics until DDP spreads rank 0's in the next step; here it is done now."""
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
