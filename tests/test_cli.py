@@ -49,6 +49,7 @@ def test_train_help_lists_every_option(tmp_path: Path) -> None:
         (["train", "data=folder"], "data.root"),
         (["train", "data.workers=many"], "data.workers=many has the wrong type"),
         (["train", "data=folder", "data.root=nowhere"], "nowhere is not a folder"),
+        (["plan", "data=folder", "backbone=test_resnet", "finetune=lp_ft", "epochs=1"], "set epochs=2 or more"),
         (["eval"], "checkpoint is not given"),
         (["predict", "checkpoint=x", "source=nothing-*"], "source=nothing-*"),
     ],

@@ -18,6 +18,7 @@ CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") 
 COMMANDS = {
     "train": "learn, keep the best, test it, and leave a run folder",
     "lr": "try rates, draw the loss over them and suggest one",
+    "plan": "what a training would teach, when and how fast; without data or weights",
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "check": "count a data set's labels and draw its samples",
@@ -34,11 +35,12 @@ EXAMPLES = {
         "resume=runs/first",
     ],
     "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
+    "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
 }
-ROOTS = {"lr": "train"}  # commands that take the words of another
+ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -130,7 +132,8 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
 def _dispatch(command: str, config: Any) -> None:
     from omegaconf import OmegaConf
 
-    for key in sorted(OmegaConf.missing_keys(config)):  # told before torch is loaded
+    missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
+    for key in sorted(missing):  # told before torch is loaded
         raise CandelabraError(f"{key} is not given; add {key}=<value>.")
     import logging
     import warnings
@@ -142,6 +145,8 @@ def _dispatch(command: str, config: Any) -> None:
         from candelabra.run import train as run
     elif command == "lr":
         from candelabra.run import suggest_rate as run
+    elif command == "plan":
+        from candelabra.planning import plan as run
     elif command == "eval":
         from candelabra.evaluation import evaluate as run
     elif command == "predict":
@@ -212,7 +217,7 @@ def _help(command: str) -> str:
             groups.append(f"  {group}={option}\n" + _wrapped(options))
     examples = [f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command]]
     parts = [
-        [lines[0].removeprefix("# ")],
+        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
         ["Examples", *examples],
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         ["Keys", *keys],

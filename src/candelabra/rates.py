@@ -17,10 +17,12 @@ from torch.optim import Optimizer
 
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
-from candelabra.tasks.task import Groups, Task
+from candelabra.finetuning.groups import Groups
+from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
 LIGHTNINGS_SMOOTHING = 0.98
+LONG = 1000  # epochs: the end of the run is not what ends the test, nor what a strategy goes by
 FEWEST = 20  # steps from which a slope can be read
 FALL = 0.02  # of the loss at first, below which it is noise
 NEIGHBOURS = 0.1  # of all steps: width of the window in which losses are averaged
@@ -119,7 +121,7 @@ def range_test(
             logger=False,
             callbacks=[],
             default_root_dir=folder,
-            max_epochs=-1,
+            max_epochs=LONG,
             max_steps=-1,
             check_val_every_n_epoch=1_000_000,
             devices=1,

@@ -21,7 +21,8 @@ from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
-from candelabra.rates import RangeTest, range_test, write_range
+from candelabra.finetuning.plan import make_plan
+from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
 from candelabra.resuming import begun, clear, continued, history, restore_history
@@ -56,7 +57,8 @@ def train(config: DictConfig) -> None:
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, labels)
     metric = _monitored(task, plain["monitor"])
-    rehearse(task, data)
+    epochs = plain["trainer"]["max_epochs"]
+    rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
     throughput = Throughput()
     rows = history(folder, checkpoint)
     trainer = training(plain, folder, throughput, metric)
@@ -77,7 +79,7 @@ def train(config: DictConfig) -> None:
 def find_rate(plain: Plain, data: DataModule) -> RangeTest:
     """The range test with a task and a trainer of its own, so that nothing of the run to come is touched."""
     task = build_task(plain, data.labels)
-    rehearse(task, data)
+    rehearse(task, data, LONG)
     test = range_test(task, data, partial(make_trainer, plain["trainer"]), **plain["range"])
     write_range(test, Path(plain["folder"]))
     return test
@@ -122,16 +124,19 @@ def build_task(plain: Plain, labels: Labels) -> Task:
     return task
 
 
-def rehearse(task: Task, data: DataModule) -> None:
-    """Builds the optimizer and runs one image, so that what does not fit together fails before training.
+def rehearse(task: Task, data: DataModule, epochs: int) -> None:
+    """Builds the optimizer, plans and runs one image, so that what does not fit together fails before training.
 
     Raises:
-        CandelabraError: the optimizer refuses its arguments, or a head cannot work with this backbone or size.
+        CandelabraError: the optimizer refuses its arguments, the strategy would never do what it is for, or a head
+            cannot work with this backbone or size.
     """
+    groups = task.parameter_groups()
     try:
-        task.optimizer(task.parameter_groups())
+        task.optimizer(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
+    make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
     image = data.prepared("train")[0]["image"][None]
     task.eval()
     try:

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build
 from candelabra.errors import CandelabraError
+from candelabra.report.plan import ShowPlan
 from candelabra.saving import AtomicCheckpoints, Chance, Saver
 from candelabra.throughput import Throughput
 
@@ -33,7 +34,7 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
 def training(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
     """The trainer of a run: the best checkpoint by `metric`, the last ones, loggers, and what the config asks for."""
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
-    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput]
+    callbacks: list[L.Callback] = [ShowPlan(folder), Chance(plain["seed"]), throughput]
     if plain["ema"] is not None:
         if not 0 < plain["ema"] < 1:
             raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")

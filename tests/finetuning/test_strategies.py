@@ -1,163 +1,125 @@
-"""Strategies as functions, and what they do to a run: frozen is frozen, resumed is identical."""
+"""Strategies as functions, and what they refuse in the words of the command line."""
 
-from functools import partial
-from pathlib import Path
-
-import lightning as L
 import pytest
-import torch
+from torch import nn
 
-from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.backbones import Torchvision
 from candelabra.errors import CandelabraError
-from candelabra.finetuning import Discriminative, FineTuning, Frozen, Full, Gradual, Scratch
-from candelabra.schedules import constant, cosine, one_cycle, plateau
-from candelabra.tasks import Classification, MultiTask, Task
-from candelabra.types import Sample
-
-STRATEGIES: dict[str, FineTuning] = {
-    "scratch": Scratch(),
-    "full": Full(),
-    "frozen": Frozen(),
-    "discriminative": Discriminative(),
-    "thirds": Discriminative(shares=[0.001, 0.01]),
-    "gradual": Gradual(),
-}
-
-
-def data() -> Shapes:
-    return Shapes(count=80, size=32, canvas=32, batch_size=16, workers=0)
+from candelabra.finetuning import (
+    Adapters,
+    Discriminative,
+    FineTuning,
+    Full,
+    Gradual,
+    Layerwise,
+    LpFt,
+    NormOnly,
+    Thirds,
+)
+from candelabra.finetuning.groups import parts
+from tests.finetuning.runs import STRATEGIES, tiny
 
 
-def task(strategy: FineTuning, scheduler: object = cosine, kind: type[Task] = Classification) -> Task:
-    torch.manual_seed(0)
-    optimizer = partial(torch.optim.AdamW, lr=3e-3)
-    return kind(  # type: ignore[call-arg]
-        Timm("test_resnet", weights="none"),
-        data().labels,
-        finetune=strategy,
-        optimizer=optimizer,
-        scheduler=scheduler,
-    )
+def scales(strategy: FineTuning, stages: int) -> list[float]:
+    return [strategy.lr_scale(stage, stages) for stage in range(stages)]
 
 
-def trainer(epochs: int, folder: Path, **options: object) -> L.Trainer:
-    arguments: dict[str, object] = {
-        "max_epochs": epochs,
-        "accelerator": "cpu",
-        "default_root_dir": str(folder),
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "use_distributed_sampler": False,
-        "num_sanity_val_steps": 0,
-    }
-    return L.Trainer(**{**arguments, **options})  # type: ignore[arg-type]
+def frozen(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
+    return [strategy.frozen_stages(epoch, epochs, stages) for epoch in range(epochs)]
 
 
 def test_the_rates_of_the_notes() -> None:
-    thirds = STRATEGIES["thirds"]
-    assert [thirds.lr_scale(stage, 4) for stage in range(4)] == [0.001, 0.001, 0.01, 0.01]
-    falling = Discriminative(decay=0.5)
-    assert [falling.lr_scale(stage, 3) for stage in range(3)] == [0.125, 0.25, 0.5]
+    assert scales(Thirds(), 4) == [0.001, 0.001, 0.01, 0.01]
+    assert scales(Thirds(near=0.1, far=0.02), 5) == [0.02, 0.02, 0.02, 0.1, 0.1]
+
+
+def test_discriminative_rates_fall_towards_the_input_or_are_listed() -> None:
+    assert scales(Discriminative(decay=0.5), 3) == [0.125, 0.25, 0.5]
+    assert scales(Discriminative(shares=[0.1, 0.2, 0.7]), 3) == [0.1, 0.2, 0.7]
+
+
+def test_a_list_of_another_length_names_the_stages_of_this_backbone() -> None:
+    with pytest.raises(CandelabraError, match="has 2 numbers and this backbone 5 stages"):
+        parts(tiny(), Discriminative(shares=[0.001, 0.01]))
 
 
 def test_gradual_thaws_from_the_top() -> None:
-    assert [Gradual(every=2).frozen_stages(epoch, 3) for epoch in range(8)] == [3, 3, 2, 2, 1, 1, 0, 0]
+    assert frozen(Gradual(every=2), 8, 3) == [3, 3, 2, 2, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 7, 10, 40])
+@pytest.mark.parametrize("over", [0.1, 0.3, 0.5, 0.9])
+def test_gradual_over_a_share_of_the_run_starts_frozen_and_has_thawed_when_it_is_over(over: float, epochs: int) -> None:
+    counts = frozen(Gradual(every=None, over=over), epochs, 5)
+    assert counts[0] == 5
+    assert counts == sorted(counts, reverse=True)
+    assert all(count == 0 for epoch, count in enumerate(counts) if epoch >= over * epochs)
+
+
+def test_gradual_over_a_share_is_that_many_epochs_apart() -> None:
+    assert frozen(Gradual(every=None, over=0.5), 8, 4) == frozen(Gradual(every=1), 8, 4)
+    assert frozen(Gradual(every=None, over=0.3), 20, 3) == frozen(Gradual(every=2), 20, 3)
+
+
+def test_heads_first_then_everything() -> None:
+    assert frozen(LpFt(share=0.3), 10, 4) == [4] * 3 + [0] * 7
+    assert frozen(LpFt(share=0.3), 4, 4) == [4, 4, 0, 0]
+    assert scales(LpFt(scale=0.2), 2) == [0.2, 0.2]
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "words"),
     [
-        lambda: Full(scale=0),
-        lambda: Discriminative(decay=2),
-        lambda: Discriminative(shares=[]),
-        lambda: Gradual(every=0),
+        (lambda: Full(scale=0), "finetune.scale=0 must be above 0"),
+        (lambda: NormOnly(scale=-1), "finetune.scale=-1 must be above 0"),
+        (lambda: Discriminative(decay=2), "finetune.decay=2 .* at most 1"),
+        (lambda: Discriminative(shares=[]), r"finetune.shares=\[\]"),
+        (lambda: Layerwise(decay=0), "finetune.decay=0 .* \\(0.75, say\\)"),
+        (lambda: Thirds(far=0), "finetune.far=0"),
+        (lambda: Gradual(every=0), "finetune.every=0 must be at least 1"),
+        (lambda: Gradual(every=2, over=0.5), "finetune.every=2 and finetune.over=0.5: give one"),
+        (lambda: Gradual(every=None), "finetune.every=None and finetune.over=None: give one"),
+        (lambda: Gradual(every=None, over=1.5), "finetune.over=1.5 is a share of the run"),
+        (lambda: LpFt(share=1), "finetune.share=1 is a share of the run"),
+        (lambda: Adapters(rank=0), "finetune.rank=0 must be at least 1"),
     ],
 )
-def test_impossible_strategies_name_their_key(make: object) -> None:
-    with pytest.raises(CandelabraError, match="finetune\\."):
+def test_impossible_strategies_name_their_key(make: object, words: str) -> None:
+    with pytest.raises(CandelabraError, match=words):
         make()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_every_parameter_is_in_one_group_at_its_rate(name: str) -> None:
-    model = task(STRATEGIES[name], None)
-    optimizer = model.configure_optimizers()
-    grouped = [p for group in optimizer.param_groups for p in group["params"]]
-    assert len(grouped) == len({id(p) for p in grouped}) == len(list(model.parameters()))
-    count = len(model.backbone.stages)
-    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    for index, stage in enumerate(model.backbone.stages):
-        for parameter in (p for module in stage for p in module.parameters(recurse=False)):
-            assert rates[id(parameter)] == pytest.approx(3e-3 * STRATEGIES[name].lr_scale(index, count))
-            assert (decays[id(parameter)] == 0) == (parameter.ndim <= 1)
-    assert all(rates[id(p)] == 3e-3 for p in model.heads.parameters())
+def test_layers_are_timms_and_torchvision_is_refused_in_words() -> None:
+    layers = parts(tiny("test_vit"), Layerwise(decay=0.5))
+    assert [part.name for part in layers] == [f"backbone/layer{index}" for index in range(len(layers))]
+    assert len(layers) > len(tiny("test_vit").stages)
+    assert [part.scale for part in layers] == [0.5 ** (len(layers) - index) for index in range(len(layers))]
+    alexnet = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none")
+    with pytest.raises(CandelabraError, match=r"the layers of alexnet.*finetune=discriminative"):
+        parts(alexnet, Layerwise())
 
 
-def test_a_frozen_backbone_is_bit_equal_after_training(tmp_path: Path) -> None:
-    model = task(Frozen(), kind=MultiTask)
-    before = {key: value.clone() for key, value in model.backbone.state_dict().items()}
-    head = {key: value.clone() for key, value in model.heads.state_dict().items()}
-    trainer(2, tmp_path).fit(model, data())
-    assert all(torch.equal(before[key], value) for key, value in model.backbone.state_dict().items())
-    assert any(not torch.equal(head[key], value) for key, value in model.heads.state_dict().items())
-    images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(model.backbone.train()(images).final, model.backbone.eval()(images).final)
+def test_norm_only_is_refused_where_nothing_normalises() -> None:
+    alexnet = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none")
+    with pytest.raises(CandelabraError, match=r"GroupNorm, LayerNorm.* it has none of them; .*vgg16_bn"):
+        parts(alexnet, NormOnly())
 
 
-def test_gradual_moves_exactly_the_thawed_stages(tmp_path: Path) -> None:
-    model = task(Gradual())
-    stages = [[p for m in stage for p in m.parameters(recurse=False)] for stage in model.backbone.stages]
-    before = [[p.clone() for p in stage] for stage in stages]
-    trainer(3, tmp_path).fit(model, data())  # epochs 0, 1, 2: two stages have thawed
-    moved = [
-        any(not torch.equal(a, b) for a, b in zip(old, new, strict=True))
-        for old, new in zip(before, stages, strict=True)
-    ]
-    assert moved == [False, False, False, True, True]
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet"])
+def test_norm_only_teaches_norms_and_nothing_else(name: str) -> None:
+    backbone = tiny(name)
+    backbone.freeze(0, kinds=NormOnly.kinds)
+    learning = {key for key, value in backbone.named_parameters() if value.requires_grad}
+    norms = (nn.BatchNorm2d, nn.LayerNorm)
+    assert learning == {
+        f"{place}.{key}"
+        for place, module in backbone.named_modules()
+        if isinstance(module, norms)
+        for key, _ in module.named_parameters(recurse=False)
+    }
+    assert learning
 
 
-@pytest.mark.parametrize("scheduler", [constant, cosine, one_cycle, plateau])
-@pytest.mark.parametrize("name", ["gradual", "discriminative"])
-def test_a_resumed_run_ends_where_the_uninterrupted_one_does(name: str, scheduler: object, tmp_path: Path) -> None:
-    """Lightning's own BackboneFinetuning freezes again after a resume, and moves no more (Lightning 21901)."""
-    whole = task(STRATEGIES[name], scheduler)
-    trainer(4, tmp_path).fit(whole, data())
-
-    first = task(STRATEGIES[name], scheduler)
-    stopped = trainer(4, tmp_path, callbacks=[StopAfter(2)])
-    stopped.fit(first, data())
-    stopped.save_checkpoint(tmp_path / "half.ckpt")
-    second = task(STRATEGIES[name], scheduler)
-    trainer(4, tmp_path).fit(second, data(), ckpt_path=str(tmp_path / "half.ckpt"))
-    for (key, value), other in zip(whole.state_dict().items(), second.state_dict().values(), strict=True):
-        assert torch.equal(value, other), key
-
-
-class StopAfter(L.Callback):
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.should_stop = trainer.current_epoch + 1 == self.epochs
-
-
-def test_an_absent_target_does_not_move_its_head(tmp_path: Path) -> None:
-    model = task(Full(), kind=MultiTask)
-    before = {key: value.clone() for key, value in model.heads["mask"].named_parameters()}
-    source = data()
-    source.open()
-
-    whole = source.pipelines["train"]
-
-    def without_mask(sample: Sample) -> Sample:
-        sample = whole(sample)
-        sample["mask"].fill_(255)
-        return sample
-
-    source.pipelines["train"] = without_mask  # type: ignore[assignment]
-    trainer(1, tmp_path).fit(model, source)
-    assert all(torch.equal(before[key], value) for key, value in model.heads["mask"].named_parameters())
+def test_every_strategy_of_conf_states_its_rates_above_zero() -> None:
+    for strategy in STRATEGIES.values():
+        assert all(0 < scale <= 1 for scale in scales(strategy, 5))

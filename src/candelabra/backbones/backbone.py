@@ -25,6 +25,7 @@ class Backbone(nn.Module, ABC):
         stages: as many as there are maps; every parameter in exactly one.
         mean, std: per channel, for images in [0, 1].
         frozen: how many stages, from the input, do not learn now.
+        adapters: small modules beside weights that then hold still, all of them in some stage; see `adapters.py`.
     """
 
     channels: list[int]
@@ -39,12 +40,21 @@ class Backbone(nn.Module, ABC):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.stages = []
+        self.adapters: list[nn.Module] = []
         self.frozen = 0
         self.keep_statistics = False
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Normalised images (N, C, H, W) -> maps, finest first, and final; all (N, c, h, w)."""
+
+    @abstractmethod
+    def layers(self) -> list[list[nn.Parameter]]:
+        """All parameters divided finer than into stages, from the input on: a stem, each block, what is behind them.
+
+        Raises:
+            CandelabraError: nobody knows the layers of this network.
+        """
 
     def forward(self, images: Tensor) -> Features:
         """Images (N, C, H, W), uint8 in [0, 255] or float in [0, 1] -> features."""
@@ -53,19 +63,28 @@ class Backbone(nn.Module, ABC):
         maps, final = self.extract(pixels)
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
 
-    def freeze(self, stages: int, keep_statistics: bool = False) -> None:
+    def learners(self, stage: int, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> set[nn.Parameter]:
+        """Which parameters of a stage learn while it thaws: those of adapters if there are any, else of `kinds`."""
+        modules = set(self.adapters).intersection(self.stages[stage]) if self.adapters else self.stages[stage]
+        return {p for m in modules if isinstance(m, kinds) for p in m.parameters(recurse=False)}
+
+    def freeze(
+        self, stages: int, keep_statistics: bool = False, kinds: tuple[type[nn.Module], ...] = (nn.Module,)
+    ) -> None:
         """Holds the first `stages` stages still, running statistics and dropout included; the others learn.
 
         Args:
             stages: 0 (all learn) to len(self.stages) (none does).
             keep_statistics: batch normalisation uses and keeps its running statistics also where weights
                 learn, which small data sets want.
+            kinds: the modules whose own parameters learn in the other stages.
         """
         self.frozen, self.keep_statistics = stages, keep_statistics
         for index, stage in enumerate(self.stages):
+            learners = self.learners(index, kinds) if index >= stages else set()
             for module in stage:
                 for parameter in module.parameters(recurse=False):
-                    parameter.requires_grad_(index >= stages)
+                    parameter.requires_grad_(parameter in learners)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Backbone":

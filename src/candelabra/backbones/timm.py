@@ -6,6 +6,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone, divide, drop_unused, fit_channels, keep_depthwise_float32
@@ -57,6 +58,7 @@ class Timm(Backbone):
         config = network.pretrained_cfg
         super().__init__(fit_channels(config["mean"], in_channels), fit_channels(config["std"], in_channels))
         self.network: Any = network
+        self.name = name
         self.num_features = network.num_features
         self.reads_token = getattr(network, "global_pool", "") == "token"
         entries = list(network.feature_info)
@@ -77,6 +79,15 @@ class Timm(Backbone):
         elif final.shape[-1] == self.num_features != final.shape[1]:  # Swin works in NHWC
             final = final.permute(0, 3, 1, 2)
         return maps, final
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        if not hasattr(self.network, "group_matcher"):
+            raise CandelabraError(
+                f"timm does not say what the layers of {self.name} are, which finetune=layerwise needs; take "
+                "finetune=discriminative."
+            )
+        grouped = group_parameters(self.network, self.network.group_matcher(coarse=False), return_values=True)
+        return [grouped[index] for index in sorted(grouped)]
 
     @torch.no_grad()
     def _probe(self, in_channels: int, config: Mapping[str, Any]) -> list[int]:

@@ -68,7 +68,14 @@ class Torchvision(Backbone):
         self.channels = [features.shape[1] for features in maps]
         self.num_features = self.channels[-1]
         self.stages = divide(self.network, nodes)
+        self.name = name
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         maps = list(self.network(images).values())
         return maps, maps[-1]
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        raise CandelabraError(
+            f"torchvision does not say what the layers of {self.name} are, which finetune=layerwise needs; take "
+            "finetune=discriminative, or a backbone of timm."
+        )

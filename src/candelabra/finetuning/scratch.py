@@ -8,7 +8,7 @@ class Scratch(FineTuning):
 
     keep_statistics = False
 
-    def frozen_stages(self, epoch: int, num_stages: int) -> int:
+    def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return 0
 
     def lr_scale(self, stage: int, num_stages: int) -> float:

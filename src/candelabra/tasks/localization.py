@@ -5,9 +5,11 @@ from collections.abc import Callable
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
+from candelabra.finetuning.groups import MakeOptimizer
+from candelabra.finetuning.plan import MakeScheduler
 from candelabra.heads import Box, Head, Label
 from candelabra.schedules import cosine
-from candelabra.tasks.task import ADAMW, MakeOptimizer, MakeScheduler, Task
+from candelabra.tasks.task import ADAMW, Task
 from candelabra.types import Labels
 
 

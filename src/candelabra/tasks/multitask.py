@@ -6,9 +6,11 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.balancing import Balance, Fixed
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
+from candelabra.finetuning.groups import MakeOptimizer
+from candelabra.finetuning.plan import MakeScheduler
 from candelabra.heads import Box, Head, Keypoints, Label, Mask
 from candelabra.schedules import cosine
-from candelabra.tasks.task import ADAMW, MakeOptimizer, MakeScheduler, Task
+from candelabra.tasks.task import ADAMW, Task
 from candelabra.types import Labels
 
 HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {

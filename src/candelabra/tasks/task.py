@@ -1,7 +1,8 @@
 """The plumbing of every task: one backbone, a set of heads, a balance, a fine-tuning strategy."""
 
+import math
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -13,16 +14,17 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
+from candelabra.backbones.adapters import adapt
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.balance import Balance
+from candelabra.errors import CandelabraError
+from candelabra.finetuning.groups import Groups, MakeOptimizer, make_optimizer, parameter_groups
+from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
 from candelabra.types import Features, Sample
 
-Groups = list[dict[str, Any]]
-MakeOptimizer = Callable[[Groups], Optimizer]
-MakeScheduler = Callable[[Optimizer, int], list[dict[str, Any]]]
 ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
 
 
@@ -52,6 +54,8 @@ class Task(L.LightningModule, ABC):
         scheduler: MakeScheduler | None = cosine,
     ) -> None:
         super().__init__()
+        if finetune.rank:
+            adapt(backbone, finetune.rank)
         self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance
         self.finetune, self.optimizer, self.scheduler = finetune, optimizer, scheduler
         self.measures = nn.ModuleDict(
@@ -105,11 +109,20 @@ class Task(L.LightningModule, ABC):
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         self.step(batch, "test")
 
+    def on_fit_start(self) -> None:
+        self.plan()  # refuses what would never do what it is for
+
     def on_train_start(self) -> None:
         self._freeze()  # here too: a run resumed in mid-epoch starts no epoch
 
     def on_train_epoch_start(self) -> None:
         self._freeze()
+
+    def on_train_epoch_end(self) -> None:
+        self._share_statistics()
+
+    def on_validation_start(self) -> None:
+        self._share_statistics()
 
     def on_validation_epoch_end(self) -> None:
         self._report("val")
@@ -138,43 +151,54 @@ class Task(L.LightningModule, ABC):
         self.present.clear()
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.parameter_groups())
-        for group in optimizer.param_groups:
-            group["lr"] *= group.pop("scale")
+        optimizer = make_optimizer(self.optimizer, self.parameter_groups())
         if self.scheduler is None:
             return optimizer
         return [optimizer], self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
 
     def parameter_groups(self) -> Groups:
-        """All parameters from the first step on, whatever is frozen, grouped by rate; norms and biases do not decay.
+        """All parameters from the first step on, whatever is frozen, grouped by rate; norms and biases do not decay."""
+        return parameter_groups(self.backbone, self.finetune, [self.heads, self.balance])
 
-        Neighbouring stages of equal rate share a group: each group costs time in every step.
+    def plan(self) -> Plan:
+        """The rate of each part in each epoch of this run.
+
+        Raises:
+            CandelabraError: the run has no end, or the strategy would never do what it is for.
         """
-        count = len(self.backbone.stages)
-        named: dict[str, tuple[float, list[nn.Parameter]]] = {}
-        for index, stage in enumerate(self.backbone.stages):
-            scale = self.finetune.lr_scale(index, count)
-            same = [name for name, (other, _) in named.items() if other == scale]
-            parameters = [p for module in stage for p in module.parameters(recurse=False)]
-            named.setdefault(same[-1] if same else f"backbone/stage{index}", (scale, []))[1].extend(parameters)
-        named["heads"] = (1.0, [*self.heads.parameters(), *self.balance.parameters()])
-        groups: Groups = []
-        for name, (scale, parameters) in named.items():
-            matrices = [p for p in parameters if p.ndim > 1]
-            vectors = [p for p in parameters if p.ndim <= 1]
-            if matrices:
-                groups.append({"name": name, "scale": scale, "params": matrices})
-            if vectors:
-                groups.append({"name": f"{name}/no_decay", "scale": scale, "params": vectors, "weight_decay": 0.0})
-        return groups
+        return make_plan(self.backbone, self.finetune, self.optimizer, self.scheduler, self.epochs, self._epoch_steps())
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs this run has, also where `trainer.max_steps` ends it.
+
+        Raises:
+            CandelabraError: nothing ends it.
+        """
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise CandelabraError(
+                f"trainer.max_epochs={self.trainer.max_epochs} and trainer.max_steps={self.trainer.max_steps}: such a "
+                "run has no end, and rates and thaws are shares of it; set epochs or trainer.max_steps."
+            )
+        return max(1, math.ceil(steps / self._epoch_steps()))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["candelabra"] = self.recipe
 
+    def _epoch_steps(self) -> int:
+        batches = self.trainer.num_training_batches
+        return max(1, math.ceil(batches / self.trainer.accumulate_grad_batches)) if math.isfinite(batches) else 1
+
     def _freeze(self) -> None:
-        count = len(self.backbone.stages)
-        frozen = self.finetune.frozen_stages(self.current_epoch, count)
-        self.backbone.freeze(frozen, self.finetune.keep_statistics)
+        frozen = self.finetune.frozen_stages(self.current_epoch, self.epochs, len(self.backbone.stages))
+        self.backbone.freeze(frozen, self.finetune.keep_statistics, self.finetune.kinds)
+
+    def _share_statistics(self) -> None:
+        """Ranks keep statistics of their own until DDP spreads rank 0's in the next step; validation wants them now."""
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def _fall_on_plateau(self, score: float) -> None:
         """Here and not by Lightning, which does it after the epoch's checkpoint: a resumed run would have lost it."""

@@ -1,0 +1,46 @@
+"""Low-rank adapters: small matrices that learn beside weights which hold still (Hu et al. 2022), through peft."""
+
+import torch
+from torch import nn
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.errors import CandelabraError
+
+
+def adapt(backbone: Backbone, rank: int) -> None:
+    """Puts an adapter of this rank on each linear layer and convolution of a backbone that allows it.
+
+    An adapter belongs to the stage of its layer. The features stay as they are until it has learnt.
+
+    Raises:
+        CandelabraError: peft is not installed, or no layer allows it.
+    """
+    names = [name for name, module in backbone.named_modules() if _adaptable(module)]
+    if not names:
+        raise CandelabraError(
+            "finetune=adapters finds nothing to adapt: this backbone has no linear layer and no ordinary convolution "
+            "(neither grouped nor dilated); take finetune=discriminative or another backbone."
+        )
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise CandelabraError(
+            "finetune=adapters needs the package peft; install it with pip install 'candelabra[adapters]'."
+        ) from error
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), backbone)
+    for stage in backbone.stages:
+        old = set(stage)
+        for layer in [backbone.get_submodule(name) for name in names]:
+            base = layer.get_submodule("base_layer")
+            if base in old:
+                new = [module for module in layer.modules() if module is not base]
+                stage.extend(new)
+                backbone.adapters.extend(new)
+    backbone.to(memory_format=torch.channels_last)
+
+
+def _adaptable(module: nn.Module) -> bool:
+    """Exact types: what a subclass does to its weight, or to its input, an adapter would not know."""
+    if type(module) is nn.Conv2d:
+        return module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros"
+    return type(module) is nn.Linear

@@ -1,0 +1,29 @@
+"""Small matrices beside still weights."""
+
+from candelabra.errors import CandelabraError
+from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.strategy import FineTuning
+
+
+class Adapters(FineTuning):
+    """Low-rank adapters on linear layers and convolutions learn, and the heads; weights hold still (Hu et al. 2022).
+
+    They start as nothing: before the first step the features are those of the pretrained backbone. Needs peft:
+    pip install 'candelabra[adapters]'.
+
+    Args:
+        rank: of each adapter, at least 1.
+        scale: their share of the heads' rate, above 0.
+        keep_statistics: see `FineTuning`.
+    """
+
+    def __init__(self, rank: int = 8, scale: float = 1.0, keep_statistics: bool = True) -> None:
+        if rank < 1:
+            raise CandelabraError(f"finetune.rank={rank} must be at least 1; finetune=frozen is without adapters.")
+        self.rank, self.scale, self.keep_statistics = rank, checked(scale), keep_statistics
+
+    def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
+        return 0
+
+    def lr_scale(self, stage: int, num_stages: int) -> float:
+        return self.scale

@@ -1,0 +1,122 @@
+"""Parameter groups: which parameters share a rate, which decay, and what they are called in every logger."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.errors import CandelabraError
+from candelabra.finetuning.norm_only import NORMS
+from candelabra.finetuning.strategy import FineTuning
+
+Groups = list[dict[str, Any]]
+MakeOptimizer = Callable[[Groups], Optimizer]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stage of the backbone, or a layer where the strategy is layerwise.
+
+    Attributes:
+        name: backbone/stage0, backbone/layer7, ...
+        stage: the stage it thaws with.
+        scale: its rate as a share of the heads' rate.
+        parameters: all of them.
+        learners: how many numbers learn while it is not frozen.
+    """
+
+    name: str
+    stage: int
+    scale: float
+    parameters: list[nn.Parameter]
+    learners: int
+
+
+def parts(backbone: Backbone, strategy: FineTuning) -> list[Part]:
+    """The backbone under a strategy, from the input on.
+
+    Raises:
+        CandelabraError: the strategy does not fit this backbone.
+    """
+    stages = [[p for module in stage for p in module.parameters(recurse=False)] for stage in backbone.stages]
+    stage_of = {p: index for index, stage in enumerate(stages) for p in stage}
+    learners = {p for index in range(len(stages)) for p in backbone.learners(index, strategy.kinds)}
+    if not learners:
+        kinds = ", ".join(kind.__name__.strip("_") for kind in strategy.kinds)
+        raise CandelabraError(
+            f"This finetune teaches only the backbone's layers of some kinds ({kinds}) and it has none of them; choose "
+            "another finetune, or a backbone that has (vgg16_bn instead of vgg16, say)."
+        )
+    word, divided = ("layer", backbone.layers()) if strategy.layerwise else ("stage", stages)
+    return [
+        Part(
+            f"backbone/{word}{index}",
+            max((stage_of[p] for p in parameters), default=index),
+            strategy.lr_scale(index, len(divided)),
+            parameters,
+            sum(p.numel() for p in parameters if p in learners),
+        )
+        for index, parameters in enumerate(divided)
+    ]
+
+
+def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[nn.Module]) -> Groups:
+    """Groups with a name and their rate as a share `scale`; norms and biases stand apart and do not decay.
+
+    Neighbours of equal rate share a group (backbone/stages0-4): each group costs time in every step.
+
+    Args:
+        backbone: all its parameters are there, whatever is frozen: a group added later breaks schedulers.
+        strategy: gives the rates.
+        others: modules that learn at the heads' rate.
+    """
+    named: Groups = []
+    for part in parts(backbone, strategy):
+        if named and named[-1]["scale"] == part.scale:
+            named[-1]["params"].extend(part.parameters)
+            named[-1]["last"] = part.name
+        else:
+            named.append({"first": part.name, "last": part.name, "scale": part.scale, "params": list(part.parameters)})
+    heads = [p for module in others for p in module.parameters()]
+    named.append({"first": "heads", "last": "heads", "scale": 1.0, "params": heads})
+    still = undecayed([backbone, *others])
+    groups: Groups = []
+    for group in named:
+        name = _joined(group["first"], group["last"])
+        matrices = [p for p in group["params"] if p not in still]
+        vectors = [p for p in group["params"] if p in still]
+        if matrices:
+            groups.append({"name": name, "scale": group["scale"], "params": matrices})
+        if vectors:
+            groups.append({"name": f"{name}/no_decay", "scale": group["scale"], "params": vectors, "weight_decay": 0.0})
+    return groups
+
+
+def make_optimizer(make: MakeOptimizer, groups: Groups) -> Optimizer:
+    """The optimizer of these groups, each at its share of the rate."""
+    optimizer = make(groups)
+    for group in optimizer.param_groups:
+        group["lr"] *= group.pop("scale")
+    return optimizer
+
+
+def undecayed(networks: Iterable[nn.Module]) -> set[nn.Parameter]:
+    """Parameters of normalisation layers, biases (also those of more dimensions, as Swin's), and all vectors."""
+    return {
+        parameter
+        for network in networks
+        for module in network.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim <= 1 or isinstance(module, NORMS) or "bias" in name
+    }
+
+
+def _joined(first: str, last: str) -> str:
+    """backbone/stage0 and backbone/stage4 -> backbone/stages0-4."""
+    if first == last:
+        return first
+    word = first.rstrip("0123456789")
+    return f"{word}s{first.removeprefix(word)}-{last.removeprefix(word)}"

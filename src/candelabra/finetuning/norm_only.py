@@ -1,0 +1,32 @@
+"""Only the layers that normalise."""
+
+from timm.layers.norm import RmsNorm, RmsNorm2d
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.strategy import FineTuning
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RmsNorm, RmsNorm2d)
+
+
+class NormOnly(FineTuning):
+    """Scales and offsets of the normalisation layers learn, and the heads (Frankle et al. 2021).
+
+    A fraction of a percent of the weights: little to store, little to overfit with.
+
+    Args:
+        scale: their share of the heads' rate, above 0.
+        keep_statistics: see `FineTuning`.
+    """
+
+    kinds = NORMS
+
+    def __init__(self, scale: float = 1.0, keep_statistics: bool = True) -> None:
+        self.scale, self.keep_statistics = checked(scale), keep_statistics
+
+    def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
+        return 0
+
+    def lr_scale(self, stage: int, num_stages: int) -> float:
+        return self.scale
