@@ -121,9 +121,6 @@ class Task(L.LightningModule, ABC):
     def on_train_epoch_end(self) -> None:
         self._share_statistics()
 
-    def on_validation_start(self) -> None:
-        self._share_statistics()
-
     def on_validation_epoch_end(self) -> None:
         self._report("val")
 
@@ -195,7 +192,7 @@ class Task(L.LightningModule, ABC):
         self.backbone.freeze(frozen, self.finetune.keep_statistics, self.finetune.kinds)
 
     def _share_statistics(self) -> None:
-        """Ranks keep statistics of their own until DDP spreads rank 0's in the next step; validation wants them now."""
+        """Ranks keep statistics of their own until DDP spreads rank 0's in the next forward; this does so now."""
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
