@@ -43,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no CUDA"))
 
 
+@pytest.fixture(autouse=True)
+def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where cached features go: never into the home of who runs the tests."""
+    monkeypatch.setenv("CANDELABRA_CACHE", str(tmp_path / "features"))
+    return tmp_path / "features"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Compose:
     """Composes a command's config as the command line does; `train` runs get a tiny network and small images."""

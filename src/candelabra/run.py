@@ -20,6 +20,7 @@ from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
+from candelabra.probing import cached
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
 from candelabra.tasks.task import Task
@@ -56,8 +57,9 @@ def train(config: DictConfig) -> None:
         _write_config(plain, data, folder)
     os.environ[RUN] = str(folder.absolute())
     try:
-        trainer.fit(task, data, ckpt_path=resume)
-        _finish(task, data, trainer, throughput, folder)
+        served = cached(task, data, build(plain["cache"]), trainer)
+        trainer.fit(task, served, ckpt_path=resume)
+        _finish(task, data, served, trainer, throughput, folder)
     finally:
         os.environ.pop(RUN, None)
 
@@ -223,7 +225,14 @@ def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
             table.writerows((samples.names[index], split) for index in data.parts[split])
 
 
-def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throughput, folder: Path) -> None:
+def _finish(
+    task: Task,
+    data: DataModule,
+    served: L.LightningDataModule,
+    trainer: L.Trainer,
+    throughput: Throughput,
+    folder: Path,
+) -> None:
     """The best checkpoint's numbers on val and test, and the pictures."""
     if trainer.is_global_zero:
         curves(folder)
@@ -231,7 +240,7 @@ def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throug
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):
-        values = judge(task, datamodule=data, ckpt_path=best, verbose=False)
+        values = judge(task, datamodule=served, ckpt_path=best, verbose=False)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
     results |= throughput.results()
