@@ -87,11 +87,11 @@ class Parts:
         return taken
 
     def restore(self, taken: Mapping[str, Tensor]) -> Features:
-        """Features in which what no head reads is empty (N, C, 0, 0)."""
+        """Features in which zeros (N, C, 1, 1) stand for what no head reads."""
         some = next(iter(taken.values()))
         names = [*(f"maps.{index}" for index in range(len(self.channels) - 1)), "final"]
         every = [
-            taken[name] if name in taken else some.new_empty((len(some), channels, 0, 0))
+            taken[name] if name in taken else some.new_zeros((len(some), channels, 1, 1))
             for name, channels in zip(names, self.channels, strict=True)
         ]
         return Features(every[:-1], every[-1], self.size)
@@ -118,14 +118,21 @@ def parts_read(task: Task, features: Features) -> Parts:
     kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
     if final and not read_whole and len(kinds) == 1 and "concat" not in next(iter(kinds)):
         parts = Parts(parts.maps, True, next(iter(pools)), channels, features.size)
-    if not parts.maps and not parts.final:
-        return everything
-    with torch.no_grad():
-        kept = {name: (column(each), each) for name, each in parts.take(features).items()}
-        again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in kept.items()})
-        again = move_data_to_device(again, features.final.device)
-        same = all(torch.equal(head(features), head(again)) for head in heads)
-    return parts if same else everything
+    return parts if _enough(parts, heads, features) else everything
+
+
+def _enough(parts: Parts, heads: Sequence[nn.Module], features: Features) -> bool:
+    """Whether heads make the same bits of what is kept as of the whole."""
+    kept = {name: (column(each), each) for name, each in parts.take(features).items()}
+    if not kept:
+        return False
+    again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in kept.items()})
+    again = move_data_to_device(again, features.final.device)
+    try:
+        with torch.no_grad():
+            return all(torch.equal(head(features), head(again)) for head in heads)
+    except RuntimeError:  # a head wants the size of a map whose values it does not use
+        return False
 
 
 def _cut(pools: set[Pool], pool: Pool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
