@@ -20,9 +20,11 @@ from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
-from candelabra.probing import cached
+from candelabra.finetuning import Probe
+from candelabra.probing import Grid, cached
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
+from candelabra.report.trials import write_trials
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.types import TARGETS, Labels
@@ -51,15 +53,16 @@ def train(config: DictConfig) -> None:
     rehearse(task, data)
     resume = find_checkpoint(plain["resume"], "last") if plain["resume"] else None
     throughput = Throughput()
-    trainer = _trainer(plain, folder, throughput, metric)
+    keepers = [] if isinstance(task.finetune, Probe) else _keepers(plain, folder, metric)
+    trainer = _trainer(plain, folder, throughput, keepers)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
         _write_config(plain, data, folder)
     os.environ[RUN] = str(folder.absolute())
     try:
         served = cached(task, data, build(plain["cache"]), trainer)
-        trainer.fit(task, served, ckpt_path=resume)
-        _finish(task, data, served, trainer, throughput, folder)
+        best = _fit(task, served, trainer, resume, folder)
+        _finish(task, data, served, trainer, throughput, best, folder)
     finally:
         os.environ.pop(RUN, None)
 
@@ -154,20 +157,46 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
     return build(node, **further)  # type: ignore[no-any-return]
 
 
-def _trainer(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
+def _fit(
+    task: Task, served: L.LightningDataModule, trainer: L.Trainer, resume: Path | None, folder: Path
+) -> str | None:
+    """Trains, and returns the checkpoint of the best weights."""
+    if not isinstance(task.finetune, Probe):
+        trainer.fit(task, served, ckpt_path=resume)
+        return trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    grid = Grid(task)
+    trainer.fit(grid, served)
+    best = folder / "checkpoints" / "best.ckpt"
+    trainer.save_checkpoint(best, weights_only=True)
+    if trainer.is_global_zero:
+        write_trials(grid.trials, grid.best, folder)
+    return str(best)
+
+
+def _keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:
+    """What keeps the best and the last weights, and stops early."""
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
     best = ModelCheckpoint(folder / "checkpoints", "best", monitor=metric, mode=mode, enable_version_counter=False)
     # Not `save_last`: that is the last one that was also best.
     last = ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks: list[L.Callback] = [throughput, best, last]
+    stops = [] if plain["patience"] is None else [EarlyStopping(metric, patience=plain["patience"], mode=mode)]
+    return [best, last, *stops]
+
+
+def _trainer(plain: Plain, folder: Path, throughput: Throughput, keepers: list[L.Callback]) -> L.Trainer:
+    callbacks: list[L.Callback] = [throughput, *keepers]
     loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
     if loggers:
         callbacks.append(LearningRateMonitor("step"))
-    if plain["patience"] is not None:
-        callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     if plain["trainer"]["enable_progress_bar"]:
         callbacks.append(Progress(refresh_rate=10))
-    return make_trainer(plain["trainer"], logger=loggers, callbacks=callbacks, default_root_dir=str(folder))
+    return make_trainer(
+        plain["trainer"],
+        logger=loggers,
+        callbacks=callbacks,
+        default_root_dir=str(folder),
+        enable_checkpointing=bool(keepers),
+    )
 
 
 class Progress(TQDMProgressBar):
@@ -231,12 +260,12 @@ def _finish(
     served: L.LightningDataModule,
     trainer: L.Trainer,
     throughput: Throughput,
+    best: str | None,
     folder: Path,
 ) -> None:
     """The best checkpoint's numbers on val and test, and the pictures."""
     if trainer.is_global_zero:
         curves(folder)
-    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):

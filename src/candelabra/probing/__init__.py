@@ -2,5 +2,6 @@
 
 from candelabra.probing.cache import Cache
 from candelabra.probing.features import CachedFeatures, cached
+from candelabra.probing.probe import Grid
 
-__all__ = ["Cache", "CachedFeatures", "cached"]
+__all__ = ["Cache", "CachedFeatures", "Grid", "cached"]

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data.datamodule import DataModule, Prepared, default_workers
 from candelabra.data.samples import digest
+from candelabra.errors import CandelabraError
+from candelabra.finetuning import Probe
 from candelabra.probing.cache import Cache
 from candelabra.probing.extraction import Item, Recipe, extract, key, recipe
 from candelabra.probing.space import Space
@@ -28,12 +30,21 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
         data: its images.
         cache: where features are kept.
         trainer: will train it; gives device, precision, and the number of epochs.
+
+    Raises:
+        CandelabraError: a probe whose training images never come again.
     """
+    endless = data.prepared("train").versions is None
+    if endless and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            f"finetune=probe learns from features that are computed once, but data.augment={data.augment} makes new "
+            "versions of the images in every epoch; set data.augment=none, or data.views=4 for four of each."
+        )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
     if not cache.gigabytes or not whole or not frozen(task, trainer) or not cache.usable():
         return data
-    if data.prepared("train").versions is None:
+    if endless:
         log.info(
             "the backbone is frozen, but every epoch makes new versions of the images: data.augment=none, or "
             "data.views=4 for four versions of each, computes their features once and then trains in seconds"

@@ -193,25 +193,34 @@ class Task(L.LightningModule, ABC):
         """The heads with their names, as what they are; torch calls them modules."""
         return [(name, cast(Head, head)) for name, head in self.heads.items()]
 
-    def _report(self, split: str) -> None:
+    def values(self, split: str) -> tuple[dict[str, Tensor], float | None]:
+        """Metrics of a split since the last call, `<head>/<metric>`, and their score; none without a labelled sample.
+
+        What is no single number goes to `tables`.
+        """
+        measured: dict[str, Tensor] = {}
         scores = []
         for name, head in self.named_heads():
             values: dict[str, float] = {}
             metrics = dict(_items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])))
-            count = float(metrics.pop("count").compute())
-            for key, metric in metrics.items() if count else ():
+            number = float(metrics["count"].compute())
+            for key, metric in metrics.items() if number else ():
                 value: Tensor = metric.compute()
-                if value.numel() == 1:
+                if key != "count" and value.numel() == 1:
                     values[key] = float(value)
-                    self.log(f"{split}/{name}/{key}", value.float())
-                else:
+                    measured[f"{name}/{key}"] = value.float()
+                elif key != "count":
                     self.tables[f"{split}/{name}/{key}"] = value.cpu()
-            for _, metric in _items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])):
+            for metric in metrics.values():
                 metric.reset()
-            if count:
+            if number:
                 scores.append(head.score(values))
-        if scores:
-            score = sum(scores) / len(scores)
+        return measured, sum(scores) / len(scores) if scores else None
+
+    def _report(self, split: str) -> None:
+        measured, score = self.values(split)
+        self.log_dict({f"{split}/{name}": value for name, value in measured.items()})
+        if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
             if self.trainer.state.fn == TrainerFn.FITTING:
                 self._fall_on_plateau(score)
