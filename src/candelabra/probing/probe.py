@@ -3,7 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import lightning as L
 import torch
@@ -64,18 +64,21 @@ class Grid(L.LightningModule):
         self.task = task
         self.trials = [Trial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
         shared = {id(task.backbone): task.backbone, id(task.recipe): task.recipe}
-        self.copies = nn.ModuleList(copy.deepcopy(task, dict(shared)) for _ in self.trials)
+        self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
+        # Without the backbone, whose modules would change between training and evaluation once for each copy.
+        self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
         self.losses = [0.0] * len(self.trials)
         self.images = 0
         self.best = Trial(0.0, 0.0)
 
     def setup(self, stage: str) -> None:
-        for one in self._tasks():
+        for one in self.copies:
             one.trainer = self.trainer
+            one.to(self.trainer.strategy.root_device)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         batch = self._featured(batch)
-        losses = torch.stack([one.judge(batch, "train")[0] for one in self._tasks()])
+        losses = torch.stack([one.judge(batch, "train")[0] for one in self.copies])
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", losses.detach().min())
         return losses.sum()  # no copy reaches another's weights
@@ -85,7 +88,7 @@ class Grid(L.LightningModule):
             return
         batch = self._featured(batch)
         self.images += count(batch)
-        for position, one in enumerate(self._tasks()):
+        for position, one in enumerate(self.copies):
             self.losses[position] += float(one.judge(batch, "val")[0]) * count(batch)
 
     def on_train_start(self) -> None:
@@ -101,7 +104,7 @@ class Grid(L.LightningModule):
             torch.tensor([*self.losses, float(self.images)], device=self.device), reduce_op="sum"
         )
         *losses, images = total.tolist()
-        for position, one in enumerate(self._tasks()):
+        for position, one in enumerate(self.copies):
             before = self.trials[position]
             _, score = one.values("val")
             if score is None:
@@ -118,14 +121,15 @@ class Grid(L.LightningModule):
             self.log("val/loss", self.best.loss)
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
-        first, *others = self._tasks()
+        first, *others = self.copies
+        first.training = self.training
         first.on_before_batch_transfer(batch, dataloader_idx)
         for one in others:
             one.present |= first.present
         return batch
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        for one in self._tasks():
+        for one in self.copies:
             one.on_before_optimizer_step(optimizer)
 
     def configure_gradient_clipping(
@@ -135,7 +139,7 @@ class Grid(L.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Each copy by its own norm, as if it were alone."""
-        for one in self._tasks() if gradient_clip_val else ():
+        for one in self.copies if gradient_clip_val else ():
             heads = [*one.heads.parameters(), *one.balance.parameters()]
             if gradient_clip_algorithm == "value":
                 nn.utils.clip_grad_value_(heads, float(gradient_clip_val or 0))
@@ -144,7 +148,7 @@ class Grid(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         groups = []
-        for position, (trial, one) in enumerate(zip(self.trials, self._tasks(), strict=True)):
+        for position, (trial, one) in enumerate(zip(self.trials, self.copies, strict=True)):
             for group in one.parameter_groups():
                 name = str(group["name"])
                 if name.startswith("heads"):
@@ -179,6 +183,3 @@ class Grid(L.LightningModule):
         epochs = max(1, self.trainer.max_epochs or 1)
         every = max(1, epochs // SCORED)
         return (self.current_epoch + 1) % every == 0 or self.current_epoch + 1 >= epochs
-
-    def _tasks(self) -> list[Task]:
-        return [cast(Task, one) for one in self.copies]
