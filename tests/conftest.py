@@ -11,6 +11,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from candelabra import CACHE
 from candelabra.backbones import Timm
 from candelabra.cli import CONF
 
@@ -48,6 +49,13 @@ def composed(command: str, *overrides: str) -> DictConfig:
     base = TINY if command == "train" else ()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(command, [*base, *overrides])
+
+
+@pytest.fixture(autouse=True)
+def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where cached features go: never into the home of who runs the tests."""
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    return tmp_path / "features"
 
 
 @pytest.fixture

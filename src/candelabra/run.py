@@ -16,19 +16,22 @@ from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN, __version__
-from candelabra.checkpoints import find_checkpoint, read_checkpoint
+from candelabra.checkpoints import FOLDER, find_checkpoint, read_checkpoint
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
+from candelabra.finetuning import Probe
 from candelabra.finetuning.plan import make_plan
+from candelabra.probing import Grid, cached
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
+from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, history, restore_history
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
-from candelabra.trainers import make_trainer, training
+from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS, Labels
 
 log = logging.getLogger(__name__)
@@ -61,7 +64,8 @@ def train(config: DictConfig) -> None:
     rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
     throughput = Throughput()
     rows = history(folder, checkpoint)
-    trainer = training(plain, folder, throughput, metric)
+    keeping = [] if isinstance(task.finetune, Probe) else keepers(plain, folder, metric)
+    trainer = training(plain, folder, throughput, keeping)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
@@ -70,8 +74,9 @@ def train(config: DictConfig) -> None:
         restore_history(trainer.loggers, rows)
     os.environ[RUN] = str(folder.absolute())
     try:
-        trainer.fit(task, data, ckpt_path=checkpoint)
-        _finish(task, data, trainer, throughput, folder)
+        served = cached(task, data, build(plain["cache"]), trainer)
+        best = _fit(task, served, trainer, checkpoint, folder)
+        _finish(task, data, served, trainer, throughput, best, folder)
     finally:
         os.environ.pop(RUN, None)
 
@@ -169,6 +174,22 @@ def load_task(checkpoint: str | Path) -> Task:
     return task.eval()
 
 
+def _fit(
+    task: Task, served: L.LightningDataModule, trainer: L.Trainer, checkpoint: Path | None, folder: Path
+) -> str | None:
+    """Trains, and returns the checkpoint of the best weights."""
+    if not isinstance(task.finetune, Probe):
+        trainer.fit(task, served, ckpt_path=checkpoint)
+        return trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    grid = Grid(task)
+    trainer.fit(grid, served)
+    best = folder / FOLDER / "best.ckpt"
+    trainer.save_checkpoint(best, weights_only=True)
+    if trainer.is_global_zero:
+        write_trials(grid.trials, grid.best, folder)
+    return str(best)
+
+
 def _monitored(task: Task, metric: str) -> str:
     known = ["val/score", "val/loss"]
     for name, measures in task.measures["val"].items():  # type: ignore[operator]
@@ -217,18 +238,25 @@ def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
             table.writerows((samples.names[index], split) for index in data.parts[split])
 
 
-def _finish(task: Task, data: DataModule, trainer: L.Trainer, throughput: Throughput, folder: Path) -> None:
+def _finish(
+    task: Task,
+    data: DataModule,
+    served: L.LightningDataModule,
+    trainer: L.Trainer,
+    throughput: Throughput,
+    best: str | None,
+    folder: Path,
+) -> None:
     """The best checkpoint's numbers on val and test, and the pictures."""
     if trainer.is_global_zero:
         curves(folder)
-    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
     # It would put the weights that are not averaged back when a checkpoint is loaded to be tested.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):
-        values = judge(task, datamodule=data, ckpt_path=best, verbose=False)
+        values = judge(task, datamodule=served, ckpt_path=best, verbose=False)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
     results |= throughput.results()

@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-from candelabra import SLURM_JOB
-
-CACHE = "CANDELABRA_CACHE"
+from candelabra import CACHE, SLURM_JOB
 
 
 def remember(run: Path) -> None:

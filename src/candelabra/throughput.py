@@ -5,6 +5,8 @@ from typing import Any
 
 import lightning as L
 
+from candelabra.types import count
+
 
 class Throughput(L.Callback):
     """Measures training alone: images a second, and the share of the time between batches.
@@ -35,7 +37,7 @@ class Throughput(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.perf_counter()
-        self.images += len(batch["image"]) * trainer.world_size
+        self.images += count(batch) * trainer.world_size
         self.training += now - self.left
         self.left = now
 

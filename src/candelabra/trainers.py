@@ -31,26 +31,31 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
     return build(node, **further)  # type: ignore[no-any-return]
 
 
-def training(plain: Plain, folder: Path, throughput: Throughput, metric: str) -> L.Trainer:
-    """The trainer of a run: the best checkpoint by `metric`, the last ones, loggers, and what the config asks for."""
+def training(plain: Plain, folder: Path, throughput: Throughput, keeping: list[L.Callback]) -> L.Trainer:
+    """The trainer of a run: what is logged and shown, and `keeping`, see `keepers`."""
+    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput]
+    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
+    if loggers:
+        callbacks.append(LearningRateMonitor("step"))
+    if plain["trainer"]["enable_progress_bar"]:
+        callbacks.append(Progress(refresh_rate=10))
+    further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": [AtomicCheckpoints()]}
+    return make_trainer(plain["trainer"], default_root_dir=str(folder), enable_checkpointing=bool(keeping), **further)
+
+
+def keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:
+    """What shows the plan, averages weights, stops early, and saves the best weights by `metric` and the last ones."""
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
-    callbacks: list[L.Callback] = [ShowPlan(folder), Chance(plain["seed"]), throughput]
+    callbacks: list[L.Callback] = [ShowPlan(folder)]
     if plain["ema"] is not None:
         if not 0 < plain["ema"] < 1:
             raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")
         callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
-    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
-    if loggers:
-        callbacks.append(LearningRateMonitor("step"))
     if plain["patience"] is not None:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
-    if plain["trainer"]["enable_progress_bar"]:
-        callbacks.append(Progress(refresh_rate=10))
     checkpoints = folder / FOLDER
-    callbacks.append(Best(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False))
-    callbacks.append(Saver(checkpoints, **plain["save"]))  # after all whose state it saves
-    further = {"logger": loggers, "callbacks": callbacks, "plugins": [AtomicCheckpoints()]}
-    return make_trainer(plain["trainer"], default_root_dir=str(folder), **further)
+    best = Best(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
+    return [*callbacks, best, Saver(checkpoints, **plain["save"])]  # the last after all whose state it saves
 
 
 class Best(ModelCheckpoint):

@@ -11,25 +11,32 @@ UNLABELLED = -1  # a class that nobody gave
 IGNORED = 255  # a mask pixel that nobody gave
 
 
-class Sample(TypedDict):
-    """One item of a data set; a batch adds a leading N.
-
-    A target that a data set labels is in every sample; where one sample lacks it, its values say so.
-    """
-
-    image: Tensor  # (3, H, W) uint8, or float in [0, 1]; how it is normalised is the backbone's business
-    label: NotRequired[Tensor]  # () int64, -1 where not labelled; multi-label: (C,) float32 of 0 and 1, NaN
-    box: NotRequired[Tensor]  # (4,) float32 XYXY pixels, NaN where not labelled
-    keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
-    mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
-
-
 class Features(NamedTuple):
     """What a backbone makes of images (N, 3, H, W)."""
 
     maps: list[Tensor]  # (N, channels[i], about H / strides[i], W / strides[i]), finest first
     final: Tensor  # (N, num_features, h, w): what the backbone's own pooling and classifier would have read
     size: tuple[int, int]  # (H, W) of the images, in pixels
+
+
+class Sample(TypedDict):
+    """One item of a data set; a batch adds a leading N.
+
+    A target that a data set labels is in every sample; where one sample lacks it, its values say so. A batch from
+    a cache has `features` in place of `image`.
+    """
+
+    image: Tensor  # (3, H, W) uint8, or float in [0, 1]; how it is normalised is the backbone's business
+    features: NotRequired[Features]  # of a whole batch, where a frozen backbone has seen its images before
+    label: NotRequired[Tensor]  # () int64, -1 where not labelled; multi-label: (C,) float32 of 0 and 1, NaN
+    box: NotRequired[Tensor]  # (4,) float32 XYXY pixels, NaN where not labelled
+    keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
+    mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
+
+
+def count(batch: Sample) -> int:
+    """How many samples a batch holds."""
+    return len(batch["features"].final if "features" in batch else batch["image"])
 
 
 @dataclass(frozen=True)

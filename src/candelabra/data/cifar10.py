@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.datamodule import DataModule
 from candelabra.data.download import fetch
-from candelabra.data.samples import Samples, as_tensor, sample
+from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -50,6 +50,9 @@ class Arrays(Samples):
         self.labels = Labels(classes=tuple(train.classes))
         self.names = [str(number) for number in range(len(self.strata))]
         self.published = np.array(["train"] * len(train.data) + ["test"] * len(test.data))
+
+    def digest(self, index: int) -> bytes:
+        return digest(self.pixels[index], self.strata[index])
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {"label": np.ones(len(self), dtype=bool)}

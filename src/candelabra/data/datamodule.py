@@ -2,9 +2,10 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from candelabra.data import transforms
-from candelabra.data.samples import SPLITS, Samples, assign
+from candelabra.data.samples import SPLITS, Samples, assign, digest
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
+
+Collate = Callable[[Any], Any]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,6 +32,8 @@ class DataModule(L.LightningDataModule, ABC):
         batch_size: images a step, on each device.
         workers: processes that prepare batches; null chooses by the number of processors.
         augment: transforms of training images; see `transforms.training`.
+        views: augmented versions of each training image, of which each epoch takes the next; null draws a new one
+            each epoch. A frozen backbone then sees each version once, see `candelabra.probing`.
         flip: a mirror image means the same.
         split: published (where the data set has one; what it lacks is drawn) or random.
         val, test: shares of the images, where they are drawn; stratified by class.
@@ -39,6 +44,7 @@ class DataModule(L.LightningDataModule, ABC):
     batch_size: int = 32
     workers: int | None = None
     augment: transforms.Augmentation = "light"
+    views: int | None = None
     flip: bool = True
     split: str = "published"
     val: float = 0.15
@@ -51,6 +57,8 @@ class DataModule(L.LightningDataModule, ABC):
             raise CandelabraError(f"data.batch_size={self.batch_size} must be at least 1.")
         if self.split not in ("published", "random"):
             raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
+        if self.views is not None and self.views < 1:
+            raise CandelabraError(f"data.views={self.views} must be at least 1, or null for a new version each epoch.")
         sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
@@ -93,7 +101,8 @@ class DataModule(L.LightningDataModule, ABC):
     def prepared(self, split: str) -> "Prepared":
         """The transformed samples of one split."""
         samples = self.open()
-        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed)
+        views = self.views if split == "train" else None
+        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed, views)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         return self.loader("train")
@@ -113,10 +122,15 @@ class DataModule(L.LightningDataModule, ABC):
         self.served = state_dict["served"]
 
     def loader(self, split: str) -> DataLoader[Sample]:
-        prepared = self.prepared(split)
+        """Batches of one split, made by workers."""
+        return self.serve(self.prepared(split), split, default_workers() if self.workers is None else self.workers)
+
+    def serve(
+        self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate | None = None
+    ) -> DataLoader[Sample]:
+        """Batches of a data set that has the keys of `prepared(split)`, in the order of that split."""
         trainer = self.trainer
         ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        workers = default_workers() if self.workers is None else self.workers
         keys = Keys(prepared, *ranks, shuffle=split == "train", seed=self.seed)
         if split == "train":
             keys.skip, self.served = self.served * self.batch_size, 0
@@ -127,7 +141,9 @@ class DataModule(L.LightningDataModule, ABC):
             num_workers=workers,
             persistent_workers=workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
-            drop_last=split == "train" and len(prepared) >= 2 * self.batch_size,
+            drop_last=split == "train" and len(self.parts[split]) >= 2 * self.batch_size,
+            collate_fn=collate,
+            generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )
 
@@ -138,10 +154,28 @@ def default_workers() -> int:
 
 
 class Prepared(Dataset[Sample]):
-    """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else."""
+    """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else.
 
-    def __init__(self, samples: Samples, indices: NDArray[np.int64], pipeline: transforms.Pipeline, seed: int) -> None:
+    Args:
+        samples, indices: which samples.
+        pipeline: what they go through.
+        seed: of augmentation.
+        views: see `DataModule`.
+
+    Attributes:
+        versions: how many versions of each sample there are; null for endlessly many.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        indices: NDArray[np.int64],
+        pipeline: transforms.Pipeline,
+        seed: int,
+        views: int | None = None,
+    ) -> None:
         self.samples, self.indices, self.pipeline, self.seed = samples, indices, pipeline, seed
+        self.versions = 1 if pipeline.fixed else views
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -149,8 +183,20 @@ class Prepared(Dataset[Sample]):
     def __getitem__(self, key: int) -> Sample:
         sample = self.samples[int(self.indices[key % len(self)])]
         with torch.random.fork_rng(devices=()):
-            torch.default_generator.manual_seed(self.seed * 1_000_003 + key)
+            torch.default_generator.manual_seed(self._draws(key))
             return self.pipeline(sample)
+
+    def digest(self, key: int) -> bytes:
+        """20 bytes that differ where what the pipeline gets, or draws, does."""
+        content = self.samples.digest(int(self.indices[key % len(self)]))
+        return content if self.pipeline.fixed else digest(content, self._draws(key))
+
+    def row(self, key: int) -> int:
+        """The number of a version of a sample among all len * versions; equal keys modulo that are one sample."""
+        return key % (len(self) * self.versions) if self.versions else key
+
+    def _draws(self, key: int) -> int:
+        return self.seed * 1_000_003 + self.row(key)
 
 
 class Keys(DistributedSampler[int]):

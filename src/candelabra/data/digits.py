@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.data.datamodule import DataModule
-from candelabra.data.samples import Samples, as_tensor, sample
+from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.types import Labels, Sample
 
 
@@ -48,6 +48,9 @@ class PlacedDigits(Samples):
 
     def verify(self) -> None:
         """Digits have no files."""
+
+    def digest(self, index: int) -> bytes:
+        return digest(*self[index].values())  # drawn anew: what draws may change
 
     def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng((self.seed, index))

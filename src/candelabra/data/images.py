@@ -21,6 +21,18 @@ def find_images(folder: Path) -> Iterator[Path]:
     )
 
 
+def read_bytes(path: Path) -> bytes:
+    """A file as it is.
+
+    Raises:
+        CandelabraError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CandelabraError(f"{path} cannot be read ({error}).") from error
+
+
 def read_image(path: Path) -> NDArray[np.uint8]:
     """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 

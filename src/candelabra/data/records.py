@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.images import read_image, read_mask, size_of
-from candelabra.data.samples import Samples, as_tensor, sample
+from candelabra.data.images import read_bytes, read_image, read_mask, size_of
+from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
@@ -65,6 +65,15 @@ class Records(Samples):
         if not self.masks[index]:
             return torch.full(size, IGNORED, dtype=torch.uint8)
         return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
+
+    def digest(self, index: int) -> bytes:
+        mask = self.masks[index] if self.masks is not None else None
+        return digest(
+            read_bytes(self.root / self.names[index]),
+            *(None if column is None else column[index] for column in (self.label, self.box, self.keypoints)),
+            read_bytes(self.root / mask) if mask else mask,
+            self.meaning,
+        )
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         known: dict[str, Any] = {}

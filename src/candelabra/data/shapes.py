@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from candelabra.data.datamodule import DataModule
-from candelabra.data.samples import Samples, as_tensor, sample
+from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.types import Labels, Sample
 
 CLASSES = ("circle", "square", "triangle", "star", "cross")
@@ -53,6 +53,9 @@ class Scenes(Samples):
 
     def verify(self) -> None:
         """Drawn scenes have no files."""
+
+    def digest(self, index: int) -> bytes:
+        return digest(*self[index].values())  # drawn anew: what draws may change
 
     def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng((self.seed, index))

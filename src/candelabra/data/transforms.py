@@ -37,7 +37,7 @@ def training(augment: Augmentation, size: tuple[int, int], mirror: Sequence[int]
 
 def evaluation(size: tuple[int, int]) -> "Pipeline":
     """What an image to be judged goes through: stretched to (H, W) = `size`."""
-    return Pipeline([v2.Resize(size, antialias=True)])
+    return Pipeline([v2.Resize(size, antialias=True)], fixed=True)
 
 
 class Pipeline:
@@ -45,10 +45,14 @@ class Pipeline:
 
     Args:
         steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`.
+        fixed: nothing is drawn, so one sample always becomes the same.
     """
 
-    def __init__(self, steps: Sequence[Callable[[Any], Any]]) -> None:
-        self.steps = steps
+    def __init__(self, steps: Sequence[Callable[[Any], Any]], fixed: bool = False) -> None:
+        self.steps, self.fixed = steps, fixed
+
+    def __repr__(self) -> str:
+        return f"Pipeline({', '.join(repr(step) for step in self.steps)})"
 
     def __call__(self, sample: Sample) -> Sample:
         for step in self.steps:
@@ -86,6 +90,9 @@ class Mirror:
 
     def __init__(self, mirror: Sequence[int], share: float = 0.5) -> None:
         self.mirror, self.share = list(mirror), share
+
+    def __repr__(self) -> str:
+        return f"Mirror({self.mirror}, {self.share})"
 
     def __call__(self, sample: Sample) -> Sample:
         if torch.rand(()) >= self.share:

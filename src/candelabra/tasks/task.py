@@ -23,7 +23,7 @@ from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
-from candelabra.types import Features, Sample
+from candelabra.types import Features, Sample, count
 
 ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
 
@@ -69,21 +69,31 @@ class Task(L.LightningModule, ABC):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Images (N, 3, H, W) -> raw outputs of each head."""
         features: Features = self.backbone(images)
-        return {name: head(features) for name, head in self._heads()}
+        return {name: head(features) for name, head in self.named_heads()}
 
     def predictions(self, images: Tensor) -> dict[str, Tensor]:
         """Images (N, 3, H, W) -> what people read, by head: probabilities, pixels, class indices."""
         size = (images.shape[-2], images.shape[-1])
         outputs: dict[str, Tensor] = self(images)
-        return {name: head.predict(outputs[name], size) for name, head in self._heads()}
+        return {name: head.predict(outputs[name], size) for name, head in self.named_heads()}
 
     def step(self, batch: Sample, split: str) -> Tensor:
         """The joint loss of a batch; training logs losses, the other splits metrics."""
-        outputs: dict[str, Tensor] = self(batch["image"])
-        size = (batch["image"].shape[-2], batch["image"].shape[-1])
+        loss, losses = self.judge(batch, split)
+        if split != "train":
+            self.log(f"{split}/loss", loss, batch_size=count(batch), sync_dist=True)
+        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
+        return loss
+
+    def judge(self, batch: Sample, split: str) -> tuple[Tensor, dict[str, Tensor]]:
+        """The joint loss of a batch of images or of features, and each head's; updates metrics but in training."""
+        features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
+        outputs: dict[str, Tensor] = {name: head(features) for name, head in self.named_heads()}
+        size = features.size
         losses: dict[str, Tensor] = {}
         counts: dict[str, Tensor] = {}
-        for name, head in self._heads():
+        for name, head in self.named_heads():
             target = _target(batch, head)
             labelled = head.labelled(target)
             counts[name] = labelled.sum()
@@ -94,11 +104,7 @@ class Task(L.LightningModule, ABC):
                 cast(Metric, metrics["count"]).update(counts[name])
                 head.measure({key: m for key, m in _items(metrics) if key != "count"}, outputs[name], target, size)
         loss: Tensor = self.balance(losses, counts)
-        if split != "train":
-            self.log(f"{split}/loss", loss, batch_size=len(batch["image"]), sync_dist=True)
-        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
-        return loss
+        return loss, losses
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         return self.step(batch, "train")
@@ -133,7 +139,7 @@ class Task(L.LightningModule, ABC):
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         if self.training:  # still on the CPU, where looking costs no wait for the device
-            self.present |= {name for name, head in self._heads() if head.labelled(_target(batch, head)).any()}
+            self.present |= {name for name, head in self.named_heads() if head.labelled(_target(batch, head)).any()}
         return batch
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -142,8 +148,8 @@ class Task(L.LightningModule, ABC):
         seen = torch.tensor([float(name in self.present) for name in names])
         if self.trainer.world_size > 1:
             seen = self.trainer.strategy.reduce(seen.to(self.device), reduce_op="sum")
-        for name, count in zip(names, seen.tolist(), strict=True):
-            if not count:
+        for name, ranks in zip(names, seen.tolist(), strict=True):
+            if not ranks:
                 self.heads[name].zero_grad(set_to_none=True)
         self.present.clear()
 
@@ -204,28 +210,38 @@ class Task(L.LightningModule, ABC):
             if isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step(score)
 
-    def _heads(self) -> list[tuple[str, Head]]:
+    def named_heads(self) -> list[tuple[str, Head]]:
+        """The heads with their names, as what they are; torch calls them modules."""
         return [(name, cast(Head, head)) for name, head in self.heads.items()]
 
-    def _report(self, split: str) -> None:
+    def values(self, split: str) -> tuple[dict[str, Tensor], float | None]:
+        """Metrics of a split since the last call, `<head>/<metric>`, and their score; none without a labelled sample.
+
+        What is no single number goes to `tables`.
+        """
+        measured: dict[str, Tensor] = {}
         scores = []
-        for name, head in self._heads():
+        for name, head in self.named_heads():
             values: dict[str, float] = {}
             metrics = dict(_items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])))
-            count = float(metrics.pop("count").compute())
-            for key, metric in metrics.items() if count else ():
+            number = float(metrics["count"].compute())
+            for key, metric in metrics.items() if number else ():
                 value: Tensor = metric.compute()
-                if value.numel() == 1:
+                if key != "count" and value.numel() == 1:
                     values[key] = float(value)
-                    self.log(f"{split}/{name}/{key}", value.float())
-                else:
+                    measured[f"{name}/{key}"] = value.float()
+                elif key != "count":
                     self.tables[f"{split}/{name}/{key}"] = value.cpu()
-            for _, metric in _items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])):
+            for metric in metrics.values():
                 metric.reset()
-            if count:
+            if number:
                 scores.append(head.score(values))
-        if scores:
-            score = sum(scores) / len(scores)
+        return measured, sum(scores) / len(scores) if scores else None
+
+    def _report(self, split: str) -> None:
+        measured, score = self.values(split)
+        self.log_dict({f"{split}/{name}": value for name, value in measured.items()})
+        if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
             if self.trainer.state.fn == TrainerFn.FITTING:
                 self._fall_on_plateau(score)

