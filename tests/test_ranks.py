@@ -2,12 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from candelabra.cli import INTERRUPTED
 from tests.finetuning.runs import STRATEGIES
 
 SCRIPT = """
@@ -79,24 +83,50 @@ def test_ranks_are_equal_after_every_epoch_of_every_strategy_though_one_never_se
     assert moved.keys() == differences.keys()
 
 
+WORDS = [
+    "trainer=ddp",
+    "trainer.accelerator=cpu",
+    "trainer.devices=2",
+    "backbone=test_resnet",
+    "backbone.weights=none",
+    "data.count=60",
+    "data.size=32",
+    "data.batch_size=8",
+    "data.workers=0",
+]
+
+
+def train(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "candelabra.cli", "train", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
+
+
 @pytest.mark.slow
 def test_the_command_line_starts_both_ranks_with_one_config(tmp_path: Path) -> None:
-    overrides = [
-        "trainer=ddp",
-        "trainer.accelerator=cpu",
-        "trainer.devices=2",
-        "backbone=test_resnet",
-        "backbone.weights=none",
-        "data.count=60",
-        "data.size=32",
-        "data.batch_size=8",
-        "data.workers=0",
-        "epochs=1",
-        "hydra.run.dir=run",
-    ]
-    command = [sys.executable, "-m", "candelabra.cli", "train", *overrides]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    run = train(tmp_path, *WORDS, "epochs=1", "hydra.run.dir=run")
     assert run.returncode == 0, run.stderr
     assert "test/label/accuracy" in json.loads((tmp_path / "run" / "results.json").read_text())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
     assert run.stdout.count("labelled images") == 1
+
+
+@pytest.mark.slow
+def test_both_ranks_stop_at_one_signal_and_go_on_together(tmp_path: Path) -> None:
+    words = [*WORDS, "task=classification", "finetune=gradual", "epochs=5", "save.minutes=0.001"]
+    whole = train(tmp_path, *words, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, "-m", "candelabra.cli", "train", *words, "hydra.run.dir=stopped"]
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said)
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "stopped" / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)  # to the first rank alone
+    assert process.wait(60) == INTERRUPTED, (tmp_path / "said").read_text()
+    rest = train(tmp_path, "resume=stopped")
+    assert rest.returncode == 0, rest.stderr
+    first, second = (
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "stopped")
+    )
+    assert [key for key, value in first.items() if not torch.equal(value, second[key])] == []
