@@ -12,10 +12,10 @@ train: $(READY) ## the main job on embedded defaults, offline: 3 minutes on 2 co
 	$(RUN)/candelabra train $(ARGS)
 
 test: $(READY) ## all tests but the slow ones
-	$(RUN)/pytest $(ARGS)
+	$(RUN)/pytest -n auto $(ARGS)
 
 test-all: $(READY) ## the slow ones too
-	$(RUN)/pytest -m "slow or not slow" $(ARGS)
+	$(RUN)/pytest -n auto -m "slow or not slow" $(ARGS)
 
 check: $(READY) ## lint, format and types
 	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy

@@ -19,6 +19,7 @@ from functools import partial
 import lightning as L, torch
 from candelabra.backbones import Timm
 from candelabra.data import Shapes
+from candelabra.data.transforms import Pipeline
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
@@ -39,8 +40,7 @@ class Compare(L.Callback):
         if trainer.is_global_zero:
             print("EQUAL", self.name, when, epoch, float((both[0] - both[1]).abs().max()), flush=True)
 
-def without_masks_on_rank_one(whole, sample):
-    sample = whole(sample)
+def without_masks_on_rank_one(sample):
     if torch.distributed.get_rank() == 1:
         sample["mask"].fill_(255)
     return sample
@@ -49,7 +49,7 @@ for name, strategy in {**STRATEGIES, "full_with_statistics": Full(keep_statistic
     L.seed_everything(0, verbose=False)
     data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0)
     data.open()
-    data.pipelines["train"] = partial(without_masks_on_rank_one, data.pipelines["train"])
+    data.pipelines["train"] = Pipeline([*data.pipelines["train"].steps, without_masks_on_rank_one])
     task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box, "mask": Mask},
         finetune=strategy, optimizer=partial(torch.optim.AdamW, lr=1e-2))
     start = {k: v.clone() for k, v in task.state_dict().items()}

@@ -15,10 +15,14 @@ from candelabra.finetuning import FineTuning
 from candelabra.schedules import cosine
 from candelabra.tasks import Classification, Task
 
-STRATEGIES: dict[str, FineTuning] = {
-    path.stem: build(OmegaConf.to_container(OmegaConf.load(path)))
-    for path in sorted((CONF / "finetune").glob("*.yaml"))
-}
+
+def _strategy(path: Path) -> FineTuning:
+    node = OmegaConf.to_container(OmegaConf.load(path))
+    strategy: FineTuning = build(node.get("finetune", node))  # type: ignore[union-attr]
+    return strategy
+
+
+STRATEGIES = {path.stem: _strategy(path) for path in sorted((CONF / "finetune").glob("*.yaml"))}
 
 
 def data(count: int = 80) -> Shapes:

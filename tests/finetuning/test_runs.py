@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from candelabra.data.transforms import Pipeline
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Frozen, Full, Gradual, LpFt
 from candelabra.schedules import constant, cosine, one_cycle, plateau
@@ -148,13 +149,10 @@ def test_an_absent_target_does_not_move_its_head(tmp_path: Path) -> None:
     source = data()
     source.open()
 
-    whole = source.pipelines["train"]
-
     def without_mask(sample: Sample) -> Sample:
-        sample = whole(sample)
         sample["mask"].fill_(255)
         return sample
 
-    source.pipelines["train"] = without_mask  # type: ignore[assignment]
+    source.pipelines["train"] = Pipeline([*source.pipelines["train"].steps, without_mask])
     trainer(1, tmp_path).fit(model, source)
     assert all(torch.equal(before[key], value) for key, value in model.heads["mask"].named_parameters())
