@@ -141,7 +141,8 @@ data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0, augment="no
 task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box}, finetune=Frozen(),
     optimizer=partial(torch.optim.AdamW, lr=1e-2))
 trainer = L.Trainer(max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true",
-    logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False,
+    logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    use_distributed_sampler=False,
     num_sanity_val_steps=0)
 trainer.fit(task, cached(task, data, Cache(gigabytes=float(sys.argv[1])), trainer))
 if trainer.is_global_zero:
