@@ -254,12 +254,13 @@ def _finish(
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
     tables: dict[str, torch.Tensor] = {}
+    speed = throughput.results()  # now: a checkpoint that is loaded brings its own back
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):
         values = judge(task, datamodule=served, ckpt_path=best, verbose=False)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
-    results |= throughput.results()
+    results |= speed
     results["epochs"] = trainer.current_epoch
     results["parameters"] = sum(p.numel() for p in task.parameters())
     if trainer.is_global_zero:

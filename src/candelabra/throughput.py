@@ -12,12 +12,13 @@ class Throughput(L.Callback):
     """Measures training alone: images a second, and the share of the time between batches.
 
     Validation, checkpoints at the end of an epoch and the first batch of an epoch (workers start) are left out of
-    neither images nor seconds but belong to `seconds`, the wall clock of the whole fit.
+    neither images nor seconds but belong to `seconds`, the wall clock of the whole fit. A run that goes on counts on.
     """
 
     def __init__(self) -> None:
         self.images, self.training, self.waiting, self.seconds = 0, 0.0, 0.0, 0.0
         self.begun = self.left = time.perf_counter()
+        self.before = 0.0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.begun = time.perf_counter()
@@ -42,7 +43,15 @@ class Throughput(L.Callback):
         self.left = now
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.seconds = time.perf_counter() - self.begun
+        self.seconds = self.before + time.perf_counter() - self.begun
+
+    def state_dict(self) -> dict[str, float]:
+        spent = self.before + time.perf_counter() - self.begun
+        return {"images": self.images, "training": self.training, "waiting": self.waiting, "seconds": spent}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self.images, self.before = int(state_dict["images"]), state_dict["seconds"]
+        self.training, self.waiting = state_dict["training"], state_dict["waiting"]
 
     def results(self) -> dict[str, float]:
         """seconds; images_per_second of training; data_wait, a share of training time, 0 to 1."""
