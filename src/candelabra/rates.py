@@ -181,6 +181,8 @@ def _in_shares(make: Callable[[Groups], Optimizer]) -> Callable[[Groups], Optimi
         shares = [group["scale"] for group in optimizer.param_groups]
 
         def before(optimizer: Optimizer, *_: Any) -> None:
+            if len({group["lr"] for group in optimizer.param_groups}) > 1:
+                return  # done: an optimizer that steps by its parent's step runs this twice
             for group, share in zip(optimizer.param_groups, shares, strict=True):
                 group["lr"] *= share
 

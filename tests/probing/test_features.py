@@ -86,7 +86,7 @@ def test_other_weights_sizes_or_precisions_are_computed_anew(word: str, tiny: Co
     train(tiny(*FROZEN, "task=classification"))
     seen.clear()
     word = word if "drop_rate" not in word else "+backbone.options={drop_rate:0.1}"
-    train(tiny(*FROZEN, "task=classification", word))
+    train(tiny(*FROZEN, "task=classification", word, "anew=true"))
     assert (sum(seen) > 50) == ("drop_rate" not in word)
 
 
