@@ -26,8 +26,8 @@ WAYS = {
 }
 RATES = (0.001, 0.004)
 SETS = {
-    "pets_sample": ["data=pets", "data.size=160", "epochs=8", "data.batch_size=16"],
-    "cifar10_6k": ["data=folder", "data.size=64", "epochs=4", "data.batch_size=64"],
+    "pets_sample": ["data=pets", "data.size=128", "epochs=8", "data.batch_size=16"],
+    "cifar10_6k": ["data=folder", "data.size=64", "epochs=3", "data.batch_size=64"],
 }
 TABLE = """# Ways of fine-tuning, compared
 
