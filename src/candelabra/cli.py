@@ -124,7 +124,8 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
     if not (run / "config.yaml").is_file():
         return list(overrides)
     keys = {word.partition("=")[0].lstrip("+~") for word in overrides}
-    words = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))["words"]  # type: ignore[index, call-overload]
+    begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    words = begun_with.get("words", [])
     kept = [word for word in words if word.partition("=")[0].lstrip("+~") not in {*keys, "anew", "hydra.run.dir"}]
     return [*kept, *overrides, f"hydra.run.dir='{run}'"]
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 
@@ -42,6 +43,8 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
     if not (run / "config.yaml").is_file():
         raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
     stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
+    if "words" not in stored:
+        raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
     composed = resolve(config) if words else stored
     for word in words:
         key = word.lstrip("+~").partition("=")[0].partition("@")[0]
@@ -143,8 +146,9 @@ def _set(config: Plain, key: str, new: Any) -> None:
 
 def _compare(recipe: Plain, stored: Plain, checkpoint: Path) -> None:
     """Warns of other code; refuses a checkpoint of another config."""
-    if recipe["version"] != __version__:
-        log.warning("%s was written by candelabra %s, this is %s", checkpoint, recipe["version"], __version__)
+    for library, now in (("version", __version__), ("torch", str(torch.__version__))):
+        if recipe.get(library) != now:
+            log.warning("%s: %s was %s and is %s now; bits may differ", checkpoint, library, recipe.get(library), now)
     for key in ("backbone", "task", "finetune", "optimizer", "scheduler", "seed"):
         if recipe["config"][key] != stored[key]:
             raise CandelabraError(

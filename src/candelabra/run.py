@@ -66,6 +66,7 @@ def train(config: DictConfig) -> None:
     rows = history(folder, checkpoint)
     keeping = [] if isinstance(task.finetune, Probe) else keepers(plain, folder, metric)
     trainer = training(plain, folder, throughput, keeping)
+    served = cached(task, data, build(plain["cache"]), trainer)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
@@ -74,7 +75,6 @@ def train(config: DictConfig) -> None:
         restore_history(trainer.loggers, rows)
     os.environ[RUN] = str(folder.absolute())
     try:
-        served = cached(task, data, build(plain["cache"]), trainer)
         best = _fit(task, served, trainer, checkpoint, folder)
         _finish(task, data, served, trainer, throughput, best, folder)
     finally:
@@ -123,6 +123,7 @@ def build_task(plain: Plain, labels: Labels) -> Task:
         kept["data"] = {**kept["data"], "root": str(Path(kept["data"]["root"]).expanduser().absolute())}
     task.recipe = {
         "version": __version__,
+        "torch": str(torch.__version__),
         "config": kept,
         "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
     }
