@@ -228,12 +228,27 @@ def test_a_folder_that_holds_a_run_is_not_walked_into(tiny: Compose, tmp_path: P
     assert json.loads((run / "results.json").read_text())["epochs"] == 2
 
 
-def test_a_finished_run_is_only_tested_again(tiny: Compose, tmp_path: Path) -> None:
-    train(tiny(*SMALL, "epochs=1"))
+@pytest.mark.parametrize("words", [("epochs=1",), ("epochs=9", "patience=1", "lr=1e-12")])
+def test_a_finished_run_is_only_tested_again(words: tuple[str, ...], tiny: Compose, tmp_path: Path) -> None:
+    train(tiny(*SMALL, *words))
     first = json.loads((tmp_path / "train" / "results.json").read_text())
     train(tiny(f"resume={tmp_path / 'train'}"))
     again = json.loads((tmp_path / "train" / "results.json").read_text())
     assert {k: v for k, v in first.items() if "/" in k} == {k: v for k, v in again.items() if "/" in k}
+    assert first["epochs"] == again["epochs"] < 9
+
+
+def test_a_run_whose_time_was_up_goes_on_in_mid_epoch(tiny: Compose, tmp_path: Path) -> None:
+    class TimeIsUp(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *rest: object) -> None:
+            trainer.should_stop = trainer.global_step == 7
+
+    train(tiny(*SMALL, f"folder={tmp_path / 'whole'}"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chance, "on_train_batch_end", TimeIsUp.on_train_batch_end)
+        train(tiny(*SMALL))
+    train(tiny(f"resume={tmp_path / 'train'}"))
+    assert_equal(tmp_path / "whole", tmp_path / "train")
 
 
 def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compose, tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ class Saver(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.step, self.clock, self.process = trainer.global_step, time.monotonic(), os.getpid()
+        patience = trainer.early_stopping_callback
+        if patience is not None and patience.stopped_epoch:
+            trainer.should_stop = True  # a run that was at its end; Lightning would give it another epoch
         for number in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR1] if SLURM_JOB in os.environ else [])):
             signal.signal(number, self._note)  # in place of Lightning's; its own teardown brings back what was before
 
@@ -75,7 +78,7 @@ class Saver(Checkpoint):
 
     def _save_or_stop(self, trainer: L.Trainer, finished: bool) -> None:
         since = trainer.global_step - self.step
-        due = finished or (self.steps is not None and since >= self.steps)
+        due = trainer.should_stop or finished or (self.steps is not None and since >= self.steps)
         due = due or (self.minutes is not None and time.monotonic() - self.clock >= 60 * self.minutes)
         due, stop = _any(trainer, due), _any(trainer, bool(self.signals))
         if (due or stop) and since:
