@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from candelabra.checkpoints import saved
 from candelabra.cli import INTERRUPTED
@@ -262,7 +264,14 @@ def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compos
         going_on("lr=0.5")
     with pytest.raises(CandelabraError, match=r"backbone.name=test_convnext.* does not fit"):
         going_on("backbone=timm", "backbone.name=test_convnext.r160_in1k")
-    assert going_on("data.workers=1", "logger=none")["logger"] == {}
+    changed: Any = going_on("data.workers=1", "logger=none")
+    assert (changed["logger"], changed["words"]) == ({}, ["data.workers=1", "logger=none"])
+    with pytest.raises(CandelabraError, match=r"reader@task.label.reader=pooled does not fit"):
+        going_on("reader@task.label.reader=pooled")
+    begun: Any = OmegaConf.load(run / "config.yaml")
+    begun.words = ["lr=auto"]  # which the config has a number for
+    OmegaConf.save(begun, run / "config.yaml")
+    assert going_on("lr=auto", "data.workers=2")["optimizer"] == changed["optimizer"]
     (run / "checkpoints" / "last.ckpt").unlink()
     config, checkpoint = continued(tiny(f"resume={run}"), [])
     assert checkpoint is None

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
+from candelabra.finetuning import FineTuning
 from candelabra.finetuning.groups import Groups
 from candelabra.tasks.task import Task
 
@@ -85,6 +86,24 @@ class RangeTest:
         )
 
 
+class AtStart(FineTuning):
+    """A strategy as it is in the first epoch, however short Lightning takes the run to be.
+
+    Args:
+        strategy: whose first epoch lasts.
+    """
+
+    def __init__(self, strategy: FineTuning) -> None:
+        self.strategy = strategy
+        self.keep_statistics, self.kinds, self.layerwise = strategy.keep_statistics, strategy.kinds, strategy.layerwise
+
+    def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
+        return self.strategy.frozen_stages(0, LONG, num_stages)
+
+    def lr_scale(self, stage: int, num_stages: int) -> float:
+        return self.strategy.lr_scale(stage, num_stages)
+
+
 def range_test(
     task: Task,
     data: DataModule,
@@ -114,7 +133,7 @@ def range_test(
             f"range.min={min}, range.max={max}, range.steps={steps}: min must be above 0 and below max, steps at least "
             f"{FEWEST}."
         )
-    task.scheduler = None
+    task.finetune, task.scheduler = AtStart(task.finetune), None
     task.optimizer = _in_shares(task.optimizer)
     with isolate_rng(), tempfile.TemporaryDirectory() as folder:
         trainer = make(

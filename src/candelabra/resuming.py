@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from candelabra import RUN, __version__
 from candelabra.checkpoints import FOLDER, read_checkpoint, saved
 from candelabra.config import Plain, resolve
+from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.slurm import remember
 
@@ -45,11 +46,17 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
     stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
     if "words" not in stored:
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
-    composed = resolve(config) if words else stored
-    for word in words:
-        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
-        if not key.startswith("hydra"):
-            _merge(key, _get(composed, key), stored, f"resume={given}")
+    new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
+    composed = resolve(config) if new else stored
+    for word in new:
+        key = key_of(word)
+        if _get(composed, key) is None and _get(stored, key) is None:
+            raise CandelabraError(f"{word} does not fit resume={given}: that run has no {key}; leave it out.")
+        _merge(key, _get(composed, key), stored, f"resume={given}")
+    said = {key_of(word) for word in new}
+    stored["words"] = [word for word in stored["words"] if key_of(word) not in said] + [
+        word for word in new if key_of(word) not in OF_NO_ACCOUNT
+    ]
     stored = _moved(stored, stored["folder"], str(run))
     stored["resume"] = str(given)
     checkpoint = given if given.is_file() else next(iter(saved(run)), None)
@@ -77,6 +84,24 @@ def begun(config: DictConfig, words: list[str]) -> tuple[Plain, None]:
     remember(folder)
     plain["words"] = words
     return plain, None
+
+
+def key_of(word: str) -> str:
+    """The key of the config that a word on the command line is about: `head@task.label=x` is about task.label."""
+    group, _, package = word.lstrip("+~").partition("=")[0].partition("@")
+    return package or group
+
+
+def find_place(checkpoint: Path, data: DataModule) -> None:
+    """Tells the data where in the epoch to go on.
+
+    Lightning would, but it files the place under the name of the class that served, and that may be another one now:
+    features may be cached, or not any more.
+    """
+    content = read_checkpoint(checkpoint)
+    for name in ("CachedFeatures", type(data).__qualname__):
+        if name in content:
+            data.load_state_dict(content[name])
 
 
 def clear(folder: Path) -> None:

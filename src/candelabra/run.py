@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 import os
 from dataclasses import asdict
 from functools import partial
@@ -28,7 +29,7 @@ from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import coverage, print_results
 from candelabra.report.trials import write_trials
-from candelabra.resuming import begun, clear, continued, history, restore_history
+from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.trainers import keepers, make_trainer, training
@@ -67,6 +68,8 @@ def train(config: DictConfig) -> None:
     keeping = [] if isinstance(task.finetune, Probe) else keepers(plain, folder, metric)
     trainer = training(plain, folder, throughput, keeping)
     served = cached(task, data, build(plain["cache"]), trainer)
+    if checkpoint:
+        find_place(checkpoint, data)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
@@ -184,6 +187,8 @@ def _fit(
         return trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
     grid = Grid(task)
     trainer.fit(grid, served)
+    if not math.isfinite(grid.best.score):
+        raise CandelabraError("The probe ended before its heads were compared on validation; give it more epochs.")
     best = folder / FOLDER / "best.ckpt"
     trainer.save_checkpoint(best, weights_only=True)
     if trainer.is_global_zero:

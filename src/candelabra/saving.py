@@ -73,8 +73,12 @@ class Saver(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-        finished = trainer.should_stop or epochs == trainer.max_epochs or trainer.global_step == trainer.max_steps
-        self._save_or_stop(trainer, finished)
+        by_steps = trainer.max_steps != -1
+        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and trainer.global_step != trainer.max_steps:
+            return  # time is up in mid-epoch: Lightning would take this epoch for a whole one
+        if by_steps and trainer.global_step != trainer.max_steps:
+            return  # it would count this epoch twice; the first step of the next is soon enough
+        self._save_or_stop(trainer, trainer.should_stop or by_steps or epochs == trainer.max_epochs)
 
     def _save_or_stop(self, trainer: L.Trainer, finished: bool) -> None:
         since = trainer.global_step - self.step

@@ -55,6 +55,7 @@ def plateau(
     # eps: torch would leave rates below 1e-8 alone, which discriminative ones can be
     fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, eps=0)
     epochs = {"scheduler": fall, "interval": "epoch", "monitor": "val/score", "reduce_on_plateau": True}
+    epochs["strict"] = False  # an epoch need not have been validated
     rise = _warm(warmup, steps)
     # LinearLR multiplies the rate it finds, so it does not undo what the plateau took away; 0 steps are not allowed.
     return [_each_step(LinearLR(optimizer, 1 / (rise + 1), total_iters=rise)), epochs] if rise else [epochs]

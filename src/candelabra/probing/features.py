@@ -12,6 +12,7 @@ from candelabra.data.datamodule import DataModule, Prepared, default_workers
 from candelabra.data.samples import digest
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
+from candelabra.finetuning.plan import PATIENT
 from candelabra.probing.cache import Cache
 from candelabra.probing.extraction import Item, Recipe, extract, key, recipe
 from candelabra.probing.space import Space
@@ -56,7 +57,7 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
 def frozen(task: Task, trainer: L.Trainer) -> bool:
     """Whether no stage of the backbone learns in any epoch."""
     count = len(task.backbone.stages)
-    epochs = max(1, trainer.max_epochs or 1)
+    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PATIENT
     return all(task.finetune.frozen_stages(epoch, epochs, count) == count for epoch in range(epochs))
 
 

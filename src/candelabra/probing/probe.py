@@ -180,6 +180,8 @@ class Grid(L.LightningModule):
         return batch if "features" in batch else {**batch, "features": self.task.backbone(batch["image"])}
 
     def _compared_now(self) -> bool:
+        ended_by_steps = self.trainer.max_steps != -1
         epochs = max(1, self.trainer.max_epochs or 1)
-        every = max(1, epochs // SCORED)
-        return (self.current_epoch + 1) % every == 0 or self.current_epoch + 1 >= epochs
+        every = 1 if ended_by_steps else max(1, epochs // SCORED)
+        done = self.current_epoch + 1
+        return done % every == 0 or done >= epochs or self.trainer.should_stop
