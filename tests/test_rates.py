@@ -13,8 +13,8 @@ import torch
 from candelabra.backbones import Timm
 from candelabra.data import Shapes
 from candelabra.errors import CandelabraError
-from candelabra.finetuning import Discriminative
-from candelabra.rates import RangeTest, range_test
+from candelabra.finetuning import Discriminative, LpFt
+from candelabra.rates import AtStart, RangeTest, range_test
 from candelabra.run import suggest_rate, train
 from candelabra.tasks import Classification
 from tests.conftest import Compose
@@ -65,6 +65,12 @@ def test_each_group_has_its_share_of_the_rising_rate() -> None:
     assert shares == pytest.approx([0.03125, 0.03125, 0.0625, 0.0625, 0.125, 0.125, 0.25, 0.25, 0.5, 0.5, 1, 1])
     assert seen[-1][-1] > 100 * seen[0][-1]
     assert found.rates[0] == 1e-4
+
+
+def test_nothing_thaws_during_the_test() -> None:
+    held = AtStart(LpFt())
+    assert [held.frozen_stages(epoch, 8, 5) for epoch in (0, 7)] == [5, 5]
+    assert held.lr_scale(0, 5) == LpFt().lr_scale(0, 5)
 
 
 def test_the_command_writes_the_curve_and_auto_trains_at_what_it_suggests(tiny: Compose, tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
 from candelabra.backbones import Timm
-from candelabra.data import Folder
+from candelabra.data import Folder, Shapes
+from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt
+from candelabra.probing.features import frozen
 from candelabra.run import train
+from candelabra.tasks import Classification
 from tests.conftest import Compose
 
 FROZEN = ("finetune=frozen", "data.augment=none", "data.count=50", "epochs=3", "lr=0.01")
@@ -162,3 +166,11 @@ def test_two_ranks_share_the_pass_and_end_in_the_weights_of_two_without_a_cache(
         ends.append(run.stdout.split("WEIGHTS")[1].split()[0])
     assert len(set(ends)) == 1
     assert len(list(features.glob("*/*.npy"))) == 2  # one shard a rank
+
+
+@pytest.mark.parametrize(("strategy", "still"), [(Frozen(), True), (Gradual(), False), (LpFt(), False)])
+def test_a_run_ended_by_its_steps_is_cached_only_where_nothing_ever_thaws(strategy: FineTuning, still: bool) -> None:
+    data = Shapes(count=50, size=32, canvas=32, augment="none")
+    task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=strategy)
+    trainer = L.Trainer(accelerator="cpu", max_epochs=-1, max_steps=50, logger=False, enable_checkpointing=False)
+    assert frozen(task, trainer) == still
