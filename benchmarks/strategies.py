@@ -79,7 +79,7 @@ def main() -> None:
     arguments.add_argument("--page", type=Path, default=Path("docs/strategies.md"))
     given = arguments.parse_args()
     runs = Runs(given.done)
-    rows = ["| data | strategy | rate | test accuracy | seconds of training |", "|---|---|---|---|---|"]
+    rows = ["| data | strategy | rate | test accuracy |", "|---|---|---|---|"]
     for name, root in (("pets_sample", given.pets), ("cifar10_6k", given.cifar)):
         for way in WAYS:
             first = {rate: runs.get(way, name, root, rate, 0) for rate in RATES}
@@ -87,8 +87,7 @@ def main() -> None:
             found = [runs.get(way, name, root, rate, seed) for seed in range(given.seeds)]
             accuracy = [each["test/label/accuracy"] for each in found]
             spread = statistics.stdev(accuracy) if len(accuracy) > 1 else 0.0
-            seconds = statistics.mean(each["seconds"] for each in found)
-            rows.append(f"| {name} | {way} | {rate} | {statistics.mean(accuracy):.3f} ± {spread:.3f} | {seconds:.0f} |")
+            rows.append(f"| {name} | {way} | {rate} | {statistics.mean(accuracy):.3f} ± {spread:.3f} |")
     sizes = "\n".join(f"- {name}: `{' '.join(words)}`" for name, words in SETS.items())
     given.page.parent.mkdir(parents=True, exist_ok=True)
     rates = " and ".join(str(rate) for rate in RATES)
