@@ -33,7 +33,7 @@ TABLE = """# Ways of fine-tuning, compared
 
 `python -m benchmarks.strategies --pets <folder> --cifar <folder>` writes this page. One backbone (efficientnet_lite0),
 one task (`classification`), the same splits, epochs and seeds; default settings but for what is named. Accuracy on the
-test images, mean ± standard deviation over {seeds} seeds; the rate is the better of {rates} on validation, chosen with
+test images, mean ± standard deviation over seeds; the rate is the better of {rates} on validation, chosen with
 seed 0 alone.
 
 {rows}
@@ -75,23 +75,25 @@ def main() -> None:
     arguments.add_argument("--pets", type=Path, required=True, help="folder of the Oxford-IIIT Pet layout")
     arguments.add_argument("--cifar", type=Path, required=True, help="folder with train/<class> and test/<class>")
     arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--cifar-seeds", type=int, help="for the larger set alone")
     arguments.add_argument("--done", type=Path, default=Path("strategies.json"))
     arguments.add_argument("--page", type=Path, default=Path("docs/strategies.md"))
     given = arguments.parse_args()
     runs = Runs(given.done)
-    rows = ["| data | strategy | rate | test accuracy |", "|---|---|---|---|"]
-    for name, root in (("pets_sample", given.pets), ("cifar10_6k", given.cifar)):
+    rows = ["| data | strategy | rate | test accuracy | seeds |", "|---|---|---|---|---|"]
+    sets = (("pets_sample", given.pets, given.seeds), ("cifar10_6k", given.cifar, given.cifar_seeds or given.seeds))
+    for name, root, seeds in sets:
         for way in WAYS:
             first = {rate: runs.get(way, name, root, rate, 0) for rate in RATES}
             rate = max(RATES, key=lambda rate: (first[rate]["val/label/accuracy"], -first[rate]["val/loss"]))
-            found = [runs.get(way, name, root, rate, seed) for seed in range(given.seeds)]
+            found = [runs.get(way, name, root, rate, seed) for seed in range(seeds)]
             accuracy = [each["test/label/accuracy"] for each in found]
             spread = statistics.stdev(accuracy) if len(accuracy) > 1 else 0.0
-            rows.append(f"| {name} | {way} | {rate} | {statistics.mean(accuracy):.3f} ± {spread:.3f} |")
+            rows.append(f"| {name} | {way} | {rate} | {statistics.mean(accuracy):.3f} ± {spread:.3f} | {len(found)} |")
     sizes = "\n".join(f"- {name}: `{' '.join(words)}`" for name, words in SETS.items())
     given.page.parent.mkdir(parents=True, exist_ok=True)
     rates = " and ".join(str(rate) for rate in RATES)
-    given.page.write_text(TABLE.format(seeds=given.seeds, rates=rates, rows="\n".join(rows), sizes=sizes))
+    given.page.write_text(TABLE.format(rates=rates, rows="\n".join(rows), sizes=sizes))
     print("\n".join(rows))
 
 
