@@ -50,7 +50,8 @@ def _heat_map(scores: np.ndarray, rates: Sequence[float], decays: Sequence[float
     axes.set_xlabel("weight decay")
     axes.set_ylabel("rate")
     for row, column in np.ndindex(scores.shape):
-        axes.text(column, row, f"{scores[row, column]:.3f}", ha="center", va="center", color="white")
+        colour = "black" if scores[row, column] > (scores.min() + scores.max()) / 2 else "white"
+        axes.text(column, row, f"{scores[row, column]:.3f}", ha="center", va="center", color=colour)
     figure.colorbar(image, label="val/score")
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "pictures" / "probe.png", dpi=120)
