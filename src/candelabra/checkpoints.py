@@ -32,13 +32,13 @@ def saved(run: Path) -> list[Path]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `candelabra train` wrote, on the CPU.
+    """What `candelabra train` wrote, on the CPU; tensors are read from disk where they are used.
 
     Raises:
         CandelabraError: it cannot be read, or is not one of ours.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         others = [str(other) for other in saved(path.parent.parent) if other != path]
         hint = f"; an earlier one is {others[0]}" if others else ""

@@ -11,6 +11,7 @@ from typing import Any
 from candelabra import RUN, __version__
 from candelabra.errors import CandelabraError, Interrupted, nearest
 from candelabra.slurm import begun
+from candelabra.words import key_of, run_of
 
 PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
@@ -119,14 +120,13 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
     again = begun()
     if given is None and again is not None:  # SLURM has started this job once more
         given, overrides = str(again), [f"resume={again}"]
-    path = Path(given or "null")
-    run = path.parent.parent if path.is_file() else path
+    run = run_of(Path(given or "null"))
     if not (run / "config.yaml").is_file():
         return list(overrides)
-    keys = {word.partition("=")[0].lstrip("+~") for word in overrides}
+    keys = {key_of(word) for word in overrides}
     begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     words = begun_with.get("words", [])
-    kept = [word for word in words if word.partition("=")[0].lstrip("+~") not in {*keys, "anew", "hydra.run.dir"}]
+    kept = [word for word in words if key_of(word) not in {*keys, "anew", "hydra.run.dir"}]
     return [*kept, *overrides, f"hydra.run.dir='{run}'"]
 
 

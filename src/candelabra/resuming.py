@@ -17,6 +17,7 @@ from candelabra.config import Plain, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.slurm import remember
+from candelabra.words import key_of, run_of
 
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
@@ -40,7 +41,7 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
         CandelabraError: there is no such run, its checkpoint cannot be read, or a word does not fit it.
     """
     given = Path(str(config.resume))
-    run = given.parent.parent if given.is_file() else given
+    run = run_of(given)
     if not (run / "config.yaml").is_file():
         raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
     stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
@@ -84,12 +85,6 @@ def begun(config: DictConfig, words: list[str]) -> tuple[Plain, None]:
     remember(folder)
     plain["words"] = words
     return plain, None
-
-
-def key_of(word: str) -> str:
-    """The key of the config that a word on the command line is about: `head@task.label=x` is about task.label."""
-    group, _, package = word.lstrip("+~").partition("=")[0].partition("@")
-    return package or group
 
 
 def find_place(checkpoint: Path, data: DataModule) -> None:

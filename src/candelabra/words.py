@@ -1,0 +1,14 @@
+"""What the words on the command line are about; imports nothing heavy, for the command line reads it too."""
+
+from pathlib import Path
+
+
+def key_of(word: str) -> str:
+    """The key of the config that a word is about: `head@task.label=x` is about task.label."""
+    group, _, package = word.lstrip("+~").partition("=")[0].partition("@")
+    return package or group
+
+
+def run_of(given: Path) -> Path:
+    """The folder of the run that is meant by it, or by one of its checkpoints."""
+    return given.parent.parent if given.is_file() else given
