@@ -10,7 +10,18 @@ from candelabra.cli import CONF
 from candelabra.config import check
 from tests.conftest import Compose
 
-GIVEN_BY_RUN = {"self", "backbone", "labels", "finetune", "optimizer", "scheduler", "points", "channels", "steps"}
+GIVEN_BY_RUN = {
+    "self",
+    "backbone",
+    "labels",
+    "finetune",
+    "optimizer",
+    "scheduler",
+    "points",
+    "channels",
+    "steps",
+    "names",
+}
 OPTIONS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) == 2)
 
 

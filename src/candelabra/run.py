@@ -198,8 +198,9 @@ def _fit(
 
 def _monitored(task: Task, metric: str) -> str:
     known = ["val/score", "val/loss"]
-    for name, measures in task.measures["val"].items():  # type: ignore[operator]
-        known += [f"val/{name}/{key}" for key in measures if key not in ("count", "confusion")]
+    for name in task.heads:
+        measured = task.measures["val"].of(name)  # type: ignore[operator]
+        known += [f"val/{name}/{key}" for key in measured if key not in ("count", "points", "confusion")]
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
     return metric

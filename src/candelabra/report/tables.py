@@ -14,6 +14,8 @@ from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 
+COUNTS = ("/count", "/points")  # metrics that are whole numbers
+
 
 def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
     """Prints how many images of each split have each target.
@@ -54,7 +56,8 @@ def print_results(results: Mapping[str, Any], folder: Path) -> None:
     table = Table("metric", *splits, title="results of the best checkpoint")
     for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
         values = [results.get(f"{split}/{row}") for split in splits]
-        table.add_row(row, *("" if value is None else f"{value:.4f}" for value in values))
+        digits = 0 if row.endswith(COUNTS) else 4
+        table.add_row(row, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(table)
     if "images_per_second" in results:
         console.print(
