@@ -27,7 +27,8 @@ def evaluate(config: DictConfig) -> None:
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
     changes = {key: value for key, value in plain["data"].items() if value is not None}
-    data: DataModule = build({**trained["data"], **changes})
+    before = {"split_seed": trained["data"]["seed"]}  # once one seed did both
+    data: DataModule = build({**before, **trained["data"], **changes})
     labels = Labels.restore(task.recipe["labels"])
     if data.labels != labels:
         raise CandelabraError(

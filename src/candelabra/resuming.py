@@ -47,6 +47,7 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
     stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
     if "words" not in stored:
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
+    stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
     new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
     composed = resolve(config) if new else stored
     for word in new:

@@ -34,9 +34,9 @@ def batch_of(data: DataModule) -> dict[str, torch.Tensor]:
     return next(iter(data.train_dataloader()))  # type: ignore[return-value]
 
 
-def test_shapes_and_digits_are_functions_of_their_seed() -> None:
+def test_shapes_and_digits_are_functions_of_their_split_seed() -> None:
     for kind, options in ((Shapes, {"count": 60}), (Digits, {})):
-        first, same, other = (kind(seed=seed, size=64, **options).open() for seed in (1, 1, 2))  # type: ignore[arg-type]
+        first, same, other = (kind(split_seed=seed, size=64, **options).open() for seed in (1, 1, 2))  # type: ignore[arg-type]
         for key, value in first[7].items():
             assert torch.equal(value, same[7][key]), key  # type: ignore[arg-type, literal-required]
         assert not torch.equal(first[7]["image"], other[7]["image"])
@@ -65,7 +65,7 @@ def test_a_linear_probe_on_pixels_fails_on_shapes() -> None:
 
 
 def test_splits_are_stratified_seeded_and_disjoint() -> None:
-    data, again, other = (Shapes(count=200, seed=seed) for seed in (0, 0, 5))
+    data, again, other = (Shapes(count=200, split_seed=seed, seed=seed + 1) for seed in (0, 0, 5))
     samples = data.open()
     again.open()
     other.open()
@@ -285,7 +285,9 @@ def test_data_that_cannot_be_used_are_refused_in_words(tmp_path: Path, case: str
         data.open()
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"size": 4}, {"split": "half"}, {"size": [1, 2, 3]}])
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 0}, {"size": 4}, {"split": "half"}, {"size": [1, 2, 3]}, {"labelled": 0.0}]
+)
 def test_options_of_every_data_set_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(CandelabraError, match=f"data.{next(iter(options))}="):
         Shapes(**options)  # type: ignore[arg-type]

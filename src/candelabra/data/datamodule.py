@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from candelabra.data import transforms
 from candelabra.data.samples import SPLITS, Samples, assign, digest
+from candelabra.data.thinned import check_shares, thin
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -37,7 +38,10 @@ class DataModule(L.LightningDataModule, ABC):
         flip: a mirror image means the same.
         split: published (where the data set has one; what it lacks is drawn) or random.
         val, test: shares of the images, where they are drawn; stratified by class.
-        seed: of splits, of the order and of augmentation.
+        labelled: share of the labelled training images that keep the label of a target, above 0 and up to 1; or one
+            by target. Drawn for each target by itself; what is kept at 0.2 is kept at 0.5 too.
+        split_seed: of splits and of `labelled`; runs of several seeds are judged on the same images.
+        seed: of the order and of augmentation.
     """
 
     size: int | Sequence[int] = 224
@@ -49,6 +53,8 @@ class DataModule(L.LightningDataModule, ABC):
     split: str = "published"
     val: float = 0.15
     test: float = 0.15
+    labelled: float | Mapping[str, float] = 1.0
+    split_seed: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -59,6 +65,7 @@ class DataModule(L.LightningDataModule, ABC):
             raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
         if self.views is not None and self.views < 1:
             raise CandelabraError(f"data.views={self.views} must be at least 1, or null for a new version each epoch.")
+        check_shares(self.labelled)
         sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
@@ -76,18 +83,18 @@ class DataModule(L.LightningDataModule, ABC):
         """
 
     def open(self) -> Samples:
-        """Reads, verifies and divides the data set; a second call returns the same.
+        """Reads, verifies, divides and thins the data set; a second call returns the same.
 
         Raises:
-            CandelabraError: see `read`, `Samples.verify` and `assign`.
+            CandelabraError: see `read`, `Samples.verify`, `assign` and `thin`.
         """
         if self.samples is None:
             samples = self.read()
             samples.verify()
-            self.parts = assign(samples, self.val, self.test, self.seed, self.split == "published")
+            self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published")
             self.pipelines = {split: transforms.evaluation(self.shape) for split in SPLITS}
             self.pipelines["train"] = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
-            self.samples = samples
+            self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
         return self.samples
 
     @property
