@@ -94,12 +94,12 @@ def test_training_samples_depend_on_seed_epoch_and_index_alone() -> None:
 def test_order_and_augmentation_do_not_depend_on_workers(workers: int) -> None:
     data = Shapes(count=60, size=32, batch_size=8, workers=workers)
     loader = data.train_dataloader()
-    loader.sampler.set_epoch(3)  # type: ignore[attr-defined]
+    loader.batch_sampler.set_epoch(3)  # type: ignore[attr-defined]
     sums = [float(batch["image"].double().mean()) for batch in loader]
     reference = Shapes(count=60, size=32, batch_size=8, workers=0).train_dataloader()
-    reference.sampler.set_epoch(3)  # type: ignore[attr-defined]
+    reference.batch_sampler.set_epoch(3)  # type: ignore[attr-defined]
     assert sums == [float(batch["image"].double().mean()) for batch in reference]
-    reference.sampler.set_epoch(4)  # type: ignore[attr-defined]
+    reference.batch_sampler.set_epoch(4)  # type: ignore[attr-defined]
     assert sums != [float(batch["image"].double().mean()) for batch in reference]
 
 
