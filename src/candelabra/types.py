@@ -1,7 +1,7 @@
 """The words of the house as types: what a sample holds, what a data set labels, what a backbone returns."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NotRequired, Self, TypedDict, overload
 
 from torch import Tensor
@@ -9,6 +9,12 @@ from torch import Tensor
 TARGETS = ("label", "box", "keypoints", "mask")
 UNLABELLED = -1  # a class that nobody gave
 IGNORED = 255  # a mask pixel that nobody gave
+WORDS: Mapping[str, tuple[str, ...]] = {  # the fields of `Labels` that are about a target
+    "label": ("classes", "multilabel"),
+    "box": ("box",),
+    "keypoints": ("keypoints", "mirror", "normalizer"),
+    "mask": ("mask_classes",),
+}
 
 
 class Features(NamedTuple):
@@ -88,6 +94,10 @@ class Labels:
     mirror: tuple[int, ...] = ()
     normalizer: tuple[int, ...] = ()
     mask_classes: tuple[str, ...] = ()
+
+    def only(self, targets: Collection[str]) -> Self:
+        """The same without all other targets."""
+        return replace(type(self)(), **{word: vars(self)[word] for target in targets for word in WORDS[target]})
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ COUNTS = ("/count", "/points")  # metrics that are whole numbers
 def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
     """Prints how many images of each split have each target.
 
+    With several data sets, what each of them gives to an epoch is a table too.
+
     Args:
         data: whose labels are counted, without reading an image.
         wanted: targets that some training image must have.
@@ -39,13 +41,26 @@ def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[s
     table = Table("split", *counts["train"], title="labelled images")
     for split, row in counts.items():
         table.add_row(split, *(str(number) for number in row.values()))
-    rank_zero_only(Console().print)(table)
+    say = rank_zero_only(Console().print)
+    say(table)
+    if len(data.shares) > 1:
+        say(mixture(data))
     for target, number in counts["train"].items():
         if not number and target in wanted:
             raise CandelabraError(
                 f"No training image has a {target}; label some, or leave out its head (task.heads.{target}=null)."
             )
     return counts
+
+
+def mixture(data: DataModule) -> Table:
+    """What each data set gives to an epoch of training."""
+    table = Table("set", "training images", "images an epoch", "share", "passes an epoch", title="an epoch of training")
+    total = sum(share.quota for share in data.shares)
+    for name, _, images, quota in data.shares:
+        table.add_row(name, str(images), str(quota), f"{quota / total:.1%}", f"{quota / images:.2f}")
+    table.add_row("all", str(sum(share.images for share in data.shares)), str(total), "100.0%", "")
+    return table
 
 
 def print_results(results: Mapping[str, Any], folder: Path) -> None:
