@@ -1,0 +1,118 @@
+"""Joint training against a model for each head alone: same images, splits, epochs and seeds, from many labels to few.
+
+Every run has a folder of its own below --out, `<share of labels>/<name>-<seed>`, and is not repeated when it is there:
+the script can be stopped and started again. Each share ends in what `candelabra compare` says of its runs.
+"""
+
+import gc
+import io
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from benchmarks import joint_page, joint_speed
+from candelabra.cli import CONF
+from candelabra.comparing import MAIN, Row, compare
+from candelabra.config import resolve
+from candelabra.differences import differing, settings
+from candelabra.errors import CandelabraError
+from candelabra.gains import gains
+from candelabra.report.comparison import report
+from candelabra.run import train
+
+HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
+FIXED = ["data=pets", "data.split=random", "task=multitask", "logger=none", "trainer.enable_progress_bar=false"]
+
+
+def words(given: Namespace, share: float, heads: str, balance: str, seed: int) -> list[str]:
+    """Of one run; `heads` is one of them, or all."""
+    left_out = [f"task.heads.{head}=null" for head in HEADS if heads not in (head, "all")]
+    drawn = [f"data.labelled={share:g}", f"seed={seed}", f"data.size={given.size}", f"epochs={given.epochs}"]
+    return [*FIXED, f"data.root='{given.root}'", f"balance={balance}", *left_out, *drawn, *given.words]
+
+
+def planned(given: Namespace, share: float) -> Iterator[tuple[Path, list[str]]]:
+    """Folder and words of each run of a share, seed by seed."""
+    for seed in range(given.seeds):
+        for head in HEADS:
+            yield given.out / f"{share:g}" / f"{head}-{seed}", words(given, share, head, "fixed", seed)
+        for balance in given.balances:
+            yield given.out / f"{share:g}" / f"joint-{balance}-{seed}", words(given, share, "all", balance, seed)
+
+
+def run(folder: Path, typed: list[str]) -> None:
+    """Trains, or sees that the run which is there was trained with the same words, and prints a line.
+
+    Raises:
+        CandelabraError: it was not.
+    """
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config: DictConfig = compose("train", [*typed, f"folder='{folder}'", "anew=true"])
+    if (folder / "results.json").is_file():
+        there: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text())
+        other = differing([settings(there), settings(resolve(config))])
+        if other:
+            told = ", ".join(f"{key}={was}, now {now}" for key, (was, now) in other.items())
+            raise CandelabraError(f"{folder} is a run with {told}; take another --out, or delete it.")
+        return
+    with redirect_stdout(io.StringIO()):
+        train(config)
+    gc.collect()
+    results = json.loads((folder / "results.json").read_text())
+    numbers = [f"{head} {results[key]:.4f}" for head in MAIN if (key := f"test/{head}/{MAIN[head]}") in results]
+    print(f"{folder.parent.name} {folder.name}: {', '.join(numbers)}, {results['seconds']:.0f} s", flush=True)
+
+
+def arguments() -> ArgumentParser:
+    """What can be said."""
+    made = ArgumentParser(description=__doc__)
+    made.add_argument("--root", type=Path, required=True, help="a folder of the Oxford-IIIT Pet layout")
+    made.add_argument("--out", type=Path, required=True, help="where the folders of the runs are")
+    made.add_argument("--seeds", type=int, default=3)
+    made.add_argument("--epochs", type=int, default=10)
+    made.add_argument("--size", type=int, default=128)
+    made.add_argument("--labelled", type=float, nargs="+", default=[1, 0.5, 0.2], help="shares of labels kept")
+    made.add_argument("--balances", nargs="+", default=["fixed", "uncertainty"])
+    made.add_argument("--words", nargs="+", default=[], help="more words of candelabra train, for every run")
+    made.add_argument("--page", type=Path, help="write this page (docs/joint.md)")
+    made.add_argument("--speed", action="store_true", help="measure inference of the runs that are there, no more")
+    made.add_argument("--repetitions", type=int, default=30, help="of the measurement of inference")
+    return made
+
+
+def main() -> None:
+    """All runs, the comparison of each share, the speed, and the page."""
+    given = arguments().parse_args()
+    given.out, given.root = given.out.absolute(), given.root.absolute()
+    shares = sorted(given.labelled, reverse=True)
+    folders = {share: dict(planned(given, share)) for share in shares}
+    if not given.speed:
+        for runs in folders.values():
+            for folder, typed in runs.items():
+                run(folder, typed)
+    rows: dict[float, list[Row]] = {}
+    for share, runs in () if given.speed else folders.items():
+        rows[share] = compare(runs)
+        report(rows[share], gains(rows[share]), given.out / f"{share:g}")
+    first = given.out / f"{shares[0]:g}"
+    joint = first / f"joint-{given.balances[0]}-0"
+    speeds = joint_speed.measure(joint, [first / f"{head}-0" for head in HEADS], given.size, given.repetitions)
+    print(joint_speed.table(speeds))
+    if given.page and rows:
+        page = joint_page.page({share: gains(found) for share, found in rows.items()}, rows, speeds, given)
+        given.page.parent.mkdir(parents=True, exist_ok=True)
+        given.page.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""In what configs differ: plain nodes side by side, without what does not change a result."""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+OF_NO_ACCOUNT = ("folder", "words", "seed", "resume", "anew", "logger", "save", "cache", "range")
+OF_NO_ACCOUNT += ("data.root", "data.download", "data.workers", "trainer.enable_progress_bar")
+OF_NO_ACCOUNT += ("trainer.enable_model_summary", "trainer.log_every_n_steps")
+COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
+
+
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config without the seed, and without what does not change the result of a run."""
+    kept = copy.deepcopy(dict(config))
+    data = kept.get("data")
+    if isinstance(data, dict) and data.get("seed") == kept.get("seed"):
+        data.pop("seed", None)
+    for path in OF_NO_ACCOUNT:
+        *way, last = path.split(".")
+        node: Any = kept
+        for key in way:
+            node = node.get(key) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
+    return kept
+
+
+def differing(nodes: Sequence[Any]) -> dict[str, list[str]]:
+    """The keys in which configs differ, each with one word a config; a key that is missing is null.
+
+    Where configs name different classes, or none, that is one difference, however many arguments they have.
+
+    >>> differing([{"lr": 0.1, "size": 64}, {"lr": 0.2, "size": 64}])
+    {'lr': ['0.1', '0.2']}
+    >>> differing([{"mask": None}, {"mask": {"_target_": "heads.Mask", "dice": 1}}])
+    {'mask': ['null', 'Mask']}
+    """
+    found = _differing(nodes, "")
+    for copied, original in COPIES.items():
+        for key in [key for key in found if key == copied or key.startswith(f"{copied}.")]:
+            if found[key] == found.get(original + key.removeprefix(copied)):
+                del found[key]
+    return found
+
+
+def _differing(nodes: Sequence[Any], path: str) -> dict[str, list[str]]:
+    if all(node == nodes[0] for node in nodes):
+        return {}
+    if not all(isinstance(node, dict) for node in nodes) or len({node.get("_target_") for node in nodes}) > 1:
+        return {path: [_word(node, nodes) for node in nodes]}
+    found: dict[str, list[str]] = {}
+    for key in dict.fromkeys(key for node in nodes for key in node):
+        found |= _differing([node.get(key) for node in nodes], f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _word(node: Any, beside: Sequence[Any]) -> str:
+    """A class by its name, and by the arguments in which it differs from others of that class."""
+    if not isinstance(node, dict) or "_target_" not in node:
+        return node if isinstance(node, str) else json.dumps(node, separators=(",", ":"))
+    kin = [other for other in beside if isinstance(other, dict) and other.get("_target_") == node["_target_"]]
+    inside = ", ".join(f"{key}={words[0]}" for key, words in _differing([node, *kin], "").items())
+    name = str(node["_target_"]).rpartition(".")[2]
+    return f"{name}({inside})" if inside else name

@@ -1,0 +1,113 @@
+"""Folders of runs: found, and read as what they are, plain text; nothing heavy is imported."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from candelabra.differences import settings
+from candelabra.errors import CandelabraError
+from candelabra.words import run_of
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the folder of a finished run says.
+
+    Attributes:
+        folder: as it was given.
+        config: resolved, plain.
+        settings: the same without the seed and what does not change the result.
+        tested: names of the test images.
+        results: numbers by name, `test/<head>/<metric>` and others.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    tested: frozenset[str]
+    results: Mapping[str, float]
+
+    @property
+    def heads(self) -> list[str]:
+        """What was measured on test."""
+        return list(dict.fromkeys(k.split("/")[1] for k in self.results if k.startswith("test/") and k.count("/") == 2))
+
+
+def find_runs(given: Iterable[Path]) -> list[Path]:
+    """The folders of runs that are meant, each once; a folder of runs, or of such folders, stands for all in it.
+
+    Raises:
+        CandelabraError: one is neither.
+    """
+    found: dict[Path, Path] = {}
+    for path in given:
+        folder = run_of(path)
+        inside = [folder] if (folder / "config.yaml").is_file() else _inside(folder)
+        if not inside:
+            raise CandelabraError(
+                f"{path} is no run and holds none: there is no config.yaml; give what candelabra train left behind."
+            )
+        for run in inside:
+            found.setdefault(run.resolve(), run)
+    if not found:
+        raise CandelabraError("No run is given; name folders that candelabra train left behind, or a folder of them.")
+    return list(found.values())
+
+
+def _inside(folder: Path) -> list[Path]:
+    files = [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")]
+    return sorted((file.parent for file in files), key=lambda run: [_counted(part) for part in run.parts])
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """For sorting: 2 before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def read_run(folder: Path) -> Run:
+    """What a run left behind.
+
+    Raises:
+        CandelabraError: it is not finished, or cannot be read.
+    """
+    if not (folder / "results.json").is_file():
+        raise CandelabraError(
+            f"{folder} is not finished: it has no results.json; candelabra train resume={folder} goes on with it, or "
+            "leave it out."
+        )
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was compiled
+    try:
+        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), loader)
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
+            tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
+        return Run(folder, config, settings(config), tested, {key: float(value) for key, value in results.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
+
+
+def refuse_other_tests(one: Run, other: Run) -> None:
+    """Numbers of different test images do not compare.
+
+    Raises:
+        CandelabraError: the test splits differ, or a head was measured on more samples in one than in the other.
+    """
+    differ = len(one.tested ^ other.tested)
+    if differ:
+        raise CandelabraError(
+            f"{one.folder} and {other.folder} were tested on different images: {differ} are in the test split of one "
+            "alone; compare runs of one split (equal data, data.split, data.split_seed, data.val and data.test)."
+        )
+    for key in one.results.keys() & other.results.keys():
+        if key.startswith("test/") and key.endswith("/count") and one.results[key] != other.results[key]:
+            raise CandelabraError(
+                f"{one.folder} and {other.folder} were tested on different labels: {key} is {one.results[key]:.0f} in "
+                f"one and {other.results[key]:.0f} in the other; test both on the same labels, the whole split."
+            )
