@@ -13,7 +13,8 @@ class GradNorm(GradientBalance):
     """Learns weights so that the norms of weighted gradients are mean * r**alpha (Chen et al. 2018).
 
     r is a head's loss over its first one, relative to the other heads: who has learnt less pulls more. Norms are those
-    of the whole backbone, as heads read different maps of it; weights are factors of the losses, and average 1.
+    of the whole backbone, as heads read different maps of it. Weights are factors of the losses; the logarithm of each is
+    learnt, so that scales far apart can be met, and they average 1.
 
     Args:
         names: see `GradientBalance`.
@@ -25,16 +26,15 @@ class GradNorm(GradientBalance):
         super().__init__(names)
         self.alpha = at_least("alpha", alpha, -1e-12)
         self.adam = Adam(len(self.names), at_least("lr", lr))
-        self.register_buffer("factors", torch.ones(len(self.names)))
+        self.register_buffer("logits", torch.zeros(len(self.names)))
         self.register_buffer("first", torch.full((len(self.names),), torch.nan))
-        self.factors: Tensor
+        self.logits: Tensor
         self.first: Tensor
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
         there = (counts > 0) & (gramian.diagonal() > 0)
-        losses = losses.detach()
         self.first = torch.where(there & self.first.isnan(), losses, self.first)
-        self.used = self.factors
+        self.used = len(self.names) * torch.softmax(self.logits, 0)
         if bool(there.any()) and bool(gramian.isfinite().all()):
             self._learn(gramian.diagonal().sqrt().to(losses), losses, there)
         return self.used, self.used
@@ -43,8 +43,9 @@ class GradNorm(GradientBalance):
         number = there.sum()
         left = torch.where(there, losses / self.first.clamp(min=1e-12), 0.0)
         rates = left / (left.sum() / number).clamp(min=1e-12)
-        pulls = torch.where(there, self.factors * norms, 0.0)
-        gradient = norms * torch.sign(pulls - pulls.sum() / number * rates**self.alpha)
-        learnt = self.adam(self.factors, gradient, there).clamp(min=1e-3)
-        kept = torch.where(there, self.factors, 0.0).sum() / torch.where(there, learnt, 0.0).sum()
-        self.factors = torch.where(there, learnt * kept, self.factors)
+        pulls = torch.where(there, self.used * norms, 0.0)
+        slope = torch.where(there, norms * torch.sign(pulls - pulls.sum() / number * rates**self.alpha), 0.0)
+        shares = torch.softmax(self.logits.masked_fill(~there, -torch.inf), 0)
+        learnt = self.adam(self.logits, shares * (slope - (shares * slope).sum()), there)
+        before, after = (logits[there].logsumexp(0) for logits in (self.logits, learnt))
+        self.logits = torch.where(there, learnt + before - after, self.logits)  # absent heads keep their share

@@ -1,5 +1,6 @@
 """The gradients bargain."""
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -18,12 +19,13 @@ class NashMTL(GradientBalance):
     """
 
     def __init__(self, names: Sequence[str], rounds: int = 20) -> None:
-        from torchjd.aggregation import NashMTL
+        from torchjd.aggregation import MGDAWeighting, NashMTL
 
         super().__init__(names)
         with needed("nash"):
             # One for each number of heads that may be there; 0 leaves the length of the step to the optimizer.
             self.methods = [NashMTL(k + 1, 0.0, 1, int(at_least("rounds", rounds))) for k in range(len(self.names))]
+        self.start = MGDAWeighting()
         self.register_buffer("bargained", torch.ones(len(self.names), dtype=torch.float64))
         self.bargained: Tensor
 
@@ -33,7 +35,13 @@ class NashMTL(GradientBalance):
     def _solve(self, part: Tensor, which: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(part)
         weighting = self.methods[len(part) - 1].weighting
-        weighting.prvs_alpha = self.bargained.cpu()[which].numpy()
-        found: Tensor = weighting(vectors * values.clamp(min=0).sqrt())  # any rows with these inner products
+        start = self.bargained.cpu()[which]
+        if (part @ start <= 0).any():  # the solver would stay there for good; these go down for every head
+            start = len(part) * self.start(part)
+        weighting.prvs_alpha = start.numpy()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="cvxpy")  # of how it could be faster; solvers' own doubts
+            warnings.filterwarnings("ignore", message=".*not DPP|.*inaccurate")
+            found: Tensor = weighting(vectors * values.clamp(min=0).sqrt())  # any rows with these inner products
         self.bargained[which.to(self.bargained.device)] = found.to(self.bargained)
         return found
