@@ -1,0 +1,102 @@
+"""Trains under every balance on one or two processes and saves the weights: python -m tests.balancing.ranks 2 <folder>.
+
+Two ranks and one process see the same global batches; on two, the second rank never sees a mask.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from candelabra.backbones import Timm
+from candelabra.data import Shapes
+from candelabra.finetuning import Full
+from candelabra.heads import Box, Label, Mask
+from candelabra.heads.readers import Pooled
+from candelabra.report.balances import LogBalance
+from candelabra.tasks import MultiTask
+from candelabra.types import Sample
+from tests.balancing.problem import BALANCES
+
+BATCH, EPOCHS = 16, 2
+# No batch normalisation where the ranks' batches differ: only the first rank's samples have masks.
+HEADS = {"label": Label, "box": partial(Box, reader=Pooled), "mask": Mask}
+
+
+class Drawn(Dataset[Sample]):
+    """Samples in a fixed order; every other one, which the second rank gets, has no mask."""
+
+    def __init__(self, data: Shapes, split: str) -> None:
+        prepared = data.prepared(split)
+        self.samples = [prepared[index] for index in range(len(prepared) // BATCH * BATCH)]
+        for sample in self.samples[1::2]:
+            sample["mask"] = torch.full_like(sample["mask"], 255)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+
+class Compare(L.Callback):
+    """Prints how far the ranks' weights are apart after each epoch."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        flat = torch.cat([value.flatten().double() for value in pl_module.state_dict().values()])
+        every = pl_module.all_gather(flat).view(trainer.world_size, -1)
+        if trainer.is_global_zero:
+            difference = float((every[0] - every[-1]).nan_to_num().abs().max())
+            print("EQUAL", self.name, trainer.current_epoch, difference, flush=True)
+
+
+def run(name: str, devices: int, folder: Path) -> None:
+    """One balance."""
+    L.seed_everything(0, verbose=False)
+    data = Shapes(count=100, size=32, canvas=32, augment="none", workers=0)
+    task = MultiTask(
+        Timm("test_resnet", weights="none"),
+        data.labels,
+        HEADS,
+        balance=BALANCES[name],
+        finetune=Full(keep_statistics=True),
+        optimizer=partial(torch.optim.SGD, lr=0.01),
+        scheduler=None,
+    )
+    trainer = L.Trainer(
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",  # not even parameters that take no part are looked for
+        precision="64-true",
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        callbacks=[LogBalance(), Compare(name)],
+    )
+    sets = {split: Drawn(data, split) for split in ("train", "val")}
+    rank = trainer.global_rank
+    loaders = [
+        DataLoader(one, BATCH // devices, sampler=DistributedSampler(one, devices, rank, shuffle=False), drop_last=True)
+        for one in sets.values()
+    ]
+    trainer.fit(task, *loaders)
+    if trainer.is_global_zero:
+        logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        torch.save({"state": task.state_dict(), "logged": logged}, folder / f"{name}-{devices}.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for each in sys.argv[3:] or BALANCES:
+        run(each, int(sys.argv[1]), Path(sys.argv[2]))
