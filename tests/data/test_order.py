@@ -10,7 +10,7 @@ from candelabra.data.order import Batches, InTurn, Shuffled
 @pytest.mark.parametrize(("count", "size"), [(30, 4), (7, 4), (32, 8), (5, 8)])
 def test_one_data_set_is_served_as_torchs_distributed_sampler_would(count: int, size: int, ranks: int) -> None:
     for rank in range(ranks):
-        torchs = DistributedSampler(range(count), ranks, rank, shuffle=True, seed=3)
+        torchs: DistributedSampler[int] = DistributedSampler(range(count), ranks, rank, shuffle=True, seed=3)
         torchs.set_epoch(2)
         ours = Batches(Shuffled(count, 3), size, rank, ranks)
         ours.set_epoch(2)
@@ -19,7 +19,7 @@ def test_one_data_set_is_served_as_torchs_distributed_sampler_would(count: int, 
             expected.pop()
         assert list(ours) == expected
         assert len(ours) == len(expected)
-        judged = DistributedSampler(range(count), ranks, rank, shuffle=False)
+        judged: DistributedSampler[int] = DistributedSampler(range(count), ranks, rank, shuffle=False)
         assert list(Batches(InTurn([count]), size, rank, ranks)) == list(BatchSampler(judged, size, drop_last=False))
 
 
