@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
+from candelabra.data.order import InTurn
 from candelabra.errors import CandelabraError, nearest
 from candelabra.report.tables import print_results
 from candelabra.run import load_task
@@ -37,7 +38,8 @@ def evaluate(config: DictConfig) -> None:
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
     data.open()
-    data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented
+    data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented, ...
+    data.orders["train"] = InTurn(data.runs["train"])  # ... and each of them once
     values = trainer.test(task, dataloaders=data.loader(plain["split"]), verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])

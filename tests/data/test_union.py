@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 import torch
 
 from candelabra.checking import check
+from candelabra.cli import INTERRUPTED
 from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
 from candelabra.errors import CandelabraError
 from candelabra.evaluation import evaluate, moved
 from candelabra.prediction import predict, trained_size
+from candelabra.resuming import continued
 from candelabra.run import train
 from tests.conftest import Compose
 from tests.data.test_datasets import make_folder
+from tests.test_interruption import in_a_process
 
 Served = list[list[tuple[str, int]]]  # of each batch, the set and the position in its training split of each image
 
@@ -116,7 +120,8 @@ def images(data: DataModule, epoch: int, skip: int = 0) -> list[float]:
 def test_workers_and_a_stop_in_mid_epoch_change_nothing(batches: str) -> None:
     whole = images(union(batches=batches), 2)
     assert images(union(batches=batches, workers=1), 2) == whole
-    assert images(union(batches=batches), 2, skip=3) == whole[3:]
+    for workers in (0, 1):
+        assert images(union(batches=batches, workers=workers), 2, skip=3) == whole[3:]
     assert images(union(batches=batches, seed=1), 2) != whole
 
 
@@ -262,6 +267,29 @@ def test_a_run_learns_from_both_sets_and_is_judged_again_where_they_have_moved(
         with pytest.raises(CandelabraError, match=refusal):
             evaluate(tiny(*judged, word, command="eval"))
     predict(tiny(f"checkpoint={run}", f"source={tmp_path / 'elsewhere' / 'cat'}", command="predict"))
+
+
+def test_a_stopped_run_goes_on_where_it_was_though_a_set_has_moved(tiny: Compose, tmp_path: Path) -> None:
+    photos = make_folder(tmp_path / "photos", 20)
+    words = [*TWO, "data.batch_size=8", "data.mix=temperature", "data.temperature=3", "epochs=2", "data.epoch=50"]
+    assert in_a_process([*words, f"data.sets.photos.root={photos}", f"folder={tmp_path / 'whole'}"]) == 0
+    words += [f"data.sets.photos.root={photos}"]
+    assert in_a_process([*words, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 8) == INTERRUPTED
+    photos.rename(tmp_path / "elsewhere")
+    now = f"data.sets.photos.root={tmp_path / 'elsewhere'}"
+    config = tiny(f"resume={tmp_path / 'train'}", *words[:-1], now)
+    stored, checkpoint = continued(config, [now])
+    assert checkpoint is not None
+    assert stored["data"]["sets"]["photos"]["root"] == str(tmp_path / "elsewhere")
+    with pytest.raises(CandelabraError, match=r"data.temperature=1.0 does not fit"):
+        continued(tiny(*words, f"resume={tmp_path / 'train'}", "data.temperature=1.0"), ["data.temperature=1.0"])
+    (tmp_path / "elsewhere").rename(photos)
+    assert in_a_process([f"resume={tmp_path / 'train'}"]) == 0
+    ends = [
+        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in ("whole", "train")
+    ]
+    assert [key for key, value in ends[0].items() if not torch.equal(value, ends[1][key])] == []
 
 
 def test_cached_features_of_a_union_end_in_the_weights_of_its_images(tiny: Compose, tmp_path: Path) -> None:

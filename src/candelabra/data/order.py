@@ -103,6 +103,7 @@ class Batches(Sampler[list[int]]):
         return self.length
 
     def __iter__(self) -> Iterator[list[int]]:
+        # Nothing happens before the first is asked for: a loader with workers makes two iterators and uses one.
         skip, self.skip = self.skip, 0
         batches = self.order.batches(self.epoch, self.size, self.rank, self.ranks)
-        return (batch.tolist() for batch in islice(batches, skip, None))
+        yield from (batch.tolist() for batch in islice(batches, skip, None))
