@@ -1,3 +1,7 @@
 """stub."""
+
 from typing import Any
-def page(*a: Any) -> str: return ""
+
+
+def page(*a: Any) -> str:
+    return ""

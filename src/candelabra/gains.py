@@ -104,7 +104,9 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     nearest = [other for other, far in zip(single, distances, strict=True) if far == min(distances)]
     if len(nearest) > 1:
         names = ", ".join(other.name for other in nearest)
-        raise CandelabraError(f"{row.name} can be compared in {head} with each of {names}, equally near; leave all but one out.")
+        raise CandelabraError(
+            f"{row.name} can be compared in {head} with each of {names}, equally near; leave all but one out."
+        )
     return nearest[0] if nearest else None
 
 

@@ -1,6 +1,7 @@
-"""Trains under every balance on one or two processes and saves the weights: python -m tests.balancing.ranks 2 <folder>.
+"""Trains under every balance and saves the weights: python -m tests.balancing.ranks <processes> <noise> <folder>.
 
-Two ranks and one process see the same global batches; on two, the second rank never sees a mask.
+Two ranks and one process see the same global batches; on two, the first rank never sees a mask. Noise, relative, on the
+initial weights shows what rounding alone does to the result.
 """
 
 import sys
@@ -22,17 +23,17 @@ from candelabra.types import Sample
 from tests.balancing.problem import BALANCES
 
 BATCH, EPOCHS = 16, 2
-# No batch normalisation where the ranks' batches differ: only the first rank's samples have masks.
+# No batch normalisation where the ranks' batches differ: only one rank's samples have masks.
 HEADS = {"label": Label, "box": partial(Box, reader=Pooled), "mask": Mask}
 
 
 class Drawn(Dataset[Sample]):
-    """Samples in a fixed order; every other one, which the second rank gets, has no mask."""
+    """Samples in a fixed order; every other one, which the first rank gets, has no mask."""
 
     def __init__(self, data: Shapes, split: str) -> None:
         prepared = data.prepared(split)
         self.samples = [prepared[index] for index in range(len(prepared) // BATCH * BATCH)]
-        for sample in self.samples[1::2]:
+        for sample in self.samples[::2]:
             sample["mask"] = torch.full_like(sample["mask"], 255)
 
     def __len__(self) -> int:
@@ -42,6 +43,11 @@ class Drawn(Dataset[Sample]):
         return self.samples[index]
 
 
+def state(task: L.LightningModule) -> dict[str, torch.Tensor]:
+    """All but how often batch normalisation was called."""
+    return {key: value for key, value in task.state_dict().items() if not key.endswith("num_batches_tracked")}
+
+
 class Compare(L.Callback):
     """Prints how far the ranks' weights are apart after each epoch."""
 
@@ -49,19 +55,23 @@ class Compare(L.Callback):
         self.name = name
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        flat = torch.cat([value.flatten().double() for value in pl_module.state_dict().values()])
+        flat = torch.cat([value.flatten().double() for value in state(pl_module).values()])
         every = pl_module.all_gather(flat).view(trainer.world_size, -1)
         if trainer.is_global_zero:
             difference = float((every[0] - every[-1]).nan_to_num().abs().max())
             print("EQUAL", self.name, trainer.current_epoch, difference, flush=True)
 
 
-def run(name: str, devices: int, folder: Path) -> None:
+def run(name: str, devices: int, noise: float, folder: Path) -> None:
     """One balance."""
     L.seed_everything(0, verbose=False)
     data = Shapes(count=100, size=32, canvas=32, augment="none", workers=0)
+    backbone = Timm("test_resnet", weights="none")
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter *= 1 + noise * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
     task = MultiTask(
-        Timm("test_resnet", weights="none"),
+        backbone,
         data.labels,
         HEADS,
         balance=BALANCES[name],
@@ -74,7 +84,6 @@ def run(name: str, devices: int, folder: Path) -> None:
         accelerator="cpu",
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",  # not even parameters that take no part are looked for
-        precision="64-true",
         gradient_clip_val=1.0,
         logger=False,
         enable_progress_bar=False,
@@ -93,10 +102,10 @@ def run(name: str, devices: int, folder: Path) -> None:
     trainer.fit(task, *loaders)
     if trainer.is_global_zero:
         logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        torch.save({"state": task.state_dict(), "logged": logged}, folder / f"{name}-{devices}.pt")
+        torch.save({"state": state(task), "logged": logged}, folder / f"{name}-{devices}-{noise:g}.pt")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for each in sys.argv[3:] or BALANCES:
-        run(each, int(sys.argv[1]), Path(sys.argv[2]))
+    for each in sys.argv[4:] or BALANCES:
+        run(each, int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]))

@@ -88,6 +88,30 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
     return values.sum()
 
 
+def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
+    """Averages the heads' running statistics over ranks, by how many labelled samples each had; to be called after back.
+
+    A rank without a label did not run the head, and DDP would spread what rank 0 has, whether it had labels or not.
+
+    Args:
+        heads: by name.
+        batch: of this rank, with `rows`.
+        total: see `head_losses`.
+    """
+    for name, head in heads.items():
+        statistics = [buffer for buffer in head.buffers() if buffer.is_floating_point()]
+        number = float(len(batch["rows"][name]))
+        if not statistics:
+            continue
+        flat = torch.cat([buffer.flatten() for buffer in statistics])
+        *sums, samples = total(torch.cat([flat * number, flat.new_tensor([number])])).split([len(flat), 1])
+        if samples:
+            for buffer, mean in zip(
+                statistics, (sums[0] / samples).split([b.numel() for b in statistics]), strict=True
+            ):
+                buffer.copy_(mean.view_as(buffer))
+
+
 def target(batch: Sample, head: Head) -> Tensor:
     """What a head learns from."""
     return cast(Tensor, cast(dict[str, Any], batch)[head.target])

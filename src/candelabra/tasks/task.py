@@ -23,7 +23,7 @@ from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
-from candelabra.tasks.losses import Losses, head_losses, labelled_rows
+from candelabra.tasks.losses import Losses, head_losses, labelled_rows, share_statistics
 from candelabra.tasks.measures import Measures, joint
 from candelabra.types import Features, Sample
 
@@ -160,6 +160,10 @@ class Task(L.LightningModule, ABC):
 
     def on_train_epoch_start(self) -> None:
         self._freeze()
+
+    def on_after_backward(self) -> None:
+        if self._ranks > 1 and self.batch is not None:
+            share_statistics(dict(self.named_heads()), self.batch, self._sum)
 
     def on_train_epoch_end(self) -> None:
         self._share_statistics()
