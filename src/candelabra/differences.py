@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OF_NO_ACCOUNT = ("folder", "words", "seed", "resume", "anew", "logger", "save", "cache", "range")
-OF_NO_ACCOUNT += ("data.root", "data.download", "data.workers", "trainer.enable_progress_bar")
-OF_NO_ACCOUNT += ("trainer.enable_model_summary", "trainer.log_every_n_steps")
+OF_NO_ACCOUNT = ["folder", "words", "seed", "resume", "anew", "logger", "save", "cache", "range"]
+OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
+OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
 COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
 
 

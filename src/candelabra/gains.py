@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from candelabra.comparing import LOWER, Number, Row, number
 from candelabra.differences import differing
 from candelabra.errors import CandelabraError
+from candelabra.rows import LOWER, Number, Row, number
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,10 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     nearest = [other for other, far in zip(single, distances, strict=True) if far == min(distances)]
     if len(nearest) > 1:
         names = ", ".join(other.name for other in nearest)
-        raise CandelabraError(f"{row.name} can be compared in {head} with each of {names}, equally near; leave all but one out.")
+        raise CandelabraError(
+            f"{names} are each a run of {head} alone, equally near to {row.name}, so it cannot be told which it is "
+            "measured against; leave out all but one."
+        )
     return nearest[0] if nearest else None
 
 
