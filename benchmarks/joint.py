@@ -31,14 +31,15 @@ from candelabra.rows import MAIN, Row, read_rows
 from candelabra.run import train
 
 HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
-FIXED = ["data=pets", "data.split=random", "task=multitask", "logger=none", "trainer.enable_progress_bar=false"]
+QUIET = ["logger=none", "trainer.enable_progress_bar=false"]
 
 
 def words(given: Namespace, share: float, heads: str, balance: str, seed: int) -> list[str]:
     """Of one run; `heads` is one of them, or all."""
     left_out = [f"task.heads.{head}=null" for head in HEADS if heads not in (head, "all")]
-    drawn = [f"data.labelled={share:g}", f"seed={seed}", f"data.size={given.size}", f"epochs={given.epochs}"]
-    return [*FIXED, f"data.root='{given.root}'", f"balance={balance}", *left_out, *drawn, *given.words]
+    data = [f"data.root='{given.root}'", f"data.labelled={share:g}", f"data.size={given.size}"]
+    fitting = [f"seed={seed}", f"epochs={given.epochs}", f"balance={balance}"]
+    return [*joint_page.FIXED, *QUIET, *data, *fitting, *left_out, *given.words]
 
 
 def planned(given: Namespace, share: float) -> Iterator[tuple[Path, list[str]]]:

@@ -10,15 +10,17 @@ from candelabra.gains import Gain, gains
 from candelabra.report.comparison import UNKNOWN, WORSE, Sheet, markdown, shown
 from candelabra.rows import Number, Row
 
+FIXED = ["data=pets", "data.split=random", "task=multitask"]
 PAGE = """# One model for all heads, or one a head
 
 `python -m benchmarks.joint --root <folder of pets> --out <folder> --page docs/joint.md` writes this page. A model for
-each of label, box and mask alone, and one for all three under each balance: same backbone, images, splits, {epochs}
-epochs, {size} pixels, {seeds} seeds; default settings but for `{words}`. Each target keeps its label on a share of the
-training images, drawn for each target by itself; the test images are always the same. Mean ± standard deviation over
-seeds; Δm is the mean over heads of the gain relative to the model alone (Maninis et al. 2019), positive is better.
-{worse} marks a head that is worse than alone, {clearly} one that is worse by more than the standard deviation of the
-seeds of the model alone.
+each of label, box and mask alone, and one for all three under each balance: same backbone, images, splits, epochs and
+seeds. Each target keeps its label on a share of the training images, drawn for each target by itself; the test images
+are always the same. Mean ± standard deviation over seeds; Δm is the mean over heads of the gain relative to the model
+alone (Maninis et al. 2019), positive is better. {worse} marks a head that is worse than alone, {clearly} one that is
+worse by more than the standard deviation of the seeds of the model alone.
+
+Default settings but for `{words}`; {seeds} seeds.
 
 {tables}
 ## As labels shrink
@@ -54,10 +56,8 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
         for gain in of
     ]
     return PAGE.format(
-        epochs=given.epochs,
-        size=given.size,
         seeds=given.seeds,
-        words=" ".join(["data=pets", "data.split=random", *given.words]),
+        words=" ".join([*FIXED, f"data.size={given.size}", f"epochs={given.epochs}", *given.words]),
         worse=WORSE[True, False].strip(),
         clearly=WORSE[True, True].strip(),
         tables="\n".join(markdown(results(share, of, found[share])) for share, of in rows.items()),

@@ -25,18 +25,26 @@ class Sheet:
     cells: Sequence[Sequence[str]]
     below: Sequence[str] = ()
 
+    @property
+    def width(self) -> int:
+        """Characters on a terminal, where names of columns are broken at a slash."""
+        header = [max(name.split("/"), key=len) for name in self.header]
+        return sum(max(map(len, column)) + 3 for column in zip(header, *self.cells, strict=True)) + 1
+
 
 def report(rows: Sequence[Row], gains: Sequence[Gain], folder: Path) -> None:
     """Prints the tables, and writes compare.csv, compare.md and compare.png into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = sheets(rows, gains)
     console = Console()
-    for sheet in found:
+    found = sheets(rows, gains)
+    fits = found[0].width <= console.width
+    for sheet in found if fits else [_metrics(rows, main_metrics(rows)), *found[1:]]:
         table = Table(title=sheet.title)
         for place, name in enumerate(sheet.header):
-            table.add_column(name.replace("/", "\n"), no_wrap=place == 0, overflow="fold")
+            widest = max(map(len, name.split("/")))
+            table.add_column(name.replace("/", "\n"), no_wrap=place == 0, overflow="fold", min_width=widest)
         for cells in sheet.cells:
-            table.add_row(*cells)
+            table.add_row(*(cell.replace("± ", "±") for cell in cells))  # not torn apart where it is narrow
         console.print(table)
         for line in sheet.below:
             console.print(line, highlight=False, markup=False)
@@ -49,7 +57,7 @@ def report(rows: Sequence[Row], gains: Sequence[Gain], folder: Path) -> None:
 
 def sheets(rows: Sequence[Row], gains: Sequence[Gain]) -> list[Sheet]:
     """The metrics; the gains, where there is a single-task run; in what the rows differ."""
-    found = [_metrics(rows)]
+    found = [_metrics(rows, metrics(rows))]
     if gains:
         found.append(_gains(gains))
     if any(row.differences for row in rows):
@@ -97,15 +105,23 @@ def shown(value: Number | None, form: str = ".3f", mark: str = "") -> str:
     return f"{value.mean:{form}}{spread}{mark}"
 
 
-def _metrics(rows: Sequence[Row]) -> Sheet:
+def main_metrics(rows: Sequence[Row]) -> list[str]:
+    """The main metric of each head."""
+    return list(dict.fromkeys(row.main(head) for head in MAIN for row in rows if head in row.heads))
+
+
+def metrics(rows: Sequence[Row]) -> list[str]:
     """Head by head, its main metric first; the score only where it is the mean over the same heads."""
-    wanted: dict[str, None] = {}
-    for head in MAIN:
-        wanted |= dict.fromkeys(row.main(head) for row in rows if head in row.heads)
-        wanted |= dict.fromkeys(key for row in rows for key in row.keys if key.startswith(f"test/{head}/"))
-    wanted = {key: None for key in wanted if not key.endswith(("/count", "/loss"))}
-    if all(row.heads == rows[0].heads for row in rows):
-        wanted["test/score"] = None
+    wanted: list[str] = []
+    for main in main_metrics(rows):
+        head = main.rpartition("/")[0]
+        others = dict.fromkeys(key for row in rows for key in row.keys if key.startswith(f"{head}/"))
+        wanted += [main, *(key for key in others if key != main and not key.endswith(("/count", "/loss")))]
+    alike = all(row.heads == rows[0].heads and "test/score" in row.keys for row in rows)
+    return [*wanted, "test/score"] if alike else wanted
+
+
+def _metrics(rows: Sequence[Row], wanted: Sequence[str]) -> Sheet:
     cells = [
         [row.name, str(len(row.runs)), *(shown(row.number(key) if key in row.keys else None) for key in wanted)]
         for row in rows
