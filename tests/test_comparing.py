@@ -239,6 +239,8 @@ def test_settings_leave_out_what_does_not_change_a_result(tmp_path: Path) -> Non
     assert kept["data"] == {"_target_": "data.Pets"}
     assert settings({**config, "data": {"seed": 3}})["data"] == {"seed": 3}  # it does not follow `seed`
     assert config["data"]["seed"] == 7
+    sets = {"one": {"_target_": "data.Pets", "root": "here", "size": 64}}
+    assert settings({"data": {"sets": sets}}) == {"data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}}
 
 
 def test_differences_are_named_once_and_classes_by_their_arguments() -> None:

@@ -10,8 +10,40 @@ from candelabra.cli import CONF
 from candelabra.config import check
 from tests.conftest import Compose
 
-GIVEN_BY_RUN = {"self", "backbone", "labels", "finetune", "optimizer", "scheduler", "points", "channels", "steps"}
+GIVEN_BY_RUN = {
+    "self",
+    "backbone",
+    "labels",
+    "finetune",
+    "optimizer",
+    "scheduler",
+    "points",
+    "channels",
+    "steps",
+    "names",
+}
 OPTIONS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) == 2)
+SERVED: dict[str, object] = {
+    "size": 64,  # as typed
+    "batch_size": 16,
+    "workers": 0,
+    "augment": "light",
+    "views": None,
+    "flip": True,
+    "split": "published",
+    "val": 0.15,
+    "test": 0.15,
+    "targets": None,
+    "labelled": 1.0,
+    "split_seed": 0,
+    "seed": 0,
+}
+MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
+MASKS |= {"classes": None, "ignore": [255]}
+TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
+TABLE |= {"splits": None, "points": None, "mirror": [], "normalizer": [], "separator": None, "mask_classes": []}
+TABLE |= {"ignore": [255]}
+PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "suited") and option.stem != "serving"]
 
 
 def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
@@ -28,7 +60,8 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     needed = ["data.root=x"] if name in ("folder", "masks", "table") else []
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
-        return tiny(f"experiment={name}", "data.root=x", "finetune=full")
+        roots = ["data.sets.pets.root=x", "data.sets.faces.root=x"] if name == "pets_faces" else ["data.root=x"]
+        return tiny(f"experiment={name}", *roots, "finetune=full")
     place = {
         "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
             name, f"{name}@task.heads.keypoints"
@@ -43,7 +76,7 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     return tiny(f"{group}={name}", *needed)
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if o.parts[0] != "hydra" and o.stem != "serving"], ids=str)
+@pytest.mark.parametrize("option", PLAIN, ids=str)
 def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -> None:
     from hydra.utils import get_object
 
@@ -61,3 +94,43 @@ def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -
         )
         assert listed <= parameters, path
         assert parameters - listed - GIVEN_BY_RUN <= optional - listed or parameters - listed <= GIVEN_BY_RUN, path
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs", "lr", "own"),
+    [
+        (("data=pets",), 13, 0.002, {"_target_": "candelabra.data.Pets", "root": "data", "download": False}),
+        (("data=shapes",), 4, 0.003, {"_target_": "candelabra.data.Shapes", "count": 2000, "canvas": 128}),
+        (("data=cifar10",), 10, 0.003, {"_target_": "candelabra.data.Cifar10", "root": "data", "download": False}),
+        (("data=digits",), 10, 0.003, {"_target_": "candelabra.data.Digits", "flip": False, "canvas": 64}),
+        (("data=folder", "data.root=x"), 10, 0.003, {"_target_": "candelabra.data.Folder", "root": "x"}),
+        (("data=masks", "data.root=x", "lr=1.0"), 10, 1.0, MASKS),
+        (("data=table", "data.root=x", "epochs=3"), 3, 0.003, TABLE),
+        (("data=pets", "epochs=3"), 3, 0.002, {"_target_": "candelabra.data.Pets", "root": "data", "download": False}),
+        (
+            ("data=pets", "finetune=probe"),
+            100,
+            0.002,
+            {"_target_": "candelabra.data.Pets", "root": "data", "download": False, "augment": "none"},
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_data_set_has_its_own_epochs_and_rate_and_each_word_goes_before_them(
+    words: tuple[str, ...], epochs: int, lr: float, own: dict[str, object], tiny: Compose
+) -> None:
+    plain = OmegaConf.to_container(tiny("finetune=scratch", *words), resolve=True)
+    assert isinstance(plain, dict)
+    assert plain["epochs"] == plain["trainer"]["max_epochs"] == epochs
+    assert plain["lr"] == lr
+    assert plain["data"] == {**SERVED, **own}
+
+
+def test_sets_of_a_union_bring_no_epochs_and_take_the_place_they_are_given(tiny: Compose) -> None:
+    words = ["+data@data.sets.a=pets", "+data@data.sets.b=table", "data.sets.b.root=x", "data.sets.a.size=32", "seed=3"]
+    config = tiny("data=union", *words)
+    assert (config.epochs, config.lr) == (10, 0.003)
+    assert (config.data.sets.a.size, config.data.sets.b.root, config.data.sets.b.seed) == (32, "x", 3)
+    assert config.data.sets.a._target_ == "candelabra.data.Pets"
+    probed = tiny("data=union", *words, "finetune=probe")
+    assert (probed.epochs, probed.data.augment) == (100, "none")

@@ -27,6 +27,6 @@ def check(config: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counts.json").write_text(json.dumps(counts, indent=2) + "\n")
     prepared = data.prepared("train")
-    samples = [prepared[index] for index in range(min(plain["samples"], len(prepared)))]
+    samples = [prepared[index] for index in data.chosen("train", plain["samples"])]
     grid(samples, None, data.labels, folder / "samples.png")
     log.info("wrote %s and %s", folder / "samples.png", folder / "counts.json")

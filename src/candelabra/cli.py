@@ -119,6 +119,8 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
 
     if command == "train":
         overrides = _continuing(overrides)
+    if command == "eval":  # where it has moved: which sets there are, the checkpoint knows
+        overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     typed = sys.argv
     codes: list[int] = []
 
@@ -233,7 +235,7 @@ def _help(command: str) -> str:
     lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
-        if line.startswith("  - ") and ":" in line:
+        if line.startswith("  - ") and ":" in line and not line.startswith("  - optional"):
             group, _, option = line[4:].partition(": ")
             chosen[group] = option
         elif line and not line.startswith(("#", "  -", "defaults", "folder")):

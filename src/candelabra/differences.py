@@ -7,6 +7,7 @@ from typing import Any
 
 OF_NO_ACCOUNT = ["folder", "words", "seed", "resume", "anew", "logger", "save", "cache", "range"]
 OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
+OF_NO_ACCOUNT += [f"data.sets.*.{key}" for key in ("root", "download", "workers", "seed")]
 OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
 COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
 
@@ -18,13 +19,19 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(data, dict) and data.get("seed") == kept.get("seed"):
         data.pop("seed", None)
     for path in OF_NO_ACCOUNT:
-        *way, last = path.split(".")
-        node: Any = kept
-        for key in way:
-            node = node.get(key) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
+        _drop(kept, path.split("."))
     return kept
+
+
+def _drop(node: Any, way: Sequence[str]) -> None:
+    """Takes one key away, of each node where a part of the way is a star."""
+    if not isinstance(node, dict):
+        return
+    if len(way) == 1:
+        node.pop(way[0], None)
+        return
+    for child in [*node.values()] if way[0] == "*" else [node.get(way[0])]:
+        _drop(child, way[1:])
 
 
 def differing(nodes: Sequence[Any]) -> dict[str, list[str]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from candelabra.config import build, resolve
+from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, nearest
 from candelabra.report.tables import print_results
 from candelabra.run import load_task
 from candelabra.trainers import make_trainer
@@ -26,8 +26,7 @@ def evaluate(config: DictConfig) -> None:
         raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    changes = {key: value for key, value in plain["data"].items() if value is not None}
-    data: DataModule = build({**trained["data"], **changes})
+    data: DataModule = build(moved(trained["data"], plain["data"]))
     labels = Labels.restore(task.recipe["labels"])
     if data.labels != labels:
         raise CandelabraError(
@@ -45,6 +44,32 @@ def evaluate(config: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     print_results(results, folder)
+
+
+def moved(trained: Plain, now: Plain) -> Plain:
+    """The data of a training where they are now.
+
+    Args:
+        trained: their config then.
+        now: root, batch_size and workers; of a union also sets, with the root of each by its name; null: as then.
+
+    Raises:
+        CandelabraError: the data have no such set, or have no root.
+    """
+    before = {"split_seed": trained["seed"]} if "split" in trained else {}  # once one seed did both
+    data: Plain = {**before, **trained, **{k: v for k, v in now.items() if v is not None and k != "sets"}}
+    sets: Plain = trained.get("sets", {})
+    if "root" in data and "root" not in trained:
+        roots = ", ".join(f"data.sets.{name}.root" for name in sets) or "batch_size and workers"
+        raise CandelabraError(f"data.root={now['root']}: the data of this training have none; allowed are {roots}.")
+    for name, change in (now["sets"] or {}).items():
+        if name not in sets:
+            known = nearest(str(name), sets) or "none, for it was not trained on a union"
+            raise CandelabraError(f"data.sets.{name} is not known to this checkpoint; allowed are {known}.")
+        if not isinstance(change, dict) or set(change) != {"root"} or "root" not in sets[name]:
+            raise CandelabraError(f"data.sets.{name}={change}: only data.sets.{name}.root=<folder> can be set here.")
+        data["sets"] = {**data["sets"], name: {**sets[name], **change}}
+    return data
 
 
 def difference(given: Labels, trained: Labels) -> str:

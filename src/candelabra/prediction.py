@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.config import resolve
+from candelabra.config import Plain, resolve
 from candelabra.data import transforms
 from candelabra.data.images import find_images, read_image
 from candelabra.data.samples import as_tensor, sample
@@ -40,7 +40,7 @@ def predict(config: DictConfig) -> None:
     paths = sources(plain["source"])
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    side = trained["data"]["size"]
+    side = plain["size"] or trained_size(trained["data"])
     labels = Labels.restore(task.recipe["labels"])
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
@@ -70,6 +70,14 @@ def predict(config: DictConfig) -> None:
             csv.writer(file).writerows([("image", "problem"), *unreadable])
         log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
+
+
+def trained_size(data: Plain) -> int | list[int]:
+    """Side or (H, W) of the images of a training; where data sets had several, that of the first."""
+    if data["size"] is None:
+        return trained_size(next(iter(data["sets"].values())))
+    size: int | list[int] = data["size"]
+    return size
 
 
 def sources(source: str | Sequence[str]) -> list[Path]:

@@ -4,6 +4,7 @@ import csv
 import logging
 import os
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from candelabra.words import key_of, run_of
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
 OF_NO_ACCOUNT = ["resume", "anew", "folder"]
-FREE = ["data.root", "data.workers", "logger", "save", "cache", "trainer.accelerator", "trainer.max_time"]
-FREE += ["trainer.enable_progress_bar", "trainer.log_every_n_steps"]
+FREE = ["data.root", "data.sets.*.root", "data.workers", "logger", "save", "cache", "trainer.accelerator"]
+FREE += ["trainer.max_time", "trainer.enable_progress_bar", "trainer.log_every_n_steps"]
 WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
 
 
@@ -47,6 +48,8 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
     stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
     if "words" not in stored:
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
+    if "split" in stored["data"]:
+        stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
     new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
     composed = resolve(config) if new else stored
     for word in new:
@@ -131,7 +134,7 @@ def _held(folder: Path) -> list[Path]:
 def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
     """Takes over what was typed, where the result does not depend on it."""
     old = _get(stored, key)
-    if any(key == free or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
+    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
         _set(stored, key, new)
     elif isinstance(new, dict) and isinstance(old, dict):
         for part in {*new, *old}:

@@ -122,8 +122,7 @@ def build_task(plain: Plain, labels: Labels) -> Task:
     )
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept = {key: plain[key] for key in needed}
-    if "root" in kept["data"]:  # found again from any folder
-        kept["data"] = {**kept["data"], "root": str(Path(kept["data"]["root"]).expanduser().absolute())}
+    kept["data"] = _located(kept["data"])
     task.recipe = {
         "version": __version__,
         "torch": str(torch.__version__),
@@ -133,8 +132,18 @@ def build_task(plain: Plain, labels: Labels) -> Task:
     return task
 
 
+def _located(data: Plain) -> Plain:
+    """The same data, found again from any folder."""
+    found = dict(data)
+    if "root" in data:
+        found["root"] = str(Path(data["root"]).expanduser().absolute())
+    if "sets" in data:
+        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
+    return found
+
+
 def rehearse(task: Task, data: DataModule, epochs: int) -> None:
-    """Builds the optimizer, plans and runs one image, so that what does not fit together fails before training.
+    """Builds the optimizer, plans and runs an image of each data set: what does not fit fails before training.
 
     Raises:
         CandelabraError: the optimizer refuses its arguments, the strategy would never do what it is for, or a head
@@ -146,8 +155,14 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
-    image = data.prepared("train")[0]["image"][None]
+    prepared = data.prepared("train")
     task.eval()
+    for place in data.chosen("train", len(data.shares)):
+        _try(task, prepared[place]["image"][None])
+    task.train()
+
+
+def _try(task: Task, image: torch.Tensor) -> None:
     try:
         with torch.no_grad():
             task(image)
@@ -156,7 +171,6 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
             f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
             f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder."
         ) from error
-    task.train()
 
 
 def load_task(checkpoint: str | Path) -> Task:
@@ -198,8 +212,9 @@ def _fit(
 
 def _monitored(task: Task, metric: str) -> str:
     known = ["val/score", "val/loss"]
-    for name, measures in task.measures["val"].items():  # type: ignore[operator]
-        known += [f"val/{name}/{key}" for key in measures if key not in ("count", "confusion")]
+    for name in task.heads:
+        measured = task.measures["val"].of(name)  # type: ignore[operator]
+        known += [f"val/{name}/{key}" for key in measured if key not in ("count", "points", "confusion")]
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
     return metric

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build
 from candelabra.errors import CandelabraError
+from candelabra.report.balances import LogBalance
 from candelabra.report.plan import ShowPlan
 from candelabra.saving import AtomicCheckpoints, Chance, Saver
 from candelabra.throughput import Throughput
@@ -33,7 +34,7 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
 
 def training(plain: Plain, folder: Path, throughput: Throughput, keeping: list[L.Callback]) -> L.Trainer:
     """The trainer of a run: what is logged and shown, and `keeping`, see `keepers`."""
-    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput]
+    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput, LogBalance()]
     loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
     if loggers:
         callbacks.append(LearningRateMonitor("step"))

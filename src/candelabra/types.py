@@ -1,20 +1,26 @@
 """The words of the house as types: what a sample holds, what a data set labels, what a backbone returns."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, NotRequired, Self, TypedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, NotRequired, Self, TypedDict, overload
 
 from torch import Tensor
 
 TARGETS = ("label", "box", "keypoints", "mask")
 UNLABELLED = -1  # a class that nobody gave
 IGNORED = 255  # a mask pixel that nobody gave
+WORDS: Mapping[str, tuple[str, ...]] = {  # the fields of `Labels` that are about a target
+    "label": ("classes", "multilabel"),
+    "box": ("box",),
+    "keypoints": ("keypoints", "mirror", "normalizer"),
+    "mask": ("mask_classes",),
+}
 
 
 class Features(NamedTuple):
     """What a backbone makes of images (N, 3, H, W)."""
 
-    maps: list[Tensor]  # (N, channels[i], about H / strides[i], W / strides[i]), finest first
+    maps: Sequence[Tensor]  # (N, channels[i], about H / strides[i], W / strides[i]), finest first
     final: Tensor  # (N, num_features, h, w): what the backbone's own pooling and classifier would have read
     size: tuple[int, int]  # (H, W) of the images, in pixels
 
@@ -32,6 +38,33 @@ class Sample(TypedDict):
     box: NotRequired[Tensor]  # (4,) float32 XYXY pixels, NaN where not labelled
     keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
     mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
+    rows: NotRequired[dict[str, Tensor]]  # of a whole batch: for each head, (n,) which samples it has labels for
+
+
+class Rows(Sequence[Tensor]):
+    """Some samples of feature maps, picked when a map is read: most heads read few of them.
+
+    Args:
+        maps: each (N, C, h, w).
+        rows: (n,) int64, which samples.
+    """
+
+    def __init__(self, maps: Sequence[Tensor], rows: Tensor) -> None:
+        self.maps, self.rows = maps, rows
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | Self:
+        if isinstance(index, slice):
+            return type(self)(self.maps[index], self.rows)
+        return self.maps[index].index_select(0, self.rows)
 
 
 def count(batch: Sample) -> int:
@@ -61,6 +94,10 @@ class Labels:
     mirror: tuple[int, ...] = ()
     normalizer: tuple[int, ...] = ()
     mask_classes: tuple[str, ...] = ()
+
+    def only(self, targets: Collection[str]) -> Self:
+        """The same without all other targets."""
+        return replace(type(self)(), **{word: vars(self)[word] for target in targets for word in WORDS[target]})
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -34,9 +34,9 @@ def batch_of(data: DataModule) -> dict[str, torch.Tensor]:
     return next(iter(data.train_dataloader()))  # type: ignore[return-value]
 
 
-def test_shapes_and_digits_are_functions_of_their_seed() -> None:
+def test_shapes_and_digits_are_functions_of_their_split_seed() -> None:
     for kind, options in ((Shapes, {"count": 60}), (Digits, {})):
-        first, same, other = (kind(seed=seed, size=64, **options).open() for seed in (1, 1, 2))  # type: ignore[arg-type]
+        first, same, other = (kind(split_seed=seed, size=64, **options).open() for seed in (1, 1, 2))  # type: ignore[arg-type]
         for key, value in first[7].items():
             assert torch.equal(value, same[7][key]), key  # type: ignore[arg-type, literal-required]
         assert not torch.equal(first[7]["image"], other[7]["image"])
@@ -65,7 +65,7 @@ def test_a_linear_probe_on_pixels_fails_on_shapes() -> None:
 
 
 def test_splits_are_stratified_seeded_and_disjoint() -> None:
-    data, again, other = (Shapes(count=200, seed=seed) for seed in (0, 0, 5))
+    data, again, other = (Shapes(count=200, split_seed=seed, seed=seed + 1) for seed in (0, 0, 5))
     samples = data.open()
     again.open()
     other.open()
@@ -94,12 +94,12 @@ def test_training_samples_depend_on_seed_epoch_and_index_alone() -> None:
 def test_order_and_augmentation_do_not_depend_on_workers(workers: int) -> None:
     data = Shapes(count=60, size=32, batch_size=8, workers=workers)
     loader = data.train_dataloader()
-    loader.sampler.set_epoch(3)  # type: ignore[attr-defined]
+    loader.batch_sampler.set_epoch(3)  # type: ignore[attr-defined]
     sums = [float(batch["image"].double().mean()) for batch in loader]
     reference = Shapes(count=60, size=32, batch_size=8, workers=0).train_dataloader()
-    reference.sampler.set_epoch(3)  # type: ignore[attr-defined]
+    reference.batch_sampler.set_epoch(3)  # type: ignore[attr-defined]
     assert sums == [float(batch["image"].double().mean()) for batch in reference]
-    reference.sampler.set_epoch(4)  # type: ignore[attr-defined]
+    reference.batch_sampler.set_epoch(4)  # type: ignore[attr-defined]
     assert sums != [float(batch["image"].double().mean()) for batch in reference]
 
 
@@ -285,7 +285,9 @@ def test_data_that_cannot_be_used_are_refused_in_words(tmp_path: Path, case: str
         data.open()
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"size": 4}, {"split": "half"}, {"size": [1, 2, 3]}])
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 0}, {"size": 4}, {"split": "half"}, {"size": [1, 2, 3]}, {"labelled": 0.0}]
+)
 def test_options_of_every_data_set_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(CandelabraError, match=f"data.{next(iter(options))}="):
         Shapes(**options)  # type: ignore[arg-type]

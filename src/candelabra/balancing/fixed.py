@@ -1,30 +1,37 @@
 """Fixed weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import Balance
-from candelabra.errors import CandelabraError
+from candelabra.balancing.balance import LossBalance, Moment
+from candelabra.errors import CandelabraError, nearest
+from candelabra.types import TARGETS
 
 
-class Fixed(Balance):
+class Fixed(LossBalance):
     """The weighted sum of the losses.
 
     Args:
+        names: see `LossBalance`.
         weights: a factor a head, 0 or more; heads that are not named have 1.
     """
 
-    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
-        super().__init__()
-        self.factors = dict(weights or {})
-        for head, factor in self.factors.items():
+    def __init__(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> None:
+        super().__init__(names)
+        given = dict(weights or {})
+        for head, factor in given.items():
+            if head not in {*names, *TARGETS}:
+                raise CandelabraError(
+                    f"balance.weights.{head}: there is no such head; allowed are {nearest(head, names)}."
+                )
             if factor < 0:
                 raise CandelabraError(f"The weight of {head} is {factor}; it must be 0 or more.")
+        self.constant = torch.tensor([float(given.get(head, 1.0)) for head in names])
 
-    def forward(self, losses: Mapping[str, Tensor], counts: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack([self.factors.get(head, 1.0) * loss for head, loss in losses.items()]).sum()
+    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+        return (self.constant * losses).sum()
 
-    def weights(self) -> dict[str, float]:
-        return self.factors
+    def weights(self) -> Tensor:
+        return self.constant

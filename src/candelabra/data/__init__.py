@@ -9,5 +9,6 @@ from candelabra.data.pets import Pets
 from candelabra.data.samples import Samples
 from candelabra.data.shapes import Shapes
 from candelabra.data.table import Table
+from candelabra.data.union import Union
 
-__all__ = ["Cifar10", "DataModule", "Digits", "Folder", "Masks", "Pets", "Samples", "Shapes", "Table"]
+__all__ = ["Cifar10", "DataModule", "Digits", "Folder", "Masks", "Pets", "Samples", "Shapes", "Table", "Union"]

@@ -4,17 +4,21 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data import transforms
-from candelabra.data.samples import SPLITS, Samples, assign, digest
+from candelabra.data.mixing import Share
+from candelabra.data.order import Batches, InTurn, Order, Shuffled
+from candelabra.data.prepared import Prepared
+from candelabra.data.restricted import restrict
+from candelabra.data.samples import SPLITS, Samples, assign
+from candelabra.data.thinned import check_shares, thin
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -26,6 +30,7 @@ class DataModule(L.LightningDataModule, ABC):
     """Serves batches of `Sample`; a final class says how one data set is read, and has these arguments too.
 
     A training sample is a function of the seed, the epoch and its index alone, whatever worker or rank makes it.
+    What `read` does not fill of `pipelines`, `runs`, `orders` and `shares`, `open` fills as for one data set.
 
     Args:
         size: side of the square images the model sees, or (H, W); in pixels.
@@ -37,7 +42,20 @@ class DataModule(L.LightningDataModule, ABC):
         flip: a mirror image means the same.
         split: published (where the data set has one; what it lacks is drawn) or random.
         val, test: shares of the images, where they are drawn; stratified by class.
-        seed: of splits, of the order and of augmentation.
+        targets: those of the data set to keep, such as [label, box]; null for all.
+        labelled: share of the labelled training images that keep the label of a target, above 0 and up to 1; or one
+            by target. Drawn for each target by itself; what is kept at 0.2 is kept at 0.5 too.
+        split_seed: of splits and of `labelled`; runs of several seeds are judged on the same images.
+        seed: of the order and of augmentation.
+
+    Attributes:
+        shape: (H, W) of the images served; where `uniform` is false, of the first.
+        parts: indices of the samples of each split.
+        pipelines: what the samples of each split go through.
+        runs: how many samples of each split each data set has, one after another.
+        orders: how each split is served.
+        shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
+        uniform: all images have one size.
     """
 
     size: int | Sequence[int] = 224
@@ -49,6 +67,9 @@ class DataModule(L.LightningDataModule, ABC):
     split: str = "published"
     val: float = 0.15
     test: float = 0.15
+    targets: Sequence[str] | None = None
+    labelled: float | Mapping[str, float] = 1.0
+    split_seed: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -59,12 +80,18 @@ class DataModule(L.LightningDataModule, ABC):
             raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
         if self.views is not None and self.views < 1:
             raise CandelabraError(f"data.views={self.views} must be at least 1, or null for a new version each epoch.")
+        check_shares(self.labelled)
         sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
         self.shape = (sides[0], sides[1])
         self.samples: Samples | None = None
         self.parts: Mapping[str, NDArray[np.int64]] = {}
+        self.pipelines: dict[str, transforms.Preparation] = {}
+        self.runs: dict[str, list[int]] = {}
+        self.orders: dict[str, Order] = {}
+        self.shares: Sequence[Share] = ()
+        self.uniform = True
         self.served = 0
 
     @abstractmethod
@@ -76,18 +103,24 @@ class DataModule(L.LightningDataModule, ABC):
         """
 
     def open(self) -> Samples:
-        """Reads, verifies and divides the data set; a second call returns the same.
+        """Reads, restricts, verifies, divides and thins the data set; a second call returns the same.
 
         Raises:
-            CandelabraError: see `read`, `Samples.verify` and `assign`.
+            CandelabraError: see `read`, `restrict`, `Samples.verify`, `assign` and `thin`.
         """
         if self.samples is None:
-            samples = self.read()
+            samples = restrict(self.read(), self.targets)
             samples.verify()
-            self.parts = assign(samples, self.val, self.test, self.seed, self.split == "published")
-            self.pipelines = {split: transforms.evaluation(self.shape) for split in SPLITS}
-            self.pipelines["train"] = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
-            self.samples = samples
+            self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published")
+            counts = {split: len(part) for split, part in self.parts.items()}
+            if not self.pipelines:
+                train = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
+                self.pipelines = {**dict.fromkeys(SPLITS, transforms.evaluation(self.shape)), "train": train}
+                self.runs = {split: [count] for split, count in counts.items()}
+                self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
+                self.orders["train"] = Shuffled(counts["train"], self.seed)
+                self.shares = [Share("", 0, counts["train"], counts["train"])]
+            self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
         return self.samples
 
     @property
@@ -103,6 +136,17 @@ class DataModule(L.LightningDataModule, ABC):
         samples = self.open()
         views = self.views if split == "train" else None
         return Prepared(samples, self.parts[split], self.pipelines[split], self.seed, views)
+
+    def chosen(self, split: str, count: int) -> list[int]:
+        """Positions of so many samples of a split, from all data sets alike and spread over each."""
+        self.open()
+        runs = self.runs[split]
+        places: list[int] = []
+        for number, length in enumerate(runs):
+            wanted = count // len(runs) + (number < count % len(runs))
+            spread = np.linspace(0, length - 1, min(wanted, length)).astype(int)
+            places += [sum(runs[:number]) + int(place) for place in spread]
+        return places
 
     def train_dataloader(self) -> DataLoader[Sample]:
         return self.loader("train")
@@ -130,18 +174,16 @@ class DataModule(L.LightningDataModule, ABC):
     ) -> DataLoader[Sample]:
         """Batches of a data set that has the keys of `prepared(split)`, in the order of that split."""
         trainer = self.trainer
-        ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        keys = Keys(prepared, *ranks, shuffle=split == "train", seed=self.seed)
+        ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        batches = Batches(self.orders[split], self.batch_size, *ranks)
         if split == "train":
-            keys.skip, self.served = self.served * self.batch_size, 0
+            batches.skip, self.served = self.served, 0
         return Loader(
             prepared,
-            self.batch_size,
-            sampler=keys,
+            batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
-            drop_last=split == "train" and len(self.parts[split]) >= 2 * self.batch_size,
             collate_fn=collate,
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
@@ -151,67 +193,6 @@ class DataModule(L.LightningDataModule, ABC):
 def default_workers() -> int:
     """Processes for loading: the processors left over by the one that feeds the model, at most 8."""
     return max(1, min(8, len(os.sched_getaffinity(0)) - 1))
-
-
-class Prepared(Dataset[Sample]):
-    """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else.
-
-    Args:
-        samples, indices: which samples.
-        pipeline: what they go through.
-        seed: of augmentation.
-        views: see `DataModule`.
-
-    Attributes:
-        versions: how many versions of each sample there are; null for endlessly many.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        indices: NDArray[np.int64],
-        pipeline: transforms.Pipeline,
-        seed: int,
-        views: int | None = None,
-    ) -> None:
-        self.samples, self.indices, self.pipeline, self.seed = samples, indices, pipeline, seed
-        self.versions = 1 if pipeline.fixed else views
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, key: int) -> Sample:
-        sample = self.samples[int(self.indices[key % len(self)])]
-        with torch.random.fork_rng(devices=()):
-            torch.default_generator.manual_seed(self._draws(key))
-            return self.pipeline(sample)
-
-    def digest(self, key: int) -> bytes:
-        """20 bytes that differ where what the pipeline gets, or draws, does."""
-        content = self.samples.digest(int(self.indices[key % len(self)]))
-        return content if self.pipeline.fixed else digest(content, self._draws(key))
-
-    def row(self, key: int) -> int:
-        """The number of a version of a sample among all len * versions; equal keys modulo that are one sample."""
-        return key % (len(self) * self.versions) if self.versions else key
-
-    def _draws(self, key: int) -> int:
-        return self.seed * 1_000_003 + self.row(key)
-
-
-class Keys(DistributedSampler[int]):
-    """Yields the keys of `Prepared` in an order that depends on seed and epoch; ranks share them out.
-
-    Attributes:
-        skip: samples at the beginning of the next pass to leave out, as they were served before.
-    """
-
-    skip = 0
-
-    def __iter__(self) -> Iterator[int]:
-        first: int = self.epoch * len(self.dataset)  # type: ignore[arg-type]
-        skip, self.skip = self.skip, 0
-        return (first + index for index in islice(super().__iter__(), skip, None))
 
 
 class Loader(DataLoader[Sample]):

@@ -24,7 +24,7 @@ class Digits(DataModule):
     canvas: int = 64
 
     def read(self) -> Samples:
-        return PlacedDigits(self.canvas, self.seed)
+        return PlacedDigits(self.canvas, self.split_seed)
 
 
 class PlacedDigits(Samples):

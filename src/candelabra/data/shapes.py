@@ -21,8 +21,8 @@ POINTS = ("left_eye", "right_eye", "mouth")
 class Shapes(DataModule):
     """One shape with a face, turned and coloured at random, among clutter; `label` is its form.
 
-    Scene `i` is a function of `seed` and `i`. Form and colour are independent, position and size vary, and clutter
-    has the same colours: a linear classifier of pixels does no better than chance.
+    Scene `i` is a function of `split_seed` and `i`. Form and colour are independent, position and size vary, and
+    clutter has the same colours: a linear classifier of pixels does no better than chance.
 
     Args:
         count: scenes in all; 70 % train, 15 % val, 15 % test.
@@ -33,7 +33,7 @@ class Shapes(DataModule):
     canvas: int = 128
 
     def read(self) -> Samples:
-        return Scenes(self.count, self.canvas, self.seed)
+        return Scenes(self.count, self.canvas, self.split_seed)
 
 
 class Scenes(Samples):

@@ -1,5 +1,6 @@
 """Transforms that move image, box, keypoints and mask together; torchvision's, and the little it lacks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -40,7 +41,21 @@ def evaluation(size: tuple[int, int]) -> "Pipeline":
     return Pipeline([v2.Resize(size, antialias=True)], fixed=True)
 
 
-class Pipeline:
+class Preparation(ABC):
+    """What the samples of one split go through.
+
+    Attributes:
+        fixed: nothing is drawn, so one sample always becomes the same.
+    """
+
+    fixed: bool
+
+    @abstractmethod
+    def of(self, index: int) -> "Pipeline":
+        """What the sample of this index goes through."""
+
+
+class Pipeline(Preparation):
     """Runs transforms on one sample, then drops what left the image and unwraps the tensors.
 
     Args:
@@ -53,6 +68,9 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)})"
+
+    def of(self, index: int) -> "Pipeline":
+        return self
 
     def __call__(self, sample: Sample) -> Sample:
         for step in self.steps:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
@@ -69,7 +69,7 @@ class Keypoints(Head):
         return (values.sum(2) * known[..., 0]).sum(1) / known.sum((1, 2)).clamp(min=1)
 
     def metrics(self) -> dict[str, Metric]:
-        return {"nme": MeanMetric(), "pck": MeanMetric()}
+        return {"nme": MeanMetric(), "pck": MeanMetric(), "points": SumMetric()}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         relative = (self.predict(outputs, size) - target).norm(dim=2) / self.lengths(target, size)[:, None]
@@ -79,6 +79,7 @@ class Keypoints(Head):
             mean = relative.nan_to_num().sum(1)[counted] / known.sum(1)[counted]
             metrics["nme"].update(mean)
             metrics["pck"].update((relative[known] <= self.tolerance).float())
+            metrics["points"].update(known.sum())
 
     def lengths(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """(N,) what each image's errors are divided by, in pixels; NaN where it cannot be told."""

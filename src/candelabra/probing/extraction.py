@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from candelabra import __version__
-from candelabra.data.datamodule import Prepared
+from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
 from candelabra.probing.parts import Column, Parts, column, parts_read
 from candelabra.probing.space import DIGEST, Space, row_layout

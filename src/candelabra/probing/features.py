@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.datamodule import DataModule, Prepared, default_workers
+from candelabra.data.datamodule import DataModule, default_workers
+from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
@@ -33,8 +34,13 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
         trainer: will train it; gives device, precision, and the number of epochs.
 
     Raises:
-        CandelabraError: a probe whose training images never come again.
+        CandelabraError: a probe whose training images never come again, or have several sizes.
     """
+    if not data.uniform and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            "finetune=probe learns from features, which are kept for images of one size, but the data sets of this "
+            "union have several; set data.size for all."
+        )
     endless = data.prepared("train").versions is None
     if endless and isinstance(task.finetune, Probe):
         raise CandelabraError(
@@ -44,6 +50,9 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
     if not cache.gigabytes or not whole or not frozen(task, trainer) or not cache.usable():
+        return data
+    if not data.uniform:
+        log.info("features are kept for images of one size; data.size=128, say, gives all sets of the union one")
         return data
     if endless:
         log.info(

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], f
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     prepared = data.prepared("test")
-    chosen = np.linspace(0, len(prepared) - 1, min(SHOWN, len(prepared))).astype(int)
-    samples = [prepared[int(index)] for index in chosen]
-    images = torch.stack([sample["image"] for sample in samples])
+    samples = [prepared[index] for index in data.chosen("test", SHOWN)]
+    predicted: list[dict[str, Tensor]] = []
     task.eval()
-    with torch.inference_mode():
-        found = task.predictions(images.to(task.device))
-    predicted = [{name: value[row].float().cpu() for name, value in found.items()} for row in range(len(samples))]
+    for _, group in groupby(samples, lambda sample: sample["image"].shape):
+        images = torch.stack([sample["image"] for sample in group])
+        with torch.inference_mode():
+            found = task.predictions(images.to(task.device))
+        predicted += [{name: value[row].float().cpu() for name, value in found.items()} for row in range(len(images))]
     grid(samples, predicted, data.labels, pictures / "predictions.png")
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
@@ -114,9 +116,10 @@ def grid(
     columns = 4 if predicted is None else 3
     rows = math.ceil(len(tiles) / columns)
     top = 16 if predicted is not None else 0
-    sheet = Image.new("RGB", (columns * (tiles[0].width + 6), rows * (tiles[0].height + 4) + top), (255, 255, 255))
+    width, height = max(tile.width for tile in tiles) + 6, max(tile.height for tile in tiles) + 4
+    sheet = Image.new("RGB", (columns * width, rows * height + top), (255, 255, 255))
     for place, tile in enumerate(tiles):
-        sheet.paste(tile, (place % columns * (tile.width + 6), place // columns * (tile.height + 4) + top))
+        sheet.paste(tile, (place % columns * width, place // columns * height + top))
     if top:
         ImageDraw.Draw(sheet).text((4, 2), "each pair: truth on the left, prediction on the right", fill=(0, 0, 0))
     sheet.save(path)

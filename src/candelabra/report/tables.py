@@ -14,9 +14,13 @@ from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 
+COUNTS = ("/count", "/points")  # metrics that are whole numbers
+
 
 def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
     """Prints how many images of each split have each target.
+
+    With several data sets, what each of them gives to an epoch is a table too.
 
     Args:
         data: whose labels are counted, without reading an image.
@@ -37,13 +41,26 @@ def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[s
     table = Table("split", *counts["train"], title="labelled images")
     for split, row in counts.items():
         table.add_row(split, *(str(number) for number in row.values()))
-    rank_zero_only(Console().print)(table)
+    say = rank_zero_only(Console().print)
+    say(table)
+    if len(data.shares) > 1:
+        say(mixture(data))
     for target, number in counts["train"].items():
         if not number and target in wanted:
             raise CandelabraError(
                 f"No training image has a {target}; label some, or leave out its head (task.heads.{target}=null)."
             )
     return counts
+
+
+def mixture(data: DataModule) -> Table:
+    """What each data set gives to an epoch of training."""
+    table = Table("set", "training images", "images an epoch", "share", "passes an epoch", title="an epoch of training")
+    total = sum(share.quota for share in data.shares)
+    for name, _, images, quota in data.shares:
+        table.add_row(name, str(images), str(quota), f"{quota / total:.1%}", f"{quota / images:.2f}")
+    table.add_row("all", str(sum(share.images for share in data.shares)), str(total), "100.0%", "")
+    return table
 
 
 def print_results(results: Mapping[str, Any], folder: Path) -> None:
@@ -54,7 +71,8 @@ def print_results(results: Mapping[str, Any], folder: Path) -> None:
     table = Table("metric", *splits, title="results of the best checkpoint")
     for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
         values = [results.get(f"{split}/{row}") for split in splits]
-        table.add_row(row, *("" if value is None else f"{value:.4f}" for value in values))
+        digits = 0 if row.endswith(COUNTS) else 4
+        table.add_row(row, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(table)
     if "images_per_second" in results:
         console.print(

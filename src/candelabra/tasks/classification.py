@@ -32,4 +32,4 @@ class Classification(Task):
         scheduler: MakeScheduler | None = cosine,
     ) -> None:
         heads = {"label": label(backbone, labels)}
-        super().__init__(backbone, heads, Fixed(), finetune or Full(), optimizer, scheduler)
+        super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)

@@ -33,4 +33,4 @@ class Keypoints(Task):
         scheduler: MakeScheduler | None = cosine,
     ) -> None:
         heads = {"keypoints": keypoints(backbone, labels)}
-        super().__init__(backbone, heads, Fixed(), finetune or Full(), optimizer, scheduler)
+        super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)

@@ -1,6 +1,7 @@
 """Localization: the class and the box of the one object of an image."""
 
 from collections.abc import Callable
+from functools import partial
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
@@ -36,5 +37,5 @@ class Localization(Task):
         scheduler: MakeScheduler | None = cosine,
     ) -> None:
         heads = {"label": label(backbone, labels), "box": box(backbone, labels)}
-        balance = Fixed({"label": label_weight, "box": box_weight})
+        balance = partial(Fixed, weights={"label": label_weight, "box": box_weight})
         super().__init__(backbone, heads, balance, finetune or Full(), optimizer, scheduler)

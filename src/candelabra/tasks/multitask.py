@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.balancing import Balance, Fixed
+from candelabra.balancing import Fixed, MakeBalance
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
 from candelabra.finetuning.groups import MakeOptimizer
@@ -27,7 +27,7 @@ class MultiTask(Task):
     Args:
         backbone, labels: images -> features, and what is labelled.
         heads: by target, what builds each head; null leaves one out.
-        balance: how the losses become one.
+        balance: how the losses become one; built from the heads' names.
         finetune, optimizer, scheduler: see `Task`.
     """
 
@@ -36,7 +36,7 @@ class MultiTask(Task):
         backbone: Backbone,
         labels: Labels,
         heads: Mapping[str, Callable[[Backbone, Labels], Head] | None] = HEADS,
-        balance: Balance | None = None,
+        balance: MakeBalance = Fixed,
         finetune: FineTuning | None = None,
         optimizer: MakeOptimizer = ADAMW,
         scheduler: MakeScheduler | None = cosine,
@@ -47,4 +47,4 @@ class MultiTask(Task):
                 f"No head is left: the data label {', '.join(labels.targets)}, the heads asked for are "
                 f"{', '.join(name for name, head in heads.items() if head) or 'none'}."
             )
-        super().__init__(backbone, built, balance or Fixed(), finetune or Full(), optimizer, scheduler)
+        super().__init__(backbone, built, balance, finetune or Full(), optimizer, scheduler)

@@ -32,4 +32,4 @@ class Segmentation(Task):
         scheduler: MakeScheduler | None = cosine,
     ) -> None:
         heads = {"mask": mask(backbone, labels)}
-        super().__init__(backbone, heads, Fixed(), finetune or Full(), optimizer, scheduler)
+        super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)

@@ -4,7 +4,7 @@ import math
 from abc import ABC
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import lightning as L
 import torch
@@ -12,32 +12,49 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import Metric, SumMetric
 
 from candelabra.backbones.adapters import adapt
 from candelabra.backbones.backbone import Backbone
-from candelabra.balancing.balance import Balance
+from candelabra.balancing.balance import GradientBalance, Hindsight, MakeBalance, Moment
+from candelabra.balancing.gradients import SharedGradients, leaves
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.groups import Groups, MakeOptimizer, make_optimizer, parameter_groups
 from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
-from candelabra.types import Features, Sample, count
+from candelabra.tasks.losses import Losses, head_losses, labelled_rows
+from candelabra.tasks.measures import Measures, joint
+from candelabra.types import Features, Sample
 
 ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
+
+
+class Balanced(NamedTuple):
+    """What a balance did in the last step.
+
+    Args:
+        present: (m,) bool, the heads that had a label on some rank.
+        weights: (m,) factors of the losses, or of the gradients on the backbone.
+        gramian: (m, m) inner products of these gradients; none for a balance of losses.
+    """
+
+    present: Tensor
+    weights: Tensor
+    gramian: Tensor | None
 
 
 class Task(L.LightningModule, ABC):
     """One `step` serves training, validation and test; final tasks say which heads there are.
 
-    Metrics are logged as `<split>/<head>/<metric>`, `val/score` is the mean of the heads' scores. `tables` keeps the
-    last values that are no single number (confusion matrices), by the same names.
+    Metrics are logged as `<split>/<head>/<metric>`, `val/score` is the mean of the heads' scores, `val/loss` the sum of
+    their losses under the balance's constant factors. `tables` keeps the last values that are no single number
+    (confusion matrices), by the same names.
 
     Args:
         backbone: images -> features.
         heads: by name; a head learns from `batch[head.target]`.
-        balance: the heads' losses -> one loss.
+        balance: names of the heads -> what makes their losses one.
         finetune: which stages learn, when, how fast.
         optimizer: parameter groups, each with its rate as a share `scale` -> optimizer.
         scheduler: optimizer and number of steps -> Lightning's scheduler configurations; null for a constant rate.
@@ -48,7 +65,7 @@ class Task(L.LightningModule, ABC):
         self,
         backbone: Backbone,
         heads: Mapping[str, Head],
-        balance: Balance,
+        balance: MakeBalance,
         finetune: FineTuning,
         optimizer: MakeOptimizer = ADAMW,
         scheduler: MakeScheduler | None = cosine,
@@ -56,14 +73,14 @@ class Task(L.LightningModule, ABC):
         super().__init__()
         if finetune.rank:
             adapt(backbone, finetune.rank)
-        self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance
+        self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance(list(heads))
         self.finetune, self.optimizer, self.scheduler = finetune, optimizer, scheduler
-        self.measures = nn.ModuleDict(
-            {split: nn.ModuleDict({name: _metrics(head) for name, head in heads.items()}) for split in ("val", "test")}
-        )
+        self.measures = nn.ModuleDict({split: Measures(heads) for split in ("val", "test")})
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
         self.present: set[str] = set()
+        self.batch: Sample | None = None
+        self.balanced: Balanced | None = None
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -80,34 +97,54 @@ class Task(L.LightningModule, ABC):
     def step(self, batch: Sample, split: str) -> Tensor:
         """The joint loss of a batch; training logs losses, the other splits metrics."""
         loss, losses = self.judge(batch, split)
-        if split != "train":
-            self.log(f"{split}/loss", loss, batch_size=count(batch), sync_dist=True)
-        elif (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if split == "train" and (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
         return loss
 
     def judge(self, batch: Sample, split: str) -> tuple[Tensor, dict[str, Tensor]]:
         """The joint loss of a batch of images or of features, and each head's; updates metrics but in training."""
         features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
-        outputs: dict[str, Tensor] = {name: head(features) for name, head in self.named_heads()}
-        size = features.size
-        losses: dict[str, Tensor] = {}
-        counts: dict[str, Tensor] = {}
-        for name, head in self.named_heads():
-            target = _target(batch, head)
-            labelled = head.labelled(target)
-            counts[name] = labelled.sum()
-            values = head.loss(outputs[name], target, size)
-            losses[name] = torch.where(labelled, values, 0.0).sum() / counts[name].clamp(min=1)
-            if split != "train" and counts[name] > 0:
-                metrics = cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])
-                cast(Metric, metrics["count"]).update(counts[name])
-                head.measure({key: m for key, m in _items(metrics) if key != "count"}, outputs[name], target, size)
-        loss: Tensor = self.balance(losses, counts)
-        return loss, losses
+        if split == "train" and isinstance(self.balance, GradientBalance):
+            return self._weigh_gradients(batch, features)
+        measures = None if split == "train" else cast(Measures, self.measures[split])
+        losses = self._losses(batch, features, measures)
+        if split == "train":
+            loss: Tensor = self.balance(losses.vector, losses.counts, self._moment)
+            self.balanced = Balanced(losses.counts > 0, self.balance.weights(), None)
+            return loss, losses.each
+        return (self.balance.constant * losses.vector).sum(), losses.each
+
+    def _losses(self, batch: Sample, features: Features, measures: Measures | None = None) -> Losses:
+        rows = batch["rows"] if "rows" in batch else labelled_rows(batch, self.named_heads())
+        reduce = self._sum if self.training and self._ranks > 1 else None
+        return head_losses(self.named_heads(), batch, features, rows, measures, reduce)
+
+    def _weigh_gradients(self, batch: Sample, features: Features) -> tuple[Tensor, dict[str, Tensor]]:
+        cut = leaves(features)
+        losses = self._losses(batch, cut)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None) if self._trainer else None
+        scale = float(scaler.get_scale()) if scaler else 1.0
+        gradients = SharedGradients(
+            list(losses.each.values()), features, cut, list(self.backbone.parameters()), self._mean, scale
+        )
+        vector, counts = losses.vector, losses.counts
+        for_heads, for_backbone = self.balance(gradients.gramian, vector.detach(), counts, self._moment)
+        self.balanced = Balanced(counts > 0, for_backbone, gradients.gramian)
+        return (for_heads * vector).sum() + gradients.surrogate(for_backbone), losses.each
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        self.batch = batch
         return self.step(batch, "train")
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if isinstance(self.balance, Hindsight) and self.batch is not None:
+            with torch.no_grad(), self.trainer.precision_plugin.train_step_context():
+                batch = self.batch
+                features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
+                losses = self._losses(batch, features)
+                self.balance.look_back(losses.vector, losses.counts)
+        self.batch = None
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         self.step(batch, "val")
@@ -138,9 +175,10 @@ class Task(L.LightningModule, ABC):
         self._report("test")
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
-        if self.training:  # still on the CPU, where looking costs no wait for the device
-            self.present |= {name for name, head in self.named_heads() if head.labelled(_target(batch, head)).any()}
-        return batch
+        rows = labelled_rows(batch, self.named_heads())  # still on the CPU, where looking costs no wait for the device
+        if self.training:
+            self.present |= {name for name, which in rows.items() if len(which)}
+        return {**batch, "rows": rows}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """A head that no sample of this step had a label for stays as it is: no decay, no momentum."""
@@ -219,41 +257,34 @@ class Task(L.LightningModule, ABC):
 
         What is no single number goes to `tables`.
         """
-        measured: dict[str, Tensor] = {}
-        scores = []
-        for name, head in self.named_heads():
-            values: dict[str, float] = {}
-            metrics = dict(_items(cast(nn.ModuleDict, cast(nn.ModuleDict, self.measures[split])[name])))
-            number = float(metrics["count"].compute())
-            for key, metric in metrics.items() if number else ():
-                value: Tensor = metric.compute()
-                if key != "count" and value.numel() == 1:
-                    values[key] = float(value)
-                    measured[f"{name}/{key}"] = value.float()
-                elif key != "count":
-                    self.tables[f"{split}/{name}/{key}"] = value.cpu()
-            for metric in metrics.values():
-                metric.reset()
-            if number:
-                scores.append(head.score(values))
-        return measured, sum(scores) / len(scores) if scores else None
+        numbers, tables, scores = cast(Measures, self.measures[split]).compute(dict(self.named_heads()))
+        self.tables |= {f"{split}/{name}": table for name, table in tables.items()}
+        return numbers, sum(scores.values()) / len(scores) if scores else None
+
+    @property
+    def _moment(self) -> Moment:
+        return Moment(self.global_step, self.current_epoch) if self._trainer else Moment()
+
+    @property
+    def _ranks(self) -> int:
+        return self.trainer.world_size if self._trainer else 1
+
+    def _sum(self, values: Tensor) -> Tensor:
+        return cast(Tensor, self.trainer.strategy.reduce(values, reduce_op="sum"))
+
+    def _mean(self, values: Tensor) -> Tensor:
+        return (
+            cast(Tensor, self.trainer.strategy.reduce(values.clone(), reduce_op="mean")) if self._ranks > 1 else values
+        )
 
     def _report(self, split: str) -> None:
         measured, score = self.values(split)
         self.log_dict({f"{split}/{name}": value for name, value in measured.items()})
+        factors = dict(zip(self.heads, self.balance.constant.tolist(), strict=True))
+        loss = joint(measured, factors)
+        if loss is not None:
+            self.log(f"{split}/loss", loss)
         if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
             if self.trainer.state.fn == TrainerFn.FITTING:
                 self._fall_on_plateau(score)
-
-
-def _metrics(head: Head) -> nn.ModuleDict:
-    return nn.ModuleDict({"count": SumMetric(), **head.metrics()})
-
-
-def _items(metrics: nn.ModuleDict) -> list[tuple[str, Metric]]:
-    return [(key, cast(Metric, metric)) for key, metric in metrics.items()]
-
-
-def _target(batch: Sample, head: Head) -> Tensor:
-    return cast(Tensor, cast(dict[str, Any], batch)[head.target])

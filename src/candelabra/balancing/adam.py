@@ -1,0 +1,36 @@
+"""Adam on one vector whose state is in the checkpoint, for balances that learn weights beside the network."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Adam(nn.Module):
+    """Adam (Kingma & Ba 2015), element by element: an element without a gradient stays as it is.
+
+    torch's own keeps its state outside of a module's, and follows no move to another device.
+
+    Args:
+        size: elements of the vector.
+        lr: the rate.
+        decay: L2 penalty, added to the gradient.
+    """
+
+    def __init__(self, size: int, lr: float, decay: float = 0.0) -> None:
+        super().__init__()
+        self.lr, self.decay = lr, decay
+        for name in ("steps", "first", "second"):
+            self.register_buffer(name, torch.zeros(size))
+        self.steps: Tensor
+        self.first: Tensor
+        self.second: Tensor
+
+    @torch.no_grad()
+    def forward(self, values: Tensor, gradient: Tensor, moves: Tensor) -> Tensor:
+        """The values (m,) after a step down the gradient (m,), where `moves` (m,) bool."""
+        gradient = gradient + self.decay * values
+        self.steps += moves
+        self.first = torch.where(moves, 0.9 * self.first + 0.1 * gradient, self.first)
+        self.second = torch.where(moves, 0.999 * self.second + 0.001 * gradient**2, self.second)
+        steps = self.steps.clamp(min=1)
+        first, second = self.first / (1 - 0.9**steps), self.second / (1 - 0.999**steps)
+        return torch.where(moves, values - self.lr * first / (second.sqrt() + 1e-8), values)

@@ -1,0 +1,53 @@
+"""Weights under which all losses fall at one relative rate, learnt from the losses alone."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from candelabra.balancing.adam import Adam
+from candelabra.balancing.balance import Hindsight, LossBalance, Moment, at_least
+
+EPSILON = 1e-8  # losses are above 0
+
+
+class Famo(LossBalance, Hindsight):
+    """Fast adaptive multitask optimization (Liu et al. 2023): the sum of c z log(loss), z = softmax of learnt logits.
+
+    After each step the losses of its batch are measured once more, which costs a pass forward; where a loss fell less
+    than others its logit rises. c makes the weights of the heads that have labels average 1.
+
+    Args:
+        names: see `LossBalance`.
+        lr: rate of the logits.
+        decay: L2 penalty on the logits.
+    """
+
+    def __init__(self, names: Sequence[str], lr: float = 0.025, decay: float = 1e-3) -> None:
+        super().__init__(names)
+        self.adam = Adam(len(self.names), at_least("lr", lr), decay)
+        self.register_buffer("logits", torch.zeros(len(self.names)))
+        self.logits: Tensor
+        self.used = torch.ones(len(self.names))
+        self.losses = torch.zeros(len(self.names))
+
+    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+        there = counts > 0
+        self.losses = losses.detach()
+        shares = self._shares(there) / (self.losses + EPSILON)
+        self.used = shares * there.sum() / shares.sum().clamp(min=EPSILON)
+        return (self.used * losses).sum()
+
+    def weights(self) -> Tensor:
+        return self.used
+
+    def look_back(self, losses: Tensor, counts: Tensor) -> None:
+        there = counts > 0
+        fell = torch.log(self.losses + EPSILON) - torch.log(losses.detach() + EPSILON)
+        shares = self._shares(there)
+        gradient = shares * (torch.where(there, fell, 0.0) - (shares * torch.where(there, fell, 0.0)).sum())
+        self.logits = self.adam(self.logits, gradient, there)
+
+    def _shares(self, there: Tensor) -> Tensor:
+        """(m,) softmax over the heads that are there; 0 for the others."""
+        return torch.softmax(self.logits.masked_fill(~there, -torch.inf), 0).nan_to_num()

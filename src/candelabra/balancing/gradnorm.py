@@ -1,0 +1,51 @@
+"""Weights under which the heads pull the backbone at one rate."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from candelabra.balancing.adam import Adam
+from candelabra.balancing.balance import GradientBalance, Moment, at_least
+
+
+class GradNorm(GradientBalance):
+    """Learns weights so that the norms of weighted gradients are mean * r**alpha (Chen et al. 2018).
+
+    r is a head's loss over its first one, relative to the other heads: who has learnt less pulls more. Norms are those
+    of the whole backbone, as heads read different maps of it. Weights are factors of the losses; the logarithm of each is
+    learnt, so that scales far apart can be met, and they average 1.
+
+    Args:
+        names: see `GradientBalance`.
+        alpha: how strongly training rates are made equal, 0 or more; 0 makes norms equal.
+        lr: rate of the weights.
+    """
+
+    def __init__(self, names: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:
+        super().__init__(names)
+        self.alpha = at_least("alpha", alpha, -1e-12)
+        self.adam = Adam(len(self.names), at_least("lr", lr))
+        self.register_buffer("logits", torch.zeros(len(self.names)))
+        self.register_buffer("first", torch.full((len(self.names),), torch.nan))
+        self.logits: Tensor
+        self.first: Tensor
+
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+        there = (counts > 0) & (gramian.diagonal() > 0)
+        self.first = torch.where(there & self.first.isnan(), losses, self.first)
+        self.used = len(self.names) * torch.softmax(self.logits, 0)
+        if bool(there.any()) and bool(gramian.isfinite().all()):
+            self._learn(gramian.diagonal().sqrt().to(losses), losses, there)
+        return self.used, self.used
+
+    def _learn(self, norms: Tensor, losses: Tensor, there: Tensor) -> None:
+        number = there.sum()
+        left = torch.where(there, losses / self.first.clamp(min=1e-12), 0.0)
+        rates = left / (left.sum() / number).clamp(min=1e-12)
+        pulls = torch.where(there, self.used * norms, 0.0)
+        slope = torch.where(there, norms * torch.sign(pulls - pulls.sum() / number * rates**self.alpha), 0.0)
+        shares = torch.softmax(self.logits.masked_fill(~there, -torch.inf), 0)
+        learnt = self.adam(self.logits, shares * (slope - (shares * slope).sum()), there)
+        before, after = (logits[there].logsumexp(0) for logits in (self.logits, learnt))
+        self.logits = torch.where(there, learnt + before - after, self.logits)  # absent heads keep their share

@@ -1,0 +1,28 @@
+"""Conflicting parts of gradients are projected away."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from candelabra.balancing.balance import GradientBalance, Moment
+
+
+class PCGrad(GradientBalance):
+    """Gradient surgery (Yu et al. 2020): each gradient loses its part along those it conflicts with, in random order.
+
+    Args:
+        names: see `GradientBalance`.
+        seed: with the step it decides the order.
+    """
+
+    def __init__(self, names: Sequence[str], seed: int = 0) -> None:
+        from torchjd.aggregation import PCGradWeighting
+
+        super().__init__(names)
+        self.seed, self.method = seed, PCGradWeighting()
+
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed(self.seed * 1_000_003 + moment.step)
+            return self.conflict(gramian, counts, lambda part, _: self.method(part))

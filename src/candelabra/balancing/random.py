@@ -1,0 +1,30 @@
+"""Random weights."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from candelabra.balancing.balance import LossBalance, Moment
+
+
+class Random(LossBalance):
+    """m * softmax of normal numbers, drawn anew in each step (Lin et al. 2022); a litmus test for the others.
+
+    Args:
+        names: see `LossBalance`.
+        seed: with the step it decides the weights, which are thus equal on all ranks and after a resume.
+    """
+
+    def __init__(self, names: Sequence[str], seed: int = 0) -> None:
+        super().__init__(names)
+        self.seed = seed
+        self.drawn = torch.ones(len(self.names))
+
+    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + moment.step)
+        self.drawn = len(self.names) * torch.softmax(torch.randn(len(self.names), generator=generator), 0)
+        return (self.drawn.to(losses.device) * losses).sum()
+
+    def weights(self) -> Tensor:
+        return self.drawn

@@ -1,0 +1,43 @@
+"""No head is worse off after the step."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from candelabra.balancing.balance import GradientBalance, Moment
+
+RIDGE = 1e-6  # of the mean squared norm: parallel gradients have singular inner products
+
+
+class UPGrad(GradientBalance):
+    """Unconflicting projection of gradients (Quinton & Rey 2024): each goes where none conflicts, then all are joined.
+
+    Where nothing conflicts, weights are 1.
+
+    Args: see `GradientBalance`.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        from torchjd.aggregation import UPGradWeighting
+
+        super().__init__(names)
+        self.method = UPGradWeighting(projector=cast(Any, project))
+
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+        return self.conflict(gramian, counts, lambda part, _: len(part) * self.method(part))
+
+
+def project(preferences: Tensor, gramian: Tensor) -> Tensor:
+    """The v >= u of least v' G v for each row u of preferences (..., m), as torchjd asks of a projector.
+
+    Its own needs quadprog, whose licence is the GPL: with G = A'A this is non-negative least squares.
+    """
+    from scipy.optimize import nnls
+
+    root = np.linalg.cholesky(gramian.double().numpy() + RIDGE * np.eye(len(gramian))).T
+    rows = preferences.double().numpy().reshape(-1, len(gramian))
+    found = np.stack([row + nnls(root, -root @ row)[0] for row in rows])
+    return torch.from_numpy(found).to(preferences).view_as(preferences)

@@ -1,0 +1,93 @@
+"""The loss of each head over the samples that have a label for it, on all ranks together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from candelabra.heads.head import Head
+from candelabra.tasks.measures import Measures
+from candelabra.types import Features, Rows, Sample, count
+
+Named = Sequence[tuple[str, Head]]
+
+
+class Losses(NamedTuple):
+    """Of one batch.
+
+    Args:
+        each: () by head, the mean over labelled samples of all ranks; 0 where there is none.
+        counts: (m,) labelled samples on all ranks.
+    """
+
+    each: dict[str, Tensor]
+    counts: Tensor
+
+    @property
+    def vector(self) -> Tensor:
+        """(m,) the losses."""
+        return torch.stack(list(self.each.values()))
+
+
+def labelled_rows(batch: Sample, heads: Named) -> dict[str, Tensor]:
+    """For each head, (n,) which samples of a batch have a label for it."""
+    return {name: torch.nonzero(head.labelled(target(batch, head))).flatten() for name, head in heads}
+
+
+def head_losses(
+    heads: Named,
+    batch: Sample,
+    features: Features,
+    rows: Mapping[str, Tensor],
+    measures: Measures | None = None,
+    total: Callable[[Tensor], Tensor] | None = None,
+) -> Losses:
+    """Runs each head on the samples that it has labels for, and on no other: those would move its running statistics.
+
+    Args:
+        heads: of a task, with their names.
+        batch: see `Sample`.
+        features: of the batch's images.
+        rows: see `labelled_rows`.
+        measures: is updated where given.
+        total: a tensor -> its sum over ranks; none for one process. A loss then has the value of all ranks, and the
+            gradient of this rank's share, whose mean over ranks is the whole.
+    """
+    sums = {name: _sum(name, head, batch, features, rows[name], measures) for name, head in heads}
+    device = features.final.device
+    counts = torch.tensor([float(len(rows[name])) for name, _ in heads]).to(device, non_blocking=True)
+    if total is None:
+        return Losses({n: s / max(len(rows[n]), 1) for n, s in sums.items()}, counts)
+    values, counts, ranks = total(
+        torch.stack([torch.stack([s.detach() for s in sums.values()]), counts, torch.ones_like(counts)])
+    )
+    each = {}
+    for position, (name, share) in enumerate(sums.items()):
+        whole = counts[position].clamp(min=1)
+        scaled = share * (ranks[position] / whole)
+        each[name] = scaled + (values[position] / whole - scaled).detach()
+    return Losses(each, counts)
+
+
+def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor, measures: Measures | None) -> Tensor:
+    """The losses of one head, summed over its labelled samples."""
+    number = len(rows)
+    if not number:  # 0 that all parameters take part in: a rank that leaves some out would keep others waiting
+        return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
+    wanted = target(batch, head)
+    if number < count(batch):
+        if number == 1 and head.training:  # twice, as batch normalisation needs two values
+            rows = rows.repeat(2)
+        features = Features(Rows(features.maps, rows), features.final.index_select(0, rows), features.size)
+        wanted = wanted.index_select(0, rows)
+    outputs = head(features)
+    values = head.loss(outputs, wanted, features.size)[:number]
+    if measures is not None:
+        measures.update(name, head, outputs, wanted, values, features.size)
+    return values.sum()
+
+
+def target(batch: Sample, head: Head) -> Tensor:
+    """What a head learns from."""
+    return cast(Tensor, cast(dict[str, Any], batch)[head.target])
