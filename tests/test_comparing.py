@@ -15,7 +15,7 @@ from PIL import Image
 
 from candelabra.cli import CONF
 from candelabra.comparing import compare
-from candelabra.differences import differing, settings
+from candelabra.differences import differing, seeds, settings
 from candelabra.errors import CandelabraError
 from candelabra.gains import gains
 from candelabra.rows import Number, read_rows
@@ -30,7 +30,7 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
     results = {f"test/{head}/{METRICS[head]}": value for head, value in heads.items()}
     results |= {"seconds": 100.0, "parameters": 1000, **given.pop("results", {})}
     built = {head: {"_target_": f"heads.{head.title()}"} if head in heads else None for head in METRICS}
-    balance = given.pop("balance", "balancing.Fixed")
+    balance = given.pop("balance", {"_target_": "balancing.Fixed"})
     config = {
         "folder": str(folder),
         "words": given.pop("words", []),
@@ -38,8 +38,8 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
         "epochs": 3,
         "trainer": {"max_epochs": given.get("epochs", 3), "enable_progress_bar": bool(seed)},
         "data": {"_target_": "data.Pets", "root": f"somewhere/{seed}", "seed": seed},
-        "balance": {"_target_": balance},
-        "task": {"_target_": "tasks.MultiTask", "heads": built, "balance": {"_target_": balance}},
+        "balance": balance,
+        "task": {"_target_": "tasks.MultiTask", "heads": built, "balance": balance},
         **given,
     }
     folder.mkdir(parents=True)
@@ -114,7 +114,7 @@ def test_the_model_alone_that_differs_least_is_taken(tmp_path: Path) -> None:
     write(tmp_path / "short", {"label": 0.5}, epochs=1)
     write(tmp_path / "long", {"label": 0.8})
     write(tmp_path / "box", {"box": 0.5})
-    write(tmp_path / "joint", {"label": 0.8, "box": 0.5}, balance="balancing.Uncertainty")
+    write(tmp_path / "joint", {"label": 0.8, "box": 0.5}, balance={"_target_": "balancing.Uncertainty"})
     (gain,) = gains(read_rows([tmp_path]))
     assert gain.heads["label"].alone.name == "long"
     write(tmp_path / "again", {"label": 0.7}, task={"_target_": "tasks.Classification"})
@@ -133,6 +133,22 @@ def test_names_without_a_word_give_way_to_the_words_typed(tmp_path: Path) -> Non
         words = [f"lr={lr}", f"seed={seed}", "data=pets"]
         write(tmp_path / str(place), {"label": 0.5}, seed, lr=lr, words=words)
     assert [row.name for row in read_rows([tmp_path])] == ["lr=0.1", "lr=0.2"]
+
+
+def test_namesakes_are_told_apart(tmp_path: Path) -> None:
+    for share in (0.2, 1.0):
+        data = {"_target_": "data.Pets", "labelled": share}
+        write(tmp_path / f"{share}" / "joint-0", {"label": 0.5}, data=data)
+        write(tmp_path / f"{share}" / f"only-{share}", {"label": 0.5}, data=data, epochs=9)
+    names = [row.name for row in read_rows([tmp_path])]
+    assert names == ["joint data.labelled=0.2", "only-0.2", "joint data.labelled=1.0", "only-1.0"]
+
+
+def test_a_seed_anywhere_is_a_seed(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write(tmp_path / f"pcgrad-{seed}", {"label": 0.5}, seed, balance={"_target_": "b.PCGrad", "seed": seed})
+    (row,) = read_rows([tmp_path])
+    assert (row.name, len(row.runs)) == ("pcgrad", 2)
 
 
 def test_names_are_cut_where_the_seed_begins(tmp_path: Path) -> None:
@@ -237,7 +253,7 @@ def test_settings_leave_out_what_does_not_change_a_result(tmp_path: Path) -> Non
     kept = settings(config)
     assert set(kept) == {"epochs", "trainer", "data", "balance", "task"}
     assert kept["data"] == {"_target_": "data.Pets"}
-    assert settings({**config, "data": {"seed": 3}})["data"] == {"seed": 3}  # it does not follow `seed`
+    assert seeds(config) == {"seed": 7, "data.seed": 7}
     assert config["data"]["seed"] == 7
     sets = {"one": {"_target_": "data.Pets", "root": "here", "size": 64}}
     assert settings({"data": {"sets": sets}}) == {"data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.differences import differing
+from candelabra.differences import differing, seeds
 from candelabra.errors import CandelabraError
 from candelabra.folders import Run, find_runs, read_run, refuse_other_tests
 from candelabra.words import key_of
@@ -95,7 +95,7 @@ def _groups(runs: Sequence[Run]) -> list[list[Run]]:
         if group is None:
             groups.append([run])
             continue
-        twin = next((other for other in group if other.config.get("seed") == run.config.get("seed")), None)
+        twin = next((other for other in group if seeds(other.config) == seeds(run.config)), None)
         if twin:
             raise CandelabraError(
                 f"{twin.folder} and {run.folder} are one run twice: their configs and seeds are equal; leave one out."
@@ -105,18 +105,25 @@ def _groups(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _names(groups: Sequence[Sequence[Run]], differences: Sequence[Mapping[str, str]]) -> list[str]:
-    """What the folders are called, seeds left out; else the words in which the rows differ."""
+    """What the folders are called, seeds left out; where that is no word, what was typed, else what differs."""
     names = [_common(group) for group in groups]
-    if all(re.search("[A-Za-z]", name) for name in names) and len(set(names)) == len(names):
-        return names
-    typed = [[word for word in group[0].config.get("words", []) if key_of(word) != "seed"] for group in groups]
-    typed = [[word for word in words if not all(word in others for others in typed)] for words in typed]
-    kept = [[word for word in words if key_of(word) not in ("folder", "hydra.run.dir")] for words in typed]
-    said = [" ".join(words) or "default" for words in kept]
-    if len(set(said)) == len(said) and len(said) > 1:
-        return said
-    full = [" ".join(f"{key}={word}" for key, word in row.items()) for row in differences]
-    return full if len(full) > 1 else names
+    if not all(re.search("[A-Za-z]", name) for name in names):
+        typed = _typed([group[0].config.get("words", []) for group in groups])
+        full = [" ".join(f"{key}={word}" for key, word in row.items()) for row in differences]
+        names = typed if len(set(typed)) == len(names) else full if len(names) > 1 else names
+    for name in {name for name in names if names.count(name) > 1}:
+        places = [place for place, other in enumerate(names) if other == name]
+        words = differing([groups[place][0].settings for place in places])
+        for number, place in enumerate(places):
+            names[place] = " ".join([name, *(f"{key}={column[number]}" for key, column in words.items())])
+    return names
+
+
+def _typed(words: Sequence[Sequence[str]]) -> list[str]:
+    """The words that not all runs were begun with."""
+    own = [[word for word in each if not all(word in others for others in words)] for each in words]
+    kept = [[word for word in each if key_of(word) not in ("seed", "folder", "hydra.run.dir")] for each in own]
+    return [" ".join(each) or "default" for each in kept]
 
 
 def _common(group: Sequence[Run]) -> str:
@@ -124,7 +131,7 @@ def _common(group: Sequence[Run]) -> str:
     folders = [run.folder.resolve().name for run in group]
     if len(folders) == 1:
         seed = re.escape(str(group[0].config.get("seed")))
-        return re.sub(rf"(?<=.)[-_. ](seed[-_. ]?)?{seed}$", "", folders[0])
+        return re.sub(rf"(?<=.)[-_ ](seed[-_ ]?)?{seed}$", "", folders[0])
     common = folders[0]
     while not all(folder.startswith(common) for folder in folders):
         common = common[:-1]

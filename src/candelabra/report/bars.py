@@ -26,19 +26,18 @@ def bars(gains: Sequence[Gain]) -> "Figure":
     width = 0.8 / len(gains)
     figure = Figure(figsize=(max(5.0, 2 + len(groups) * (0.6 + 0.35 * len(gains))), 4.2), layout="constrained")
     axes = figure.subplots()
-    for place, head in enumerate(heads):
-        alone = next(gain.heads[head].alone for gain in gains if head in gain.heads)
-        baseline = alone.number(alone.main(head))
-        if baseline.deviation:
-            spread = baseline.deviation / abs(baseline.mean)
-            named = "one model a head, deviation of its seeds" if place == 0 else None
-            axes.fill_between([place - 0.45, place + 0.45], -spread, spread, color="0.88", zorder=0, label=named)
+    named: str | None = "one model a head, deviation of its seeds"
     for number, gain in enumerate(gains):
         values = [gain.heads[head].gain if head in gain.heads else None for head in heads] + [gain.delta]
         places = [place - 0.4 + width * (number + 0.5) for place in range(len(groups))]
         known = [(place, value) for place, value in zip(places, values, strict=True) if value]
         where, means = [place for place, _ in known], [value.mean for _, value in known]
         spreads = [value.deviation or 0 for _, value in known]
+        for place, head in zip(places, heads, strict=False):
+            alone = gain.heads[head].spread if head in gain.heads else None
+            if alone:
+                axes.bar(place, 2 * alone, width, -alone, color="0.88", zorder=0, label=named)
+                named = None
         drawn = axes.bar(where, means, width * 0.92, yerr=spreads, capsize=3, ecolor="0.25", label=gain.row.name)
         if len(gains) <= 4:
             axes.bar_label(drawn, [f"{mean:+.3f}" for mean in means], fontsize=8, padding=2)

@@ -13,6 +13,7 @@ from candelabra.report.bars import draw
 from candelabra.rows import MAIN, Number, Row
 
 UNKNOWN = "-"
+LONGEST = 20  # word that is never broken, however narrow the terminal
 WORSE = {(False, False): "", (True, False): " ▼", (True, True): " ▼▼"}  # by (worse, clearly)
 
 
@@ -41,8 +42,9 @@ def report(rows: Sequence[Row], gains: Sequence[Gain], folder: Path) -> None:
     for sheet in found if fits else [_metrics(rows, main_metrics(rows)), *found[1:]]:
         table = Table(title=sheet.title)
         for place, name in enumerate(sheet.header):
-            widest = max(map(len, name.split("/")))
-            table.add_column(name.replace("/", "\n"), no_wrap=place == 0, overflow="fold", min_width=widest)
+            column = [*name.split("/"), *(cells[place] for cells in sheet.cells)]
+            whole = all(" " not in cell and len(cell) <= LONGEST for cell in column)
+            table.add_column(name.replace("/", "\n"), no_wrap=whole, overflow="fold")
         for cells in sheet.cells:
             table.add_row(*(cell.replace("± ", "±") for cell in cells))  # not torn apart where it is narrow
         console.print(table)
@@ -147,8 +149,8 @@ def _gains(gains: Sequence[Gain]) -> Sheet:
         marked = marked or any(one.worse for one in gain.heads.values())
     below = ["▼ worse than alone; ▼▼ by more than the standard deviation of the seeds of the model alone"] * marked
     return Sheet(
-        "relative gain over one model a head; seconds and parameters as shares of theirs",
-        ["", *heads, "Δm", "seconds", "parameters"],
+        "relative gain over one model a head; seconds and size (parameters) as shares of theirs",
+        ["", *heads, "Δm", "seconds", "size"],
         cells,
         [*below, *dict.fromkeys(note for gain in gains for note in gain.notes)],
     )
