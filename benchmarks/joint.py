@@ -8,37 +8,38 @@ import gc
 import io
 import json
 import os
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from benchmarks import joint_page, joint_speed
 from candelabra.cli import CONF
-from candelabra.comparing import MAIN, Row, compare
 from candelabra.config import resolve
 from candelabra.differences import differing, settings
 from candelabra.errors import CandelabraError
+from candelabra.folders import read_run
 from candelabra.gains import gains
 from candelabra.report.comparison import report
+from candelabra.rows import MAIN, Row, read_rows
 from candelabra.run import train
 
 HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
-FIXED = ["data=pets", "data.split=random", "task=multitask", "logger=none", "trainer.enable_progress_bar=false"]
+QUIET = ["logger=none", "trainer.enable_progress_bar=false"]
 
 
 def words(given: Namespace, share: float, heads: str, balance: str, seed: int) -> list[str]:
     """Of one run; `heads` is one of them, or all."""
     left_out = [f"task.heads.{head}=null" for head in HEADS if heads not in (head, "all")]
-    drawn = [f"data.labelled={share:g}", f"seed={seed}", f"data.size={given.size}", f"epochs={given.epochs}"]
-    return [*FIXED, f"data.root='{given.root}'", f"balance={balance}", *left_out, *drawn, *given.words]
+    data = [f"data.root='{given.root}'", f"data.labelled={share:g}", f"data.size={given.size}"]
+    fitting = [f"seed={seed}", f"epochs={given.epochs}", f"balance={balance}"]
+    return [*joint_page.FIXED, *QUIET, *data, *fitting, *left_out, *given.words]
 
 
 def planned(given: Namespace, share: float) -> Iterator[tuple[Path, list[str]]]:
@@ -59,8 +60,7 @@ def run(folder: Path, typed: list[str]) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config: DictConfig = compose("train", [*typed, f"folder='{folder}'", "anew=true"])
     if (folder / "results.json").is_file():
-        there: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text())
-        other = differing([settings(there), settings(resolve(config))])
+        other = differing([read_run(folder).settings, settings(resolve(config))])
         if other:
             told = ", ".join(f"{key}={was}, now {now}" for key, (was, now) in other.items())
             raise CandelabraError(f"{folder} is a run with {told}; take another --out, or delete it.")
@@ -93,6 +93,7 @@ def arguments() -> ArgumentParser:
 def main() -> None:
     """All runs, the comparison of each share, the speed, and the page."""
     given = arguments().parse_args()
+    warnings.filterwarnings("ignore", module="lightning|torch|timm")
     given.out, given.root = given.out.absolute(), given.root.absolute()
     shares = sorted(given.labelled, reverse=True)
     folders = {share: dict(planned(given, share)) for share in shares}
@@ -102,16 +103,15 @@ def main() -> None:
                 run(folder, typed)
     rows: dict[float, list[Row]] = {}
     for share, runs in () if given.speed else folders.items():
-        rows[share] = compare(runs)
+        rows[share] = read_rows(runs)
         report(rows[share], gains(rows[share]), given.out / f"{share:g}")
     first = given.out / f"{shares[0]:g}"
     joint = first / f"joint-{given.balances[0]}-0"
-    speeds = joint_speed.measure(joint, [first / f"{head}-0" for head in HEADS], given.size, given.repetitions)
-    print(joint_speed.table(speeds))
+    speeds, how = joint_speed.measure(joint, [first / f"{head}-0" for head in HEADS], given.size, given.repetitions)
+    print(f"inference, {how}:\n{joint_speed.table(speeds)}")
     if given.page and rows:
-        page = joint_page.page({share: gains(found) for share, found in rows.items()}, rows, speeds, given)
         given.page.parent.mkdir(parents=True, exist_ok=True)
-        given.page.write_text(page, encoding="utf-8")
+        given.page.write_text(joint_page.page(rows, speeds, how, given), encoding="utf-8")
 
 
 if __name__ == "__main__":

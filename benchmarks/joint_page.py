@@ -1,7 +1,127 @@
-"""stub."""
+"""The page that `benchmarks.joint` writes: tables, and sentences computed from their numbers."""
 
-from typing import Any
+import math
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from benchmarks.joint_speed import Speed, table
+from candelabra.gains import Gain, gains
+from candelabra.report.comparison import UNKNOWN, WORSE, Sheet, markdown, shown
+from candelabra.rows import Number, Row
+
+FIXED = ["data=pets", "data.split=random", "task=multitask"]
+PAGE = """# One model for all heads, or one a head
+
+`python -m benchmarks.joint --root <folder of pets> --out <folder> --page docs/joint.md` writes this page. A model for
+each of label, box and mask alone, and one for all three under each balance: same backbone, images, splits, epochs and
+seeds. Each target keeps its label on a share of the training images, drawn for each target by itself; the test images
+are always the same. Mean ± standard deviation over seeds; Δm is the mean over heads of the gain relative to the model
+alone (Maninis et al. 2019), positive is better. {worse} marks a head that is worse than alone, {clearly} one that is
+worse by more than the standard deviation of the seeds of the model alone.
+
+Default settings but for `{words}`; {seeds} seeds.
+
+{tables}
+## As labels shrink
+
+{trends}
+
+## Speed
+
+Training, as shares of what the models alone take together:
+
+{shares}
+Inference, decoding included, medians of {repetitions} repetitions in turn, {how}:
+
+{speed}
+"""
 
 
-def page(*a: Any) -> str:
-    return ""
+def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str, given: Namespace) -> str:
+    """The page.
+
+    Args:
+        rows: of each share of labels.
+        speeds: of inference.
+        how: under what it was measured.
+        given: the arguments of the script.
+    """
+    found = {share: gains(of) for share, of in rows.items()}
+    names = dict.fromkeys(gain.row.name for of in found.values() for gain in of)
+    deltas = {name: {share: _delta(of, name) for share, of in found.items()} for name in names}
+    cells = [
+        [f"{share:.0%}", gain.row.name, _share(gain.seconds), _share(gain.parameters)]
+        for share, of in found.items()
+        for gain in of
+    ]
+    return PAGE.format(
+        seeds=given.seeds,
+        words=" ".join([*FIXED, f"data.size={given.size}", f"epochs={given.epochs}", *given.words]),
+        worse=WORSE[True, False].strip(),
+        clearly=WORSE[True, True].strip(),
+        tables="\n".join(markdown(results(share, of, found[share])) for share, of in rows.items()),
+        trends="\n".join(f"- {trend(name, values)}" for name, values in deltas.items()),
+        shares=_table(["labels", "", "seconds", "parameters"], cells),
+        repetitions=given.repetitions,
+        how=how,
+        speed=table(speeds),
+    )
+
+
+def results(share: float, rows: Sequence[Row], found: Sequence[Gain]) -> Sheet:
+    """Main metrics of all rows, and Δm of the joint ones."""
+    heads = list(dict.fromkeys(head for row in rows for head in row.heads))
+    names = {head: next(row.main(head) for row in rows if head in row.heads).removeprefix("test/") for head in heads}
+    cells = []
+    for row in rows:
+        gain = next((gain for gain in found if gain.row is row), None)
+        values = []
+        for head in heads:
+            of = gain.heads.get(head) if gain else None
+            mark = WORSE[of.worse, of.clearly] if of else ""
+            values.append(shown(row.number(row.main(head)) if head in row.heads else None, mark=mark))
+        delta = shown(gain.delta, "+.3f") if gain else ""
+        cells.append([row.name, *values, delta, str(len(row.runs))])
+    counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
+    below = [f"test samples: {', '.join(f'{head} {number:.0f}' for head, number in counts.items())}"] if counts else []
+    notes = [note for gain in found for note in gain.notes]
+    return Sheet(f"{share:.0%} of the labels", ["", *names.values(), "Δm", "seeds"], cells, [*below, *notes])
+
+
+def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
+    """Whether Δm grows from the largest share of labels to the smallest, by more than the seeds scatter.
+
+    >>> trend("joint", {1.0: Number(0.01, 0.01), 0.2: Number(0.06, 0.02)})
+    'joint: Δm is +0.010 ± 0.010 with 100% of the labels and +0.060 ± 0.020 with 20%: it grows as labels shrink.'
+    """
+    known = {share: delta for share, delta in deltas.items() if delta is not None}
+    if len(known) < 2:
+        return f"{name}: Δm is known for fewer than two shares of labels, so nothing can be said."
+    first, last = known[max(known)], known[min(known)]
+    said = (
+        f"{name}: Δm is {shown(first, '+.3f')} with {max(known):.0%} of the labels and {shown(last, '+.3f')} with "
+        f"{min(known):.0%}"
+    )
+    if first.deviation is None or last.deviation is None:
+        return f"{said}: with one seed nothing can be said."
+    change, spread = last.mean - first.mean, math.hypot(first.deviation, last.deviation)
+    if abs(change) <= spread:
+        return f"{said}: that is no change beyond the scatter of the seeds."
+    ordered = [known[share].mean for share in sorted(known, reverse=True)]
+    steps = [(later - earlier) * change > 0 for earlier, later in pairwise(ordered)]
+    verdict = "it grows as labels shrink" if change > 0 else "it falls as labels shrink"
+    return f"{said}: {verdict}{'' if all(steps) else ', though not at each step'}."
+
+
+def _delta(found: Sequence[Gain], name: str) -> Number | None:
+    return next((gain.delta for gain in found if gain.row.name == name), None)
+
+
+def _share(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+def _table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *cells]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

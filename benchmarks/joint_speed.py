@@ -33,8 +33,10 @@ class Speed:
     ratio: float
 
 
-def measure(joint: Path, single: Sequence[Path], size: int, repetitions: int) -> list[Speed]:
+def measure(joint: Path, single: Sequence[Path], size: int, repetitions: int) -> tuple[list[Speed], str]:
     """Times predictions of trained runs in turn, so that a drift of the machine meets all of them.
+
+    Returns the speeds, and in words what they were measured under.
 
     Args:
         joint: folder of a run with all heads.
@@ -65,7 +67,7 @@ def measure(joint: Path, single: Sequence[Path], size: int, repetitions: int) ->
         ratio = statistics.median(one / all_of_them for one, all_of_them in rows)
         medians = [1000 * statistics.median(column) for column in zip(*rows, strict=True)]
         found.append(Speed(batch, medians[0], medians[1], ratio))
-    return found
+    return found, f"{size} pixels, {node['precision']}, on a {'GPU' if cuda else 'CPU'}"
 
 
 def once(task: Task, images: Tensor, bf16: bool) -> float:

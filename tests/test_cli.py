@@ -52,6 +52,8 @@ def test_train_help_lists_every_option(tmp_path: Path) -> None:
         (["plan", "data=folder", "backbone=test_resnet", "finetune=lp_ft", "epochs=1"], "set epochs=2 or more"),
         (["eval"], "checkpoint is not given"),
         (["predict", "checkpoint=x", "source=nothing-*"], "source=nothing-*"),
+        (["compare"], "No run is given"),
+        (["compare", "nowhere"], "nowhere does not exist"),
     ],
 )
 def test_what_cannot_be_used_exits_with_2_and_no_traceback(arguments: list[str], words: str, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "check": "count a data set's labels and draw its samples",
+    "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
 }
 EXAMPLES = {
     "train": [
@@ -41,8 +42,14 @@ EXAMPLES = {
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
+    "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
+COMPARE = """Words
+  <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
+  folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
+
+Joint runs are measured against runs of one head, head by head. Runs with other test images are refused."""
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -70,18 +77,17 @@ def main() -> None:
         sys.exit(2)
     elif {"-h", "--help"} & set(arguments):
         print(_help(arguments[0]))
+    elif arguments[0] == "compare":  # which composes nothing
+        sys.exit(0 if "-sc" in arguments else _guarded(lambda: _compare(arguments[1:])))
     else:
         sys.exit(_guarded(lambda: _compose(arguments[0], arguments[1:])))
 
 
 def _guarded(work: Any) -> int:
     """Runs, and says in one sentence what cannot be used; CANDELABRA_TRACEBACK=1 shows where it was found."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         return int(work() or 0)
-    except (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE) as error:
+    except _mendable() as error:
         if os.environ.get("CANDELABRA_TRACEBACK"):
             traceback.print_exc()
         print(_sentence(error), file=sys.stderr)
@@ -91,6 +97,21 @@ def _guarded(work: Any) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return 130
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    if "hydra" not in sys.modules:  # then it has raised nothing, and loading it takes time
+        return (CandelabraError, *UNWRITABLE)
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE)
+
+
+def _compare(words: Sequence[str]) -> None:
+    from candelabra.comparing import compare
+
+    compare(words, CONF / "hydra" / "candelabra.yaml")
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:
@@ -169,11 +190,13 @@ def _rank() -> None:
 
 def _sentence(error: BaseException) -> str:
     """What to print of an error: its own words and, where a name is wrong, the valid ones, nearest first."""
+    if isinstance(error, UNWRITABLE):
+        return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+    if "hydra" not in sys.modules:
+        return str(error)
     from hydra.errors import MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(error, UNWRITABLE):
-        return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option} is not known; allowed are {nearest(option, error.options, most=40)}."
@@ -207,6 +230,9 @@ def _overview() -> str:
 
 def _help(command: str) -> str:
     """Read from conf/ as text, so that it is complete and needs no library."""
+    examples = "\n".join(["Examples", *(f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command])])
+    if command == "compare":
+        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\n{COMPARE}\n"
     lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
@@ -219,10 +245,9 @@ def _help(command: str) -> str:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if group != "hydra":
             groups.append(f"  {group}={option}\n" + _wrapped(options))
-    examples = [f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command]]
     parts = [
         [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
-        ["Examples", *examples],
+        [examples],
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         ["Keys", *keys],
         [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],

@@ -1,128 +1,43 @@
-"""Runs beside each other, grouped into rows that differ in more than the seed; nothing heavy is imported."""
+"""`candelabra compare`: runs beside each other, from what lies in their folders; nothing heavy is imported."""
 
-import os
 import re
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from candelabra.differences import differing
 from candelabra.errors import CandelabraError
-from candelabra.folders import Run, find_runs, read_run, refuse_other_tests
-from candelabra.words import key_of
-
-MAIN = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by
-LOWER = ("nme",)  # is better
+from candelabra.gains import gains
+from candelabra.report.comparison import report
+from candelabra.rows import read_rows
 
 
-@dataclass(frozen=True)
-class Number:
-    """A mean over seeds and their standard deviation, which one seed does not have."""
-
-    mean: float
-    deviation: float | None
-
-
-def number(values: Sequence[float]) -> Number:
-    """Of one value a seed.
-
-    >>> number([1.0, 3.0])
-    Number(mean=2.0, deviation=1.4142135623730951)
-    """
-    return Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """Runs that are equal in all but the seed.
-
-    Attributes:
-        name: to show.
-        runs: one a seed.
-        differences: the keys in which rows differ, with this row's value.
-    """
-
-    name: str
-    runs: Sequence[Run]
-    differences: Mapping[str, str]
-
-    @property
-    def keys(self) -> list[str]:
-        """The numbers that every run of the row has."""
-        return [key for key in self.runs[0].results if all(key in run.results for run in self.runs)]
-
-    @property
-    def heads(self) -> list[str]:
-        """What was measured on test, in the order of `MAIN`."""
-        return [head for head in MAIN if head in self.runs[0].heads and self.main(head) in self.keys]
-
-    def main(self, head: str) -> str:
-        """The main metric of a head: accuracy of labels, or f1 where several may hold for one image."""
-        return f"test/{head}/" + ("f1" if f"test/{head}/map" in self.keys else MAIN[head])
-
-    def values(self, key: str) -> list[float]:
-        """One a seed."""
-        return [run.results[key] for run in self.runs]
-
-    def number(self, key: str) -> Number:
-        """Over seeds."""
-        return number(self.values(key))
-
-
-def compare(given: Iterable[Path]) -> list[Row]:
-    """One row a configuration, in the order given.
+def compare(words: Sequence[str], hydra: Path) -> None:
+    """Prints the comparison and writes compare.csv, compare.md and compare.png.
 
     Args:
-        given: folders of runs, or folders that hold such folders.
+        words: as typed: folders of runs, or of such folders; `folder=<folder>` for where the files go.
+        hydra: the file that says how the folders of runs are called.
 
     Raises:
-        CandelabraError: something is no finished run, or the runs were not tested on the same images.
+        CandelabraError: see `read_rows` and `gains`; or the folder cannot be written into.
     """
-    runs = [read_run(folder) for folder in find_runs(given)]
-    groups: list[list[Run]] = []
-    for place, run in enumerate(runs):
-        for other in runs[:place]:
-            refuse_other_tests(other, run)
-        group = next((group for group in groups if not differing([group[0].settings, run.settings])), None)
-        if group is None:
-            groups.append([run])
-            continue
-        twin = next((other for other in group if other.config.get("seed") == run.config.get("seed")), None)
-        if twin:
-            raise CandelabraError(
-                f"{twin.folder} and {run.folder} are one run twice: their configs and seeds are equal; leave one out."
-            )
-        group.append(run)
-    words = differing([group[0].settings for group in groups])
-    differences = [{key: column[row] for key, column in words.items()} for row in range(len(groups))]
-    names = _names(groups, differences)
-    return [Row(*parts) for parts in zip(names, groups, differences, strict=True)]
+    told = [word for word in words if word.startswith("folder=")]
+    given = [Path(word) for word in words if word not in told]
+    for path in given:
+        if not path.exists():
+            raise CandelabraError(f"{path} does not exist; give folders of runs, and folder=<folder> for the files.")
+    rows = read_rows(given)
+    gained = gains(rows)
+    folder = Path(told[-1].partition("=")[2]) if told else new_folder(hydra)
+    try:
+        report(rows, gained, folder)
+    except OSError as error:
+        raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
 
 
-def _names(groups: Sequence[Sequence[Run]], differences: Sequence[Mapping[str, str]]) -> list[str]:
-    """What the folders are called, seeds left out; else the words in which the rows differ."""
-    names = [_common(group) for group in groups]
-    if all(re.search("[A-Za-z]", name) for name in names) and len(set(names)) == len(names):
-        return names
-    typed = [[word for word in group[0].config.get("words", []) if key_of(word) != "seed"] for group in groups]
-    typed = [[word for word in words if not all(word in others for others in typed)] for words in typed]
-    kept = [[word for word in words if key_of(word) not in ("folder", "hydra.run.dir")] for words in typed]
-    said = [" ".join(words) or "default" for words in kept]
-    if len(set(said)) == len(said) and len(said) > 1:
-        return said
-    full = [" ".join(f"{key}={word}" for key, word in row.items()) for row in differences]
-    return full if len(full) > 1 else names
+def new_folder(hydra: Path) -> Path:
+    """Named after this moment, as Hydra names the folders of runs."""
+    import yaml
 
-
-def _common(group: Sequence[Run]) -> str:
-    """The beginning that the folders of a row share, without what tells the seeds apart."""
-    folders = [run.folder.resolve().name for run in group]
-    common = os.path.commonprefix(folders)
-    if len(folders) == 1:
-        seed = str(group[0].config.get("seed"))
-        bare = re.sub(rf"(?<=.)[-_. ](seed[-_. ]?)?{re.escape(seed)}$", "", common)
-        return bare
-    if any(name[len(common) :][:1].isdigit() for name in folders):
-        common = common.rstrip("0123456789")  # the 1 of 10 and 11
-    return re.sub(r"[-_. ]*(seed)?[-_. ]*$", "", common) or folders[0]
+    pattern = yaml.safe_load(hydra.read_text(encoding="utf-8"))["run"]["dir"]
+    return Path(re.sub(r"\$\{now:(.*?)\}", lambda now: datetime.now().strftime(now[1]), pattern))

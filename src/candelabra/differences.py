@@ -5,26 +5,44 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OF_NO_ACCOUNT = ("folder", "words", "seed", "resume", "anew", "logger", "save", "cache", "range")
-OF_NO_ACCOUNT += ("data.root", "data.download", "data.workers", "trainer.enable_progress_bar")
-OF_NO_ACCOUNT += ("trainer.enable_model_summary", "trainer.log_every_n_steps")
+OF_NO_ACCOUNT = ["folder", "words", "resume", "anew", "logger", "save", "cache", "range"]
+OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
+OF_NO_ACCOUNT += [f"data.sets.*.{key}" for key in ("root", "download", "workers")]
+OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
 COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved config without the seed, and without what does not change the result of a run."""
-    kept = copy.deepcopy(dict(config))
-    data = kept.get("data")
-    if isinstance(data, dict) and data.get("seed") == kept.get("seed"):
-        data.pop("seed", None)
+    """A resolved config without its seeds, and without what does not change the result of a run."""
+    kept: dict[str, Any] = _seedless(copy.deepcopy(dict(config)))
     for path in OF_NO_ACCOUNT:
-        *way, last = path.split(".")
-        node: Any = kept
-        for key in way:
-            node = node.get(key) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
+        _drop(kept, path.split("."))
     return kept
+
+
+def seeds(config: Any, path: str = "") -> dict[str, Any]:
+    """Every key `seed` of a config: those of data and balance mostly follow the run's."""
+    if not isinstance(config, Mapping):
+        return {}
+    found = {f"{path}seed": config["seed"]} if "seed" in config else {}
+    for key, value in config.items():
+        found |= seeds(value, f"{path}{key}.")
+    return found
+
+
+def _seedless(node: Any) -> Any:
+    return {key: _seedless(value) for key, value in node.items() if key != "seed"} if isinstance(node, dict) else node
+
+
+def _drop(node: Any, way: Sequence[str]) -> None:
+    """Takes one key away, of each node where a part of the way is a star."""
+    if not isinstance(node, dict):
+        return
+    if len(way) == 1:
+        node.pop(way[0], None)
+        return
+    for child in [*node.values()] if way[0] == "*" else [node.get(way[0])]:
+        _drop(child, way[1:])
 
 
 def differing(nodes: Sequence[Any]) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def find_runs(given: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in given:
-        folder = run_of(path)
+        folder = run_of(path) if path.suffix == ".ckpt" else path
         inside = [folder] if (folder / "config.yaml").is_file() else _inside(folder)
         if not inside:
             raise CandelabraError(
@@ -93,21 +93,26 @@ def read_run(folder: Path) -> Run:
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
 
 
-def refuse_other_tests(one: Run, other: Run) -> None:
+def refuse_other_tests(runs: Sequence[Run]) -> None:
     """Numbers of different test images do not compare.
 
     Raises:
-        CandelabraError: the test splits differ, or a head was measured on more samples in one than in the other.
+        CandelabraError: the test splits differ, or a head was measured on more samples in one run than in another.
     """
-    differ = len(one.tested ^ other.tested)
-    if differ:
-        raise CandelabraError(
-            f"{one.folder} and {other.folder} were tested on different images: {differ} are in the test split of one "
-            "alone; compare runs of one split (equal data, data.split, data.split_seed, data.val and data.test)."
-        )
-    for key in one.results.keys() & other.results.keys():
-        if key.startswith("test/") and key.endswith("/count") and one.results[key] != other.results[key]:
+    counted: dict[str, Run] = {}
+    for run in runs:
+        differ = len(runs[0].tested ^ run.tested)
+        if differ:
             raise CandelabraError(
-                f"{one.folder} and {other.folder} were tested on different labels: {key} is {one.results[key]:.0f} in "
-                f"one and {other.results[key]:.0f} in the other; test both on the same labels, the whole split."
+                f"{runs[0].folder} and {run.folder} were tested on different images: {differ} are in the test split of "
+                "one alone; compare runs of one split (equal data, data.split, data.split_seed, data.val, data.test)."
             )
+        for key, value in run.results.items():
+            if not (key.startswith("test/") and key.endswith("/count")):
+                continue
+            other = counted.setdefault(key, run)
+            if other.results[key] != value:
+                raise CandelabraError(
+                    f"{other.folder} and {run.folder} were tested on different labels: {key} is "
+                    f"{other.results[key]:.0f} in one and {value:.0f} in the other; test both on the same labels."
+                )

@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from candelabra.comparing import LOWER, Number, Row, number
 from candelabra.differences import differing
 from candelabra.errors import CandelabraError
+from candelabra.rows import LOWER, Number, Row, number
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,14 +16,22 @@ class HeadGain:
     Attributes:
         alone: the single-task row it is measured against.
         gain: relative to the mean of that row; above 0 is better, whatever the metric.
-        worse: negative transfer, on the mean over seeds.
-        clearly: worse by more than one standard deviation of the single-task seeds.
+        spread: standard deviation of the seeds of that row, relative to their mean; one seed has none.
     """
 
     alone: Row
     gain: Number
-    worse: bool
-    clearly: bool
+    spread: float | None
+
+    @property
+    def worse(self) -> bool:
+        """Negative transfer, on the mean over seeds."""
+        return self.gain.mean < 0
+
+    @property
+    def clearly(self) -> bool:
+        """Worse by more than one standard deviation of the single-task seeds."""
+        return self.spread is not None and self.gain.mean < -self.spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +83,7 @@ def _gain(row: Row, single: Sequence[Row]) -> Gain:
         each[head] = [_relative(value, baseline.mean, row.main(head)) for value in row.values(row.main(head))]
         gain = number(each[head])
         spread = None if baseline.deviation is None else baseline.deviation / abs(baseline.mean)
-        heads[head] = HeadGain(alone, gain, gain.mean < 0, spread is not None and gain.mean < -spread)
+        heads[head] = HeadGain(alone, gain, spread)
     complete = len(heads) == len(row.heads)
     delta = number([statistics.fmean(seed) for seed in zip(*each.values(), strict=True)]) if complete else None
     return Gain(row, heads, delta, _share("seconds", row, heads), _share("parameters", row, heads), notes)
@@ -105,7 +113,8 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     if len(nearest) > 1:
         names = ", ".join(other.name for other in nearest)
         raise CandelabraError(
-            f"{row.name} can be compared in {head} with each of {names}, equally near; leave all but one out."
+            f"{names} are each a run of {head} alone, equally near to {row.name}, so it cannot be told which it is "
+            "measured against; leave out all but one."
         )
     return nearest[0] if nearest else None
 

@@ -65,7 +65,7 @@ class Compare(L.Callback):
 def run(name: str, devices: int, noise: float, folder: Path) -> None:
     """One balance."""
     L.seed_everything(0, verbose=False)
-    data = Shapes(count=100, size=32, canvas=32, augment="none", workers=0)
+    data = Shapes(count=110, size=32, canvas=32, augment="none", workers=0)
     backbone = Timm("test_resnet", weights="none")
     with torch.no_grad():
         for parameter in backbone.parameters():

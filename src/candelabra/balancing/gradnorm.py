@@ -13,8 +13,8 @@ class GradNorm(GradientBalance):
     """Learns weights so that the norms of weighted gradients are mean * r**alpha (Chen et al. 2018).
 
     r is a head's loss over its first one, relative to the other heads: who has learnt less pulls more. Norms are those
-    of the whole backbone, as heads read different maps of it. Weights are factors of the losses; the logarithm of each is
-    learnt, so that scales far apart can be met, and they average 1.
+    of the whole backbone, as heads read different maps of it. Weights are factors of the losses and average 1; their
+    logarithms are learnt, so that scales far apart can be met.
 
     Args:
         names: see `GradientBalance`.

@@ -89,7 +89,7 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
 
 
 def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
-    """Averages the heads' running statistics over ranks, by how many labelled samples each had; to be called after back.
+    """Averages the heads' running statistics over ranks, by how many labelled samples each had, after the backward.
 
     A rank without a label did not run the head, and DDP would spread what rank 0 has, whether it had labels or not.
 

@@ -1,0 +1,78 @@
+"""Pictures of a comparison: gains over single-task models as bars, or main metrics as dots; matplotlib comes last."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from candelabra.gains import Gain
+from candelabra.rows import LOWER, Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(rows: Sequence[Row], gains: Sequence[Gain], path: Path) -> None:
+    """Bars where there is a gain, else dots."""
+    figure = bars(gains) if any(gain.heads for gain in gains) else dots(rows)
+    figure.savefig(path, dpi=120)
+
+
+def bars(gains: Sequence[Gain]) -> "Figure":
+    """For each head the relative gain of each row, then Δm; grey is the deviation of the single-task seeds."""
+    from matplotlib.figure import Figure
+
+    heads = list(dict.fromkeys(head for gain in gains for head in gain.heads))
+    groups = [*heads, "Δm"]
+    width = 0.8 / len(gains)
+    figure = Figure(figsize=(max(5.0, 2 + len(groups) * (0.6 + 0.35 * len(gains))), 4.2), layout="constrained")
+    axes = figure.subplots()
+    named: str | None = "one model a head, deviation of its seeds"
+    for number, gain in enumerate(gains):
+        values = [gain.heads[head].gain if head in gain.heads else None for head in heads] + [gain.delta]
+        places = [place - 0.4 + width * (number + 0.5) for place in range(len(groups))]
+        known = [(place, value) for place, value in zip(places, values, strict=True) if value]
+        where, means = [place for place, _ in known], [value.mean for _, value in known]
+        spreads = [value.deviation or 0 for _, value in known]
+        for place, head in zip(places, heads, strict=False):
+            alone = gain.heads[head].spread if head in gain.heads else None
+            if alone:
+                axes.bar(place, 2 * alone, width, -alone, color="0.88", zorder=0, label=named)
+                named = None
+        drawn = axes.bar(where, means, width * 0.92, yerr=spreads, capsize=3, ecolor="0.25", label=gain.row.name)
+        if len(gains) <= 4:
+            axes.bar_label(drawn, [f"{mean:+.3f}" for mean in means], fontsize=8, padding=2)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.axvline(len(heads) - 0.5, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set_xticks(range(len(groups)), groups)
+    axes.margins(y=0.15)
+    axes.set_ylabel("relative gain; below 0 is worse")
+    axes.set_title("joint training against one model a head")
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def dots(rows: Sequence[Row]) -> "Figure":
+    """A panel a head, a line a row: each seed, and mean with standard deviation."""
+    from matplotlib.figure import Figure
+
+    heads = list(dict.fromkeys(head for row in rows for head in row.heads))
+    figure = Figure(figsize=(2.2 + 3.4 * max(1, len(heads)), 1.4 + 0.4 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, max(1, len(heads)), sharey=True, squeeze=False)[0]
+    panels[0].set_yticks(range(len(rows)), [row.name for row in rows])
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    for axes, head in zip(panels, heads, strict=False):
+        for place, row in enumerate(rows):
+            if head not in row.heads:
+                continue
+            value = row.number(row.main(head))
+            values = row.values(row.main(head))
+            axes.errorbar(value.mean, place, xerr=value.deviation, fmt="o", color="C0", capsize=3)
+            if len(values) > 1:
+                axes.plot(values, [place] * len(values), "|", color="0.3", markersize=9)
+        metric = next(row.main(head) for row in rows if head in row.heads).removeprefix("test/")
+        axes.set_xlabel(f"test {metric}" + (" (lower is better)" if metric.endswith(LOWER) else ""))
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(alpha=0.3)
+    figure.suptitle("dot and bar: mean ± standard deviation; strokes: the seeds", fontsize=9)
+    return figure
