@@ -1,6 +1,7 @@
 """The heads' gradients on the backbone, inside a real task: who learns from what, and by how much."""
 
 from functools import partial
+from typing import Any, cast
 
 import pytest
 import torch
@@ -86,10 +87,10 @@ def test_the_gramian_is_that_of_the_gradients() -> None:
 @pytest.mark.parametrize("balance", [Fixed, PCGrad])
 def test_a_sample_without_a_label_neither_teaches_a_head_nor_moves_its_running_statistics(balance: MakeBalance) -> None:
     whole = batch()
-    partly = {**whole, "mask": whole["mask"].clone()}
+    partly: Any = {**whole, "mask": whole["mask"].clone()}
     partly["mask"][6:] = 255
-    few = {key: value[:6] for key, value in whole.items()}
-    states = []
+    few: Any = {key: value[:6] for key, value in cast(dict[str, Tensor], whole).items()}
+    states: list[Any] = []
     for samples in (partly, few):
         one = task(balance)
         _, losses = one.judge(samples, "train")
