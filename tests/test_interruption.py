@@ -20,7 +20,7 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.checkpoints import saved
-from candelabra.cli import INTERRUPTED
+from candelabra.cli import CONF, INTERRUPTED
 from candelabra.errors import CandelabraError, Interrupted
 from candelabra.resuming import continued
 from candelabra.run import train
@@ -101,6 +101,32 @@ def test_killed_in_mid_epoch_it_ends_as_if_it_had_not_been(tmp_path: Path) -> No
     assert in_a_process(words, signal.SIGKILL, 8) == -signal.SIGKILL
     assert len(saved(killed)) == 2
     assert in_a_process([f"resume={killed}"], signal.SIGKILL, 12, late=True) == -signal.SIGKILL
+    assert in_a_process([f"resume={killed}"]) == 0
+    assert_equal(whole, killed)
+
+
+@pytest.mark.parametrize(
+    "balance",
+    [
+        name if name in ("famo", "nash_mtl") else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(path.stem for path in (CONF / "balance").glob("*.yaml"))
+    ],
+)
+def test_killed_under_any_balance_it_ends_as_if_it_had_not_been(balance: str, tmp_path: Path) -> None:
+    """Weights of network and balance, and what was logged of both, means over the broken epoch included."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    words = [
+        f"balance={balance}",
+        "data.count=120",
+        "data.size=32",
+        "epochs=3",
+        "save.steps=1",
+        "ema=0.9",
+        "finetune=full",
+    ]
+    words += ["task.heads.mask=null", "task.heads.keypoints=null", "data.labelled=0.6", "lr=0.01"]
+    assert in_a_process([*words, f"folder={whole}"]) == 0
+    assert in_a_process([*words, f"folder={killed}"], signal.SIGKILL, 8) == -signal.SIGKILL
     assert in_a_process([f"resume={killed}"]) == 0
     assert_equal(whole, killed)
 

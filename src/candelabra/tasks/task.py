@@ -119,6 +119,18 @@ class Task(L.LightningModule, ABC):
         reduce = self._sum if self.training and self._ranks > 1 else None
         return head_losses(self.named_heads(), batch, features, rows, measures, reduce)
 
+    @torch.no_grad()
+    def _look_back(self, balance: Hindsight, batch: Sample) -> None:
+        """Measures the batch once more; running statistics have seen it already and stay."""
+        buffers = [*self.backbone.buffers(), *self.heads.buffers()]
+        kept = [buffer.clone() for buffer in buffers]
+        with self.trainer.precision_plugin.train_step_context():
+            features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
+            losses = self._losses(batch, features)
+        balance.look_back(losses.vector, losses.counts)
+        for buffer, value in zip(buffers, kept, strict=True):
+            buffer.copy_(value)
+
     def _weigh_gradients(self, batch: Sample, features: Features) -> tuple[Tensor, dict[str, Tensor]]:
         cut = leaves(features)
         losses = self._losses(batch, cut)
@@ -139,11 +151,7 @@ class Task(L.LightningModule, ABC):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         if isinstance(self.balance, Hindsight) and self.batch is not None:
-            with torch.no_grad(), self.trainer.precision_plugin.train_step_context():
-                batch = self.batch
-                features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
-                losses = self._losses(batch, features)
-                self.balance.look_back(losses.vector, losses.counts)
+            self._look_back(self.balance, self.batch)
         self.batch = None
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
