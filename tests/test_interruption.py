@@ -32,16 +32,16 @@ SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported
 SPAWN.set_forkserver_preload(["tests.test_interruption"])
 
 
-def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool = False) -> int:
+def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool = False, everyone: bool = False) -> int:
     """Trains in a process of its own that signals itself in a step; its exit code, negative for a signal."""
-    process = SPAWN.Process(target=_train, args=(words, number, step, late))
+    process = SPAWN.Process(target=_train, args=(words, number, step, late, everyone))
     process.start()
     process.join(240)
     assert process.exitcode is not None, "hangs"
     return process.exitcode
 
 
-def _train(words: list[str], number: int, step: int, late: bool) -> None:
+def _train(words: list[str], number: int, step: int, late: bool, everyone: bool) -> None:
     torch.set_num_threads(1)
     begin = Chance.on_train_batch_start
 
@@ -50,11 +50,19 @@ def _train(words: list[str], number: int, step: int, late: bool) -> None:
             os.kill(os.getpid(), number)
         begin(self, trainer, *rest)
 
+    def to_all(self: Chance, trainer: L.Trainer, *rest: object) -> None:
+        if trainer.fit_loop.total_batch_idx == step:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, number)  # as a scheduler does, and `timeout`
+            time.sleep(0.5)
+        hooked(self, trainer, *rest)
+
     def ended(self: Chance, trainer: L.Trainer, *rest: object) -> None:
         if trainer.fit_loop.total_batch_idx == step:
             os.kill(os.getpid(), number)
 
-    setattr(Chance, "on_train_batch_end" if late else "on_train_batch_start", ended if late else hooked)
+    begun = to_all if everyone else hooked
+    setattr(Chance, "on_train_batch_end" if late else "on_train_batch_start", ended if late else begun)
     try:
         train(composed("train", *words))
     except Interrupted as error:
@@ -103,6 +111,12 @@ def test_killed_in_mid_epoch_it_ends_as_if_it_had_not_been(tmp_path: Path) -> No
     assert in_a_process([f"resume={killed}"], signal.SIGKILL, 12, late=True) == -signal.SIGKILL
     assert in_a_process([f"resume={killed}"]) == 0
     assert_equal(whole, killed)
+
+
+def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tmp_path: Path) -> None:
+    words = [*SMALL, "data.workers=1", f"folder={tmp_path / 'run'}"]
+    assert in_a_process(words, signal.SIGTERM, 7, everyone=True) == INTERRUPTED
+    assert in_a_process([f"resume={tmp_path / 'run'}"]) == 0
 
 
 @pytest.mark.parametrize(

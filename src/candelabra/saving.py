@@ -103,11 +103,9 @@ class Saver(Checkpoint):
                 old.unlink()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # forked to load data: the main process ends it in time
-            if number == signal.SIGINT:
-                return
-            self.signals = [number]
-        elif not self.signals:
+        if os.getpid() != self.process:
+            return  # forked to load data: the main process ends it in time, see `datamodule.linger`
+        if not self.signals:
             print("stopping after this step; a second signal stops at once", file=sys.stderr, flush=True)
         if self.signals:
             signal.signal(number, signal.SIG_DFL)

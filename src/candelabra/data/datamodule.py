@@ -1,9 +1,11 @@
 """The contract of `data`: reads samples, divides them, transforms them and serves batches."""
 
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import lightning as L
@@ -22,6 +24,7 @@ from candelabra.data.thinned import check_shares, thin
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
+GRACE = 30  # seconds that a process that loads data lives on after a signal
 Collate = Callable[[Any], Any]
 
 
@@ -185,6 +188,7 @@ class DataModule(L.LightningDataModule, ABC):
             persistent_workers=workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
+            worker_init_fn=linger,
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )
@@ -193,6 +197,19 @@ class DataModule(L.LightningDataModule, ABC):
 def default_workers() -> int:
     """Processes for loading: the processors left over by the one that feeds the model, at most 8."""
     return max(1, min(8, len(os.sched_getaffinity(0)) - 1))
+
+
+def linger(worker: int) -> None:
+    """Lets a worker outlive a first SIGTERM: it goes to all processes of a job, and the main one has a step to finish.
+
+    torch's own handler, which is there before, ends it at once.
+    """
+
+    def once(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        signal.alarm(GRACE)
+
+    signal.signal(signal.SIGTERM, once)
 
 
 class Loader(DataLoader[Sample]):

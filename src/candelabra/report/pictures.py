@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from candelabra.data.datamodule import DataModule
-from candelabra.report.tables import class_table
+from candelabra.report.tables import COUNTS, class_table
 from candelabra.tasks.task import Task
 from candelabra.types import IGNORED, Labels, Sample
 
@@ -164,7 +164,7 @@ def confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
 
 
 def curves(folder: Path) -> None:
-    """Draws pictures/curves.png from metrics.csv, where there is one: losses together, then one panel a target."""
+    """Draws pictures/curves.png from metrics.csv, where there is one: losses, each target, what balanced them."""
     metrics = folder / "metrics.csv"
     if not metrics.is_file():
         return
@@ -176,7 +176,9 @@ def curves(folder: Path) -> None:
     heads = dict.fromkeys(name.split("/")[1] for name in names if name.count("/") == 2)
     panels = {"loss": [name for name in names if name.endswith("/loss")]}
     for head in heads:
-        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith("/loss")]
+        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith(("/loss", *COUNTS))]
+    panels["balance"] = [name for name in rows[0] if name.startswith("balance/") and name.count("/") == 1]
+    panels["cosine of gradients"] = [name for name in rows[0] if name.endswith("/cosine")]
     panels = {title: lines for title, lines in panels.items() if lines}
     figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
     for axes, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
