@@ -259,6 +259,11 @@ def test_settings_leave_out_what_does_not_change_a_result(tmp_path: Path) -> Non
     assert settings({"data": {"sets": sets}}) == {"data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}}
 
 
+def test_a_rate_that_was_looked_for_is_no_difference() -> None:
+    found = [{"words": ["lr=auto"], "lr": rate, "optimizer": {"lr": rate}} for rate in (0.01, 0.02)]
+    assert settings(found[0]) == settings(found[1])
+
+
 def test_differences_are_named_once_and_classes_by_their_arguments() -> None:
     def config(decay: float, balance: str) -> dict[str, Any]:
         node = {"_target_": f"b.{balance}"}

@@ -15,6 +15,8 @@ COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config without its seeds, and without what does not change the result of a run."""
     kept: dict[str, Any] = _seedless(copy.deepcopy(dict(config)))
+    if "lr=auto" in kept.get("words", []):  # what was found differs from seed to seed
+        kept["lr"] = kept["optimizer"]["lr"] = "auto"
     for path in OF_NO_ACCOUNT:
         _drop(kept, path.split("."))
     return kept

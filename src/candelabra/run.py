@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN, __version__
+from candelabra.balancing import GradientBalance, Hindsight
 from candelabra.checkpoints import FOLDER, find_checkpoint, read_checkpoint
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
@@ -54,13 +56,13 @@ def train(config: DictConfig) -> None:
     data: DataModule = build(plain["data"])
     labels = data.labels
     heads = plain["task"].get("heads", plain["task"])
-    coverage(data, [target for target in TARGETS if heads.get(target)])
+    counts = coverage(data, [target for target in TARGETS if heads.get(target)])
     if search and not config.resume:
         config.lr = find_rate(plain, data).suggestion
         plain, _ = begun(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, labels)
-    metric = _monitored(task, plain["monitor"])
+    metric = _monitored(task, plain["monitor"], counts["val"])
     epochs = plain["trainer"]["max_epochs"]
     rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
     throughput = Throughput()
@@ -120,6 +122,8 @@ def build_task(plain: Plain, labels: Labels) -> Task:
         optimizer=build(plain["optimizer"]),
         scheduler=build(plain["scheduler"]),
     )
+    if plain.get("compile") and isinstance(task.balance, GradientBalance):
+        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept = {key: plain[key] for key in needed}
     kept["data"] = _located(kept["data"])
@@ -155,6 +159,13 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
+    stages = len(task.backbone.stages)
+    still = all(task.finetune.frozen_stages(epoch, epochs, stages) == stages for epoch in range(epochs))
+    if still and isinstance(task.balance, GradientBalance | Hindsight):
+        raise CandelabraError(
+            "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
+            "each head learns for itself. Choose balance=fixed, or another finetune."
+        )
     prepared = data.prepared("train")
     task.eval()
     for place in data.chosen("train", len(data.shares)):
@@ -186,10 +197,17 @@ def load_task(checkpoint: str | Path) -> Task:
     recipe = saved["candelabra"]
     config = {**recipe["config"], "compile": False}
     config["backbone"] = {**config["backbone"], "weights": "none"}
+    if "balance" in config["task"]:  # of use in training alone, where its solver is installed
+        config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
     task = build_task(config, Labels.restore(recipe["labels"]))
     task.recipe = recipe
-    task.load_state_dict(saved["state_dict"])
+    task.load_state_dict({key: value for key, value in saved["state_dict"].items() if not key.startswith("balance.")})
     return task.eval()
+
+
+def _constant(balance: Plain) -> Plain:
+    """The weights of a balance's validation loss."""
+    return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
 def _fit(
@@ -210,10 +228,13 @@ def _fit(
     return str(best)
 
 
-def _monitored(task: Task, metric: str) -> str:
+def _monitored(task: Task, metric: str, labelled: Mapping[str, int]) -> str:
     known = ["val/score", "val/loss"]
     for name in task.heads:
         measured = task.measures["val"].of(name)  # type: ignore[operator]
+        if not labelled[task.heads[name].target]:  # type: ignore[index]
+            log.warning("no validation image has a %s: this head is not judged", name)
+            continue
         known += [f"val/{name}/{key}" for key in measured if key not in ("count", "points", "confusion")]
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")

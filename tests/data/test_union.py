@@ -66,6 +66,11 @@ def test_each_training_image_comes_once_in_an_epoch(mix: str) -> None:
     assert [i for name, i in first if name == "few"] != [i - 7 for name, i in second if name == "few"]
 
 
+def test_in_sequence_a_last_set_that_is_shorter_than_a_batch_comes_too() -> None:
+    names = Counter(name for name, _ in flat(served(union(mix="sequence", batch_size=8), 0)))
+    assert names == {"many": 28, "few": 7}
+
+
 def test_a_union_of_one_set_serves_what_the_set_alone_does() -> None:
     alone = drawn(40, batch_size=4, workers=0)
     together = Union(sets={"only": drawn(40)}, batch_size=4, workers=0)

@@ -74,7 +74,7 @@ class GradientBalance(nn.Module, ABC):
         """(m,) factors of the losses, for the heads, and (m,) factors of their gradients, for the backbone.
 
         Args:
-            gramian: (m, m) inner products of the heads' gradients on the backbone, over all ranks; float64.
+            gramian: (m, m) inner products of the heads' gradients on the backbone, over all ranks.
             losses: (m,), see `LossBalance`.
             counts: (m,), likewise.
             moment: likewise.
@@ -95,7 +95,7 @@ class GradientBalance(nn.Module, ABC):
         self.used = torch.ones_like(self.used)
         there = torch.nonzero((counts > 0) & (gramian.diagonal() > TINY)).flatten()
         if len(there) > 1 and gramian.isfinite().all():
-            part = gramian[there][:, there].cpu()
+            part = gramian[there][:, there].cpu().double()
             self.used[there] = solve(part / part.diagonal().mean(), there.cpu()).to(self.used)
         return torch.ones_like(self.used), self.used
 
@@ -112,12 +112,23 @@ Balance = LossBalance | GradientBalance
 MakeBalance = Callable[[Sequence[str]], Balance]
 
 
-def at_least(name: str, value: float, least: float = 0.0) -> float:
-    """The value, refused where it is not above `least`.
+def above_zero(name: str, value: float) -> float:
+    """The value, refused where it is not above 0.
 
     Raises:
         CandelabraError: it is not.
     """
-    if not value > least:
-        raise CandelabraError(f"balance.{name}={value} must be above {least:g}.")
+    if not value > 0:
+        raise CandelabraError(f"balance.{name}={value} must be above 0.")
+    return value
+
+
+def not_negative(name: str, value: float) -> float:
+    """The value, refused where it is below 0.
+
+    Raises:
+        CandelabraError: it is.
+    """
+    if not value >= 0:
+        raise CandelabraError(f"balance.{name}={value} must be 0 or more.")
     return value

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from candelabra.balancing.balance import GradientBalance, Moment, at_least
+from candelabra.balancing.balance import GradientBalance, Moment, not_negative
 from candelabra.balancing.extras import needed
 
 
@@ -21,7 +21,7 @@ class CAGrad(GradientBalance):
 
         super().__init__(names)
         with needed("cagrad"):
-            self.method = CAGradWeighting(at_least("c", c, -1e-12))
+            self.method = CAGradWeighting(not_negative("c", c))
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
         return self.conflict(gramian, counts, lambda part, _: len(part) * self.method(part))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import LossBalance, Moment, at_least
+from candelabra.balancing.balance import LossBalance, Moment, above_zero
 
 
 class DynamicWeightAverage(LossBalance):
@@ -21,7 +21,7 @@ class DynamicWeightAverage(LossBalance):
 
     def __init__(self, names: Sequence[str], temperature: float = 2.0) -> None:
         super().__init__(names)
-        self.temperature = at_least("temperature", temperature)
+        self.temperature = above_zero("temperature", temperature)
         for name in ("sums", "samples", "last", "before"):
             self.register_buffer(name, torch.zeros(len(self.names)))
         self.register_buffer("epoch", torch.tensor(0))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from candelabra.balancing.adam import Adam
-from candelabra.balancing.balance import Hindsight, LossBalance, Moment, at_least
+from candelabra.balancing.balance import Hindsight, LossBalance, Moment, above_zero
 
 EPSILON = 1e-8  # losses are above 0
 
@@ -25,7 +25,7 @@ class Famo(LossBalance, Hindsight):
 
     def __init__(self, names: Sequence[str], lr: float = 0.025, decay: float = 1e-3) -> None:
         super().__init__(names)
-        self.adam = Adam(len(self.names), at_least("lr", lr), decay)
+        self.adam = Adam(len(self.names), above_zero("lr", lr), decay)
         self.register_buffer("logits", torch.zeros(len(self.names)))
         self.logits: Tensor
         self.used = torch.ones(len(self.names))

@@ -41,8 +41,9 @@ class SharedGradients:
         self.parameters = [p for p in parameters if p.requires_grad]
         rows = [self._row(loss * scale, ends) / scale for loss in losses] if ends and self.parameters else []
         self.rows = torch.stack(rows) if rows else losses[0].new_zeros(len(losses), 0)
-        shared = mean(self.rows).double() if rows else self.rows.double()
-        self.gramian = shared @ shared.T
+        shared = mean(self.rows) if rows else self.rows
+        wide = shared if shared.device.type == "mps" else shared.double()  # Apple's GPUs have no float64
+        self.gramian = wide @ wide.T
 
     def _row(self, loss: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         size = sum(p.numel() for p in self.parameters)

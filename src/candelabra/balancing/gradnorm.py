@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from candelabra.balancing.adam import Adam
-from candelabra.balancing.balance import GradientBalance, Moment, at_least
+from candelabra.balancing.balance import GradientBalance, Moment, above_zero, not_negative
 
 
 class GradNorm(GradientBalance):
@@ -24,8 +24,8 @@ class GradNorm(GradientBalance):
 
     def __init__(self, names: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:
         super().__init__(names)
-        self.alpha = at_least("alpha", alpha, -1e-12)
-        self.adam = Adam(len(self.names), at_least("lr", lr))
+        self.alpha = not_negative("alpha", alpha)
+        self.adam = Adam(len(self.names), above_zero("lr", lr))
         self.register_buffer("logits", torch.zeros(len(self.names)))
         self.register_buffer("first", torch.full((len(self.names),), torch.nan))
         self.logits: Tensor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import GradientBalance, Moment, at_least
+from candelabra.balancing.balance import GradientBalance, Moment, above_zero
 from candelabra.balancing.extras import needed
 
 
@@ -24,9 +24,9 @@ class NashMTL(GradientBalance):
         super().__init__(names)
         with needed("nash"):
             # One for each number of heads that may be there; 0 leaves the length of the step to the optimizer.
-            self.methods = [NashMTL(k + 1, 0.0, 1, int(at_least("rounds", rounds))) for k in range(len(self.names))]
+            self.methods = [NashMTL(k + 1, 0.0, 1, int(above_zero("rounds", rounds))) for k in range(len(self.names))]
         self.start = MGDAWeighting()
-        self.register_buffer("bargained", torch.ones(len(self.names), dtype=torch.float64))
+        self.register_buffer("bargained", torch.ones(len(self.names)))
         self.bargained: Tensor
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ class NashMTL(GradientBalance):
     def _solve(self, part: Tensor, which: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(part)
         weighting = self.methods[len(part) - 1].weighting
-        start = self.bargained.cpu()[which]
+        start = self.bargained.cpu()[which].double()
         if (part @ start <= 0).any():  # the solver would stay there for good; these go down for every head
             start = len(part) * self.start(part)
         weighting.prvs_alpha = start.numpy()

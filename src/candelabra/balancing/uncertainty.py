@@ -11,7 +11,7 @@ from candelabra.balancing.balance import LossBalance, Moment
 class Uncertainty(LossBalance):
     """exp(-s) * loss + s / 2 for each head, with s = log variance learnt (Kendall et al. 2018).
 
-    A head without a labelled sample in a batch does not move its s.
+    A head without a labelled sample in a batch gives its s no gradient; what momentum an optimizer has still moves it.
 
     Args: see `LossBalance`.
     """

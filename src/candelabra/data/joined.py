@@ -121,11 +121,12 @@ def merged(labels: Mapping[str, Labels]) -> Labels:
         for target in first.targets:
             if target in second.targets and first.only([target]) != second.only([target]):
                 word = next(word for word in WORDS[target] if vars(first)[word] != vars(second)[word])
-                rest = ",".join(each for each in second.targets if each != target) or "..."
+                rest = ",".join(each for each in second.targets if each != target)
+                out = f"with data.sets.{other}.targets=[{rest}], say" if rest else f"or leave out data.sets.{other}"
                 raise CandelabraError(
                     f"data.sets.{one} and data.sets.{other} label {target} in other words: {word} is "
                     f"{_short(vars(first)[word])} in one and {_short(vars(second)[word])} in the other; leave it out "
-                    f"of one, with data.sets.{other}.targets=[{rest}], say."
+                    f"of one, {out}."
                 )
     words: dict[str, Any] = {}
     for each in labels.values():

@@ -50,7 +50,7 @@ def quotas(counts: Sequence[int], epoch: int, temperature: float, unit: int = 1)
 
 
 class Mixed(Order):
-    """A batch holds images of all sets, as their quotas fall; a last short batch is left out.
+    """A batch holds images of all sets, as their quotas fall; but in sequence, a last short batch is left out.
 
     Args:
         shares: of the sets; draw number d of a set, counted over all epochs, is number d % images of pass d // images.
@@ -67,7 +67,9 @@ class Mixed(Order):
         turns = sets[self.turns(len(sets), self.seed + epoch)]
         served = np.empty_like(keys)
         served[np.argsort(turns, kind="stable")] = keys  # the draws of each set in their own order
-        return whole(deal(served, size, rank, ranks), size)
+        batches = deal(served, size, rank, ranks)
+        # In sequence the end is always the same: a set shorter than a batch would never come.
+        return batches if self.turns is in_sequence else whole(batches, size)
 
 
 class Apart(Order):

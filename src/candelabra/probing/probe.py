@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from candelabra.tasks.task import Task
-from candelabra.types import Sample, count
+from candelabra.types import Sample
 
 SCORED = 20  # times in a run that the copies are compared on validation
 
@@ -67,8 +67,6 @@ class Grid(L.LightningModule):
         self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
         # Without the backbone, whose modules would change between training and evaluation once for each copy.
         self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
-        self.losses = [0.0] * len(self.trials)
-        self.images = 0
         self.best = Trial(0.0, 0.0)
 
     def setup(self, stage: str) -> None:
@@ -87,9 +85,8 @@ class Grid(L.LightningModule):
         if not self._compared_now():
             return
         batch = self._featured(batch)
-        self.images += count(batch)
-        for position, one in enumerate(self.copies):
-            self.losses[position] += float(one.judge(batch, "val")[0]) * count(batch)
+        for one in self.copies:
+            one.judge(batch, "val")
 
     def on_train_start(self) -> None:
         self._freeze()
@@ -100,22 +97,18 @@ class Grid(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if not self._compared_now():
             return
-        total = self.trainer.strategy.reduce(
-            torch.tensor([*self.losses, float(self.images)], device=self.device), reduce_op="sum"
-        )
-        *losses, images = total.tolist()
         for position, one in enumerate(self.copies):
             before = self.trials[position]
-            _, score = one.values("val")
-            if score is None:
+            numbers, score = one.values("val")
+            loss = one.joint(numbers)
+            if score is None or loss is None:
                 continue
-            now = Trial(before.rate, before.decay, score, losses[position] / images, self.current_epoch)
+            now = Trial(before.rate, before.decay, score, float(loss), self.current_epoch)
             self.trials[position] = max(before, now, key=lambda trial: trial.rank)
             if now.rank > self.best.rank:
                 self.best = now
                 self.task.heads.load_state_dict(one.heads.state_dict())
                 self.task.balance.load_state_dict(one.balance.state_dict())
-        self.losses, self.images = [0.0] * len(self.trials), 0
         if math.isfinite(self.best.score):
             self.log("val/score", self.best.score, prog_bar=True)
             self.log("val/loss", self.best.loss)
@@ -123,10 +116,10 @@ class Grid(L.LightningModule):
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         first, *others = self.copies
         first.training = self.training
-        first.on_before_batch_transfer(batch, dataloader_idx)
+        seen = first.on_before_batch_transfer(batch, dataloader_idx)
         for one in others:
             one.present |= first.present
-        return batch
+        return seen
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         for one in self.copies:

@@ -25,10 +25,10 @@ class LogBalance(L.Callback):
         if not isinstance(pl_module, Task) or pl_module.balanced is None or len(pl_module.heads) < 2:
             return
         present, weights, gramian = pl_module.balanced
-        self._add("weights", weights.to(present.device).double(), present)
+        self._add("weights", weights.to(present.device).float(), present)
         if gramian is not None:
             angles = cosines(gramian)
-            self._add("cosines", angles.nan_to_num(), angles.isfinite())
+            self._add("cosines", angles.float().nan_to_num(), angles.isfinite())
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not isinstance(pl_module, Task) or not self.sums:

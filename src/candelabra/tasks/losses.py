@@ -76,7 +76,7 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
     if not number:  # 0 that all parameters take part in: a rank that leaves some out would keep others waiting
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
     wanted = target(batch, head)
-    if number < count(batch):
+    if number < count(batch) or number == 1:
         if number == 1 and head.training:  # twice, as batch normalisation needs two values
             rows = rows.repeat(2)
         features = Features(Rows(features.maps, rows), features.final.index_select(0, rows), features.size)

@@ -273,6 +273,10 @@ class Task(L.LightningModule, ABC):
         self.tables |= {f"{split}/{name}": table for name, table in tables.items()}
         return numbers, sum(scores.values()) / len(scores) if scores else None
 
+    def joint(self, numbers: Mapping[str, Tensor]) -> Tensor | None:
+        """The sum of the heads' losses among what `values` gave, under the balance's constant factors."""
+        return joint(numbers, dict(zip(self.heads, self.balance.constant.tolist(), strict=True)))
+
     @property
     def _moment(self) -> Moment:
         return Moment(self.global_step, self.current_epoch) if self._trainer else Moment()
@@ -292,8 +296,7 @@ class Task(L.LightningModule, ABC):
     def _report(self, split: str) -> None:
         measured, score = self.values(split)
         self.log_dict({f"{split}/{name}": value for name, value in measured.items()})
-        factors = dict(zip(self.heads, self.balance.constant.tolist(), strict=True))
-        loss = joint(measured, factors)
+        loss = self.joint(measured)
         if loss is not None:
             self.log(f"{split}/loss", loss)
         if score is not None:
