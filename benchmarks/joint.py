@@ -85,8 +85,8 @@ def arguments() -> ArgumentParser:
     made.add_argument("--balances", nargs="+", default=["fixed", "uncertainty"])
     made.add_argument("--words", nargs="+", default=[], help="more words of candelabra train, for every run")
     made.add_argument("--page", type=Path, help="write this page (docs/joint.md)")
-    made.add_argument("--speed", action="store_true", help="measure inference of the runs that are there, no more")
-    made.add_argument("--repetitions", type=int, default=30, help="of the measurement of inference")
+    made.add_argument("--speed", action="store_true", help="measure the speed of the runs that are there, no more")
+    made.add_argument("--repetitions", type=int, default=30, help="of the measurement of speed")
     return made
 
 
@@ -108,7 +108,7 @@ def main() -> None:
     first = given.out / f"{shares[0]:g}"
     joint = first / f"joint-{given.balances[0]}-0"
     speeds, how = joint_speed.measure(joint, [first / f"{head}-0" for head in HEADS], given.size, given.repetitions)
-    print(f"inference, {how}:\n{joint_speed.table(speeds)}")
+    print(f"{how}:\n{joint_speed.table(speeds)}")
     if given.page and rows:
         given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(joint_page.page(rows, speeds, how, given), encoding="utf-8")

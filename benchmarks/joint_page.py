@@ -29,10 +29,7 @@ Default settings but for `{words}`; {seeds} seeds.
 
 ## Speed
 
-Training, as shares of what the models alone take together:
-
-{shares}
-Inference, decoding included, medians of {repetitions} repetitions in turn, {how}:
+Medians of {repetitions} repetitions in turn, {how}; parameters, joint over one model a head: {parameters}.
 
 {speed}
 """
@@ -50,11 +47,7 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
     found = {share: gains(of) for share, of in rows.items()}
     names = dict.fromkeys(gain.row.name for of in found.values() for gain in of)
     deltas = {name: {share: _delta(of, name) for share, of in found.items()} for name in names}
-    cells = [
-        [f"{share:.0%}", gain.row.name, _share(gain.seconds), _share(gain.parameters)]
-        for share, of in found.items()
-        for gain in of
-    ]
+    parameters = next((gain.parameters for of in found.values() for gain in of), None)
     return PAGE.format(
         seeds=given.seeds,
         words=" ".join([*FIXED, f"data.size={given.size}", f"epochs={given.epochs}", *given.words]),
@@ -62,7 +55,7 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
         clearly=WORSE[True, True].strip(),
         tables="\n".join(markdown(results(share, of, found[share])) for share, of in rows.items()),
         trends="\n".join(f"- {trend(name, values)}" for name, values in deltas.items()),
-        shares=_table(["labels", "", "seconds", "parameters"], cells),
+        parameters=UNKNOWN if parameters is None else f"{parameters:.3f}",
         repetitions=given.repetitions,
         how=how,
         speed=table(speeds),
@@ -116,12 +109,3 @@ def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
 
 def _delta(found: Sequence[Gain], name: str) -> Number | None:
     return next((gain.delta for gain in found if gain.row.name == name), None)
-
-
-def _share(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.2f}"
-
-
-def _table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *cells]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

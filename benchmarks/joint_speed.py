@@ -1,17 +1,20 @@
-"""Inference of one joint model against one model a head, side by side; see `benchmarks.joint`."""
+"""Speed of one joint model against one model a head, side by side; see `benchmarks.joint`."""
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.optim import AdamW, Optimizer
 
 from candelabra.run import load_task
 from candelabra.tasks import Task
+from candelabra.types import Sample
 
 BATCHES = (1, 32)
 WARM = 3  # passes that do not count
@@ -19,22 +22,22 @@ WARM = 3  # passes that do not count
 
 @dataclass(frozen=True)
 class Speed:
-    """Of batches of one size.
+    """Of one kind of work on batches of one size.
 
     Attributes:
-        batch: images at once.
+        name: of the work.
         joint, single: median milliseconds a batch; `single` is the sum over the models.
         ratio: the median of joint / single over repetitions.
     """
 
-    batch: int
+    name: str
     joint: float
     single: float
     ratio: float
 
 
 def measure(joint: Path, single: Sequence[Path], size: int, repetitions: int) -> tuple[list[Speed], str]:
-    """Times predictions of trained runs in turn, so that a drift of the machine meets all of them.
+    """Times predictions and training steps of runs in turn, so that a drift of the machine meets all of them.
 
     Returns the speeds, and in words what they were measured under.
 
@@ -55,19 +58,27 @@ def measure(joint: Path, single: Sequence[Path], size: int, repetitions: int) ->
     for batch in BATCHES:
         images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
-        for _ in range(WARM):
-            times = [once(task, images, bf16) for task in tasks]
-        rows = []
-        for repetition in range(repetitions):
-            order = range(len(tasks)) if repetition % 2 else reversed(range(len(tasks)))
-            times = [0.0] * len(tasks)
-            for index in order:
-                times[index] = once(tasks[index], images, bf16)
-            rows.append((times[0], sum(times[1:])))
-        ratio = statistics.median(one / all_of_them for one, all_of_them in rows)
-        medians = [1000 * statistics.median(column) for column in zip(*rows, strict=True)]
-        found.append(Speed(batch, medians[0], medians[1], ratio))
+        works = [partial(once, task, images, bf16) for task in tasks]
+        found.append(in_turn(f"prediction, decoded, batch {batch}", works, repetitions))
+    works = [partial(learn, task.train(), _labelled(images), bf16, AdamW(task.parameters(), 1e-6)) for task in tasks]
+    found.append(in_turn(f"training step, all labelled, batch {BATCHES[-1]}", works, repetitions))
     return found, f"{size} pixels, {node['precision']}, on a {'GPU' if cuda else 'CPU'}"
+
+
+def in_turn(name: str, works: Sequence[Callable[[], float]], repetitions: int) -> Speed:
+    """The first work against all others together."""
+    for _ in range(WARM):
+        times = [work() for work in works]
+    rows = []
+    for repetition in range(repetitions):
+        order = range(len(works)) if repetition % 2 else reversed(range(len(works)))
+        times = [0.0] * len(works)
+        for index in order:
+            times[index] = works[index]()
+        rows.append((times[0], sum(times[1:])))
+    ratio = statistics.median(one / all_of_them for one, all_of_them in rows)
+    medians = [1000 * statistics.median(column) for column in zip(*rows, strict=True)]
+    return Speed(name, medians[0], medians[1], ratio)
 
 
 def once(task: Task, images: Tensor, bf16: bool) -> float:
@@ -81,8 +92,31 @@ def once(task: Task, images: Tensor, bf16: bool) -> float:
     return time.perf_counter() - begun
 
 
+def learn(task: Task, batch: Sample, bf16: bool, optimizer: Optimizer) -> float:
+    """Seconds of one training step; the backbone learns as its strategy says."""
+    device = batch["image"].device.type
+    task.backbone.freeze(0, task.finetune.keep_statistics, task.finetune.kinds)
+    begun = time.perf_counter()
+    with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
+        loss, _ = task.judge(batch, "train")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+def _labelled(images: Tensor) -> Sample:
+    """With a class, a box and a mask each."""
+    count, _, side, _ = images.shape
+    box = torch.tensor([[0.2, 0.2, 0.6, 0.7]], device=images.device) * side
+    label = torch.zeros(count, dtype=torch.int64, device=images.device)
+    return {"image": images, "label": label, "box": box.repeat(count, 1), "mask": (images[:, 0] > 127).to(torch.uint8)}
+
+
 def table(speeds: Sequence[Speed]) -> str:
     """In Markdown."""
-    rows = ["| batch | joint, ms | one model a head, ms | ratio |", "|---|---|---|---|"]
-    rows += [f"| {one.batch} | {one.joint:.1f} | {one.single:.1f} | {one.ratio:.2f} |" for one in speeds]
+    rows = ["| | joint, ms | one model a head, ms | ratio |", "|---|---|---|---|"]
+    rows += [f"| {one.name} | {one.joint:.1f} | {one.single:.1f} | {one.ratio:.2f} |" for one in speeds]
     return "\n".join(rows)
