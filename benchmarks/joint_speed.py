@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from candelabra.run import load_task
+from candelabra.building import load_task
 from candelabra.tasks import Task
 from candelabra.types import Sample
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from candelabra.balancing import Fixed, NashMTL
+from candelabra.building import load_task
 from candelabra.errors import CandelabraError
-from candelabra.run import load_task, train
+from candelabra.run import train
 from tests.conftest import Compose
 
 SMALL = ("data.count=60", "data.size=32", "epochs=1", "task.heads.mask=null")

@@ -9,12 +9,13 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
+from candelabra.building import load_task
 from candelabra.checking import check
 from candelabra.data.images import size_of
 from candelabra.errors import CandelabraError
 from candelabra.evaluation import evaluate
 from candelabra.prediction import predict
-from candelabra.run import load_task, train
+from candelabra.run import train
 from tests.conftest import Compose
 
 SMALL = ("epochs=1", "data.count=60")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from candelabra.building import load_task
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.order import InTurn
 from candelabra.errors import CandelabraError, nearest
 from candelabra.report.tables import print_results
-from candelabra.run import load_task
 from candelabra.trainers import make_trainer
 from candelabra.types import Labels
 

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from candelabra.building import load_task
 from candelabra.config import Plain, resolve
 from candelabra.data import transforms
 from candelabra.data.images import find_images, read_image
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw, save_masks
-from candelabra.run import load_task
 from candelabra.tasks.task import Task
 from candelabra.trainers import make_trainer
 from candelabra.types import Labels

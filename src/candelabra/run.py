@@ -6,7 +6,6 @@ import logging
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,14 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
-from candelabra import RUN, __version__
-from candelabra.balancing import GradientBalance, Hindsight
-from candelabra.checkpoints import FOLDER, find_checkpoint, read_checkpoint
+from candelabra import RUN
+from candelabra.building import build_task, rehearse
+from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.finetuning import Probe
-from candelabra.finetuning.plan import make_plan
 from candelabra.probing import Grid, cached
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
@@ -35,7 +33,7 @@ from candelabra.resuming import begun, clear, continued, find_place, history, re
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.trainers import keepers, make_trainer, training
-from candelabra.types import TARGETS, Labels
+from candelabra.types import TARGETS
 
 log = logging.getLogger(__name__)
 
@@ -106,108 +104,6 @@ def suggest_rate(config: DictConfig) -> None:
     plain = resolve(config)
     L.seed_everything(plain["seed"], verbose=False)
     find_rate(plain, build(plain["data"]))
-
-
-def build_task(plain: Plain, labels: Labels) -> Task:
-    """The task of a resolved config for data with these labels."""
-    finetune = build(plain["finetune"])
-    backbone = build(plain["backbone"])
-    if plain.get("compile"):
-        backbone.compile()
-    task: Task = build(
-        plain["task"],
-        backbone=backbone,
-        labels=labels,
-        finetune=finetune,
-        optimizer=build(plain["optimizer"]),
-        scheduler=build(plain["scheduler"]),
-    )
-    if plain.get("compile") and isinstance(task.balance, GradientBalance):
-        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
-    needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
-    kept = {key: plain[key] for key in needed}
-    kept["data"] = _located(kept["data"])
-    task.recipe = {
-        "version": __version__,
-        "torch": str(torch.__version__),
-        "config": kept,
-        "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
-    }
-    return task
-
-
-def _located(data: Plain) -> Plain:
-    """The same data, found again from any folder."""
-    found = dict(data)
-    if "root" in data:
-        found["root"] = str(Path(data["root"]).expanduser().absolute())
-    if "sets" in data:
-        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
-    return found
-
-
-def rehearse(task: Task, data: DataModule, epochs: int) -> None:
-    """Builds the optimizer, plans and runs an image of each data set: what does not fit fails before training.
-
-    Raises:
-        CandelabraError: the optimizer refuses its arguments, the strategy would never do what it is for, or a head
-            cannot work with this backbone or size.
-    """
-    groups = task.parameter_groups()
-    try:
-        task.optimizer(groups)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
-    make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
-    stages = len(task.backbone.stages)
-    still = all(task.finetune.frozen_stages(epoch, epochs, stages) == stages for epoch in range(epochs))
-    if still and isinstance(task.balance, GradientBalance | Hindsight):
-        raise CandelabraError(
-            "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
-            "each head learns for itself. Choose balance=fixed, or another finetune."
-        )
-    prepared = data.prepared("train")
-    task.eval()
-    for place in data.chosen("train", len(data.shares)):
-        _try(task, prepared[place]["image"][None])
-    task.train()
-
-
-def _try(task: Task, image: torch.Tensor) -> None:
-    try:
-        with torch.no_grad():
-            task(image)
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise CandelabraError(
-            f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
-            f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder."
-        ) from error
-
-
-def load_task(checkpoint: str | Path) -> Task:
-    """Rebuilds a trained task from a checkpoint alone, in evaluation mode; no network, no conf/, no pickle.
-
-    Args:
-        checkpoint: a `.ckpt` file, or the folder of a run (its best, else its last).
-
-    Raises:
-        CandelabraError: there is none, or it is not one of ours.
-    """
-    saved = read_checkpoint(find_checkpoint(checkpoint))
-    recipe = saved["candelabra"]
-    config = {**recipe["config"], "compile": False}
-    config["backbone"] = {**config["backbone"], "weights": "none"}
-    if "balance" in config["task"]:  # of use in training alone, where its solver is installed
-        config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
-    task = build_task(config, Labels.restore(recipe["labels"]))
-    task.recipe = recipe
-    task.load_state_dict({key: value for key, value in saved["state_dict"].items() if not key.startswith("balance.")})
-    return task.eval()
-
-
-def _constant(balance: Plain) -> Plain:
-    """The weights of a balance's validation loss."""
-    return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
 def _fit(

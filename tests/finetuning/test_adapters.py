@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from candelabra.backbones import Backbone, Torchvision, adapt
+from candelabra.building import load_task
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Adapters
-from candelabra.run import load_task, train
+from candelabra.run import train
 from tests.conftest import Compose
 from tests.finetuning.runs import task, tiny
 
