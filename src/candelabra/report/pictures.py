@@ -177,7 +177,8 @@ def curves(folder: Path) -> None:
     panels = {"loss": [name for name in names if name.endswith("/loss")]}
     for head in heads:
         panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith(("/loss", *COUNTS))]
-    panels["balance"] = [name for name in rows[0] if name.startswith("balance/") and name.count("/") == 1]
+    weights = [name for name in rows[0] if name.startswith("balance/") and name.count("/") == 1]
+    panels["balance"] = [name for name in weights if len({row[name] for row in rows if row[name]}) > 1]
     panels["cosine of gradients"] = [name for name in rows[0] if name.endswith("/cosine")]
     panels = {title: lines for title, lines in panels.items() if lines}
     figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
