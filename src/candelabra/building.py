@@ -11,7 +11,7 @@ from candelabra.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.config import Plain, build
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.plan import make_plan
+from candelabra.finetuning.plan import holds_still, make_plan
 from candelabra.tasks.task import Task
 from candelabra.types import Labels
 
@@ -57,8 +57,7 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
-    stages = len(task.backbone.stages)
-    still = all(task.finetune.frozen_stages(epoch, epochs, stages) == stages for epoch in range(epochs))
+    still = holds_still(task.finetune, epochs, len(task.backbone.stages))
     if still and isinstance(task.balance, GradientBalance | Hindsight):
         raise CandelabraError(
             "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "

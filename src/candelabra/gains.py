@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from candelabra.differences import differing
 from candelabra.errors import CandelabraError
-from candelabra.rows import LOWER, Number, Row, number
+from candelabra.rows import Number, Row, number
+from candelabra.words import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def _gain(row: Row, single: Sequence[Row]) -> Gain:
 
 
 def _relative(value: float, baseline: float, metric: str) -> float:
-    sign = -1 if metric.rpartition("/")[2] in LOWER else 1
+    sign = -1 if metric.rpartition("/")[2] in LOWER_IS_BETTER else 1
     return sign * (value - baseline) / baseline
 
 

@@ -12,7 +12,6 @@ from candelabra.folders import Run, find_runs, read_run, refuse_other_tests
 from candelabra.words import key_of
 
 MAIN = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by
-LOWER = ("nme",)  # is better
 
 
 @dataclass(frozen=True)

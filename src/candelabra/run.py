@@ -27,7 +27,7 @@ from candelabra.finetuning import Probe
 from candelabra.probing import Grid, cached
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
-from candelabra.report.tables import coverage, print_results
+from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
 from candelabra.tasks.task import Task
@@ -131,7 +131,8 @@ def _monitored(task: Task, metric: str, labelled: Mapping[str, int]) -> str:
         if not labelled[task.heads[name].target]:  # type: ignore[index]
             log.warning("no validation image has a %s: this head is not judged", name)
             continue
-        known += [f"val/{name}/{key}" for key in measured if key not in ("count", "points", "confusion")]
+        keys = [f"val/{name}/{key}" for key in measured]
+        known += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
     return metric

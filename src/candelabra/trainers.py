@@ -21,8 +21,7 @@ from candelabra.report.balances import LogBalance
 from candelabra.report.plan import ShowPlan
 from candelabra.saving import AtomicCheckpoints, Chance, Saver
 from candelabra.throughput import Throughput
-
-LOWER_IS_BETTER = ("loss", "nme")
+from candelabra.words import LOWER_IS_BETTER
 
 
 def make_trainer(node: Plain, **further: Any) -> L.Trainer:

@@ -1,6 +1,8 @@
-"""What the words on the command line are about; imports nothing heavy, for the command line reads it too."""
+"""What words of the command line, and metrics, are about; imports nothing heavy, as the command line reads it too."""
 
 from pathlib import Path
+
+LOWER_IS_BETTER = ("loss", "nme")  # metrics by the last part of their name
 
 
 def key_of(word: str) -> str:

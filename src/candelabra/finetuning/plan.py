@@ -119,3 +119,8 @@ def _peaks(
             for one in each_step:
                 one.step()
     return peaks
+
+
+def holds_still(strategy: FineTuning, epochs: int, num_stages: int) -> bool:
+    """Whether no stage of the backbone learns in any epoch."""
+    return all(strategy.frozen_stages(epoch, epochs, num_stages) == num_stages for epoch in range(epochs))

@@ -13,7 +13,7 @@ from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
-from candelabra.finetuning.plan import PATIENT
+from candelabra.finetuning.plan import PATIENT, holds_still
 from candelabra.probing.cache import Cache
 from candelabra.probing.extraction import Item, Recipe, extract, key, recipe
 from candelabra.probing.space import Space
@@ -65,9 +65,8 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
 
 def frozen(task: Task, trainer: L.Trainer) -> bool:
     """Whether no stage of the backbone learns in any epoch."""
-    count = len(task.backbone.stages)
     epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PATIENT
-    return all(task.finetune.frozen_stages(epoch, epochs, count) == count for epoch in range(epochs))
+    return holds_still(task.finetune, epochs, len(task.backbone.stages))
 
 
 class CachedFeatures(L.LightningDataModule):

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from candelabra.gains import Gain
-from candelabra.rows import LOWER, Row
+from candelabra.rows import Row
+from candelabra.words import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +72,7 @@ def dots(rows: Sequence[Row]) -> "Figure":
             if len(values) > 1:
                 axes.plot(values, [place] * len(values), "|", color="0.3", markersize=9)
         metric = next(row.main(head) for row in rows if head in row.heads).removeprefix("test/")
-        axes.set_xlabel(f"test {metric}" + (" (lower is better)" if metric.endswith(LOWER) else ""))
+        axes.set_xlabel(f"test {metric}" + (" (lower is better)" if metric.endswith(LOWER_IS_BETTER) else ""))
         axes.locator_params(axis="x", nbins=5)
         axes.grid(alpha=0.3)
     figure.suptitle("dot and bar: mean ± standard deviation; strokes: the seeds", fontsize=9)

@@ -99,7 +99,7 @@ def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[
         total: see `head_losses`.
     """
     for name, head in heads.items():
-        statistics = [buffer for buffer in head.buffers() if buffer.is_floating_point()]
+        statistics = [buffer for key, buffer in head.named_buffers() if key.endswith(("running_mean", "running_var"))]
         number = float(len(batch["rows"][name]))
         if not statistics:
             continue

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Mapping
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric, SumMetric
 
@@ -72,9 +71,3 @@ class Measures(nn.Module):
             for metric in metrics.values():
                 metric.reset()
         return numbers, tables, scores
-
-
-def joint(numbers: Mapping[str, Tensor], factors: Mapping[str, float]) -> Tensor | None:
-    """The sum of the heads' losses under constant factors; none without a labelled sample."""
-    losses = [factor * numbers[f"{name}/loss"] for name, factor in factors.items() if f"{name}/loss" in numbers]
-    return torch.stack(losses).sum() if losses else None

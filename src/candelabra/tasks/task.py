@@ -24,7 +24,7 @@ from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
 from candelabra.tasks.losses import Losses, head_losses, labelled_rows, share_statistics
-from candelabra.tasks.measures import Measures, joint
+from candelabra.tasks.measures import Measures
 from candelabra.types import Features, Sample
 
 ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
@@ -103,7 +103,7 @@ class Task(L.LightningModule, ABC):
 
     def judge(self, batch: Sample, split: str) -> tuple[Tensor, dict[str, Tensor]]:
         """The joint loss of a batch of images or of features, and each head's; updates metrics but in training."""
-        features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
+        features = self._features(batch)
         if split == "train" and isinstance(self.balance, GradientBalance):
             return self._weigh_gradients(batch, features)
         measures = None if split == "train" else cast(Measures, self.measures[split])
@@ -113,6 +113,10 @@ class Task(L.LightningModule, ABC):
             self.balanced = Balanced(losses.counts > 0, self.balance.weights(), None)
             return loss, losses.each
         return (self.balance.constant * losses.vector).sum(), losses.each
+
+    def _features(self, batch: Sample) -> Features:
+        found: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
+        return found
 
     def _losses(self, batch: Sample, features: Features, measures: Measures | None = None) -> Losses:
         rows = batch["rows"] if "rows" in batch else labelled_rows(batch, self.named_heads())
@@ -125,8 +129,7 @@ class Task(L.LightningModule, ABC):
         buffers = [*self.backbone.buffers(), *self.heads.buffers()]
         kept = [buffer.clone() for buffer in buffers]
         with self.trainer.precision_plugin.train_step_context():
-            features: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
-            losses = self._losses(batch, features)
+            losses = self._losses(batch, self._features(batch))
         balance.look_back(losses.vector, losses.counts)
         for buffer, value in zip(buffers, kept, strict=True):
             buffer.copy_(value)
@@ -196,8 +199,8 @@ class Task(L.LightningModule, ABC):
         """A head that no sample of this step had a label for stays as it is: no decay, no momentum."""
         names = list(self.heads)
         seen = torch.tensor([float(name in self.present) for name in names])
-        if self.trainer.world_size > 1:
-            seen = self.trainer.strategy.reduce(seen.to(self.device), reduce_op="sum")
+        if self._ranks > 1:
+            seen = self._sum(seen.to(self.device))
         for name, ranks in zip(names, seen.tolist(), strict=True):
             if not ranks:
                 self.heads[name].zero_grad(set_to_none=True)
@@ -274,8 +277,10 @@ class Task(L.LightningModule, ABC):
         return numbers, sum(scores.values()) / len(scores) if scores else None
 
     def joint(self, numbers: Mapping[str, Tensor]) -> Tensor | None:
-        """The sum of the heads' losses among what `values` gave, under the balance's constant factors."""
-        return joint(numbers, dict(zip(self.heads, self.balance.constant.tolist(), strict=True)))
+        """The sum of the losses in what `values` gave, under the balance's constant factors; none without a label."""
+        factors = zip(self.heads, self.balance.constant.tolist(), strict=True)
+        losses = [factor * numbers[f"{name}/loss"] for name, factor in factors if f"{name}/loss" in numbers]
+        return torch.stack(losses).sum() if losses else None
 
     @property
     def _moment(self) -> Moment:
