@@ -37,6 +37,7 @@ SERVED: dict[str, object] = {
     "labelled": 1.0,
     "split_seed": 0,
     "seed": 0,
+    "on_bad": "skip",
 }
 MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
 MASKS |= {"classes": None, "ignore": [255]}

@@ -57,8 +57,5 @@ class Arrays(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {"label": np.ones(len(self), dtype=bool)}
 
-    def verify(self) -> None:
-        """Torchvision has checked the files."""
-
-    def __getitem__(self, index: int) -> Sample:
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         return sample(as_tensor(self.pixels[index]), torch.tensor(int(self.strata[index])))

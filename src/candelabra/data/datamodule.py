@@ -1,12 +1,13 @@
 """The contract of `data`: reads samples, divides them, transforms them and serves batches."""
 
+import logging
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
@@ -16,14 +17,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data import transforms
 from candelabra.data.mixing import Share
+from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, InTurn, Order, Shuffled
 from candelabra.data.prepared import Prepared
 from candelabra.data.restricted import restrict
-from candelabra.data.samples import SPLITS, Samples, assign
+from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.splitting import assign
 from candelabra.data.thinned import check_shares, thin
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
+log = logging.getLogger(__name__)
 GRACE = 30  # seconds that a process that loads data lives on after a signal
 Collate = Callable[[Any], Any]
 
@@ -50,6 +54,8 @@ class DataModule(L.LightningDataModule, ABC):
             by target. Drawn for each target by itself; what is kept at 0.2 is kept at 0.5 too.
         split_seed: of splits and of `labelled`; runs of several seeds are judged on the same images.
         seed: of the order and of augmentation.
+        on_bad: what becomes of an image that cannot be read: skip (left out, and counted; where it is found out in
+            mid-training only, a grey image without labels stands in for it) or raise.
 
     Attributes:
         shape: (H, W) of the images served; where `uniform` is false, of the first.
@@ -59,6 +65,7 @@ class DataModule(L.LightningDataModule, ABC):
         orders: how each split is served.
         shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
         uniform: all images have one size.
+        oddities: what was odd, and what was done about it; an image that was found bad in training is not among them.
     """
 
     size: int | Sequence[int] = 224
@@ -74,6 +81,7 @@ class DataModule(L.LightningDataModule, ABC):
     labelled: float | Mapping[str, float] = 1.0
     split_seed: int = 0
     seed: int = 0
+    on_bad: Literal["skip", "raise"] = "skip"
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -81,6 +89,8 @@ class DataModule(L.LightningDataModule, ABC):
             raise CandelabraError(f"data.batch_size={self.batch_size} must be at least 1.")
         if self.split not in ("published", "random"):
             raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
+        if self.on_bad not in ("skip", "raise"):
+            raise CandelabraError(f"data.on_bad={self.on_bad} is not known; allowed are skip and raise.")
         if self.views is not None and self.views < 1:
             raise CandelabraError(f"data.views={self.views} must be at least 1, or null for a new version each epoch.")
         check_shares(self.labelled)
@@ -96,6 +106,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.shares: Sequence[Share] = ()
         self.uniform = True
         self.served = 0
+        self.oddities: Sequence[Oddity] = ()
 
     @abstractmethod
     def read(self) -> Samples:
@@ -113,8 +124,8 @@ class DataModule(L.LightningDataModule, ABC):
         """
         if self.samples is None:
             samples = restrict(self.read(), self.targets)
-            samples.verify()
-            self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published")
+            bad = self._judge(samples)
+            self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published", bad)
             counts = {split: len(part) for split, part in self.parts.items()}
             if not self.pipelines:
                 train = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
@@ -125,6 +136,21 @@ class DataModule(L.LightningDataModule, ABC):
                 self.shares = [Share("", 0, counts["train"], counts["train"])]
             self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
         return self.samples
+
+    def _judge(self, samples: Samples) -> Collection[int]:
+        """Which samples cannot be used; says which, or refuses them."""
+        bad = samples.verify()
+        found = [Oddity(samples.names[index], "unreadable", Treatment.SKIPPED, why) for index, why in bad.items()]
+        self.oddities = [*samples.oddities, *found]
+        if bad:
+            shown = "; ".join(f"{samples.names[index]}: {why}" for index, why in list(bad.items())[:3])
+            words = f"{len(bad)} of {len(samples)} images cannot be used ({shown}{'; ...' if len(bad) > 3 else ''})"
+            if len(bad) == len(samples):
+                raise CandelabraError(f"{words}; is data.root right?")
+            if self.on_bad == "raise":
+                raise CandelabraError(f"{words}; mend them, or leave them out with data.on_bad=skip.")
+            log.warning("%s: they are left out", words)
+        return bad
 
     @property
     def labels(self) -> Labels:
@@ -138,7 +164,7 @@ class DataModule(L.LightningDataModule, ABC):
         """The transformed samples of one split."""
         samples = self.open()
         views = self.views if split == "train" else None
-        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed, views)
+        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed, views, self.on_bad == "skip")
 
     def chosen(self, split: str, count: int) -> list[int]:
         """Positions of so many samples of a split, from all data sets alike and spread over each."""

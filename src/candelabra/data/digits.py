@@ -46,13 +46,10 @@ class PlacedDigits(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
 
-    def verify(self) -> None:
-        """Digits have no files."""
-
     def digest(self, index: int) -> bytes:
         return digest(*self[index].values())  # drawn anew: what draws may change
 
-    def __getitem__(self, index: int) -> Sample:
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))
         side = int(self.canvas * rng.uniform(0.4, 0.8))
         left, top = rng.integers(0, self.canvas - side + 1, 2)

@@ -1,18 +1,17 @@
 """The samples of several data sets as those of one: what each labels stays, what it lacks is not labelled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from candelabra.data.samples import SPLITS, Samples, digest
+from candelabra.data.oddities import Oddity
+from candelabra.data.samples import SPLITS, Samples, blank, digest
 from candelabra.data.transforms import Pipeline, Preparation
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, UNLABELLED, WORDS, Labels, Sample
+from candelabra.types import WORDS, Labels, Sample
 
 Parts = Mapping[str, NDArray[np.int64]]
 
@@ -32,6 +31,9 @@ class Joined(Samples):
         self.sets = sets
         self.labels = merged({name: samples.labels for name, samples in sets.items()})
         self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
+        self.oddities = [
+            each._replace(name=f"{name}/{each.name}") for name, samples in sets.items() for each in samples.oddities
+        ]
         self.ends = np.cumsum([len(samples) for samples in sets.values()])
         self.published = np.concatenate([_splits(len(sets[name]), parts[name]) for name in sets])
         self.strata = np.concatenate([_strata(samples) for samples in sets.values()])
@@ -41,9 +43,13 @@ class Joined(Samples):
         number = int(np.searchsorted(self.ends, index, side="right"))
         return list(self.sets)[number], index - int(self.ends[number]) + len(list(self.sets.values())[number])
 
-    def __getitem__(self, index: int) -> Sample:
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         name, own = self.place(index)
-        return self.sets[name][own]
+        return self.sets[name].load(own, least)
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        name, own = self.place(index)
+        return self.sets[name].inspect(own)
 
     def digest(self, index: int) -> bytes:
         name, own = self.place(index)
@@ -55,9 +61,6 @@ class Joined(Samples):
             target: np.concatenate([each.get(target, np.zeros(count, dtype=bool)) for count, each in known])
             for target in self.labels.targets
         }
-
-    def verify(self) -> None:
-        """Each set has been."""
 
 
 class BySet(Preparation):
@@ -71,7 +74,7 @@ class BySet(Preparation):
     def __init__(self, joined: Joined, pipelines: Mapping[str, Pipeline]) -> None:
         self.joined = joined
         self.pipelines = {
-            name: Pipeline([*each.steps, Blank(joined.labels, joined.sets[name].labels)], each.fixed)
+            name: Pipeline([*each.steps, Blank(joined.labels)], each.fixed, each.least)
             for name, each in pipelines.items()
         }
         self.fixed = all(each.fixed for each in pipelines.values())
@@ -84,31 +87,20 @@ class BySet(Preparation):
 
 
 class Blank:
-    """Adds targets that a set lacks, as not labelled.
+    """Adds the targets that a set lacks, as not labelled.
 
     Args:
         wanted: what every sample is to have.
-        given: what the samples of the set have.
     """
 
-    def __init__(self, wanted: Labels, given: Labels) -> None:
+    def __init__(self, wanted: Labels) -> None:
         self.wanted = wanted
-        self.missing = [target for target in wanted.targets if target not in given.targets]
 
     def __repr__(self) -> str:
-        return f"Blank({', '.join(self.missing)})"
+        return f"Blank({', '.join(self.wanted.targets)})"
 
-    def __call__(self, sample: Any) -> Any:
-        height, width = sample["image"].shape[-2:]
-        return {**sample, **{target: self._blank(target, height, width) for target in self.missing}}
-
-    def _blank(self, target: str, height: int, width: int) -> Tensor:
-        if target == "mask":
-            return torch.full((height, width), IGNORED, dtype=torch.uint8)
-        if target == "label" and not self.wanted.multilabel:
-            return torch.tensor(UNLABELLED)
-        shapes = {"label": (len(self.wanted.classes),), "box": (1, 4), "keypoints": (len(self.wanted.keypoints), 2)}
-        return torch.full(shapes[target], torch.nan)
+    def __call__(self, sample: Sample) -> Sample:
+        return blank(sample, self.wanted)
 
 
 def merged(labels: Mapping[str, Labels]) -> Labels:

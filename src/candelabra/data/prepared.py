@@ -1,13 +1,19 @@
 """Transformed samples: a function of seed, epoch and index."""
 
+import logging
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from candelabra.data.samples import Samples, digest
-from candelabra.data.transforms import Preparation
+from candelabra.data.images import Unreadable
+from candelabra.data.samples import Samples, blank, digest
+from candelabra.data.samples import sample as make_sample
+from candelabra.data.transforms import Pipeline, Preparation
 from candelabra.types import Sample
+
+log = logging.getLogger(__name__)
 
 
 class Prepared(Dataset[Sample]):
@@ -18,6 +24,7 @@ class Prepared(Dataset[Sample]):
         pipeline: what they go through.
         seed: of augmentation.
         views: see `DataModule`.
+        lenient: where a file cannot be read, give a grey image without labels.
 
     Attributes:
         versions: how many versions of each sample there are; null for endlessly many.
@@ -30,8 +37,10 @@ class Prepared(Dataset[Sample]):
         pipeline: Preparation,
         seed: int,
         views: int | None = None,
+        lenient: bool = False,
     ) -> None:
         self.samples, self.indices, self.pipeline, self.seed = samples, indices, pipeline, seed
+        self.lenient = lenient
         self.versions = 1 if pipeline.fixed else views
 
     def __len__(self) -> int:
@@ -39,10 +48,21 @@ class Prepared(Dataset[Sample]):
 
     def __getitem__(self, key: int) -> Sample:
         index = int(self.indices[key % len(self)])
-        sample = self.samples[index]
+        pipeline = self.pipeline.of(index)
+        sample = self._read(index, pipeline)
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(self._draws(key))
-            return self.pipeline.of(index)(sample)
+            return pipeline(sample)
+
+    def _read(self, index: int, pipeline: Pipeline) -> Sample:
+        try:
+            return self.samples.load(index, pipeline.least)
+        except Unreadable as error:
+            if not self.lenient:
+                raise
+            log.warning("%s A grey image without labels stands in for it.", error)
+            grey = torch.full((3, *(pipeline.least or (64, 64))), 128, dtype=torch.uint8)
+            return blank(make_sample(grey), self.samples.labels)
 
     def digest(self, key: int) -> bytes:
         """20 bytes that differ where what the pipeline gets, or draws, does."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.images import read_bytes, read_image, read_mask, size_of
+from candelabra.data.images import Unreadable, read_bytes, read_image, read_mask, size_of
 from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
@@ -49,7 +49,7 @@ class Records(Samples):
             self.label.astype(np.int64) if single and self.label is not None else np.zeros(len(self), np.int64)
         )
 
-    def __getitem__(self, index: int) -> Sample:
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         image = as_tensor(read_image(self.root / self.names[index]))
         return sample(
             image,
@@ -88,17 +88,19 @@ class Records(Samples):
             known["mask"] = np.array([bool(path) for path in self.masks])
         return known
 
-    def verify(self) -> None:
+    def verify(self) -> Mapping[int, str]:
         if not self.names:
             raise CandelabraError(f"There is no image in {self.root}; give another folder with data.root=<folder>.")
-        for index in np.linspace(0, len(self) - 1, min(len(self), VERIFIED)).astype(int):
-            path = self.root / self.names[index]
-            if self.masks and self.masks[index]:
-                image, mask = size_of(path), size_of(self.root / self.masks[index])
-                if image != mask:
-                    raise CandelabraError(
-                        f"{self.root / self.masks[index]} is {mask[0]} x {mask[1]} pixels, but its image {path.name} "
-                        f"is {image[0]} x {image[1]}; a mask has the size of its image."
-                    )
-            elif not path.is_file():
-                raise CandelabraError(f"{path} is missing, though it is listed.")
+        looked = np.linspace(0, len(self) - 1, min(len(self), VERIFIED)).astype(int)
+        return {int(index): problem for index in looked if (problem := self._problem(int(index)))}
+
+    def _problem(self, index: int) -> str | None:
+        path = self.root / self.names[index]
+        try:
+            image = size_of(path)
+            mask = size_of(self.root / self.masks[index]) if self.masks and self.masks[index] else image
+        except Unreadable as error:
+            return str(error)
+        if image != mask:
+            return f"its mask is {mask[0]} x {mask[1]} pixels, the image {image[0]} x {image[1]}"
+        return None

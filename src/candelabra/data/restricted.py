@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import TARGETS, Sample
@@ -38,18 +39,21 @@ class Restricted(Samples):
     def __init__(self, samples: Samples, targets: Sequence[str]) -> None:
         self.samples, self.hidden = samples, set(TARGETS) - set(targets)
         self.labels, self.names = samples.labels.only(targets), samples.names
-        self.published, self.strata = samples.published, samples.strata
+        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
 
-    def verify(self) -> None:
-        self.samples.verify()
+    def verify(self) -> Mapping[int, str]:
+        return self.samples.verify()
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        return self.samples.inspect(index)
 
     def digest(self, index: int) -> bytes:
         return self.samples.digest(index)
 
-    def __getitem__(self, index: int) -> Sample:
-        sample = self.samples[index]
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        sample = self.samples.load(index, least)
         shown: Sample = {key: value for key, value in sample.items() if key not in self.hidden}  # type: ignore[assignment]
         return shown

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from candelabra.errors import CandelabraError
-from candelabra.types import Labels, Sample
+from candelabra.data.oddities import Oddity
+from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
 SPLITS = ("train", "val", "test")
 
@@ -26,19 +26,33 @@ class Samples(Dataset[Sample], ABC):
         names: what identifies each sample, such as its path below the root.
         published: train, val, test or "" for each sample, as the data set's authors divided it.
         strata: (n,) int; random splits keep the shares of these numbers (the class, mostly).
+        oddities: what was odd in lists and labels, and what was done about it.
     """
 
     labels: Labels
     names: Sequence[str]
     published: NDArray[np.str_]
     strata: NDArray[np.int64]
+    oddities: Sequence[Oddity] = ()
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """The sample at its own size; see `sample` for how one is made."""
+        return self.load(index)
+
+    @abstractmethod
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        """One sample; see `sample` for how it is made.
+
+        Args:
+            index: of the sample.
+            least: (H, W) in pixels; the image may come smaller than it is, with its labels, but in no direction
+                smaller than this. Null for its own size.
+
+        Raises:
+            Unreadable: its file cannot be read.
+        """
 
     @abstractmethod
     def digest(self, index: int) -> bytes:
@@ -48,13 +62,17 @@ class Samples(Dataset[Sample], ABC):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         """For each target, which samples have it: (n,) bool, without reading an image."""
 
-    @abstractmethod
-    def verify(self) -> None:
-        """Looks for what would fail in mid-training, without decoding images.
+    def verify(self) -> Mapping[int, str]:
+        """What would fail in mid-training, as far as it can be told without decoding images.
 
-        Raises:
-            CandelabraError: a file is missing, or a mask has another size than its image.
+        Returns:
+            What is wrong with the samples that cannot be used, by index.
         """
+        return {}
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        """All that is odd in one sample, its image and mask decoded; see `oddities` for lists and labels."""
+        return ()
 
 
 def digest(*contents: Any) -> bytes:
@@ -97,62 +115,23 @@ def sample(
     return made
 
 
-def assign(samples: Samples, val: float, test: float, seed: int, published: bool) -> dict[str, NDArray[np.int64]]:
-    """Divides samples into train, val and test: as published, and what is not published at random by stratum.
-
-    Args:
-        samples: to be divided.
-        val: share of the images, where it is not published.
-        test: likewise.
-        seed: equal seeds give equal splits.
-        published: keep to the published split where there is one.
-
-    Raises:
-        CandelabraError: a split would be empty, or lack a class.
-    """
-    given = samples.published if published else np.full(len(samples), "", dtype="<U5")
-    if val + test >= 1 or min(val, test) < 0:
-        raise CandelabraError(f"data.val={val} and data.test={test} must be shares that leave something to train on.")
-    chosen = given.copy()
-    if not (given == "train").any():
-        chosen[given == ""] = "train"
-    rng = np.random.default_rng(seed)
-    for split, share in (("test", test), ("val", val)):
-        if not (given == split).any() and share > 0:
-            pool = np.flatnonzero(chosen == "train")
-            share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
-            chosen[draw(pool, samples.strata[pool], share, rng)] = split
-    parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
-    _refuse_empty(samples, parts)
-    return parts
+def blank(sample: Sample, wanted: Labels) -> Sample:
+    """Adds the targets that a sample lacks, as not labelled."""
+    size = (sample["image"].shape[-2], sample["image"].shape[-1])
+    made: dict[str, Tensor] = {
+        target: _blank(target, wanted, size) for target in wanted.targets if target not in sample
+    }
+    return {**sample, **made}  # type: ignore[typeddict-item]
 
 
-def draw(
-    pool: NDArray[np.int64], strata: NDArray[np.int64], share: float, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draws a share of the pool so that each stratum gives its share, as near as whole numbers allow."""
-    order = np.lexsort((rng.random(len(pool)), strata))
-    marks = np.floor(np.arange(len(pool) + 1) * share + rng.random())  # systematic sampling
-    drawn: NDArray[np.int64] = pool[order[np.diff(marks) > 0]]
-    return drawn
-
-
-def _refuse_empty(samples: Samples, parts: Mapping[str, NDArray[np.int64]]) -> None:
-    for split, indices in parts.items():
-        if not len(indices):
-            raise CandelabraError(
-                f"There is no image in the {split} split ({len(samples)} images in all); give more images, or other "
-                "shares with data.val and data.test."
-            )
-    if samples.labels.classes and not samples.labels.multilabel:
-        known = samples.strata >= 0
-        for index, name in enumerate(samples.labels.classes):
-            for split, indices in parts.items():
-                if not ((samples.strata[indices] == index) & known[indices]).any():
-                    raise CandelabraError(
-                        f"Class {name!r} has no image in the {split} split ({(samples.strata == index).sum()} in all); "
-                        "give it more images, drop it, or set other shares with data.val and data.test."
-                    )
+def _blank(target: str, wanted: Labels, size: tuple[int, int]) -> Any:
+    if target == "mask":
+        return tv_tensors.Mask(torch.full(size, IGNORED, dtype=torch.uint8))
+    if target == "box":
+        return tv_tensors.BoundingBoxes(torch.full((1, 4), torch.nan), format="XYXY", canvas_size=size)
+    if target == "keypoints":
+        return tv_tensors.KeyPoints(torch.full((len(wanted.keypoints), 2), torch.nan), canvas_size=size)
+    return torch.full((len(wanted.classes),), torch.nan) if wanted.multilabel else torch.tensor(UNLABELLED)
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:

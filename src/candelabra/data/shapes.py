@@ -51,13 +51,10 @@ class Scenes(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
 
-    def verify(self) -> None:
-        """Drawn scenes have no files."""
-
     def digest(self, index: int) -> bytes:
         return digest(*self[index].values())  # drawn anew: what draws may change
 
-    def __getitem__(self, index: int) -> Sample:
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))
         side = self.canvas
         image = _background(rng, side)

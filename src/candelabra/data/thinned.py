@@ -1,6 +1,6 @@
 """Samples that show only some of their labels: what a model learns where few images are labelled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import IGNORED, TARGETS, UNLABELLED, Sample
@@ -69,23 +70,26 @@ class Thinned(Samples):
     def __init__(self, samples: Samples, kept: Mapping[str, NDArray[np.bool_]]) -> None:
         self.samples, self.kept = samples, kept
         self.labels, self.names = samples.labels, samples.names
-        self.published, self.strata = samples.published, samples.strata
+        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
         known = samples.labelled()
         self.hidden = {target: known[target] & ~kept[target] for target in known}
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return self.kept
 
-    def verify(self) -> None:
-        self.samples.verify()
+    def verify(self) -> Mapping[int, str]:
+        return self.samples.verify()
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        return self.samples.inspect(index)
 
     def digest(self, index: int) -> bytes:
         hidden = self._hidden(index)
         content = self.samples.digest(index)
         return digest(content, *hidden) if hidden else content
 
-    def __getitem__(self, index: int) -> Sample:
-        sample = self.samples[index]
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        sample = self.samples.load(index, least)
         values = cast(dict[str, Any], sample)
         for target in self._hidden(index):
             values[target] = unlabelled(target, values[target])

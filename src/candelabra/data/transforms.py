@@ -61,10 +61,13 @@ class Pipeline(Preparation):
     Args:
         steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`.
         fixed: nothing is drawn, so one sample always becomes the same.
+        least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
     """
 
-    def __init__(self, steps: Sequence[Callable[[Any], Any]], fixed: bool = False) -> None:
-        self.steps, self.fixed = steps, fixed
+    def __init__(
+        self, steps: Sequence[Callable[[Any], Any]], fixed: bool = False, least: tuple[int, int] | None = None
+    ) -> None:
+        self.steps, self.fixed, self.least = steps, fixed, least
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)})"
