@@ -1,24 +1,95 @@
-"""From files to pixels."""
+"""From files to pixels: images, masks, and what their headers tell."""
 
-from collections.abc import Iterator
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from candelabra.data.endings import whole
+from candelabra.data.modes import colours, indices
+from candelabra.data.oddities import Oddity
+from candelabra.data.opening import SWAPPED, opened, orientation, shown_size, shrink
+from candelabra.data.paths import inside, shown
 from candelabra.errors import Unreadable as Unreadable
+from candelabra.types import IGNORED
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+log = logging.getLogger(__name__)
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
+TURNS: Mapping[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
+
+
+class Picture(NamedTuple):
+    """A decoded image, as it is shown.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, or (H, W) numbers of a mask.
+        size: (width, height) of the file; more than that of the pixels where they were read smaller.
+        orientation: that was applied, 1 to 8.
+        odd: what was odd about it; the names are left empty.
+    """
+
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+    orientation: int
+    odd: list[Oddity]
+
+
+class Header(NamedTuple):
+    """What the header of an image file tells.
+
+    Args:
+        size: (width, height) as it is shown.
+        orientation: that is to be applied, 1 to 8.
+        mode: Pillow's word for what a pixel is.
+        sure: nothing speaks against it that the pixels can be decoded.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    mode: str
+    sure: bool
 
 
 def find_images(folder: Path) -> Iterator[Path]:
-    """The image files below a folder, sorted, hidden ones left out."""
-    return (
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    """The image files below a folder, sorted; hidden ones are left out, and links to folders outside not followed.
+
+    Each folder is looked into once, by whatever links it is reached.
+    """
+    seen: set[str] = set()
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        if os.path.realpath(here) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(here))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _followed(here / name, folder))
+        folders.sort(
+            key=lambda name: (here / name).is_symlink()
+        )  # links last: what lies in two places has its own name
+        images = (here / name for name in files if not name.startswith("."))
+        found += [path for path in images if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return iter(sorted(found))
+
+
+def _followed(path: Path, root: Path) -> bool:
+    follow = not path.is_symlink() or inside(path, root)
+    if not follow:
+        log.warning("%s leads out of %s and is not looked into", shown(path), shown(root))
+    return follow
 
 
 def read_bytes(path: Path) -> bytes:
@@ -29,32 +100,85 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be read ({error}).") from error
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+def fingerprint(path: Path) -> bytes:
+    """20 bytes that stand for the bytes of a file, of which few are in memory at once.
+
+    Raises:
+        Unreadable: the file is missing or cannot be read.
+    """
+    try:
+        if not path.is_file():
+            raise Unreadable(f"{shown(path)} is no file.")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+
+
+def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `picture`."""
+    return picture(path, least).pixels
+
+
+def picture(path: Path, least: tuple[int, int] | None = None) -> Picture:
+    """An image file, decoded.
+
+    Args:
+        path: of the file.
+        least: (H, W) as the image is shown; it may come smaller than it is, but in no direction smaller than this.
+            One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
 
     Raises:
         Unreadable: the file is missing or is no readable image.
     """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise Unreadable(f"{path} cannot be read as an image ({error}).") from error
+    with opened(path) as image:
+        turn, odd = orientation(image)
+        size = shown_size(image)
+        shrink(image, least[::-1] if least and turn in SWAPPED else least)
+        pixels, more = colours(image)
+        pixels = np.ascontiguousarray(TURNS[turn](pixels)) if turn in TURNS else pixels
+        return Picture(pixels, size, turn, [*odd, *more])
 
 
 def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value."""
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("L", "P", "1"):
-                raise Unreadable(f"{path} has mode {image.mode}; a mask holds one number a pixel (mode L or P).")
-            return meaning[np.asarray(image, dtype=np.uint8)]
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise Unreadable(f"{path} cannot be read as a mask ({error}).") from error
+    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value, see `mask`."""
+    return classes(mask(path).pixels, meaning)
+
+
+def mask(path: Path) -> Picture:
+    """A mask file, decoded to (H, W) numbers.
+
+    Raises:
+        Unreadable: the file is missing, is no readable image, or its pixels are no numbers.
+    """
+    with opened(path) as image:
+        turn, odd = orientation(image)
+        size = shown_size(image)
+        values, more = indices(image)
+        values = np.ascontiguousarray(TURNS[turn](values)) if turn in TURNS else values
+        return Picture(values, size, turn, [*odd, *more])
+
+
+def classes(values: NDArray[np.uint8], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The class of each number of a mask; numbers beyond 255 have none."""
+    if values.dtype == np.uint8:
+        return meaning[values]
+    return np.where(values < len(meaning), meaning[np.minimum(values, len(meaning) - 1)], np.uint8(IGNORED))
+
+
+def header(path: Path) -> Header:
+    """What an image file is, by its header and its end.
+
+    Raises:
+        Unreadable: the file is missing or is no image.
+    """
+    with opened(path) as image:
+        sure = image.mode not in ("I", "F") and whole(image, path)
+        return Header(shown_size(image), orientation(image)[0], image.mode, sure)
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -63,9 +187,5 @@ def size_of(path: Path) -> tuple[int, int]:
     Raises:
         Unreadable: the file is missing or is no image.
     """
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return image.size[::-1] if turned else image.size
-    except (OSError, UnidentifiedImageError) as error:
-        raise Unreadable(f"{path} cannot be read as an image ({error}).") from error
+    with opened(path) as image:
+        return shown_size(image)

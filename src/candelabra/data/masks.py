@@ -55,6 +55,7 @@ class Masks(DataModule):
             np.array([split for split, _, _ in pairs], dtype="<U5"),
             masks=[str(mask.relative_to(root)) for mask in masks],
             meaning=meaning,
+            ignored=self.ignore,
         )
 
     def _folders(self, root: Path) -> list[tuple[str, Path, Path]]:

@@ -57,6 +57,7 @@ class Pets(DataModule):
             None,
             [f"annotations/trimaps/{name}.png" for name in names],
             meaning,
+            (3,),
         )
 
 

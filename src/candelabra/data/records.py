@@ -1,5 +1,6 @@
 """Samples that are files: one row an image, one column a target. Every file format is read into this."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.images import Unreadable, read_bytes, read_image, read_mask, size_of
+from candelabra.data.bounds import clipped, odd_box, odd_points, within
+from candelabra.data.fitting import fitted
+from candelabra.data.images import Picture, fingerprint, mask, picture
+from candelabra.data.inspection import inspected, inspected_mask
+from candelabra.data.oddities import Oddity
+from candelabra.data.paths import below
 from candelabra.data.samples import Samples, as_tensor, digest, sample
-from candelabra.errors import CandelabraError
+from candelabra.data.verifying import verify
+from candelabra.errors import CandelabraError, Unreadable
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
-VERIFIED = 20_000  # files; of a larger set, so many are looked at
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Records(Samples):
-    """A table of images and their labels, all in pixels of the original image.
+    """A table of images and their labels, all in pixels of the original image as it is shown (EXIF turns it first).
+
+    A box is cut at the border of its image, and a point outside of it counts as not labelled; so does a mask that
+    cannot be read, or has another shape than its image. Paths lead below the root, or the file is unreadable.
 
     Args:
         root: the folder that `names` and `masks` are below.
@@ -31,6 +41,7 @@ class Records(Samples):
         keypoints: (n, K, 2) float32 XY, NaN where not labelled.
         masks: path of each mask, "" where there is none.
         meaning: (256,) uint8, the class of each pixel value of a mask.
+        ignored: pixel values of a mask that have no class on purpose.
     """
 
     root: Path
@@ -42,38 +53,54 @@ class Records(Samples):
     keypoints: NDArray[np.float32] | None = None
     masks: Sequence[str] | None = None
     meaning: NDArray[np.uint8] | None = None
+    ignored: Sequence[int] = (IGNORED,)
 
     def __post_init__(self) -> None:
+        self.told: set[int] = set()
         single = self.label is not None and self.label.ndim == 1
         self.strata = (
             self.label.astype(np.int64) if single and self.label is not None else np.zeros(len(self), np.int64)
         )
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
-        image = as_tensor(read_image(self.root / self.names[index]))
+        seen = picture(below(self.root, self.names[index]), least)
+        size = np.array([seen.size], np.float32)
+        scale = (np.array([seen.pixels.shape[1::-1]], np.float32) / size)[0]
         return sample(
-            image,
+            as_tensor(seen.pixels),
             None if self.label is None else torch.from_numpy(np.asarray(self.label[index])),
-            None if self.box is None else torch.from_numpy(self.box[index]),
-            None if self.keypoints is None else torch.from_numpy(self.keypoints[index]),
-            None if self.masks is None else self._mask(index, (image.shape[-2], image.shape[-1])),
+            None if self.box is None else torch.from_numpy(clipped(self.box[[index]], size)[0] * np.tile(scale, 2)),
+            None if self.keypoints is None else torch.from_numpy(within(self.keypoints[[index]], size)[0] * scale),
+            None if self.masks is None else as_tensor(self._mask(index, seen)),
         )
 
-    def _mask(self, index: int, size: tuple[int, int]) -> torch.Tensor:
+    def _mask(self, index: int, seen: Picture) -> NDArray[np.uint8]:
         assert self.masks is not None
         assert self.meaning is not None
-        if not self.masks[index]:
-            return torch.full(size, IGNORED, dtype=torch.uint8)
-        return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
+        if self.masks[index]:
+            try:
+                return fitted(mask(below(self.root, self.masks[index])), seen, self.meaning)
+            except Unreadable as error:
+                if index not in self.told:
+                    log.warning("%s It counts as not labelled.", error)
+                    self.told.add(index)
+        return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
 
     def digest(self, index: int) -> bytes:
-        mask = self.masks[index] if self.masks is not None else None
         return digest(
-            read_bytes(self.root / self.names[index]),
+            fingerprint(below(self.root, self.names[index])),
             *(None if column is None else column[index] for column in (self.label, self.box, self.keypoints)),
-            read_bytes(self.root / mask) if mask else mask,
+            self._mask_digest(index),
             self.meaning,
         )
+
+    def _mask_digest(self, index: int) -> bytes | str | None:
+        if self.masks is None or not self.masks[index]:
+            return None
+        try:
+            return fingerprint(below(self.root, self.masks[index]))
+        except Unreadable:
+            return "unreadable"
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         known: dict[str, Any] = {}
@@ -91,16 +118,15 @@ class Records(Samples):
     def verify(self) -> Mapping[int, str]:
         if not self.names:
             raise CandelabraError(f"There is no image in {self.root}; give another folder with data.root=<folder>.")
-        looked = np.linspace(0, len(self) - 1, min(len(self), VERIFIED)).astype(int)
-        return {int(index): problem for index in looked if (problem := self._problem(int(index)))}
+        return verify(self)
 
-    def _problem(self, index: int) -> str | None:
-        path = self.root / self.names[index]
-        try:
-            image = size_of(path)
-            mask = size_of(self.root / self.masks[index]) if self.masks and self.masks[index] else image
-        except Unreadable as error:
-            return str(error)
-        if image != mask:
-            return f"its mask is {mask[0]} x {mask[1]} pixels, the image {image[0]} x {image[1]}"
-        return None
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        seen, odd = inspected(self.root, self.names[index])
+        size = np.array([seen.size if seen else (np.inf, np.inf)], np.float32)
+        if self.box is not None:
+            odd += odd_box(self.box[index], clipped(self.box[[index]], size)[0])
+        if self.keypoints is not None:
+            odd += odd_points(self.keypoints[index], within(self.keypoints[[index]], size)[0])
+        if self.masks is not None and self.masks[index] and self.meaning is not None:
+            odd += inspected_mask(self.root, self.masks[index], seen, self.meaning, self.ignored)
+        return [each._replace(name=self.names[index]) for each in odd]

@@ -45,7 +45,9 @@ class Restricted(Samples):
         return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
 
     def verify(self) -> Mapping[int, str]:
-        return self.samples.verify()
+        bad = self.samples.verify()
+        self.oddities = self.samples.oddities  # which verifying adds to
+        return bad
 
     def inspect(self, index: int) -> Sequence[Oddity]:
         return self.samples.inspect(index)

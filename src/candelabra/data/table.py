@@ -80,6 +80,7 @@ class Table(DataModule):
             self._coordinates(table, names),
             table["mask"].fillna("").astype(str).tolist() if mask else None,
             meaning,
+            self.ignore,
         )
 
     def _points(self, table: "DataFrame") -> list[str]:
