@@ -3,6 +3,7 @@
 import csv
 import glob
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from tqdm import tqdm
 from candelabra.building import load_task
 from candelabra.config import Plain, resolve
 from candelabra.data import transforms
-from candelabra.data.images import find_images, read_image
+from candelabra.data.images import find_images, picture
+from candelabra.data.opening import divisor
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw, save_masks
@@ -28,6 +30,7 @@ from candelabra.types import Labels
 
 log = logging.getLogger(__name__)
 Item = tuple[int, Tensor, tuple[int, int], str]
+LONGEST = 200  # bytes of a name, to which an ending comes
 
 
 def predict(config: DictConfig) -> None:
@@ -53,7 +56,7 @@ def predict(config: DictConfig) -> None:
     loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
     unreadable: list[tuple[Path, str]] = []
     names = _unique(paths)
-    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(_header(task, labels))
         for items in tqdm(loader, desc="predicting", unit="batch"):
@@ -64,9 +67,9 @@ def predict(config: DictConfig) -> None:
                 if "mask" in found:
                     save_masks(found["mask"], folder / "masks" / f"{names[index]}.png")
                 if index < plain["pictures"]:
-                    draw(read_image(paths[index]), found, labels).save(folder / "pictures" / f"{names[index]}.jpg")
+                    _drawn(paths[index], found, labels).save(folder / "pictures" / f"{names[index]}.jpg")
     if unreadable:
-        with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8") as file:
+        with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             csv.writer(file).writerows([("image", "problem"), *unreadable])
         log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
@@ -117,10 +120,10 @@ class Files(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         try:
-            image = as_tensor(read_image(self.paths[index]))
+            seen = picture(self.paths[index], self.pipeline.least)
         except CandelabraError as error:
             return index, torch.empty(0), (0, 0), str(error)
-        return index, self.pipeline(sample(image))["image"], (image.shape[-2], image.shape[-1]), ""
+        return index, self.pipeline(sample(as_tensor(seen.pixels)))["image"], seen.size[::-1], ""
 
 
 def _predictions(task: Task, trainer: Any, items: Sequence[Item]) -> Iterator[dict[str, Tensor]]:
@@ -139,9 +142,18 @@ def _predictions(task: Task, trainer: Any, items: Sequence[Item]) -> Iterator[di
         if "keypoints" in one:
             one["keypoints"] = one["keypoints"] * torch.tensor([x, y])
         if "mask" in one:
-            resized = Image.fromarray(one["mask"].numpy()).resize((size[1], size[0]), Image.Resampling.NEAREST)
+            scale = divisor(size[1], size[0])  # of a huge image, the mask comes as small as it can be read
+            shape = (-(-size[1] // scale), -(-size[0] // scale))
+            resized = Image.fromarray(one["mask"].numpy()).resize(shape, Image.Resampling.NEAREST)
             one["mask"] = torch.from_numpy(np.array(resized))
         yield one
+
+
+def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:
+    seen = picture(path)
+    scale = seen.pixels.shape[1] / seen.size[0]
+    placed = {name: found[name] * scale for name in ("box", "keypoints") if name in found}
+    return draw(seen.pixels, {**found, **placed}, labels)
 
 
 def _header(task: Task, labels: Labels) -> list[str]:
@@ -169,13 +181,21 @@ def _row(task: Task, found: dict[str, Tensor], labels: Labels) -> list[str]:
 
 
 def _unique(paths: Sequence[Path]) -> list[str]:
-    """A name for the outputs of each file: its own, with its folder's or a number in front where that was taken."""
+    """A name for the outputs of each file: its own, with its folder's or a number in front where that was taken.
+
+    >>> _unique([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/1.png")])
+    ['1', 'b_1', '2_1']
+    """
     taken: set[str] = set()
     names = []
     for number, path in enumerate(paths):
-        name = next(
-            n for n in (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}") if n not in taken
-        )
+        candidates = (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}")
+        name = next(name for name in map(_short, candidates) if name not in taken)
         taken.add(name)
         names.append(name)
     return names
+
+
+def _short(name: str) -> str:
+    """A name that a file system still takes when an ending comes to it."""
+    return os.fsdecode(os.fsencode(name)[:LONGEST])

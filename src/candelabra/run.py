@@ -21,6 +21,7 @@ from candelabra.building import build_task, rehearse
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
+from candelabra.data.oddities import Oddity, Treatment, summary, write_oddities
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.finetuning import Probe
@@ -170,11 +171,14 @@ def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(plain), folder / "config.yaml")
     samples = data.open()
-    with (folder / "splits.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(["name", "split"])
         for split in SPLITS:
             table.writerows((samples.names[index], split) for index in data.parts[split])
+    if data.oddities:
+        write_oddities(data.oddities, folder / "oddities.csv")
+        log.info("odd in the data: %s; see %s", summary(data.oddities), folder / "oddities.csv")
 
 
 def _finish(
@@ -206,3 +210,13 @@ def _finish(
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
         write_pictures(task, data, tables, folder)
         print_results(results, folder)
+        _tell_replaced(data, folder)
+
+
+def _tell_replaced(data: DataModule, folder: Path) -> None:
+    """Says which images were found bad in training only; nothing tells so beforehand in sets too large to verify."""
+    names = [data.open().names[index] for index in data.replaced.nonzero().flatten().tolist()]
+    if names:
+        found = [Oddity(name, "unreadable in training", Treatment.SKIPPED, "a grey image stood in") for name in names]
+        write_oddities([*data.oddities, *found], folder / "oddities.csv")
+        log.warning("%d images could not be read in training: %s", len(names), folder / "oddities.csv")

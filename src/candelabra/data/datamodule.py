@@ -66,6 +66,7 @@ class DataModule(L.LightningDataModule, ABC):
         shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
         uniform: all images have one size.
         oddities: what was odd, and what was done about it; an image that was found bad in training is not among them.
+        replaced: (n,) bool, the images that were found bad in training and stood in for, on this rank.
     """
 
     size: int | Sequence[int] = 224
@@ -107,6 +108,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.uniform = True
         self.served = 0
         self.oddities: Sequence[Oddity] = ()
+        self.replaced = torch.zeros(0, dtype=torch.bool)
 
     @abstractmethod
     def read(self) -> Samples:
@@ -134,6 +136,7 @@ class DataModule(L.LightningDataModule, ABC):
                 self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
                 self.orders["train"] = Shuffled(counts["train"], self.seed)
                 self.shares = [Share("", 0, counts["train"], counts["train"])]
+            self.replaced = torch.zeros(len(samples), dtype=torch.bool).share_memory_()
             self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
         return self.samples
 
@@ -164,7 +167,8 @@ class DataModule(L.LightningDataModule, ABC):
         """The transformed samples of one split."""
         samples = self.open()
         views = self.views if split == "train" else None
-        return Prepared(samples, self.parts[split], self.pipelines[split], self.seed, views, self.on_bad == "skip")
+        pipeline, lenient = self.pipelines[split], self.on_bad == "skip"
+        return Prepared(samples, self.parts[split], pipeline, self.seed, views, lenient, self.replaced)
 
     def chosen(self, split: str, count: int) -> list[int]:
         """Positions of so many samples of a split, from all data sets alike and spread over each."""

@@ -31,9 +31,6 @@ class Joined(Samples):
         self.sets = sets
         self.labels = merged({name: samples.labels for name, samples in sets.items()})
         self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
-        self.oddities = [
-            each._replace(name=f"{name}/{each.name}") for name, samples in sets.items() for each in samples.oddities
-        ]
         self.ends = np.cumsum([len(samples) for samples in sets.values()])
         self.published = np.concatenate([_splits(len(sets[name]), parts[name]) for name in sets])
         self.strata = np.concatenate([_strata(samples) for samples in sets.values()])

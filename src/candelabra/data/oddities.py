@@ -1,6 +1,10 @@
-"""What is odd in a data set, and what is done about it; docs/data.md lists every case."""
+"""What is odd in a data set, and what is done about it; docs/oddities.md lists every case."""
 
+import csv
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -27,3 +31,21 @@ class Oddity(NamedTuple):
     what: str
     treatment: Treatment
     detail: str = ""
+
+
+def summary(oddities: Iterable[Oddity]) -> str:
+    """How often each thing is odd, the most frequent first.
+
+    >>> summary([Oddity(name, "CMYK", Treatment.USED) for name in "ab"] + [Oddity("c", "unreadable", Treatment.SKIPPED)])
+    '2 x CMYK (used), 1 x unreadable (skipped)'
+    """
+    counts = Counter((each.what, each.treatment.value) for each in oddities)
+    return ", ".join(f"{count} x {what} ({treatment})" for (what, treatment), count in counts.most_common())
+
+
+def write_oddities(oddities: Iterable[Oddity], path: Path) -> None:
+    """A table, one row a thing that is odd; bytes of names that are no UTF-8 come as in `paths.shown`."""
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.writer(file)
+        table.writerow(Oddity._fields)
+        table.writerows(oddities)

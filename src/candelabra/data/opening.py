@@ -108,10 +108,19 @@ def _one_scan(image: JpegImageFile, file: BinaryIO) -> bool:
 def shrink(image: ImageFile.ImageFile, least: tuple[int, int] | None) -> None:
     """Has a JPEG decoded at 1/2, 1/4 or 1/8: where it stays at least (H, W) as it lies in the file, or must be."""
     width, height = image.size
-    scale = next(scale for scale in SCALES if width * height <= LARGEST * scale**2)
+    scale = divisor(width, height)
     low = (height, width) if least is None else least
     if isinstance(image, JpegImageFile) and min(low) > 0:
         image.draft(None, (min(width // scale, low[1]), min(height // scale, low[0])))
+
+
+def divisor(width: int, height: int) -> int:
+    """The least of 1, 2, 4 and 8 that brings an image to at most `LARGEST` pixels.
+
+    >>> divisor(8_000, 6_000), divisor(12_000, 9_000)
+    (1, 2)
+    """
+    return next((scale for scale in SCALES if width * height <= LARGEST * scale**2), SCALES[-1])
 
 
 def orientation(image: ImageFile.ImageFile) -> tuple[int, list[Oddity]]:

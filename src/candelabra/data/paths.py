@@ -1,6 +1,7 @@
 """Names that lists and folders give: they lead below the root, or nowhere."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from candelabra.errors import Unreadable
@@ -30,8 +31,15 @@ def inside(path: Path, root: Path) -> bool:
     >>> inside(Path("photos/../photos/1.jpg"), Path("photos")), inside(Path("photos/../1.jpg"), Path("photos"))
     (True, False)
     """
-    base, real = os.path.realpath(root), os.path.realpath(path)  # Path.resolve raises where links go in circles
+    base = _real_folder(root)
+    plain = path.name != ".." and not path.is_symlink()
+    real = f"{_real_folder(path.parent)}{os.sep}{path.name}" if plain else os.path.realpath(path)
     return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+
+
+@lru_cache(maxsize=4096)  # a data set has few folders and many files, each of which is asked about in every epoch
+def _real_folder(path: Path) -> str:
+    return os.path.realpath(path)  # Path.resolve raises where links go in circles
 
 
 def shown(path: str | Path) -> str:

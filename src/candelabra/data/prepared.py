@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from candelabra.data.images import Unreadable
@@ -25,6 +26,8 @@ class Prepared(Dataset[Sample]):
         seed: of augmentation.
         views: see `DataModule`.
         lenient: where a file cannot be read, give a grey image without labels.
+        replaced: (n,) bool, by index of the sample, in memory that workers share: where that was done; null for one
+            of its own.
 
     Attributes:
         versions: how many versions of each sample there are; null for endlessly many.
@@ -38,9 +41,11 @@ class Prepared(Dataset[Sample]):
         seed: int,
         views: int | None = None,
         lenient: bool = False,
+        replaced: Tensor | None = None,
     ) -> None:
         self.samples, self.indices, self.pipeline, self.seed = samples, indices, pipeline, seed
         self.lenient = lenient
+        self.replaced = torch.zeros(len(samples), dtype=torch.bool) if replaced is None else replaced
         self.versions = 1 if pipeline.fixed else views
 
     def __len__(self) -> int:
@@ -60,13 +65,21 @@ class Prepared(Dataset[Sample]):
         except Unreadable as error:
             if not self.lenient:
                 raise
-            log.warning("%s A grey image without labels stands in for it.", error)
+            if not self.replaced[index]:  # else another epoch or worker has said so
+                log.warning("%s A grey image without labels stands in for it.", error)
+                self.replaced[index] = True
             grey = torch.full((3, *(pipeline.least or (64, 64))), 128, dtype=torch.uint8)
             return blank(make_sample(grey), self.samples.labels)
 
     def digest(self, key: int) -> bytes:
         """20 bytes that differ where what the pipeline gets, or draws, does."""
-        content = self.samples.digest(int(self.indices[key % len(self)]))
+        index = int(self.indices[key % len(self)])
+        try:
+            content = self.samples.digest(index)
+        except Unreadable:  # what stands in for it has no labels and is always the same
+            if not self.lenient:
+                raise
+            content = digest("unreadable", self.samples.names[index])
         return content if self.pipeline.fixed else digest(content, self._draws(key))
 
     def row(self, key: int) -> int:

@@ -73,6 +73,9 @@ class Union(DataModule):
     def read(self) -> Samples:
         opened = {name: _opened(name, each) for name, each in self.sets.items()}
         joined = Joined(opened, {name: each.parts for name, each in self.sets.items()})
+        joined.oddities = [
+            odd._replace(name=f"{name}/{odd.name}") for name, each in self.sets.items() for odd in each.oddities
+        ]
         self.pipelines = {
             split: BySet(joined, {name: cast(Pipeline, each.pipelines[split]) for name, each in self.sets.items()})
             for split in SPLITS
