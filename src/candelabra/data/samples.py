@@ -107,7 +107,7 @@ def sample(
     if label is not None:
         made["label"] = label
     if box is not None:
-        made["box"] = tv_tensors.BoundingBoxes(box.float().view(1, 4), format="XYXY", canvas_size=size)
+        made["box"] = _bounding_box(box.float().view(1, 4), size)
     if keypoints is not None:
         made["keypoints"] = tv_tensors.KeyPoints(keypoints.float(), canvas_size=size)
     if mask is not None:
@@ -128,10 +128,15 @@ def _blank(target: str, wanted: Labels, size: tuple[int, int]) -> Any:
     if target == "mask":
         return tv_tensors.Mask(torch.full(size, IGNORED, dtype=torch.uint8))
     if target == "box":
-        return tv_tensors.BoundingBoxes(torch.full((1, 4), torch.nan), format="XYXY", canvas_size=size)
+        return _bounding_box(torch.full((1, 4), torch.nan), size)
     if target == "keypoints":
         return tv_tensors.KeyPoints(torch.full((len(wanted.keypoints), 2), torch.nan), canvas_size=size)
     return torch.full((len(wanted.classes),), torch.nan) if wanted.multilabel else torch.tensor(UNLABELLED)
+
+
+def _bounding_box(box: Tensor, size: tuple[int, int]) -> Any:
+    """A box that transforms do not clamp: one that has left the image would otherwise stay as a line on its edge."""
+    return tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
