@@ -62,6 +62,10 @@ class Samples(Dataset[Sample], ABC):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         """For each target, which samples have it: (n,) bool, without reading an image."""
 
+    def shown(self) -> NDArray[np.bool_]:
+        """(n, C) which classes each sample is labelled with, no image is read; none where it is not labelled."""
+        return (self.strata[:, None] == np.arange(len(self.labels.classes))) & self.labelled()["label"][:, None]
+
     def verify(self) -> Mapping[int, str]:
         """What would fail in mid-training, as far as it can be told without decoding images.
 
