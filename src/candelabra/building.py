@@ -9,9 +9,11 @@ from candelabra import __version__
 from candelabra.balancing import GradientBalance, Hindsight
 from candelabra.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.config import Plain, build
+from candelabra.data.columns import is_table
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.plan import holds_still, make_plan
+from candelabra.tasks.blending import refuse_places
 from candelabra.tasks.task import Task
 from candelabra.types import Labels
 
@@ -63,10 +65,14 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
             "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
             "each head learns for itself. Choose balance=fixed, or another finetune."
         )
+    if data.batchwise.blends:
+        refuse_places(dict(task.named_heads()))
     prepared = data.prepared("train")
     task.eval()
     for place in data.chosen("train", len(data.shares)):
-        _try(task, prepared[place]["image"][None])
+        image = prepared[place]["image"][None]
+        for size in dict.fromkeys(data.batchwise.sizes((image.shape[2], image.shape[3]))):
+            _try(task, torch.nn.functional.interpolate(image, size))
     task.train()
 
 
@@ -112,6 +118,10 @@ def _located(data: Plain) -> Plain:
     found = dict(data)
     if "root" in data:
         found["root"] = str(Path(data["root"]).expanduser().absolute())
+    for key in ("split", "groups", "sampler"):
+        word = str(data.get(key))
+        if is_table(word) and Path(word.rpartition(":")[0] or word).expanduser().is_file():
+            found[key] = str(Path(word).expanduser().absolute())
     if "sets" in data:
         found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
     return found

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from candelabra.building import load_task
 from candelabra.config import Plain, build, resolve
+from candelabra.data.batchwise import Batchwise
 from candelabra.data.datamodule import DataModule
 from candelabra.data.order import InTurn
 from candelabra.errors import CandelabraError, nearest
@@ -39,7 +40,8 @@ def evaluate(config: DictConfig) -> None:
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
     data.open()
     data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented, ...
-    data.orders["train"] = InTurn(data.runs["train"])  # ... and each of them once
+    data.orders["train"] = InTurn(data.runs["train"])  # ... and each of them once, as they are
+    data.batchwise = Batchwise(0.0, 0.0, None, data.seed)
     values = trainer.test(task, dataloaders=data.loader(plain["split"]), verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
@@ -53,7 +55,8 @@ def moved(trained: Plain, now: Plain) -> Plain:
 
     Args:
         trained: their config then.
-        now: root, batch_size and workers; of a union also sets, with the root of each by its name; null: as then.
+        now: root, batch_size, workers and split (a table of them); of a union also sets, with the root of each by its
+            name; null: as then.
 
     Raises:
         CandelabraError: the data have no such set, or have no root.
@@ -64,6 +67,8 @@ def moved(trained: Plain, now: Plain) -> Plain:
     if "root" in data and "root" not in trained:
         roots = ", ".join(f"data.sets.{name}.root" for name in sets) or "batch_size and workers"
         raise CandelabraError(f"data.root={now['root']}: the data of this training have none; allowed are {roots}.")
+    if now.get("split") is not None and "split" not in trained:
+        raise CandelabraError(f"data.split={now['split']}: the sets of a union are divided each by itself.")
     for name, change in (now["sets"] or {}).items():
         if name not in sets:
             known = nearest(str(name), sets) or "none, for it was not trained on a union"

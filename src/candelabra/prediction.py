@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -20,7 +18,7 @@ from candelabra.building import load_task
 from candelabra.config import Plain, resolve
 from candelabra.data import transforms
 from candelabra.data.images import find_images, picture
-from candelabra.data.opening import divisor
+from candelabra.data.resizing import Resize, resize_by
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw, save_masks
@@ -52,7 +50,9 @@ def predict(config: DictConfig) -> None:
     task.to(device)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    files = Files(paths, (side, side) if isinstance(side, int) else (side[0], side[1]))
+    size = (side, side) if isinstance(side, int) else (side[0], side[1])
+    resize = resize_by(trained_resize(trained["data"]), size)
+    files = Files(paths, resize)
     loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
     unreadable: list[tuple[Path, str]] = []
     names = _unique(paths)
@@ -62,7 +62,7 @@ def predict(config: DictConfig) -> None:
         for items in tqdm(loader, desc="predicting", unit="batch"):
             unreadable += [(paths[index], problem) for index, _, _, problem in items if problem]
             good = [item for item in items if not item[3]]
-            for (index, *_), found in zip(good, _predictions(task, trainer, good), strict=True):
+            for (index, *_), found in zip(good, _predictions(task, trainer, good, resize), strict=True):
                 table.writerow([str(paths[index]), *_row(task, found, labels)])
                 if "mask" in found:
                     save_masks(found["mask"], folder / "masks" / f"{names[index]}.png")
@@ -81,6 +81,14 @@ def trained_size(data: Plain) -> int | list[int]:
         return trained_size(next(iter(data["sets"].values())))
     size: int | list[int] = data["size"]
     return size
+
+
+def trained_resize(data: Plain) -> str:
+    """How images came to this size in a training; where data sets had several ways, that of the first."""
+    resize: str | None = data.get("resize", None if data["size"] is None else "stretch")  # once there was no other way
+    if resize is None:
+        return trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
+    return resize
 
 
 def sources(source: str | Sequence[str]) -> list[Path]:
@@ -109,11 +117,11 @@ class Files(Dataset[Item]):
 
     Args:
         paths: of the files.
-        size: (H, W) that the model was trained on.
+        resize: how they come to the size that the model was trained on.
     """
 
-    def __init__(self, paths: Sequence[Path], size: tuple[int, int]) -> None:
-        self.paths, self.pipeline = paths, transforms.evaluation(size)
+    def __init__(self, paths: Sequence[Path], resize: Resize) -> None:
+        self.paths, self.pipeline = paths, transforms.evaluation(resize)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -126,27 +134,15 @@ class Files(Dataset[Item]):
         return index, self.pipeline(sample(as_tensor(seen.pixels)))["image"], seen.size[::-1], ""
 
 
-def _predictions(task: Task, trainer: Any, items: Sequence[Item]) -> Iterator[dict[str, Tensor]]:
+def _predictions(task: Task, trainer: Any, items: Sequence[Item], resize: Resize) -> Iterator[dict[str, Tensor]]:
     """What the heads say of each image, in the pixels of its file."""
     if not items:
         return
     images = torch.stack([image for _, image, _, _ in items]).to(trainer.strategy.root_device)
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         found = task.predictions(images)
-    height, width = images.shape[-2:]
     for row, (_, _, size, _) in enumerate(items):
-        x, y = size[1] / width, size[0] / height
-        one = {name: value[row].cpu() for name, value in found.items()}
-        if "box" in one:
-            one["box"] = one["box"] * torch.tensor([x, y, x, y])
-        if "keypoints" in one:
-            one["keypoints"] = one["keypoints"] * torch.tensor([x, y])
-        if "mask" in one:
-            scale = divisor(size[1], size[0])  # of a huge image, the mask comes as small as it can be read
-            shape = (-(-size[1] // scale), -(-size[0] // scale))
-            resized = Image.fromarray(one["mask"].numpy()).resize(shape, Image.Resampling.NEAREST)
-            one["mask"] = torch.from_numpy(np.array(resized))
-        yield one
+        yield resize.view(size).back({name: value[row].cpu() for name, value in found.items()})
 
 
 def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:

@@ -25,6 +25,18 @@ class Features(NamedTuple):
     size: tuple[int, int]  # (H, W) of the images, in pixels
 
 
+class Blend(NamedTuple):
+    """How each image of a batch is blended with its partner, the one before it.
+
+    Args:
+        share: of the image itself, 0 to 1; by area where there is a place.
+        place: XYXY pixels of what comes from the partner, and nothing else does; null where all pixels are mixed.
+    """
+
+    share: float
+    place: tuple[int, int, int, int] | None
+
+
 class Sample(TypedDict):
     """One item of a data set; a batch adds a leading N.
 
@@ -39,6 +51,9 @@ class Sample(TypedDict):
     keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
     mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
     rows: NotRequired[dict[str, Tensor]]  # of a whole batch: for each head, (n,) which samples it has labels for
+    blend: NotRequired[Blend]  # of a whole batch in training, to be done to its images; a mask is pasted already
+    shares: NotRequired[dict[str, Any]]  # for each head, `tasks.blending.Shares`, where there is a blend
+    size: NotRequired[tuple[int, int]]  # of a whole batch in training: (H, W) that it is to be resized to
 
 
 class Rows(Sequence[Tensor]):

@@ -3,8 +3,11 @@
 import torch
 
 from candelabra.data import transforms
+from candelabra.data.resizing import Stretch
 from candelabra.data.samples import sample
-from candelabra.types import Sample
+from candelabra.types import Labels, Sample
+
+LABELS = Labels(box=True, keypoints=("left", "right", "none"), mirror=(1, 0, 2), mask_classes=("black", "white"))
 
 
 def scene() -> Sample:
@@ -26,7 +29,7 @@ def box_of(mask: torch.Tensor) -> torch.Tensor:
 
 
 def test_evaluation_stretches_all_alike() -> None:
-    made = transforms.evaluation((120, 40))(scene())
+    made = transforms.evaluation(Stretch((120, 40)))(scene())
     assert made["image"].shape == (3, 120, 40)
     assert made["box"].tolist() == [5, 40, 25, 80]
     assert made["keypoints"][:2].tolist() == [[5, 60], [24.5, 60]]
@@ -36,7 +39,7 @@ def test_evaluation_stretches_all_alike() -> None:
 
 
 def test_light_moves_image_box_points_and_mask_together() -> None:
-    pipeline = transforms.training("light", (64, 64), (1, 0, 2), flip=True)
+    pipeline = transforms.training("light", Stretch((64, 64)), LABELS, flip=True)
     for seed in range(30):
         torch.manual_seed(seed)
         made = pipeline(scene())

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import numpy as np
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data import transforms
+from candelabra.data.batchwise import Batchwise, check_sizes
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.order import Batches, InTurn, Order, Shuffled
+from candelabra.data.order import Batches, InTurn, Order
 from candelabra.data.prepared import Prepared
+from candelabra.data.resizing import Resizing, resize_by
 from candelabra.data.restricted import restrict
-from candelabra.data.samples import SPLITS, Samples
-from candelabra.data.splitting import assign
+from candelabra.data.samples import Samples
+from candelabra.data.sampling import check_sampler, training_order
+from candelabra.data.splitting import Division
 from candelabra.data.thinned import check_shares, thin
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
@@ -44,11 +47,24 @@ class DataModule(L.LightningDataModule, ABC):
         batch_size: images a step, on each device.
         workers: processes that prepare batches; null chooses by the number of processors.
         augment: transforms of training images; see `transforms.training`.
+        resize: how an image comes to `size`: stretch; letterbox (whole and in its proportions, amid grey); or crop (its
+            middle in its proportions, in training any part; labels outside are none). See `candelabra.data.resizing`.
+        erase: share of training images of which a rectangle is painted over; see `transforms.Erase`.
+        multiscale: null; or the least and the largest factor of the size, drawn for each training batch.
+        mixup, cutmix: alphas of the blending of training images, for label and mask; see `Batchwise`.
         views: augmented versions of each training image, of which each epoch takes the next; null draws a new one
             each epoch. A frozen backbone then sees each version once, see `candelabra.probing`.
         flip: a mirror image means the same.
-        split: published (where the data set has one; what it lacks is drawn) or random.
+        sampler: how often a training image comes in an epoch: shuffled (once), balanced (so that classes come equally
+            often), repeated (more often with a rare class), or by the numbers of a table (`weights.csv`, with the
+            columns name and weight). See `candelabra.data.sampling`.
+        split: published (where the data set has one; what it lacks is drawn), random, or a table `<file>.csv` with the
+            columns name (or image) and split, such as the splits.csv of another run; images it lacks are left out.
         val, test: shares of the images, where they are drawn; stratified by class.
+        groups: images of one group (person, drive) come into one split. A regular expression whose first group finds it
+            in a name, such as (.+)_[0-9]+; or a table, `persons.csv`, with the columns name and group.
+        folds, fold: divide all images, published or not, into so many folds, and test on number `fold`, from 0; `val`
+            is then a share of the others.
         targets: those of the data set to keep, such as [label, box]; null for all.
         labelled: share of the labelled training images that keep the label of a target, above 0 and up to 1; or one
             by target. Drawn for each target by itself; what is kept at 0.2 is kept at 0.5 too.
@@ -60,6 +76,7 @@ class DataModule(L.LightningDataModule, ABC):
     Attributes:
         shape: (H, W) of the images served; where `uniform` is false, of the first.
         parts: indices of the samples of each split.
+        batchwise: what is done to whole batches of training images.
         pipelines: what the samples of each split go through.
         runs: how many samples of each split each data set has, one after another.
         orders: how each split is served.
@@ -73,11 +90,20 @@ class DataModule(L.LightningDataModule, ABC):
     batch_size: int = 32
     workers: int | None = None
     augment: transforms.Augmentation = "light"
+    resize: Resizing = "stretch"
+    erase: float = 0.0
+    multiscale: Sequence[float] | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
     views: int | None = None
     flip: bool = True
+    sampler: str = "shuffled"
     split: str = "published"
     val: float = 0.15
     test: float = 0.15
+    groups: str | None = None
+    folds: int | None = None
+    fold: int = 0
     targets: Sequence[str] | None = None
     labelled: float | Mapping[str, float] = 1.0
     split_seed: int = 0
@@ -88,8 +114,11 @@ class DataModule(L.LightningDataModule, ABC):
         super().__init__()
         if self.batch_size < 1:
             raise CandelabraError(f"data.batch_size={self.batch_size} must be at least 1.")
-        if self.split not in ("published", "random"):
-            raise CandelabraError(f"data.split={self.split} is not known; allowed are published and random.")
+        self.root_folder: str | None = vars(self).get("root")
+        self.division = Division(
+            self.split, self.val, self.test, self.groups, self.folds, self.fold, self.split_seed, self.root_folder
+        )
+        check_sampler(self.sampler)
         if self.on_bad not in ("skip", "raise"):
             raise CandelabraError(f"data.on_bad={self.on_bad} is not known; allowed are skip and raise.")
         if self.views is not None and self.views < 1:
@@ -99,6 +128,9 @@ class DataModule(L.LightningDataModule, ABC):
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
         self.shape = (sides[0], sides[1])
+        self.batchwise = Batchwise(self.mixup, self.cutmix, self.multiscale, self.seed)
+        check_sizes(self.batchwise, self.shape)
+        self.pipelines_of(Labels())  # refuses words that are not known
         self.samples: Samples | None = None
         self.parts: Mapping[str, NDArray[np.int64]] = {}
         self.pipelines: dict[str, transforms.Preparation] = {}
@@ -122,23 +154,31 @@ class DataModule(L.LightningDataModule, ABC):
         """Reads, restricts, verifies, divides and thins the data set; a second call returns the same.
 
         Raises:
-            CandelabraError: see `read`, `restrict`, `Samples.verify`, `assign` and `thin`.
+            CandelabraError: see `read`, `restrict`, `Samples.verify`, `Division`, `thin` and `training_order`.
         """
         if self.samples is None:
             samples = restrict(self.read(), self.targets)
             bad = self._judge(samples)
-            self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published", bad)
-            counts = {split: len(part) for split, part in self.parts.items()}
+            self.parts = self.division.parts(samples, bad)
+            samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
             if not self.pipelines:
-                train = transforms.training(self.augment, self.shape, samples.labels.mirror, self.flip)
-                self.pipelines = {**dict.fromkeys(SPLITS, transforms.evaluation(self.shape)), "train": train}
-                self.runs = {split: [count] for split, count in counts.items()}
+                self.pipelines = self.pipelines_of(samples.labels)
+                self.runs = {split: [len(part)] for split, part in self.parts.items()}
                 self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
-                self.orders["train"] = Shuffled(counts["train"], self.seed)
-                self.shares = [Share("", 0, counts["train"], counts["train"])]
+                train = self.parts["train"]
+                order = training_order(self.sampler, samples, train, self.seed, self.root_folder)
+                self.orders["train"] = order
+                self.shares = [Share("", 0, len(train), order.total)]
             self.replaced = torch.zeros(len(samples), dtype=torch.bool).share_memory_()
-            self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
+            self.samples = samples
         return self.samples
+
+    def pipelines_of(self, labels: Labels) -> dict[str, transforms.Preparation]:
+        """What the samples of each split go through where these are the labels."""
+        made = resize_by(self.resize, self.batchwise.made(self.shape))
+        train = transforms.training(self.augment, made, labels, self.flip, self.erase)
+        judged = transforms.evaluation(resize_by(self.resize, self.shape))
+        return {"train": train, "val": judged, "test": judged}
 
     def _judge(self, samples: Samples) -> Collection[int]:
         """Which samples cannot be used; says which, or refuses them."""
@@ -211,7 +251,7 @@ class DataModule(L.LightningDataModule, ABC):
         batches = Batches(self.orders[split], self.batch_size, *ranks)
         if split == "train":
             batches.skip, self.served = self.served, 0
-        return Loader(
+        loader = Loader(
             prepared,
             batch_sampler=batches,
             num_workers=workers,
@@ -222,6 +262,9 @@ class DataModule(L.LightningDataModule, ABC):
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )
+        if split == "train" and self.batchwise:
+            loader.batchwise = self.batchwise
+        return loader
 
 
 def default_workers() -> int:
@@ -249,5 +292,10 @@ class Loader(DataLoader[Sample]):
     prepare samples of another one.
     """
 
+    batchwise: Batchwise | None = None  # what is done to its batches
+
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        yield from super().__iter__()
+        batches = cast(Batches, self.batch_sampler)
+        epoch, first = batches.epoch, batches.skip
+        for number, batch in enumerate(super().__iter__(), first):
+            yield self.batchwise(batch, epoch, number) if self.batchwise else batch

@@ -59,6 +59,16 @@ class Joined(Samples):
             for target in self.labels.targets
         }
 
+    def shown(self) -> NDArray[np.bool_]:
+        return np.concatenate(
+            [
+                samples.shown()
+                if samples.labels.classes
+                else np.zeros((len(samples), len(self.labels.classes)), dtype=bool)
+                for samples in self.sets.values()
+            ]
+        )
+
 
 class BySet(Preparation):
     """Each set's own pipeline, after which the targets that it lacks are there as not labelled.

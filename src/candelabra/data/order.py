@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 Keys = NDArray[np.int64]
+GOLDEN = (5**0.5 - 1) / 2  # its multiples leave the smallest gaps on a circle
 
 
 class Order(ABC):
@@ -27,7 +28,17 @@ class Order(ABC):
         """
 
 
-class Shuffled(Order):
+class Drawn(Order):
+    """An order of training images.
+
+    Attributes:
+        total: images in an epoch.
+    """
+
+    total: int
+
+
+class Shuffled(Drawn):
     """Each training sample once, in an order drawn for each epoch; a last short batch is left out if others are there.
 
     Args:
@@ -36,11 +47,50 @@ class Shuffled(Order):
     """
 
     def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed = count, seed
+        self.count = self.total = count
+        self.seed = seed
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         keys = epoch * self.count + permutation(self.count, self.seed + epoch)
         return whole(deal(keys, size, rank, ranks), size)
+
+
+class Weighted(Drawn):
+    """Training samples as often as is expected of each, as near as whole numbers allow; an epoch has a fixed length.
+
+    Systematic sampling: samples lie on a line, stratum by stratum, each as long as its expected number, and a comb of
+    unit spacing picks. It moves on by the golden ratio from epoch to epoch, so that a sample which is expected every
+    third epoch comes about every third. A key counts how often its sample came before, in this epoch and in earlier
+    ones, so that what comes twice is augmented in two ways.
+
+    Args:
+        expected: (n,) times that each sample is to come in an epoch, on average.
+        strata: (n,) int; of each of these numbers as many samples come as are expected, but for one more or less.
+        seed: of the order.
+    """
+
+    def __init__(self, expected: NDArray[np.float64], strata: Keys, seed: int) -> None:
+        self.seed, self.total = seed, max(1, round(float(expected.sum())))
+        rng = np.random.default_rng(seed)
+        self.line = np.lexsort((rng.random(len(expected)), strata))
+        ends = np.cumsum(expected[self.line])
+        self.marks = np.concatenate([[0.0], ends * (self.total / ends[-1])])
+        self.marks[-1] = self.total
+        self.start = float(rng.random())
+
+    def counts(self, epoch: int) -> Keys:
+        """(n,) how often each sample comes in an epoch."""
+        counts = np.empty(len(self.line), dtype=np.int64)
+        counts[self.line] = np.diff(np.floor(self.marks + (self.start + epoch * GOLDEN) % 1))
+        return counts
+
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+        count, now = len(self.line), self.counts(epoch)
+        before = sum((self.counts(earlier) for earlier in range(epoch)), np.zeros(count, dtype=np.int64))
+        samples = np.repeat(np.arange(count), now)
+        again = np.arange(self.total) - np.repeat(np.cumsum(now) - now, now)  # 0, 1, ... for each sample
+        keys = (before[samples] + again) * count + samples
+        return whole(deal(keys[permutation(self.total, self.seed + epoch)], size, rank, ranks), size)
 
 
 class InTurn(Order):

@@ -115,6 +115,11 @@ class Records(Samples):
             known["mask"] = np.array([bool(path) for path in self.masks])
         return known
 
+    def shown(self) -> NDArray[np.bool_]:
+        if self.label is not None and self.label.ndim == 2:
+            return self.label == 1
+        return super().shown()
+
     def verify(self) -> Mapping[int, str]:
         if not self.names:
             raise CandelabraError(f"There is no image in {self.root}; give another folder with data.root=<folder>.")

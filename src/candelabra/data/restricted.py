@@ -44,6 +44,9 @@ class Restricted(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
 
+    def shown(self) -> NDArray[np.bool_]:
+        return self.samples.shown()
+
     def verify(self) -> Mapping[int, str]:
         bad = self.samples.verify()
         self.oddities = self.samples.oddities  # which verifying adds to

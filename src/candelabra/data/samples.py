@@ -62,6 +62,10 @@ class Samples(Dataset[Sample], ABC):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         """For each target, which samples have it: (n,) bool, without reading an image."""
 
+    def shown(self) -> NDArray[np.bool_]:
+        """(n, C) which classes each sample is labelled with, no image is read; none where it is not labelled."""
+        return (self.strata[:, None] == np.arange(len(self.labels.classes))) & self.labelled()["label"][:, None]
+
     def verify(self) -> Mapping[int, str]:
         """What would fail in mid-training, as far as it can be told without decoding images.
 
@@ -107,7 +111,7 @@ def sample(
     if label is not None:
         made["label"] = label
     if box is not None:
-        made["box"] = tv_tensors.BoundingBoxes(box.float().view(1, 4), format="XYXY", canvas_size=size)
+        made["box"] = _bounding_box(box.float().view(1, 4), size)
     if keypoints is not None:
         made["keypoints"] = tv_tensors.KeyPoints(keypoints.float(), canvas_size=size)
     if mask is not None:
@@ -128,10 +132,15 @@ def _blank(target: str, wanted: Labels, size: tuple[int, int]) -> Any:
     if target == "mask":
         return tv_tensors.Mask(torch.full(size, IGNORED, dtype=torch.uint8))
     if target == "box":
-        return tv_tensors.BoundingBoxes(torch.full((1, 4), torch.nan), format="XYXY", canvas_size=size)
+        return _bounding_box(torch.full((1, 4), torch.nan), size)
     if target == "keypoints":
         return tv_tensors.KeyPoints(torch.full((len(wanted.keypoints), 2), torch.nan), canvas_size=size)
     return torch.full((len(wanted.classes),), torch.nan) if wanted.multilabel else torch.tensor(UNLABELLED)
+
+
+def _bounding_box(box: Tensor, size: tuple[int, int]) -> Any:
+    """A box that transforms do not clamp: one that has left the image would otherwise stay as a line on its edge."""
+    return tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:

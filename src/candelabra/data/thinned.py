@@ -77,6 +77,9 @@ class Thinned(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return self.kept
 
+    def shown(self) -> NDArray[np.bool_]:
+        return self.samples.shown() & self.kept["label"][:, None]
+
     def verify(self) -> Mapping[int, str]:
         return self.samples.verify()
 

@@ -1,8 +1,9 @@
 """Transforms that move image, box, keypoints and mask together; torchvision's, and the little it lacks."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -10,35 +11,67 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.policies import randaugment, trivialaugment
+from candelabra.data.resizing import FILLS, GREY, Resize, Size, Step, visible
 from candelabra.errors import CandelabraError
-from candelabra.types import Sample
+from candelabra.types import Labels, Sample
 
-Augmentation = Literal["none", "light"]
+Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
+LIGHT, STRONG = 0.5, 0.25  # the smallest part of an image, by area
 
 
-def training(augment: Augmentation, size: tuple[int, int], mirror: Sequence[int], flip: bool) -> "Pipeline":
-    """What a training image goes through, ending in (H, W) = `size`.
+def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, erase: float = 0.0) -> "Pipeline":
+    """What a training image goes through, ending in the size of `resize`.
+
+    What would make a label wrong or lose it is left out: no box is turned or sheared, for an upright one does not
+    stay tight; where a box or points are labelled, parts are at least half of the image.
 
     Args:
-        augment: none, or light (a random crop of at least half the image, colours, and a mirror image).
-        size: (H, W) in pixels.
-        mirror: see `Labels`.
+        augment: none; light (a part of at least half of the image, colours, and a mirror image); strong (a part of at
+            least a quarter, turned by up to 15 degrees, more colours, some grey or blurred); randaugment or
+            trivialaugment (a part as in light, then theirs).
+        resize: how images come to one size.
+        labels: what is labelled.
         flip: a mirror image of the scene means the same (not so for digits).
+        erase: share of images of which a rectangle is painted over; labels stay.
     """
+    boxed, placed = labels.box, labels.box or bool(labels.keypoints)
+    last: list[Step] = [Erase(erase)] if erase else []
     if augment == "none":
-        return evaluation(size)
-    if augment != "light":
-        raise CandelabraError(f"data.augment={augment} is not known; allowed are none and light.")
-    steps: list[Callable[[Any], Any]] = [
-        v2.RandomResizedCrop(size, scale=(0.5, 1.0), ratio=(0.8, 1.25), antialias=True),
-        v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        whole = evaluation(resize)
+        return Pipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
+    changes: dict[str, list[Step]] = {
+        "light": [v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
+        "strong": _strong(boxed),
+        "randaugment": [randaugment(boxed)],
+        "trivialaugment": [trivialaugment(boxed)],
+    }
+    if augment not in changes:
+        raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
+    least = STRONG if augment == "strong" and not placed else LIGHT
+    mirror: list[Step] = [Mirror(labels.mirror)] if flip else []
+    return Pipeline(
+        [*resize.part(least), *changes[augment], *mirror, *last], least=_enlarged(resize.size, 1 / math.sqrt(least))
+    )
+
+
+def evaluation(resize: Resize) -> "Pipeline":
+    """What an image to be judged goes through."""
+    return Pipeline(resize.whole(), fixed=True, least=resize.size)
+
+
+def _strong(boxed: bool) -> list[Step]:
+    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILLS))
+    return [
+        *([] if boxed else [Visible(), turn]),
+        v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+        v2.RandomGrayscale(0.1),
+        v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=0.1),
     ]
-    return Pipeline([*steps, Mirror(mirror)] if flip else steps)
 
 
-def evaluation(size: tuple[int, int]) -> "Pipeline":
-    """What an image to be judged goes through: stretched to (H, W) = `size`."""
-    return Pipeline([v2.Resize(size, antialias=True)], fixed=True)
+def _enlarged(size: Size, factor: float) -> Size:
+    return math.ceil(size[0] * factor), math.ceil(size[1] * factor)
 
 
 class Preparation(ABC):
@@ -64,13 +97,11 @@ class Pipeline(Preparation):
         least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
     """
 
-    def __init__(
-        self, steps: Sequence[Callable[[Any], Any]], fixed: bool = False, least: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, steps: Sequence[Step], fixed: bool = False, least: tuple[int, int] | None = None) -> None:
         self.steps, self.fixed, self.least = steps, fixed, least
 
     def __repr__(self) -> str:
-        return f"Pipeline({', '.join(repr(step) for step in self.steps)})"
+        return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
 
     def of(self, index: int) -> "Pipeline":
         return self
@@ -78,27 +109,24 @@ class Pipeline(Preparation):
     def __call__(self, sample: Sample) -> Sample:
         for step in self.steps:
             sample = step(sample)
-        height, width = sample["image"].shape[-2:]
-        if "box" in sample:
-            sample["box"] = _inside(sample["box"].as_subclass(Tensor)[0], height, width)
-        if "keypoints" in sample:
-            points = sample["keypoints"].as_subclass(Tensor)
-            outside = (points < 0).any(1) | (points[:, 0] > width) | (points[:, 1] > height)
-            sample["keypoints"] = points.masked_fill(outside[:, None], torch.nan)
-        if "mask" in sample:
-            sample["mask"] = sample["mask"].as_subclass(Tensor)
-        sample["image"] = sample["image"].as_subclass(Tensor)
-        return sample
+        seen = visible(sample)
+        unwrapped: Any = {
+            key: value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
+            for key, value in seen.items()
+        }
+        if "box" in seen:
+            unwrapped["box"] = unwrapped["box"][0]
+        return cast(Sample, unwrapped)
 
 
-def _inside(box: Tensor, height: int, width: int) -> Tensor:
-    """The part of a box inside the image; not labelled where its centre has left the image."""
-    centre = (box[:2] + box[2:]) / 2
-    if (centre < 0).any() or centre[0] > width or centre[1] > height:
-        return torch.full_like(box, torch.nan)
-    return torch.stack(
-        [box[0].clamp(0, width), box[1].clamp(0, height), box[2].clamp(0, width), box[3].clamp(0, height)]
-    )
+class Visible:
+    """Drops what has left the image, before another step would move it back into grey; see `visible`."""
+
+    def __repr__(self) -> str:
+        return "Visible()"
+
+    def __call__(self, sample: Sample) -> Sample:
+        return visible(sample)
 
 
 class Mirror:
@@ -125,3 +153,22 @@ class Mirror:
         if "keypoints" in mirrored and self.mirror:
             mirrored["keypoints"] = tv_tensors.wrap(mirrored["keypoints"][self.mirror], like=mirrored["keypoints"])
         return mirrored
+
+
+class Erase:
+    """Paints a rectangle of some images over (Zhong et al. 2017): 2 to 33 % of the area, grey.
+
+    Labels stay as they are, those of hidden points and pixels too: what is there is to be told from around it.
+
+    Args:
+        share: of images, 0 to 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share, self.erasing = share, v2.RandomErasing(p=share, value=GREY)
+
+    def __repr__(self) -> str:
+        return f"Erase({self.share})"
+
+    def __call__(self, sample: Sample) -> Sample:
+        return {**sample, "image": self.erasing(sample["image"])}

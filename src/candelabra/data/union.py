@@ -9,9 +9,13 @@ from candelabra.data.datamodule import DataModule
 from candelabra.data.joined import BySet, Joined
 from candelabra.data.mixing import Apart, Mixed, Share, in_sequence, quotas
 from candelabra.data.order import InTurn, permutation
+from candelabra.data.resizing import Resizing
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.transforms import Augmentation, Pipeline
 from candelabra.errors import CandelabraError
+
+# What a union does for all sets together, so that a set's own word for it would do nothing.
+SERVED = ("batch_size", "workers", "seed", "views", "on_bad", "multiscale", "mixup", "cutmix")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,8 +39,8 @@ class Union(DataModule):
             one, to an epoch).
         epoch: images in an epoch; null for as many as there are.
         size: of the images of all sets; null for each set's own, which `batches=mixed` needs to be equal.
-        augment: of all sets; null for each set's own.
-        views, batch_size, workers, seed, on_bad: see `DataModule`.
+        augment, resize, erase: of all sets; null for each set's own.
+        views, batch_size, workers, seed, on_bad, multiscale, mixup, cutmix: see `DataModule`.
     """
 
     sets: Mapping[str, DataModule]
@@ -46,21 +50,29 @@ class Union(DataModule):
     epoch: int | None = None
     size: int | Sequence[int] | None = None  # type: ignore[assignment]
     augment: Augmentation | None = None  # type: ignore[assignment]
+    resize: Resizing | None = None  # type: ignore[assignment]
+    erase: float | None = None  # type: ignore[assignment]
     flip: bool = field(init=False, default=True)
+    sampler: str = field(init=False, default="shuffled")
     split: str = field(init=False, default="published")
     val: float = field(init=False, default=0.0)
     test: float = field(init=False, default=0.0)
+    groups: str | None = field(init=False, default=None)
+    folds: int | None = field(init=False, default=None)
+    fold: int = field(init=False, default=0)
     targets: Sequence[str] | None = field(init=False, default=None)
     labelled: float | Mapping[str, float] = field(init=False, default=1.0)
     split_seed: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._check()
-        given: dict[str, Any] = {"size": self.size, "augment": self.augment, "on_bad": self.on_bad}
-        for_all = {key: value for key, value in given.items() if value is not None}
+        given = {key: vars(self)[key] for key in ("size", "augment", "resize", "erase", "multiscale", "on_bad")}
+        for_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         self.sets = {name: replace(each, **for_all) for name, each in self.sets.items()}
         sizes = {name: each.shape for name, each in self.sets.items()}
         self.size = next(iter(sizes.values()))
+        first = next(iter(self.sets.values()))  # what the union itself transforms nothing by, but checks
+        self.augment, self.resize, self.erase = first.augment, first.resize, first.erase
         super().__post_init__()
         self.uniform = len(set(sizes.values())) == 1
         if not self.uniform and self.batches == "mixed":
@@ -124,7 +136,12 @@ class Union(DataModule):
         for name, each in self.sets.items():
             if isinstance(each, Union):
                 raise CandelabraError(f"data.sets.{name} is a union itself; name its sets beside the others.")
-            for key in ("batch_size", "workers", "seed", "views", "on_bad"):
+            if each.sampler != "shuffled":
+                raise CandelabraError(
+                    f"data.sets.{name}.sampler={each.sampler} would do nothing, for data.mix says how often images "
+                    "of a union come; leave it out."
+                )
+            for key in SERVED:
                 if vars(each)[key] not in (vars(DataModule)[key], vars(self)[key]):
                     raise CandelabraError(
                         f"data.sets.{name}.{key}={vars(each)[key]} would do nothing, for a union serves its sets "

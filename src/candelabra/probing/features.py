@@ -41,6 +41,12 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
             "finetune=probe learns from features, which are kept for images of one size, but the data sets of this "
             "union have several; set data.size for all."
         )
+    together = bool(data.batchwise)
+    if together and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
+            "data.multiscale make new images of each batch; set them to 0, 0 and null."
+        )
     endless = data.prepared("train").versions is None
     if endless and isinstance(task.finetune, Probe):
         raise CandelabraError(
@@ -53,6 +59,12 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
         return data
     if not data.uniform:
         log.info("features are kept for images of one size; data.size=128, say, gives all sets of the union one")
+        return data
+    if together:
+        log.info(
+            "the backbone is frozen, but data.mixup, data.cutmix or data.multiscale make new images of each batch: "
+            "without them features are computed once, and training then takes seconds"
+        )
         return data
     if endless:
         log.info(

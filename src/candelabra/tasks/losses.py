@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from candelabra.data.batchwise import partners
 from candelabra.heads.head import Head
+from candelabra.tasks.blending import Shares
 from candelabra.tasks.measures import Measures
 from candelabra.types import Features, Rows, Sample, count
 
@@ -18,7 +20,7 @@ class Losses(NamedTuple):
 
     Args:
         each: () by head, the mean over labelled samples of all ranks; 0 where there is none.
-        counts: (m,) labelled samples on all ranks.
+        counts: (m,) labelled samples on all ranks; of blended ones, the sum of the shares of their labels.
     """
 
     each: dict[str, Tensor]
@@ -54,11 +56,12 @@ def head_losses(
         total: a tensor -> its sum over ranks; none for one process. A loss then has the value of all ranks, and the
             gradient of this rank's share, whose mean over ranks is the whole.
     """
+    shares: Mapping[str, Shares] = batch.get("shares", {})
     sums = {name: _sum(name, head, batch, features, rows[name], measures) for name, head in heads}
-    device = features.final.device
-    counts = torch.tensor([float(len(rows[name])) for name, _ in heads]).to(device, non_blocking=True)
+    numbers = {name: shares[name].total if name in shares else float(len(rows[name])) for name, _ in heads}
+    counts = torch.tensor(list(numbers.values())).to(features.final.device, non_blocking=True)
     if total is None:
-        return Losses({n: s / max(len(rows[n]), 1) for n, s in sums.items()}, counts)
+        return Losses({n: s / max(numbers[n], 1) for n, s in sums.items()}, counts)
     values, counts, ranks = total(
         torch.stack([torch.stack([s.detach() for s in sums.values()]), counts, torch.ones_like(counts)])
     )
@@ -71,18 +74,22 @@ def head_losses(
 
 
 def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor, measures: Measures | None) -> Tensor:
-    """The losses of one head, summed over its labelled samples."""
+    """The losses of one head, summed over its labelled samples; of blended ones, as much as each label counts."""
     number = len(rows)
+    shares: Shares | None = batch.get("shares", {}).get(name)
     if not number:  # 0 that all parameters take part in: a rank that leaves some out would keep others waiting
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
-    wanted = target(batch, head)
+    wanted, others = target(batch, head), partners(target(batch, head)) if shares else None
     if number < count(batch) or number == 1:
         if number == 1 and head.training:  # twice, as batch normalisation needs two values
             rows = rows.repeat(2)
         features = Features(Rows(features.maps, rows), features.final.index_select(0, rows), features.size)
         wanted = wanted.index_select(0, rows)
+        others = others.index_select(0, rows) if others is not None else None
     outputs = head(features)
     values = head.loss(outputs, wanted, features.size)[:number]
+    if shares is not None and others is not None:
+        values = shares.weights[0] * values + shares.weights[1] * head.loss(outputs, others, features.size)[:number]
     if measures is not None:
         measures.update(name, head, outputs, wanted, values, features.size)
     return values.sum()

@@ -23,6 +23,7 @@ from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
 from candelabra.schedules import cosine
+from candelabra.tasks.blending import changed, label_shares, refuse_places
 from candelabra.tasks.losses import Losses, head_losses, labelled_rows, share_statistics
 from candelabra.tasks.measures import Measures
 from candelabra.types import Features, Sample
@@ -148,8 +149,8 @@ class Task(L.LightningModule, ABC):
         return (for_heads * vector).sum() + gradients.surrogate(for_backbone), losses.each
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        self.batch = batch
-        return self.step(batch, "train")
+        self.batch = changed(batch)
+        return self.step(self.batch, "train")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -190,7 +191,12 @@ class Task(L.LightningModule, ABC):
         self._report("test")
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
-        rows = labelled_rows(batch, self.named_heads())  # still on the CPU, where looking costs no wait for the device
+        heads = self.named_heads()  # the batch is still on the CPU, where looking costs no wait for the device
+        if "blend" in batch:
+            refuse_places(dict(heads))
+            rows, batch["shares"] = label_shares(batch, heads)
+        else:
+            rows = labelled_rows(batch, heads)
         if self.training:
             self.present |= {name for name, which in rows.items() if len(which)}
         return {**batch, "rows": rows}
