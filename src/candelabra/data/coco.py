@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 
+from candelabra.data import faces
 from candelabra.data.cocojson import find_files, load, names_of_points, thing_of
 from candelabra.data.datamodule import DataModule
 from candelabra.data.finding import Finder
@@ -30,7 +31,8 @@ class Coco(DataModule):
         images: the folder of the images below root, or one a split; null finds them by name.
         objects: which of several objects is meant: largest, first, or single (then such an image has no label).
         classes: those to look at; null for all.
-        mirror: pairs of points that swap in a mirror image; null goes by left and right in their names.
+        mirror: pairs of points that swap in a mirror image; null goes by left and right in their names,
+            and by the usual numbering of 68 or 98 points of a face.
         normalizer: two points whose distance makes the keypoint error relative; empty for none.
     """
 
@@ -60,7 +62,8 @@ class Coco(DataModule):
             near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
             reader = _Reader(finder, categories, len(names), str(Path(file).parent), near, oddities)
             pictures += reader.pictures(document, split)
-        used = points(points_of, self.mirror, self.normalizer)
+        numbered = all(name.isdigit() for name in points_of) and set(known) == {"face"}
+        used = points(points_of, self.mirror, self.normalizer, faces.mirror(len(points_of)) if numbered else None)
         return gather(root, pictures, self.objects, list(known), self.classes, used, oddities)
 
     def _files(self, root: Path) -> Mapping[str, str]:
