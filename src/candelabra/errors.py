@@ -8,6 +8,10 @@ class CandelabraError(ValueError):
     """What the user typed or gave cannot be used; the message says what is allowed and what to do."""
 
 
+class Unreadable(CandelabraError):
+    """A file that cannot be read as what it should be."""
+
+
 class Interrupted(Exception):
     """A signal asked to stop, and what was learnt is saved; the message says how to go on."""
 

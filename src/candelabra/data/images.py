@@ -7,13 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from candelabra.errors import CandelabraError
+from candelabra.errors import Unreadable as Unreadable
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-
-
-class Unreadable(CandelabraError):
-    """A file that cannot be read as what it should be."""
 
 
 def find_images(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,43 @@
+"""Names that lists and folders give: they lead below the root, or nowhere."""
+
+import os
+from pathlib import Path
+
+from candelabra.errors import Unreadable
+
+
+def below(root: Path, name: str | Path) -> Path:
+    """The path of a file that a list names, if it lies below the root once `..` and all links are followed.
+
+    Raises:
+        Unreadable: it leads out of the root.
+
+    >>> below(Path("photos"), "cats/1.jpg").as_posix()
+    'photos/cats/1.jpg'
+    """
+    path = root / name
+    if not inside(path, root):
+        raise Unreadable(
+            f"{shown(path)} leads out of {shown(root)} (to {shown(os.path.realpath(path))}), and nothing outside of "
+            "data.root is read; give a folder that holds both, or copy the file."
+        )
+    return path
+
+
+def inside(path: Path, root: Path) -> bool:
+    """Whether a path lies below the root, or is the root, once `..` and all links are followed.
+
+    >>> inside(Path("photos/../photos/1.jpg"), Path("photos")), inside(Path("photos/../1.jpg"), Path("photos"))
+    (True, False)
+    """
+    base, real = os.path.realpath(root), os.path.realpath(path)  # Path.resolve raises where links go in circles
+    return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+
+
+def shown(path: str | Path) -> str:
+    r"""A path as text that can be written anywhere: bytes of it that are no UTF-8 come as \udc and their number.
+
+    >>> shown(os.fsdecode(b"caf\xe9.jpg"))
+    'caf\\udce9.jpg'
+    """
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
