@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from candelabra.data.colours import read_colour_mask
 from candelabra.data.images import Unreadable, read_bytes, read_image, read_mask, size_of
 from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.errors import CandelabraError
@@ -31,6 +32,7 @@ class Records(Samples):
         keypoints: (n, K, 2) float32 XY, NaN where not labelled.
         masks: path of each mask, "" where there is none.
         meaning: (256,) uint8, the class of each pixel value of a mask.
+        colours: the class of each colour, where masks are painted; then `meaning` is of no account.
     """
 
     root: Path
@@ -42,6 +44,7 @@ class Records(Samples):
     keypoints: NDArray[np.float32] | None = None
     masks: Sequence[str] | None = None
     meaning: NDArray[np.uint8] | None = None
+    colours: Mapping[tuple[int, int, int], int] | None = None
 
     def __post_init__(self) -> None:
         single = self.label is not None and self.label.ndim == 1
@@ -61,9 +64,11 @@ class Records(Samples):
 
     def _mask(self, index: int, size: tuple[int, int]) -> torch.Tensor:
         assert self.masks is not None
-        assert self.meaning is not None
         if not self.masks[index]:
             return torch.full(size, IGNORED, dtype=torch.uint8)
+        if self.colours is not None:
+            return as_tensor(read_colour_mask(self.root / self.masks[index], self.colours))
+        assert self.meaning is not None
         return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
 
     def digest(self, index: int) -> bytes:
@@ -73,6 +78,7 @@ class Records(Samples):
             *(None if column is None else column[index] for column in (self.label, self.box, self.keypoints)),
             read_bytes(self.root / mask) if mask else mask,
             self.meaning,
+            *([sorted(self.colours.items())] if self.colours is not None else []),
         )
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
