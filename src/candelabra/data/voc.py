@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 from candelabra.data.datamodule import DataModule
 from candelabra.data.folder import ALIASES, must_be_folder
 from candelabra.data.images import find_images
 from candelabra.data.lists import find_lists, split_of
-from candelabra.data.objects import Picture, Rule, Thing, gather
+from candelabra.data.objects import Picture, Rule, gather
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.repairs import parse_xml, read_text
 from candelabra.data.samples import Samples
 from candelabra.data.sides import Points
+from candelabra.data.vocxml import read_things
 from candelabra.errors import CandelabraError
 
 IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")
@@ -109,7 +108,7 @@ def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities:
         if splits and stem not in splits:
             continue
         name = str(image.relative_to(root))
-        things = _things(labels[stem], name, oddities) if stem in labels else None
+        things = read_things(labels[stem], name, oddities) if stem in labels else None
         if stem not in labels:
             oddities.append(Oddity(name, "image without a label file", Treatment.UNLABELLED))
         pictures.append(Picture(name, splits.get(stem, split), things))
@@ -128,37 +127,3 @@ def _listed(bases: Sequence[Path], stems: set[str], oddities: list[Oddity]) -> d
         else:
             found[stem] = split
     return found
-
-
-def _things(path: Path, name: str, oddities: list[Oddity]) -> list[Thing] | None:
-    """The objects of one xml file; null where it cannot be read."""
-    text = read_text(path, name, oddities)
-    if text is None:
-        return None
-    try:
-        things = [_thing(node) for node in parse_xml(text).iter("object")]
-    except ValueError as error:
-        oddities.append(Oddity(name, "malformed xml", Treatment.UNLABELLED, str(error)))
-        return None
-    if not things:
-        oddities.append(Oddity(name, "label file without an object", Treatment.UNLABELLED))
-    return things
-
-
-def _thing(node: ElementTree.Element) -> Thing:
-    """An object; pixels are counted from 1, and xmax and ymax are the last ones inside.
-
-    Raises:
-        ValueError: it has no class, or a side that is no number.
-    """
-    name = " ".join((node.findtext("name") or "").split())
-    if not name:
-        raise ValueError("an object has no name")
-    box = node.find("bndbox")
-    if box is None:
-        return Thing(name)
-    left, top, right, bottom = (float(box.findtext(side) or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
-    if left > right or top > bottom:  # which is mended later; what is first then is last
-        return Thing(name, (left, top, right - 1, bottom - 1))
-    flat = left == right or top == bottom
-    return Thing(name, (left, top, right, bottom) if flat else (max(left - 1, 0), max(top - 1, 0), right, bottom))

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from candelabra.data.finding import Finder
-from candelabra.data.folder import ALIASES
+from candelabra.data.folder import ALIASES, split_called
 from candelabra.data.images import find_images
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.repairs import read_text
@@ -158,9 +158,9 @@ def _laid_out(root: Path) -> list[tuple[str, str]]:
     """Splits and folders of images where there is no yaml: images/<split>, <split>/images, or images."""
     for pattern in ("images/*/", "*/images/"):
         there = [path.relative_to(root) for path in sorted(root.glob(pattern)) if path.is_dir()]
-        words = [next(part for part in path.parts if part != "images").rstrip("0123456789_-").lower() for path in there]
-        if there and all(word in ALIASES for word in words):
-            return [(ALIASES[word], str(path)) for word, path in zip(words, there, strict=True)]
+        splits = [split_called(next(part for part in path.parts if part != "images")) for path in there]
+        if there and all(splits):
+            return [(split, str(path)) for split, path in zip(splits, there, strict=True)]
     return [("", "images")] if (root / "images").is_dir() else [("", ".")]
 
 
