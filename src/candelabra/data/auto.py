@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 
 def _table(root: str) -> Table:
-    file, images = find_table(Path(root).expanduser()) or ("table.csv", "")
-    return Table(root=root, file=file, images=images)
+    found = find_table(Path(root).expanduser())
+    return Table(root=root, file=found.file, images=found.images, points=found.points) if found else Table(root=root)
 
 
 READERS: Mapping[str, Callable[[str], DataModule]] = {
@@ -87,9 +87,12 @@ def recognise(root: Path) -> Look:
     if found:
         fits = ", ".join(f"data={look.name} ({look.why})" for look in found)
         raise CandelabraError(f"data.root={root} may be read as {fits}; name the one that is meant.")
+    below = [(child, looks(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
+    hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
     raise CandelabraError(
         f"data.root={root} looks like no format that is known; seen: {seen(root)}. One folder a class is data=folder, a "
         "CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
         "(data.images=... data.masks=...), xml files data=voc, a json of annotations data=coco, text files in labels/ "
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
+        + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
     )

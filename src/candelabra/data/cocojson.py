@@ -31,7 +31,7 @@ def find_files(root: Path) -> dict[str, str]:
             f"data.root={root} holds no json with images and annotations; name it with data.file=<file below root>."
         )
     files = [str(path.relative_to(root)) for path in found]
-    by_split = {_split(file): file for file in files} if len(files) > 1 else {"": files[0]}
+    by_split = {split_in(file): file for file in files} if len(files) > 1 else {"": files[0]}
     if len(by_split) < len(files) or (len(files) > 1 and "" in by_split):
         raise CandelabraError(
             f"data.root={root} holds {len(files)} json files ({', '.join(files[:6])}); name those that are meant with "
@@ -51,7 +51,8 @@ def looks_like_coco(path: Path) -> bool:
     return text.lstrip("\ufeff \n\r\t\xef\xbb\xbf").startswith("{") and any(part in text for part in PARTS)
 
 
-def _split(file: str) -> str:
+def split_in(file: str) -> str:
+    """The split that the words of a path tell, the last first; "" for none."""
     words = re.split(r"[^a-z]+", file.lower())
     return next((ALIASES[word] for word in reversed(words) if word in ALIASES), "")
 

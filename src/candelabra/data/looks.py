@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from candelabra.data import cocojson, deeplabcut, maskpairs, voc, wflw, yoloset
 from candelabra.data.finding import Finder
-from candelabra.data.folder import split_called
+from candelabra.data.folder import ALIASES, split_called
 from candelabra.data.images import SUFFIXES, find_images
 from candelabra.errors import CandelabraError
 
+NO_CLASSES = ("image", "mask", "annot", "label")  # words that folders of classes do not have
 LISTED = 12  # kinds of files that an error lists
 
 
@@ -50,20 +51,54 @@ def seen(root: Path) -> str:
     return f"{listed}{', ...' if len(counts) > LISTED else ''}" or "nothing"
 
 
-def find_table(root: Path) -> tuple[str, str] | None:
-    """The one CSV or Parquet file below root whose first row names an image there, and the folder of the image."""
+class TableWords(NamedTuple):
+    """How `data=table` is to read what was found: see `Table`."""
+
+    file: str | dict[str, str]
+    images: str | dict[str, str]
+    points: int | None
+
+
+def find_table(root: Path) -> TableWords | None:
+    """The one CSV or Parquet file below root whose first row names an image there, or one for each split.
+
+    Columns that are numbers alone are taken as the x and y of points.
+    """
     files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in (".csv", ".parquet")]
     finder = Finder(root, find_images(root)) if files else None
-    found = []
+    found: list[tuple[str, str, list[str]]] = []
     for path in files:
-        stated = _first_image(path)
-        name = finder.find(stated, str(path.parent.relative_to(root))) if finder and stated else None
-        if stated and name and name.endswith(stated):
-            found.append((str(path.relative_to(root)), name[: -len(stated)].rstrip("/")))
-    return found[0] if len(found) == 1 else None
+        stated, columns = _first_row(path)
+        name = _of_table(finder, stated, path.relative_to(root)) if finder and stated else None
+        if name and set(columns[1:]) - {"split"}:
+            found.append((str(path.relative_to(root)), name[: -len(stated)].rstrip("/"), columns))
+    if not found:
+        return None
+    numbers = [column for column in found[0][2] if column.isdigit()]
+    points = len(numbers) // 2 if numbers and len(numbers) == len(found[0][2]) - 1 else None
+    if len(found) == 1:
+        return TableWords(found[0][0], found[0][1], points)
+    splits = [cocojson.split_in(file) for file, _, _ in found]
+    if "" in splits or len(set(splits)) < len(splits):
+        return None
+    by_split = dict(zip(splits, found, strict=True))
+    return TableWords(
+        {split: file for split, (file, _, _) in by_split.items()},
+        {split: images for split, (_, images, _) in by_split.items()},
+        points,
+    )
 
 
-def _first_image(path: Path) -> str | None:
+def _of_table(finder: Finder, stated: str, file: Path) -> str | None:
+    """The image that a table names: of several of its name, the one in a folder of the split that the table tells."""
+    split = cocojson.split_in(str(file))
+    folders = [file.parent, *sorted({file.parent / name for name in ALIASES if ALIASES[name] == split})]
+    names = (finder.find(stated, str(folder)) for folder in folders)
+    return next((name for name in names if name and name.endswith(stated)), None)
+
+
+def _first_row(path: Path) -> tuple[str, list[str]]:
+    """The image that the first row of a table names, "" for none, and the columns."""
     import pandas
 
     try:
@@ -72,10 +107,11 @@ def _first_image(path: Path) -> str | None:
         else:
             table = pandas.read_csv(path, nrows=1, encoding="latin-1", index_col=False)
     except (ValueError, OSError):
-        return None
+        return "", []
     if not len(table) or len(table.columns) < 2:
-        return None
-    return str(table["image" if "image" in table else table.columns[0]].iloc[0])
+        return "", []
+    columns = [str(column) for column in table.columns]
+    return str(table["image" if "image" in columns else table.columns[0]].iloc[0]), columns
 
 
 def _has(*names: str) -> Callable[[Path], str]:
@@ -126,13 +162,15 @@ def _masks(root: Path) -> str:
 
 def _table(root: Path) -> str:
     found = find_table(root)
-    return found[0] if found else ""
+    return str(found.file) if found else ""
 
 
 def _folder(root: Path) -> str:
     children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
     divided = bool(children) and all(split_called(child.name) for child in children)
     inner = [below for child in children for below in sorted(child.iterdir()) if below.is_dir()] if divided else children
+    if any(word in child.name.lower() for child in children for word in NO_CLASSES):
+        return ""
     with_images = [each for each in inner if any(path.suffix.lower() in SUFFIXES for path in each.iterdir())]
     return f"folders of images such as {with_images[0].relative_to(root)}" if len(with_images) > 1 else ""
 
