@@ -49,10 +49,10 @@ SERVED: dict[str, object] = {
     "on_bad": "skip",
 }
 MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
-MASKS |= {"classes": None, "ignore": [255]}
+MASKS |= {"classes": None, "values": None, "colours": None, "ignore": [255]}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
-TABLE |= {"splits": None, "points": None, "mirror": [], "normalizer": [], "separator": None, "mask_classes": []}
-TABLE |= {"ignore": [255]}
+TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
+TABLE |= {"columns": [], "ignore": [255]}
 PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "suited") and option.stem != "serving"]
 
 
@@ -67,7 +67,7 @@ def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
 
 def composed(option: Path, tiny: Compose, folder: Path) -> object:
     group, name = str(option.parent), option.stem
-    needed = ["data.root=x"] if name in ("folder", "masks", "table") else []
+    needed = ["data.root=x"] if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONF / option), "root") else []
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
         roots = ["data.sets.pets.root=x", "data.sets.faces.root=x"] if name == "pets_faces" else ["data.root=x"]

@@ -15,6 +15,15 @@ from candelabra.types import Labels
 ALIASES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
+def split_called(name: str) -> str:
+    """The split that a folder's name tells, numbers aside; "" for one that tells none.
+
+    >>> split_called("Training"), split_called("val2017"), split_called("cats")
+    ('train', 'val', '')
+    """
+    return ALIASES.get(name.lower().rstrip("0123456789_-"), "")
+
+
 @dataclass(kw_only=True, eq=False)
 class Folder(DataModule):
     """`root/<class>/*.jpg`, or `root/<train|val|test>/<class>/*.jpg`; the class is the name of the folder.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.colours import painted
 from candelabra.data.endings import whole
 from candelabra.data.modes import colours, indices
 from candelabra.data.oddities import Oddity
@@ -149,8 +150,8 @@ def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return classes(mask(path).pixels, meaning)
 
 
-def mask(path: Path) -> Picture:
-    """A mask file, decoded to (H, W) numbers.
+def mask(path: Path, colours: Mapping[tuple[int, int, int], int] | None = None) -> Picture:
+    """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
 
     Raises:
         Unreadable: the file is missing, is no readable image, or its pixels are no numbers.
@@ -158,7 +159,7 @@ def mask(path: Path) -> Picture:
     with opened(path) as image:
         turn, odd = orientation(image)
         size = shown_size(image)
-        values, more = indices(image)
+        values, more = indices(image) if colours is None else (painted(image, colours), [])
         values = np.ascontiguousarray(TURNS[turn](values)) if turn in TURNS else values
         return Picture(values, size, turn, [*odd, *more])
 

@@ -1,6 +1,6 @@
 """All that is odd in one sample whose image and mask are files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,12 @@ def _reduced(seen: Picture) -> Odd:
 
 
 def inspected_mask(
-    root: Path, name: str, seen: Picture | None, meaning: NDArray[np.uint8], ignored: Collection[int]
+    root: Path,
+    name: str,
+    seen: Picture | None,
+    meaning: NDArray[np.uint8],
+    ignored: Collection[int],
+    colours: Mapping[tuple[int, int, int], int] | None,
 ) -> Odd:
     """What is odd about a mask.
 
@@ -72,9 +77,10 @@ def inspected_mask(
         seen: its image, null where that cannot be read.
         meaning: see `Records`.
         ignored: numbers that are to be ignored.
+        colours: see `Records`.
     """
     try:
-        found = mask(below(root, name))
+        found = mask(below(root, name), colours)
     except Unreadable as error:
         return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
     odd = misfit(found.size, seen.size, seen.orientation) if seen else None

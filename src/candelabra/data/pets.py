@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.datamodule import DataModule
-from candelabra.data.download import fetch
+from candelabra.data.download import opened
 from candelabra.data.folder import must_be_folder
+from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.records import Records
+from candelabra.data.repairs import mend_boxes, read_text
 from candelabra.data.samples import Samples
+from candelabra.data.vocxml import read_things
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels
 
@@ -34,7 +36,9 @@ class Pets(DataModule):
 
     def read(self) -> Samples:
         if self.download and not (Path(self.root) / FOLDER / "annotations").is_dir():
-            fetch("OxfordIIITPet", self.root)
+            from torchvision.datasets import OxfordIIITPet
+
+            opened(OxfordIIITPet, self.root, download=True)
         root = must_be_folder(self.root)
         root = root / FOLDER if (root / FOLDER).is_dir() else root
         rows = [row for split in ("trainval", "test") for row in _rows(root, split)]
@@ -43,9 +47,15 @@ class Pets(DataModule):
         index = {number: i for i, (number, _) in enumerate(breeds)}
         meaning = np.full(256, IGNORED, np.uint8)
         meaning[[1, 2]] = 1, 0
-        return Records(
+        oddities: list[Oddity] = []
+        paths = [f"images/{name}.jpg" for name in names]
+        heads = [
+            _head(root / "annotations" / "xmls" / f"{name}.xml", path, oddities)
+            for name, path in zip(names, paths, strict=True)
+        ]
+        records = Records(
             root,
-            [f"images/{name}.jpg" for name in names],
+            paths,
             Labels(
                 classes=tuple(breed.replace("_", " ") for _, breed in breeds),
                 box=True,
@@ -53,12 +63,14 @@ class Pets(DataModule):
             ),
             np.array(["test" if split == "test" else "train" for _, _, split in rows]),
             np.array([index[number] for _, number, _ in rows], np.int64),
-            np.stack([_head(root / "annotations" / "xmls" / f"{name}.xml") for name in names]),
+            mend_boxes(np.stack(heads), paths, oddities),
             None,
             [f"annotations/trimaps/{name}.png" for name in names],
             meaning,
             (3,),
         )
+        records.oddities = oddities
+        return records
 
 
 def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:
@@ -68,15 +80,19 @@ def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:
             f"{path} is missing; data=pets needs a folder with {FOLDER}/annotations and images (data.root=...), or "
             "data.download=true to fetch it."
         )
-    lines = [line.split() for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return [(line[0], int(line[1]), split) for line in lines]
+    lines = [line.split() for line in (read_text(path, path.name, []) or "").split("\n") if line.strip()]
+    try:
+        return [(line[0], int(line[1]), split) for line in lines if not line[0].startswith("#")]
+    except (ValueError, IndexError) as error:
+        raise CandelabraError(f"{path} should have a name and a class number a line ({error}).") from error
 
 
-def _head(path: Path) -> NDArray[np.float32]:
-    """XYXY of the one head in a VOC file; VOC counts pixels from 1."""
-    if path.is_file():
-        boxes = ElementTree.parse(path).findall("object/bndbox")
-        if len(boxes) == 1:
-            corners = [float(boxes[0].findtext(side, "nan")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            return np.array(corners, np.float32) - np.array([1, 1, 0, 0], np.float32)
-    return np.full(4, np.nan, np.float32)
+def _head(path: Path, name: str, oddities: list[Oddity]) -> NDArray[np.float32]:
+    """XYXY of the one head in a VOC file."""
+    nowhere = np.full(4, np.nan, np.float32)
+    things = read_things(path, name, oddities) if path.is_file() else None
+    if things is None or len(things) != 1 or things[0].box is None:
+        if things is not None and len(things) > 1:
+            oddities.append(Oddity(name, "several objects", Treatment.UNLABELLED, f"{len(things)} heads"))
+        return nowhere
+    return np.array(things[0].box, np.float32)

@@ -42,6 +42,7 @@ class Records(Samples):
         masks: path of each mask, "" where there is none.
         meaning: (256,) uint8, the class of each pixel value of a mask.
         ignored: pixel values of a mask that have no class on purpose.
+        colours: the class of each colour, where masks are painted; its pixel values are then classes.
     """
 
     root: Path
@@ -54,6 +55,7 @@ class Records(Samples):
     masks: Sequence[str] | None = None
     meaning: NDArray[np.uint8] | None = None
     ignored: Sequence[int] = (IGNORED,)
+    colours: Mapping[tuple[int, int, int], int] | None = None
 
     def __post_init__(self) -> None:
         self.told: set[int] = set()
@@ -79,7 +81,7 @@ class Records(Samples):
         assert self.meaning is not None
         if self.masks[index]:
             try:
-                return fitted(mask(below(self.root, self.masks[index])), seen, self.meaning)
+                return fitted(mask(below(self.root, self.masks[index]), self.colours), seen, self.meaning)
             except Unreadable as error:
                 if index not in self.told:
                     log.warning("%s It counts as not labelled.", error)
@@ -92,6 +94,7 @@ class Records(Samples):
             *(None if column is None else column[index] for column in (self.label, self.box, self.keypoints)),
             self._mask_digest(index),
             self.meaning,
+            *([sorted(self.colours.items())] if self.colours is not None else []),
         )
 
     def _mask_digest(self, index: int) -> bytes | str | None:
@@ -133,5 +136,5 @@ class Records(Samples):
         if self.keypoints is not None:
             odd += odd_points(self.keypoints[index], within(self.keypoints[[index]], size)[0])
         if self.masks is not None and self.masks[index] and self.meaning is not None:
-            odd += inspected_mask(self.root, self.masks[index], seen, self.meaning, self.ignored)
+            odd += inspected_mask(self.root, self.masks[index], seen, self.meaning, self.ignored, self.colours)
         return [each._replace(name=self.names[index]) for each in odd]

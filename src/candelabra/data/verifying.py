@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,9 @@ def _masks(records: "Records", images: dict[int, Header]) -> list[Oddity]:
     if not given or records.masks is None:
         return []
     masks = list(records.masks)
-    heads = _headers(records.root, [masks[index] for index in given], "masks", mask)
-    _refuse_colours(records.root, [masks[i] for i, head in zip(given, heads, strict=True) if _coloured(head)])
+    heads = _headers(records.root, [masks[index] for index in given], "masks", partial(mask, colours=records.colours))
+    if records.colours is None:
+        _refuse_colours(records.root, [masks[i] for i, head in zip(given, heads, strict=True) if _coloured(head)])
     odd = []
     for index, head in zip(given, heads, strict=True):
         if isinstance(head, Unreadable):
