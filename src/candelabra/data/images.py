@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from candelabra.data.jpeg import read_jpeg
 from candelabra.errors import CandelabraError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -37,12 +38,19 @@ def read_bytes(path: Path) -> bytes:
         raise Unreadable(f"{path} cannot be read ({error}).") from error
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+
+    Args:
+        path: of the file.
+        least: see `Samples.load`.
 
     Raises:
         Unreadable: the file is missing or is no readable image.
     """
+    pixels = read_jpeg(read_bytes(path), least)
+    if pixels is not None:
+        return pixels
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

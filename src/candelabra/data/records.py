@@ -50,13 +50,19 @@ class Records(Samples):
         )
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
-        image = as_tensor(read_image(self.root / self.names[index]))
+        path = self.root / self.names[index]
+        pixels = read_image(path, least)
+        # Pillow's own memory cannot be written to; what was decoded for us alone needs no copy.
+        image = torch.from_numpy(pixels).permute(2, 0, 1) if pixels.flags.writeable else as_tensor(pixels)
+        height, width = image.shape[-2:]
+        placed = self.box is not None or self.keypoints is not None
+        scale = _scale((height, width), path) if placed and least is not None else None
         return sample(
             image,
             None if self.label is None else torch.from_numpy(np.asarray(self.label[index])),
-            None if self.box is None else torch.from_numpy(self.box[index]),
-            None if self.keypoints is None else torch.from_numpy(self.keypoints[index]),
-            None if self.masks is None else self._mask(index, (image.shape[-2], image.shape[-1])),
+            None if self.box is None else _scaled(self.box[index].reshape(2, 2), scale),
+            None if self.keypoints is None else _scaled(self.keypoints[index], scale),
+            None if self.masks is None else self._mask(index, (height, width)),
         )
 
     def _mask(self, index: int, size: tuple[int, int]) -> torch.Tensor:
@@ -64,7 +70,7 @@ class Records(Samples):
         assert self.meaning is not None
         if not self.masks[index]:
             return torch.full(size, IGNORED, dtype=torch.uint8)
-        return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
+        return as_tensor(nearest(read_mask(self.root / self.masks[index], self.meaning), size))
 
     def digest(self, index: int) -> bytes:
         mask = self.masks[index] if self.masks is not None else None
@@ -104,3 +110,25 @@ class Records(Samples):
         if image != mask:
             return f"its mask is {mask[0]} x {mask[1]} pixels, the image {image[0]} x {image[1]}"
         return None
+
+
+def nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A mask at another (H, W): for the middle of each new pixel the old one that it falls into.
+
+    >>> nearest(np.arange(16, dtype=np.uint8).reshape(4, 4), (2, 2)).tolist()
+    [[5, 7], [13, 15]]
+    """
+    if mask.shape == size:
+        return mask
+    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask.shape, size, strict=True))
+    return mask[rows[:, None], columns]
+
+
+def _scale(size: tuple[int, int], path: Path) -> NDArray[np.float32] | None:
+    """(x, y) factors from pixels of the file to those of an image read at (H, W) = `size`; null where they are one."""
+    width, height = size_of(path)
+    return None if (height, width) == size else np.array([size[1] / width, size[0] / height], np.float32)
+
+
+def _scaled(points: NDArray[np.float32], scale: NDArray[np.float32] | None) -> torch.Tensor:
+    return torch.from_numpy(points if scale is None else points * scale)

@@ -1,5 +1,6 @@
 """Transforms that move image, box, keypoints and mask together; torchvision's, and the little it lacks."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -7,12 +8,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.colour import Jitter
+from candelabra.data.cropping import RandomCrop, Stretch
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
+SMALLEST = 0.5  # share of the image that a crop of `light` keeps at least
 Augmentation = Literal["none", "light"]
 
 
@@ -30,15 +33,24 @@ def training(augment: Augmentation, size: tuple[int, int], mirror: Sequence[int]
     if augment != "light":
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none and light.")
     steps: list[Callable[[Any], Any]] = [
-        v2.RandomResizedCrop(size, scale=(0.5, 1.0), ratio=(0.8, 1.25), antialias=True),
-        v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        RandomCrop(size, scale=(SMALLEST, 1.0), ratio=(0.8, 1.25)),
+        Jitter(brightness=0.2, contrast=0.2, saturation=0.2),
     ]
-    return Pipeline([*steps, Mirror(mirror)] if flip else steps)
+    return Pipeline([*steps, Mirror(mirror)] if flip else steps, least=enough(size, SMALLEST))
 
 
 def evaluation(size: tuple[int, int]) -> "Pipeline":
     """What an image to be judged goes through: stretched to (H, W) = `size`."""
-    return Pipeline([v2.Resize(size, antialias=True)], fixed=True)
+    return Pipeline([Stretch(size)], fixed=True, least=size)
+
+
+def enough(size: tuple[int, int], share: float) -> tuple[int, int]:
+    """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
+
+    >>> enough((224, 224), 0.5)
+    (317, 317)
+    """
+    return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
 
 
 class Preparation(ABC):
@@ -70,7 +82,7 @@ class Pipeline(Preparation):
         self.steps, self.fixed, self.least = steps, fixed, least
 
     def __repr__(self) -> str:
-        return f"Pipeline({', '.join(repr(step) for step in self.steps)})"
+        return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
 
     def of(self, index: int) -> "Pipeline":
         return self
