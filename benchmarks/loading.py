@@ -1,5 +1,6 @@
 """Images a second from JPEG files to augmented, normalised 224 px batches, on one core in one process: ours against
-torchvision and PIL as PyTorch's examples use them, from the files and from the cache."""
+torchvision and PIL as PyTorch's examples use them, from the files and from the cache.
+"""
 
 import statistics
 import tempfile

@@ -12,7 +12,7 @@ GREY = torch.tensor([0.299, 0.587, 0.114])  # what red, green and blue add to ho
 class Jitter:
     """Brightness, contrast and saturation times factors drawn from [1 - x, 1 + x].
 
-    As torchvision's ColorJitter, but always in this order, and what leaves the range on the way is cut at the end alone:
+    As torchvision's ColorJitter, but always in this order, and what leaves the range on the way is cut off at the end:
     all three are then one linear map of a pixel, three to four times faster.
 
     Args:

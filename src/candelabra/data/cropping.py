@@ -15,7 +15,7 @@ TRIES = 10
 class RandomCrop:
     """A random part of the image, stretched to one size (Szegedy et al. 2015), with all that is labelled in it.
 
-    Draws what torchvision's RandomResizedCrop draws, and gives its pixels; boxes and points are not cut off at the edge.
+    Draws what torchvision's RandomResizedCrop draws, and gives its pixels; boxes are not cut off at the edge.
 
     Args:
         size: (H, W) of the result, in pixels.
@@ -24,7 +24,10 @@ class RandomCrop:
     """
 
     def __init__(
-        self, size: tuple[int, int], scale: tuple[float, float] = (0.08, 1.0), ratio: tuple[float, float] = (3 / 4, 4 / 3)
+        self,
+        size: tuple[int, int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
         self.size, self.scale, self.ratio = size, scale, ratio
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data import transforms
+from candelabra.data.kept import Cached, keep
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, InTurn, Order, Shuffled
@@ -56,6 +57,9 @@ class DataModule(L.LightningDataModule, ABC):
         seed: of the order and of augmentation.
         on_bad: what becomes of an image that cannot be read: skip (left out, and counted; where it is found out in
             mid-training only, a grey image without labels stands in for it) or raise.
+        cache: where images are kept at the size that they are used at: none, ram (shared by all processes of the run)
+            or disk (by all runs); see `Kept`.
+        cache_gigabytes: (10^9 bytes each) that images of all data sets may take there.
 
     Attributes:
         shape: (H, W) of the images served; where `uniform` is false, of the first.
@@ -82,6 +86,8 @@ class DataModule(L.LightningDataModule, ABC):
     split_seed: int = 0
     seed: int = 0
     on_bad: Literal["skip", "raise"] = "skip"
+    cache: Cached = "none"
+    cache_gigabytes: float = 10.0
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -123,7 +129,7 @@ class DataModule(L.LightningDataModule, ABC):
             CandelabraError: see `read`, `restrict`, `Samples.verify`, `assign` and `thin`.
         """
         if self.samples is None:
-            samples = restrict(self.read(), self.targets)
+            samples = restrict(keep(self.read(), self.cache, self.cache_gigabytes), self.targets)
             bad = self._judge(samples)
             self.parts = assign(samples, self.val, self.test, self.split_seed, self.split == "published", bad)
             counts = {split: len(part) for split, part in self.parts.items()}

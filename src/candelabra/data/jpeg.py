@@ -51,7 +51,9 @@ def scale_for(size: tuple[int, int], least: tuple[int, int] | None) -> int:
     """
     if least is None:
         return 1
-    fitting = (scale for scale in SCALES if all(-(-side // scale) >= low for side, low in zip(size, least, strict=True)))
+    fitting = (
+        scale for scale in SCALES if all(-(-side // scale) >= low for side, low in zip(size, least, strict=True))
+    )
     return next(fitting, 1)
 
 

@@ -120,7 +120,9 @@ def nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     """
     if mask.shape == size:
         return mask
-    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask.shape, size, strict=True))
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask.shape, size, strict=True)
+    )
     return mask[rows[:, None], columns]
 
 

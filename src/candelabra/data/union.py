@@ -36,7 +36,7 @@ class Union(DataModule):
         epoch: images in an epoch; null for as many as there are.
         size: of the images of all sets; null for each set's own, which `batches=mixed` needs to be equal.
         augment: of all sets; null for each set's own.
-        views, batch_size, workers, seed, on_bad: see `DataModule`.
+        views, batch_size, workers, seed, on_bad, cache, cache_gigabytes: see `DataModule`.
     """
 
     sets: Mapping[str, DataModule]
@@ -56,11 +56,14 @@ class Union(DataModule):
 
     def __post_init__(self) -> None:
         self._check()
-        given: dict[str, Any] = {"size": self.size, "augment": self.augment, "on_bad": self.on_bad}
+        given: dict[str, Any] = {
+            key: vars(self)[key] for key in ("size", "augment", "on_bad", "cache", "cache_gigabytes")
+        }
         for_all = {key: value for key, value in given.items() if value is not None}
         self.sets = {name: replace(each, **for_all) for name, each in self.sets.items()}
         sizes = {name: each.shape for name, each in self.sets.items()}
         self.size = next(iter(sizes.values()))
+        self.cache = "none"  # each set keeps its own
         super().__post_init__()
         self.uniform = len(set(sizes.values())) == 1
         if not self.uniform and self.batches == "mixed":
@@ -121,7 +124,7 @@ class Union(DataModule):
         for name, each in self.sets.items():
             if isinstance(each, Union):
                 raise CandelabraError(f"data.sets.{name} is a union itself; name its sets beside the others.")
-            for key in ("batch_size", "workers", "seed", "views", "on_bad"):
+            for key in ("batch_size", "workers", "seed", "views", "on_bad", "cache", "cache_gigabytes"):
                 if vars(each)[key] not in (vars(DataModule)[key], vars(self)[key]):
                     raise CandelabraError(
                         f"data.sets.{name}.{key}={vars(each)[key]} would do nothing, for a union serves its sets "
