@@ -1,6 +1,4 @@
-"""Images a second from JPEG files to augmented, normalised 224 px batches, on one core in one process: ours against
-torchvision and PIL as PyTorch's examples use them, from the files and from the cache.
-"""
+"""JPEG files to augmented 224 px batches on one core: ours against torchvision and PIL as PyTorch's examples use them."""
 
 import statistics
 import tempfile

@@ -25,6 +25,7 @@ from candelabra.data.restricted import restrict
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.splitting import assign
 from candelabra.data.thinned import check_shares, thin
+from candelabra.data.workers import choose
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -43,7 +44,7 @@ class DataModule(L.LightningDataModule, ABC):
     Args:
         size: side of the square images the model sees, or (H, W); in pixels.
         batch_size: images a step, on each device.
-        workers: processes that prepare batches; null chooses by the number of processors.
+        workers: processes that prepare batches; null chooses by timing a few samples, see `workers.choose`.
         augment: transforms of training images; see `transforms.training`.
         views: augmented versions of each training image, of which each epoch takes the next; null draws a new one
             each epoch. A frozen backbone then sees each version once, see `candelabra.probing`.
@@ -69,6 +70,7 @@ class DataModule(L.LightningDataModule, ABC):
         orders: how each split is served.
         shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
         uniform: all images have one size.
+        cached: images are kept, in memory or on disk.
         oddities: what was odd, and what was done about it; an image that was found bad in training is not among them.
     """
 
@@ -112,6 +114,8 @@ class DataModule(L.LightningDataModule, ABC):
         self.shares: Sequence[Share] = ()
         self.uniform = True
         self.served = 0
+        self.chosen_workers: int | None = None
+        self.cached = self.cache != "none"
         self.oddities: Sequence[Oddity] = ()
 
     @abstractmethod
@@ -202,7 +206,21 @@ class DataModule(L.LightningDataModule, ABC):
 
     def loader(self, split: str) -> DataLoader[Sample]:
         """Batches of one split, made by workers."""
-        return self.serve(self.prepared(split), split, default_workers() if self.workers is None else self.workers)
+        return self.serve(self.prepared(split), split, self.processes())
+
+    def processes(self) -> int:
+        """How many workers there are: as told, or as timing a few training samples suggests."""
+        if self.workers is not None:
+            return self.workers
+        if self.chosen_workers is None:
+            trainer = self.trainer
+            device = trainer.strategy.root_device.type if trainer else "cuda" if torch.cuda.is_available() else "cpu"
+            ranks = trainer.num_devices if trainer else 1
+            found = choose(self.prepared("train"), self.batch_size, device, ranks, self.cached)
+            words = "data.workers=%d chosen: a sample takes %.1f ms on one of %d processors"
+            log.info(words, found.workers, found.seconds * 1000, found.processors)
+            self.chosen_workers = found.workers
+        return self.chosen_workers
 
     def serve(
         self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate | None = None
@@ -224,11 +242,6 @@ class DataModule(L.LightningDataModule, ABC):
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )
-
-
-def default_workers() -> int:
-    """Processes for loading: the processors left over by the one that feeds the model, at most 8."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) - 1))
 
 
 def linger(worker: int) -> None:

@@ -65,6 +65,7 @@ class Union(DataModule):
         self.size = next(iter(sizes.values()))
         self.cache = "none"  # each set keeps its own
         super().__post_init__()
+        self.cached = any(each.cached for each in self.sets.values())
         self.uniform = len(set(sizes.values())) == 1
         if not self.uniform and self.batches == "mixed":
             found = " and ".join(f"data.sets.{name}.size=[{side[0]},{side[1]}]" for name, side in sizes.items())
