@@ -47,6 +47,8 @@ SERVED: dict[str, object] = {
     "split_seed": 0,
     "seed": 0,
     "on_bad": "skip",
+    "cache": "none",
+    "cache_gigabytes": 10,
 }
 MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
 MASKS |= {"classes": None, "values": None, "colours": None, "ignore": [255]}

@@ -23,7 +23,16 @@ from candelabra.words import key_of, run_of
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
 OF_NO_ACCOUNT = ["resume", "anew", "folder"]
-FREE = ["data.root", "data.sets.*.root", "data.workers", "logger", "save", "cache", "trainer.accelerator"]
+FREE = [
+    "data.root",
+    "data.sets.*.root",
+    "data.workers",
+    "data.cache_gigabytes",
+    "logger",
+    "save",
+    "cache",
+    "trainer.accelerator",
+]
 FREE += ["trainer.max_time", "trainer.enable_progress_bar", "trainer.log_every_n_steps"]
 WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
 

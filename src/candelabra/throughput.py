@@ -1,11 +1,17 @@
 """How fast a run is, and how much of its time it waits for data."""
 
+import logging
 import time
 from typing import Any
 
 import lightning as L
 
+from candelabra.data.datamodule import DataModule
+from candelabra.data.workers import processors
 from candelabra.types import count
+
+log = logging.getLogger(__name__)
+MUCH = 0.1  # share of the time between batches from which on it is worth a word
 
 
 class Throughput(L.Callback):
@@ -13,18 +19,25 @@ class Throughput(L.Callback):
 
     Validation, checkpoints at the end of an epoch and the first batch of an epoch (workers start) are left out of
     neither images nor seconds but belong to `seconds`, the wall clock of the whole fit. A run that goes on counts on.
+    Each epoch's share of waiting is logged as `data_wait`, 0 to 1.
     """
 
     def __init__(self) -> None:
         self.images, self.training, self.waiting, self.seconds = 0, 0.0, 0.0, 0.0
         self.begun = self.left = time.perf_counter()
         self.before = 0.0
+        self.earlier = (0.0, 0.0)  # training and waiting, before this epoch
+        self.told = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.begun = time.perf_counter()
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()  # a run resumed in mid-epoch starts no epoch
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.left = time.perf_counter()
+        self.earlier = (self.training, self.waiting)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -42,8 +55,21 @@ class Throughput(L.Callback):
         self.training += now - self.left
         self.left = now
 
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        share = self.epoch_wait()
+        pl_module.log("data_wait", share)
+        if share > MUCH and not self.told and trainer.is_global_zero and isinstance(trainer.datamodule, DataModule):
+            self.told = True
+            words = advice(trainer.datamodule, processors(trainer.num_devices) - 1)
+            log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
+
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.seconds = self.before + time.perf_counter() - self.begun
+
+    def epoch_wait(self) -> float:
+        """The share of this epoch, so far, that went by waiting for data, 0 to 1."""
+        training, waiting = self.training - self.earlier[0], self.waiting - self.earlier[1]
+        return waiting / training if training else 0.0
 
     def state_dict(self) -> dict[str, float]:
         spent = self.before + time.perf_counter() - self.begun
@@ -52,6 +78,7 @@ class Throughput(L.Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         self.images, self.before = int(state_dict["images"]), state_dict["seconds"]
         self.training, self.waiting = state_dict["training"], state_dict["waiting"]
+        self.earlier = (self.training, self.waiting)
 
     def results(self) -> dict[str, float]:
         """seconds; images_per_second of training; data_wait, a share of training time, 0 to 1."""
@@ -60,3 +87,12 @@ class Throughput(L.Callback):
             "images_per_second": round(self.images / self.training, 2) if self.training else 0.0,
             "data_wait": round(self.waiting / self.training, 4) if self.training else 0.0,
         }
+
+
+def advice(data: DataModule, spare: int) -> str:
+    """What to set so that a model waits less for these data, of which so many processors are left to prepare more."""
+    words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
+    workers = data.processes()
+    if workers < spare:
+        words.append(f"data.workers={min(spare, max(2 * workers, 1))} prepares more of them at a time")
+    return f"{', or '.join([*words, 'a smaller data.size makes them cheaper'])}."

@@ -69,11 +69,14 @@ class Best(ModelCheckpoint):
 
 
 class Progress(TQDMProgressBar):
-    """Lightning's progress bar, without the version number that our run folders do not have."""
+    """Lightning's progress bar with the share of time waited for data, without the version number, which ours lack."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         shown = super().get_metrics(trainer, pl_module)
         shown.pop("v_num", None)
+        waits = [callback for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
+        if waits and trainer.training:
+            shown["data_wait"] = f"{waits[0].epoch_wait():.0%}"
         return shown
 
 

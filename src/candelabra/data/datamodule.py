@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data import transforms
 from candelabra.data.batchwise import Batchwise, check_sizes
+from candelabra.data.kept import Cached, keep
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, InTurn, Order
@@ -27,6 +28,7 @@ from candelabra.data.samples import Samples
 from candelabra.data.sampling import check_sampler, training_order
 from candelabra.data.splitting import Division
 from candelabra.data.thinned import check_shares, thin
+from candelabra.data.workers import choose
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -45,7 +47,7 @@ class DataModule(L.LightningDataModule, ABC):
     Args:
         size: side of the square images the model sees, or (H, W); in pixels.
         batch_size: images a step, on each device.
-        workers: processes that prepare batches; null chooses by the number of processors.
+        workers: processes that prepare batches; null chooses by timing a few samples, see `workers.choose`.
         augment: transforms of training images; see `transforms.training`.
         resize: how an image comes to `size`: stretch; letterbox (whole and in its proportions, amid grey); or crop (its
             middle in its proportions, in training any part; labels outside are none). See `candelabra.data.resizing`.
@@ -72,6 +74,9 @@ class DataModule(L.LightningDataModule, ABC):
         seed: of the order and of augmentation.
         on_bad: what becomes of an image that cannot be read: skip (left out, and counted; where it is found out in
             mid-training only, a grey image without labels stands in for it) or raise.
+        cache: where images are kept at the size that they are used at: none, ram (shared by all processes of the run)
+            or disk (by all runs); see `Kept`.
+        cache_gigabytes: (10^9 bytes each) that images of all data sets may take there.
 
     Attributes:
         shape: (H, W) of the images served; where `uniform` is false, of the first.
@@ -82,6 +87,7 @@ class DataModule(L.LightningDataModule, ABC):
         orders: how each split is served.
         shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
         uniform: all images have one size.
+        cached: images are kept, in memory or on disk.
         oddities: what was odd, and what was done about it; an image that was found bad in training is not among them.
         replaced: (n,) bool, the images that were found bad in training and stood in for, on this rank.
     """
@@ -109,6 +115,8 @@ class DataModule(L.LightningDataModule, ABC):
     split_seed: int = 0
     seed: int = 0
     on_bad: Literal["skip", "raise"] = "skip"
+    cache: Cached = "none"
+    cache_gigabytes: float = 10.0
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -139,6 +147,8 @@ class DataModule(L.LightningDataModule, ABC):
         self.shares: Sequence[Share] = ()
         self.uniform = True
         self.served = 0
+        self.chosen_workers: int | None = None
+        self.cached = self.cache != "none"
         self.oddities: Sequence[Oddity] = ()
         self.replaced = torch.zeros(0, dtype=torch.bool)
 
@@ -157,7 +167,7 @@ class DataModule(L.LightningDataModule, ABC):
             CandelabraError: see `read`, `restrict`, `Samples.verify`, `Division`, `thin` and `training_order`.
         """
         if self.samples is None:
-            samples = restrict(self.read(), self.targets)
+            samples = restrict(keep(self.read(), self.cache, self.cache_gigabytes), self.targets)
             bad = self._judge(samples)
             self.parts = self.division.parts(samples, bad)
             samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
@@ -240,7 +250,21 @@ class DataModule(L.LightningDataModule, ABC):
 
     def loader(self, split: str) -> DataLoader[Sample]:
         """Batches of one split, made by workers."""
-        return self.serve(self.prepared(split), split, default_workers() if self.workers is None else self.workers)
+        return self.serve(self.prepared(split), split, self.processes())
+
+    def processes(self) -> int:
+        """How many workers there are: as told, or as timing a few training samples suggests."""
+        if self.workers is not None:
+            return self.workers
+        if self.chosen_workers is None:
+            trainer = self.trainer
+            device = trainer.strategy.root_device.type if trainer else "cuda" if torch.cuda.is_available() else "cpu"
+            ranks = trainer.num_devices if trainer else 1
+            found = choose(self.prepared("train"), self.batch_size, device, ranks, self.cached)
+            words = "data.workers=%d chosen: a sample takes %.1f ms on one of %d processors"
+            log.info(words, found.workers, found.seconds * 1000, found.processors)
+            self.chosen_workers = found.workers
+        return self.chosen_workers
 
     def serve(
         self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate | None = None
@@ -265,11 +289,6 @@ class DataModule(L.LightningDataModule, ABC):
         if split == "train" and self.batchwise:
             loader.batchwise = self.batchwise
         return loader
-
-
-def default_workers() -> int:
-    """Processes for loading: the processors left over by the one that feeds the model, at most 8."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) - 1))
 
 
 def linger(worker: int) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.images import TURNS, Picture, classes
+from candelabra.data.images import Picture, classes
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.opening import SWAPPED
+from candelabra.data.opening import SWAPPED, upright
 from candelabra.types import IGNORED
 
 TURNED = "mask of the image before EXIF turned it, turned as well"
@@ -43,7 +43,7 @@ def fitted(mask: Picture, image: Picture, meaning: NDArray[np.uint8]) -> NDArray
     if odd and odd.treatment == Treatment.UNLABELLED:
         return np.full(shape, IGNORED, np.uint8)
     found = classes(mask.pixels, meaning)
-    return nearest(TURNS[image.orientation](found) if odd and odd.what == TURNED else found, (shape[0], shape[1]))
+    return nearest(upright(found, image.orientation) if odd and odd.what == TURNED else found, (shape[0], shape[1]))
 
 
 def nearest(mask: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

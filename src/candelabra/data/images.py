@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,24 +12,16 @@ from numpy.typing import NDArray
 
 from candelabra.data.colours import painted
 from candelabra.data.endings import whole
+from candelabra.data.jpeg import read_jpeg
 from candelabra.data.modes import colours, indices
 from candelabra.data.oddities import Oddity
-from candelabra.data.opening import SWAPPED, opened, orientation, shown_size, shrink
+from candelabra.data.opening import SWAPPED, opened, orientation, shown_size, shrink, upright
 from candelabra.data.paths import inside, shown
 from candelabra.errors import Unreadable as Unreadable
 from candelabra.types import IGNORED
 
 log = logging.getLogger(__name__)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
-TURNS: Mapping[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
-    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
-}
 
 
 class Picture(NamedTuple):
@@ -126,23 +118,29 @@ def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.u
 
 
 def picture(path: Path, least: tuple[int, int] | None = None) -> Picture:
-    """An image file, decoded.
+    """An image file, decoded; where a size is given, on the fast way, which does not tell all that is odd.
 
     Args:
         path: of the file.
         least: (H, W) as the image is shown; it may come smaller than it is, but in no direction smaller than this.
             One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
 
+    Args:
+        path: of the file.
+        least: see `Samples.load`.
+
     Raises:
         Unreadable: the file is missing or is no readable image.
     """
+    quick = read_jpeg(path, least) if least else None
+    if quick is not None:
+        return Picture(*quick, [])
     with opened(path) as image:
         turn, odd = orientation(image)
         size = shown_size(image)
         shrink(image, least[::-1] if least and turn in SWAPPED else least)
         pixels, more = colours(image)
-        pixels = np.ascontiguousarray(TURNS[turn](pixels)) if turn in TURNS else pixels
-        return Picture(pixels, size, turn, [*odd, *more])
+        return Picture(upright(pixels, turn), size, turn, [*odd, *more])
 
 
 def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -160,8 +158,7 @@ def mask(path: Path, colours: Mapping[tuple[int, int, int], int] | None = None) 
         turn, odd = orientation(image)
         size = shown_size(image)
         values, more = indices(image) if colours is None else (painted(image, colours), [])
-        values = np.ascontiguousarray(TURNS[turn](values)) if turn in TURNS else values
-        return Picture(values, size, turn, [*odd, *more])
+        return Picture(upright(values, turn), size, turn, [*odd, *more])
 
 
 def classes(values: NDArray[np.uint8], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:

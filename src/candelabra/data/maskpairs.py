@@ -23,7 +23,8 @@ def find_pairs(root: Path, images: str, masks: str, oddities: list[Oddity]) -> l
 
     Args:
         root: the folder.
-        images, masks: names of the folders that are not divided into splits, below root.
+        images: name of the folder of images, below root, where it is not divided into splits.
+        masks: likewise of masks.
         oddities: grows by what is odd.
 
     Raises:

@@ -36,7 +36,8 @@ class Oddity(NamedTuple):
 def summary(oddities: Iterable[Oddity]) -> str:
     """How often each thing is odd, the most frequent first.
 
-    >>> summary([Oddity(name, "CMYK", Treatment.USED) for name in "ab"] + [Oddity("c", "unreadable", Treatment.SKIPPED)])
+    >>> skipped = Oddity("c", "unreadable", Treatment.SKIPPED)
+    >>> summary([Oddity("a", "CMYK", Treatment.USED), Oddity("b", "CMYK", Treatment.USED), skipped])
     '2 x CMYK (used), 1 x unreadable (skipped)'
     """
     counts = Counter((each.what, each.treatment.value) for each in oddities)

@@ -2,12 +2,14 @@
 
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -20,6 +22,15 @@ SCALES = (1, 2, 4, 8)  # by which a JPEG can be divided while it is decoded
 FORMATS = ("PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")  # beside JPEG: no vector graphics, nothing that runs
 ORIENTATION = 0x0112
 SWAPPED = (5, 6, 7, 8)  # orientations in which rows and columns change places
+TURNS: Mapping[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
 
 
 @contextmanager
@@ -137,6 +148,11 @@ def orientation(image: ImageFile.ImageFile) -> tuple[int, list[Oddity]]:
     if given not in range(2, 9):
         return 1, [Oddity("", "EXIF orientation that is none", Treatment.USED, f"{given}; allowed are 1 to 8")]
     return given, [Oddity("", "turned as EXIF says", Treatment.USED, f"orientation {given}")]
+
+
+def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Pixels (H, W, ...) as they lie in the file -> as they are shown, by EXIF orientation."""
+    return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels
 
 
 def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.cropping import RandomCrop, Stretched
 from candelabra.data.opening import divisor
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Sample
@@ -97,10 +97,10 @@ class Stretch(Resize):
     """The whole image, whatever that does to its proportions."""
 
     def whole(self) -> list[Step]:
-        return [v2.Resize(self.size, antialias=True)]
+        return [Stretched(self.size)]
 
     def part(self, least: float) -> list[Step]:
-        return [v2.RandomResizedCrop(self.size, scale=(least, 1.0), ratio=ASPECTS, antialias=True)]
+        return [RandomCrop(self.size, scale=(least, 1.0), ratio=ASPECTS)]
 
     def view(self, original: Size) -> View:
         return View(original, self.size, (0, 0), self.size)
@@ -127,7 +127,7 @@ class Crop(Resize):
         return [Placed(self)]
 
     def part(self, least: float) -> list[Step]:
-        return [RandomPart(least, self.size[1] / self.size[0]), v2.Resize(self.size, antialias=True)]
+        return [RandomPart(least, self.size[1] / self.size[0]), Stretched(self.size)]
 
     def view(self, original: Size) -> View:
         factor = max(self.size[0] / original[0], self.size[1] / original[1])

@@ -145,5 +145,6 @@ def _bounding_box(box: Tensor, size: tuple[int, int]) -> Any:
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Pixels (H, W, 3) or (H, W) -> a tensor (3, H, W) or (H, W)."""
-    tensor = torch.from_numpy(np.array(pixels))  # a copy: Pillow's own memory cannot be written to
+    # Pillow's own memory cannot be written to; what was decoded for us alone needs no copy.
+    tensor = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
     return tensor.permute(2, 0, 1) if tensor.ndim == 3 else tensor

@@ -11,6 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.colour import Jitter
 from candelabra.data.policies import randaugment, trivialaugment
 from candelabra.data.resizing import FILLS, GREY, Resize, Size, Step, visible
 from candelabra.errors import CandelabraError
@@ -41,7 +42,7 @@ def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, 
         whole = evaluation(resize)
         return Pipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
     changes: dict[str, list[Step]] = {
-        "light": [v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
+        "light": [Jitter(brightness=0.2, contrast=0.2, saturation=0.2)],
         "strong": _strong(boxed),
         "randaugment": [randaugment(boxed)],
         "trivialaugment": [trivialaugment(boxed)],
@@ -50,9 +51,7 @@ def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, 
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
     least = STRONG if augment == "strong" and not placed else LIGHT
     mirror: list[Step] = [Mirror(labels.mirror)] if flip else []
-    return Pipeline(
-        [*resize.part(least), *changes[augment], *mirror, *last], least=_enlarged(resize.size, 1 / math.sqrt(least))
-    )
+    return Pipeline([*resize.part(least), *changes[augment], *mirror, *last], least=enough(resize.size, least))
 
 
 def evaluation(resize: Resize) -> "Pipeline":
@@ -60,18 +59,24 @@ def evaluation(resize: Resize) -> "Pipeline":
     return Pipeline(resize.whole(), fixed=True, least=resize.size)
 
 
+def enough(size: Size, share: float) -> Size:
+    """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
+
+    >>> enough((224, 224), 0.5)
+    (317, 317)
+    """
+    return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
+
+
 def _strong(boxed: bool) -> list[Step]:
     turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILLS))
     return [
         *([] if boxed else [Visible(), turn]),
-        v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+        Jitter(brightness=0.4, contrast=0.4, saturation=0.4),
+        v2.ColorJitter(hue=0.1),
         v2.RandomGrayscale(0.1),
         v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=0.1),
     ]
-
-
-def _enlarged(size: Size, factor: float) -> Size:
-    return math.ceil(size[0] * factor), math.ceil(size[1] * factor)
 
 
 class Preparation(ABC):

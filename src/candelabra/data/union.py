@@ -15,7 +15,18 @@ from candelabra.data.transforms import Augmentation, Pipeline
 from candelabra.errors import CandelabraError
 
 # What a union does for all sets together, so that a set's own word for it would do nothing.
-SERVED = ("batch_size", "workers", "seed", "views", "on_bad", "multiscale", "mixup", "cutmix")
+SERVED = (
+    "batch_size",
+    "workers",
+    "seed",
+    "views",
+    "on_bad",
+    "cache",
+    "cache_gigabytes",
+    "multiscale",
+    "mixup",
+    "cutmix",
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,7 +51,7 @@ class Union(DataModule):
         epoch: images in an epoch; null for as many as there are.
         size: of the images of all sets; null for each set's own, which `batches=mixed` needs to be equal.
         augment, resize, erase: of all sets; null for each set's own.
-        views, batch_size, workers, seed, on_bad, multiscale, mixup, cutmix: see `DataModule`.
+        views, batch_size, workers, seed, on_bad, cache, cache_gigabytes, multiscale, mixup, cutmix: see `DataModule`.
     """
 
     sets: Mapping[str, DataModule]
@@ -66,14 +77,17 @@ class Union(DataModule):
 
     def __post_init__(self) -> None:
         self._check()
-        given = {key: vars(self)[key] for key in ("size", "augment", "resize", "erase", "multiscale", "on_bad")}
+        keys = ("size", "augment", "resize", "erase", "multiscale", "on_bad", "cache", "cache_gigabytes")
+        given = {key: vars(self)[key] for key in keys}
         for_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         self.sets = {name: replace(each, **for_all) for name, each in self.sets.items()}
         sizes = {name: each.shape for name, each in self.sets.items()}
         self.size = next(iter(sizes.values()))
         first = next(iter(self.sets.values()))  # what the union itself transforms nothing by, but checks
         self.augment, self.resize, self.erase = first.augment, first.resize, first.erase
+        self.cache = "none"  # each set keeps its own
         super().__post_init__()
+        self.cached = any(each.cached for each in self.sets.values())
         self.uniform = len(set(sizes.values())) == 1
         if not self.uniform and self.batches == "mixed":
             found = " and ".join(f"data.sets.{name}.size=[{side[0]},{side[1]}]" for name, side in sizes.items())

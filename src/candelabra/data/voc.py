@@ -59,8 +59,8 @@ class Voc(DataModule):
         found = find_folders(root)
         if not found:
             raise CandelabraError(
-                f"data.root={self.root} has no folders of images and of xml files; expected {', '.join(IMAGES[:3])} and "
-                f"{', '.join(ANNOTATIONS[:4])}, or both in one folder (other names: data.images=... "
+                f"data.root={self.root} has no folders of images and of xml files; expected {', '.join(IMAGES[:3])} "
+                f"and {', '.join(ANNOTATIONS[:4])}, or both in one folder (other names: data.images=... "
                 "data.annotations=...)."
             )
         return found

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.datamodule import DataModule, default_workers
+from candelabra.data.datamodule import DataModule
 from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
 from candelabra.errors import CandelabraError
@@ -154,7 +154,7 @@ class CachedFeatures(L.LightningDataModule):
             if missing is None:
                 return False
             mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
-            workers = default_workers() if self.data.workers is None else self.data.workers
+            workers = self.data.processes()
             done = _kept(lambda: extract(self.task, how, space, mine, self.data.batch_size, workers, trainer))
             done = strategy.reduce_boolean_decision(done)
             space.read()
