@@ -112,9 +112,13 @@ def _write_oddities(report: Report, path: Path) -> None:
 
 
 def _words(node: dict[str, Any]) -> list[str]:
-    kind = str(node["_target_"]).rpartition(".")[2].lower()
+    """What was typed; of a check that no command line began, what names the data."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if HydraConfig.initialized():
+        return [word for word in HydraConfig.get().overrides.task if not word.startswith("hydra.")]
     given = [f"data.{key}={node[key]}" for key in ("root", "file", "images") if node.get(key)]
-    return [f"data={kind}", *given]
+    return [f"data={str(node['_target_']).rpartition('.')[2].lower()}", *given]
 
 
 def _say(report: Report, data: DataModule, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -50,17 +51,23 @@ class Report:
     near: float | None
     seconds: float
 
-    @property
+    @cached_property
     def contradicting(self) -> list[tuple[NDArray[np.int64], list[str]]]:
         """Equal images with other labels."""
         return leaks.contradictions(self.twins.equal, self.tally.answers)
 
-    @property
+    @cached_property
+    def doubtful(self) -> list[NDArray[np.int64]]:
+        """Images that show the same, with other classes."""
+        answers = {target: values for target, values in self.tally.answers.items() if target == "label"}
+        return [group for group, _ in leaks.contradictions(self.twins.alike, answers)]
+
+    @cached_property
     def names(self) -> list[leaks.Shared]:
         """File names that splits share."""
         return leaks.shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
 
-    @property
+    @cached_property
     def findings(self) -> list[Finding]:
         """What a person should know, the worst first."""
         found = [
@@ -86,22 +93,23 @@ def _refusal(survey: Survey) -> list[Finding]:
 def _leaks(report: Report) -> list[Finding]:
     split = report.survey.split
     found = []
-    for how, groups in (("equals", report.twins.equal), ("shows the same as", report.twins.alike)):
-        for (one, other), images in leaks.between(groups, split):
-            share = images / int((split == other).sum())
-            found.append(
-                Finding(
-                    Level.ODD,
-                    f"{other} leaks: {_images(images)} of {other} ({share:.1%}) {how} one of {one}. Results on "
-                    f"{other} will look better than they are; divide by person, video or place instead.",
-                )
+    for one, other, images, equal in leaks.between(*report.twins, split):
+        total = int((split == other).sum())
+        found.append(
+            Finding(
+                Level.ODD,
+                f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too, "
+                f"{equal:,} of them equal in every pixel. Results on {other} will look better than they are; divide "
+                "by person, video or place.",
             )
+        )
     for each in report.names:
         found.append(
             Finding(
                 Level.NOTE,
-                f"{each.shared} of {each.number} {each.what} are in {_and(each.splits)} ({_images(each.images)}; "
-                f"{', '.join(each.examples[:3])}): are these the same persons, videos or places?",
+                f"{each.shared:,} of {each.number:,} {each.what} {_are(each.shared)} in {_and(each.splits)} "
+                f"({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same persons, videos or "
+                "places?",
             )
         )
     return found
@@ -109,13 +117,13 @@ def _leaks(report: Report) -> list[Finding]:
 
 def _labels(report: Report) -> list[Finding]:
     found = []
-    contradicting = report.contradicting
-    if contradicting:
-        targets = sorted({target for _, differing in contradicting for target in differing})
-        what = "group of equal images is" if len(contradicting) == 1 else "groups of equal images are"
-        found.append(
-            Finding(Level.ODD, f"{len(contradicting)} {what} labelled in contradiction ({', '.join(targets)}).")
-        )
+    if report.contradicting:
+        targets = sorted({target for _, differing in report.contradicting for target in differing})
+        words = f"{_groups(len(report.contradicting))} of equal images {_are(len(report.contradicting))} labelled"
+        found.append(Finding(Level.ODD, f"{words} in contradiction ({', '.join(targets)})."))
+    if report.doubtful:
+        words = f"{_groups(len(report.doubtful))} of images that show the same {_have(len(report.doubtful))}"
+        found.append(Finding(Level.NOTE, f"{words} more than one class."))
     counts = report.tally.labelled()
     for target in report.survey.samples.labels.targets:
         if counts["train"]["images"] and not counts["train"][target]:
@@ -140,12 +148,10 @@ def _copies(report: Report) -> list[Finding]:
     found = []
     if equal:
         words = f"{_images(sum(map(len, equal)))} in {_groups(len(equal))} are equal in every pixel"
-        crossing = len(leaks.across(equal, split))
-        found.append(Finding(Level.ODD, f"{words}, {_groups(crossing)} over several splits."))
+        found.append(Finding(Level.ODD, f"{words}; {_groups(len(leaks.across(equal, split)))} over several splits."))
     if alike:
         words = f"{_images(sum(map(len, alike)))} in {_groups(len(alike))} show the same in other files"
-        crossing = len(leaks.across(alike, split))
-        found.append(Finding(Level.NOTE, f"{words}, {_groups(crossing)} over several splits."))
+        found.append(Finding(Level.NOTE, f"{words}; {_groups(len(leaks.across(alike, split)))} over several splits."))
     return found
 
 
@@ -176,6 +182,14 @@ def _images(count: int) -> str:
 
 def _groups(count: int) -> str:
     return f"{count:,} {'group' if count == 1 else 'groups'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 def _and(words: Sequence[str]) -> str:

@@ -18,12 +18,15 @@ class Leak(NamedTuple):
     """Images of one split that another one holds too.
 
     Args:
-        splits: the two.
-        images: how many of the second split.
+        one, other: the splits.
+        images: of the other split that show what one of the first does.
+        equal: of them, those equal in every pixel.
     """
 
-    splits: tuple[str, str]
+    one: str
+    other: str
     images: int
+    equal: int
 
 
 class Shared(NamedTuple):
@@ -45,15 +48,25 @@ class Shared(NamedTuple):
     examples: Sequence[str]
 
 
-def between(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[Leak]:
-    """How many images of each later split are in a group with some of an earlier one."""
-    counts = dict.fromkeys(combinations(SPLITS, 2), 0)
+def between(
+    equal: Sequence[NDArray[np.int64]], alike: Sequence[NDArray[np.int64]], split: NDArray[np.str_]
+) -> list[Leak]:
+    """What each later split holds of an earlier one; see `twins.Twins` for the groups."""
+    found = []
+    for one, other in combinations(SPLITS, 2):
+        same = _held(equal, split, one, other)
+        both = same | _held(alike, split, one, other)
+        if both:
+            found.append(Leak(one, other, len(both), len(same)))
+    return found
+
+
+def _held(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_], one: str, other: str) -> set[int]:
+    held: set[int] = set()
     for group in groups:
-        found = list(split[group])
-        for one, other in counts:
-            if one in found:
-                counts[one, other] += found.count(other)
-    return [Leak(splits, images) for splits, images in counts.items() if images]
+        if (split[group] == one).any():
+            held.update(group[split[group] == other].tolist())
+    return held
 
 
 def across(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[NDArray[np.int64]]:
@@ -64,7 +77,7 @@ def across(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list
 def contradictions(
     groups: Sequence[NDArray[np.int64]], answers: Mapping[str, NDArray[np.uint64]]
 ) -> list[tuple[NDArray[np.int64], list[str]]]:
-    """Groups of equal images that are labelled differently, with the targets; what one of them lacks is no answer."""
+    """Groups that are labelled differently, with the targets; what one of its images lacks is no answer."""
     found = []
     for group in groups:
         given = {target: set(values[group].tolist()) - {0} for target, values in answers.items()}

@@ -110,10 +110,10 @@ def _extents(sizes: NDArray[np.int32]) -> list[tuple[str, list[int]]]:
 
 def _twins(report: Report) -> list[dict[str, Any]]:
     split = report.survey.split
-    contradicting = report.contradicting
-    disputed = [group for group, _ in contradicting]
+    disputed = [group for group, _ in report.contradicting]
     kinds = (
         ("Equal images, labelled in contradiction", disputed),
+        ("The same in other files, in more than one class", report.doubtful),
         ("Equal in every pixel, over several splits", leaks.across(report.twins.equal, split)),
         ("The same in other files, over several splits", leaks.across(report.twins.alike, split)),
         ("Equal in every pixel, in one split", _within(report.twins.equal, split)),

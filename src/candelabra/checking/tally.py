@@ -71,9 +71,10 @@ class Tally:
             self.answers[target][index] = _number(content)
         if facts.thumb is not None:
             self.thumbs[index] = facts.thumb
-        if facts.label is not None:
-            hit = np.nan_to_num(facts.label) if facts.label.ndim else np.eye(len(self.classes[split]))[facts.label]
-            self.classes[split] += hit.astype(np.int64)
+        if facts.label is not None and facts.label.ndim:
+            self.classes[split] += np.nan_to_num(facts.label).astype(np.int64)
+        elif facts.label is not None:
+            self.classes[split][int(facts.label)] += 1
         if facts.box is not None:
             self.boxes[index] = facts.box
             left, top, right, bottom = np.clip(facts.box * CELLS, 0, CELLS)
