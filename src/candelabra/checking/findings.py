@@ -98,8 +98,8 @@ def _leaks(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 Level.ODD,
-                f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too, "
-                f"{equal:,} of them equal in every pixel. Results on {other} will look better than they are; divide "
+                f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} "
+                f"too, {equal:,} of them equal in every pixel. Results on {other} will look better than they are; divide "
                 "by person, video or place.",
             )
         )
@@ -107,9 +107,9 @@ def _leaks(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 Level.NOTE,
-                f"{each.shared:,} of {each.number:,} {each.what} {_are(each.shared)} in {_and(each.splits)} "
-                f"({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same persons, videos or "
-                "places?",
+                f"{each.shared:,} of {each.number:,} {each.what} {_are(each.shared)} in more than one split of "
+                f"{_and(each.splits)} ({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same "
+                "persons, videos or places?",
             )
         )
     return found
