@@ -53,7 +53,7 @@ def check(config: DictConfig) -> int:
     return int(report.level)
 
 
-def examine(data: DataModule, near: float | None = 0.7) -> Report:
+def examine(data: DataModule, near: float | None = 0.6) -> Report:
     """Looks at every sample of a data set; see `twins.find` for `near`."""
     found = survey(data)
     tally = Tally(found)

@@ -99,8 +99,8 @@ def _leaks(report: Report) -> list[Finding]:
             Finding(
                 Level.ODD,
                 f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} "
-                f"too, {equal:,} of them equal in every pixel. Results on {other} will look better than they are; divide "
-                "by person, video or place.",
+                f"too, {equal:,} of them equal in every pixel. Results on {other} will look better than they are; "
+                "divide by person, video or place.",
             )
         )
     for each in report.names:

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 LAYOUT = 0.95  # correlation of low frequencies that two images need before their details are compared
 SMALLEST = 32  # pixels; shorter images (MNIST's 28) hold too little to tell alike from equal
 FLAT = 2.0  # deviation of grey values below which there is nothing to compare
+EDGE = 4.0  # grey levels from one pixel to the next from which an edge counts about whole, however strong it is
 BLOCK = 2048  # images that are compared with as many others at once
 CHUNK = 32_768  # pairs whose details are compared at once
 
@@ -113,9 +114,12 @@ def _layout(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _gradients(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, 2 * side * (side - 1)) differences of neighbours, of length 1."""
+    """(n, 2 * side * (side - 1)) differences of neighbours, of length 1.
+
+    They are bounded, or one strong outline (a frame, the stroke of a digit) would outweigh all details that differ.
+    """
     grey = thumbs.astype(np.float32)
-    both = [np.diff(grey, axis=axis).reshape(len(grey), -1) for axis in (1, 2)]
+    both = [np.tanh(np.diff(grey, axis=axis) / EDGE).reshape(len(grey), -1) for axis in (1, 2)]
     return _unit(np.concatenate(both, axis=1))
 
 
