@@ -24,7 +24,7 @@ class Facts(NamedTuple):
     """What is kept of one sample.
 
     Args:
-        index: of the sample.
+        number: index of the sample.
         size: (H, W) in pixels.
         pixels: digest of the image.
         answers: digest of each target that is labelled.
@@ -37,7 +37,7 @@ class Facts(NamedTuple):
         problem: why it cannot be read; then all other facts are empty.
     """
 
-    index: int
+    number: int
     size: tuple[int, int] = (0, 0)
     pixels: bytes = b""
     answers: Mapping[str, bytes] = {}
@@ -86,8 +86,8 @@ def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Fa
         {target: digest(value)[:KEPT] for target, value in values.items()},
         thumbnail(pixels),
         values.get("label"),
-        (values["box"].reshape(2, 2) / extent).reshape(4) if "box" in values else None,
-        values["keypoints"] / extent if "keypoints" in values else None,
+        (values["box"].reshape(2, 2) / extent).reshape(4).astype(np.float32) if "box" in values else None,
+        (values["keypoints"] / extent).astype(np.float32) if "keypoints" in values else None,
         np.bincount(values["mask"].ravel(), minlength=256) if "mask" in values else None,
     )
 

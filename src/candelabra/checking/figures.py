@@ -44,7 +44,7 @@ def _bars(
     values: Mapping[str, NDArray[np.generic]], names: Sequence[str], order: NDArray[np.int64], what: str, stacked: bool
 ) -> str:
     order = order[:MOST]
-    figure, axes = _figure(7.2, 0.9 + 0.24 * len(order))
+    figure, [axes] = _figure(7.2, 0.9 + 0.24 * len(order))
     place, left = np.arange(len(order), dtype=float), np.zeros(len(order))
     for number, (split, value) in enumerate(values.items()):
         wide = np.asarray(value[order], float)
@@ -64,14 +64,14 @@ def sizes(sizes: NDArray[np.int32]) -> str:
     """Widths, heights and ratios of sides."""
     figure, (first, second) = _figure(8.6, 2.6, 2)
     largest = int(sizes.max())
-    bins = np.linspace(0, largest * 1.02, 41)
+    bins = np.linspace(0, largest * 1.02, 41).tolist()
     first.hist(sizes[:, 1], bins, color="#3b6fb6", alpha=0.75, label="width")
     first.hist(sizes[:, 0], bins, color="#e0a030", alpha=0.75, label="height")
     first.set(xlabel="pixels", ylabel="images")
     first.legend(frameon=False, fontsize=8)
     ratio = np.log2(sizes[:, 1] / sizes[:, 0])
     reach = max(1.0, float(np.abs(ratio).max()) * 1.05)
-    second.hist(ratio, np.linspace(-reach, reach, 41), color="#3f9b6c")
+    second.hist(ratio, np.linspace(-reach, reach, 41).tolist(), color="#3f9b6c")
     ticks = [tick for tick in range(-5, 6) if abs(tick) <= reach]
     second.set_xticks(ticks, [f"1:{2**-tick}" if tick < 0 else f"{2**tick}:1" for tick in ticks])
     second.set(xlabel="width : height", ylabel="images")
@@ -110,12 +110,12 @@ def _map(axes: "Axes", values: NDArray[np.float64], title: str) -> None:
     axes.figure.colorbar(picture, ax=axes, shrink=0.8)
 
 
-def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, Axes]":
+def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns)
-    for each in np.atleast_1d(axes):
+    axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
+    for each in axes:
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(labelsize=8)
         each.title.set_fontsize(9)

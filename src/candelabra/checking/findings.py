@@ -98,9 +98,9 @@ def _leaks(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 Level.ODD,
-                f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} "
-                f"too, {equal:,} of them equal in every pixel. Results on {other} will look better than they are; "
-                "divide by person, video or place.",
+                f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too"
+                f"{f', {equal:,} of them equal in every pixel' * bool(equal)}. Results on {other} will look better "
+                "than they are; divide by person, video or place.",
             )
         )
     for each in report.names:

@@ -97,7 +97,7 @@ def shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[
         split: of each.
         strata: (n,) the class of each.
     """
-    there = np.flatnonzero(np.isin(split, SPLITS))
+    there: list[int] = np.flatnonzero(np.isin(split, SPLITS)).tolist()
     stems = [PurePath(names[index]).stem for index in there]
     starts = [re.sub(r"[\W_]*\d+$", "", stem) for stem in stems]
     told = [row for row, start in enumerate(starts) if re.search(r"[^\W\d_]{2}", start)]

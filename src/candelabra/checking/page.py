@@ -123,11 +123,13 @@ def _twins(report: Report) -> list[dict[str, Any]]:
         {
             "title": title,
             "count": len(groups),
-            "groups": [[_member(report, int(index)) for index in group[:MEMBERS]] for group in groups[:GROUPS]],
-            "rest": [max(0, len(group) - MEMBERS) for group in groups[:GROUPS]],
+            "groups": [
+                [_member(report, int(index), groups is disputed) for index in group[:MEMBERS]] for group in shown
+            ],
+            "rest": [max(0, len(group) - MEMBERS) for group in shown],
         }
         for title, groups in kinds
-        if groups
+        if (shown := groups[:GROUPS])
     ]
 
 
@@ -135,9 +137,11 @@ def _within(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> lis
     return [group for group in groups if len(set(split[group]) & set(SPLITS)) <= 1]
 
 
-def _member(report: Report, index: int) -> tuple[str, str, str]:
+def _member(report: Report, index: int, labelled: bool) -> tuple[str, str, str]:
     samples, split = report.survey.samples, str(report.survey.split[index])
-    return samples.names[index], split or "none", picture(samples.load(index), samples.labels, SIDE * 2 // 3)
+    sample = samples.load(index)
+    shown = sample if labelled else only_label(sample)  # points would hide a face
+    return samples.names[index], split or "none", picture(shown, samples.labels, SIDE * 2 // 3)
 
 
 def _before(report: Report, count: int) -> list[tuple[str, str, str]]:
@@ -159,6 +163,13 @@ def _after(report: Report, data: DataModule, count: int) -> list[str]:
         return [picture(prepared[int(place)], report.survey.samples.labels, SIDE) for place in chosen]
     except Unreadable:  # since it was looked at
         return []
+
+
+def only_label(sample: Sample) -> Sample:
+    """A sample without what would be drawn over its image."""
+    kept: Any = {key: value for key, value in sample.items() if key in ("image", "label")}
+    shown: Sample = kept
+    return shown
 
 
 def picture(sample: Sample, labels: Labels, side: int) -> str:

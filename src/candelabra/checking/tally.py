@@ -60,7 +60,7 @@ class Tally:
 
     def add(self, facts: Facts) -> None:
         """Adds one sample."""
-        index, split = facts.index, str(self.survey.split[facts.index])
+        index, split = facts.number, str(self.survey.split[facts.number])
         self.oddities += facts.oddities
         if facts.problem is not None:
             self._cannot_be_read(index, split, facts.problem)

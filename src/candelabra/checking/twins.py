@@ -106,11 +106,11 @@ def _candidates(layout: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int64]
 
 def _layout(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, 63) the lowest frequencies without the mean, of length 1."""
-    frequencies = [
-        dctn(thumbs[start : start + BLOCK].astype(np.float32), axes=(1, 2), norm="ortho")[:, :8, :8]
-        for start in range(0, len(thumbs), BLOCK)
-    ]
-    return _unit(np.concatenate(frequencies).reshape(len(thumbs), -1)[:, 1:]) if frequencies else np.zeros((0, 63))
+    layout = np.zeros((len(thumbs), 8, 8), np.float32)
+    for start in range(0, len(thumbs), BLOCK):
+        block = thumbs[start : start + BLOCK].astype(np.float32)
+        layout[start : start + BLOCK] = dctn(block, axes=(1, 2), norm="ortho")[:, :8, :8]
+    return _unit(layout.reshape(len(thumbs), -1)[:, 1:])
 
 
 def _gradients(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
