@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from candelabra.cli import COMMANDS
 
@@ -108,3 +109,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert f"{tmp_path}/file/x cannot be used" in run.stderr
     assert "hydra.run.dir=<folder>" in run.stderr
+
+
+def test_check_exits_with_1_where_something_is_odd(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            Image.effect_noise((40, 40), 90).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "photos" / "dog" / "empty.jpg").touch()
+    run = candelabra("check", "data=folder", "data.root=photos", "hydra.run.dir=checked", cwd=tmp_path)
+    assert run.returncode == 1, run.stderr
+    assert "odd: unreadable: 1 time, skipped (dog/empty.jpg)." in run.stdout
+    assert (tmp_path / "checked" / "check.html").is_file()

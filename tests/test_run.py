@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from candelabra.building import load_task
-from candelabra.checking import check
 from candelabra.data.images import size_of
 from candelabra.errors import CandelabraError
 from candelabra.evaluation import evaluate
@@ -112,18 +111,6 @@ def test_early_stopping_and_accumulation(tiny: Compose, tmp_path: Path) -> None:
 def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
     train(tiny(*SMALL, f"task={task}", "trainer=smoke", "trainer.accelerator=cpu", "logger=none"))
     assert load_task(tmp_path / "train").heads.keys()
-
-
-def test_check_counts_and_draws(tiny: Compose, tmp_path: Path) -> None:
-    check(tiny("data.count=40", "samples=4", command="check"))
-    assert json.loads((tmp_path / "check" / "counts.json").read_text())["val"] == {
-        "images": 6,
-        "label": 6,
-        "box": 6,
-        "keypoints": 6,
-        "mask": 6,
-    }
-    assert size_of(tmp_path / "check" / "samples.png")[0] > 400
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ COMMANDS = {
     "plan": "what a training would teach, when and how fast; without data or weights",
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
-    "check": "count a data set's labels and draw its samples",
+    "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
 }
 EXAMPLES = {
@@ -58,7 +58,7 @@ def main() -> None:
     """Entry point of `candelabra`.
 
     Exits with 0, 1 (a fault of ours or of a library), 2 (what was typed), 75 (stopped by a signal: saved, can go on)
-    or 130 (stopped by Ctrl-C where there was nothing to save).
+    or 130 (stopped by Ctrl-C where there was nothing to save); `check` with 0 (clean), 1 (odd) or 2 (not usable).
     """
     arguments = sys.argv[1:]
     if RUN in os.environ and arguments[:1] == ["train"]:
@@ -154,7 +154,8 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
     return [*kept, *overrides, f"hydra.run.dir='{run}'"]
 
 
-def _dispatch(command: str, config: Any) -> None:
+def _dispatch(command: str, config: Any) -> int:
+    """Runs a command; the exit code where it went well."""
     from omegaconf import OmegaConf
 
     missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
@@ -177,8 +178,11 @@ def _dispatch(command: str, config: Any) -> None:
     elif command == "predict":
         from candelabra.prediction import predict as run
     else:
-        from candelabra.checking import check as run
+        from candelabra.checking import check
+
+        return check(config)
     run(config)
+    return 0
 
 
 def _rank() -> None:

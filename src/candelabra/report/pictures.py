@@ -106,9 +106,9 @@ def grid(
     for row, sample in enumerate(samples):
         pixels = sample["image"].permute(1, 2, 0).numpy()
         truth: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
-        pair = [draw(*_enlarged(pixels, truth, side), labels)]
+        pair = [draw(*enlarged(pixels, truth, side), labels)]
         if predicted is not None:
-            pair.append(draw(*_enlarged(pixels, predicted[row], side), labels))
+            pair.append(draw(*enlarged(pixels, predicted[row], side), labels))
         tile = Image.new("RGB", (sum(one.width for one in pair) + 2 * len(pair), pair[0].height + 2), (255, 255, 255))
         for place, one in enumerate(pair):
             tile.paste(one, (place * (one.width + 2), 0))
@@ -125,7 +125,7 @@ def grid(
     sheet.save(path)
 
 
-def _enlarged(
+def enlarged(
     pixels: NDArray[np.uint8], found: Mapping[str, Tensor], side: int
 ) -> tuple[NDArray[np.uint8], dict[str, Tensor]]:
     """Scaled so that the longer side has `side` pixels, labels alike."""

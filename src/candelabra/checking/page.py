@@ -1,0 +1,182 @@
+"""The page: one file that holds its pictures, opens offline and needs no script to be read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.checking import figures, leaks
+from candelabra.checking.findings import Level, Report
+from candelabra.data.datamodule import DataModule
+from candelabra.data.images import Unreadable
+from candelabra.data.samples import SPLITS
+from candelabra.report.pictures import draw, enlarged
+from candelabra.types import Labels, Sample
+
+SHOWN = 20  # odd files of one kind; all are in oddities.csv
+GROUPS = 12  # groups of equal or similar images of one kind
+MEMBERS = 6  # images of a group
+ROWS = 1000  # classes in a table
+SIDE = 168  # pixels of a picture
+VERDICTS = {
+    Level.NOTE: ("clean", "Clean: nothing stands against training on it."),
+    Level.ODD: ("odd", "Usable, but odd: read what is listed first."),
+    Level.UNUSABLE: ("unusable", "Not usable as it is."),
+}
+
+
+def write(report: Report, data: DataModule, words: Sequence[str], count: int, path: Path) -> None:
+    """Writes check.html.
+
+    Args:
+        report: what was found out.
+        data: of which samples are drawn.
+        words: how the data set was named on the command line.
+        count: samples that are drawn.
+        path: of the page.
+    """
+    from jinja2 import Environment
+
+    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    survey, tally = report.survey, report.tally
+    text = page.render(
+        verdict=VERDICTS[report.level],
+        words=" ".join(words),
+        findings=[(finding.level.name.lower(), finding.words) for finding in report.findings],
+        images=len(survey.samples),
+        readable=int(tally.readable.sum()),
+        seconds=report.seconds,
+        targets=survey.samples.labels.targets,
+        labelled=tally.labelled(),
+        labels=survey.samples.labels,
+        classes=_class_rows(report)[:ROWS],
+        masks=_mask_rows(report),
+        extents=_extents(tally.sizes[tally.readable]),
+        kinds=[(what, treatment, len(found), found[:SHOWN]) for what, treatment, found in tally.kinds()],
+        twins=_twins(report),
+        names=report.names,
+        near=report.near,
+        figures=_figures(report),
+        before=_before(report, count),
+        after=_after(report, data, count),
+        splits=SPLITS,
+    )
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _figures(report: Report) -> dict[str, str]:
+    tally, labels = report.tally, report.survey.samples.labels
+    drawn: dict[str, str] = {}
+    if labels.classes:
+        drawn["classes"] = figures.classes(tally.classes, labels.classes)
+    if tally.readable.any():
+        drawn["sizes"] = figures.sizes(tally.sizes[tally.readable])
+    if labels.box and tally.covered.any():
+        drawn["boxes"] = figures.boxes(tally.covered, tally.boxes)
+    if labels.keypoints and tally.visible.any():
+        drawn["points"] = figures.points(tally.points, tally.visible, labels.keypoints)
+    if labels.mask_classes:
+        drawn["mask"] = figures.shares(tally.mask, labels.mask_classes)
+    return drawn
+
+
+def _class_rows(report: Report) -> list[tuple[str, list[int]]]:
+    counts, names = report.tally.classes, report.survey.samples.labels.classes
+    return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(names)]
+
+
+def _mask_rows(report: Report) -> list[tuple[str, list[float], list[int]]]:
+    tally, names = report.tally, report.survey.samples.labels.mask_classes
+    total = {split: max(1, int(tally.mask[split][: len(names)].sum())) for split in SPLITS}
+    return [
+        (
+            name,
+            [float(tally.mask[split][row] / total[split]) for split in SPLITS],
+            [int(tally.present[split][row]) for split in SPLITS],
+        )
+        for row, name in enumerate(names)
+    ]
+
+
+def _extents(sizes: NDArray[np.int32]) -> list[tuple[str, list[int]]]:
+    if not len(sizes):
+        return []
+    quantiles = np.quantile(sizes, [0, 0.05, 0.5, 0.95, 1], axis=0).astype(int)
+    return [("width", quantiles[:, 1].tolist()), ("height", quantiles[:, 0].tolist())]
+
+
+def _twins(report: Report) -> list[dict[str, Any]]:
+    split = report.survey.split
+    disputed = [group for group, _ in report.contradicting]
+    kinds = (
+        ("Equal images, labelled in contradiction", disputed),
+        ("The same in other files, in more than one class", report.doubtful),
+        ("Equal in every pixel, over several splits", leaks.across(report.twins.equal, split)),
+        ("The same in other files, over several splits", leaks.across(report.twins.alike, split)),
+        ("Equal in every pixel, in one split", _within(report.twins.equal, split)),
+        ("The same in other files, in one split", _within(report.twins.alike, split)),
+    )
+    return [
+        {
+            "title": title,
+            "count": len(groups),
+            "groups": [
+                [_member(report, int(index), groups is disputed) for index in group[:MEMBERS]] for group in shown
+            ],
+            "rest": [max(0, len(group) - MEMBERS) for group in shown],
+        }
+        for title, groups in kinds
+        if (shown := groups[:GROUPS])
+    ]
+
+
+def _within(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[NDArray[np.int64]]:
+    return [group for group in groups if len(set(split[group]) & set(SPLITS)) <= 1]
+
+
+def _member(report: Report, index: int, labelled: bool) -> tuple[str, str, str]:
+    samples, split = report.survey.samples, str(report.survey.split[index])
+    sample = samples.load(index)
+    shown = sample if labelled else only_label(sample)  # points would hide a face
+    return samples.names[index], split or "none", picture(shown, samples.labels, SIDE * 2 // 3)
+
+
+def _before(report: Report, count: int) -> list[tuple[str, str, str]]:
+    pool = report.survey.parts["train"]
+    pool = pool if len(pool) else np.flatnonzero(report.tally.readable)
+    pool = pool[report.tally.readable[pool]]
+    chosen = pool[np.linspace(0, len(pool) - 1, min(count, len(pool))).astype(int)]
+    samples = report.survey.samples
+    return [(samples.names[index], "", picture(samples.load(int(index)), samples.labels, SIDE)) for index in chosen]
+
+
+def _after(report: Report, data: DataModule, count: int) -> list[str]:
+    if report.survey.refusal:
+        return []
+    prepared, pool = data.prepared("train"), report.survey.parts["train"]
+    places = np.flatnonzero(report.tally.readable[pool])
+    chosen = places[np.linspace(0, len(places) - 1, min(count, len(places))).astype(int)]
+    try:
+        return [picture(prepared[int(place)], report.survey.samples.labels, SIDE) for place in chosen]
+    except Unreadable:  # since it was looked at
+        return []
+
+
+def only_label(sample: Sample) -> Sample:
+    """A sample without what would be drawn over its image."""
+    kept: Any = {key: value for key, value in sample.items() if key in ("image", "label")}
+    shown: Sample = kept
+    return shown
+
+
+def picture(sample: Sample, labels: Labels, side: int) -> str:
+    """A sample with its labels drawn, as a `data:` address; a box as data sets or as batches have it."""
+    found: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
+    if "box" in found:
+        found["box"] = found["box"].reshape(4)
+    image = sample["image"]
+    pixels = (image * 255 if image.is_floating_point() else image).byte().permute(1, 2, 0).numpy()
+    return figures.uri(draw(*enlarged(pixels, found, side), labels))

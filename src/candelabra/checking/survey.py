@@ -1,0 +1,86 @@
+"""A data set opened to be looked at: also one that nothing can be trained on."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.datamodule import DataModule
+from candelabra.data.joined import Joined
+from candelabra.data.oddities import Oddity, Treatment
+from candelabra.data.restricted import restrict
+from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.union import Union
+from candelabra.errors import CandelabraError
+
+NOWHERE = ""  # the split of a sample that is in none
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a check looks at.
+
+    Args:
+        samples: all of them, those in no split too.
+        parts: indices of each split; as published, where the data set cannot be used.
+        oddities: of lists and labels, and what `verify` found.
+        refusal: why nothing can be trained on it; null where something can.
+    """
+
+    samples: Samples
+    parts: Mapping[str, NDArray[np.int64]]
+    oddities: Sequence[Oddity]
+    refusal: str | None
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """(n,) the split of each sample."""
+        split = np.full(len(self.samples), NOWHERE, dtype="<U5")
+        for name, part in self.parts.items():
+            split[part] = name
+        return split
+
+
+def survey(data: DataModule) -> Survey:
+    """Opens a data set; where it refuses to be opened, reads what there is.
+
+    Raises:
+        CandelabraError: its lists or labels cannot be read at all.
+    """
+    try:
+        return Survey(data.open(), data.parts, _oddities(data), None)
+    except CandelabraError as error:
+        refusal = str(error)
+    if isinstance(data, Union):
+        each = {name: survey(one) for name, one in data.sets.items()}
+        joined = Joined(
+            {name: one.samples for name, one in each.items()}, {name: one.parts for name, one in each.items()}
+        )
+        found = [_below(name, oddity) for name, one in each.items() for oddity in one.oddities]
+        return Survey(joined, as_published(joined), found, refusal)
+    samples = restrict(data.read(), data.targets)
+    bad = samples.verify()
+    found = [
+        *samples.oddities,
+        *(Oddity(samples.names[i], "unreadable", Treatment.SKIPPED, why) for i, why in bad.items()),
+    ]
+    return Survey(samples, as_published(samples, bad), found, refusal)
+
+
+def as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str, NDArray[np.int64]]:
+    """The indices of each published split, without bad samples."""
+    split = samples.published.copy()
+    split[list(bad)] = NOWHERE
+    return {name: np.flatnonzero(split == name) for name in SPLITS}
+
+
+def _oddities(data: DataModule) -> list[Oddity]:
+    if isinstance(data, Union):  # whose own know nothing of what its sets left out
+        return [_below(name, oddity) for name, one in data.sets.items() for oddity in _oddities(one)]
+    return list(data.oddities)
+
+
+def _below(name: str, oddity: Oddity) -> Oddity:
+    return oddity._replace(name=f"{name}/{oddity.name}")
