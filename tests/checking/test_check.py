@@ -121,11 +121,21 @@ def test_names_of_files_and_classes_are_text_on_the_page(tiny: Compose, tmp_path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are text there")
-def test_names_that_are_no_text_do_not_stop_it(tiny: Compose, tmp_path: Path) -> None:
+def test_names_that_are_no_text_or_of_any_script_do_not_stop_it(
+    tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = make_folder(tmp_path / "photos")
-    write(Path(os.fsdecode(os.fsencode(root) + b"/cat/caf\xe9.jpg")), 1, 60)
-    assert check(tiny("data=folder", f"data.root={root}", command="check")) in (0, 1)
-    assert "caf" in read(tmp_path / "check")[1]
+    odd = Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
+    for number in range(8):
+        write(odd / f"{number}.jpg", 300 + number)
+        write(root / "猫 🐈" / f"{number}.jpg", 400 + number)
+    (odd / "empty.jpg").touch()
+    assert check(tiny("data=folder", f"data.root={root}", command="check")) == 1
+    found, page = read(tmp_path / "check")
+    assert found["oddities"][0]["name"] == "caf\udce9/empty.jpg"
+    assert "猫 🐈" in page
+    assert "caf\\udce9/empty.jpg" in page
+    assert "caf\\udce9/empty.jpg" in capsys.readouterr().out
 
 
 def test_a_set_of_several_sets_is_looked_at_as_one(tmp_path: Path, tiny: Compose) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from candelabra.checking import page, twins
 from candelabra.checking.facts import look
+from candelabra.checking.figures import shown
 from candelabra.checking.findings import Level, Report
 from candelabra.checking.survey import survey
 from candelabra.checking.tally import Tally
@@ -133,11 +134,13 @@ def _say(report: Report, data: DataModule, folder: Path) -> None:
     if report.tally.oddities:
         table = Table("what is odd", "times", "treatment", title="odd files")
         for what, treatment, found in report.tally.kinds():
-            table.add_row(what, str(len(found)), treatment)
+            table.add_row(shown(what), str(len(found)), treatment)
         console.print(table)
     for finding in report.findings:
-        console.print(f"{finding.level.name.lower()}: {finding.words}", style=STYLES[finding.level], markup=False)
+        console.print(
+            f"{finding.level.name.lower()}: {shown(finding.words)}", style=STYLES[finding.level], markup=False
+        )
     rate = len(report.survey.samples) / max(report.seconds, 1e-9)
     console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
     for path in sorted(folder.glob("*.*")):
-        console.print(f"  {path}", highlight=False, soft_wrap=True)
+        console.print(f"  {shown(str(path))}", highlight=False, soft_wrap=True)

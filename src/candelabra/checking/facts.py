@@ -67,12 +67,12 @@ class Looked(Dataset[Facts]):
     def __getitem__(self, index: int) -> Facts:
         try:
             sample = self.samples.load(index)
-            odd = tuple(self.samples.inspect(index))
+            odd = [each._replace(name=self.samples.names[index]) for each in self.samples.inspect(index)]
         except Unreadable as error:
             return Facts(index, problem=str(error))
         labelled = [target for target in TARGETS if target in sample and self.known[target][index]]
         values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
-        return _facts(index, sample, values)._replace(oddities=odd)
+        return _facts(index, sample, values)._replace(oddities=tuple(odd))
 
 
 def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Facts:

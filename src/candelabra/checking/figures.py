@@ -1,6 +1,7 @@
 """Figures of a check, as pictures that a page can hold in itself."""
 
 import base64
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -122,15 +123,23 @@ def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, lis
     return figure, axes
 
 
+def shown(name: str) -> str:
+    """A name as text that can be printed; bytes of it that are no UTF-8 come as their number."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _plain(name: str) -> str:
     """A name that matplotlib takes for text, not for a formula, and that leaves room for bars."""
-    short = name if len(name) <= 28 else f"{name[:27]}…"
+    short = shown(name)
+    short = short if len(short) <= 28 else f"{short[:27]}…"
     return short.replace("$", r"\$")
 
 
 def _drawn(figure: "Figure") -> str:
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a script that no font here has is drawn as boxes
+        figure.savefig(buffer, format="png", dpi=110)
     small = Image.open(buffer).convert("RGB").quantize(128)  # a third of the bytes
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)

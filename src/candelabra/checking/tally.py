@@ -50,7 +50,7 @@ class Tally:
         self.mask = {split: np.zeros(256, np.int64) for split in PLACES}
         self.present = {split: np.zeros(256, np.int64) for split in PLACES}
         self.oddities: list[Oddity] = list(survey.oddities)
-        self._told = {each.name for each in survey.oddities if each.what == "unreadable"}
+        self._told = {(each.name, each.what) for each in survey.oddities}
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -61,7 +61,7 @@ class Tally:
     def add(self, facts: Facts) -> None:
         """Adds one sample."""
         index, split = facts.number, str(self.survey.split[facts.number])
-        self.oddities += facts.oddities
+        self.oddities += [each for each in facts.oddities if (each.name, each.what) not in self._told]
         if facts.problem is not None:
             self._cannot_be_read(index, split, facts.problem)
             return
@@ -94,7 +94,7 @@ class Tally:
 
     def _cannot_be_read(self, index: int, split: str, problem: str) -> None:
         name = self.survey.samples.names[index]
-        if name not in self._told:
+        if (name, "unreadable") not in self._told:
             left_out = split == NOWHERE
             treatment = Treatment.SKIPPED if left_out else Treatment.UNLABELLED
             detail = problem if left_out else f"{problem} A grey image without labels stands in for it."

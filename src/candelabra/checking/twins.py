@@ -51,7 +51,7 @@ def find(pixels: NDArray[np.uint64], thumbs: NDArray[np.uint8], sizes: NDArray[n
     equal = members(group)
     if near is None:
         return Twins(equal, [])
-    detailed = (sizes.min(1) >= SMALLEST) & (thumbs.std((1, 2)) >= FLAT) & (group == np.arange(len(group)))
+    detailed = (sizes.min(1) >= SMALLEST) & (_deviation(thumbs) >= FLAT) & (group == np.arange(len(group)))
     chosen = np.flatnonzero(detailed)
     number = _joined(thumbs[chosen], near)
     whole = np.arange(len(group))
@@ -104,13 +104,20 @@ def _candidates(layout: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int64]
             yield rows[above] + top, columns[above] + left
 
 
+def _deviation(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    deviation = np.zeros(len(thumbs), np.float32)
+    for start in range(0, len(thumbs), BLOCK):
+        deviation[start : start + BLOCK] = thumbs[start : start + BLOCK].std((1, 2))
+    return deviation
+
+
 def _layout(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, 63) the lowest frequencies without the mean, of length 1."""
     layout = np.zeros((len(thumbs), 8, 8), np.float32)
     for start in range(0, len(thumbs), BLOCK):
         block = thumbs[start : start + BLOCK].astype(np.float32)
         layout[start : start + BLOCK] = dctn(block, axes=(1, 2), norm="ortho")[:, :8, :8]
-    return _unit(layout.reshape(len(thumbs), -1)[:, 1:])
+    return _unit(layout.reshape(-1, 64)[:, 1:])
 
 
 def _gradients(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
