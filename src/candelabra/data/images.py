@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from candelabra.types import IGNORED
 
 log = logging.getLogger(__name__)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
-TURNS: Mapping[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
+TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -35,13 +35,13 @@ class Picture(NamedTuple):
     """A decoded image, as it is shown.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB, or (H, W) numbers of a mask.
+        pixels: (H, W, 3) uint8 RGB, or (H, W) whole numbers of a mask.
         size: (width, height) of the file; more than that of the pixels where they were read smaller.
         orientation: that was applied, 1 to 8.
         odd: what was odd about it; the names are left empty.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     size: tuple[int, int]
     orientation: int
     odd: list[Oddity]
@@ -121,7 +121,8 @@ def fingerprint(path: Path) -> bytes:
 
 def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `picture`."""
-    return picture(path, least).pixels
+    pixels: NDArray[np.uint8] = picture(path, least).pixels
+    return pixels
 
 
 def picture(path: Path, least: tuple[int, int] | None = None) -> Picture:
@@ -163,7 +164,7 @@ def mask(path: Path) -> Picture:
         return Picture(values, size, turn, [*odd, *more])
 
 
-def classes(values: NDArray[np.uint8], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each number of a mask; numbers beyond 255 have none."""
     if values.dtype == np.uint8:
         return meaning[values]

@@ -36,7 +36,7 @@ class Oddity(NamedTuple):
 def summary(oddities: Iterable[Oddity]) -> str:
     """How often each thing is odd, the most frequent first.
 
-    >>> summary([Oddity(name, "CMYK", Treatment.USED) for name in "ab"] + [Oddity("c", "unreadable", Treatment.SKIPPED)])
+    >>> summary([Oddity("c", "unreadable", Treatment.SKIPPED), *[Oddity("a", "CMYK", Treatment.USED)] * 2])
     '2 x CMYK (used), 1 x unreadable (skipped)'
     """
     counts = Counter((each.what, each.treatment.value) for each in oddities)

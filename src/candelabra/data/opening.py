@@ -51,7 +51,7 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
     if not head:
         raise Unreadable("is empty.")
     if head.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile(file)  # type: ignore[no-untyped-call]  # `Image.open` refuses large ones
+        return JpegImageFile(file)  # `Image.open` refuses large ones
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         _refuse_large(*_webp_size(head))  # Pillow makes room for all pixels when it opens one
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"):
