@@ -112,7 +112,7 @@ def fingerprint(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise Unreadable(f"{shown(path)} is no file.")
+            raise OSError("No such file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
     except (OSError, ValueError) as error:
