@@ -20,7 +20,10 @@ from candelabra.data.prepared import Prepared
 from candelabra.data.records import Records
 from candelabra.data.transforms import evaluation
 from candelabra.errors import CandelabraError, Unreadable
+from candelabra.prediction import predict
+from candelabra.run import train
 from candelabra.types import IGNORED, Labels
+from tests.conftest import Compose
 
 NAN = float("nan")
 USED, REPAIRED, UNLABELLED, SKIPPED = Treatment.USED, Treatment.REPAIRED, Treatment.UNLABELLED, Treatment.SKIPPED
@@ -309,6 +312,31 @@ def test_names_of_any_bytes_can_be_written(tmp_path: Path) -> None:
     assert rows == [
         {"name": r"caf\udce9.png", "what": "unreadable", "treatment": "skipped", "detail": r"caf\udce9.png"}
     ]
+
+
+@pytest.mark.parametrize("finetune", ["scratch", "frozen"])
+def test_a_run_on_odd_files_ends_well_and_says_what_was_odd(tmp_path: Path, tiny: Compose, finetune: str) -> None:
+    root = broken_folder(tmp_path / "root")
+    name = os.fsdecode(b"caf\xe9 \xff")
+    for kind in ("cat", name):
+        for number in range(9):
+            written(root / kind / f"{name}{number}.JPG", Image.effect_noise((30, 20), 50).rotate(number), format="JPEG")
+    written(root / "dog" / f"{'n' * 240}.png", Image.effect_noise((30, 20), 50))
+    train(tiny("data=folder", f"data.root={root}", "trainer.max_epochs=1", f"finetune={finetune}", "data.augment=none"))
+    with (tmp_path / "train" / "oddities.csv").open(encoding="utf-8") as file:
+        assert [row["treatment"] for row in csv.DictReader(file)] == ["skipped"] * 6
+    with (tmp_path / "train" / "splits.csv").open(encoding="utf-8") as file:
+        names = {row["name"] for row in csv.DictReader(file)}
+    assert len(names) == 37
+    assert r"caf\udce9 \udcff/caf\udce9 \udcff3.JPG" in names
+    if finetune == "frozen":
+        return
+    predict(tiny(f"checkpoint={tmp_path / 'train'}", f"source={root}", "trainer=cpu", "pictures=50", command="predict"))
+    with (tmp_path / "predict" / "predictions.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 37 + 2  # a source is what was typed: its links are followed
+    with (tmp_path / "predict" / "unreadable.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 4
+    assert len(list((tmp_path / "predict" / "pictures").iterdir())) == 39
 
 
 def pets(real: Path, tmp_path: Path) -> Records:
