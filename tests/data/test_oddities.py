@@ -73,7 +73,9 @@ def boxed(root: Path, box: list[float], points: list[list[float]] | None = None)
         ([0, 0, float("inf"), 5], [0, 0, 20, 5], [("box partly outside the image, cut", REPAIRED)]),
     ],
 )
-def test_boxes_end_at_the_border(tmp_path: Path, box: list[float], used: list[float] | None, odd: list) -> None:
+def test_boxes_end_at_the_border(
+    tmp_path: Path, box: list[float], used: list[float] | None, odd: list[tuple[str, str]]
+) -> None:
     records = boxed(tmp_path, box)
     assert [pair for pair in found(records.inspect(0)) if "box" in pair[0]] == odd
     for _ in range(2):  # before and after it was verified: the same

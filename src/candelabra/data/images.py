@@ -166,9 +166,8 @@ def mask(path: Path) -> Picture:
 
 def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each number of a mask; numbers beyond 255 have none."""
-    if values.dtype == np.uint8:
-        return meaning[values]
-    return np.where(values < len(meaning), meaning[np.minimum(values, len(meaning) - 1)], np.uint8(IGNORED))
+    known: NDArray[np.uint8] = meaning[np.minimum(values, len(meaning) - 1)]
+    return known if values.dtype == np.uint8 else np.where(values < len(meaning), known, np.uint8(IGNORED))
 
 
 def header(path: Path) -> Header:
