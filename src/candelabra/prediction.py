@@ -149,8 +149,8 @@ def _predictions(task: Task, trainer: Any, items: Sequence[Item], resize: Resize
 def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:
     seen = picture(path)
     scale = seen.pixels.shape[1] / seen.size[0]
-    placed = {name: found[name] * scale for name in ("box", "keypoints") if name in found}
-    return draw(seen.pixels, {**found, **placed}, labels)
+    placed = {name: value * scale if name in ("box", "keypoints") else value for name, value in found.items()}
+    return draw(seen.pixels, placed, labels)
 
 
 def _header(task: Task, labels: Labels) -> list[str]:

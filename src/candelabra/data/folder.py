@@ -7,6 +7,7 @@ import numpy as np
 
 from candelabra.data.datamodule import DataModule
 from candelabra.data.images import find_images
+from candelabra.data.paths import shown
 from candelabra.data.records import Records
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.errors import CandelabraError
@@ -45,7 +46,7 @@ class Folder(DataModule):
                 continue
             names.append(str(path.relative_to(root)))
             published.append(ALIASES[parts[0].lower()] if divided else "")
-            classes.append(parts[1 if divided else 0])
+            classes.append(shown(parts[1 if divided else 0]))
         if not names:
             raise CandelabraError(
                 f"data.root={self.root} holds no image in a folder of its class; expected {root}/<class>/<image>.jpg "

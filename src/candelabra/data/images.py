@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,13 @@ class Picture(NamedTuple):
     """A decoded image, as it is shown.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB, or (H, W) numbers of a mask.
+        pixels: (H, W, 3) uint8 RGB, or (H, W) whole numbers of a mask.
         size: (width, height) of the file; more than that of the pixels where they were read smaller.
         orientation: that was applied, 1 to 8.
         odd: what was odd about it; the names are left empty.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     size: tuple[int, int]
     orientation: int
     odd: list[Oddity]
@@ -105,7 +105,7 @@ def fingerprint(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise Unreadable(f"{shown(path)} is no file.")
+            raise OSError("No such file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
     except (OSError, ValueError) as error:
@@ -114,7 +114,8 @@ def fingerprint(path: Path) -> bytes:
 
 def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `picture`."""
-    return picture(path, least).pixels
+    pixels: NDArray[np.uint8] = picture(path, least).pixels
+    return pixels
 
 
 def picture(path: Path, least: tuple[int, int] | None = None) -> Picture:
@@ -161,11 +162,10 @@ def mask(path: Path, colours: Mapping[tuple[int, int, int], int] | None = None) 
         return Picture(upright(values, turn), size, turn, [*odd, *more])
 
 
-def classes(values: NDArray[np.uint8], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each number of a mask; numbers beyond 255 have none."""
-    if values.dtype == np.uint8:
-        return meaning[values]
-    return np.where(values < len(meaning), meaning[np.minimum(values, len(meaning) - 1)], np.uint8(IGNORED))
+    known: NDArray[np.uint8] = meaning[np.minimum(values, len(meaning) - 1)]
+    return known if values.dtype == np.uint8 else np.where(values < len(meaning), known, np.uint8(IGNORED))
 
 
 def header(path: Path) -> Header:

@@ -1,6 +1,7 @@
 """From the many ways in which pixels are kept to RGB, and to class indices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def _in_bands(
     return pixels
 
 
-def indices(image: Image.Image) -> tuple[NDArray[np.uint8] | NDArray[np.int32], Odd]:
+def indices(image: Image.Image) -> tuple[NDArray[Any], Odd]:
     """A mask of any mode -> (H, W) numbers from 0 on, and what was odd about it; a palette counts for nothing.
 
     Raises:

@@ -36,8 +36,7 @@ class Oddity(NamedTuple):
 def summary(oddities: Iterable[Oddity]) -> str:
     """How often each thing is odd, the most frequent first.
 
-    >>> skipped = Oddity("c", "unreadable", Treatment.SKIPPED)
-    >>> summary([Oddity("a", "CMYK", Treatment.USED), Oddity("b", "CMYK", Treatment.USED), skipped])
+    >>> summary([Oddity("c", "unreadable", Treatment.SKIPPED), *[Oddity("a", "CMYK", Treatment.USED)] * 2])
     '2 x CMYK (used), 1 x unreadable (skipped)'
     """
     counts = Counter((each.what, each.treatment.value) for each in oddities)

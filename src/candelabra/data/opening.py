@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ SCALES = (1, 2, 4, 8)  # by which a JPEG can be divided while it is decoded
 FORMATS = ("PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")  # beside JPEG: no vector graphics, nothing that runs
 ORIENTATION = 0x0112
 SWAPPED = (5, 6, 7, 8)  # orientations in which rows and columns change places
-TURNS: Mapping[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
+TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -62,7 +62,7 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
     if not head:
         raise Unreadable("is empty.")
     if head.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile(file)  # type: ignore[no-untyped-call]  # `Image.open` refuses large ones
+        return JpegImageFile(file)  # `Image.open` refuses large ones
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         _refuse_large(*_webp_size(head))  # Pillow makes room for all pixels when it opens one
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"):
@@ -150,7 +150,7 @@ def orientation(image: ImageFile.ImageFile) -> tuple[int, list[Oddity]]:
     return given, [Oddity("", "turned as EXIF says", Treatment.USED, f"orientation {given}")]
 
 
-def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Pixels (H, W, ...) as they lie in the file -> as they are shown, by EXIF orientation."""
     return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels
 
