@@ -1,18 +1,21 @@
 """What is done to a whole batch is a function of seed, epoch and number; a loss of blended images is a sum of two."""
 
+from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from torch import Tensor
 
 from candelabra.backbones import Timm
 from candelabra.building import rehearse
-from candelabra.data import DataModule, Shapes
+from candelabra.data import DataModule, Shapes, Union
 from candelabra.data.batchwise import Batchwise, scaled
 from candelabra.errors import CandelabraError
-from candelabra.finetuning import Frozen
+from candelabra.finetuning import Frozen, Probe
 from candelabra.heads import Box, Keypoints, Label, Mask
+from candelabra.probing import Cache, cached
 from candelabra.tasks import MultiTask
 from candelabra.tasks.blending import changed, label_shares
 from candelabra.tasks.task import Task
@@ -164,7 +167,7 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
     model = task("label", "mask").train()
     batch: Any = next(iter(shapes(mixup=0.4).train_dataloader()))
     batch["label"][:] = -1
-    loss, each = model.judge(changed(model.on_before_batch_transfer(batch, 0)), "train")
+    _, each = model.judge(changed(model.on_before_batch_transfer(batch, 0)), "train")
     assert each["label"] == 0
     assert each["mask"] > 0
     assert "label" not in model.present
@@ -172,9 +175,36 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
 
 def test_places_cannot_be_blended_and_are_refused_before_training() -> None:
     data = shapes(cutmix=1.0)
-    with pytest.raises(CandelabraError, match="whose box and keypoints would be those of two.*task.heads.box=null"):
+    with pytest.raises(CandelabraError, match=r"whose box and keypoints would be those of two.*task.heads.box=null"):
         rehearse(task("label", "box", "keypoints"), data, 3)
     rehearse(task("label", "mask"), data, 3)
+
+
+@pytest.mark.parametrize("words", [{"mixup": 0.2}, {"cutmix": 1.0}, {"multiscale": [0.5, 1.5]}])
+def test_features_are_not_kept_where_batches_are_new_images(words: dict[str, Any], tmp_path: Path) -> None:
+    trainer = L.Trainer(max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    data, still = shapes(augment="none", **words), shapes(augment="none")
+    cache = Cache(str(tmp_path), 1.0)
+    assert cached(task("label", finetune=Frozen()), data, cache, trainer) is data
+    assert cached(task("label", finetune=Frozen()), still, cache, trainer) is not still
+    with pytest.raises(CandelabraError, match=r"finetune=probe .* data.mixup, data.cutmix and data.multiscale"):
+        cached(task("label", finetune=Probe()), data, cache, trainer)
+
+
+def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
+    sets = {"a": shapes(targets=["label"], resize="crop"), "b": shapes(targets=["mask"], size=64)}
+    data = Union(sets=sets, size=64, batch_size=8, workers=0, mixup=0.4, multiscale=[0.5, 1.5], resize="letterbox")
+    batch: Any = next(iter(data.train_dataloader()))
+    assert batch["image"].shape[-2:] == (96, 96)
+    assert "Letterbox" in repr(data.prepared("val").pipeline)
+    assert "Crop" not in repr(data.prepared("val").pipeline)
+    model = task("label", "mask").train()
+    loss, each = model.judge(changed(model.on_before_batch_transfer(batch, 0)), "train")
+    assert torch.isfinite(loss)
+    assert min(each.values()) > 0
+    for words in ({"mixup": 0.4}, {"sampler": "balanced"}, {"multiscale": [0.5, 1.5]}):
+        with pytest.raises(CandelabraError, match=rf"data.sets.a.{next(iter(words))}=.* would do nothing"):
+            Union(sets={"a": Shapes(count=60, canvas=64, size=64, **words)})
 
 
 def test_every_size_is_tried_before_training() -> None:

@@ -1,6 +1,7 @@
 """No group is in two splits, folds partition the set, and what a table says holds."""
 
 import csv
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from candelabra.data import Table
 from candelabra.data.columns import read_column
 from candelabra.data.records import Records
 from candelabra.data.splitting import Division
 from candelabra.errors import CandelabraError
+from candelabra.evaluation import evaluate
+from candelabra.run import train
 from candelabra.types import Labels
+from tests.conftest import Compose
+from tests.data.test_datasets import make_folder
 
 PEOPLE = [f"person{number:02}" for number in range(30)]
 
@@ -128,6 +134,48 @@ def test_groups_in_several_published_splits_are_told(caplog: pytest.LogCaptureFi
     samples = records(published=["train"] * 100 + ["val"] * 70 + ["test"] * 70)
     Division(groups=".+_").parts(samples)
     assert "30 groups of data.groups are in several given splits" in caplog.text
+
+
+def test_eval_finds_the_splits_of_a_run_again_from_its_table_or_from_another(tiny: Compose, tmp_path: Path) -> None:
+    make_folder(tmp_path / "photos", 20, ("cat", "dog"))
+    names = [
+        f"{kind}/{path.name}" for kind in ("cat", "dog") for path in sorted((tmp_path / "photos" / kind).iterdir())
+    ]
+    rows = [(name, ("train", "train", "val", "test")[index % 4]) for index, name in enumerate(names)]
+    write(tmp_path / "mine.csv", [("name", "split"), *rows])
+    words = [f"data.root={tmp_path / 'photos'}", f"data.split={tmp_path / 'mine.csv'}", "data.size=32", "epochs=1"]
+    train(tiny("data=folder", *words))
+    with (tmp_path / "train" / "splits.csv").open() as file:
+        written = dict(tuple(row) for row in list(csv.reader(file))[1:])
+    assert written == dict(rows)
+    results = json.loads((tmp_path / "train" / "results.json").read_text())
+
+    def evaluated(*words: str) -> dict[str, float]:
+        where = f"checkpoint={tmp_path / 'train'}"
+        evaluate(tiny(where, "trainer=cpu", "data.workers=0", *words, command="eval"))
+        found: dict[str, float] = json.loads((tmp_path / "eval" / "results.json").read_text())
+        return found
+
+    assert evaluated() == {key: value for key, value in results.items() if key.startswith("test/")}
+    (tmp_path / "mine.csv").unlink()
+    with pytest.raises(CandelabraError, match=r"there is no file .*mine.csv"):
+        evaluated()
+    assert evaluated(f"data.split={tmp_path / 'train' / 'splits.csv'}")["test/label/count"] == 10
+
+
+@pytest.mark.real
+def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
+    root = real / "p1_facial_keypoints"
+    words: dict[str, Any] = {"root": str(root), "file": "data/training_frames_keypoints.csv", "images": "data/training"}
+    listed = Table(points=68, splits="person_disjoint_split.csv", **words)
+    divided = Table(points=68, split="person_disjoint_split.csv", **words)
+    one, other = listed.open(), divided.open()
+    for split in ("train", "val", "test"):
+        assert {one.names[i] for i in listed.parts[split]} == {other.names[i] for i in divided.parts[split]}
+    grouped = Table(points=68, groups=r"training/(.+)_\d+\d\.jpg", split="random", **words)
+    samples = grouped.open()
+    each = [{samples.names[index].rpartition("_")[0] for index in part} for part in grouped.parts.values()]
+    assert sum(map(len, each)) == len(set.union(*each)) > 50
 
 
 @pytest.mark.parametrize(
