@@ -124,7 +124,8 @@ def test_no_version_comes_twice_versions_come_in_turn_and_ranks_keep_step(sample
 def test_classes_of_labels_that_were_taken_away_are_not_known() -> None:
     data = Shapes(count=300, canvas=16, size=16, labelled={"label": 0.2}, sampler="balanced", workers=0)
     samples = data.open()
-    known = samples.shown()[data.parts["train"]].any(1)
+    shown: NDArray[np.bool_] = samples.shown()
+    known = shown.max(axis=1)[data.parts["train"]]
     order = data.orders["train"]
     assert isinstance(order, Weighted)
     index = np.concatenate([served(order, epoch, order.total) % len(known) for epoch in range(5)])

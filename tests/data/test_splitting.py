@@ -146,7 +146,7 @@ def test_eval_finds_the_splits_of_a_run_again_from_its_table_or_from_another(tin
     words = [f"data.root={tmp_path / 'photos'}", f"data.split={tmp_path / 'mine.csv'}", "data.size=32", "epochs=1"]
     train(tiny("data=folder", *words))
     with (tmp_path / "train" / "splits.csv").open() as file:
-        written = dict(tuple(row) for row in list(csv.reader(file))[1:])
+        written: dict[str, str] = dict(list(csv.reader(file))[1:])
     assert written == dict(rows)
     results = json.loads((tmp_path / "train" / "results.json").read_text())
 

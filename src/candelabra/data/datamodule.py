@@ -292,7 +292,10 @@ class Loader(DataLoader[Sample]):
     batchwise: Batchwise | None = None  # what is done to its batches
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+        if self.batchwise is None:
+            yield from super().__iter__()
+            return
         batches = cast(Batches, self.batch_sampler)
         epoch, first = batches.epoch, batches.skip
         for number, batch in enumerate(super().__iter__(), first):
-            yield self.batchwise(batch, epoch, number) if self.batchwise else batch
+            yield self.batchwise(batch, epoch, number)
