@@ -172,6 +172,16 @@ def test_accumulation_plateau_and_patience_go_on_too(options: tuple[str, ...], t
     assert_equal(whole, killed)
 
 
+def test_killed_with_blended_images_sizes_and_samplers_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    words = [*SMALL, "data.size=64", "save.steps=1", "data.mixup=0.4", "data.cutmix=1.0", "data.multiscale=[0.5,1.5]"]
+    words += ["data.sampler=balanced", "data.augment=strong", "data.erase=0.3", "data.labelled=0.7", "data.folds=4"]
+    assert in_a_process([*words, f"folder={whole}"]) == 0
+    assert in_a_process([*words, f"folder={killed}", "data.workers=1"], signal.SIGKILL, 8) == -signal.SIGKILL
+    assert in_a_process([f"resume={killed}"]) == 0
+    assert_equal(whole, killed)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

@@ -63,8 +63,9 @@ class DataModule(L.LightningDataModule, ABC):
         split: published (where the data set has one; what it lacks is drawn), random, or a table `<file>.csv` with the
             columns name (or image) and split, such as the splits.csv of another run; images it lacks are left out.
         val, test: shares of the images, where they are drawn; stratified by class.
-        groups: images of one group (person, drive) come into one split. A regular expression whose first group finds it
-            in a name, such as (.+)_[0-9]+; or a table, `persons.csv`, with the columns name and group.
+        groups: images of one group (person, drive) come into one split. A regular expression that finds it in a
+            name (.+_ is all up to the last underscore), or whose first group does; or a table, `persons.csv`, with the
+            columns name and group.
         folds, fold: divide all images, published or not, into so many folds, and test on number `fold`, from 0; `val`
             is then a share of the others.
         targets: those of the data set to keep, such as [label, box]; null for all.
@@ -314,7 +315,10 @@ class Loader(DataLoader[Sample]):
     batchwise: Batchwise | None = None  # what is done to its batches
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+        if self.batchwise is None:
+            yield from super().__iter__()
+            return
         batches = cast(Batches, self.batch_sampler)
         epoch, first = batches.epoch, batches.skip
         for number, batch in enumerate(super().__iter__(), first):
-            yield self.batchwise(batch, epoch, number) if self.batchwise else batch
+            yield self.batchwise(batch, epoch, number)

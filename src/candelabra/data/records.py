@@ -120,7 +120,8 @@ class Records(Samples):
 
     def shown(self) -> NDArray[np.bool_]:
         if self.label is not None and self.label.ndim == 2:
-            return self.label == 1
+            marked: NDArray[np.bool_] = self.label == 1
+            return marked
         return super().shown()
 
     def verify(self) -> Mapping[int, str]:

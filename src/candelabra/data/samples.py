@@ -64,7 +64,8 @@ class Samples(Dataset[Sample], ABC):
 
     def shown(self) -> NDArray[np.bool_]:
         """(n, C) which classes each sample is labelled with, no image is read; none where it is not labelled."""
-        return (self.strata[:, None] == np.arange(len(self.labels.classes))) & self.labelled()["label"][:, None]
+        same: NDArray[np.bool_] = self.strata[:, None] == np.arange(len(self.labels.classes))
+        return same & self.labelled()["label"][:, None]
 
     def verify(self) -> Mapping[int, str]:
         """What would fail in mid-training, as far as it can be told without decoding images.

@@ -15,7 +15,7 @@ from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
 OUT = "out"  # the split of a sample that is in none
-PIECES = 20  # into which groups are dealt, of which a split takes its share
+PIECES = 20  # into which groups are dealt; a split takes so many of them as come nearest to its share
 Indices = NDArray[np.int64]
 Names = NDArray[np.str_]
 
@@ -169,7 +169,9 @@ def _drawn(pool: Indices, strata: Indices, groups: Indices | None, share: float,
     if pieces < 2:
         raise CandelabraError(f"data.groups finds one group among {len(pool)} images, which cannot be divided.")
     dealt = deal(pool, strata, groups, pieces, int(rng.integers(2**31)))
-    found: Indices = pool[dealt < max(1, round(share * pieces))]
+    sizes = np.cumsum(np.bincount(dealt, minlength=pieces))[:-1]
+    sizes[sizes == 0] = -len(pool)  # none of them would be no split
+    found: Indices = pool[dealt <= np.abs(sizes - share * len(pool)).argmin()]
     return found
 
 

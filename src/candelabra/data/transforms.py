@@ -36,6 +36,8 @@ def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, 
         flip: a mirror image of the scene means the same (not so for digits).
         erase: share of images of which a rectangle is painted over; labels stay.
     """
+    if not 0 <= erase <= 1:
+        raise CandelabraError(f"data.erase={erase} must be a share of the images, 0 to 1.")
     boxed, placed = labels.box, labels.box or bool(labels.keypoints)
     last: list[Step] = [Erase(erase)] if erase else []
     if augment == "none":
