@@ -23,6 +23,7 @@ from torchvision.datasets import ImageFolder
 from benchmarks.reporting import parser, report
 from candelabra.data import Folder
 from candelabra.data.cropping import RandomCrop
+from candelabra.data.kept import Cached
 from candelabra.data.transforms import SMALLEST, Mirror, Pipeline, enough
 
 REFERENCE = "torchvision + PIL"
@@ -74,12 +75,12 @@ def normalised(data: Folder) -> Iterable[Tensor]:
     return ((images / 255 - mean) / std for images in handed(data))
 
 
-def ours(root: Path, jitter: bool, cache: str) -> Folder:
+def ours(root: Path, jitter: bool, cache: Cached) -> Folder:
     """`data=folder` with `augment=light`, or with the crops and mirror images of it alone."""
     data = Folder(root=str(root), size=SIDE, batch_size=32, workers=0, val=0.05, test=0.05, cache=cache)
     data.open()
     if not jitter:
-        steps = [RandomCrop((SIDE, SIDE), (SMALLEST, 1.0), RATIO), Mirror(())]
+        steps: list[Callable[[Any], Any]] = [RandomCrop((SIDE, SIDE), (SMALLEST, 1.0), RATIO), Mirror(())]
         data.pipelines["train"] = Pipeline(steps, least=enough((SIDE, SIDE), SMALLEST))
     return data
 

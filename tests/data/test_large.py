@@ -8,6 +8,7 @@ from PIL import Image
 
 from candelabra.data import Table
 from candelabra.data import records as reading
+from candelabra.data.images import read_image
 from candelabra.report.tables import coverage
 
 ROWS = 100_000
@@ -29,9 +30,8 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
         looked.append(path)
         return (16, 16)
 
-    read = reading.read_image
     monkeypatch.setattr(reading, "size_of", size_of)  # of files that are not there
-    monkeypatch.setattr(reading, "read_image", lambda path, least=None: read(tmp_path / "all.jpg", least))
+    monkeypatch.setattr(reading, "read_image", lambda path, least=None: read_image(tmp_path / "all.jpg", least))
     before = resident()
     data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
     loader = data.train_dataloader()

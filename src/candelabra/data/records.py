@@ -123,7 +123,8 @@ def nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask.shape, size, strict=True)
     )
-    return mask[rows[:, None], columns]
+    smaller: NDArray[np.uint8] = mask[rows[:, None], columns]
+    return smaller
 
 
 def _scale(size: tuple[int, int], path: Path) -> NDArray[np.float32] | None:

@@ -89,8 +89,8 @@ class Shelf:
             return None
         try:
             # A copy: mapping the file costs more, a fault for each few pages.
-            bits = np.empty(os.fstat(file).st_size, np.uint8)
-            os.readv(file, [bits])
+            bits: NDArray[np.uint8] = np.empty(os.fstat(file).st_size, np.uint8)
+            os.readv(file, [bits.data])
         except OSError:
             return None
         finally:
@@ -189,7 +189,7 @@ def unpack(bits: NDArray[np.uint8]) -> Sample | None:
     """The sample that was packed; null where its end is missing."""
     if len(bits) < HEAD.size:
         return None
-    length, words = HEAD.unpack_from(bits)
+    length, words = HEAD.unpack_from(bits.data)
     if length != len(bits):
         return None
     layout = json.loads(bits[HEAD.size : HEAD.size + words].tobytes())
