@@ -24,7 +24,12 @@ def test_waiting_is_logged_shown_and_said_once(
     tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, shown = Prepared.__getitem__, []
-    monkeypatch.setattr(Prepared, "__getitem__", lambda self, key: (time.sleep(0.02), take(self, key))[1])
+
+    def slowly(self: Prepared, key: int) -> object:
+        time.sleep(0.02)
+        return take(self, key)
+
+    monkeypatch.setattr(Prepared, "__getitem__", slowly)
     get = Progress.get_metrics
 
     def seen(self: Progress, trainer: L.Trainer, task: L.LightningModule) -> dict[str, object]:

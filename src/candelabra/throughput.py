@@ -58,9 +58,10 @@ class Throughput(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         share = self.epoch_wait()
         pl_module.log("data_wait", share)
-        if share > MUCH and not self.told and trainer.is_global_zero and isinstance(trainer.datamodule, DataModule):
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if share > MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
             self.told = True
-            words = advice(trainer.datamodule, processors(trainer.num_devices) - 1)
+            words = advice(data, processors(trainer.num_devices) - 1)
             log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -84,7 +84,7 @@ class Kept(Samples):
         return digest("shrunk", self._content(index))
 
     def _content(self, index: int) -> bytes:
-        found = self.seen[index].numpy().tobytes()
+        found: bytes = self.seen[index].numpy().tobytes()
         if not any(found):
             found = self.samples.digest(index)
             self.seen[index] = torch.frombuffer(bytearray(found), dtype=torch.uint8)

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import mmap
 import os
 import shutil
 import struct
@@ -15,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from candelabra import CACHE
@@ -81,14 +81,20 @@ class Shelf:
         self.owner = os.getpid()
 
     def get(self, name: str) -> Sample | None:
-        """A sample, memory-mapped; writing to its tensors changes nothing on the shelf. Null where it is not there."""
+        """A sample; writing to its tensors changes nothing on the shelf. Null where it is not there."""
         self._let_parent_hold()
         try:
-            with self._path(name).open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                bits = mmap.mmap(file.fileno(), size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
-        except (OSError, ValueError):
+            file = os.open(self._path(name), os.O_RDONLY)
+        except OSError:
             return None
+        try:
+            # A copy: mapping the file costs more, a fault for each few pages.
+            bits: NDArray[np.uint8] = np.empty(os.fstat(file).st_size, np.uint8)
+            os.readv(file, [bits.data])
+        except OSError:
+            return None
+        finally:
+            os.close(file)
         return unpack(bits)
 
     def put(self, name: str, sample: Sample) -> None:
@@ -179,14 +185,14 @@ def pack(sample: Sample) -> list[bytes]:
     return [HEAD.pack(HEAD.size + sum(map(len, parts)), len(words)), *parts]
 
 
-def unpack(bits: mmap.mmap) -> Sample | None:
+def unpack(bits: NDArray[np.uint8]) -> Sample | None:
     """The sample that was packed; null where its end is missing."""
     if len(bits) < HEAD.size:
         return None
-    length, words = HEAD.unpack_from(bits)
+    length, words = HEAD.unpack_from(bits.data)
     if length != len(bits):
         return None
-    layout = json.loads(bits[HEAD.size : HEAD.size + words])
+    layout = json.loads(bits[HEAD.size : HEAD.size + words].tobytes())
     place = _aligned(HEAD.size + words)
     tensors = {}
     for key, (kind, shape) in layout.items():

@@ -1,0 +1,42 @@
+"""A table of very many rows opens without reading its images, in memory that goes with its rows alone."""
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from candelabra.data import Table
+from candelabra.data import records as reading
+from candelabra.data.images import read_image
+from candelabra.report.tables import coverage
+
+ROWS = 100_000
+
+
+def resident() -> int:
+    """Megabytes of memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "all.jpg")
+    rows = (f"images/{number % 100:02d}/{number:06d}.jpg,class{number % 1000}" for number in range(ROWS))
+    (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
+    looked: list[Path] = []
+
+    def size_of(path: Path) -> tuple[int, int]:
+        looked.append(path)
+        return (16, 16)
+
+    monkeypatch.setattr(reading, "size_of", size_of)  # of files that are not there
+    monkeypatch.setattr(reading, "read_image", lambda path, least=None: read_image(tmp_path / "all.jpg", least))
+    before = resident()
+    data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
+    loader = data.train_dataloader()
+    batch = next(iter(loader))
+    assert len(batch["image"]) == 32  # type: ignore[index]
+    assert coverage(data)["train"]["label"] == len(data.parts["train"]) == 70_000
+    assert len(looked) <= reading.VERIFIED
+    assert resident() - before < 300
