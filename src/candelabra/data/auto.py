@@ -90,8 +90,8 @@ def recognise(root: Path) -> Look:
     below = [(child, looks(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
     hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
     raise CandelabraError(
-        f"data.root={root} looks like no format that is known; seen: {seen(root)}. One folder a class is data=folder, a "
-        "CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
+        f"data.root={root} looks like no format that is known; seen: {seen(root)}. One folder a class is data=folder, "
+        "a CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
         "(data.images=... data.masks=...), xml files data=voc, a json of annotations data=coco, text files in labels/ "
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from candelabra.data import faces
 from candelabra.data.cocojson import find_files, load, names_of_points, thing_of
 from candelabra.data.datamodule import DataModule
@@ -147,5 +146,3 @@ class _Reader:
 
     def _note(self, name: str, what: str, treatment: Treatment, detail: str = "") -> None:
         self.oddities.append(Oddity(name, what, treatment, detail))
-
-

@@ -118,9 +118,7 @@ def thing_of(annotation: Mapping[str, Any], categories: Mapping[Any, str], count
         left, top, width, height = (float(side) for side in annotation["bbox"])
         box = (left, top, left + width, top + height)
     outline = _outline(annotation["segmentation"], size) if annotation.get("segmentation") else None
-    return Thing(
-        categories[category], box, _points(annotation, count), outline, bool(annotation.get("iscrowd"))
-    )
+    return Thing(categories[category], box, _points(annotation, count), outline, bool(annotation.get("iscrowd")))
 
 
 def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | None:

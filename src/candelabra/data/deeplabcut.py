@@ -135,7 +135,7 @@ def _add(
 
 
 def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[Oddity]) -> tuple[float, float]:
-    """x and y of one body part; NaN where a cell is empty or no number."""
+    """Coordinates of one body part; NaN where a cell is empty or no number."""
     words = [row[column].strip() if column < len(row) else "" for column in columns]
     try:
         x, y = (float(word) if word else np.nan for word in words)

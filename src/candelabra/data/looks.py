@@ -168,7 +168,9 @@ def _table(root: Path) -> str:
 def _folder(root: Path) -> str:
     children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
     divided = bool(children) and all(split_called(child.name) for child in children)
-    inner = [below for child in children for below in sorted(child.iterdir()) if below.is_dir()] if divided else children
+    inner = (
+        [below for child in children for below in sorted(child.iterdir()) if below.is_dir()] if divided else children
+    )
     if any(word in child.name.lower() for child in children for word in NO_CLASSES):
         return ""
     with_images = [each for each in inner if any(path.suffix.lower() in SUFFIXES for path in each.iterdir())]

@@ -23,7 +23,8 @@ def find_pairs(root: Path, images: str, masks: str, oddities: list[Oddity]) -> l
 
     Args:
         root: the folder.
-        images, masks: names of the folders that are not divided into splits, below root.
+        images: the folder of images that is not divided into splits, below root.
+        masks: likewise.
         oddities: grows by what is odd.
 
     Raises:

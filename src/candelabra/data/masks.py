@@ -73,7 +73,9 @@ class Masks(DataModule):
         """Names of the classes, and the class of each pixel value."""
         ignored = [value for value in self.ignore if isinstance(value, int)]
         if len(ignored) < len(self.ignore):
-            raise CandelabraError(f"data.ignore={list(self.ignore)} should be pixel values; names go with data.colours.")
+            raise CandelabraError(
+                f"data.ignore={list(self.ignore)} should be pixel values; names go with data.colours."
+            )
         if self.values:
             given = {str(name): _all(values) for name, values in self.values.items()}
         else:

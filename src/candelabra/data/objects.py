@@ -130,9 +130,7 @@ def _drop_repeated(picture: Picture, oddities: list[Oddity]) -> None:
         picture.things = list(kept.values())
 
 
-def _boxes(
-    names: Sequence[str], shown: Sequence[Sequence[Thing]], oddities: list[Oddity]
-) -> list[NDArray[np.float32]]:
+def _boxes(names: Sequence[str], shown: Sequence[Sequence[Thing]], oddities: list[Oddity]) -> list[NDArray[np.float32]]:
     """For each image, the boxes of its objects (m, 4), mended."""
     counts = [len(things) for things in shown]
     owners = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]

@@ -49,7 +49,10 @@ class Pets(DataModule):
         meaning[[1, 2]] = 1, 0
         oddities: list[Oddity] = []
         paths = [f"images/{name}.jpg" for name in names]
-        heads = [_head(root / "annotations" / "xmls" / f"{name}.xml", path, oddities) for name, path in zip(names, paths, strict=True)]
+        heads = [
+            _head(root / "annotations" / "xmls" / f"{name}.xml", path, oddities)
+            for name, path in zip(names, paths, strict=True)
+        ]
         records = Records(
             root,
             paths,

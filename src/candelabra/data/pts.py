@@ -50,9 +50,7 @@ class Pts(DataModule):
             name = str(files[stem].relative_to(root))
             oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
         names = [str(path.relative_to(root)) for path in images.values()]
-        found = [
-            _points(files.get(stem), name, oddities) for stem, name in zip(images, names, strict=True)
-        ]
+        found = [_points(files.get(stem), name, oddities) for stem, name in zip(images, names, strict=True)]
         counts = [len(each) for each in found if each is not None]
         if not counts:
             raise CandelabraError(f"data.root={self.root} holds no image with a .pts file of points beside it.")

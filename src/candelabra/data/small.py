@@ -113,4 +113,9 @@ class Stl10(DataModule):
 def _joined(pixels: Sequence[NDArray[np.uint8]], labels: Sequence[Sequence[int]], classes: Sequence[str]) -> Arrays:
     """Training and test images as one."""
     published = np.repeat(["train", "test"], [len(part) for part in pixels])
-    return Arrays(np.concatenate(pixels), np.concatenate([np.asarray(part) for part in labels]).astype(np.int64), classes, published)
+    return Arrays(
+        np.concatenate(pixels),
+        np.concatenate([np.asarray(part) for part in labels]).astype(np.int64),
+        classes,
+        published,
+    )

@@ -59,9 +59,9 @@ class Voc(DataModule):
         found = find_folders(root)
         if not found:
             raise CandelabraError(
-                f"data.root={self.root} has no folders of images and of xml files; expected {', '.join(IMAGES[:3])} and "
-                f"{', '.join(ANNOTATIONS[:4])}, or both in one folder (other names: data.images=... "
-                "data.annotations=...)."
+                f"data.root={self.root} has no folders of images and of xml files; expected "
+                f"{', '.join(IMAGES[:3])} and {', '.join(ANNOTATIONS[:4])}, or both in one folder "
+                "(other names: data.images=... data.annotations=...)."
             )
         return found
 

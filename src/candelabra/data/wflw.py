@@ -98,9 +98,7 @@ def _face(line: str, place: str, finder: Finder, oddities: list[Oddity]) -> tupl
     return name, numbers
 
 
-def _choose(
-    name: str, found: Sequence[NDArray[np.float32]], rule: Rule, oddities: list[Oddity]
-) -> NDArray[np.float32]:
+def _choose(name: str, found: Sequence[NDArray[np.float32]], rule: Rule, oddities: list[Oddity]) -> NDArray[np.float32]:
     if rule == "single" and len(found) > 1:
         detail = f"{len(found)}, with data.objects=single"
         oddities.append(Oddity(name, "several objects", Treatment.UNLABELLED, detail))

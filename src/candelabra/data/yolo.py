@@ -64,9 +64,7 @@ def _picture(
     return Picture(name, split, _things(labels, image, name, described, oddities))
 
 
-def _things(
-    path: Path, image: Path, name: str, described: YoloSet, oddities: list[Oddity]
-) -> list[Thing] | None:
+def _things(path: Path, image: Path, name: str, described: YoloSet, oddities: list[Oddity]) -> list[Thing] | None:
     """The objects of one file; null where it cannot be read."""
     text = read_text(path, name, oddities)
     if text is None:
@@ -84,4 +82,3 @@ def _things(
     except (ValueError, OverflowError) as error:
         oddities.append(Oddity(name, "malformed line of labels", Treatment.UNLABELLED, str(error)))
         return None
-
