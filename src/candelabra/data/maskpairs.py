@@ -13,8 +13,12 @@ from candelabra.errors import CandelabraError
 
 Pair = tuple[str, Path, Path | None]  # split, image, mask
 Folders = tuple[str, Path, Path]
-LAYOUTS = (("{split}", "{split}annot"), ("images/{split}", "masks/{split}"), ("{split}/images", "{split}/masks"))
-LAYOUTS += (("{split}", "{split}_labels"),)
+LAYOUTS = (
+    ("{split}", "{split}annot"),
+    ("images/{split}", "masks/{split}"),
+    ("{split}/images", "{split}/masks"),
+    ("{split}", "{split}_labels"),
+)
 ENDS = ("_mask", "_L", "_label", "_labels")  # of the name of a mask, after that of its image
 
 

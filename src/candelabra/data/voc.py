@@ -117,13 +117,14 @@ def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities:
 
 def _listed(bases: Sequence[Path], stems: set[str], oddities: list[Oddity]) -> dict[str, str]:
     """The split of each image that is in a list, by its name without ending; lines may go on with other words."""
-    found: dict[str, str] = {}
-    for line, split in split_of(find_lists(bases, oddities), oddities).items():
-        first = line.split()[0]
-        names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
-        stem = next((name for name in names if name in stems), None)
-        if stem is None:
-            oddities.append(Oddity(line, "listed image is not there", Treatment.SKIPPED))
-        else:
-            found[stem] = split
-    return found
+    found: dict[str, list[str]] = {}
+    for split, lines in find_lists(bases, oddities).items():
+        for line in lines:
+            first = line.split()[0]
+            names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
+            stem = next((name for name in names if name in stems), None)
+            if stem is None:
+                oddities.append(Oddity(line, "listed image is not there", Treatment.SKIPPED))
+            else:
+                found.setdefault(split, []).append(stem)
+    return split_of(found, oddities)
