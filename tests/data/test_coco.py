@@ -192,7 +192,7 @@ REAL = {  # images, labelled boxes, points, labelled masks
     "mmpose/wflw": (2, 2, 98, 0),
     "mmpose/300w": (2, 2, 68, 0),
     "mmpose/aflw": (2, 2, 19, 0),
-    "mmpose/cofw": (2, 0, 29, 0),
+    "mmpose/cofw": (2, 2, 29, 0),
     "mmpose/onehand10k": (4, 4, 21, 4),
 }
 

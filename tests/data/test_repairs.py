@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data.finding import Finder
+from candelabra.data.finding import Finder, find_labels
 from candelabra.data.oddities import Oddity
 from candelabra.data.repairs import LARGEST, mend_boxes, parse_xml, read_text
 from candelabra.data.sides import by_name, points
@@ -29,6 +29,18 @@ FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
 )
 def test_files_are_found_by_the_end_of_their_path(stated: str, near: str, found: str | None) -> None:
     assert Finder(Path("/root"), [Path("/root", name) for name in FILES]).find(stated, near) == found
+
+
+def test_label_files_that_links_lead_out_for_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "outside.xml").write_text("x")
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("a.xml", "B.XML", ".hidden.xml", "c.txt"):
+        (root / name).write_text("x")
+    (root / "in.xml").symlink_to(root / "a.xml")
+    (root / "out.xml").symlink_to(tmp_path / "outside.xml")
+    (root / "loop.xml").symlink_to(root / "loop.xml")
+    assert [path.name for path in find_labels(root, ".xml", root)] == ["B.XML", "a.xml", "in.xml"]
 
 
 @pytest.mark.parametrize(

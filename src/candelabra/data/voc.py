@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candelabra.data.datamodule import DataModule
+from candelabra.data.finding import find_labels
 from candelabra.data.folder import ALIASES, must_be_folder
 from candelabra.data.images import find_images
 from candelabra.data.lists import find_lists, split_of
@@ -95,13 +96,12 @@ def _has_xml(folder: Path) -> bool:
 def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities: list[Oddity]) -> list[Picture]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
     labels = {}
-    for path in sorted(annotations.rglob("*")):
-        if path.suffix.lower() == ".xml" and not path.name.startswith("."):
-            stem = str(path.relative_to(annotations).with_suffix(""))
-            labels[stem] = path
-            if stem not in files:
-                name = str(path.relative_to(root))
-                oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+    for path in find_labels(annotations, ".xml", root):
+        stem = str(path.relative_to(annotations).with_suffix(""))
+        labels[stem] = path
+        if stem not in files:
+            name = str(path.relative_to(root))
+            oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
     splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), oddities)
     pictures = []
     for stem, image in files.items():
