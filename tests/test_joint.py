@@ -64,7 +64,7 @@ def test_a_solver_that_is_missing_is_named(tiny: Compose, monkeypatch: pytest.Mo
 
 
 def test_a_metric_that_no_validation_image_has_is_refused_before_training(tiny: Compose, tmp_path: Path) -> None:
-    from tests.data.test_datasets import make_folder
+    from tests.data.files import make_folder
 
     make_folder(tmp_path / "images")
     rows = ["image,split,label,xmin,ymin,xmax,ymax"]

@@ -20,7 +20,7 @@ from candelabra.prediction import predict, trained_size
 from candelabra.resuming import continued
 from candelabra.run import train
 from tests.conftest import Compose
-from tests.data.test_datasets import make_folder
+from tests.data.files import make_folder
 from tests.test_interruption import in_a_process
 
 Served = list[list[tuple[str, int]]]  # of each batch, the set and the position in its training split of each image

@@ -51,9 +51,10 @@ def _read_csv(path: Path, oddities: list[Oddity]) -> "DataFrame":
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
-            return pandas.read_csv(path, **options)
+            table: DataFrame = pandas.read_csv(path, **options)
         except (pandas.errors.ParserError, pandas.errors.ParserWarning):
             return _read_broken(path, options["encoding"], oddities)
+    return table
 
 
 def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFrame":
@@ -72,9 +73,9 @@ def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFram
         )
         return [cells[place] if column == place else None for column in range(width)]
 
-    return pandas.read_csv(
-        path, encoding=encoding, engine="python", on_bad_lines=keep, index_col=False, dtype={"label": str}
-    )
+    options: dict[str, Any] = {"engine": "python", "on_bad_lines": keep, "index_col": False, "dtype": {"label": str}}
+    table: DataFrame = pandas.read_csv(path, encoding=encoding, **options)
+    return table
 
 
 def numbers(table: "DataFrame", columns: Sequence[str], oddities: list[Oddity]) -> "DataFrame":

@@ -29,7 +29,7 @@ class Sheet(NamedTuple):
     """One table: where each number is, how many columns name the image, and the rows."""
 
     cells: Cells
-    index: int
+    leading: int
     rows: Sequence[Sequence[str]]
 
 
@@ -114,7 +114,7 @@ def _add(
     oddities: list[Oddity],
 ) -> None:
     """Adds a frame and its individuals."""
-    stated = "/".join(cell for cell in row[: sheet.index] if cell)
+    stated = "/".join(cell for cell in row[: sheet.leading] if cell)
     name = finder.find(stated, near)
     if name is None:
         oddities.append(Oddity(stated, "listed image is not there", Treatment.SKIPPED))
@@ -135,7 +135,7 @@ def _add(
 
 
 def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[Oddity]) -> tuple[float, float]:
-    """X and y of one body part; NaN where a cell is empty or no number."""
+    """Coordinates of one body part; NaN where a cell is empty or no number."""
     words = [row[column].strip() if column < len(row) else "" for column in columns]
     try:
         x, y = (float(word) if word else np.nan for word in words)

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from candelabra.data.paths import inside
+
 
 class Finder:
     """Finds files by the end of their path: lists often hold paths of the machine that they were written on.
@@ -36,6 +38,18 @@ class Finder:
             folder = Path(near).parts
             best = [parts for parts in best if parts[: len(folder)] == folder]
         return str(Path(*best[0])) if len(best) == 1 else None
+
+
+def find_labels(folder: Path, ending: str, root: Path) -> list[Path]:
+    """The files of one ending below a folder, sorted; hidden ones and links that lead out of the root are left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() == ending
+        and not path.name.startswith(".")
+        and path.is_file()
+        and (not path.is_symlink() or inside(path, root))
+    ]
 
 
 def _agreement(parts: tuple[str, ...], wanted: tuple[str, ...]) -> int:

@@ -13,8 +13,12 @@ from candelabra.errors import CandelabraError
 
 Pair = tuple[str, Path, Path | None]  # split, image, mask
 Folders = tuple[str, Path, Path]
-LAYOUTS = (("{split}", "{split}annot"), ("images/{split}", "masks/{split}"), ("{split}/images", "{split}/masks"))
-LAYOUTS += (("{split}", "{split}_labels"),)
+LAYOUTS = (
+    ("{split}", "{split}annot"),
+    ("images/{split}", "masks/{split}"),
+    ("{split}/images", "{split}/masks"),
+    ("{split}", "{split}_labels"),
+)
 ENDS = ("_mask", "_L", "_label", "_labels")  # of the name of a mask, after that of its image
 
 
@@ -23,8 +27,8 @@ def find_pairs(root: Path, images: str, masks: str, oddities: list[Oddity]) -> l
 
     Args:
         root: the folder.
-        images: name of the folder of images, below root, where it is not divided into splits.
-        masks: likewise of masks.
+        images: the folder of images that is not divided into splits, below root.
+        masks: likewise.
         oddities: grows by what is odd.
 
     Raises:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from candelabra.data import faces
 from candelabra.data.datamodule import DataModule
+from candelabra.data.finding import find_labels
 from candelabra.data.folder import ALIASES, must_be_folder
 from candelabra.data.images import find_images
 from candelabra.data.oddities import Oddity, Treatment
@@ -44,7 +45,7 @@ class Pts(DataModule):
     def read(self) -> Samples:
         root = must_be_folder(self.root)
         oddities: list[Oddity] = []
-        files = {path.with_suffix(""): path for path in sorted(root.rglob("*")) if path.suffix.lower() == ".pts"}
+        files = {path.with_suffix(""): path for path in find_labels(root, ".pts", root)}
         images = {path.with_suffix(""): path for path in find_images(root)}
         for stem in sorted(set(files) - set(images)):
             name = str(files[stem].relative_to(root))

@@ -72,7 +72,7 @@ def mend_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: list[
         (flat, "box has no area", Treatment.UNLABELLED),
         (partly, "box lacks a side", Treatment.UNLABELLED),
     ):
-        oddities += [Oddity(names[row], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
+        oddities += [Oddity(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
     return mended
 
 

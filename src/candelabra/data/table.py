@@ -163,7 +163,7 @@ class Table(DataModule):
         for column in self.columns:
             if column not in table:
                 raise CandelabraError(f"data.columns names {column}; the table has {nearest(column, table.columns)}.")
-        label = cells.numbers(table, self.columns, oddities).to_numpy(np.float32)
+        label = cells.numbers(table, self.columns, oddities).to_numpy(np.float32, copy=True)
         for row in np.flatnonzero(~(np.isnan(label) | (label == 0) | (label == 1)).all(1)):
             name = str(table["image"].iloc[row])
             oddities.append(Oddity(name, "class is neither 0 nor 1", Treatment.UNLABELLED))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candelabra.data.datamodule import DataModule
+from candelabra.data.finding import find_labels
 from candelabra.data.folder import ALIASES, must_be_folder
 from candelabra.data.images import find_images
 from candelabra.data.lists import find_lists, split_of
@@ -59,9 +60,9 @@ class Voc(DataModule):
         found = find_folders(root)
         if not found:
             raise CandelabraError(
-                f"data.root={self.root} has no folders of images and of xml files; expected {', '.join(IMAGES[:3])} "
-                f"and {', '.join(ANNOTATIONS[:4])}, or both in one folder (other names: data.images=... "
-                "data.annotations=...)."
+                f"data.root={self.root} has no folders of images and of xml files; expected "
+                f"{', '.join(IMAGES[:3])} and {', '.join(ANNOTATIONS[:4])}, or both in one folder "
+                "(other names: data.images=... data.annotations=...)."
             )
         return found
 
@@ -95,13 +96,12 @@ def _has_xml(folder: Path) -> bool:
 def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities: list[Oddity]) -> list[Picture]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
     labels = {}
-    for path in sorted(annotations.rglob("*")):
-        if path.suffix.lower() == ".xml" and not path.name.startswith("."):
-            stem = str(path.relative_to(annotations).with_suffix(""))
-            labels[stem] = path
-            if stem not in files:
-                name = str(path.relative_to(root))
-                oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+    for path in find_labels(annotations, ".xml", root):
+        stem = str(path.relative_to(annotations).with_suffix(""))
+        labels[stem] = path
+        if stem not in files:
+            name = str(path.relative_to(root))
+            oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
     splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), oddities)
     pictures = []
     for stem, image in files.items():
@@ -117,13 +117,14 @@ def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities:
 
 def _listed(bases: Sequence[Path], stems: set[str], oddities: list[Oddity]) -> dict[str, str]:
     """The split of each image that is in a list, by its name without ending; lines may go on with other words."""
-    found: dict[str, str] = {}
-    for line, split in split_of(find_lists(bases, oddities), oddities).items():
-        first = line.split()[0]
-        names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
-        stem = next((name for name in names if name in stems), None)
-        if stem is None:
-            oddities.append(Oddity(line, "listed image is not there", Treatment.SKIPPED))
-        else:
-            found[stem] = split
-    return found
+    found: dict[str, list[str]] = {}
+    for split, lines in find_lists(bases, oddities).items():
+        for line in lines:
+            first = line.split()[0]
+            names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
+            stem = next((name for name in names if name in stems), None)
+            if stem is None:
+                oddities.append(Oddity(line, "listed image is not there", Treatment.SKIPPED))
+            else:
+                found.setdefault(split, []).append(stem)
+    return split_of(found, oddities)

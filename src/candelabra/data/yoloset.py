@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.finding import Finder
+from candelabra.data.finding import Finder, find_labels
 from candelabra.data.folder import ALIASES, split_called
 from candelabra.data.images import find_images
 from candelabra.data.oddities import Oddity, Treatment
@@ -177,8 +177,8 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[Oddity]
     folder = next((each for each in candidates if each.is_dir()), found)
     texts = {
         str(path.relative_to(folder).with_suffix("")): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() == ".txt" and path.name not in NO_LABELS and not path.is_symlink()
+        for path in find_labels(folder, ".txt", root)
+        if path.name not in NO_LABELS
     }
     images = {str(path.relative_to(found).with_suffix("")): path for path in find_images(found)}
     for stem in sorted(set(texts) - set(images)):

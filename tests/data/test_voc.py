@@ -1,0 +1,193 @@
+"""Pascal VOC's xml files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from candelabra.data import Voc
+from candelabra.errors import CandelabraError
+from tests.data.files import treatments, write_image
+
+CAT = ("cat", 1, 1, 10, 8)
+
+
+def xml(*objects: tuple[object, ...]) -> str:
+    boxes = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox>"
+        "</object>"
+        for name, a, b, c, d in objects
+    )
+    return f"<annotation><filename>x</filename>{boxes}</annotation>"
+
+
+def make(
+    root: Path, files: dict[str, str | bytes | None], images: str = "JPEGImages", xmls: str = "Annotations"
+) -> Voc:
+    (root / xmls).mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write_image(root / images / f"{name}.jpg")
+        if text is not None:
+            (root / xmls / f"{name}.xml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return Voc(root=str(root))
+
+
+@pytest.mark.parametrize(
+    ("images", "xmls"),
+    [
+        ("JPEGImages", "Annotations"),
+        ("images", "annots"),
+        ("images", "annotations/xmls"),
+        ("VOCdevkit/VOC2007/JPEGImages", "VOCdevkit/VOC2007/Annotations"),
+        (".", "."),
+    ],
+)
+def test_layouts(tmp_path: Path, images: str, xmls: str) -> None:
+    samples = make(tmp_path, {"a": xml(CAT), "b": xml(("dog", 3, 2, 12, 12))}, images, xmls).read()
+    assert samples.labels.classes == ("cat", "dog")
+    assert [int(samples[i]["label"]) for i in (0, 1)] == [0, 1]
+    assert samples[1]["box"].tolist() == [[2, 1, 12, 12]]  # VOC counts from 1, and the last pixel is inside
+
+
+def test_splits_in_folders_and_in_lists(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        make(tmp_path / "folders" / split, {split: xml(CAT)}, ".", ".")
+    assert Voc(root=str(tmp_path / "folders")).read().published.tolist() == ["train", "val"]
+    data = make(tmp_path / "lists", {name: xml(CAT) for name in "abcd"})
+    lists = tmp_path / "lists" / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\nb  1\n")
+    (lists / "test.txt").write_text("c\nb\ngone\n")
+    (lists / "cat_train.txt").write_text("d 1\n")
+    samples = data.read()
+    assert dict(zip(samples.names, samples.published.tolist(), strict=True)) == {
+        "JPEGImages/a.jpg": "train",
+        "JPEGImages/b.jpg": "test",
+        "JPEGImages/c.jpg": "test",
+    }
+    found = treatments(data)
+    assert found["listed image is not there: skipped"] == ["gone"]
+
+
+TWO = xml(("dog", 1, 1, 3, 3), ("cat", 1, 1, 20, 12))
+
+
+@pytest.mark.parametrize(
+    ("rule", "label", "box"),
+    [("largest", "cat", [0, 0, 20, 12]), ("first", "dog", [0, 0, 3, 3]), ("single", None, None)],
+)
+def test_one_of_several_objects_is_meant(tmp_path: Path, rule: str, label: str | None, box: list[int] | None) -> None:
+    data = make(tmp_path, {"a": TWO, "b": xml(CAT), "c": xml(("dog", 1, 1, 9, 9))})
+    data.objects = rule  # type: ignore[assignment]
+    samples = data.read()
+    sample = samples[0]
+    assert (samples.labels.classes[int(sample["label"])] if sample["label"] >= 0 else None) == label
+    assert (sample["box"][0].tolist() if not sample["box"].isnan().any() else None) == box
+    assert ("several objects: unlabelled" in treatments(data)) == (rule == "single")
+
+
+def test_classes_that_nobody_asked_for_are_no_objects(tmp_path: Path) -> None:
+    data = make(tmp_path, {"a": TWO, "b": xml(CAT)})
+    data.classes = ["dog"]
+    samples = data.read()
+    assert samples.labelled()["box"].tolist() == [True, False]
+    assert samples[0]["box"].tolist() == [[0, 0, 3, 3]]
+    data.classes = ["dgo"]
+    with pytest.raises(CandelabraError, match=r"data\.classes names dgo; these data have dog, cat"):
+        data.read()
+
+
+LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><annotation><filename>&b;</filename></annotation>'
+
+
+def test_odd_files_are_repaired_or_not_labelled(tmp_path: Path) -> None:
+    data = make(
+        tmp_path,
+        {
+            "cut": xml(CAT)[:60],
+            "empty": "",
+            "entities": LAUGHS,
+            "flat": xml(("cat", 4, 4, 4, 4)),
+            "good": xml(CAT),
+            "inverted": xml(("cat", 10, 8, 1, 1)),
+            "latin": "<annotation><object><name>caf\u00e9</name></object></annotation>".encode("latin-1"),
+            "nameless": xml(("", 1, 2, 3, 4)),
+            "none": None,
+            "nothing": xml(),
+            "twice": xml(CAT, CAT),
+            "words": xml(("cat", "one", 2, 3, 4)),
+            "infinite": xml(("cat", "1e999", 2, 3, 4)),
+        },
+    )
+    (tmp_path / "Annotations" / "alone.xml").write_text(xml(CAT))
+    samples = data.read()
+    boxed = {Path(name).stem for name, there in zip(samples.names, samples.labelled()["box"], strict=True) if there}
+    assert boxed == {"good", "inverted", "twice"}
+    assert samples[samples.names.index("JPEGImages/inverted.jpg")]["box"].tolist() == [[0, 0, 10, 8]]
+    short = {what: sorted(Path(name).stem for name in names) for what, names in treatments(data).items()}
+    assert short == {
+        "malformed xml: unlabelled": ["cut", "empty", "entities", "nameless", "words"],
+        "label file without an object: unlabelled": ["nothing"],
+        "label file without an image: skipped": ["alone"],
+        "image without a label file: unlabelled": ["none"],
+        "object is there twice: repaired": ["twice"],
+        "text is not UTF-8: used": ["latin"],
+        "box is inverted: repaired": ["inverted"],
+        "box has no area: unlabelled": ["flat"],
+        "box lacks a side: unlabelled": ["infinite"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "has no folders of images and of xml files"),
+        ({"images": "pictures"}, r"data\.images is not a folder"),
+        ({"objects": "biggest"}, r"data\.objects=biggest is not known"),
+    ],
+)
+def test_folders_without_xml_are_refused(tmp_path: Path, options: dict[str, str], words: str) -> None:
+    if "objects" in options:
+        make(tmp_path, {"a": xml(CAT)})
+    with pytest.raises(CandelabraError, match=words):
+        Voc(root=str(tmp_path), **options).read()  # type: ignore[arg-type]
+
+
+def counts(data: Voc) -> dict[str, int]:
+    samples = data.read()
+    splits = {split: int((samples.published == split).sum()) for split in ("train", "val", "test", "")}
+    known = {target: int(rows.sum()) for target, rows in samples.labelled().items()}
+    return {split: count for split, count in splits.items() if count} | known
+
+
+@pytest.mark.real
+def test_real_raccoons(real: Path) -> None:
+    root = str(real / "raccoon")
+    assert counts(Voc(root=root)) == {"train": 160, "test": 40, "label": 200, "box": 200}
+    assert counts(Voc(root=root, objects="single"))["box"] == 184
+    samples = Voc(root=root).read()
+    assert samples[samples.names.index("images/raccoon-1.jpg")]["box"].tolist() == [[49, 53, 320, 250]]
+
+
+@pytest.mark.real
+def test_real_kangaroos(real: Path) -> None:
+    root = str(real / "kangaroo")
+    assert counts(Voc(root=root)) == {"": 164, "label": 164, "box": 164}
+    assert counts(Voc(root=root, objects="single"))["box"] == 107
+
+
+@pytest.mark.real
+def test_real_blood_cells(real: Path) -> None:
+    data = Voc(root=str(real / "bccd"))
+    assert counts(data) == {"train": 205, "val": 87, "test": 72, "label": 364, "box": 364}
+    assert counts(Voc(root=str(real / "bccd"), objects="single"))["box"] == 6
+    odd = treatments(data)["box has no area: unlabelled"]
+    assert sorted(Path(name).stem for name in odd) == ["BloodImage_00338", "BloodImage_00343"]
+
+
+@pytest.mark.real
+def test_real_pets_by_their_xml(real: Path) -> None:
+    data = Voc(root=str(real / "pets_sample" / "oxford-iiit-pet"))
+    assert counts(data) == {"train": 300, "test": 298, "label": 296, "box": 296}
+    assert data.read().labels.classes == ("cat", "dog")
+    assert np.isin(data.read().strata, (-1, 0, 1)).all()

@@ -1,0 +1,181 @@
+"""YOLO's label files."""
+
+from pathlib import Path
+
+import pytest
+
+from candelabra.data import Yolo
+from candelabra.errors import CandelabraError
+from tests.data.files import treatments, write_image
+
+DETECT = "0 0.5 0.5 0.5 0.5\n"
+PLAIN = "path: .\ntrain: images/train\nval: images/val\nnames: [cat, dog]\n"
+
+
+def make(root: Path, labels: dict[str, str | bytes | None], yaml: str | None = PLAIN, **options: object) -> Yolo:
+    """Labels by path below `labels`, such as train/a; null for an image without a file."""
+    for name, text in labels.items():
+        write_image(root / "images" / f"{name}.jpg", (40, 20))
+        if text is not None:
+            path = root / "labels" / f"{name}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if yaml is not None:
+        (root / "data.yaml").write_text(yaml)
+    return Yolo(root=str(root), **options)  # type: ignore[arg-type]
+
+
+def test_detection(tmp_path: Path) -> None:
+    samples = make(tmp_path, {"train/a": DETECT, "val/b": "1 0.25 0.5 0.1 0.2\n0 0.5 0.5 0.5 1\n"}).read()
+    assert samples.labels.classes == ("cat",)
+    assert samples.published.tolist() == ["train", "val"]
+    assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
+    assert samples[1]["box"].tolist() == [[10, 0, 30, 20]]
+    assert samples.labels.targets == ("label", "box")
+
+
+def test_segmentation(tmp_path: Path) -> None:
+    corner = "1 0 0 0.5 0 0.5 0.5 0 0.5\n"
+    samples = make(tmp_path, {"train/a": corner, "train/b": corner + DETECT, "val/c": corner}).read()
+    assert samples.labels.mask_classes == ("background", "dog")
+    mask = samples[0]["mask"]
+    assert (int(mask[2, 2]), int(mask[15, 30])) == (1, 0)
+    assert abs(float((mask == 1).float().mean()) - 0.25) < 0.05
+    assert samples[0]["box"].tolist() == [[0, 0, 20, 10]]
+    assert samples.labelled()["mask"].tolist() == [True, False, True]  # an object of b has no outline
+
+
+@pytest.mark.parametrize(("dims", "absent"), [(3, "0.9 0.9 0"), (2, "0 0")])
+def test_pose(tmp_path: Path, dims: int, absent: str) -> None:
+    placed = "0.25 0.5 2" if dims == 3 else "0.25 0.5"
+    yaml = PLAIN + f"kpt_shape: [2, {dims}]\nflip_idx: [1, 0]\n"
+    samples = make(tmp_path, {"train/a": f"0 0.5 0.5 0.5 0.5 {placed} {absent}\n"}, yaml).read()
+    points = samples[0]["keypoints"]
+    assert points[0].tolist() == [10, 10]
+    assert points[1].isnan().all()
+    assert samples.labels.mirror == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "path: ../datasets/set\ntrain: images/train\nnames: {0: cat, 1: dog}\n",
+        "path: /content/set\ntrain: /content/set/images/train\nnames: [cat]\n",
+        "train: ../images/train\nnames: [cat]\n",
+        "train: train.txt\nnames: [cat]\n",
+        "path: C:\\data\ntrain: [images/train]\nnames: [cat]\n",
+        None,
+    ],
+)
+def test_paths_of_another_machine_are_found_by_their_ends(tmp_path: Path, yaml: str | None) -> None:
+    data = make(tmp_path, {"train/a": DETECT}, yaml)
+    (tmp_path / "train.txt").write_text("/content/set/images/train/a.jpg\n./images/train/gone.jpg\n")
+    samples = data.read()
+    assert samples.names == ["images/train/a.jpg"]
+    assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
+
+
+def test_labels_beside_their_yaml_and_beside_images(tmp_path: Path) -> None:
+    make(tmp_path / "one", {"train/a": None}, None)
+    folder = tmp_path / "one" / "detection" / "labels" / "train"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text(DETECT)
+    (tmp_path / "one" / "detection" / "config.yaml").write_text(PLAIN)
+    assert Yolo(root=str(tmp_path / "one")).read().labelled()["box"].all()
+    write_image(tmp_path / "two" / "train" / "a.jpg")
+    (tmp_path / "two" / "train" / "a.txt").write_text(DETECT)
+    (tmp_path / "two" / "data.yaml").write_text("train: train\nnames: [cat]\n")
+    assert Yolo(root=str(tmp_path / "two")).read().labelled()["box"].all()
+
+
+def test_odd_files_are_not_labelled(tmp_path: Path) -> None:
+    labels: dict[str, str | bytes | None] = {
+        "train/confidence": "0 0.5 0.5 0.5 0.5 0.9\n",
+        "train/empty": "",
+        "train/flat": "0 0.5 0.5 0 0\n",
+        "train/good": DETECT,
+        "train/negative": "0 0.5 0.5 -0.5 -0.5\n",
+        "train/none": None,
+        "train/pixels": "0 20 10 20 10\n",
+        "train/twice": DETECT + DETECT,
+        "train/unknown": "2 0.5 0.5 0.5 0.5\n",
+        "train/binary": b"\xff\xfe\x00\x01\x02",
+        "train/infinite": "0 nan 0.5 0.5 0.5\n",
+        "train/words": "cat 0.5 0.5 0.5 0.5\n",
+    }
+    data = make(tmp_path, labels)
+    (tmp_path / "labels" / "train" / "alone.txt").write_text(DETECT)
+    samples = data.read()
+    boxed = {Path(name).stem for name, there in zip(samples.names, samples.labelled()["box"], strict=True) if there}
+    assert boxed == {"good", "twice", "negative"}
+    short = {what: sorted(Path(name).stem for name in names) for what, names in treatments(data).items()}
+    bad = ["binary", "confidence", "infinite", "pixels", "unknown", "words"]
+    assert short == {
+        "malformed line of labels: unlabelled": bad,
+        "label file without an object: unlabelled": ["empty"],
+        "label file without an image: skipped": ["alone"],
+        "image without a label file: unlabelled": ["none"],
+        "object is there twice: repaired": ["twice"],
+        "box has no area: unlabelled": ["flat"],
+        "box is inverted: repaired": ["negative"],
+    } | ({"text is not UTF-8: used": ["binary"]} if "text is not UTF-8: used" in short else {})
+
+
+def test_an_image_in_two_splits_stays_in_training(tmp_path: Path) -> None:
+    data = make(tmp_path, {"train/a": DETECT}, "train: images/train\nval: images/train\nnames: [cat]\n")
+    assert data.read().published.tolist() == ["train"]
+    assert treatments(data) == {"in two splits: repaired": ["images/train/a.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("yaml", "words"),
+    [
+        ("names: [cat]\ntrain: nowhere\n", "has no image where"),
+        ("names: 5\ntrain: images/train\n", "names=5 of the yaml"),
+        (PLAIN + "kpt_shape: [2, 4]\n", "kpt_shape="),
+        (PLAIN + "kpt_shape: [2, 3]\nflip_idx: [0, 5]\n", "flip_idx="),
+        ("a: [", "is no yaml"),
+    ],
+)
+def test_descriptions_that_cannot_be_meant_are_refused(tmp_path: Path, yaml: str, words: str) -> None:
+    with pytest.raises(CandelabraError, match=words):
+        make(tmp_path, {"train/a": DETECT}, yaml, file="data.yaml").read()
+
+
+def test_one_of_several_descriptions_has_to_be_named(tmp_path: Path) -> None:
+    data = make(tmp_path, {"train/a": DETECT})
+    (tmp_path / "other.yaml").write_text(PLAIN)
+    with pytest.raises(CandelabraError, match="holds 2 descriptions"):
+        data.read()
+
+
+@pytest.mark.real
+def test_real_boxes(real: Path) -> None:
+    root = str(real / "coco128_multitask")
+    data = Yolo(root=root, file="object_detection/config.yaml")
+    samples = data.read()
+    assert (samples.published == "train").sum() == (samples.published == "val").sum() == 128
+    assert samples.labelled()["box"].sum() == 126 + 128
+    odd = treatments(data)
+    assert sorted(Path(name).stem for name in odd["label file without an image: skipped"]) == [
+        "000000000656",
+        "000000000659",
+    ]
+    assert sorted(Path(name).stem for name in odd["image without a label file: unlabelled"]) == [
+        "000000000250",
+        "000000000508",
+    ]
+    single = Yolo(root=root, file="object_detection/config.yaml", objects="single").read()
+    assert single.labelled()["box"].sum() == 20
+
+
+@pytest.mark.real
+def test_real_outlines(real: Path) -> None:
+    data = Yolo(root=str(real / "coco128_multitask"), file="instance_segmentation/config.yaml")
+    samples = data.read()
+    assert samples.labelled()["mask"].sum() == 198  # 200 label files, two of them empty
+    assert "person" in samples.labels.mask_classes
+    assert sorted(Path(n).stem for n in treatments(data)["label file without an object: unlabelled"]) == [
+        "000000000250",
+        "000000000508",
+    ]
