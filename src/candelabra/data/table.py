@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.datamodule import DataModule
+from candelabra.data.described import given_words
 from candelabra.data.folder import ALIASES, must_be_folder
 from candelabra.data.records import Records
 from candelabra.data.samples import Samples
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 BOX = ("xmin", "ymin", "xmax", "ymax")
+SEPARATOR = "|"  # of several labels, where labels.json says that there are
 
 
 @dataclass(kw_only=True, eq=False)
 class Table(DataModule):
     """Columns image, split, label, xmin ymin xmax ymax, <point>_x <point>_y and mask; all but image optional.
+
+    What labels.json beside it says (see `candelabra.data.described`) holds where an argument is not given.
 
     Args:
         root: the folder that paths are below.
@@ -51,15 +55,18 @@ class Table(DataModule):
 
     def read(self) -> Samples:
         root = must_be_folder(self.root)
+        told = given_words(self.root, None)
         table = _load(root / self.file)
         if self.splits:
             listed = _load(root / self.splits).drop_duplicates("image")
             table = table.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
         names = self._points(table)
-        classes, label = self._labels(table)
-        mask = "mask" in table and bool(self.mask_classes)
+        separator = self.separator or (SEPARATOR if told.multilabel else None)
+        classes, label = _labels(table, separator, told.classes)
+        mask_classes = tuple(self.mask_classes) or told.mask_classes
+        mask = "mask" in table and bool(mask_classes)
         meaning = np.full(256, IGNORED, np.uint8)
-        meaning[: len(self.mask_classes)] = range(len(self.mask_classes))
+        meaning[: len(mask_classes)] = range(len(mask_classes))
         meaning[[value for value in self.ignore if value < 256]] = IGNORED
         boxed = all(side in table for side in BOX)
         return Records(
@@ -67,12 +74,12 @@ class Table(DataModule):
             [str(Path(self.images, name)) for name in table["image"]],
             Labels(
                 classes=classes,
-                multilabel=self.separator is not None,
+                multilabel=separator is not None,
                 box=boxed,
                 keypoints=tuple(names),
-                mirror=self._mirror(names),
-                normalizer=tuple(_index(names, point, "normalizer") for point in self.normalizer),
-                mask_classes=tuple(self.mask_classes) if mask else (),
+                mirror=self._mirror(names) if self.mirror or tuple(names) != told.keypoints else told.mirror,
+                normalizer=tuple(_index(names, point, "normalizer") for point in self.normalizer) or told.normalizer,
+                mask_classes=mask_classes if mask else (),
             ),
             _published(table),
             label,
@@ -96,23 +103,6 @@ class Table(DataModule):
         flat = table[columns].to_numpy(np.float32).reshape(len(table), -1, 2)
         return np.where(np.isnan(flat).any(2, keepdims=True), np.float32("nan"), flat)
 
-    def _labels(self, table: "DataFrame") -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
-        if "label" not in table:
-            return (), None
-        cells = table["label"]
-        if self.separator is None:
-            known = sorted(cells.dropna().astype(str).unique())
-            return tuple(known), cells.map(lambda c: known.index(str(c)), na_action="ignore").fillna(-1).to_numpy(
-                np.int64
-            )
-        lists = [None if cell != cell else str(cell).split(self.separator) for cell in cells]
-        known = sorted({name.strip() for names in lists if names for name in names} - {""})
-        label = np.full((len(table), len(known)), np.nan, np.float32)
-        for row, names in enumerate(lists):
-            if names is not None:
-                label[row] = [name in [n.strip() for n in names] for name in known]
-        return tuple(known), label
-
     def _mirror(self, names: Sequence[str]) -> tuple[int, ...]:
         swapped = list(range(len(names)))
         for left, right in self.mirror:
@@ -121,12 +111,45 @@ class Table(DataModule):
         return tuple(swapped)
 
 
+def _labels(
+    table: "DataFrame", separator: str | None, told: tuple[str, ...]
+) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
+    """Classes, as told or else sorted, and the label of each row."""
+    if "label" not in table:
+        return (), None
+    cells = table["label"]
+    if separator is None:
+        known = told or tuple(sorted(cells.dropna().astype(str).unique()))
+        numbers = {name: number for number, name in enumerate(known)}
+        return known, cells.astype(object).map(lambda c: _class(c, numbers), na_action="ignore").fillna(-1).to_numpy(
+            np.int64
+        )
+    lists = [None if cell != cell else [name.strip() for name in str(cell).split(separator)] for cell in cells]
+    known = told or tuple(sorted({name for names in lists if names for name in names} - {""}))
+    label = np.full((len(table), len(known)), np.nan, np.float32)
+    for row, names in enumerate(lists):
+        if names is not None:
+            label[row] = [name in names for name in known]
+    return known, label
+
+
+def _class(cell: object, numbers: dict[str, int]) -> int:
+    if str(cell) not in numbers:
+        raise CandelabraError(f"The table has the label {str(cell)!r}; labels.json has {nearest(str(cell), numbers)}.")
+    return numbers[str(cell)]
+
+
+def _word(cell: str) -> str | float:
+    return cell or float("nan")
+
+
 def _load(path: Path) -> "DataFrame":
     import pandas
 
     if not path.is_file():
         raise CandelabraError(f"The table {path} is missing; name it with data.file=<file below data.root>.")
-    table = pandas.read_parquet(path) if path.suffix == ".parquet" else pandas.read_csv(path)
+    words = {"label": _word}  # as it stands there: neither 01 nor NA is a number
+    table = pandas.read_parquet(path) if path.suffix == ".parquet" else pandas.read_csv(path, converters=words)
     if not len(table):
         raise CandelabraError(f"The table {path} has no rows.")
     if "image" not in table:
