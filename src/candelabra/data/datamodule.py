@@ -132,10 +132,14 @@ class DataModule(L.LightningDataModule, ABC):
                 self.pipelines = {**dict.fromkeys(SPLITS, transforms.evaluation(self.shape)), "train": train}
                 self.runs = {split: [count] for split, count in counts.items()}
                 self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
-                self.orders["train"] = Shuffled(counts["train"], self.seed)
+                self.orders["train"] = self.order()
                 self.shares = [Share("", 0, counts["train"], counts["train"])]
             self.samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
         return self.samples
+
+    def order(self) -> Order:
+        """In what order training samples are served, once `parts` are known; for data that have one of their own."""
+        return Shuffled(len(self.parts["train"]), self.seed)
 
     def _judge(self, samples: Samples) -> Collection[int]:
         """Which samples cannot be used; says which, or refuses them."""
