@@ -66,6 +66,9 @@ class Records(Samples):
             return torch.full(size, IGNORED, dtype=torch.uint8)
         return as_tensor(read_mask(self.root / self.masks[index], self.meaning))
 
+    def original(self, index: int) -> bytes | None:
+        return read_bytes(self.root / self.names[index])
+
     def digest(self, index: int) -> bytes:
         mask = self.masks[index] if self.masks is not None else None
         return digest(
