@@ -58,7 +58,10 @@ def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
 
 def composed(option: Path, tiny: Compose, folder: Path) -> object:
     group, name = str(option.parent), option.stem
-    needed = ["data.root=x"] if name in ("folder", "masks", "table") else []
+    needed = ["data.root=x"] if name in ("folder", "masks", "table", "webdataset", "litdata") and group == "data" else []
+    needed += ["data.path=x"] if name == "huggingface" else []
+    if group == "to":
+        return tiny(f"to={name}", "folder=x", "trainer=cpu", command="convert")
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
         roots = ["data.sets.pets.root=x", "data.sets.faces.root=x"] if name == "pets_faces" else ["data.root=x"]

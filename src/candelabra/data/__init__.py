@@ -5,6 +5,7 @@ from candelabra.data.cifar10 import Cifar10
 from candelabra.data.datamodule import DataModule
 from candelabra.data.digits import Digits
 from candelabra.data.folder import Folder
+from candelabra.data.hub import HuggingFace
 from candelabra.data.masks import Masks
 from candelabra.data.pets import Pets
 from candelabra.data.samples import Samples
@@ -18,6 +19,7 @@ __all__ = [
     "DataModule",
     "Digits",
     "Folder",
+    "HuggingFace",
     "LitData",
     "Masks",
     "Pets",
