@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ FIELDS = {
     "name": ["name"],
 }
 SAFE = ("str", "int", "float", "bool", "bytes", "jpeg", "pil", "numpy", "no_header_numpy", "tensor", "no_header_tensor")
+DAMAGES = (struct.error, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -90,7 +92,12 @@ class LitData(DataModule):
         address = addresses.below(self.root, name) if name else self.root
         where = addresses.below(_plain(address), "index.json")
         found = addresses.text(where)
-        return None if found is None else Folder(address, ALIASES.get(name, ""), _chunks(found, where))
+        if found is None:
+            return None
+        chunk, sizes = _chunks(found, where)
+        place = Path(address)
+        cut = {at for at, (file, size) in enumerate(sizes) if place.is_dir() and _length(place / file) < size}
+        return Folder(address, ALIASES.get(name, ""), chunk, frozenset(cut))
 
 
 class Folder(NamedTuple):
@@ -100,11 +107,13 @@ class Folder(NamedTuple):
         address: of the folder.
         split: train, val, test or "".
         chunk: (n,) which chunk an item is in.
+        cut: chunks on this disk that are shorter than they should be; litdata would wait for their ends.
     """
 
     address: str
     split: str
     chunk: NDArray[np.int64]
+    cut: frozenset[int]
 
 
 class Chunks(Source):
@@ -131,13 +140,15 @@ class Chunks(Source):
             Unreadable: its chunk cannot be read.
         """
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
-        address = self.folders[number].address
+        address, _, chunk, cut = self.folders[number]
+        if int(chunk[index - int(self.ends[number])]) in cut:
+            raise Unreadable(f"Item {index} of {address} cannot be read: its chunk is missing or cut off.")
         try:
             key = (os.getpid(), number)
             if key not in self.opened:
                 self.opened[key] = _open(address, self.gigabytes)
             item = self.opened[key][index - int(self.ends[number])]
-        except (*addresses.failures(), ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+        except (*addresses.failures(), *DAMAGES) as error:
             words = " ".join(str(error).split())[:200]
             raise Unreadable(f"Item {index} of {address} cannot be read ({type(error).__name__}: {words}).") from error
         if not isinstance(item, dict):
@@ -198,7 +209,7 @@ def _file(value: Any) -> bytes | None:
         made = io.BytesIO()
         value.save(made, "PNG", compress_level=0)
         return made.getvalue()
-    return value if isinstance(value, bytes) and value else None
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) and len(value) else None
 
 
 def _noted(address: str, count: int) -> list[tuple[str, bool]] | None:
@@ -214,8 +225,15 @@ def _noted(address: str, count: int) -> list[tuple[str, bool]] | None:
     return cells if len(cells) == count else None
 
 
-def _chunks(index: str, where: str) -> NDArray[np.int64]:
-    """(n,) which chunk an item is in.
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _chunks(index: str, where: str) -> tuple[NDArray[np.int64], list[tuple[str, int]]]:
+    """(n,) which chunk an item is in; and the names and bytes of the chunks.
 
     Raises:
         CandelabraError: items cannot be read, or hold pickles.
@@ -223,6 +241,10 @@ def _chunks(index: str, where: str) -> NDArray[np.int64]:
     try:
         told = json.loads(index)
         config, sizes = told["config"], [int(chunk["chunk_size"]) for chunk in told["chunks"]]
+        files = [
+            (Path(chunk["filename"]).name, 0 if config.get("compression") else int(chunk["chunk_bytes"]))
+            for chunk in told["chunks"]
+        ]
         kinds = [str(kind).split(":")[0] for kind in config["data_format"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CandelabraError(f"{where} is no index of litdata's ({type(error).__name__}: {error}).") from error
@@ -232,7 +254,7 @@ def _chunks(index: str, where: str) -> NDArray[np.int64]:
     if strange or config.get("encryption") or config.get("item_loader") not in ("PyTreeLoader", None):
         found = strange[0] if strange else f"{config.get('item_loader')}, encryption {config.get('encryption')}"
         raise CandelabraError(f"{where} lists items of kind {found}; read are {', '.join(SAFE)}, not encrypted.")
-    return np.repeat(np.arange(len(sizes)), sizes)
+    return np.repeat(np.arange(len(sizes)), sizes), files
 
 
 def _plain(address: str) -> str:

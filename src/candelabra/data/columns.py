@@ -100,7 +100,8 @@ class Columns:
             if cell is None:
                 continue
             try:
-                values = np.asarray(cell, np.float32)
+                with np.errstate(over="ignore"):  # which gives infinity
+                    values = np.asarray(cell, np.float32)
             except (TypeError, ValueError, OverflowError):
                 values = np.zeros(0, np.float32)
             if values.shape == (width,) and not np.isinf(values).any():
