@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from candelabra.errors import CandelabraError
 from tests.conftest import Compose
 from tests.data.test_datasets import make_folder, write_image, write_mask
 
-READERS = {"table": Table, "webdataset": WebDataset, "litdata": LitData}
+READERS: dict[str, Any] = {"table": Table, "webdataset": WebDataset, "litdata": LitData}
 FORMATS = sorted(path.stem for path in (CONF / "to").glob("*.yaml"))
 
 
 def converted(tiny: Compose, folder: Path, to: str, *words: str) -> DataModule:
     convert(tiny(*words, f"to={to}", f"folder={folder}", "data.workers=0", command="convert"))
-    return READERS[to](root=str(folder), workers=0)  # type: ignore[abstract]
+    back: DataModule = READERS[to](root=str(folder), workers=0)
+    return back
 
 
 def same(first: DataModule, second: DataModule) -> None:

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -81,7 +82,7 @@ def entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[E
             left_out.append(entry)
 
 
-def _same(entry: Entry | str) -> Entry | str:
+def _same(entry: Any) -> Any:
     return entry
 
 

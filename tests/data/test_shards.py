@@ -262,7 +262,7 @@ def test_a_distant_file_is_asked_for_again(tmp_path: Path, far: str, monkeypatch
         asked.append(where["start"])
         if len(asked) <= times:
             raise ConnectionResetError("gone")
-        return original(self, path, **where)
+        return bytes(original(self, path, **where))
 
     monkeypatch.setattr(addresses, "PAUSES", (0, 0))
     monkeypatch.setattr(addresses, "is_distant", lambda address: True)

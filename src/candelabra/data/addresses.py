@@ -105,14 +105,14 @@ def text(address: str) -> str | None:
         CandelabraError: it is there and cannot be read.
     """
     try:
-        return str(filesystem(address).cat_file(address).decode())
+        return str(filesystem(address).cat_file(address).decode(errors="replace"))
     except FileNotFoundError:
         return None
-    except (*failures(), UnicodeDecodeError) as error:
+    except failures() as error:
         raise CandelabraError(f"{address} cannot be read ({error}).") from error
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """What file systems raise; that of http raises what is no OSError."""
+def failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What file systems raise, that of http what is no OSError; and more."""
     aiohttp = sys.modules.get("aiohttp")
-    return (OSError, EOFError, *([aiohttp.ClientError] if aiohttp else []))
+    return (OSError, EOFError, *more, *([aiohttp.ClientError] if aiohttp else []))

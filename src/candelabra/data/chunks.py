@@ -148,7 +148,7 @@ class Chunks(Source):
             if key not in self.opened:
                 self.opened[key] = _open(address, self.gigabytes)
             item = self.opened[key][index - int(self.ends[number])]
-        except (*addresses.failures(), *DAMAGES) as error:
+        except addresses.failures(*DAMAGES) as error:
             words = " ".join(str(error).split())[:200]
             raise Unreadable(f"Item {index} of {address} cannot be read ({type(error).__name__}: {words}).") from error
         if not isinstance(item, dict):
@@ -179,12 +179,12 @@ def _columns(
         for place in tqdm(range(len(folder.chunk)), "items", leave=False, delay=3, disable=noted is not None):
             index = int(source.ends[number]) + place
             if noted is not None:
-                record, has_mask = noted[place]
-                item: dict[str, Any] = {}
+                item: dict[str, Any] = {"record": noted[place][0]}
+                has_mask = noted[place][1]
             else:
                 item = _item(source, index)
-                record, has_mask = item.get("record"), bool(pick(item, fields["mask"]))
-            rows.append({**item, **said(record, str(index), oddities)})
+                has_mask = bool(pick(item, fields["mask"]))
+            rows.append({**item, **said(item.get("record"), str(index), oddities)})
             rows[-1] = {field: _value(pick(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")}
             masked.append(has_mask)
     names = [str(index) if row["name"] is None else str(row["name"]) for index, row in enumerate(rows)]
@@ -219,7 +219,7 @@ def _noted(address: str, count: int) -> list[tuple[str, bool]] | None:
     try:
         with addresses.filesystem(address).open(address, "rb") as file:
             table = parquet.read_table(file, columns=["record", "masked"])
-    except (*addresses.failures(), pa.ArrowException, KeyError, ValueError):
+    except addresses.failures(pa.ArrowException, KeyError, ValueError):
         return None
     cells = list(zip(table["record"].to_pylist(), table["masked"].to_pylist(), strict=True))
     return cells if len(cells) == count else None

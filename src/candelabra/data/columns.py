@@ -163,7 +163,7 @@ def said(text: str | None, name: str, oddities: list[Oddity]) -> Mapping[str, An
         return {}
     try:
         words = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         words = error
     if isinstance(words, dict):
         return words

@@ -152,7 +152,7 @@ def _members(file: IO[bytes], name: str, oddities: list[Oddity]) -> Iterator[tup
             return
         tar.members = []  # type: ignore[attr-defined] # or it would remember all
         if member is None:
-            file.seek(tar.offset)  # type: ignore[attr-defined]
+            file.seek(tar.offset)
             if any(file.read(tarfile.BLOCKSIZE)):
                 oddities.append(Oddity(name, "shard is cut off or damaged, its rest is lost", Treatment.SKIPPED))
             return
@@ -215,5 +215,5 @@ def _noted(files: Any, address: str, size: int) -> Index | None:
             return None
         odd = [Oddity(name, what, Treatment(treatment), detail) for name, what, treatment, detail in told["oddities"]]
         return Index(table.replace_schema_metadata(), odd)
-    except (*addresses.failures(), pa.ArrowException, KeyError, ValueError, TypeError):
+    except addresses.failures(pa.ArrowException, KeyError, ValueError, TypeError):
         return None

@@ -54,7 +54,7 @@ def _header(labels: Labels) -> list[str]:
 def _cells(entry: Entry, labels: Labels, mask: str) -> list[Any]:
     """In the order of the header; a list without a class is a separator alone, for an empty cell is not labelled."""
     label = entry.label if not isinstance(entry.label, list) else SEPARATOR.join(entry.label) or SEPARATOR
-    points = entry.keypoints or [None] * len(labels.keypoints)
+    points: list[list[float] | None] = entry.keypoints or [None] * len(labels.keypoints)
     return [
         *([label] if labels.classes else []),
         *((entry.box or [None] * 4) if labels.box else []),

@@ -49,7 +49,7 @@ class WebDataset(Writer):
         with tarfile.open(path, "w") as tar:
             for number, entry in entries:
                 _add(tar, entry, labels, number)
-                if tar.offset >= self.megabytes * MEGA:  # type: ignore[attr-defined]
+                if tar.offset >= self.megabytes * MEGA:
                     return
 
 
