@@ -15,7 +15,6 @@ from PIL import Image
 
 from candelabra import CACHE
 from candelabra.data import addresses
-from candelabra.data.columns import Columns, pick, said
 from candelabra.data.datamodule import DataModule
 from candelabra.data.described import given_words
 from candelabra.data.encoded import Contents, Source, encoded
@@ -23,6 +22,7 @@ from candelabra.data.folder import ALIASES
 from candelabra.data.images import Unreadable
 from candelabra.data.oddities import Oddity
 from candelabra.data.order import Order
+from candelabra.data.said import Columns, pick, said
 from candelabra.data.samples import Samples
 from candelabra.data.windowed import Windowed, check_window
 from candelabra.errors import CandelabraError, nearest

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from candelabra.data.columns import Columns
 from candelabra.data.images import Unreadable
 from candelabra.data.oddities import Oddity, Treatment
+from candelabra.data.said import Columns
 from candelabra.data.samples import Samples, as_tensor, digest, sample
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample

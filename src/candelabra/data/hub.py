@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from candelabra.data.columns import Columns
+from candelabra.data.boxed import Corners, Rule, boxed, chosen
 from candelabra.data.datamodule import DataModule
 from candelabra.data.described import described
 from candelabra.data.encoded import Contents, Source, encoded
 from candelabra.data.folder import ALIASES
 from candelabra.data.images import Unreadable, read_bytes
-from candelabra.data.objects import Corners, Rule, boxed, chosen
+from candelabra.data.said import Columns
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError, nearest
 from candelabra.network import answers

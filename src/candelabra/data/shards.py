@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from candelabra.data import addresses
-from candelabra.data.columns import Columns, pick, said
 from candelabra.data.datamodule import DataModule
 from candelabra.data.described import given_words
 from candelabra.data.encoded import encoded
 from candelabra.data.folder import ALIASES
 from candelabra.data.oddities import Oddity
 from candelabra.data.order import Order
+from candelabra.data.said import Columns, pick, said
 from candelabra.data.samples import Samples
 from candelabra.data.tars import Tars, index_of
 from candelabra.data.windowed import Windowed, check_window

@@ -27,11 +27,14 @@ class Windowed(Order):
         shard: (n,) of each training sample.
         window: shards at a time.
         seed: of the order.
+
+    Attributes:
+        total: images in an epoch.
     """
 
     def __init__(self, shard: NDArray[np.int64], window: int, seed: int) -> None:
         self.shard, self.window, self.seed = shard, window, seed
-        self.shards = np.unique(shard)
+        self.shards, self.total = np.unique(shard), len(shard)
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         turn = np.zeros(int(self.shards.max()) + 1, np.int64)
