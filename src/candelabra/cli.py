@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
+    "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
 }
 EXAMPLES = {
@@ -42,6 +43,11 @@ EXAMPLES = {
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
+    "convert": [
+        "data=folder data.root=photos to=webdataset folder=photos-shards",
+        "data=pets data.root=data to=table folder=pets-table",
+        "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
+    ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
@@ -177,6 +183,8 @@ def _dispatch(command: str, config: Any) -> int:
         from candelabra.evaluation import evaluate as run
     elif command == "predict":
         from candelabra.prediction import predict as run
+    elif command == "convert":
+        from candelabra.converting import convert as run
     else:
         from candelabra.checking import check
 
@@ -243,7 +251,7 @@ def _help(command: str) -> str:
         if line.startswith("  - ") and ":" in line and not line.startswith("  - optional"):
             group, _, option = line[4:].partition(": ")
             chosen[group] = option
-        elif line and not line.startswith(("#", "  -", "defaults", "folder")):
+        elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
             keys.append(f"  {line}")
     for group, option in chosen.items():
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import timm.models
 import torch
 from torch import Tensor, nn
 
 from candelabra.errors import CandelabraError
+from candelabra.network import SECONDS, answers
 
-HUB_SECONDS = 4.0  # a hub that gives no answer for so long counts as out of reach
 PREFIXES = ("backbone.network.", "network.", "module.", "model.")
 
 
@@ -113,7 +110,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     problem: Exception | None = None
     for name in names:
         try:
-            return Path(huggingface_hub.hf_hub_download(repository, name, etag_timeout=HUB_SECONDS))
+            return Path(huggingface_hub.hf_hub_download(repository, name, etag_timeout=SECONDS))
         except (OSError, HfHubHTTPError, ValueError) as error:
             problem = error
     raise CandelabraError(
@@ -148,21 +145,7 @@ def _ways_out(architecture: str) -> str:
 
 def _must_reach(url: str, architecture: str) -> None:
     """Fails within seconds where a plain download would wait for minutes."""
-    answered: list[bool] = []
-
-    def ask() -> None:
-        try:
-            urlopen(Request(url, method="HEAD"), timeout=HUB_SECONDS).close()
-        except HTTPError:
-            pass  # an answer all the same
-        except OSError:
-            return
-        answered.append(True)
-
-    thread = Thread(target=ask, daemon=True)  # a name look-up has no timeout of its own
-    thread.start()
-    thread.join(HUB_SECONDS)
-    if not answered:
+    if not answers(url):
         raise CandelabraError(
             f"The weights of {architecture} are not on this machine and {urlsplit(url).hostname} does not answer; "
             + _ways_out(architecture)

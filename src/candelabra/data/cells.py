@@ -39,7 +39,7 @@ def load(path: Path, oddities: list[Oddity]) -> "DataFrame":
 def _read_csv(path: Path, oddities: list[Oddity]) -> "DataFrame":
     import pandas
 
-    options: dict[str, Any] = {"low_memory": False, "index_col": False, "dtype": {"label": str}}
+    options: dict[str, Any] = {"low_memory": False, "index_col": False, "converters": {"label": word}}
     try:
         with path.open(encoding="utf-8-sig") as file:
             while file.read(2**24):
@@ -73,9 +73,19 @@ def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFram
         )
         return [cells[place] if column == place else None for column in range(width)]
 
-    options: dict[str, Any] = {"engine": "python", "on_bad_lines": keep, "index_col": False, "dtype": {"label": str}}
+    options: dict[str, Any] = {
+        "engine": "python",
+        "on_bad_lines": keep,
+        "index_col": False,
+        "converters": {"label": word},
+    }
     table: DataFrame = pandas.read_csv(path, encoding=encoding, **options)
     return table
+
+
+def word(cell: str) -> str | float:
+    """A label as it stands in a CSV: neither 01 nor NA is a number; an empty cell is none."""
+    return cell or float("nan")
 
 
 def numbers(table: "DataFrame", columns: Sequence[str], oddities: list[Oddity]) -> "DataFrame":

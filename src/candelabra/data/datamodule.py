@@ -20,7 +20,7 @@ from candelabra.data.batchwise import Batchwise, check_sizes
 from candelabra.data.kept import Cached, keep
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.order import Batches, InTurn, Order
+from candelabra.data.order import Batches, Drawn, InTurn, Order
 from candelabra.data.prepared import Prepared
 from candelabra.data.resizing import Resizing, resize_by
 from candelabra.data.restricted import restrict
@@ -176,13 +176,16 @@ class DataModule(L.LightningDataModule, ABC):
                 self.pipelines = self.pipelines_of(samples.labels)
                 self.runs = {split: [len(part)] for split, part in self.parts.items()}
                 self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
-                train = self.parts["train"]
-                order = training_order(self.sampler, samples, train, self.seed, self.root_folder)
+                order = self.order(samples)
                 self.orders["train"] = order
-                self.shares = [Share("", 0, len(train), order.total)]
+                self.shares = [Share("", 0, len(self.parts["train"]), order.total)]
             self.replaced = torch.zeros(len(samples), dtype=torch.bool).share_memory_()
             self.samples = samples
         return self.samples
+
+    def order(self, samples: Samples) -> Drawn:
+        """In what order training samples are served, once `parts` are known; for data that have one of their own."""
+        return training_order(self.sampler, samples, self.parts["train"], self.seed, self.root_folder)
 
     def pipelines_of(self, labels: Labels) -> dict[str, transforms.Preparation]:
         """What the samples of each split go through where these are the labels."""

@@ -48,6 +48,10 @@ class Joined(Samples):
         name, own = self.place(index)
         return self.sets[name].inspect(own)
 
+    def original(self, index: int) -> bytes | None:
+        name, own = self.place(index)
+        return self.sets[name].original(own)
+
     def digest(self, index: int) -> bytes:
         name, own = self.place(index)
         return digest(name, self.sets[name].digest(own))  # sets may have transforms of their own

@@ -88,6 +88,9 @@ class Records(Samples):
                     self.told.add(index)
         return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
 
+    def original(self, index: int) -> bytes | None:
+        return read_bytes(self.root / self.names[index])
+
     def digest(self, index: int) -> bytes:
         return digest(
             fingerprint(below(self.root, self.names[index])),

@@ -55,6 +55,9 @@ class Restricted(Samples):
     def inspect(self, index: int) -> Sequence[Oddity]:
         return self.samples.inspect(index)
 
+    def original(self, index: int) -> bytes | None:
+        return self.samples.original(index)
+
     def digest(self, index: int) -> bytes:
         return self.samples.digest(index)
 

@@ -58,6 +58,14 @@ class Samples(Dataset[Sample], ABC):
     def digest(self, index: int) -> bytes:
         """20 bytes that differ where the pixels or labels of two samples do; no image is decoded. See `digest`."""
 
+    def original(self, index: int) -> bytes | None:
+        """The image file of a sample as it was found; null where there is none, as for drawn images.
+
+        Raises:
+            Unreadable: it cannot be read.
+        """
+        return None
+
     @abstractmethod
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         """For each target, which samples have it: (n,) bool, without reading an image."""

@@ -1,7 +1,7 @@
 """A table, one row an image: CSV or Parquet, with any of label, box, named keypoints and mask, any cell empty."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from candelabra.data import cells
 from candelabra.data.datamodule import DataModule
+from candelabra.data.described import given_words
 from candelabra.data.folder import must_be_folder
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.records import Records
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 BOX = ("xmin", "ymin", "xmax", "ymax")
+SEPARATOR = "|"  # of several labels, where labels.json says that there are
 
 
 @dataclass(kw_only=True, eq=False)
 class Table(DataModule):
     """Columns image, split, label, xmin ymin xmax ymax, <point>_x <point>_y and mask; all but image optional.
 
+    What labels.json beside it says (see `candelabra.data.described`) holds where an argument is not given.
     Rows of one image that contradict each other leave unlabelled what they contradict each other in.
 
     Args:
@@ -64,12 +67,17 @@ class Table(DataModule):
         oddities: list[Oddity] = []
         table = self._table(root, oddities)
         names = self._points(table)
-        known = points(names, self.mirror, self.normalizer)
+        told = given_words(self.root, None)
+        same = tuple(names) == told.keypoints
+        normalizer = self.normalizer or [told.keypoints[point] for point in told.normalizer if same]
+        known = points(names, self.mirror, normalizer, told.mirror if same else None)
         table = cells.merge_repeated(table, [BOX, *([f"{name}_x", f"{name}_y"] for name in names)], oddities)
-        classes, label = self._labels(table, oddities)
-        mask = "mask" in table and bool(self.mask_classes)
+        separator = self.separator or (SEPARATOR if told.multilabel and not self.columns else None)
+        classes, label = self._labels(table, separator, told.classes, oddities)
+        mask_classes = tuple(self.mask_classes) or told.mask_classes
+        mask = "mask" in table and bool(mask_classes)
         meaning = np.full(256, IGNORED, np.uint8)
-        meaning[: len(self.mask_classes)] = range(len(self.mask_classes))
+        meaning[: len(mask_classes)] = range(len(mask_classes))
         meaning[[value for value in self.ignore if value < 256]] = IGNORED
         boxed = all(side in table for side in BOX)
         images = table["image"].tolist()
@@ -79,12 +87,12 @@ class Table(DataModule):
             images,
             Labels(
                 classes=classes,
-                multilabel=self.separator is not None or bool(self.columns),
+                multilabel=separator is not None or bool(self.columns),
                 box=boxed,
                 keypoints=known.names,
                 mirror=known.mirror,
                 normalizer=known.normalizer,
-                mask_classes=tuple(self.mask_classes) if mask else (),
+                mask_classes=mask_classes if mask else (),
             ),
             cells.published(table),
             label,
@@ -92,7 +100,6 @@ class Table(DataModule):
             self._coordinates(table, names, oddities),
             table["mask"].fillna("").astype(str).tolist() if mask else None,
             meaning,
-            self.ignore,
         )
         records.oddities = oddities
         return records
@@ -131,7 +138,7 @@ class Table(DataModule):
         return np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
 
     def _labels(
-        self, table: "DataFrame", oddities: list[Oddity]
+        self, table: "DataFrame", separator: str | None, told: Sequence[str], oddities: list[Oddity]
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
         import pandas
 
@@ -140,15 +147,18 @@ class Table(DataModule):
         if "label" not in table:
             return (), None
         given = table["label"].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
-        if self.separator is None:
-            known = sorted(given.dropna().astype(str).unique())
+        if separator is None:
+            known = list(told) or sorted(given.dropna().astype(str).unique())
+            _must_be_known(given.dropna().astype(str).unique(), known)
             codes = pandas.Categorical(given.astype("string"), categories=known).codes  # -1 for an empty cell
             return tuple(known), np.asarray(codes, np.int64)
         lists = [
-            None if cell is pandas.NA else {name.strip() for name in str(cell).split(self.separator)} - {""}
+            None if cell is pandas.NA else {name.strip() for name in str(cell).split(separator)} - {""}
             for cell in given
         ]
-        known = sorted({name for names in lists if names for name in names})
+        found = {name for names in lists if names for name in names}
+        known = list(told) or sorted(found)
+        _must_be_known(found, known)
         places = {name: place for place, name in enumerate(known)}
         label = np.full((len(table), len(known)), np.nan, np.float32)
         for row, names in enumerate(lists):
@@ -169,3 +179,8 @@ class Table(DataModule):
             oddities.append(Oddity(name, "class is neither 0 nor 1", Treatment.UNLABELLED))
             label[row] = np.nan
         return tuple(self.columns), label
+
+
+def _must_be_known(found: Iterable[str], known: Sequence[str]) -> None:
+    for name in sorted(set(found) - set(known)):
+        raise CandelabraError(f"The table has the label {name!r}; labels.json has {nearest(name, known)}.")

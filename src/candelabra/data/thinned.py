@@ -86,6 +86,9 @@ class Thinned(Samples):
     def inspect(self, index: int) -> Sequence[Oddity]:
         return self.samples.inspect(index)
 
+    def original(self, index: int) -> bytes | None:
+        return self.samples.original(index)
+
     def digest(self, index: int) -> bytes:
         hidden = self._hidden(index)
         content = self.samples.digest(index)
