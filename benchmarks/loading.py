@@ -24,7 +24,7 @@ from benchmarks.reporting import parser, report
 from candelabra.data import Folder
 from candelabra.data.cropping import RandomCrop
 from candelabra.data.kept import Cached
-from candelabra.data.transforms import SMALLEST, Mirror, Pipeline, enough
+from candelabra.data.transforms import LIGHT, Mirror, Pipeline, enough
 
 REFERENCE = "torchvision + PIL"
 SIDE = 224
@@ -57,7 +57,7 @@ def photographs(root: Path, size: tuple[int, int], count: int, source: Path | No
 
 def by_torchvision(root: Path, jitter: bool) -> Iterable[Tensor]:
     """As https://github.com/pytorch/examples/blob/main/imagenet/main.py, with our crops."""
-    steps = [v1.RandomResizedCrop(SIDE, scale=(SMALLEST, 1.0), ratio=RATIO)]
+    steps = [v1.RandomResizedCrop(SIDE, scale=(LIGHT, 1.0), ratio=RATIO)]
     steps += [v1.ColorJitter(0.2, 0.2, 0.2)] if jitter else []
     steps += [v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)]
     images = ImageFolder(str(root), v1.Compose(steps))
@@ -80,8 +80,8 @@ def ours(root: Path, jitter: bool, cache: Cached) -> Folder:
     data = Folder(root=str(root), size=SIDE, batch_size=32, workers=0, val=0.05, test=0.05, cache=cache)
     data.open()
     if not jitter:
-        steps: list[Callable[[Any], Any]] = [RandomCrop((SIDE, SIDE), (SMALLEST, 1.0), RATIO), Mirror(())]
-        data.pipelines["train"] = Pipeline(steps, least=enough((SIDE, SIDE), SMALLEST))
+        steps: list[Callable[[Any], Any]] = [RandomCrop((SIDE, SIDE), (LIGHT, 1.0), RATIO), Mirror(())]
+        data.pipelines["train"] = Pipeline(steps, least=enough((SIDE, SIDE), LIGHT))
     return data
 
 

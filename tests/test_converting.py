@@ -20,7 +20,7 @@ from candelabra.data import DataModule, Folder, LitData, Samples, Shapes, Table,
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
-from tests.data.test_datasets import make_folder, write_image, write_mask
+from tests.data.files import make_folder, write_image, write_mask
 
 READERS: dict[str, Any] = {"table": Table, "webdataset": WebDataset, "litdata": LitData}
 FORMATS = sorted(path.stem for path in (CONF / "to").glob("*.yaml"))

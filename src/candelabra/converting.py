@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from candelabra.config import build, resolve
-from candelabra.data.datamodule import DataModule, default_workers
+from candelabra.data.datamodule import DataModule
 from candelabra.data.described import FILE, written
 from candelabra.data.samples import SPLITS
+from candelabra.data.workers import processors
 from candelabra.errors import CandelabraError
 from candelabra.report.tables import coverage
 from candelabra.writers.entry import Entries, Entry
@@ -69,7 +70,7 @@ def entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[E
     for split in SPLITS:
         part = draw.permutation(data.parts[split]) if shuffled else data.parts[split]
         places += [(split, int(index)) for index in part]
-    workers = default_workers() if data.workers is None else data.workers
+    workers = max(1, processors(1) - 1) if data.workers is None else data.workers
     context = "fork" if workers else None
     made = Entries(data.open(), places)
     loader = DataLoader(made, None, num_workers=workers, collate_fn=_same, multiprocessing_context=context)

@@ -52,7 +52,7 @@ def read(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_a_clean_set_exits_with_0_and_a_page_of_its_own(tiny: Compose, tmp_path: Path) -> None:
-    assert check(tiny("data.count=40", "samples=4", command="check")) == 0
+    assert check(tiny("data=shapes", "data.count=40", "samples=4", command="check")) == 0
     found, page = read(tmp_path / "check")
     assert found["exit_code"] == 0
     assert found["findings"] == []
@@ -97,7 +97,7 @@ def test_what_cannot_be_trained_on_is_still_looked_at(tiny: Compose, tmp_path: P
     with pytest.raises(CandelabraError, match="nowhere"):
         check(tiny("data=folder", "data.root=nowhere", command="check"))
     with pytest.raises(CandelabraError, match="near=2"):
-        check(tiny("near=2", command="check"))
+        check(tiny("data=shapes", "near=2", command="check"))
 
 
 def test_bad_files_under_raise_are_a_reason_and_the_rest_is_looked_at(tmp_path: Path) -> None:

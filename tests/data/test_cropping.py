@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from candelabra.data.colour import Jitter, coloured
-from candelabra.data.cropping import RandomCrop, Stretch
+from candelabra.data.cropping import RandomCrop, Stretched
 from candelabra.data.samples import sample
 from candelabra.types import Sample
 
@@ -58,7 +58,7 @@ def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
 
 
 def test_stretching_is_torchvisions_resize() -> None:
-    made, expected = Stretch((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
+    made, expected = Stretched((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
     for key in ("image", "box", "mask"):
         assert torch.equal(plain(made, key), plain(expected, key))
     assert torch.equal(plain(made, "keypoints")[0], plain(expected, "keypoints")[0])

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from candelabra.data import Table
-from candelabra.data import records as reading
-from candelabra.data.images import read_image
+from candelabra.data import Table, records, verifying
+from candelabra.data.images import Header, Picture, picture
 from candelabra.report.tables import coverage
 
 ROWS = 100_000
@@ -26,17 +25,20 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
     looked: list[Path] = []
 
-    def size_of(path: Path) -> tuple[int, int]:
+    def header(path: Path) -> Header:
         looked.append(path)
-        return (16, 16)
+        return Header((16, 16), 1, "RGB", True)
 
-    monkeypatch.setattr(reading, "size_of", size_of)  # of files that are not there
-    monkeypatch.setattr(reading, "read_image", lambda path, least=None: read_image(tmp_path / "all.jpg", least))
+    def read(path: Path, least: tuple[int, int] | None = None) -> Picture:
+        return picture(tmp_path / "all.jpg", least)
+
+    monkeypatch.setattr(verifying, "header", header)  # of files that are not there
+    monkeypatch.setattr(records, "picture", read)
     before = resident()
     data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
     loader = data.train_dataloader()
     batch = next(iter(loader))
     assert len(batch["image"]) == 32  # type: ignore[index]
     assert coverage(data)["train"]["label"] == len(data.parts["train"]) == 70_000
-    assert len(looked) <= reading.VERIFIED
+    assert len(looked) <= verifying.VERIFIED
     assert resident() - before < 300

@@ -14,7 +14,7 @@ from candelabra.data.records import Records
 from candelabra.data.sampling import training_order
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
-from tests.data.test_datasets import make_folder
+from tests.data.files import make_folder
 
 COUNTS = (60, 30, 10)
 

@@ -19,7 +19,7 @@ from candelabra.evaluation import evaluate
 from candelabra.run import train
 from candelabra.types import Labels
 from tests.conftest import Compose
-from tests.data.test_datasets import make_folder
+from tests.data.files import make_folder
 
 PEOPLE = [f"person{number:02}" for number in range(30)]
 

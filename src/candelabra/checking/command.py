@@ -1,6 +1,5 @@
 """`candelabra check`: reads a whole data set, says what is odd in it, and writes the page."""
 
-import csv
 import json
 import time
 from pathlib import Path
@@ -13,12 +12,13 @@ from tqdm import tqdm
 
 from candelabra.checking import page, twins
 from candelabra.checking.facts import look
-from candelabra.checking.figures import shown
 from candelabra.checking.findings import Level, Report
 from candelabra.checking.survey import survey
 from candelabra.checking.tally import Tally
 from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
+from candelabra.data.oddities import write_oddities
+from candelabra.data.paths import shown
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import grid
@@ -45,7 +45,7 @@ def check(config: DictConfig) -> int:
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "check.json").write_text(json.dumps(as_json(report), indent=2) + "\n")
-    _write_oddities(report, folder / "oddities.csv")
+    write_oddities(report.tally.oddities, folder / "oddities.csv")
     if report.survey.refusal is None:
         prepared = data.prepared("train")
         grid([prepared[i] for i in data.chosen("train", count)], None, data.labels, folder / "samples.png")
@@ -103,13 +103,6 @@ def _counted(values: Any) -> dict[str, int]:
 
     found, counts = np.unique(values, return_counts=True)
     return {str(value): int(count) for value, count in zip(found, counts, strict=True)}
-
-
-def _write_oddities(report: Report, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        table = csv.writer(file)
-        table.writerow(["name", "what", "treatment", "detail"])
-        table.writerows(report.tally.oddities)
 
 
 def _words(node: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.checking.tally import CELLS
+from candelabra.data.paths import shown
 from candelabra.data.samples import SPLITS
 
 if TYPE_CHECKING:
@@ -121,11 +122,6 @@ def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, lis
         each.tick_params(labelsize=8)
         each.title.set_fontsize(9)
     return figure, axes
-
-
-def shown(name: str) -> str:
-    """A name as text that can be printed; bytes of it that are no UTF-8 come as their number."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(name: str) -> str:

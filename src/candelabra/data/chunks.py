@@ -64,7 +64,7 @@ class LitData(DataModule):
 
     def read(self) -> Samples:
         require()
-        check_window(self.window)
+        check_window(self.window, self.sampler)
         unknown = set(self.fields or {}) - set(FIELDS)
         if unknown:
             raise CandelabraError(f"data.fields names {min(unknown)}; allowed are {nearest(min(unknown), FIELDS)}.")

@@ -1,20 +1,22 @@
 """Samples that are encoded images inside larger files: tar shards, Arrow tables, chunks."""
 
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from candelabra.data.images import Unreadable
+from candelabra.data.assembling import assembled
+from candelabra.data.fitting import fitted
+from candelabra.data.images import Picture, Unreadable, mask, picture
+from candelabra.data.inspection import odd_mask
 from candelabra.data.oddities import Oddity, Treatment
+from candelabra.data.opening import Raw, opened
 from candelabra.data.said import Columns
-from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.samples import Samples, digest
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
@@ -78,21 +80,22 @@ class Encoded(Samples):
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         contents = self.source.read(index)
-        image = as_tensor(decode(contents.image, self.names[index]))
-        return sample(
-            image,
-            None if self.label is None else torch.from_numpy(np.asarray(self.label[index])),
-            None if self.box is None else torch.from_numpy(self.box[index]),
-            None if self.keypoints is None else torch.from_numpy(self.keypoints[index]),
-            None if self.masked is None else self._mask(index, contents.mask, (image.shape[-2], image.shape[-1])),
-        )
+        seen = picture(Raw(contents.image, self.names[index]), least)
+        columns = (self.label, self.box, self.keypoints)
+        label, box, keypoints = (None if column is None else column[index] for column in columns)
+        found = None if self.masked is None else self._mask(index, contents.mask, seen)
+        return assembled(seen, label, box, keypoints, found)
 
-    def _mask(self, index: int, raw: bytes | None, size: tuple[int, int]) -> torch.Tensor:
-        """One of another size than its image teaches nothing, see `inspect`."""
-        values = None if raw is None else decode_mask(raw, self.names[index])
-        if values is None or values.shape != size:
-            return torch.full(size, IGNORED, dtype=torch.uint8)
-        return as_tensor(np.where(values < len(self.labels.mask_classes), values, IGNORED).astype(np.uint8))
+    def _mask(self, index: int, raw: bytes | None, seen: Picture) -> NDArray[np.uint8]:
+        """One that cannot be read, or has another shape than its image, teaches nothing; see `inspect`."""
+        with suppress(Unreadable):
+            if raw is not None:
+                return fitted(mask(Raw(raw, self.names[index])), seen, self._meaning())
+        return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
+
+    def _meaning(self) -> NDArray[np.uint8]:
+        values = np.arange(256)
+        return np.where(values < len(self.labels.mask_classes), values, IGNORED).astype(np.uint8)
 
     def original(self, index: int) -> bytes | None:
         return self.source.read(index).image
@@ -124,28 +127,22 @@ class Encoded(Samples):
 
     def _problem(self, index: int) -> str | None:
         try:
-            _open(self.source.read(index).image, self.names[index]).close()
+            with opened(Raw(self.source.read(index).image, self.names[index])):
+                return None
         except Unreadable as error:
             return str(error)
-        return None
 
     def inspect(self, index: int) -> Sequence[Oddity]:
         name = self.names[index]
         try:
             contents = self.source.read(index)
-            size = decode(contents.image, name).shape[:2]
-            mask = None if contents.mask is None else decode_mask(contents.mask, name)
+            seen = picture(Raw(contents.image, name))
         except Unreadable as error:
             return [Oddity(name, "unreadable", Treatment.SKIPPED, str(error))]
-        found = []
-        if mask is not None and mask.shape != size:
-            words = f"{mask.shape[1]} x {mask.shape[0]} pixels, the image {size[1]} x {size[0]}"
-            found.append(Oddity(name, "mask of another size", Treatment.UNLABELLED, words))
-        elif mask is not None:
-            strange = sorted(set(np.unique(mask).tolist()) - {IGNORED, *range(len(self.labels.mask_classes))})
-            if strange:
-                found.append(Oddity(name, "mask has values that are no class", Treatment.UNLABELLED, str(strange[:10])))
-        return found
+        found = list(seen.odd)
+        if contents.mask is not None and self.masked is not None:
+            found += odd_mask(Raw(contents.mask, name), seen, self._meaning(), (IGNORED,))
+        return [each._replace(name=name) for each in found]
 
 
 def encoded(
@@ -185,40 +182,3 @@ def encoded(
     labels = Labels(**{**vars(labels), "box": box is not None})
     odd = [*oddities, *columns.oddities]
     return Encoded(source, columns.names, labels, np.array(published, "<U5"), label, box, points, masks, odd)
-
-
-def decode(raw: bytes, name: str) -> NDArray[np.uint8]:
-    """An encoded image -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
-
-    Raises:
-        Unreadable: it is no readable image.
-    """
-    with _open(raw, name) as image:
-        try:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise Unreadable(f"{name} cannot be read as an image ({error}).") from error
-
-
-def decode_mask(raw: bytes, name: str) -> NDArray[np.uint8]:
-    """An encoded mask -> (H, W) uint8, the values it holds.
-
-    Raises:
-        Unreadable: it is no readable image of one number a pixel.
-    """
-    with _open(raw, name) as image:
-        if image.mode not in ("L", "P", "1"):
-            raise Unreadable(
-                f"The mask of {name} has mode {image.mode}; a mask holds one number a pixel (mode L or P)."
-            )
-        try:
-            return np.asarray(image, dtype=np.uint8)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise Unreadable(f"The mask of {name} cannot be read ({error}).") from error
-
-
-def _open(raw: bytes, name: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(raw))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Unreadable(f"{name} cannot be read as an image ({str(error).split(' <_io')[0]}).") from error

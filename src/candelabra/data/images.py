@@ -15,7 +15,7 @@ from candelabra.data.endings import whole
 from candelabra.data.jpeg import read_jpeg
 from candelabra.data.modes import colours, indices
 from candelabra.data.oddities import Oddity
-from candelabra.data.opening import SWAPPED, opened, orientation, shown_size, shrink, upright
+from candelabra.data.opening import SWAPPED, Origin, opened, orientation, shown_size, shrink, upright
 from candelabra.data.paths import inside, shown
 from candelabra.errors import Unreadable as Unreadable
 from candelabra.types import IGNORED
@@ -118,11 +118,11 @@ def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.u
     return pixels
 
 
-def picture(path: Path, least: tuple[int, int] | None = None) -> Picture:
+def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
     """An image file, decoded; where a size is given, on the fast way, which does not tell all that is odd.
 
     Args:
-        path: of the file.
+        path: of the file; or its bytes.
         least: (H, W) as the image is shown; it may come smaller than it is, but in no direction smaller than this.
             One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
 
@@ -149,7 +149,7 @@ def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return classes(mask(path).pixels, meaning)
 
 
-def mask(path: Path, colours: Mapping[tuple[int, int, int], int] | None = None) -> Picture:
+def mask(path: Origin, colours: Mapping[tuple[int, int, int], int] | None = None) -> Picture:
     """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
 
     Raises:

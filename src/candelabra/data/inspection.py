@@ -10,7 +10,7 @@ from PIL import Image
 from candelabra.data.fitting import misfit
 from candelabra.data.images import Picture, mask, picture
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.opening import opened
+from candelabra.data.opening import Origin, opened
 from candelabra.data.paths import below
 from candelabra.errors import Unreadable
 from candelabra.types import IGNORED
@@ -69,18 +69,32 @@ def inspected_mask(
     ignored: Collection[int],
     colours: Mapping[tuple[int, int, int], int] | None,
 ) -> Odd:
+    """What is odd about a mask below a root; see `odd_mask`."""
+    try:
+        path = below(root, name)
+    except Unreadable as error:
+        return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
+    return odd_mask(path, seen, meaning, ignored, colours)
+
+
+def odd_mask(
+    path: Origin,
+    seen: Picture | None,
+    meaning: NDArray[np.uint8],
+    ignored: Collection[int],
+    colours: Mapping[tuple[int, int, int], int] | None = None,
+) -> Odd:
     """What is odd about a mask.
 
     Args:
-        root: the folder that it must be below.
-        name: path of the mask.
+        path: of the mask; or its bytes.
         seen: its image, null where that cannot be read.
         meaning: see `Records`.
         ignored: numbers that are to be ignored.
         colours: see `Records`.
     """
     try:
-        found = mask(below(root, name), colours)
+        found = mask(path, colours)
     except Unreadable as error:
         return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
     odd = misfit(found.size, seen.size, seen.orientation) if seen else None

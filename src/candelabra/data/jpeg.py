@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.opening import LARGEST, ORIENTATION, SWAPPED, TURNS, upright
+from candelabra.data.opening import LARGEST, ORIENTATION, SWAPPED, TURNS, Origin, Raw, upright
 
 SCALES = (8, 4, 2)  # what libjpeg-turbo decodes faster than the whole; other eighths cost more than they save
 BYTES = 2 * LARGEST  # of a file; a larger one is not read whole
@@ -29,29 +29,32 @@ class Quick(NamedTuple):
     orientation: int
 
 
-def read_jpeg(path: Path, least: tuple[int, int]) -> Quick | None:
+def read_jpeg(path: Origin, least: tuple[int, int]) -> Quick | None:
     """A JPEG file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
     At the scale of the file the pixels are those that Pillow gives, bit for bit; at 1/2, 1/4 and 1/8 likewise.
 
     Args:
-        path: of the file.
+        path: of the file; or its bytes.
         least: (H, W), as the image is shown; it comes at 1/2, 1/4 or 1/8 where that is not smaller in any direction.
 
     Returns:
         Null for what is no JPEG, is odd (CMYK, an orientation in XMP alone, more than `LARGEST` pixels), is damaged or
         cannot be read.
     """
+    content = path.content if isinstance(path, Raw) else _content(path)
+    return _decoded(content, least) if content.startswith(b"\xff\xd8") else None
+
+
+def _content(path: Path) -> bytes:
     try:
         entry = path.stat()
-        content = path.read_bytes() if stat.S_ISREG(entry.st_mode) and entry.st_size <= BYTES else b""
+        return path.read_bytes() if stat.S_ISREG(entry.st_mode) and entry.st_size <= BYTES else b""
     except (OSError, ValueError):
-        return None
-    return decode_jpeg(content, least) if content.startswith(b"\xff\xd8") else None
+        return b""
 
 
-def decode_jpeg(content: bytes, least: tuple[int, int]) -> Quick | None:
-    """The same of the bytes of a file."""
+def _decoded(content: bytes, least: tuple[int, int]) -> Quick | None:
     import simplejpeg
 
     try:

@@ -80,6 +80,9 @@ class Kept(Samples):
     def inspect(self, index: int) -> Sequence[Oddity]:
         return self.samples.inspect(index)
 
+    def original(self, index: int) -> bytes | None:
+        return self.samples.original(index)
+
     def digest(self, index: int) -> bytes:
         return digest("shrunk", self._content(index))
 

@@ -1,12 +1,13 @@
 """From a file that nobody vouches for to an open image whose pixels fit into memory."""
 
+import io
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,27 +34,51 @@ TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orien
 }
 
 
+class Raw(NamedTuple):
+    """The bytes of an image file that lies in a larger one.
+
+    Args:
+        content: of the file.
+        name: for errors.
+    """
+
+    content: bytes
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Origin = Path | Raw
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def opened(path: Origin) -> Iterator[ImageFile.ImageFile]:
     """An image of at most `LARGEST` pixels, its header read; whatever then goes wrong with it is `Unreadable`.
 
     Raises:
         Unreadable: in words that name the file; also for anything that a library raises inside the block.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for who writes to it
-            raise Unreadable("is no file")
-        with path.open("rb") as file:
+        with _binary(path) as file:
             image = _identified(file)
             _refuse_unbounded(image, file)
             yield image
     except Unreadable as error:
-        raise Unreadable(f"{shown(path)} {error}") from error
+        raise Unreadable(f"{shown(str(path))} {error}") from error
     except OSError as error:
-        raise Unreadable(f"{shown(path)} cannot be read ({error.strerror or shown(str(error))}).") from error
+        raise Unreadable(f"{shown(str(path))} cannot be read ({error.strerror or shown(str(error))}).") from error
     except Exception as error:  # decoders raise what they like on damaged files
         words = shown(str(error) or type(error).__name__)
-        raise Unreadable(f"{shown(path)} cannot be read ({words}).") from error
+        raise Unreadable(f"{shown(str(path))} cannot be read ({words}).") from error
+
+
+def _binary(path: Origin) -> BinaryIO:
+    if isinstance(path, Raw):
+        return io.BytesIO(path.content)
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for who writes to it
+        raise Unreadable("is no file")
+    return path.open("rb")
 
 
 def _identified(file: BinaryIO) -> ImageFile.ImageFile:

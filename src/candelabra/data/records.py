@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from candelabra.data.assembling import assembled
 from candelabra.data.bounds import clipped, odd_box, odd_points, within
 from candelabra.data.fitting import fitted
-from candelabra.data.images import Picture, fingerprint, mask, picture
+from candelabra.data.images import Picture, fingerprint, mask, picture, read_bytes
 from candelabra.data.inspection import inspected, inspected_mask
 from candelabra.data.oddities import Oddity
 from candelabra.data.paths import below
-from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.samples import Samples, digest
 from candelabra.data.verifying import verify
 from candelabra.errors import CandelabraError, Unreadable
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
@@ -66,15 +66,10 @@ class Records(Samples):
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         seen = picture(below(self.root, self.names[index]), least)
-        size = np.array([seen.size], np.float32)
-        scale = (np.array([seen.pixels.shape[1::-1]], np.float32) / size)[0]
-        return sample(
-            as_tensor(seen.pixels),
-            None if self.label is None else torch.from_numpy(np.asarray(self.label[index])),
-            None if self.box is None else torch.from_numpy(clipped(self.box[[index]], size)[0] * np.tile(scale, 2)),
-            None if self.keypoints is None else torch.from_numpy(within(self.keypoints[[index]], size)[0] * scale),
-            None if self.masks is None else as_tensor(self._mask(index, seen)),
-        )
+        columns = (self.label, self.box, self.keypoints)
+        label, box, keypoints = (None if column is None else column[index] for column in columns)
+        found = None if self.masks is None else self._mask(index, seen)
+        return assembled(seen, label, box, keypoints, found)
 
     def _mask(self, index: int, seen: Picture) -> NDArray[np.uint8]:
         assert self.masks is not None
@@ -89,7 +84,7 @@ class Records(Samples):
         return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
 
     def original(self, index: int) -> bytes | None:
-        return read_bytes(self.root / self.names[index])
+        return read_bytes(below(self.root, self.names[index]))
 
     def digest(self, index: int) -> bytes:
         return digest(

@@ -55,7 +55,7 @@ class WebDataset(DataModule):
     def read(self) -> Samples:
         import pyarrow as pa
 
-        check_window(self.window)
+        check_window(self.window, self.sampler)
         fields = {target: [name] for target, name in (self.fields or {}).items()}
         if set(fields) - set(FIELDS):
             raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(FIELDS)}.")

@@ -3,21 +3,26 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.order import Keys, Order, deal, permutation, whole
+from candelabra.data.order import Drawn, Keys, deal, permutation, whole
 from candelabra.errors import CandelabraError
 
 
-def check_window(window: int | None) -> None:
+def check_window(window: int | None, sampler: str) -> None:
     """Compares `data.window` with what is allowed.
 
     Raises:
-        CandelabraError: it is not positive.
+        CandelabraError: it is not positive, or a sampler is to draw from all images.
     """
+    if window is not None and sampler != "shuffled":
+        raise CandelabraError(
+            f"data.sampler={sampler} draws from all images, and data.window={window} from some shards at a time; leave "
+            "one out."
+        )
     if window is not None and window < 1:
         raise CandelabraError(f"data.window={window} must be at least 1 shard, or null to shuffle all images.")
 
 
-class Windowed(Order):
+class Windowed(Drawn):
     """Each training sample once: shards in an order drawn for each epoch, so many at a time, their samples shuffled.
 
     Ranks share each window, so that all read the same shards at about the same time; a batch may hold samples of two

@@ -1,7 +1,7 @@
 """A table with images and masks beside it, for `data=table`."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -55,9 +55,10 @@ def _cells(entry: Entry, labels: Labels, mask: str) -> list[Any]:
     """In the order of the header; a list without a class is a separator alone, for an empty cell is not labelled."""
     label = entry.label if not isinstance(entry.label, list) else SEPARATOR.join(entry.label) or SEPARATOR
     points: list[list[float] | None] = entry.keypoints or [None] * len(labels.keypoints)
+    box: Sequence[float | None] = entry.box or [None] * 4
     return [
         *([label] if labels.classes else []),
-        *((entry.box or [None] * 4) if labels.box else []),
+        *(box if labels.box else []),
         *(value for point in points for value in (point or (None, None))),
         *([mask] if labels.mask_classes else []),
     ]
