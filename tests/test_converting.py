@@ -151,7 +151,10 @@ def test_names_stay_below_the_folder_and_apart(tmp_path: Path, tiny: Compose) ->
     Image.new("RGB", (8, 8)).save(tmp_path / "in" / "b.png")
     long = "n" * 240 + ".png"
     Image.new("RGB", (8, 8)).save(tmp_path / "in" / long)
-    rows = ["../a.png", "../in/../a.png", "b.png", "b.png", "B.png/../b.png", long, f"{tmp_path}/a.png"] * 3
+    outside = ["../a.png", "../in/../a.png", f"{tmp_path}/a.png"]
+    for number in range(18):
+        write_image(tmp_path / "in" / str(number) / "b.png")
+    rows = [*outside, "b.png", "B.png/../b.png", long, *(f"{number}/b.png" for number in range(18))]
     (tmp_path / "in" / "t.csv").write_text("\n".join(["image,label", *(f"{row},x" for row in rows)]))
     (tmp_path / "in" / "B.png").mkdir()
     out = converted(tiny, tmp_path / "out", "table", "data=table", f"data.root={tmp_path / 'in'}", "data.file=t.csv")

@@ -18,6 +18,7 @@ from candelabra.data.fitting import misfit
 from candelabra.data.oddities import Oddity, Treatment, write_oddities
 from candelabra.data.prepared import Prepared
 from candelabra.data.records import Records
+from candelabra.data.resizing import resize_by
 from candelabra.data.transforms import evaluation
 from candelabra.errors import CandelabraError, Unreadable
 from candelabra.prediction import predict
@@ -284,7 +285,7 @@ def test_digests_of_what_cannot_be_read_do_not_stop_a_run(spoilt: tuple[DataModu
     digests = {prepared.digest(key) for key in range(len(prepared))}
     assert len(digests) == len(prepared)
     assert prepared[0]["image"].unique().tolist() == [128]
-    strict = Prepared(data.open(), data.parts["train"], evaluation((16, 16)), 0)
+    strict = Prepared(data.open(), data.parts["train"], evaluation(resize_by("stretch", (16, 16))), 0)
     for read in (strict.digest, strict.__getitem__):
         with pytest.raises(Unreadable, match="No such file"):
             read(0)

@@ -150,7 +150,7 @@ def odd_shard(path: Path) -> Path:
             ("inverted.png", encode(8)),
             ("inverted.json", json.dumps({"box": [8, 9, 2, 1]}).encode()),
             ("masked.png", encode(9)),
-            ("masked.mask.png", encode(0, "PNG", (5, 5), "L")),
+            ("masked.mask.png", encode(0, "PNG", (5, 9), "L")),
         ],
     )
     with tarfile.open(path, "a") as tar:
@@ -186,7 +186,7 @@ def test_each_odd_member_has_its_treatment(tmp_path: Path) -> None:
     assert samples[at["inverted"]]["box"].tolist() == [[2, 1, 8, 9]]
     assert samples[at["points"]]["box"].isnan().all()
     assert samples[at["masked"]]["mask"].unique().tolist() == [255]
-    assert [odd.what for odd in samples.inspect(at["masked"])] == ["mask of another size"]
+    assert "mask of another shape than its image" in {odd.what for odd in samples.inspect(at["masked"])}
     assert list(samples.verify()) == [at["broken"]]
     with pytest.raises(Unreadable, match="broken"):
         samples.load(at["broken"])

@@ -21,6 +21,7 @@ from candelabra.data.kept import Cached, keep
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, Drawn, InTurn, Order
+from candelabra.data.paths import shown
 from candelabra.data.prepared import Prepared
 from candelabra.data.resizing import Resizing, resize_by
 from candelabra.data.restricted import restrict
@@ -200,8 +201,8 @@ class DataModule(L.LightningDataModule, ABC):
         found = [Oddity(samples.names[index], "unreadable", Treatment.SKIPPED, why) for index, why in bad.items()]
         self.oddities = [*samples.oddities, *found]
         if bad:
-            shown = "; ".join(f"{samples.names[index]}: {why}" for index, why in list(bad.items())[:3])
-            words = f"{len(bad)} of {len(samples)} images cannot be used ({shown}{'; ...' if len(bad) > 3 else ''})"
+            some = "; ".join(f"{shown(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
+            words = f"{len(bad)} of {len(samples)} images cannot be used ({some}{'; ...' if len(bad) > 3 else ''})"
             if len(bad) == len(samples):
                 raise CandelabraError(f"{words}; is data.root right?")
             if self.on_bad == "raise":
