@@ -22,9 +22,9 @@ from torchvision.datasets import ImageFolder
 
 from benchmarks.reporting import parser, report
 from candelabra.data import Folder
-from candelabra.data.cropping import RandomCrop
+from candelabra.data.augment.cropping import RandomCrop
+from candelabra.data.augment.transforms import LIGHT, Mirror, Pipeline, enough
 from candelabra.data.kept import Cached
-from candelabra.data.transforms import LIGHT, Mirror, Pipeline, enough
 
 REFERENCE = "torchvision + PIL"
 SIDE = 224

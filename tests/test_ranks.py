@@ -19,7 +19,7 @@ from functools import partial
 import lightning as L, torch
 from candelabra.backbones import Timm
 from candelabra.data import Shapes
-from candelabra.data.transforms import Pipeline
+from candelabra.data.augment.transforms import Pipeline
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask

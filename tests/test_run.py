@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from candelabra.building import load_task
-from candelabra.data.images import size_of
+from candelabra.data.decoding.images import size_of
 from candelabra.errors import CandelabraError
 from candelabra.evaluation import evaluate
 from candelabra.prediction import predict

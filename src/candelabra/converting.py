@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
-from candelabra.data.described import FILE, written
+from candelabra.data.formats.described import FILE, written
 from candelabra.data.samples import SPLITS
 from candelabra.data.workers import processors
 from candelabra.errors import CandelabraError

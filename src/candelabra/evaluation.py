@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from candelabra.building import load_task
 from candelabra.config import Plain, build, resolve
-from candelabra.data.batchwise import Batchwise
+from candelabra.data.augment.batchwise import Batchwise
 from candelabra.data.datamodule import DataModule
 from candelabra.data.order import InTurn
 from candelabra.errors import CandelabraError, nearest

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from candelabra.building import load_task
 from candelabra.config import Plain, resolve
-from candelabra.data import transforms
-from candelabra.data.images import find_images, picture
-from candelabra.data.resizing import Resize, resize_by
+from candelabra.data.augment import transforms
+from candelabra.data.augment.resizing import Resize, resize_by
+from candelabra.data.decoding.images import find_images, picture
 from candelabra.data.samples import as_tensor, sample
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw, save_masks

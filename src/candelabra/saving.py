@@ -104,7 +104,7 @@ class Saver(Checkpoint):
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
-            return  # forked to load data: the main process ends it in time, see `datamodule.linger`
+            return  # forked to load data: the main process ends it in time, see `loader.linger`
         if not self.signals:
             print("stopping after this step; a second signal stops at once", file=sys.stderr, flush=True)
         if self.signals:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from candelabra.data import Table, records, verifying
-from candelabra.data.images import Header, Picture, picture
+from candelabra.data.decoding.images import Header, Picture, picture
 from candelabra.report.tables import coverage
 
 ROWS = 100_000

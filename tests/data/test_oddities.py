@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from candelabra.data import Folder, Pets, Table
+from candelabra.data.augment.resizing import resize_by
+from candelabra.data.augment.transforms import evaluation
 from candelabra.data.datamodule import DataModule
-from candelabra.data.fitting import misfit
+from candelabra.data.decoding.fitting import misfit
 from candelabra.data.oddities import Oddity, Treatment, write_oddities
 from candelabra.data.prepared import Prepared
 from candelabra.data.records import Records
-from candelabra.data.resizing import resize_by
-from candelabra.data.transforms import evaluation
 from candelabra.errors import CandelabraError, Unreadable
 from candelabra.prediction import predict
 from candelabra.run import train
@@ -302,7 +302,7 @@ def test_whatever_a_decoder_raises_is_unreadable(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("candelabra.data.images.colours", fail)
+    monkeypatch.setattr("candelabra.data.decoding.images.colours", fail)
     with pytest.raises(Unreadable, match=r"a\.png cannot be read"):
         records.load(0)
 

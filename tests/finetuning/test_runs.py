@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from candelabra.data.transforms import Pipeline
+from candelabra.data.augment.transforms import Pipeline
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Frozen, Full, Gradual, LpFt
 from candelabra.schedules import constant, cosine, one_cycle, plateau

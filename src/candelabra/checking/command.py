@@ -17,8 +17,8 @@ from candelabra.checking.survey import survey
 from candelabra.checking.tally import Tally
 from candelabra.config import build, resolve
 from candelabra.data.datamodule import DataModule
+from candelabra.data.decoding.paths import shown
 from candelabra.data.oddities import write_oddities
-from candelabra.data.paths import shown
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import grid

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.images import Unreadable
+from candelabra.data.decoding.images import Unreadable
 from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
 from candelabra.types import TARGETS, Sample

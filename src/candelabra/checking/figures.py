@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.checking.tally import CELLS
-from candelabra.data.paths import shown
+from candelabra.data.decoding.paths import shown
 from candelabra.data.samples import SPLITS
 
 if TYPE_CHECKING:

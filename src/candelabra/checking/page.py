@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from candelabra.checking import figures, leaks
 from candelabra.checking.findings import Level, Report
 from candelabra.data.datamodule import DataModule
-from candelabra.data.images import Unreadable
+from candelabra.data.decoding.images import Unreadable
 from candelabra.data.samples import SPLITS
 from candelabra.report.pictures import draw, enlarged
 from candelabra.types import Labels, Sample

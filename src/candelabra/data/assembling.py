@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from candelabra.data.bounds import clipped, within
-from candelabra.data.images import Picture
+from candelabra.data.decoding.images import Picture
 from candelabra.data.samples import as_tensor, sample
 from candelabra.types import Sample
 

@@ -2,12 +2,10 @@
 
 import logging
 import os
-import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
@@ -15,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data import transforms
-from candelabra.data.batchwise import Batchwise, check_sizes
+from candelabra.data.augment import transforms
+from candelabra.data.augment.batchwise import Batchwise, check_sizes
+from candelabra.data.augment.resizing import Resizing, resize_by
+from candelabra.data.decoding.paths import shown
 from candelabra.data.kept import Cached, keep
+from candelabra.data.loader import Loader, linger
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, Drawn, InTurn, Order
-from candelabra.data.paths import shown
 from candelabra.data.prepared import Prepared
-from candelabra.data.resizing import Resizing, resize_by
 from candelabra.data.restricted import restrict
 from candelabra.data.samples import Samples
 from candelabra.data.sampling import check_sampler, training_order
@@ -34,7 +33,6 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
 log = logging.getLogger(__name__)
-GRACE = 30  # seconds that a process that loads data lives on after a signal
 Collate = Callable[[Any], Any]
 
 
@@ -51,7 +49,7 @@ class DataModule(L.LightningDataModule, ABC):
         workers: processes that prepare batches; null chooses by timing a few samples, see `workers.choose`.
         augment: transforms of training images; see `transforms.training`.
         resize: how an image comes to `size`: stretch; letterbox (whole and in its proportions, amid grey); or crop (its
-            middle in its proportions, in training any part; labels outside are none). See `candelabra.data.resizing`.
+            middle in its proportions, in training any part; labels outside are none). See `augment.resizing`.
         erase: share of training images of which a rectangle is painted over; see `transforms.Erase`.
         multiscale: null; or the least and the largest factor of the size, drawn for each training batch.
         mixup, cutmix: alphas of the blending of training images, for label and mask; see `Batchwise`.
@@ -294,35 +292,3 @@ class DataModule(L.LightningDataModule, ABC):
         if split == "train" and self.batchwise:
             loader.batchwise = self.batchwise
         return loader
-
-
-def linger(worker: int) -> None:
-    """Lets a worker outlive a first SIGTERM: it goes to all processes of a job, and the main one has a step to finish.
-
-    torch's own handler, which is there before, ends it at once.
-    """
-
-    def once(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        signal.alarm(GRACE)
-
-    signal.signal(signal.SIGTERM, once)
-
-
-class Loader(DataLoader[Sample]):
-    """Begins an epoch when its first batch is asked for.
-
-    Lightning makes the first iterator of a resumed run before it tells the sampler the epoch; workers would then
-    prepare samples of another one.
-    """
-
-    batchwise: Batchwise | None = None  # what is done to its batches
-
-    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        if self.batchwise is None:
-            yield from super().__iter__()
-            return
-        batches = cast(Batches, self.batch_sampler)
-        epoch, first = batches.epoch, batches.skip
-        for number, batch in enumerate(super().__iter__(), first):
-            yield self.batchwise(batch, epoch, number)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.fitting import misfit
-from candelabra.data.images import Picture, mask, picture
+from candelabra.data.decoding.fitting import misfit
+from candelabra.data.decoding.images import Picture, mask, picture
+from candelabra.data.decoding.opening import Origin, opened
+from candelabra.data.decoding.paths import below
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.opening import Origin, opened
-from candelabra.data.paths import below
 from candelabra.errors import Unreadable
 from candelabra.types import IGNORED
 

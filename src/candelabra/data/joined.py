@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.augment.transforms import Pipeline, Preparation
 from candelabra.data.oddities import Oddity
 from candelabra.data.samples import SPLITS, Samples, blank, digest
-from candelabra.data.transforms import Pipeline, Preparation
 from candelabra.errors import CandelabraError
 from candelabra.types import WORDS, Labels, Sample
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.cropping import resized
+from candelabra.data.augment.cropping import resized
 from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
 from candelabra.data.shelf import Shelf, home

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from candelabra.data.images import Unreadable
+from candelabra.data.augment.transforms import Pipeline, Preparation
+from candelabra.data.decoding.images import Unreadable
 from candelabra.data.samples import Samples, blank, digest
 from candelabra.data.samples import sample as make_sample
-from candelabra.data.transforms import Pipeline, Preparation
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)

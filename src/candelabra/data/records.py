@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from candelabra.data.assembling import assembled
 from candelabra.data.bounds import clipped, odd_box, odd_points, within
-from candelabra.data.fitting import fitted
-from candelabra.data.images import Picture, fingerprint, mask, picture, read_bytes
+from candelabra.data.decoding.fitting import fitted
+from candelabra.data.decoding.images import Picture, fingerprint, mask, picture, read_bytes
+from candelabra.data.decoding.paths import below
 from candelabra.data.inspection import inspected, inspected_mask
 from candelabra.data.oddities import Oddity
-from candelabra.data.paths import below
 from candelabra.data.samples import Samples, digest
 from candelabra.data.verifying import verify
 from candelabra.errors import CandelabraError, Unreadable

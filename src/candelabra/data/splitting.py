@@ -90,7 +90,7 @@ class Division:
             return np.full(len(samples), "", dtype="<U5")
         if self.split == "published":
             return samples.published.astype("<U5")
-        from candelabra.data.folder import ALIASES
+        from candelabra.data.formats.folder import ALIASES
 
         cells = read_column("data.split", self.split, "split", samples.names, self.root)
         words = [OUT if cell is None else str(cell).strip().lower() for cell in cells]

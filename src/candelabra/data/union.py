@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+from candelabra.data.augment.resizing import Resizing
+from candelabra.data.augment.transforms import Augmentation, Pipeline
 from candelabra.data.datamodule import DataModule
 from candelabra.data.joined import BySet, Joined
 from candelabra.data.mixing import Apart, Mixed, Share, in_sequence, quotas
 from candelabra.data.order import InTurn, permutation
-from candelabra.data.resizing import Resizing
 from candelabra.data.samples import SPLITS, Samples
-from candelabra.data.transforms import Augmentation, Pipeline
 from candelabra.errors import CandelabraError
 
 # What a union does for all sets together, so that a set's own word for it would do nothing.

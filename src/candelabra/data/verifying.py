@@ -10,10 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from candelabra.data.bounds import clipped, odd_box, odd_points, within
-from candelabra.data.fitting import misfit
-from candelabra.data.images import Header, header, mask, picture
+from candelabra.data.decoding.fitting import misfit
+from candelabra.data.decoding.images import Header, header, mask, picture
+from candelabra.data.decoding.paths import below
 from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.paths import below
 from candelabra.errors import CandelabraError, Unreadable
 
 if TYPE_CHECKING:

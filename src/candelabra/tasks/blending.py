@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from candelabra.data.batchwise import partners, paste
+from candelabra.data.augment.batchwise import partners, paste
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 from candelabra.types import Sample

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from candelabra.data.batchwise import partners
+from candelabra.data.augment.batchwise import partners
 from candelabra.heads.head import Head
 from candelabra.tasks.blending import Shares
 from candelabra.tasks.measures import Measures

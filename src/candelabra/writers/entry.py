@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from candelabra.data.images import SUFFIXES, Unreadable
+from candelabra.data.decoding.images import SUFFIXES, Unreadable
 from candelabra.data.samples import Samples
 from candelabra.types import IGNORED, UNLABELLED, Labels
 

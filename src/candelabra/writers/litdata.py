@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from candelabra.data.chunks import ROWS, require
+from candelabra.data.shards.chunks import ROWS, require
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from candelabra.writers.entry import Entry

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.table import BOX, SEPARATOR
+from candelabra.data.formats.table import BOX, SEPARATOR
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from candelabra.writers.entry import Entry

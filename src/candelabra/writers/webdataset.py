@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from pathlib import Path
 
-from candelabra.data.tars import INDEX, note, scan
+from candelabra.data.shards.tars import INDEX, note, scan
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from candelabra.writers.entry import Entry

@@ -1,0 +1,1 @@
+"""What samples go through before a model sees them; labels move with the pixels."""

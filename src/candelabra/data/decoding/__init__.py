@@ -1,0 +1,1 @@
+"""From files that nobody vouches for to pixels."""

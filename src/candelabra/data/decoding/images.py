@@ -1,0 +1,189 @@
+"""From files to pixels: images, masks, and what their headers tell."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.decoding.colours import painted
+from candelabra.data.decoding.endings import whole
+from candelabra.data.decoding.jpeg import read_jpeg
+from candelabra.data.decoding.modes import colours, indices
+from candelabra.data.decoding.opening import SWAPPED, Origin, opened, orientation, shown_size, shrink, upright
+from candelabra.data.decoding.paths import inside, shown
+from candelabra.data.oddities import Oddity
+from candelabra.errors import Unreadable as Unreadable
+from candelabra.types import IGNORED
+
+log = logging.getLogger(__name__)
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
+
+
+class Picture(NamedTuple):
+    """A decoded image, as it is shown.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, or (H, W) whole numbers of a mask.
+        size: (width, height) of the file; more than that of the pixels where they were read smaller.
+        orientation: that was applied, 1 to 8.
+        odd: what was odd about it; the names are left empty.
+    """
+
+    pixels: NDArray[Any]
+    size: tuple[int, int]
+    orientation: int
+    odd: list[Oddity]
+
+
+class Header(NamedTuple):
+    """What the header of an image file tells.
+
+    Args:
+        size: (width, height) as it is shown.
+        orientation: that is to be applied, 1 to 8.
+        mode: Pillow's word for what a pixel is.
+        sure: nothing speaks against it that the pixels can be decoded.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    mode: str
+    sure: bool
+
+
+def find_images(folder: Path) -> Iterator[Path]:
+    """The image files below a folder, sorted; hidden ones are left out, and links to folders outside not followed.
+
+    Each folder is looked into once, by whatever links it is reached.
+    """
+    seen: set[str] = set()
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        if os.path.realpath(here) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(here))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _followed(here / name, folder))
+        folders.sort(
+            key=lambda name: (here / name).is_symlink()
+        )  # links last: what lies in two places has its own name
+        images = (here / name for name in files if not name.startswith("."))
+        found += [path for path in images if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return iter(sorted(found))
+
+
+def _followed(path: Path, root: Path) -> bool:
+    follow = not path.is_symlink() or inside(path, root)
+    if not follow:
+        log.warning("%s leads out of %s and is not looked into", shown(path), shown(root))
+    return follow
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file as it is.
+
+    Raises:
+        Unreadable: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+
+
+def fingerprint(path: Path) -> bytes:
+    """20 bytes that stand for the bytes of a file, of which few are in memory at once.
+
+    Raises:
+        Unreadable: the file is missing or cannot be read.
+    """
+    try:
+        if not path.is_file():
+            raise OSError("No such file")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+
+
+def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `picture`."""
+    pixels: NDArray[np.uint8] = picture(path, least).pixels
+    return pixels
+
+
+def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
+    """An image file, decoded; where a size is given, on the fast way, which does not tell all that is odd.
+
+    Args:
+        path: of the file; or its bytes.
+        least: (H, W) as the image is shown; it may come smaller than it is, but in no direction smaller than this.
+            One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
+
+    Args:
+        path: of the file.
+        least: see `Samples.load`.
+
+    Raises:
+        Unreadable: the file is missing or is no readable image.
+    """
+    quick = read_jpeg(path, least) if least else None
+    if quick is not None:
+        return Picture(*quick, [])
+    with opened(path) as image:
+        turn, odd = orientation(image)
+        size = shown_size(image)
+        shrink(image, least[::-1] if least and turn in SWAPPED else least)
+        pixels, more = colours(image)
+        return Picture(upright(pixels, turn), size, turn, [*odd, *more])
+
+
+def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value, see `mask`."""
+    return classes(mask(path).pixels, meaning)
+
+
+def mask(path: Origin, colours: Mapping[tuple[int, int, int], int] | None = None) -> Picture:
+    """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
+
+    Raises:
+        Unreadable: the file is missing, is no readable image, or its pixels are no numbers.
+    """
+    with opened(path) as image:
+        turn, odd = orientation(image)
+        size = shown_size(image)
+        values, more = indices(image) if colours is None else (painted(image, colours), [])
+        return Picture(upright(values, turn), size, turn, [*odd, *more])
+
+
+def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The class of each number of a mask; numbers beyond 255 have none."""
+    known: NDArray[np.uint8] = meaning[np.minimum(values, len(meaning) - 1)]
+    return known if values.dtype == np.uint8 else np.where(values < len(meaning), known, np.uint8(IGNORED))
+
+
+def header(path: Path) -> Header:
+    """What an image file is, by its header and its end.
+
+    Raises:
+        Unreadable: the file is missing or is no image.
+    """
+    with opened(path) as image:
+        sure = image.mode not in ("I", "F") and whole(image, path)
+        return Header(shown_size(image), orientation(image)[0], image.mode, sure)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """(width, height) from the header of an image file, as it is shown.
+
+    Raises:
+        Unreadable: the file is missing or is no image.
+    """
+    with opened(path) as image:
+        return shown_size(image)

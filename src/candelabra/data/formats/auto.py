@@ -1,0 +1,98 @@
+"""A data set in whatever format it looks like."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from candelabra.data.datamodule import DataModule
+from candelabra.data.formats import large, small
+from candelabra.data.formats.coco import Coco
+from candelabra.data.formats.deeplabcut import DeepLabCut
+from candelabra.data.formats.folder import Folder, must_be_folder
+from candelabra.data.formats.looks import Look, find_table, looks, seen
+from candelabra.data.formats.masks import Masks
+from candelabra.data.formats.pets import Pets
+from candelabra.data.formats.pts import Pts
+from candelabra.data.formats.table import Table
+from candelabra.data.formats.voc import Voc
+from candelabra.data.formats.wflw import Wflw
+from candelabra.data.formats.yolo import Yolo
+from candelabra.data.samples import Samples
+from candelabra.errors import CandelabraError
+
+log = logging.getLogger(__name__)
+
+
+def _table(root: str) -> Table:
+    found = find_table(Path(root).expanduser())
+    return Table(root=root, file=found.file, images=found.images, points=found.points) if found else Table(root=root)
+
+
+READERS: Mapping[str, Callable[[str], DataModule]] = {
+    "celeba": lambda root: large.Celeba(root=root),
+    "cifar10": lambda root: small.Cifar10(root=root),
+    "cifar100": lambda root: small.Cifar100(root=root),
+    "coco": lambda root: Coco(root=root),
+    "deeplabcut": lambda root: DeepLabCut(root=root),
+    "fashion_mnist": lambda root: small.FashionMnist(root=root),
+    "flowers102": lambda root: large.Flowers102(root=root),
+    "folder": lambda root: Folder(root=root),
+    "imagenet": lambda root: large.Imagenet(root=root),
+    "masks": lambda root: Masks(root=root),
+    "mnist": lambda root: small.Mnist(root=root, flip=False),
+    "pets": lambda root: Pets(root=root),
+    "pts": lambda root: Pts(root=root),
+    "stl10": lambda root: small.Stl10(root=root),
+    "table": _table,
+    "voc": lambda root: Voc(root=root),
+    "wflw": lambda root: Wflw(root=root),
+    "yolo": lambda root: Yolo(root=root),
+}
+
+
+@dataclass(kw_only=True, eq=False)
+class Auto(DataModule):
+    """Looks at the folder, says which format it looks like, and reads it as that with its usual words.
+
+    Args:
+        root: the folder.
+    """
+
+    root: str
+
+    def read(self) -> Samples:
+        look = recognise(must_be_folder(self.root))
+        log.info("data.root=%s looks like data=%s (%s)", self.root, look.name, look.why)
+        data = READERS[look.name](self.root)
+        self.flip = self.flip and data.flip
+        try:
+            return data.read()
+        except CandelabraError as error:
+            raise CandelabraError(
+                f"data.root={self.root} looks like data={look.name} ({look.why}), but: {error} Name the format, "
+                f"data={look.name}, to set its words."
+            ) from error
+
+
+def recognise(root: Path) -> Look:
+    """The one format that a folder looks like.
+
+    Raises:
+        CandelabraError: there is none, or several; the message lists what was seen and what fits.
+    """
+    found = looks(root)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        fits = ", ".join(f"data={look.name} ({look.why})" for look in found)
+        raise CandelabraError(f"data.root={root} may be read as {fits}; name the one that is meant.")
+    below = [(child, looks(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
+    hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
+    raise CandelabraError(
+        f"data.root={root} looks like no format that is known; seen: {seen(root)}. One folder a class is data=folder, "
+        "a CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
+        "(data.images=... data.masks=...), xml files data=voc, a json of annotations data=coco, text files in labels/ "
+        "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
+        + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
+    )

@@ -1,0 +1,42 @@
+"""Objects in one of Pascal VOC's xml files."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from candelabra.data.formats.objects import Thing
+from candelabra.data.formats.repairs import parse_xml, read_text
+from candelabra.data.oddities import Oddity, Treatment
+
+
+def read_things(path: Path, name: str, oddities: list[Oddity]) -> list[Thing] | None:
+    """The objects of one xml file; null where it cannot be read."""
+    text = read_text(path, name, oddities)
+    if text is None:
+        return None
+    try:
+        things = [_thing(node) for node in parse_xml(text).iter("object")]
+    except ValueError as error:
+        oddities.append(Oddity(name, "malformed xml", Treatment.UNLABELLED, str(error)))
+        return None
+    if not things:
+        oddities.append(Oddity(name, "label file without an object", Treatment.UNLABELLED))
+    return things
+
+
+def _thing(node: ElementTree.Element) -> Thing:
+    """An object; pixels are counted from 1, and xmax and ymax are the last ones inside.
+
+    Raises:
+        ValueError: it has no class, or a side that is no number.
+    """
+    name = " ".join((node.findtext("name") or "").split())
+    if not name:
+        raise ValueError("an object has no name")
+    box = node.find("bndbox")
+    if box is None:
+        return Thing(name)
+    left, top, right, bottom = (float(box.findtext(side) or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
+    if left > right or top > bottom:  # which is mended later; what is first then is last
+        return Thing(name, (left, top, right - 1, bottom - 1))
+    flat = left == right or top == bottom
+    return Thing(name, (left, top, right, bottom) if flat else (max(left - 1, 0), max(top - 1, 0), right, bottom))

@@ -1,0 +1,80 @@
+"""Our crops and colours do what torchvision's do."""
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from candelabra.data.augment.colour import Jitter, coloured
+from candelabra.data.augment.cropping import RandomCrop, Stretched
+from candelabra.data.samples import sample
+from candelabra.types import Sample
+
+PIXELS = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).permute(
+    2, 0, 1
+)
+
+
+def scene() -> Sample:
+    points = torch.tensor([[45.0, 30], [float("nan")] * 2])
+    return sample(PIXELS, torch.tensor(1), torch.tensor([30.0, 20, 60, 40]), points, PIXELS[0].contiguous())
+
+
+def plain(sample: Sample, key: str) -> Tensor:
+    return sample[key].as_subclass(Tensor)  # type: ignore[literal-required, no-any-return]
+
+
+@pytest.mark.parametrize("scale", [(0.5, 1.0), (0.08, 0.2), (0.9, 1.0)])
+def test_a_random_crop_draws_and_gives_what_torchvisions_does(scale: tuple[float, float]) -> None:
+    theirs = v2.RandomResizedCrop((32, 48), scale=scale, ratio=(0.8, 1.25), antialias=True)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        made = RandomCrop((32, 48), scale, (0.8, 1.25))(scene())
+        torch.manual_seed(seed)
+        expected = theirs(scene())
+        for key in ("image", "mask"):
+            assert torch.equal(plain(made, key), plain(expected, key))
+        box, limits = plain(made, "box").view(2, 2), torch.tensor([48.0, 32])
+        assert torch.allclose(box, plain(expected, "box").view(2, 2), atol=1e-4)
+        inside = (plain(made, "keypoints")[0] > 0).all() and (plain(made, "keypoints")[0] < limits).all()
+        if inside:
+            assert torch.allclose(plain(made, "keypoints")[0], plain(expected, "keypoints")[0], atol=1e-4)
+        assert plain(made, "keypoints")[1].isnan().all()
+
+
+def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
+    for seed in range(50):
+        torch.manual_seed(seed)
+        crop = RandomCrop((32, 32), (0.1, 0.1), (1, 1))
+        made = crop(sample(PIXELS, box=torch.tensor([0.0, 0, 4, 4])))
+        centre = plain(made, "box").view(2, 2).mean(0)
+        assert (centre < 0).any() or (centre >= 0).all()
+        if (centre < 0).any():
+            return
+    pytest.fail("no crop left the corner out")
+
+
+def test_stretching_is_torchvisions_resize() -> None:
+    made, expected = Stretched((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
+    for key in ("image", "box", "mask"):
+        assert torch.equal(plain(made, key), plain(expected, key))
+    assert torch.equal(plain(made, "keypoints")[0], plain(expected, "keypoints")[0])
+    assert made["image"].is_contiguous()
+
+
+@pytest.mark.parametrize("factors", [(1.2, 1, 1), (1, 0.8, 1), (1, 1, 1.2), (1, 1, 0.8), (0.9, 1.1, 1.15)])
+def test_colours_are_torchvisions_up_to_its_rounding_down(factors: tuple[float, float, float]) -> None:
+    calm = (PIXELS // 2 + 50).contiguous()  # where nothing leaves the range
+    expected = functional.adjust_brightness(calm, factors[0])
+    expected = functional.adjust_saturation(functional.adjust_contrast(expected, factors[1]), factors[2])
+    assert (coloured(calm, *factors).int() - expected.int()).abs().max() <= 3
+    assert torch.equal(coloured(calm, 1, 1, 1), calm)
+
+
+def test_colours_are_drawn_and_leave_labels_alone() -> None:
+    torch.manual_seed(0)
+    made = [Jitter(0.2, 0.2, 0.2)(scene()) for _ in range(2)]
+    assert not torch.equal(plain(made[0], "image"), plain(made[1], "image"))
+    assert torch.equal(plain(made[0], "mask"), plain(scene(), "mask"))
+    assert torch.equal(plain(Jitter(0, 0, 0)(scene()), "image"), PIXELS)
