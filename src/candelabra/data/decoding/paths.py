@@ -17,7 +17,11 @@ def below(root: Path, name: str | Path) -> Path:
     'photos/cats/1.jpg'
     """
     path = root / name
-    if not inside(path, root):
+    try:
+        here = inside(path, root)
+    except (OSError, ValueError) as error:  # too long a name, or a null in it
+        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+    if not here:
         raise Unreadable(
             f"{shown(path)} leads out of {shown(root)} (to {shown(os.path.realpath(path))}), and nothing outside of "
             "data.root is read; give a folder that holds both, or copy the file."

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,14 @@ def _read_csv(path: Path, oddities: list[Oddity]) -> "DataFrame":
     except UnicodeDecodeError as error:
         oddities.append(Oddity(path.name, "text is not UTF-8", Treatment.USED, f"read as Latin-1 ({error})"))
         options["encoding"] = "latin-1"
-    with warnings.catch_warnings():
+    broken = (pandas.errors.ParserError, pandas.errors.ParserWarning)
+    with warnings.catch_warnings(), suppress(*broken):
         warnings.simplefilter("error", pandas.errors.ParserWarning)
-        try:
-            table: DataFrame = pandas.read_csv(path, **options)
-        except (pandas.errors.ParserError, pandas.errors.ParserWarning):
-            return _read_broken(path, options["encoding"], oddities)
-    return table
+        table: DataFrame = pandas.read_csv(path, **options)
+        return table
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pandas.errors.ParserWarning)
+        return _read_broken(path, options["encoding"], oddities)
 
 
 def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFrame":

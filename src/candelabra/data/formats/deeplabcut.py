@@ -95,6 +95,7 @@ def _sheet(path: Path, oddities: list[Oddity]) -> Sheet:
             f"data.file={path} has no header rows scorer, bodyparts and coords; read other tables with data=table."
         )
     axes = heads["coords"]
+    heads = {name: [*row, *[""] * (len(axes) - len(row))] for name, row in heads.items()}  # cut off, where damaged
     index = next((place for place in range(1, len(axes)) if axes[place]), len(axes))
     cells: dict[str, dict[str, tuple[int, int]]] = {}
     for column in range(index, len(axes) - 1):

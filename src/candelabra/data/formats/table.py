@@ -71,7 +71,10 @@ class Table(DataModule):
         same = tuple(names) == told.keypoints
         normalizer = self.normalizer or [told.keypoints[point] for point in told.normalizer if same]
         known = points(names, self.mirror, normalizer, told.mirror if same else None)
-        table = cells.merge_repeated(table, [BOX, *([f"{name}_x", f"{name}_y"] for name in names)], oddities)
+        boxed = all(side in table for side in BOX)
+        table = cells.merge_repeated(
+            table, [*([BOX] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], oddities
+        )
         separator = self.separator or (SEPARATOR if told.multilabel and not self.columns else None)
         classes, label = self._labels(table, separator, told.classes, oddities)
         mask_classes = tuple(self.mask_classes) or told.mask_classes
@@ -79,7 +82,6 @@ class Table(DataModule):
         meaning = np.full(256, IGNORED, np.uint8)
         meaning[: len(mask_classes)] = range(len(mask_classes))
         meaning[[value for value in self.ignore if value < 256]] = IGNORED
-        boxed = all(side in table for side in BOX)
         images = table["image"].tolist()
         sides = cells.numbers(table, BOX, oddities).to_numpy(np.float32) if boxed else None
         records = Records(
