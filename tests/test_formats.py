@@ -45,7 +45,11 @@ WORDS = {  # what is typed, the folder aside; and how many test images carry a l
     ),
     "auto": ("task=localization data=auto data.root=raccoon", {"label": 40, "box": 40}),
     "ochuman": ("task=keypoints data=coco data.root=format_samples/ochuman", None),
-    "coco_instances": ("task=segmentation data=coco data.root=format_samples/coco_instances data.targets=[mask]", None),
+    "coco_instances": (
+        "task=segmentation data=coco data.root=format_samples/coco_instances data.targets=[mask] data.val=0.3 "
+        "data.test=0.3",
+        None,
+    ),
     "pedestrians": (
         "task=segmentation data=masks data.root=format_samples/PennFudanPed data.images=PNGImages data.masks=PedMasks "
         "data.values={background:0,person:[1,2,3,4,5]}",

@@ -115,13 +115,21 @@ def _constant(balance: Plain) -> Plain:
 
 def _located(data: Plain) -> Plain:
     """The same data, found again from any folder."""
-    found = dict(data)
+    found = with_tables_located(data)
     if "root" in data:
         found["root"] = str(Path(data["root"]).expanduser().absolute())
+    if "sets" in data:
+        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
+    return found
+
+
+def with_tables_located(data: Plain) -> Plain:
+    """The same data, its tables of splits, groups and weights found again from any folder."""
+    found = dict(data)
     for key in ("split", "groups", "sampler"):
         word = str(data.get(key))
         if is_table(word) and Path(word.rpartition(":")[0] or word).expanduser().is_file():
             found[key] = str(Path(word).expanduser().absolute())
     if "sets" in data:
-        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
+        found["sets"] = {name: with_tables_located(each) for name, each in data["sets"].items()}
     return found

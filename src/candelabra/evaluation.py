@@ -69,6 +69,8 @@ def moved(trained: Plain, now: Plain) -> Plain:
         raise CandelabraError(f"data.root={now['root']}: the data of this training have none; allowed are {roots}.")
     if now.get("split") is not None and "split" not in trained:
         raise CandelabraError(f"data.split={now['split']}: the sets of a union are divided each by itself.")
+    if now.get("split") is not None:
+        data |= {"folds": None, "fold": 0}  # the table says it all
     for name, change in (now["sets"] or {}).items():
         if name not in sets:
             known = nearest(str(name), sets) or "none, for it was not trained on a union"

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN
-from candelabra.building import build_task, rehearse
+from candelabra.building import build_task, rehearse, with_tables_located
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
@@ -169,7 +169,7 @@ def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
 
 def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(plain), folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}), folder / "config.yaml")
     samples = data.open()
     with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)

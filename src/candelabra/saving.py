@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from candelabra import SLURM_JOB
 from candelabra.errors import CandelabraError, Interrupted
+from candelabra.throughput import Throughput
 
 PART = ".part"  # ends the name of a file that is still being written
 
@@ -101,6 +102,9 @@ class Saver(Checkpoint):
             earlier = sorted(self.folder.glob("step-*.ckpt"))
             for old in earlier[: len(earlier) - self.keep + 1]:
                 old.unlink()
+        for each in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(each, Throughput):
+                each.left = time.perf_counter()  # nobody waited for data
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:

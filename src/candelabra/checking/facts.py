@@ -72,6 +72,8 @@ class Looked(Dataset[Facts]):
             return Facts(index, problem=str(error))
         labelled = [target for target in TARGETS if target in sample and self.known[target][index]]
         values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
+        # what lies outside of its image is known only now
+        values = {key: each for key, each in values.items() if each.dtype.kind != "f" or not np.isnan(each).all()}
         return _facts(index, sample, values)._replace(oddities=tuple(odd))
 
 

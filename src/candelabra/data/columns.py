@@ -44,7 +44,10 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
     path = find_table(found["file"], root)
     if path is None:
         raise CandelabraError(f"{key}={word}: there is no file {found['file']}; give a path, or one below data.root.")
-    table = pandas.read_parquet(path) if path.suffix.lower() == ".parquet" else pandas.read_csv(path)
+    if path.suffix.lower() == ".parquet":
+        table = pandas.read_parquet(path)
+    else:  # as it stands there: neither 01 nor NA is a number
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
     column = found["column"] or column
     if column not in table:
         raise CandelabraError(f"{key}={word}: {path} has no column {column}; it has {nearest(column, table.columns)}.")
@@ -74,5 +77,5 @@ def _of(names: Sequence[str], cells: dict[str, Any]) -> NDArray[Any]:
     values = np.empty(len(names), dtype=object)
     for index, name in enumerate(names):
         value = cells[name] if name in cells else short.get(Path(name).name) if unique else None
-        values[index] = None if value != value else value  # NaN stands for an empty cell
+        values[index] = None if value != value or value == "" else value  # an empty cell
     return values

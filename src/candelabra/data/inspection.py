@@ -98,10 +98,10 @@ def odd_mask(
     except Unreadable as error:
         return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
     odd = misfit(found.size, seen.size, seen.orientation) if seen else None
-    return [*found.odd, *([odd] if odd else []), *_numbers(found.pixels, meaning, ignored)]
+    return [*found.odd, *([odd] if odd else []), *_numbers(found.pixels, meaning, ignored, colours is None)]
 
 
-def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Collection[int]) -> Odd:
+def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Collection[int], numbered: bool) -> Odd:
     numbers, counts = np.unique(values, return_counts=True)
     known = {int(n) for n in numbers if n < len(meaning) and meaning[n] != IGNORED}
     strange = {int(n): int(c) / values.size for n, c in zip(numbers, counts, strict=True)}
@@ -110,7 +110,7 @@ def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Col
     if strange:
         detail = ", ".join(f"{n}: {share:.1%}" for n, share in list(strange.items())[:8])
         odd.append(Oddity("", "mask with numbers of no class, ignored", Treatment.UNLABELLED, detail))
-    if set(numbers.tolist()) == {0, 255} and 255 not in known:
+    if numbered and set(numbers.tolist()) == {0, 255} and 255 not in known:
         odd.append(Oddity("", "mask of 0 and 255 alone, of which 255 is ignored", Treatment.UNLABELLED))
     elif len(known) < 2:
         words = "mask of a single class" if known else "mask without a class"

@@ -75,12 +75,18 @@ class Prepared(Dataset[Sample]):
         """20 bytes that differ where what the pipeline gets, or draws, does."""
         index = int(self.indices[key % len(self)])
         try:
+            if self.replaced[index]:  # grey stood in: that is not what the file says
+                raise Unreadable(self.samples.names[index])
             content = self.samples.digest(index)
         except Unreadable:  # what stands in for it has no labels and is always the same
             if not self.lenient:
                 raise
             content = digest("unreadable", self.samples.names[index])
         return content if self.pipeline.fixed else digest(content, self._draws(key))
+
+    def current(self, key: int, found: bytes) -> bytes:
+        """The digest of a sample that had another before its file turned out to be unreadable; `found` otherwise."""
+        return self.digest(key) if self.replaced[int(self.indices[key % len(self)])] else found
 
     def row(self, key: int) -> int:
         """The number of a version of a sample among all len * versions; equal keys modulo that are one sample."""

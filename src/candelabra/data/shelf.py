@@ -66,18 +66,18 @@ class Shelf:
         self.full = torch.zeros(1, dtype=torch.bool).share_memory_()  # so that one of several workers says so
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.folder.mkdir(exist_ok=True)
-            self.lock = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+            with self._alone():  # or one that lets go, or needs the room, would take it away again
+                self.folder.mkdir(exist_ok=True)
+                self.lock = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+                if not lasting:
+                    for other in self._others():
+                        _remove_unused(other)
+                if _locked(self.lock, alone=True):  # nobody else is at it
+                    self._count()
+                _locked(self.lock)
+                os.utime(self.lock)  # used now
         except OSError as error:
             raise CandelabraError(f"{folder}, where data.cache would keep images, cannot be used ({error}).") from error
-        with self._alone():
-            if not lasting:
-                for other in self._others():
-                    _remove_unused(other)
-            if _locked(self.lock, alone=True):  # nobody else is at it
-                self._count()
-            _locked(self.lock)
-        os.utime(self.lock)  # used now
         self.owner = os.getpid()
 
     def get(self, name: str) -> Sample | None:
@@ -122,7 +122,8 @@ class Shelf:
             os.close(self.lock)
             self.lock = -1
             if not self.lasting:
-                _remove_unused(self.folder)
+                with suppress(OSError), self._alone(wait=False):  # else whoever opens the next shelf takes it away
+                    _remove_unused(self.folder)
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name
@@ -165,12 +166,12 @@ class Shelf:
         (self.folder / USED).write_text(str(sum(path.stat().st_size for path in self.folder.glob("??/*"))))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, wait: bool = True) -> Iterator[None]:
         """No other process counts or removes shelves in the meantime."""
         import fcntl
 
         with (self.home / "shelves.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
 
 

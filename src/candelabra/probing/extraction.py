@@ -182,7 +182,8 @@ class Missing(Dataset[tuple[bytes, Sample]]):
 
     def __getitem__(self, index: int) -> tuple[bytes, Sample]:
         prepared, key, found = self.items[index]
-        return found, prepared[key]
+        made = prepared[key]
+        return prepared.current(key, found), made
 
 
 def _rows(

@@ -137,7 +137,8 @@ class CachedFeatures(L.LightningDataModule):
         self.wanted.setdefault(pipeline, []).extend(found for *_, found in items)
         there = self._fill(space, self.recipe, items, self.wanted[pipeline])
         for split, each in splits.items():
-            self.served[split] = Rows(space, self.recipe, each, digests[split]) if there else None
+            now = [each.current(row, found) for row, found in enumerate(digests[split])]
+            self.served[split] = Rows(space, self.recipe, each, now) if there else None
 
     def _fill(self, space: Space, how: Recipe, items: Sequence[Item], wanted: Sequence[bytes]) -> bool:
         """Each rank computes its share of what is missing, while rank 0 holds the lock; whether all is there then."""
@@ -156,7 +157,9 @@ class CachedFeatures(L.LightningDataModule):
             mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
             workers = self.data.processes()
             done = _kept(lambda: extract(self.task, how, space, mine, self.data.batch_size, workers, trainer))
-            done = strategy.reduce_boolean_decision(done)
+            space.read()
+            now = [prepared.current(row, found) for prepared, row, found in items]
+            done = strategy.reduce_boolean_decision(done and not space.missing(now))
             space.read()
         return done
 

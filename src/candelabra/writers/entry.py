@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from candelabra.data.decoding.images import SUFFIXES, Unreadable
+from candelabra.data.decoding.images import SUFFIXES, Unreadable, size_of
+from candelabra.data.decoding.opening import Raw
 from candelabra.data.samples import Samples
 from candelabra.types import IGNORED, UNLABELLED, Labels
 
@@ -74,6 +75,8 @@ def entry(samples: Samples, index: int, split: str) -> Entry:
     """
     name, labels, sample = samples.names[index], samples.labels, samples[index]
     found = samples.original(index)
+    if found is not None and size_of(Raw(found, name)) != tuple(sample["image"].shape[:0:-1]):
+        found = None  # too large to be decoded whole: labels are those of what was read
     image = png(sample["image"].permute(1, 2, 0)) if found is None else found
     mask = sample.get("mask")
     box = sample["box"][0].tolist() if "box" in sample else None

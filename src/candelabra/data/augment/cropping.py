@@ -77,7 +77,7 @@ def resized(sample: Sample, part: tuple[int, int, int, int], size: tuple[int, in
     made: Sample = {**sample, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}
     if "box" in sample:
         moved = ((sample["box"].as_subclass(Tensor).view(2, 2) - corner) * scale).view(1, 4)
-        made["box"] = tv_tensors.BoundingBoxes(moved, format="XYXY", canvas_size=size)
+        made["box"] = tv_tensors.BoundingBoxes(moved, format="XYXY", canvas_size=size, clamping_mode=None)
     if "keypoints" in sample:
         moved = (sample["keypoints"].as_subclass(Tensor) - corner) * scale
         made["keypoints"] = tv_tensors.KeyPoints(moved, canvas_size=size)

@@ -17,9 +17,11 @@ class Finder:
 
     def __init__(self, root: Path, files: Iterable[Path]) -> None:
         self.by_name: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self.folders: set[str] = set()
         for file in files:
             parts = file.relative_to(root).parts
             self.by_name[parts[-1].casefold()].append(parts)
+            self.folders.update(parts[-2:-1])
 
     def find(self, stated: str, near: str = "") -> str | None:
         """The path below root whose end agrees longest with `stated`; null where none does, or several do.
@@ -33,6 +35,8 @@ class Finder:
         if not found:
             return None
         agree = [_agreement(parts, wanted) for parts in found]
+        if max(agree) <= 1 and wanted[-2:-1] and wanted[-2] in self.folders:
+            return None  # its folder is there, and it is not in it
         best = [parts for parts, length in zip(found, agree, strict=True) if length == max(agree)]
         if len(best) > 1:
             folder = Path(near).parts

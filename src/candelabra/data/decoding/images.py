@@ -168,7 +168,7 @@ def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint
     return known if values.dtype == np.uint8 else np.where(values < len(meaning), known, np.uint8(IGNORED))
 
 
-def header(path: Path) -> Header:
+def header(path: Origin) -> Header:
     """What an image file is, by its header and its end.
 
     Raises:
@@ -179,7 +179,7 @@ def header(path: Path) -> Header:
         return Header(shown_size(image), orientation(image)[0], image.mode, sure)
 
 
-def size_of(path: Path) -> tuple[int, int]:
+def size_of(path: Origin) -> tuple[int, int]:
     """(width, height) from the header of an image file, as it is shown.
 
     Raises:

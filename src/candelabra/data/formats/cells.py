@@ -124,7 +124,7 @@ def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], odditi
     counts = several.groupby("image", sort=False).nunique(dropna=False)
     merged = table.drop_duplicates("image").copy()
     groups = {column: [column] for column in table.columns if column != "image"}
-    groups |= {column: list(columns) for columns in together for column in columns}
+    groups |= {column: [each for each in columns if each in table] for columns in together for column in columns}
     for column in counts.columns[(counts > 1).any()]:
         names = counts.index[counts[column] > 1]
         rows = merged["image"].isin(names)

@@ -49,6 +49,7 @@ class Coco(DataModule):
         pictures: list[Picture] = []
         known: dict[str, None] = {}
         points_of: list[str] = []
+        taken: dict[str, str] = {}
         finder = Finder(root, find_images(root))
         for split, file in self._files(root).items():
             document = load(root / file)
@@ -60,7 +61,13 @@ class Coco(DataModule):
             known |= dict.fromkeys(categories.values())
             near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
             reader = _Reader(finder, categories, len(names), str(Path(file).parent), near, oddities)
-            pictures += reader.pictures(document, split)
+            for picture in reader.pictures(document, split):
+                first = taken.setdefault(picture.name, split)
+                if first == split:
+                    pictures.append(picture)
+                else:
+                    detail = f"{first} and {split}; it is {first} alone"
+                    oddities.append(Oddity(picture.name, "in two splits", Treatment.REPAIRED, detail))
         numbered = all(name.isdigit() for name in points_of) and set(known) == {"face"}
         used = points(points_of, self.mirror, self.normalizer, faces.mirror(len(points_of)) if numbered else None)
         return gather(root, pictures, self.objects, list(known), self.classes, used, oddities)

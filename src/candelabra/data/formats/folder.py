@@ -38,14 +38,14 @@ class Folder(DataModule):
     def read(self) -> Samples:
         root = must_be_folder(self.root)
         children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-        divided = bool(children) and all(child.name.lower() in ALIASES for child in children)
+        divided = bool(children) and all(split_called(child.name) for child in children)
         names, published, classes = [], [], []
         for path in find_images(root):
             parts = path.relative_to(root).parts
             if len(parts) < 2 + divided:
                 continue
             names.append(str(path.relative_to(root)))
-            published.append(ALIASES[parts[0].lower()] if divided else "")
+            published.append(split_called(parts[0]) if divided else "")
             classes.append(shown(parts[1 if divided else 0]))
         if not names:
             raise CandelabraError(

@@ -151,6 +151,8 @@ def _voc(root: Path) -> str:
 
 
 def _masks(root: Path) -> str:
+    if all((root / name).is_file() for name in ("table.csv", "labels.json")):
+        return ""  # `candelabra convert` wrote it: masks beside a table
     if maskpairs.mask_lists(root, []):
         return "lists of images and masks"
     try:

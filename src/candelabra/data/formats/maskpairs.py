@@ -1,5 +1,6 @@
 """Which mask belongs to which image."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -82,16 +83,23 @@ def _listed(root: Path, lists: Mapping[str, Sequence[str]], oddities: list[Oddit
 
 
 def _parallel(root: Path, split: str, images: Path, masks: Path, oddities: list[Oddity]) -> list[Pair]:
-    by_name = {mask.stem: mask for mask in find_images(masks)}
+    by_path = {mask.relative_to(masks).with_suffix(""): mask for mask in find_images(masks)}
+    found = list(find_images(images))
+    alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
+    by_stem = {path.name: path for path in by_path if alone[path.name] == 1}  # masks may lie in other folders
     pairs: list[Pair] = []
-    for image in find_images(images):
-        stem = next((stem for stem in (image.stem, *(image.stem + end for end in ENDS)) if stem in by_name), None)
+    for image in found:
+        own = image.relative_to(images).with_suffix("")
+        stems = [own.name + end for end in ("", *ENDS)]
+        ways = [own.with_name(stem) for stem in stems]
+        ways += [by_stem[stem] for stem in stems if stem in by_stem and once[own.name] == 1]
+        stem = next((way for way in ways if way in by_path), None)
         told = split_called(image.relative_to(images).parts[0])
-        pairs.append((split or told, image, by_name.pop(stem) if stem else None))
+        pairs.append((split or told, image, by_path.pop(stem) if stem else None))
         if not stem:
             name = str(image.relative_to(root))
             oddities.append(Oddity(name, "image without a mask", Treatment.UNLABELLED))
-    for mask in by_name.values():
+    for mask in by_path.values():
         oddities.append(Oddity(str(mask.relative_to(root)), "mask without an image", Treatment.SKIPPED))
     if pairs and not any(mask for _, _, mask in pairs):
         raise CandelabraError(f"{pairs[0][1]} has no mask of its name in {masks}, nor has another; add them.")

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.colours import read_colours
-from candelabra.data.decoding.images import read_mask
+from candelabra.data.decoding.images import Unreadable, read_mask
 from candelabra.data.formats.folder import must_be_folder
 from candelabra.data.formats.maskpairs import Pair, find_pairs
 from candelabra.data.oddities import Oddity
 from candelabra.data.records import Records
 from candelabra.data.samples import Samples
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, nearest
 from candelabra.types import IGNORED, Labels
 
 SCANNED = 2_000  # masks; of a larger set the classes must be given
@@ -56,6 +56,9 @@ class Masks(DataModule):
         if not pairs:
             raise CandelabraError(f"There is no image with a mask below data.root={self.root}.")
         painted = read_colours(self.colours, root)
+        for word in self.ignore if painted else ():
+            if isinstance(word, str) and word not in painted:
+                raise CandelabraError(f"data.ignore names {word}; data.colours has {nearest(word, painted)}.")
         names, meaning = (
             self._meaning(pairs)
             if not painted
@@ -101,7 +104,16 @@ class Masks(DataModule):
         if len(masks) > SCANNED:
             raise CandelabraError(f"Name the classes of these {len(masks)} masks: data.classes=[background,...].")
         same: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)
-        values = {int(value) for mask in masks for value in np.unique(read_mask(mask, same))} - set(ignored)
+        values: set[int] = set()
+        bad: list[Unreadable] = []
+        for mask in masks:
+            try:
+                values |= set(np.unique(read_mask(mask, same)).tolist())
+            except Unreadable as error:  # counts as not labelled later
+                bad.append(error)
+        if len(bad) == len(masks):
+            raise bad[0]
+        values -= set(ignored)
         if not values:
             raise CandelabraError(f"All pixels of the masks below data.root={self.root} are in data.ignore={ignored}.")
         return [str(value) for value in range(max(values) + 1)]

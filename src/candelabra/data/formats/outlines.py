@@ -127,10 +127,15 @@ class Outlined(Samples):
         return {**self.samples.labelled(), "mask": known}
 
     def verify(self) -> Mapping[int, str]:
-        return self.samples.verify()
+        bad = self.samples.verify()
+        self.oddities = self.samples.oddities  # which verifying adds to
+        return bad
 
     def inspect(self, index: int) -> Sequence[Oddity]:
         return self.samples.inspect(index)
+
+    def original(self, index: int) -> bytes | None:
+        return self.samples.original(index)
 
     def digest(self, index: int) -> bytes:
         drawing = self.drawings[index]

@@ -69,7 +69,7 @@ class Voc(DataModule):
 
 def find_folders(root: Path) -> list[tuple[str, Path, Path]]:
     """Split, images and annotations of a data set in VOC's layout at root, or in the one folder below that has it."""
-    for level in (root.parent.glob(root.name), root.glob("*/"), root.glob("*/*/")):
+    for level in ([root], root.glob("*/"), root.glob("*/*/")):
         found = [pairs for base in sorted(level) if base.is_dir() and (pairs := _at(base))]
         if len(found) > 1:
             bases = ", ".join(str(pairs[0][1].relative_to(root)) for pairs in found)

@@ -36,7 +36,8 @@ def _thing(node: ElementTree.Element) -> Thing:
     if box is None:
         return Thing(name)
     left, top, right, bottom = (float(box.findtext(side) or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
-    if left > right or top > bottom:  # which is mended later; what is first then is last
-        return Thing(name, (left, top, right - 1, bottom - 1))
-    flat = left == right or top == bottom
-    return Thing(name, (left, top, right, bottom) if flat else (max(left - 1, 0), max(top - 1, 0), right, bottom))
+    if left == right or top == bottom:
+        return Thing(name, (left, top, right, bottom))
+    left, right = (max(left - 1, 0), right) if not left > right else (left, max(right - 1, 0))  # else mended later
+    top, bottom = (max(top - 1, 0), bottom) if not top > bottom else (top, max(bottom - 1, 0))
+    return Thing(name, (left, top, right, bottom))

@@ -76,7 +76,7 @@ class Wflw(DataModule):
 
 def find_lists(root: Path) -> list[Path]:
     """The lists of faces below a folder."""
-    return sorted(root.rglob("list_98pt_*.txt"))
+    return sorted(root.rglob("list_98pt_rect_attr_*.txt"))
 
 
 def _face(line: str, place: str, finder: Finder, oddities: list[Oddity]) -> tuple[str, NDArray[np.float32]] | None:

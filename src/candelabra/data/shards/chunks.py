@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from candelabra import CACHE
 from candelabra.data.datamodule import DataModule
@@ -183,7 +184,7 @@ def _columns(
                 has_mask = noted[place][1]
             else:
                 item = _item(source, index)
-                has_mask = bool(pick(item, fields["mask"]))
+                has_mask = _file(pick(item, fields["mask"])) is not None
             rows.append({**item, **said(item.get("record"), str(index), oddities)})
             rows[-1] = {field: _value(pick(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")}
             masked.append(has_mask)
@@ -205,6 +206,9 @@ def _value(cell: Any) -> Any:
 
 def _file(value: Any) -> bytes | None:
     """The bytes of an encoded image; what litdata has decoded is a PNG again."""
+    if isinstance(value, np.ndarray | Tensor):
+        array = np.asarray(value)
+        value = Image.fromarray(array) if array.dtype == np.uint8 and array.ndim in (2, 3) else None
     if isinstance(value, Image.Image):
         made = io.BytesIO()
         value.save(made, "PNG", compress_level=0)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.assembling import assembled
+from candelabra.data.bounds import clipped, odd_box, odd_points, within
 from candelabra.data.decoding.fitting import fitted
-from candelabra.data.decoding.images import Picture, Unreadable, mask, picture
-from candelabra.data.decoding.opening import Raw, opened
+from candelabra.data.decoding.images import Picture, Unreadable, header, mask, picture
+from candelabra.data.decoding.opening import Raw
 from candelabra.data.inspection import odd_mask
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.samples import Samples, digest
@@ -127,8 +128,10 @@ class Encoded(Samples):
 
     def _problem(self, index: int) -> str | None:
         try:
-            with opened(Raw(self.source.read(index).image, self.names[index])):
-                return None
+            raw = Raw(self.source.read(index).image, self.names[index])
+            if not header(raw).sure:
+                picture(raw)
+            return None
         except Unreadable as error:
             return str(error)
 
@@ -140,6 +143,11 @@ class Encoded(Samples):
         except Unreadable as error:
             return [Oddity(name, "unreadable", Treatment.SKIPPED, str(error))]
         found = list(seen.odd)
+        size = np.array([seen.size], np.float32)
+        if self.box is not None:
+            found += odd_box(self.box[index], clipped(self.box[[index]], size)[0])
+        if self.keypoints is not None:
+            found += odd_points(self.keypoints[index], within(self.keypoints[[index]], size)[0])
         if contents.mask is not None and self.masked is not None:
             found += odd_mask(Raw(contents.mask, name), seen, self._meaning(), (IGNORED,))
         return [each._replace(name=name) for each in found]

@@ -45,7 +45,7 @@ class Columns:
         cells = [_listed(cell) for cell in self.label]
         classes = given.classes or _classes(word for words in cells if words for word in words)
         numbers = {name: number for number, name in enumerate(classes)}
-        found = [self._numbers(row, words, numbers) for row, words in enumerate(cells)]
+        found = [self._numbers(row, words, numbers, bool(given.classes)) for row, words in enumerate(cells)]
         labels = replace(given, classes=classes, multilabel=multilabel)
         if not multilabel:
             return labels, np.array([row[0] if row else UNLABELLED for row in found], np.int64)
@@ -56,8 +56,8 @@ class Columns:
                 label[number, row] = 1
         return labels, label
 
-    def _numbers(self, row: int, words: list[Any] | None, numbers: dict[str, int]) -> list[int] | None:
-        found = None if words is None else [_number(word, numbers) for word in words]
+    def _numbers(self, row: int, words: list[Any] | None, numbers: dict[str, int], named: bool) -> list[int] | None:
+        found = None if words is None else [_number(word, numbers, named) for word in words]
         if found is None or None not in found:
             return found  # type: ignore[return-value]
         self._odd(row, "label is no known class", str(words))
@@ -115,7 +115,9 @@ class Columns:
 
 
 def _listed(cell: Any) -> list[Any] | None:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)) or cell == "":
+    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)) or cell == "":
+        return None
+    if isinstance(cell, int) and cell < 0:  # nobody gave one
         return None
     return list(cell) if isinstance(cell, list | tuple) else [cell]
 
@@ -132,8 +134,10 @@ def _key(word: Any) -> str:
     return str(int(word)) if isinstance(word, bool | float) and word == int(word) else str(word).strip()
 
 
-def _number(word: Any, numbers: dict[str, int]) -> int | None:
-    """The class of a name, else of a number."""
+def _number(word: Any, numbers: dict[str, int], named: bool) -> int | None:
+    """The class of a name, else of a number; where classes were named before, a number is never a name."""
+    if named and isinstance(word, int) and not isinstance(word, bool):
+        return word if word < len(numbers) else None
     name = _key(word)
     if name in numbers:
         return numbers[name]

@@ -124,6 +124,6 @@ def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> Columns:
         for field, names in fields.items():
             cells[field].append(pick(row, names))
         if cells["label"][-1] is None:
-            cells["label"][-1] = number or None
+            cells["label"][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
         cells["name"][-1] = str(cells["name"][-1] or key)
     return Columns(cells["name"], cells["label"], cells["box"], cells["keypoints"], oddities)
