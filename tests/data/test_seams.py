@@ -68,8 +68,8 @@ def test_masks_go_with_the_image_of_their_folder(tmp_path: Path) -> None:
             write_image(tmp_path / "images" / split / f"{name}.png")
             write_mask(tmp_path / "masks" / split / f"{name}.png", np.full((16, 24), number))
     samples = Masks(root=str(tmp_path), classes=["no", "yes"]).read()
-    for index, name in enumerate(samples.names):
-        assert samples[index]["mask"].unique().tolist() == ["validation" in name]
+    for index, path in enumerate(samples.names):
+        assert samples[index]["mask"].unique().tolist() == ["validation" in path]
 
 
 def test_an_ignored_colour_that_is_none_is_refused(tmp_path: Path) -> None:

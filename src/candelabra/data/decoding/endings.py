@@ -50,7 +50,7 @@ def _raw_ends(image: ImageFile.ImageFile, content: mmap.mmap | bytes) -> bool:
     return codec != "raw" or start + image.width * bits // 8 * image.height <= len(content)
 
 
-ENDS: Mapping[str, Callable[[ImageFile.ImageFile, mmap.mmap], bool]] = {
+ENDS: Mapping[str, Callable[[ImageFile.ImageFile, mmap.mmap | bytes], bool]] = {
     "JPEG": _jpeg_ends,
     "PNG": _png_ends,
     "GIF": _gif_ends,
