@@ -12,10 +12,16 @@ from candelabra.data.augment.resizing import visible
 from candelabra.data.columns import read_column
 from candelabra.data.decoding.finding import Finder
 from candelabra.data.samples import sample
+from candelabra.data.shards.encoded import Contents, Source, encoded
 from candelabra.data.shards.said import Columns
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from tests.data.files import make_folder, write_image, write_mask
+
+
+class Nowhere(Source):
+    def read(self, index: int) -> Contents:
+        raise AssertionError("no image is needed")
 
 
 def test_a_box_that_is_moved_out_after_a_resize_is_no_line_on_the_edge() -> None:
@@ -44,6 +50,15 @@ def test_a_number_is_an_index_and_a_word_a_name(cells: list[object], expected: l
     assert labels.classes == ("1", "2", "3")
     assert label is not None
     assert label.tolist() == expected
+
+
+def test_several_labels_of_shards_are_told_apart_for_samplers() -> None:
+    cells = [["a"], ["b", "c"], None]
+    blank = [None] * 3
+    columns = Columns(["0", "1", "2"], cells, blank, blank)
+    samples = encoded(Nowhere(), columns, [""] * 3, [False] * 3, Labels())
+    assert samples.shown().tolist() == [[True, False, False], [False, True, True], [False, False, False]]
+    assert samples.labelled()["label"].tolist() == [True, True, False]
 
 
 def test_a_missing_file_is_not_replaced_by_its_namesake(tmp_path: Path) -> None:

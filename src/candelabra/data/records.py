@@ -4,11 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data import labelling
 from candelabra.data.assembling import assembled
 from candelabra.data.bounds import clipped, odd_box, odd_points, within
 from candelabra.data.decoding.fitting import fitted
@@ -19,7 +19,7 @@ from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
 from candelabra.data.verifying import verify
 from candelabra.errors import CandelabraError, Unreadable
-from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
+from candelabra.types import IGNORED, Labels, Sample
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,7 @@ class Records(Samples):
 
     def __post_init__(self) -> None:
         self.told: set[int] = set()
-        single = self.label is not None and self.label.ndim == 1
-        self.strata = (
-            self.label.astype(np.int64) if single and self.label is not None else np.zeros(len(self), np.int64)
-        )
+        self.strata = labelling.strata(self.label, len(self))
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         seen = picture(below(self.root, self.names[index]), least)
@@ -104,23 +101,13 @@ class Records(Samples):
             return "unreadable"
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known: dict[str, Any] = {}
-        if self.label is not None:
-            rows = self.label.reshape(len(self), -1).astype(np.float64)
-            known["label"] = np.logical_and(rows != UNLABELLED, ~np.isnan(rows)).all(axis=1)
-        if self.box is not None:
-            known["box"] = np.logical_not(np.isnan(self.box).any(axis=1))
-        if self.keypoints is not None:
-            known["keypoints"] = np.logical_not(np.isnan(self.keypoints).all(axis=(1, 2)))
+        known = labelling.labelled(self.label, self.box, self.keypoints)
         if self.masks is not None:
             known["mask"] = np.array([bool(path) for path in self.masks])
         return known
 
     def shown(self) -> NDArray[np.bool_]:
-        if self.label is not None and self.label.ndim == 2:
-            marked: NDArray[np.bool_] = self.label == 1
-            return marked
-        return super().shown()
+        return labelling.shown(self.label, len(self.labels.classes))
 
     def verify(self) -> Mapping[int, str]:
         if not self.names:

@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data import labelling
 from candelabra.data.assembling import assembled
 from candelabra.data.bounds import clipped, odd_box, odd_points, within
 from candelabra.data.decoding.fitting import fitted
@@ -19,7 +20,7 @@ from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.samples import Samples, digest
 from candelabra.data.shards.said import Columns
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
+from candelabra.types import IGNORED, Labels, Sample
 
 VERIFIED = 20_000  # images whose headers are looked at, where that takes no network
 
@@ -74,10 +75,7 @@ class Encoded(Samples):
     oddities: Sequence[Oddity] = ()
 
     def __post_init__(self) -> None:
-        single = self.label is not None and self.label.ndim == 1
-        self.strata = (
-            self.label.astype(np.int64) if single and self.label is not None else np.zeros(len(self), np.int64)
-        )
+        self.strata = labelling.strata(self.label, len(self))
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         contents = self.source.read(index)
@@ -108,17 +106,13 @@ class Encoded(Samples):
         return digest(contents.image, *(None if column is None else column[index] for column in columns), mask)
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known: dict[str, Any] = {}
-        if self.label is not None:
-            rows = self.label.reshape(len(self), -1)
-            known["label"] = ((rows != UNLABELLED) & ~np.isnan(rows)).all(axis=1)
-        if self.box is not None:
-            known["box"] = ~np.isnan(self.box).any(axis=1)
-        if self.keypoints is not None:
-            known["keypoints"] = ~np.isnan(self.keypoints).all(axis=(1, 2))
+        known = labelling.labelled(self.label, self.box, self.keypoints)
         if self.masked is not None:
             known["mask"] = self.masked
         return known
+
+    def shown(self) -> NDArray[np.bool_]:
+        return labelling.shown(self.label, len(self.labels.classes))
 
     def verify(self) -> Mapping[int, str]:
         if not self.source.near:
