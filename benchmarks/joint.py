@@ -20,12 +20,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from benchmarks import joint_page, joint_speed
-from candelabra.cli import CONF
 from candelabra.config import resolve
 from candelabra.differences import differing, settings
 from candelabra.errors import CandelabraError
 from candelabra.folders import read_run
 from candelabra.gains import gains
+from candelabra.helping import CONF
 from candelabra.report.comparison import report
 from candelabra.rows import MAIN, Row, read_rows
 from candelabra.run import train

@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from hydra import compose, initialize_config_dir
 
 from benchmarks.reporting import parser
-from candelabra.cli import CONF
+from candelabra.helping import CONF
 from candelabra.run import train
 
 WAYS = {

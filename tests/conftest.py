@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from candelabra import CACHE
 from candelabra.backbones import Timm
-from candelabra.cli import CONF
+from candelabra.helping import CONF
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 TINY = (

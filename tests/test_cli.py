@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from candelabra.cli import COMMANDS
+from candelabra.helping import COMMANDS
 
 HEAVY = ("torch", "lightning", "timm", "hydra", "numpy", "matplotlib", "pandas", "PIL")
 

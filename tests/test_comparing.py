@@ -13,11 +13,11 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from candelabra.cli import CONF
 from candelabra.comparing import compare
 from candelabra.differences import differing, seeds, settings
 from candelabra.errors import CandelabraError
 from candelabra.gains import gains
+from candelabra.helping import CONF
 from candelabra.rows import Number, read_rows
 
 HYDRA = CONF / "hydra" / "candelabra.yaml"

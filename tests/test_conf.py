@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from candelabra.cli import CONF
 from candelabra.config import check
+from candelabra.helping import CONF
 from tests.conftest import Compose
 
 GIVEN_BY_RUN = {

@@ -14,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.cli import CONF
 from candelabra.converting import begin, convert, vacant
 from candelabra.data import DataModule, Folder, LitData, Samples, Shapes, Table, WebDataset
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
+from candelabra.helping import CONF
 from tests.conftest import Compose
 from tests.data.files import make_folder, write_image, write_mask
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from candelabra.backbones import Backbone
-from candelabra.cli import CONF
 from candelabra.config import build, resolve
+from candelabra.helping import CONF
 from candelabra.tasks import MultiTask
 from candelabra.types import Labels
 from tests.conftest import Compose

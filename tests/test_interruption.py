@@ -20,8 +20,9 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.checkpoints import saved
-from candelabra.cli import CONF, INTERRUPTED
+from candelabra.cli import INTERRUPTED
 from candelabra.errors import CandelabraError, Interrupted
+from candelabra.helping import CONF
 from candelabra.resuming import continued
 from candelabra.run import train
 from candelabra.saving import Chance

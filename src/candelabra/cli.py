@@ -1,7 +1,6 @@
 """The commands. Nothing heavy is imported here: help answers at once, and Hydra composes before torch is loaded."""
 
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,52 +9,10 @@ from typing import Any
 
 from candelabra import RUN, __version__
 from candelabra.errors import CandelabraError, Interrupted, nearest
+from candelabra.helping import COMMANDS, CONF, PLAIN, ROOTS, completed_command, help_of, overview
 from candelabra.slurm import begun
 from candelabra.words import key_of, run_of
 
-PACKAGE = Path(__file__).parent
-# A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
-CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
-COMMANDS = {
-    "train": "learn, keep the best, test it, and leave a run folder",
-    "lr": "try rates, draw the loss over them and suggest one",
-    "plan": "what a training would teach, when and how fast; without data or weights",
-    "eval": "the test numbers of a checkpoint",
-    "predict": "pictures, a table and masks for new images",
-    "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
-    "convert": "write a data set as a table or as shards",
-    "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
-}
-EXAMPLES = {
-    "train": [
-        "",
-        "task=classification data=folder data.root=photos",
-        "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
-        "task=localization data=pets data.download=true task.box_weight=2",
-        "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
-        "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
-        "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
-        "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
-        "resume=runs/first",
-    ],
-    "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
-    "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
-    "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
-    "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
-    "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
-    "convert": [
-        "data=folder data.root=photos to=webdataset folder=photos-shards",
-        "data=pets data.root=data to=table folder=pets-table",
-        "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
-    ],
-    "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
-}
-ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
-COMPARE = """Words
-  <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
-  folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
-
-Joint runs are measured against runs of one head, head by head. Runs with other test images are refused."""
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -70,9 +27,9 @@ def main() -> None:
     if RUN in os.environ and arguments[:1] == ["train"]:
         sys.exit(_guarded(_rank))
     if {"-sc", "--shell-completion"} & set(arguments):
-        arguments = _completed_command(arguments)
+        arguments = completed_command(arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
+        print(overview())
     elif arguments[0] == "--version":
         print(f"candelabra {__version__}")
     elif arguments[0] not in COMMANDS:
@@ -82,9 +39,9 @@ def main() -> None:
         )
         sys.exit(2)
     elif {"-h", "--help"} & set(arguments):
-        print(_help(arguments[0]))
-    elif arguments[0] == "compare":  # which composes nothing
-        sys.exit(0 if "-sc" in arguments else _guarded(lambda: _compare(arguments[1:])))
+        print(help_of(arguments[0]))
+    elif arguments[0] in PLAIN:
+        sys.exit(0 if "-sc" in arguments else _guarded(lambda: _plain(arguments[0], arguments[1:])))
     else:
         sys.exit(_guarded(lambda: _compose(arguments[0], arguments[1:])))
 
@@ -114,10 +71,12 @@ def _mendable() -> tuple[type[Exception], ...]:
     return (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE)
 
 
-def _compare(words: Sequence[str]) -> None:
-    from candelabra.comparing import compare
+def _plain(command: str, words: Sequence[str]) -> None:
+    """A command that composes nothing."""
+    if command == "compare":
+        from candelabra.comparing import compare
 
-    compare(words, CONF / "hydra" / "candelabra.yaml")
+        compare(words, CONF / "hydra" / "candelabra.yaml")
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:
@@ -218,60 +177,6 @@ def _sentence(error: BaseException) -> str:
         keys = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
         words = f"{str(error).splitlines()[0]} There is no {cause.key}; allowed are {nearest(str(cause.key), keys)}."
     return words
-
-
-def _completed_command(arguments: list[str]) -> list[str]:
-    """Hydra's completion asks the program without its command; it stands in the line being completed."""
-    words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
-    command = next((word for word in words[1:] if word in COMMANDS), "train")
-    if arguments[0] in COMMANDS:
-        arguments = arguments[1:]
-    os.environ["COMP_LINE"] = " ".join(word for word in words if word != command)
-    return [command, *arguments]
-
-
-def _overview() -> str:
-    commands = "\n".join(f"  {name:9}{what}" for name, what in COMMANDS.items())
-    return (
-        "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
-        f"{commands}\n\n"
-        "`candelabra <command> --help` lists groups, options, keys and examples.\n"
-        'Completion in bash: eval "$(candelabra train -sc install=bash)"\n'
-    )
-
-
-def _help(command: str) -> str:
-    """Read from conf/ as text, so that it is complete and needs no library."""
-    examples = "\n".join(["Examples", *(f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command])])
-    if command == "compare":
-        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\n{COMPARE}\n"
-    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
-    groups, keys, chosen = [], [], {}
-    for line in lines:
-        if line.startswith("  - ") and ":" in line and not line.startswith("  - optional"):
-            group, _, option = line[4:].partition(": ")
-            chosen[group] = option
-        elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
-            keys.append(f"  {line}")
-    for group, option in chosen.items():
-        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        if group != "hydra":
-            groups.append(f"  {group}={option}\n" + _wrapped(options))
-    parts = [
-        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
-        [examples],
-        ["Groups, each group=option; a key of a group as group.key=value", *groups],
-        ["Keys", *keys],
-        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
-    ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
-
-
-def _wrapped(words: Sequence[str]) -> str:
-    import textwrap
-
-    indent = " " * 6
-    return textwrap.fill(", ".join(words), 112, initial_indent=indent, subsequent_indent=indent)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.backbones import Backbone, Timm
-from candelabra.cli import CONF
 from candelabra.config import build
 from candelabra.data import Shapes
 from candelabra.finetuning import FineTuning
+from candelabra.helping import CONF
 from candelabra.schedules import cosine
 from candelabra.tasks import Classification, Task
 

@@ -1,0 +1,107 @@
+"""Which commands there are, and what --help says of them: read from conf/ as text, so that no library is loaded."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+# A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
+CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
+COMMANDS = {
+    "train": "learn, keep the best, test it, and leave a run folder",
+    "lr": "try rates, draw the loss over them and suggest one",
+    "plan": "what a training would teach, when and how fast; without data or weights",
+    "eval": "the test numbers of a checkpoint",
+    "predict": "pictures, a table and masks for new images",
+    "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
+    "convert": "write a data set as a table or as shards",
+    "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
+}
+EXAMPLES = {
+    "train": [
+        "",
+        "task=classification data=folder data.root=photos",
+        "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
+        "task=localization data=pets data.download=true task.box_weight=2",
+        "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
+        "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
+        "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
+        "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
+        "resume=runs/first",
+    ],
+    "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
+    "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
+    "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
+    "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
+    "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
+    "convert": [
+        "data=folder data.root=photos to=webdataset folder=photos-shards",
+        "data=pets data.root=data to=table folder=pets-table",
+        "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
+    ],
+    "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
+}
+ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
+PLAIN = {  # commands that compose nothing: what their words are
+    "compare": """
+  <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
+  folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
+
+Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
+}
+
+
+def overview() -> str:
+    """The commands, a line each."""
+    commands = "\n".join(f"  {name:9}{what}" for name, what in COMMANDS.items())
+    return (
+        "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
+        f"{commands}\n\n"
+        "`candelabra <command> --help` lists groups, options, keys and examples.\n"
+        'Completion in bash: eval "$(candelabra train -sc install=bash)"\n'
+    )
+
+
+def help_of(command: str) -> str:
+    """One command: examples, groups with their options, keys."""
+    examples = "\n".join(["Examples", *(f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command])])
+    if command in PLAIN:
+        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\nWords\n{PLAIN[command]}\n"
+    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
+    groups, keys, chosen = [], [], {}
+    for line in lines:
+        if line.startswith("  - ") and ":" in line and not line.startswith("  - optional"):
+            group, _, option = line[4:].partition(": ")
+            chosen[group] = option
+        elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
+            keys.append(f"  {line}")
+    for group, option in chosen.items():
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        if group != "hydra":
+            groups.append(f"  {group}={option}\n" + _wrapped(options))
+    parts = [
+        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
+        [examples],
+        ["Groups, each group=option; a key of a group as group.key=value", *groups],
+        ["Keys", *keys],
+        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _wrapped(words: Sequence[str]) -> str:
+    import textwrap
+
+    indent = " " * 6
+    return textwrap.fill(", ".join(words), 112, initial_indent=indent, subsequent_indent=indent)
+
+
+def completed_command(arguments: list[str]) -> list[str]:
+    """Hydra's completion asks the program without its command; it stands in the line being completed."""
+    words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
+    command = next((word for word in words[1:] if word in COMMANDS), "train")
+    if arguments[0] in COMMANDS:
+        arguments = arguments[1:]
+    os.environ["COMP_LINE"] = " ".join(word for word in words if word != command)
+    return [command, *arguments]
