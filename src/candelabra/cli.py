@@ -71,12 +71,17 @@ def _mendable() -> tuple[type[Exception], ...]:
     return (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE)
 
 
-def _plain(command: str, words: Sequence[str]) -> None:
-    """A command that composes nothing."""
+def _plain(command: str, words: Sequence[str]) -> int:
+    """A command that composes nothing; its exit code where it went well."""
     if command == "compare":
         from candelabra.comparing import compare
 
         compare(words, CONF / "hydra" / "candelabra.yaml")
+    elif command == "sweep":
+        from candelabra.sweeps.command import sweep
+
+        return sweep(words)
+    return 0
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:

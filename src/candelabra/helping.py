@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
+    "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",
 }
 EXAMPLES = {
     "train": [
@@ -41,6 +42,7 @@ EXAMPLES = {
         "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
+    "sweep": ["status runs/sweep", "best runs/sweep", "retry runs/sweep", "retry runs/sweep 3 7"],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 PLAIN = {  # commands that compose nothing: what their words are
@@ -49,6 +51,15 @@ PLAIN = {  # commands that compose nothing: what their words are
   folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
 
 Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
+    "sweep": """
+  status <folder>              a table of jobs: those that run, failed or stopped first, then the finished from the best
+    rows=50                    so many of them; all shows every one
+    format=table               json for scripts
+  best <folder>                the best job (by several objectives: each that no other beats), its words, results and
+                               its checkpoint; and pictures: history.png, importance.png, pareto.png
+  retry <folder> [number] ...  runs failed and stopped jobs again, or those of these numbers, as a part of the sweep
+
+`candelabra train -m ...` begins a sweep, and the same words with hydra.sweep.dir=<folder> go on with it.""",
 }
 
 

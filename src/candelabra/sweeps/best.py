@@ -1,0 +1,78 @@
+"""`candelabra sweep best`: the best job, what one types to have it again, and what it left behind."""
+
+import json
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from candelabra.errors import CandelabraError
+from candelabra.sweeps.folder import command_of
+from candelabra.sweeps.status import table
+from hydra_plugins.candelabra_sweeper.jobs import Job
+from hydra_plugins.candelabra_sweeper.results import Results
+
+SHOWN = ("val", "test")
+
+
+def print_best(found: Results, console: Console) -> None:
+    """The best job by the objective, or the Pareto front of several, with command, results and checkpoint of each.
+
+    Raises:
+        CandelabraError: no job has finished with a number for each objective.
+    """
+    best = found.best()
+    if not best:
+        wanted = " and ".join(found.objectives) or "an objective"
+        raise CandelabraError(
+            f"{found.folder} has no best job: none has finished with {wanted}; "
+            f"`candelabra sweep status {found.folder}` tells how its jobs are."
+        )
+    sought = ", ".join(f"{name} ({direction})" for name, direction in found.objectives.items())
+    what = f"best by {sought}" if len(found.objectives) == 1 else f"by {sought}: beaten by no other in all of them"
+    judged = len(found.judged())
+    console.print(f"{what}; {judged} of {len(found.jobs)} jobs have results", highlight=False, soft_wrap=True)
+    console.print(table(found, best))
+    if len(best) == 1:
+        _print_results(found, best[0], console)
+    for job in best:
+        _print_job(found, job, console)
+
+
+def print_pictures(found: Results, console: Console) -> None:
+    """Draws the sweep anew, and names what was drawn and why something was not."""
+    from hydra_plugins.candelabra_sweeper.pictures import draw
+
+    written, missing = draw(found)
+    for line in [*(f"  {path}" for path in written), *missing]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_job(found: Results, job: Job, console: Console) -> None:
+    run = found.run(job)
+    lines = [f"job {job.number}: {command_of(job, found.sweep.program)}"]
+    if (run / "checkpoints" / "best.ckpt").is_file():
+        lines += [f"  candelabra eval checkpoint={run}", f"  {run / 'checkpoints' / 'best.ckpt'}"]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_results(found: Results, job: Job, console: Console) -> None:
+    """What the run says of itself, where it is one of candelabra's."""
+    results = _results(found, job)
+    metrics = dict.fromkeys(key.partition("/")[2] for key in results if key.startswith(tuple(f"{s}/" for s in SHOWN)))
+    if not metrics:
+        return
+    sheet = Table("metric", *SHOWN, title=f"results of job {job.number}")
+    for metric in metrics:
+        values = [results.get(f"{split}/{metric}") for split in SHOWN]
+        sheet.add_row(metric, *("" if value is None else f"{value:.4f}" for value in values))
+    console.print(sheet)
+
+
+def _results(found: Results, job: Job) -> Mapping[str, float]:
+    try:
+        content = json.loads((found.run(job) / "results.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in content.items() if isinstance(value, int | float)}

@@ -1,0 +1,45 @@
+"""A sweep's folder as it was given on the command line, and a job as one types it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from candelabra.errors import CandelabraError
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, read_jobs, read_sweep
+from hydra_plugins.candelabra_sweeper.results import Results
+
+
+def command_of(job: Job, program: Sequence[str]) -> str:
+    """What one types to run the job by itself."""
+    return shlex.join([*_short(program), *job.words])
+
+
+def _short(program: Sequence[str]) -> list[str]:
+    """The program as one types it: `candelabra train` for this one, however it was started."""
+    words = list(program)
+    for place, word in enumerate(words):
+        if word == "candelabra.cli" or Path(word).name == "candelabra" or Path(word).match("candelabra/cli.py"):
+            return ["candelabra", *words[place + 1 :]]
+    return words
+
+
+def open_sweep(folder: Path) -> Results:
+    """Reads a sweep's folder.
+
+    Raises:
+        CandelabraError: it is not a sweep's, or cannot be read as one.
+    """
+    if not folder.exists():
+        raise CandelabraError(
+            f"{folder} does not exist; give the folder of a sweep (`candelabra train -m ...` names it)."
+        )
+    if not (folder / SWEEP).is_file():
+        kind = "the folder of a single run" if (folder / "config.yaml").is_file() else "not the folder of a sweep"
+        raise CandelabraError(
+            f"{folder} is {kind}: it has no {SWEEP}; give what `candelabra train -m ...` left behind."
+        )
+    try:
+        return Results(folder, read_sweep(folder), read_jobs(folder))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CandelabraError(f"{folder} cannot be read as a sweep ({problem}).") from error

@@ -1,0 +1,155 @@
+"""`candelabra sweep status`: one table of jobs, those that need a look first."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hydra_plugins.candelabra_sweeper.jobs import Job, State
+from hydra_plugins.candelabra_sweeper.results import Results
+
+ORDER = (State.RUNNING, State.FAILED, State.STOPPED, State.WAITING, State.FINISHED, State.PRUNED)
+COLOURS = {State.RUNNING: "cyan", State.FAILED: "red", State.STOPPED: "yellow", State.FINISHED: "green"}
+ERROR = 40  # characters that a column of errors needs
+
+
+def print_status(found: Results, rows: int | None, console: Console) -> None:
+    """Counts by state, a table of jobs, and what to do about those that failed.
+
+    Args:
+        found: the sweep.
+        rows: of the table; None shows all.
+        console: printed on; the table takes its width.
+    """
+    jobs = listed(found)
+    counts = Counter(job.now for job in jobs)
+    console.print(", ".join([f"{len(jobs)} jobs", *(f"{counts[state]} {state}" for state in ORDER if counts[state])]))
+    shown = jobs[:rows]
+    if shown:
+        print_table(found, shown, console)
+    if len(shown) < len(jobs):
+        rest = Counter(job.now for job in jobs[len(shown) :])
+        words = ", ".join(f"{number} {state}" for state, number in rest.items())
+        console.print(f"and {words}, not shown: rows=all shows them", highlight=False)
+    if counts[State.FAILED] or counts[State.STOPPED]:
+        console.print(f"run them again: candelabra sweep retry {found.folder}", highlight=False, soft_wrap=True)
+
+
+def listed(found: Results) -> list[Job]:
+    """All jobs: running and failed ones first, finished ones from the best."""
+
+    def key(job: Job) -> tuple[int, list[float], int]:
+        return ORDER.index(job.now), found.losses(job) or [float("inf")], job.number
+
+    return sorted(found.jobs, key=key)
+
+
+def print_table(found: Results, jobs: Sequence[Job], console: Console) -> None:
+    """The table with a column of errors where there is room for it, else with the errors below."""
+    bare = table(found, jobs)
+    failed = [job for job in jobs if job.error]
+    if failed and console.measure(bare).maximum + ERROR <= console.width:
+        console.print(table(found, jobs, errors=True))
+        return
+    console.print(bare)
+    for job in failed:
+        console.print(f"job {job.number}: {job.error}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def table(found: Results, jobs: Sequence[Job], errors: bool = False) -> Table:
+    """Number, state, what differs, objectives, time and perhaps the error of each job."""
+    sheet = Table(box=None, padding=(0, 1), expand=errors, header_style="bold")
+    sheet.add_column("job", justify="right", no_wrap=True)
+    sheet.add_column("state", no_wrap=True)
+    parameters = found.parameters()
+    for name in short_names(list(parameters)):
+        sheet.add_column(_broken(name), overflow="fold")
+    for name in found.objectives:
+        sheet.add_column(_broken(name), justify="right", no_wrap=True)
+    sheet.add_column("time", justify="right", no_wrap=True)
+    if errors:
+        sheet.add_column("error", no_wrap=True, overflow="ellipsis", ratio=1)
+    places = {job.number: place for place, job in enumerate(found.jobs)}
+    best = {job.number for job in found.best()}
+    for job in jobs:
+        cells = [
+            Text(str(job.number)),
+            Text(job.now, COLOURS.get(job.now, "")),
+            *(Text(shortened(column[places[job.number]])) for column in parameters.values()),
+            *(Text(_number(job.values.get(name))) for name in found.objectives),
+            Text(duration(_seconds(job))),
+            *([Text(job.error or "")] if errors else []),
+        ]
+        sheet.add_row(*cells, style="bold" if job.number in best else None)
+    return sheet
+
+
+def print_json(found: Results, console: Console) -> None:
+    """Everything for scripts: what is sought, and each job with the state that it is in now, on one line."""
+    jobs = [{**asdict(job), "state": job.now, "folder": str(found.run(job))} for job in listed(found)]
+    content = {"folder": str(found.folder), **asdict(found.sweep), "jobs": jobs}
+    console.file.write(json.dumps(content) + "\n")
+
+
+def short_names(keys: Sequence[str]) -> list[str]:
+    """The last part of each key, or as many as tell it from the others.
+
+    >>> short_names(["optimizer.lr", "lr", "finetune.decay"])
+    ['optimizer.lr', 'lr', 'decay']
+    """
+
+    def shorter(key: str) -> str:
+        parts = key.split(".")
+        others = [other.split(".") for other in keys if other != key]
+        lengths = range(1, len(parts) + 1)
+        return next((".".join(parts[-n:]) for n in lengths if all(o[-n:] != parts[-n:] for o in others)), key)
+
+    return [shorter(key) for key in keys]
+
+
+def shortened(word: str) -> str:
+    """A number that a sampler drew, with four digits; other words as they are.
+
+    >>> shortened("0.00012345678"), shortened("full"), shortened("3")
+    ('0.0001235', 'full', '3')
+    """
+    try:
+        short = f"{float(word):.4g}"
+    except ValueError:
+        return word
+    return short if len(short) < len(word) else word
+
+
+def duration(seconds: float | None) -> str:
+    """For people.
+
+    >>> [duration(value) for value in (None, 7.26, 75, 3675, 200000)]
+    ['', '7 s', '1 min', '1:01 h', '55:33 h']
+    """
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds) // 60
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def _seconds(job: Job) -> float | None:
+    """Spent so far; nothing is written while a job runs, so then it is the time since it began."""
+    if job.now is State.RUNNING and job.begun is not None:
+        return max(job.seconds, time.time() - job.begun)
+    return job.seconds or None
+
+
+def _broken(name: str) -> str:
+    """The name of a column, which is no wider than its longest part."""
+    return name.replace("/", "/\n").replace("_", "_\n")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
