@@ -41,7 +41,7 @@ def print_best(found: Results, console: Console) -> None:
 
 def print_pictures(found: Results, console: Console) -> None:
     """Draws the sweep anew, and names what was drawn and why something was not."""
-    from hydra_plugins.candelabra_sweeper.pictures import draw
+    from hydra_plugins.candelabra_sweeper.results import draw
 
     written, missing = draw(found)
     for line in [*(f"  {path}" for path in written), *missing]:

@@ -5,9 +5,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra_plugins.candelabra_sweeper.importance import NotKnown, importances
-from hydra_plugins.candelabra_sweeper.jobs import Job, State
-from hydra_plugins.candelabra_sweeper.results import MAXIMIZE, Results
+from ._importance import NotKnown, importances
+from ._jobs import Job, State
+from ._results import MAXIMIZE, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def front(results: Results) -> "Figure":
         axes.set_xlabel(f"{other} ({results.objectives[other]})")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"{first} ({results.objectives[first]})")
-    panels[0].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=8)
     return figure
 
 

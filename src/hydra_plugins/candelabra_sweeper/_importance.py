@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hydra_plugins.candelabra_sweeper.results import Results
+from ._results import Results
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
