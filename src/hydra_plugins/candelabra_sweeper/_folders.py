@@ -1,0 +1,87 @@
+"""Folders: that of the sweep, held by one process at a time, and those of its jobs."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+
+from ._errors import SweepError
+from ._jobs import Job, State
+
+LOCK = ".lock"
+PATIENCE = 60.0  # seconds for a job whose sweep was killed to save and end
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder of a sweep belongs to this process; the system gives it back, however the process ends.
+
+    Raises:
+        SweepError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise SweepError(
+                f"{folder} is at work already ({file.read() or 'another process'}); wait for it or end it first, or give "
+                "another folder with hydra.sweep.dir=<folder>."
+            ) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.flush()
+        yield
+
+
+def folder_of(config: DictConfig, context: HydraContext, words: Sequence[str], number: int) -> Path:
+    """Where a job goes; its words are composed for it, so what does not compose is found here.
+
+    Args:
+        config: of the sweep.
+        context: Hydra's.
+        words: of the job.
+        number: of the job.
+
+    Raises:
+        HydraException: the words do not compose.
+    """
+    composed = context.config_loader.load_sweep_config(config, list(words))
+    with open_dict(composed):
+        composed.hydra.job.num = number
+        composed.hydra.job.id = str(number)
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(composed)
+    try:
+        return Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def await_orphans(jobs: Sequence[Job]) -> None:
+    """Waits for jobs that are still saving after their sweep was killed.
+
+    Raises:
+        SweepError: one does not end.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for job in jobs:
+        while job.now is State.RUNNING and _works_in(job.process, job.folder):
+            if time.monotonic() > deadline:
+                raise SweepError(f"Job {job.number} still runs, as process {job.process} on {job.host}; end it first.")
+            time.sleep(0.1)
+
+
+def _works_in(process: int | None, folder: str) -> bool:
+    """Whether a process is still the one that works in the folder: the system gives numbers again."""
+    try:
+        return os.fsencode(Path(folder).name) in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return not Path("/proc/self").exists()

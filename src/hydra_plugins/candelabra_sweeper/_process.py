@@ -1,0 +1,77 @@
+"""A job's process: a group of its own that ends with the sweep, and whose words go to a file."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import final
+
+# Who this process is among others of a run of several processes; its jobs are no part of that run.
+LEAKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+LEAKS += ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "PL_GLOBAL_SEED")
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+@final
+class Process:
+    """Starts it.
+
+    Args:
+        command: interpreter and arguments.
+        environment: that it gets beside this process's own.
+        log: a file to which all is appended that it says.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        inherited = {key: value for key, value in os.environ.items() if key not in LEAKS}
+        with log.open("ab") as said:
+            self.process = subprocess.Popen(
+                command,
+                env={**inherited, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # Ctrl-C comes from the sweep, once
+                preexec_fn=_ends_with(os.getpid()),
+            )
+
+    @property
+    def number(self) -> int:
+        """The system's."""
+        return self.process.pid
+
+    def ended(self) -> int | None:
+        """The exit code, once it has ended; whatever it started has then ended as well."""
+        code = self.process.poll()
+        if code is not None:
+            self.kill()
+        return code
+
+    def stop(self) -> None:
+        """Asks it to stop: SIGTERM to the process that was started, which tells its own."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """At once, with all that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _ends_with(parent: int) -> Callable[[], None] | None:
+    """What a child does first: it asks for SIGTERM when the sweep is killed, so that no job lives on unseen."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(END_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before we asked
+            os._exit(1)
+
+    return ask

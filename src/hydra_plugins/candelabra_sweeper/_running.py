@@ -1,0 +1,193 @@
+"""Gives jobs to workers: to processes of ours as soon as one is free, to other launchers in batches."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import final
+
+from hydra.plugins.launcher import Launcher
+
+from ._jobs import Job, State
+from ._launcher import LOG, ProcessLauncher, quoted
+from ._plan import Plan
+from ._process import Process
+from ._record import Record
+from ._devices import shares
+from ._returned import STOPPED, Outcome, outcome, outcome_of
+from ._trial import TRIAL
+
+log = logging.getLogger("sweep")
+USAGE = 2  # exit code of a program that does not understand its words
+PATIENCE = 3  # so many jobs at the beginning that all end so, and the rest is left
+
+
+class Runner(ABC):
+    """Runs all that a plan gives out."""
+
+    @abstractmethod
+    def run(self, plan: Plan, record: Record) -> int:
+        """Returns the signal that stopped it, 0 where none did."""
+
+
+@dataclass
+class Worker:
+    """One place to run: what its jobs add to the environment, and what it does now."""
+
+    environment: dict[str, str]
+    job: Job
+    process: Process
+
+
+@final
+class Processes(Runner):
+    """A free worker takes the next job at once.
+
+    Args:
+        launcher: starts them.
+        folder_of: the folder of a job.
+        objectives: names of what jobs return.
+        needed: whether a job without them has failed.
+    """
+
+    def __init__(
+        self, launcher: ProcessLauncher, folder_of: Callable[[Job], Path], objectives: Sequence[str], needed: bool
+    ) -> None:
+        self.launcher, self.folder_of, self.objectives, self.needed = launcher, folder_of, objectives, needed
+        self.free = shares(launcher.workers, os.environ)
+        self.workers: list[Worker] = []
+        self.codes: list[int] = []
+
+    def run(self, plan: Plan, record: Record) -> int:
+        with stopping(self._stop) as signals:
+            while True:
+                while self.free and not signals and not self._hopeless() and (job := plan.next()) is not None:
+                    self._begin(job, plan, record)
+                if not self.workers:
+                    return signals[0] if signals else 0
+                for worker in list(self.workers):
+                    code = worker.process.ended()
+                    if code is not None:
+                        self._end(worker, code, record, bool(signals))
+                time.sleep(0.05)
+
+    def _begin(self, job: Job, plan: Plan, record: Record) -> None:
+        try:
+            folder = self.folder_of(job)
+        except Exception as error:  # words that do not compose fail this job alone
+            record.end(replace(job, folder=""), Outcome(State.FAILED, error=" ".join(str(error).split())[:500]))
+            self.codes.append(USAGE)
+            return
+        job = replace(job, folder=str(folder))
+        path = record.returned(job)
+        if job.state in (State.RUNNING, State.STOPPED) and path.is_file():  # it ended after its sweep was killed
+            record.end(job, outcome(0, path, folder / LOG, self.objectives, self.needed))
+            return
+        share = self.free.pop(0)
+        variables = {**share, TRIAL: plan.told(job).words()}
+        process = self.launcher.start(job.words, folder, path, variables)
+        self.workers.append(Worker(share, record.begin(job, socket.gethostname(), process.number), process))
+
+    def _end(self, worker: Worker, code: int, record: Record, stopped: bool) -> None:
+        self.workers.remove(worker)
+        self.free.append(worker.environment)
+        path = record.returned(worker.job)
+        if stopped and code != 0:
+            ended = Outcome(State.STOPPED)
+        else:
+            ended = outcome(code, path, Path(worker.job.folder) / LOG, self.objectives, self.needed)
+            self.codes.append(code)
+        path.unlink(missing_ok=True)
+        record.end(worker.job, ended)
+
+    def _stop(self, count: int) -> None:
+        for worker in self.workers:
+            worker.process.stop() if count == 1 else worker.process.kill()
+
+    def _hopeless(self) -> bool:
+        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE}
+
+
+@final
+class Batches(Runner):
+    """Any other launcher: it is given some jobs and returns when all have ended.
+
+    Args:
+        launcher: of Hydra's.
+        folder_of: see `Processes`.
+        sweep: folder of the sweep.
+        size: how many at once; null all.
+        objectives: see `Processes`.
+        needed: see `Processes`.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        folder_of: Callable[[Job], Path],
+        sweep: Path,
+        size: int | None,
+        objectives: Sequence[str],
+        needed: bool,
+    ) -> None:
+        self.launcher, self.folder_of, self.sweep, self.size = launcher, folder_of, sweep, size
+        self.objectives, self.needed = objectives, needed
+
+    def run(self, plan: Plan, record: Record) -> int:
+        while batch := self._batch(plan):
+            words = [self._words(job, plan) for job in batch]
+            jobs = [record.begin(job, socket.gethostname(), os.getpid()) for job in batch]
+            outcomes = [Outcome(State.STOPPED)] * len(jobs)
+            try:
+                outcomes = self._launched(words, jobs[0].number)
+            except KeyboardInterrupt:
+                return signal.SIGINT
+            finally:
+                for job, ended in zip(jobs, outcomes, strict=True):
+                    record.end(job, ended)
+        return 0
+
+    def _batch(self, plan: Plan) -> list[Job]:
+        batch: list[Job] = []
+        while (self.size is None or len(batch) < self.size) and (job := plan.next()) is not None:
+            batch.append(replace(job, folder=str(self.folder_of(job))))
+        return batch
+
+    def _words(self, job: Job, plan: Plan) -> list[str]:
+        trial = f"++hydra.job.env_set.{TRIAL}={quoted(plan.told(job).words())}"
+        return [*job.words, f"hydra.sweep.subdir={quoted(str(Path(job.folder).relative_to(self.sweep)))}", trial]
+
+    def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[Outcome]:
+        try:
+            returned = self.launcher.launch(words, initial_job_idx=first)
+        except Exception as error:  # a worker that was lost takes the whole batch with it
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+            return [Outcome(State.FAILED, error=said)] * len(words)
+        return [outcome_of(each, self.objectives, self.needed) for each in returned]
+
+
+@contextmanager
+def stopping(stop: Callable[[int], None]) -> Iterator[list[int]]:
+    """SIGINT, SIGTERM and SIGUSR1 (SLURM, soon out of time) call `stop` with how many there were; yields those."""
+    signals: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) == 1:
+            log.info("stopping: the jobs may save what they have; once more ends them at once")
+        stop(len(signals))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(number, note) for number in numbers]
+    try:
+        yield signals
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,200 @@
+"""An Optuna study: its sampler draws the jobs, its storage remembers them, here or for several machines."""
+
+import math
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from ._errors import SweepError
+from ._jobs import Job, State
+from ._plan import Plan, left_behind
+from ._space import Space
+from ._trial import Told
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNALS = (".log", ".journal")
+WHOLE = ("QMCSampler", "GridSampler", "BruteForceSampler")  # their seed is that of the whole sequence
+RETRIES = "retries"  # attribute of a trial: the number of the failed one that it repeats
+SWEEP = "sweep"  # attribute of a trial: the host and folder that it was drawn for
+ABANDONED = 60.0  # seconds after which a trial without that attribute was lost between two writes
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """How a study is set up.
+
+    Attributes:
+        name: under which it is continued.
+        storage: an address of Optuna's, or a journal file.
+        sampler: a node that names Optuna's class.
+        pruner: likewise; null prunes nothing.
+        objectives: `maximize` or `minimize`, by name.
+        trials: how many there are to be in the storage, failed and pruned ones included.
+    """
+
+    name: str
+    storage: str
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any] | None
+    objectives: Mapping[str, str]
+    trials: int
+
+
+@final
+class Study(Plan):
+    """See `Plan`.
+
+    A trial's parameters depend on the seed, on its number and on the results so far alone: a study that was killed and
+    goes on with one worker ends as if it had not been. A seed taken literally would draw the first trials again.
+
+    Args:
+        space: what is varied.
+        options: see `StudyOptions`.
+        folder: of the sweep.
+        jobs: that there have been in this sweep.
+        retry: numbers of failed jobs that are to be run again.
+    """
+
+    def __init__(
+        self, space: Space, options: StudyOptions, folder: Path, jobs: Sequence[Job], retry: Sequence[int]
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space, self.options = space, options
+        self.distributions = space.distributions()
+        self.owner = f"{socket.gethostname()}:{folder.resolve()}"
+        try:
+            self.study = optuna.create_study(
+                storage=open_storage(options.storage),
+                study_name=options.name,
+                directions=list(options.objectives.values()),
+                load_if_exists=True,
+            )
+        except ValueError as error:
+            raise SweepError(f"The study {options.name} cannot be used: {error}") from error
+        self.private = str(folder.resolve()) in options.storage
+        self.again = left_behind(jobs, retry)
+        self.known = {job.trial for job in jobs}
+        for job in jobs:  # the sweep may have been killed before it told
+            self.tell(job)
+
+    def total(self) -> int:
+        return self.options.trials
+
+    def next(self) -> Job | None:
+        if self.again:
+            job = self.again.pop(0)
+            return self._retried(job) if job.state is State.FAILED else job
+        lost = self._lost()
+        trials = self._trials()
+        if lost is None and len(trials) >= self.options.trials:
+            return None
+        return self._drawn(lost)
+
+    def tell(self, job: Job) -> Job:
+        import optuna
+
+        if job.state in (State.STOPPED, State.RUNNING):
+            return job  # the trial stays open
+        frozen = self.study.get_trials(deepcopy=False)[int(job.trial or 0)]
+        if frozen.state.is_finished():
+            return job
+        if job.state is State.FINISHED:
+            self.study.tell(frozen.number, [job.values[name] for name in self.options.objectives])
+            return job
+        if job.error:
+            optuna.trial.Trial(self.study, frozen._trial_id).set_user_attr("error", job.error)
+        pruned = job.state is State.PRUNED
+        self.study.tell(
+            frozen.number, state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.FAIL
+        )
+        if not pruned:
+            return job
+        value = self.study.get_trials(deepcopy=False)[frozen.number].value
+        values = {} if value is None or math.isnan(value) else {next(iter(self.options.objectives)): value}
+        return replace(job, values=values)
+
+    def told(self, job: Job) -> Told:
+        options = self.options
+        return Told(options.objectives, options.name, options.storage, job.trial, options.pruner)
+
+    def _trials(self) -> "list[optuna.trial.FrozenTrial]":
+        """Those that count: a failed one that was repeated is one with its repetition."""
+        trials = self.study.get_trials(deepcopy=False)
+        repeated = {trial.user_attrs.get(RETRIES) for trial in trials}
+        return [trial for trial in trials if trial.number not in repeated]
+
+    def _drawn(self, trial: "optuna.trial.Trial | None") -> Job:
+        """A new trial, or one whose sweep was killed before its parameters were written down."""
+        number = len(self.study.get_trials(deepcopy=False)) if trial is None else trial.number
+        self.study.sampler = sampler_of(self.options.sampler, number)
+        trial = trial or self.study.ask()
+        trial.set_user_attr(SWEEP, self.owner)
+        values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
+        self.known.add(trial.number)
+        return Job(trial.number, self.space.words(values), "", trial=trial.number)
+
+    def _lost(self) -> "optuna.trial.Trial | None":
+        """A trial that was begun for this sweep, which then was killed before a job was written down."""
+        import optuna
+
+        for frozen in self.study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            owner = frozen.user_attrs.get(SWEEP)
+            ours = owner == self.owner or (owner is None and (self.private or _age(frozen) > ABANDONED))
+            if ours and frozen.number not in self.known:
+                return optuna.trial.Trial(self.study, frozen._trial_id)
+        return None
+
+    def _retried(self, job: Job) -> Job:
+        """With a trial of the same parameters, as Optuna changes none that has ended."""
+        import optuna
+
+        old = self.study.get_trials(deepcopy=False)[int(job.trial or 0)]
+        attributes = {RETRIES: old.number, SWEEP: self.owner}
+        new = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=old.params,
+            distributions=old.distributions,
+            user_attrs=attributes,
+        )
+        self.study.add_trial(new)
+        trials = self.study.get_trials(deepcopy=False)
+        number = max(trial.number for trial in trials if trial.user_attrs == attributes)
+        self.known.add(number)
+        return replace(job, trial=number)
+
+
+def sampler_of(node: Mapping[str, Any], number: int) -> Any:
+    """The sampler for one trial, with a seed of that trial's."""
+    from hydra.utils import instantiate
+
+    seed = node.get("seed")
+    if seed is not None and not str(node["_target_"]).endswith(WHOLE):
+        import numpy
+
+        node = {**node, "seed": int(numpy.random.SeedSequence([int(seed), number]).generate_state(1)[0])}
+    return instantiate(node, _convert_="all")
+
+
+def open_storage(address: str) -> Any:
+    """Optuna's storage behind an address; a file whose name ends in .log or .journal is a journal."""
+    import optuna
+
+    if not address.endswith(JOURNALS):
+        return address
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    Path(address).parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(address, JournalFileOpenLock(address)))
+
+
+def _age(trial: "optuna.trial.FrozenTrial") -> float:
+    from datetime import datetime
+
+    return (datetime.now() - trial.datetime_start).total_seconds() if trial.datetime_start else 0.0

@@ -1,0 +1,189 @@
+"""The sweeper: from what was typed to a plan, and from the plan to jobs."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, final
+
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from ._continuing import continued, key_of
+from ._errors import SweepError
+from ._folders import await_orphans, folder_of, held
+from ._grid import Grid
+from ._jobs import Job, Sweep, write_sweep
+from ._launcher import ProcessLauncher
+from ._plan import Plan
+from ._record import Record
+from ._returned import STOPPED
+from ._running import Batches, Processes, Runner
+from ._space import Space, read_space
+
+log = logging.getLogger("sweep")
+OF_THIS_TIME = ("hydra.sweeper.retry", "hydra.sweep.dir", "hydra.mode")  # no part of what a sweep is
+
+
+@final
+class CandelabraSweeper(Sweeper):
+    """Runs a grid, or an Optuna study where a sampler is named; a failed job is written down, and the rest goes on.
+
+    A sweep whose folder holds its beginning goes on with it. It exits with 0, with 1 where a job has failed, or with 75
+    where a signal stopped it.
+
+    Args:
+        space: values by key, in the grammar of overrides; what is typed goes before it.
+        objectives: names of a job's results, each with what is sought: `score:maximize`.
+        allowed: patterns of names that may be objectives.
+        trials: of a study, failed and pruned ones included.
+        workers: jobs at once.
+        study: its name; null takes that of the folder.
+        storage: an address of Optuna's, or a journal file; null is an SQLite file in the sweep's folder.
+        own: keys of the config that tell of the sweep, not of its jobs.
+        retry: numbers of failed jobs to run again.
+        retrying: how one does that, `{folder}` and `{numbers}`; said at the end.
+        sampler: a node that names one of Optuna's samplers; null makes a grid.
+        pruner: likewise one of its pruners; null prunes nothing.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        objectives: Sequence[str] | Mapping[str, str],
+        allowed: Sequence[str],
+        trials: int,
+        workers: int,
+        study: str | None,
+        storage: str | None,
+        own: Sequence[str],
+        retry: Sequence[int],
+        retrying: str,
+        sampler: Mapping[str, Any] | None = None,
+        pruner: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.sampler, self.pruner = _plain(sampler), _plain(pruner)
+        self.space, self.objectives, self.allowed = dict(space or {}), read_objectives(objectives), list(allowed)
+        self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
+        self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
+        self.launcher: Launcher | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from hydra.core.plugins import Plugins
+
+        self.hydra_context, self.config = hydra_context, config
+        self._refuse()
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Job]:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        folder = Path(str(self.config.hydra.sweep.dir))
+        words = [word for word in arguments if key_of(word).split(".")[0] not in self.own]
+        space = read_space(self.space, words, self.hydra_context.config_loader)
+        with held(folder):
+            jobs = continued(folder, self._described(folder), self.own)
+            if not jobs:
+                for sample in space.samples():
+                    folder_of(self.config, self.hydra_context, sample, 0)
+            await_orphans(jobs)
+            plan = self._plan(space, folder, jobs)
+            write_sweep(self._described(folder, plan.total()), folder)
+            record = Record(folder, plan, jobs, list(space.fixed.values()), self.objectives)
+            log.info("%s: %d jobs, %d at once", folder, plan.total(), self.workers)
+            stopped = self._runner(folder).run(plan, record)
+            self._close(record, stopped)
+        return list(record.jobs.values())
+
+    def _refuse(self) -> None:
+        for name, direction in self.objectives.items():
+            if direction not in ("maximize", "minimize"):
+                raise SweepError(f"objectives: {name}:{direction} must be {name}:maximize or {name}:minimize.")
+            if not any(fnmatch(name, pattern) for pattern in self.allowed):
+                raise SweepError(f"objectives: nothing is chosen by {name}; allowed are {', '.join(self.allowed)}.")
+        if not self.objectives:
+            raise SweepError("objectives is empty; name a result, as in objectives=[score:maximize].")
+        if self.trials < 1 or self.workers < 1:
+            raise SweepError(f"trials={self.trials} and workers={self.workers} must be at least 1.")
+        if self.pruner and self.sampler is None:
+            raise SweepError("A pruner compares the trials of a study, and a grid has none; name a sampler as well.")
+        if self.pruner and len(self.objectives) > 1:
+            raise SweepError(
+                f"A pruner needs one objective, and there are {len(self.objectives)} ({', '.join(self.objectives)}); "
+                "leave the pruner out, or keep one objective."
+            )
+
+    def _described(self, folder: Path, total: int | None = None) -> Sweep:
+        assert self.config is not None
+        overrides = self.config.hydra.overrides
+        typed = [*overrides.task, *(word for word in overrides.hydra if key_of(word) not in OF_THIS_TIME)]
+        program = self.launcher.program if isinstance(self.launcher, ProcessLauncher) else [sys.executable, sys.argv[0]]
+        if self.sampler is None:
+            return Sweep(program, typed, self.objectives, total=total)
+        name = str(self.sampler["_target_"]).rpartition(".")[2]
+        return Sweep(program, typed, self.objectives, name, self._name(folder), self._storage(folder), total)
+
+    def _plan(self, space: Space, folder: Path, jobs: Sequence[Job]) -> Plan:
+        if self.sampler is None:
+            return Grid(space, self.objectives, jobs, self.retry)
+        from ._study import Study, StudyOptions
+
+        options = StudyOptions(
+            self._name(folder), self._storage(folder), self.sampler, self.pruner, self.objectives, self.trials
+        )
+        return Study(space, options, folder, jobs, self.retry)
+
+    def _runner(self, folder: Path) -> Runner:
+        assert self.launcher is not None
+        names, needed = list(self.objectives), self.sampler is not None
+        if isinstance(self.launcher, ProcessLauncher):
+            return Processes(self.launcher, self._folder_of, names, needed)
+        size = None if self.sampler is None else self.workers
+        return Batches(self.launcher, self._folder_of, folder, size, names, needed)
+
+    def _folder_of(self, job: Job) -> Path:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        return folder_of(self.config, self.hydra_context, job.words, job.number)
+
+    def _name(self, folder: Path) -> str:
+        return self.study or folder.name
+
+    def _storage(self, folder: Path) -> str:
+        return self.storage or f"sqlite:///{(folder / 'study.db').resolve()}"
+
+    def _close(self, record: Record, stopped: int) -> None:
+        """Says what came of it, lets others know, and exits where not all is well."""
+        assert self.hydra_context is not None
+        log.info("%s", record.summary())
+        failed = record.failed()
+        if stopped:
+            log.info("stopped; the same command with hydra.sweep.dir=%s goes on", record.folder)
+            sys.exit(STOPPED)
+        if failed:
+            numbers = ",".join(map(str, failed))
+            log.warning("failed: %s; %s", numbers, self.retrying.format(folder=record.folder, numbers=numbers))
+            self.hydra_context.callbacks.on_multirun_end(config=self.config, config_name=None)
+            sys.exit(1)
+
+
+def read_objectives(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """What is sought, by name.
+
+    >>> read_objectives(["val/score:maximize", "seconds:minimize"])
+    {'val/score': 'maximize', 'seconds': 'minimize'}
+    """
+    if isinstance(given, Mapping):
+        return {str(name): str(direction) for name, direction in given.items()}
+    return {(name or direction): (direction if name else "") for name, _, direction in (str(each).rpartition(":") for each in given)}
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

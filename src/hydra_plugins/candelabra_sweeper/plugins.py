@@ -1,0 +1,51 @@
+"""What Hydra finds here: hydra/sweeper=candelabra and hydra/launcher=processes, with all that can be set."""
+
+from hydra.core.config_store import ConfigStore
+
+from ._launcher import ProcessLauncher
+from ._sweeper import CandelabraSweeper
+
+__all__ = ["CandelabraSweeper", "ProcessLauncher"]
+SWEEPER = {
+    "defaults": [
+        {"sampler": None},
+        {"pruner": None},
+        "_self_",
+        {"override /hydra/launcher@_global_.hydra.launcher": "processes"},
+    ],
+    "_target_": "hydra_plugins.candelabra_sweeper._sweeper.CandelabraSweeper",
+    "_recursive_": False,
+    "space": {},
+    "objectives": ["value:minimize"],
+    "allowed": ["*"],
+    "trials": 20,
+    "workers": 1,
+    "study": None,
+    "storage": None,
+    "own": [],
+    "retry": [],
+    "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
+}
+LAUNCHER = {
+    "_target_": "hydra_plugins.candelabra_sweeper._launcher.ProcessLauncher",
+    "workers": "${oc.select:hydra.sweeper.workers,1}",
+    "program": None,
+    "again": [],
+    "begun": None,
+}
+SAMPLERS = {
+    "tpe": {"_target_": "optuna.samplers.TPESampler", "seed": 0, "n_startup_trials": 10, "multivariate": False},
+    "random": {"_target_": "optuna.samplers.RandomSampler", "seed": 0},
+    "cmaes": {"_target_": "optuna.samplers.CmaEsSampler", "seed": 0, "n_startup_trials": 1},
+    "nsga2": {"_target_": "optuna.samplers.NSGAIISampler", "seed": 0, "population_size": 50},
+}
+PRUNERS = {
+    "median": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 5, "n_warmup_steps": 0},
+    "halving": {"_target_": "optuna.pruners.SuccessiveHalvingPruner"},
+    "hyperband": {"_target_": "optuna.pruners.HyperbandPruner"},
+}
+for group, nodes in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+    for name, node in nodes.items():
+        ConfigStore.instance().store(group=f"hydra/sweeper/{group}", name=name, node=node)
+ConfigStore.instance().store(group="hydra/sweeper", name="candelabra", node=SWEEPER, provider="candelabra_sweeper")
+ConfigStore.instance().store(group="hydra/launcher", name="processes", node=LAUNCHER, provider="candelabra_sweeper")
