@@ -1,5 +1,7 @@
 """`candelabra sweep status|best|retry <folder>`: what its words mean."""
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def sweep(words: Sequence[str]) -> int:
     Raises:
         CandelabraError: there is no such subcommand, or its words cannot be used.
     """
-    commands: Mapping[str, Callable[[Path, Sequence[str]], int]] = {"status": status, "best": best}
+    commands: Mapping[str, Callable[[Path, Sequence[str]], int]] = {"status": status, "best": best, "retry": retry}
     if not words:
         raise CandelabraError(f"candelabra sweep what? Allowed are {', '.join(commands)}, each with a sweep's folder.")
     if words[0] not in commands:
@@ -58,6 +60,21 @@ def best(folder: Path, words: Sequence[str]) -> int:
     print_best(found, console)
     print_pictures(found, console)
     return 0
+
+
+def retry(folder: Path, words: Sequence[str]) -> int:
+    """The sweep goes on in place of this process, so that signals reach it and its exit code is ours."""
+    from candelabra.sweeps.retry import announced, chosen, retried
+
+    found = open_sweep(folder)
+    numbers = chosen(found, words)
+    if not numbers:
+        Console().print(f"{folder}: no job failed or was stopped", highlight=False, soft_wrap=True)
+        return 0
+    Console().print(announced(found, numbers), highlight=False, soft_wrap=True)
+    command = retried(found, numbers)
+    sys.stdout.flush()
+    os.execvp(command[0], command)
 
 
 def keyed(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:

@@ -28,7 +28,9 @@ def print_status(found: Results, rows: int | None, console: Console) -> None:
     """
     jobs = listed(found)
     counts = Counter(job.now for job in jobs)
-    console.print(", ".join([f"{len(jobs)} jobs", *(f"{counts[state]} {state}" for state in ORDER if counts[state])]))
+    total = found.sweep.total or len(jobs)
+    states = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
+    console.print(f"{f'{len(jobs)} of {total}' if total > len(jobs) else total} jobs: {states}")
     shown = jobs[:rows]
     if shown:
         print_table(found, shown, console)

@@ -1,0 +1,56 @@
+"""`candelabra sweep retry`: the sweep goes on with what failed and what was stopped, by the sweeper's own means."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from candelabra.errors import CandelabraError
+from hydra_plugins.candelabra_sweeper.jobs import State
+from hydra_plugins.candelabra_sweeper.results import Results
+
+AGAIN = (State.FAILED, State.STOPPED)
+
+
+def chosen(found: Results, words: Sequence[str]) -> list[int]:
+    """The jobs that are to be run again: those that are named, else all that failed or were stopped.
+
+    Raises:
+        CandelabraError: a word is no number of a job, or that job neither failed nor was stopped.
+    """
+    states = {job.number: job.now for job in found.jobs}
+    for word in words:
+        if not word.isdecimal() or int(word) not in states:
+            known = f"0 to {max(states)}" if states else "none so far"
+            raise CandelabraError(f"{found.folder} has no job {word}; its jobs are {known}.")
+        state = states[int(word)]
+        if state not in AGAIN:
+            raise CandelabraError(
+                f"Job {word} is {state}; what failed or was stopped can be run again, and here that is "
+                f"{', '.join(str(number) for number, now in states.items() if now in AGAIN) or 'none'}."
+            )
+    return sorted({int(word) for word in words} or {number for number, state in states.items() if state in AGAIN})
+
+
+def retried(found: Results, numbers: Sequence[int]) -> list[str]:
+    """The command of the sweep with what makes it run these jobs again, in the same folder and study."""
+    failed = [job.number for job in found.jobs if job.number in numbers and job.state is State.FAILED]
+    words = [f"hydra.sweep.dir='{_quoted(found.folder)}'"]
+    if failed:
+        words.append(f"++hydra.sweeper.retry=[{','.join(map(str, failed))}]")
+    return [*found.sweep.program, "-m", *found.sweep.words, *words]
+
+
+def announced(found: Results, numbers: Sequence[int]) -> str:
+    """What will be done: a sweep that goes on ends what it has begun, and begins what is left."""
+    counts = Counter(job.now for job in found.jobs)
+    left = (found.sweep.total or len(found.jobs)) - len(found.jobs) + counts[State.WAITING]
+    failed = [job.number for job in found.jobs if job.number in numbers and job.now is State.FAILED]
+    parts = [f"job {', '.join(map(str, failed))} again"] if failed else []
+    if counts[State.STOPPED]:
+        parts.append(f"{counts[State.STOPPED]} stopped")
+    if left:
+        parts.append(f"{left} not begun")
+    return f"{found.folder} goes on: {', '.join(parts)}"
+
+
+def _quoted(folder: object) -> str:
+    return str(folder).replace("\\", "\\\\").replace("'", "\\'")
