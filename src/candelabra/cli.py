@@ -13,6 +13,7 @@ from candelabra.helping import COMMANDS, CONF, PLAIN, ROOTS, completed_command, 
 from candelabra.slurm import begun
 from candelabra.words import key_of, run_of
 
+PRUNED = 77  # exit code: a trial of a sweep that its pruner ended
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -60,6 +61,9 @@ def _guarded(work: Any) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return 130
+    except _pruned() as error:
+        print(error, file=sys.stderr)
+        return PRUNED
 
 
 def _mendable() -> tuple[type[Exception], ...]:
@@ -69,6 +73,10 @@ def _mendable() -> tuple[type[Exception], ...]:
     from omegaconf.errors import OmegaConfBaseException
 
     return (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE)
+
+
+def _pruned() -> tuple[type[Exception], ...]:
+    return (sys.modules["optuna"].TrialPruned,) if "optuna" in sys.modules else ()
 
 
 def _plain(command: str, words: Sequence[str]) -> int:
@@ -89,21 +97,44 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
     import hydra
 
     if command == "train":
-        overrides = _continuing(overrides)
+        overrides = _sweeping(_continuing(overrides))
+    elif command in ROOTS and {"-m", "--multirun"} & set(overrides):
+        overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
     if command == "eval":  # where it has moved: which sets there are, the checkpoint knows
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     typed = sys.argv
     codes: list[int] = []
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOTS.get(command, command))
-    def job(config: Any) -> None:
+    def job(config: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+
         sys.argv = typed
-        codes.append(_guarded(lambda: _dispatch(command, config)))
+        alone = command != "train" or HydraConfig.get().mode.name == "RUN"
+        if alone:
+            codes.append(_guarded(lambda: _dispatch(command, config)))
+        else:  # by another launcher than ours, which wants to know of failures
+            _dispatch(command, config)
+        return _results(Path(config.folder)) if command == "train" else None
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words
     sys.argv = [typed[0], *overrides]
     job()
     return max(codes, default=0)
+
+
+def _sweeping(overrides: Sequence[str]) -> Sequence[str]:
+    """A sampler that is named makes it a sweep."""
+    named = any(word.startswith("sweep=") for word in overrides)
+    return ["-m", *overrides] if named and not {"-m", "--multirun", "-c", "--cfg"} & set(overrides) else overrides
+
+
+def _results(folder: Path) -> dict[str, float] | None:
+    """What a sweep may seek."""
+    import json
+
+    path = folder / "results.json"
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def _continuing(overrides: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ def resolve(config: DictConfig) -> Plain:
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    resolved: Plain = {str(key): value for key, value in plain.items()}
+    resolved: Plain = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
     trainer = resolved.get("trainer")
     if trainer and trainer["precision"] == "auto":
         trainer["precision"] = fast_precision(trainer["accelerator"])

@@ -82,7 +82,7 @@ def help_of(command: str) -> str:
     lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
-        if line.startswith("  - ") and ":" in line and not line.startswith("  - optional"):
+        if line.startswith("  - ") and ":" in line and not line.startswith(("  - optional", "  - override")):
             group, _, option = line[4:].partition(": ")
             chosen[group] = option
         elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):

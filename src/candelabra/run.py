@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from candelabra.data.oddities import Oddity, Treatment, summary, write_oddities
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.finetuning import Probe
+from candelabra.latency import milliseconds_per_image
 from candelabra.probing import Grid, cached
+from candelabra.pruning import pruning
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
@@ -61,12 +63,14 @@ def train(config: DictConfig) -> None:
         plain, _ = begun(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, labels)
-    metric = _monitored(task, plain["monitor"], counts["val"])
+    measured = _measured(task, counts["val"])
+    metric = _monitored(plain["monitor"], measured)
     epochs = plain["trainer"]["max_epochs"]
     rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
     throughput = Throughput()
     rows = history(folder, checkpoint)
-    keeping = [] if isinstance(task.finetune, Probe) else keepers(plain, folder, metric)
+    trial = pruning(measured)
+    keeping = [] if isinstance(task.finetune, Probe) else [*trial, *keepers(plain, folder, metric)]
     trainer = training(plain, folder, throughput, keeping)
     served = cached(task, data, build(plain["cache"]), trainer)
     if checkpoint:
@@ -125,7 +129,8 @@ def _fit(
     return str(best)
 
 
-def _monitored(task: Task, metric: str, labelled: Mapping[str, int]) -> str:
+def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
+    """Metrics of validation by which something may be chosen."""
     known = ["val/score", "val/loss"]
     for name in task.heads:
         measured = task.measures["val"].of(name)  # type: ignore[operator]
@@ -134,6 +139,10 @@ def _monitored(task: Task, metric: str, labelled: Mapping[str, int]) -> str:
             continue
         keys = [f"val/{name}/{key}" for key in measured]
         known += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
+    return known
+
+
+def _monitored(metric: str, known: Sequence[str]) -> str:
     if metric not in known:
         raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
     return metric
@@ -207,6 +216,7 @@ def _finish(
     results["epochs"] = trainer.current_epoch
     results["parameters"] = sum(p.numel() for p in task.parameters())
     if trainer.is_global_zero:
+        results["milliseconds_per_image"] = milliseconds_per_image(task, data, trainer)
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
         write_pictures(task, data, tables, folder)
         print_results(results, folder)

@@ -5,6 +5,6 @@ for plugins, and would leave two classes of one name. A job asks `current_trial(
 """
 
 from ._errors import SweepError
-from ._trial import current_trial
+from ._trial import Told, current_trial, told
 
-__all__ = ["SweepError", "current_trial"]
+__all__ = ["SweepError", "Told", "current_trial", "told"]

@@ -46,7 +46,7 @@ def _said(sweep: Sweep, own: Sequence[str]) -> list[str]:
     """The words that make it the sweep that it is."""
     kept = []
     for word in sweep.words:
-        parts = key_of(word).split(".")
+        parts = key_of(word).replace("/", ".").split(".")
         first, last = parts[0], parts[-1]
         ours = first in own or key_of(word).startswith("hydra.sweeper")
         if (ours and last in FREE) or (word.startswith("hydra") and not ours):

@@ -15,15 +15,16 @@ class Grid(Plan):
 
     Args:
         space: what is varied.
+        name: of the sweep's folder.
         objectives: what the jobs' results are called.
         jobs: that there have been in this sweep.
         retry: numbers of failed jobs that are to be run again.
     """
 
     def __init__(
-        self, space: Space, objectives: Mapping[str, str], jobs: Sequence[Job] = (), retry: Sequence[int] = ()
+        self, space: Space, name: str, objectives: Mapping[str, str], jobs: Sequence[Job], retry: Sequence[int]
     ) -> None:
-        self.objectives = objectives
+        self.name, self.objectives = name, objectives
         combinations = list(space.combinations())
         known = {job.number for job in jobs}
         new = [Job(number, words, "") for number, words in enumerate(combinations) if number not in known]
@@ -40,4 +41,4 @@ class Grid(Plan):
         return job
 
     def told(self, job: Job) -> Told:
-        return Told(self.objectives)
+        return Told(self.objectives, self.name)

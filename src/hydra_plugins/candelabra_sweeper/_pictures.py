@@ -1,21 +1,34 @@
 """Pictures of a sweep: how its best grew, what mattered, and of several objectives the front; for any Hydra program."""
 
+import logging
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._importance import NotKnown, importances
-from ._jobs import Job, State
+from ._jobs import Job, State, read_jobs, read_sweep
 from ._results import MAXIMIZE, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+log = logging.getLogger("sweep")
 FEWEST = 2  # jobs with results that make a picture
 NAMED = 12  # jobs of a front whose numbers stand beside them
 MARKS = {State.FAILED: ("x", "C3"), State.PRUNED: ("|", "0.5")}
+
+
+def illustrate(folder: Path) -> None:
+    """Draws what a sweep has left and says so; no picture is worth the results of a sweep, so nothing is raised."""
+    try:
+        written, missing = draw(Results(folder, read_sweep(folder), read_jobs(folder)))
+    except Exception as error:
+        log.warning("no pictures of the sweep: %s: %s", type(error).__name__, " ".join(str(error).split()))
+        return
+    for line in [*map(str, written), *missing]:
+        log.info("%s", line)
 
 
 def draw(results: Results) -> tuple[list[Path], list[str]]:

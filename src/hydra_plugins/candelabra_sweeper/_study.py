@@ -65,7 +65,7 @@ class Study(Plan):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.space, self.options = space, options
+        self.space, self.options, self.folder = space, options, folder
         self.distributions = space.distributions()
         self.owner = f"{socket.gethostname()}:{folder.resolve()}"
         try:
@@ -121,7 +121,7 @@ class Study(Plan):
 
     def told(self, job: Job) -> Told:
         options = self.options
-        return Told(options.objectives, options.name, options.storage, job.trial, options.pruner)
+        return Told(options.objectives, self.folder.name, options.name, options.storage, job.trial, options.pruner)
 
     def _trials(self) -> "list[optuna.trial.FrozenTrial]":
         """Those that count: a failed one that was repeated is one with its repetition."""

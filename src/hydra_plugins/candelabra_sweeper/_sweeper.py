@@ -18,6 +18,7 @@ from ._folders import await_orphans, folder_of, held
 from ._grid import Grid
 from ._jobs import Job, Sweep, write_sweep
 from ._launcher import ProcessLauncher
+from ._pictures import illustrate
 from ._plan import Plan
 from ._record import Record
 from ._returned import STOPPED
@@ -86,7 +87,7 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         folder = Path(str(self.config.hydra.sweep.dir))
-        words = [word for word in arguments if key_of(word).split(".")[0] not in self.own]
+        words = [word for word in arguments if key_of(word).replace("/", ".").split(".")[0] not in self.own]
         space = read_space(self.space, words, self.hydra_context.config_loader)
         with held(folder):
             jobs = continued(folder, self._described(folder), self.own)
@@ -132,7 +133,7 @@ class CandelabraSweeper(Sweeper):
 
     def _plan(self, space: Space, folder: Path, jobs: Sequence[Job]) -> Plan:
         if self.sampler is None:
-            return Grid(space, self.objectives, jobs, self.retry)
+            return Grid(space, folder.name, self.objectives, jobs, self.retry)
         from ._study import Study, StudyOptions
 
         options = StudyOptions(
@@ -164,6 +165,7 @@ class CandelabraSweeper(Sweeper):
         assert self.hydra_context is not None
         log.info("%s", record.summary())
         failed = record.failed()
+        illustrate(record.folder)
         if stopped:
             log.info("stopped; the same command with hydra.sweep.dir=%s goes on", record.folder)
             sys.exit(STOPPED)

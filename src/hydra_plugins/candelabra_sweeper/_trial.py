@@ -18,6 +18,7 @@ class Told:
 
     Attributes:
         objectives: `maximize` or `minimize`, by name.
+        sweep: the name of its folder.
         study: its name; null in a grid, which has no trials.
         storage: of the study.
         trial: its number.
@@ -25,6 +26,7 @@ class Told:
     """
 
     objectives: Mapping[str, str]
+    sweep: str
     study: str | None = None
     storage: str | None = None
     trial: int | None = None

@@ -1,0 +1,82 @@
+"""A run that is a trial of a sweep: what it is asked for is measured here, and it may end before its time."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import lightning as L
+
+from candelabra.errors import CandelabraError, nearest
+from hydra_plugins.candelabra_sweeper import current_trial, told
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+OF_A_RUN = ("milliseconds_per_image", "parameters", "seconds")  # what a sweep may seek beside metrics of validation
+
+
+class Pruning(L.Callback):
+    """Tells the study a metric after each validation, and ends the run where its pruner says so.
+
+    Rank zero alone talks to the study, and all ranks end together. A study that does not answer ends no run.
+
+    Args:
+        metric: of validation.
+    """
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.trial: optuna.trial.Trial | None = None
+        self.epoch = -1
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.trial = current_trial()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking or trainer.current_epoch == self.epoch:
+            return
+        self.epoch = trainer.current_epoch
+        hopeless = trainer.is_global_zero and self._hopeless(float(trainer.callback_metrics[self.metric]))
+        if trainer.strategy.broadcast(hopeless):
+            import optuna
+
+            raise optuna.TrialPruned(f"pruned after epoch {self.epoch}: others had a better {self.metric} by then")
+
+    def _hopeless(self, value: float) -> bool:
+        if self.trial is None:
+            return False
+        try:
+            self.trial.report(value, self.epoch)
+            return self.trial.should_prune()
+        except Exception as error:  # a database that is busy or gone
+            log.warning("the study does not answer (%s); this run goes on unpruned", error)
+            self.trial = None
+            return False
+
+
+def pruning(measured: Sequence[str]) -> list[L.Callback]:
+    """What a run needs as a job of a sweep; nothing where it is none.
+
+    Args:
+        measured: metrics of validation.
+
+    Raises:
+        CandelabraError: the sweep seeks what is not measured, or prunes by it.
+    """
+    job = told()
+    if job is None:
+        return []
+    known = [*measured, *OF_A_RUN]
+    for name in job.objectives:
+        if name not in known:
+            raise CandelabraError(f"sweep.objectives: {name} is not measured here; allowed are {nearest(name, known)}.")
+    if job.pruner is None:
+        return []
+    name = next(iter(job.objectives))
+    if name not in measured:
+        raise CandelabraError(
+            f"sweep/pruner compares what validation measures, and {name} is known at the end alone; leave the pruner out."
+        )
+    return [Pruning(name)]
