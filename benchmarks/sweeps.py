@@ -1,7 +1,7 @@
 """A study against random search at equal budget: same space, trials and seeds; writes docs/search.md.
 
-A trial trains a head on the cached features of a frozen backbone in this process, which takes about a second; what draws
-its words and hears of its value is the study of `sweep=tpe` and `sweep=random`. A sweep chooses by the loss on
+A trial trains a head on the cached features of a frozen backbone in this process, which takes about a second; what
+draws its words and hears of its value is the study of `sweep=tpe` and `sweep=random`. A sweep chooses by the loss on
 validation; the test images judge what was chosen. What is done already is read from --done.
 """
 
@@ -19,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import lightning as L
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from benchmarks.reporting import parser
 from candelabra.building import build_task
@@ -46,14 +47,16 @@ CHOSEN_BY = "val/loss"
 KEPT = (CHOSEN_BY, "val/score", "test/loss", "test/score")
 PAGE = """# A study against random search
 
-`python -m benchmarks.sweeps --pets <folder>` writes this page. A head on the frozen features of efficientnet_lite0 learns
-the two species of pets_sample ({words}); both search the same five keys with {trials} trials and {seeds} seeds of the
-sampler, by `sweep=random` and `sweep=tpe` as they are in conf/. Chosen is by the loss on the {validation} validation
-images, lower is better; the test images judge the head of the chosen trial. Mean ± standard deviation over seeds.
+`python -m benchmarks.sweeps --pets <folder>` writes this page. A head on the frozen features of efficientnet_lite0
+learns the classes of pets_sample ({words}).
+Both search the same five keys with {trials} trials and {seeds} seeds of the sampler, by `sweep=random` and `sweep=tpe`
+as they are in conf/; under one seed their first ten trials are the same. What is chosen is chosen by the loss on
+{validation} validation images; the test images judge it. Mean ± standard deviation over seeds.
 
 {rows}
 
-After {trials} trials TPE had the lower validation loss in {wins} of {seeds} seeds, and the lower test loss in {test_wins}.
+After {trials} trials TPE had the lower validation loss under {wins} of {seeds} seeds, and the lower test loss under
+{test_wins}.
 
 The space:
 
@@ -79,8 +82,7 @@ def one(words: list[str], root: Path) -> dict[str, float]:
 
 def search(name: str, seed: int, trials: int, root: Path) -> list[dict[str, float]]:
     """The results of a study's trials, in order; one that does not end in numbers has an infinite loss."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        sampler = resolve_sampler(name) | {"seed": seed}
+    sampler = sampler_of(name) | {"seed": seed}
     found = []
     with tempfile.TemporaryDirectory() as folder:
         options = StudyOptions("benchmark", f"{folder}/study.log", sampler, None, {CHOSEN_BY: "minimize"}, trials)
@@ -94,11 +96,12 @@ def search(name: str, seed: int, trials: int, root: Path) -> list[dict[str, floa
     return found
 
 
-def resolve_sampler(name: str) -> dict[str, Any]:
+def sampler_of(name: str) -> dict[str, Any]:
     """The node of conf/sweep/<name>.yaml."""
-    from hydra_plugins.candelabra_sweeper.plugins import SAMPLERS
-
-    return dict(SAMPLERS[name])
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = OmegaConf.to_container(compose("train", [f"sweep={name}"]).sweep.sampler)
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items()}
 
 
 def chosen(results: list[dict[str, float]]) -> dict[str, float]:

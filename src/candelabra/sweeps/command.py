@@ -68,13 +68,13 @@ def retry(folder: Path, words: Sequence[str]) -> int:
 
     found = open_sweep(folder)
     numbers = chosen(found, words)
-    if not numbers:
-        Console().print(f"{folder}: no job failed or was stopped", highlight=False, soft_wrap=True)
-        return 0
-    Console().print(announced(found, numbers), highlight=False, soft_wrap=True)
-    command = retried(found, numbers)
-    sys.stdout.flush()
-    os.execvp(command[0], command)
+    said = announced(found, numbers) if numbers else f"{folder}: no job failed or was stopped"
+    Console().print(said, highlight=False, soft_wrap=True)
+    if numbers:
+        command = retried(found, numbers)
+        sys.stdout.flush()
+        os.execvp(command[0], command)
+    return 0
 
 
 def keyed(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
