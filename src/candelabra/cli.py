@@ -15,6 +15,7 @@ from candelabra.words import key_of, run_of
 
 PRUNED = 77  # exit code: a trial of a sweep that its pruner ended
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
+LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
@@ -117,6 +118,7 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
             _dispatch(command, config)
         return _results(Path(config.folder)) if command == "train" else None
 
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: nothing is sent unless asked
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words
     sys.argv = [typed[0], *overrides]
     job()
@@ -206,6 +208,8 @@ def _sentence(error: BaseException) -> str:
 
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and option in LAUNCHERS:
+            return f"{group}={option} is not installed; pip install 'candelabra[{LAUNCHERS[option]}]' brings it."
         return f"{group}={option} is not known; allowed are {nearest(option, error.options, most=40)}."
     words = " ".join(str(error).split())
     cause = error.__cause__

@@ -71,7 +71,9 @@ def retry(folder: Path, words: Sequence[str]) -> int:
     said = announced(found, numbers) if numbers else f"{folder}: no job failed or was stopped"
     Console().print(said, highlight=False, soft_wrap=True)
     if numbers:
-        command = retried(found, numbers)
+        command, place = retried(found, numbers), found.sweep.place
+        if place is not None and Path(place).is_dir():
+            os.chdir(place)
         sys.stdout.flush()
         os.execvp(command[0], command)
     return 0

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from candelabra.errors import CandelabraError
 from hydra_plugins.candelabra_sweeper.jobs import State
@@ -31,9 +32,12 @@ def chosen(found: Results, words: Sequence[str]) -> list[int]:
 
 
 def retried(found: Results, numbers: Sequence[int]) -> list[str]:
-    """The command of the sweep with what makes it run these jobs again, in the same folder and study."""
+    """The command of the sweep with what makes it run these jobs again, in the same folder and study.
+
+    It is run where the sweep was begun, see `Sweep.place`.
+    """
     failed = [job.number for job in found.jobs if job.number in numbers and job.state is State.FAILED]
-    words = [f"hydra.sweep.dir='{_quoted(found.folder)}'"]
+    words = [f"hydra.sweep.dir='{_quoted(_folder(found))}'"]
     if failed:
         words.append(f"++hydra.sweeper.retry=[{','.join(map(str, failed))}]")
     return [*found.sweep.program, "-m", *found.sweep.words, *words]
@@ -52,5 +56,11 @@ def announced(found: Results, numbers: Sequence[int]) -> str:
     return f"{found.folder} goes on: {', '.join(parts)}"
 
 
-def _quoted(folder: object) -> str:
+def _folder(found: Results) -> Path:
+    """As it was given, or from the root where the sweep was begun elsewhere."""
+    here = found.sweep.place in (None, str(Path.cwd()))
+    return found.folder if here else found.folder.absolute()
+
+
+def _quoted(folder: Path) -> str:
     return str(folder).replace("\\", "\\\\").replace("'", "\\'")

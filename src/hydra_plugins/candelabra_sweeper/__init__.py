@@ -4,7 +4,20 @@ What is defined here lies in modules whose names begin with an underscore: Hydra
 for plugins, and would leave two classes of one name. A job asks `current_trial()` for its trial.
 """
 
-from ._errors import SweepError
+from typing import TYPE_CHECKING, Any
+
 from ._trial import Told, current_trial, told
 
+if TYPE_CHECKING:
+    from ._errors import SweepError
+
 __all__ = ["SweepError", "Told", "current_trial", "told"]
+
+
+def __getattr__(name: str) -> Any:
+    """Hydra is loaded for its error alone: who reads what a sweep left (`jobs`, `results`) does without."""
+    if name == "SweepError":
+        from ._errors import SweepError
+
+        return SweepError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -84,6 +84,7 @@ class Sweep:
         study: its name; null for a grid.
         storage: of the study, an address of Optuna's or a journal file; null for a grid.
         total: how many jobs there are to be.
+        place: the working folder in which it was typed; relative paths among its words begin there.
     """
 
     program: Sequence[str]
@@ -93,6 +94,7 @@ class Sweep:
     study: str | None = None
     storage: str | None = None
     total: int | None = None
+    place: str | None = None
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> None:

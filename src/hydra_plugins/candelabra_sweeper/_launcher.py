@@ -37,7 +37,7 @@ class ProcessLauncher(Launcher):
 
     def __init__(self, workers: int, program: Sequence[str] | None, again: Sequence[str], begun: str | None) -> None:
         self.workers, self.again, self.begun = workers, again, begun
-        self.program = [sys.executable, *(_this_program() if program is None else map(str, program))]
+        self.program = [sys.executable, *(this_program() if program is None else map(str, program))]
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
 
@@ -104,7 +104,8 @@ def quoted(text: str) -> str:
     return QuotedString(text, Quote.single).with_quotes()
 
 
-def _this_program() -> list[str]:
+def this_program() -> list[str]:
+    """What Python was given, without the words: a script, or -m and a module."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return ["-m", spec.name.removesuffix(".__main__")] if spec is not None else [sys.argv[0]]
 

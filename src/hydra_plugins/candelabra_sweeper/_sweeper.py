@@ -16,8 +16,8 @@ from ._continuing import continued, key_of
 from ._errors import SweepError
 from ._folders import await_orphans, folder_of, held
 from ._grid import Grid
-from ._jobs import Job, Sweep, write_sweep
-from ._launcher import ProcessLauncher
+from ._jobs import SWEEP, Job, Sweep, read_sweep, write_sweep
+from ._launcher import ProcessLauncher, this_program
 from ._pictures import illustrate
 from ._plan import Plan
 from ._record import Record
@@ -45,6 +45,7 @@ class CandelabraSweeper(Sweeper):
         study: its name; null takes that of the folder.
         storage: an address of Optuna's, or a journal file; null is an SQLite file in the sweep's folder.
         own: keys of the config that tell of the sweep, not of its jobs.
+        program: what this Python is given before the words of a job; null is what was given to this process.
         retry: numbers of failed jobs to run again.
         retrying: how one does that, `{folder}` and `{numbers}`; said at the end.
         sampler: a node that names one of Optuna's samplers; null makes a grid.
@@ -61,6 +62,7 @@ class CandelabraSweeper(Sweeper):
         study: str | None,
         storage: str | None,
         own: Sequence[str],
+        program: Sequence[str] | None,
         retry: Sequence[int],
         retrying: str,
         sampler: Mapping[str, Any] | None = None,
@@ -70,6 +72,7 @@ class CandelabraSweeper(Sweeper):
         self.space, self.objectives, self.allowed = dict(space or {}), read_objectives(objectives), list(allowed)
         self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
         self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
+        self.program = None if program is None else [str(word) for word in program]
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
         self.launcher: Launcher | None = None
@@ -125,11 +128,11 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         overrides = self.config.hydra.overrides
         typed = [*overrides.task, *(word for word in overrides.hydra if key_of(word) not in OF_THIS_TIME)]
-        program = self.launcher.program if isinstance(self.launcher, ProcessLauncher) else [sys.executable, sys.argv[0]]
+        program, place = [sys.executable, *(self.program or this_program())], str(Path.cwd())
         if self.sampler is None:
-            return Sweep(program, typed, self.objectives, total=total)
+            return Sweep(program, typed, self.objectives, total=total, place=place)
         name = str(self.sampler["_target_"]).rpartition(".")[2]
-        return Sweep(program, typed, self.objectives, name, self._name(folder), self._storage(folder), total)
+        return Sweep(program, typed, self.objectives, name, self._name(folder), self._storage(folder), total, place)
 
     def _plan(self, space: Space, folder: Path, jobs: Sequence[Job]) -> Plan:
         if self.sampler is None:
@@ -155,7 +158,9 @@ class CandelabraSweeper(Sweeper):
         return folder_of(self.config, self.hydra_context, job.words, job.number)
 
     def _name(self, folder: Path) -> str:
-        return self.study or folder.name
+        """The study that the folder began with, where its name is drawn from the time of day, say."""
+        before = read_sweep(folder).study if (folder / SWEEP).is_file() else None
+        return before or self.study or folder.name
 
     def _storage(self, folder: Path) -> str:
         return self.storage or f"sqlite:///{(folder / 'study.db').resolve()}"

@@ -23,13 +23,14 @@ SWEEPER = {
     "study": None,
     "storage": None,
     "own": [],
+    "program": None,
     "retry": [],
     "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
 }
 LAUNCHER = {
     "_target_": "hydra_plugins.candelabra_sweeper._launcher.ProcessLauncher",
     "workers": "${oc.select:hydra.sweeper.workers,1}",
-    "program": None,
+    "program": "${oc.select:hydra.sweeper.program,null}",
     "again": [],
     "begun": None,
 }
