@@ -1,0 +1,175 @@
+"""Sweeps of a program that is no part of candelabra, each job a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from tests.sweeps.apps import APP, begin, jobs, said, sweep
+
+TPE = "hydra/sweeper/sampler=tpe"
+
+
+def states(folder: Path) -> list[str]:
+    return [job["state"] for job in jobs(folder)]
+
+
+def until(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+def gone(process: int) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_failed_job_is_written_down_the_rest_goes_on_and_it_can_be_tried_again(tmp_path: Path) -> None:
+    first = sweep(tmp_path, "+x=1,boom,3", LOCAL_RANK="1", WORLD_SIZE="2", MASTER_PORT="1")
+    assert first.returncode == 1, first.stdout + first.stderr
+    assert states(tmp_path) == ["finished", "failed", "finished"]
+    assert [job["values"] for job in jobs(tmp_path)] == [{"value": 1.0}, {}, {"value": 3.0}]
+    assert jobs(tmp_path)[1]["error"] == "ValueError: boom goes the job"
+    assert "best is job 0 with value 1: +x=1" in first.stdout
+    assert "hydra.sweeper.retry=[1]" in first.stdout
+    assert "LOCAL_RANK=None" in said(tmp_path, 0, "environment")[0]
+    assert "CUDA_VISIBLE_DEVICES" in said(tmp_path, 0, "environment")[0]
+
+    (tmp_path / "mended").touch()
+    again = sweep(tmp_path, "+x=1,boom,3", "hydra.sweeper.retry=[1]")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert states(tmp_path) == ["finished"] * 3
+    assert [len(said(tmp_path, job, "words")) for job in range(3)] == [1, 2, 1]  # none ran twice but the one that failed
+
+    other = sweep(tmp_path, "+x=1,2")
+    assert other.returncode == 1
+    assert "sweep holds another sweep: it was begun with +x=1,boom,3; +x=1,2 is new" in other.stderr
+
+
+def test_workers_share_devices_and_begin_as_soon_as_they_are_free(tmp_path: Path) -> None:
+    words = ("+x=1,2,3", "+sleep=2", "hydra.sweeper.workers=2")
+    run = sweep(tmp_path, *words, CUDA_VISIBLE_DEVICES="0,1,2,3", OMP_NUM_THREADS="")
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = [line.partition("] ")[2].partition("][HYDRA] ")[2] or line for line in run.stdout.splitlines()]
+    begins = [index for index, line in enumerate(lines) if " begins: " in line]
+    ends = [index for index, line in enumerate(lines) if " finished: " in line]
+    assert begins[1] < ends[0] < begins[2] < ends[1]
+    shares = [said(tmp_path, job, "environment")[0].split()[1] for job in range(2)]
+    assert shares == ["CUDA_VISIBLE_DEVICES=0,1", "CUDA_VISIBLE_DEVICES=2,3"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_jobs_and_the_sweep_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    process = begin(tmp_path, "+x=1,wait,3")
+    until(tmp_path / "waiting")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, out
+    assert states(tmp_path) == ["finished", "stopped"]
+    assert "goes on" in out
+    (tmp_path / "free").touch()
+    run = sweep(tmp_path, "+x=1,wait,3", "hydra.launcher.again=['+again=1']")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished"] * 3
+    assert [len(said(tmp_path, job, "words")) for job in range(3)] == [1, 2, 1]
+    assert "+again=1" in said(tmp_path, 1, "words")[1]
+
+
+def test_a_killed_sweep_takes_its_jobs_with_it_and_goes_on(tmp_path: Path) -> None:
+    words = ("+x=choice(1,2,wait)", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=4")
+    process = begin(tmp_path, *words)
+    until(tmp_path / "waiting")
+    time.sleep(0.3)
+    job = jobs(tmp_path)[-1]
+    process.kill()
+    process.communicate()
+    assert gone(job["process"])
+    assert jobs(tmp_path)[-1]["state"] == "running"  # nobody was left to say otherwise
+    (tmp_path / "free").touch()
+    run = sweep(tmp_path, *words)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished"] * 4
+    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{tmp_path}/sweep/study.db")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
+    ran = [len(said(tmp_path, each["number"], "words")) for each in jobs(tmp_path)]
+    assert ran == [2 if each["number"] == job["number"] else 1 for each in jobs(tmp_path)]
+
+
+def test_a_pruner_ends_trials_and_several_objectives_are_sought(tmp_path: Path) -> None:
+    words = ("+x=interval(1.0,9.0)", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=5", "+kind=pruned")
+    more = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=1")
+    run = sweep(tmp_path, *words, *more, "hydra.sweeper.storage=shared.journal", "hydra.sweeper.study=named")
+    assert run.returncode == 0, run.stdout + run.stderr
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    study = optuna.load_study(study_name="named", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/shared.journal")))
+    found = {"PRUNED": "pruned", "COMPLETE": "finished"}
+    assert [found[trial.state.name] for trial in study.trials] == states(tmp_path)
+    assert {"pruned", "finished"} == set(states(tmp_path))
+
+
+def test_several_objectives_by_name_and_in_order(tmp_path: Path) -> None:
+    words = ("+x=interval(1.0,9.0)", "hydra/sweeper/sampler=nsga2", "hydra.sweeper.trials=2", "+kind=mapping")
+    run = sweep(tmp_path, *words, "hydra.sweeper.objectives=[score:maximize,cost:minimize]")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all(job["values"]["cost"] == pytest.approx(1 / job["values"]["score"]) for job in jobs(tmp_path))
+    (tmp_path / "two").mkdir()
+    missing = sweep(tmp_path / "two", *words, "hydra.sweeper.objectives=[speed:maximize]")
+    assert missing.returncode == 1
+    assert jobs(tmp_path / "two")[0]["error"] == "speed is sought, and the job returned score, cost"
+
+
+def test_a_program_that_never_understands_its_words_is_not_tried_for_ever(tmp_path: Path) -> None:
+    run = sweep(tmp_path, "+x=usage", "+y=1,2,3,4,5,6")
+    assert run.returncode == 1
+    assert states(tmp_path) == ["failed"] * 3
+    assert "3 of 6" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("+x=interval(0,1)",), "infinitely many values"),
+        (("+x=1", TPE), "A study needs something to vary"),
+        (("+x=1,2", TPE, "hydra.sweeper.trials=0"), "trials=0 and workers=1 must be at least 1"),
+        (("+x=1,2", "hydra/sweeper/pruner=median"), "a grid has none; name a sampler"),
+        (("+x=1,2", "hydra.sweeper.objectives=[score]"), "must be score:maximize or score:minimize"),
+        (("+x=1,2", "hydra.sweeper.objectives=[test/a:maximize]", "hydra.sweeper.allowed=[val/*]"), "allowed are val/*"),
+        (
+            ("+x=1,2", TPE, "hydra/sweeper/pruner=median", "hydra.sweeper.objectives=[a:maximize,b:minimize]"),
+            "A pruner needs one objective, and there are 2 (a, b)",
+        ),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_in_a_sentence(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    run = sweep(tmp_path, *words)
+    assert run.returncode == 1
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_launcher_serves_other_sweepers_and_the_sweeper_other_launchers(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    words = ["-m", "hydra/launcher=processes", "hydra.launcher.workers=2", "+x=1,2", "hydra.sweep.dir=sweep"]
+    run = subprocess.run([sys.executable, "app.py", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all("hydra.mode=RUN" in said(tmp_path, job, "words")[0] for job in range(2))
+    basic = sweep(tmp_path, "+x=1,boom", "hydra/launcher=basic", "hydra.sweep.dir=basic")
+    assert basic.returncode == 1
+    (tmp_path / "basic").rename(tmp_path / "sweep" / "sweep")
+    assert states(tmp_path / "sweep") == ["finished", "failed"]
+    assert jobs(tmp_path / "sweep")[1]["error"] == "ValueError: boom goes the job"
