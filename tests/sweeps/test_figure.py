@@ -75,7 +75,11 @@ def test_twelve_trials_of_two_ranks_survive_a_kill_and_a_failure_over_both_stora
         assert [job.number for job in jobs] == list(range(TRIALS))
         logs = [(tmp_path / name / "sweep" / str(number) / "log.txt").read_text() for number in range(TRIALS)]
         assert all(log.count("labelled images") == 1 for number, log in enumerate(logs) if number != 6)
-        rates = [json.loads((tmp_path / name / "sweep" / f"{job.number}/results.json").read_text()) for job in jobs if job.values]
+        rates = [
+            json.loads((tmp_path / name / "sweep" / f"{job.number}/results.json").read_text())
+            for job in jobs
+            if job.values
+        ]
         assert [job.values["val/score"] for job in jobs if job.values] == [each["val/score"] for each in rates]
         done = [trial for trial in trials if trial.values]
         best.append(max(done, key=lambda trial: trial.value))
