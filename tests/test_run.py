@@ -44,6 +44,7 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
     assert {"test/label/accuracy", "test/box/iou", "test/keypoints/nme", "val/mask/iou"} <= set(results)
     assert results["seconds"] > 0
     assert results["images_per_second"] > 0
+    assert results["milliseconds_per_image"] > 0
     assert 0 <= results["data_wait"] <= 1
     assert OmegaConf.load(run / "config.yaml").data.count == 60
     with (run / "splits.csv").open() as file:

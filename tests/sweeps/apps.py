@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-APP = '''
+APP = """
 import os, signal, sys, time
 import hydra
 from omegaconf import OmegaConf
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(config):
-    print("environment", *(f"{k}={os.environ.get(k)}" for k in ("LOCAL_RANK", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")))
+    print("environment", *(f"{k}={os.environ.get(k)}" for k in ("LOCAL_RANK", "CUDA_VISIBLE_DEVICES")))
     print("words", *sys.argv[1:], flush=True)
     x = config.x
     if x == "boom" and not os.path.exists("mended"):
@@ -47,7 +47,7 @@ def main(config):
 
 if __name__ == "__main__":
     main()
-'''
+"""
 
 
 def sweep(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -52,7 +52,11 @@ def test_a_failed_job_is_written_down_the_rest_goes_on_and_it_can_be_tried_again
     again = sweep(tmp_path, "+x=1,boom,3", "hydra.sweeper.retry=[1]")
     assert again.returncode == 0, again.stdout + again.stderr
     assert states(tmp_path) == ["finished"] * 3
-    assert [len(said(tmp_path, job, "words")) for job in range(3)] == [1, 2, 1]  # none ran twice but the one that failed
+    assert [len(said(tmp_path, job, "words")) for job in range(3)] == [
+        1,
+        2,
+        1,
+    ]  # none ran twice but the one that failed
 
     other = sweep(tmp_path, "+x=1,2")
     assert other.returncode == 1
@@ -116,7 +120,9 @@ def test_a_pruner_ends_trials_and_several_objectives_are_sought(tmp_path: Path) 
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    study = optuna.load_study(study_name="named", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/shared.journal")))
+    study = optuna.load_study(
+        study_name="named", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/shared.journal"))
+    )
     found = {"PRUNED": "pruned", "COMPLETE": "finished"}
     assert [found[trial.state.name] for trial in study.trials] == states(tmp_path)
     assert {"pruned", "finished"} == set(states(tmp_path))
@@ -148,7 +154,10 @@ def test_a_program_that_never_understands_its_words_is_not_tried_for_ever(tmp_pa
         (("+x=1,2", TPE, "hydra.sweeper.trials=0"), "trials=0 and workers=1 must be at least 1"),
         (("+x=1,2", "hydra/sweeper/pruner=median"), "a grid has none; name a sampler"),
         (("+x=1,2", "hydra.sweeper.objectives=[score]"), "must be score:maximize or score:minimize"),
-        (("+x=1,2", "hydra.sweeper.objectives=[test/a:maximize]", "hydra.sweeper.allowed=[val/*]"), "allowed are val/*"),
+        (
+            ("+x=1,2", "hydra.sweeper.objectives=[test/a:maximize]", "hydra.sweeper.allowed=[val/*]"),
+            "allowed are val/*",
+        ),
         (
             ("+x=1,2", TPE, "hydra/sweeper/pruner=median", "hydra.sweeper.objectives=[a:maximize,b:minimize]"),
             "A pruner needs one objective, and there are 2 (a, b)",

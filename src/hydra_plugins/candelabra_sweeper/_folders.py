@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import signal
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,6 +79,19 @@ def await_orphans(jobs: Sequence[Job]) -> None:
             if time.monotonic() > deadline:
                 raise SweepError(f"Job {job.number} still runs, as process {job.process} on {job.host}; end it first.")
             time.sleep(0.1)
+        if job.state is State.RUNNING and job.host == socket.gethostname():
+            _end_group(job.process, job.folder)
+
+
+def _end_group(leader: int | None, folder: str) -> None:
+    """Further processes of a job whose first has ended, a rank that waits for the others, say."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            group = int(path.read_text().rpartition(")")[2].split()[2])
+            if group == leader and _works_in(int(path.parent.name), folder):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except (OSError, ValueError, IndexError):  # it has ended meanwhile
+            continue
 
 
 def _works_in(process: int | None, folder: str) -> bool:

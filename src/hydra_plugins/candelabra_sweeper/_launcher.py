@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from hydra.core.override_parser.types import QuotedString, Quote
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -93,7 +93,11 @@ class ProcessLauncher(Launcher):
 
         assert self.config is not None
         typed, _ = get_args_parser().parse_known_args(sys.argv[1:])
-        flags = {"--config-name": typed.config_name, "--config-path": typed.config_path, "--config-dir": typed.config_dir}
+        flags = {
+            "--config-name": typed.config_name,
+            "--config-path": typed.config_path,
+            "--config-dir": typed.config_dir,
+        }
         words: list[str] = OmegaConf.to_container(self.config.hydra.overrides.hydra)  # type: ignore[assignment]
         kept = [word for word in words if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
         return [part for flag, value in flags.items() if value for part in (flag, value)] + kept

@@ -8,20 +8,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import final
 
 from hydra.plugins.launcher import Launcher
 
+from ._devices import shares
 from ._jobs import Job, State
 from ._launcher import LOG, ProcessLauncher, quoted
 from ._plan import Plan
 from ._process import Process
 from ._record import Record
-from ._devices import shares
-from ._returned import STOPPED, Outcome, outcome, outcome_of
+from ._returned import Outcome, outcome, outcome_of
 from ._trial import TRIAL
 
 log = logging.getLogger("sweep")

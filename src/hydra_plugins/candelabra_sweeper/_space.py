@@ -118,5 +118,3 @@ def _distribution(key: str, word: Override) -> "BaseDistribution":
         return CategoricalDistribution(list(word.sweep_string_iterator()))
     except (ValueError, IndexError) as error:
         raise SweepError(f"{word.input_line} is no range of values for {key}: {error}") from error
-
-

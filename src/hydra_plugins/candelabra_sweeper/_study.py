@@ -110,9 +110,7 @@ class Study(Plan):
         if job.error:
             optuna.trial.Trial(self.study, frozen._trial_id).set_user_attr("error", job.error)
         pruned = job.state is State.PRUNED
-        self.study.tell(
-            frozen.number, state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.FAIL
-        )
+        self.study.tell(frozen.number, state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.FAIL)
         if not pruned:
             return job
         value = self.study.get_trials(deepcopy=False)[frozen.number].value
@@ -183,8 +181,6 @@ def sampler_of(node: Mapping[str, Any], number: int) -> Any:
 
 def open_storage(address: str) -> Any:
     """Optuna's storage behind an address; a file whose name ends in .log or .journal is a journal."""
-    import optuna
-
     if not address.endswith(JOURNALS):
         return address
     from optuna.storages import JournalStorage

@@ -189,7 +189,10 @@ def read_objectives(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """
     if isinstance(given, Mapping):
         return {str(name): str(direction) for name, direction in given.items()}
-    return {(name or direction): (direction if name else "") for name, _, direction in (str(each).rpartition(":") for each in given)}
+    return {
+        (name or direction): (direction if name else "")
+        for name, _, direction in (str(each).rpartition(":") for each in given)
+    }
 
 
 def _plain(node: Any) -> Any:
