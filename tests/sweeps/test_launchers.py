@@ -44,12 +44,13 @@ def values(folder: Path) -> list[Any]:
 
 @pytest.mark.slow
 def test_submitit_runs_a_sweep_and_tells_of_failures(tmp_path: Path) -> None:
-    run = sweep(tmp_path, "hydra/launcher=submitit_local", "+x=1,boom,3")
+    run = sweep(tmp_path, "hydra/launcher=submitit_local", "hydra.sweeper.again=['+again=1']", "+x=1,boom,3")
     assert run.returncode == 1, run.stdout + run.stderr
     assert values(tmp_path) == [1.0, None, 3.0]
     assert jobs(tmp_path)[1]["error"] == "ValueError: boom goes the job"
     assert "best is job 0 with value 1: +x=1" in run.stdout
-    assert (tmp_path / "sweep" / "2" / ".hydra" / "overrides.yaml").is_file()
+    words = tmp_path / "sweep" / "1" / ".hydra" / "overrides.yaml"
+    assert "again=1" not in words.read_text()
 
     (tmp_path / "mended").touch()
     command = [sys.executable, "-m", "candelabra.cli", "sweep", "retry", "sweep", "1"]
@@ -57,6 +58,7 @@ def test_submitit_runs_a_sweep_and_tells_of_failures(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stdout + again.stderr
     assert values(tmp_path) == [1.0, 4.0, 3.0]
     assert [job["state"] for job in jobs(tmp_path)] == ["finished"] * 3
+    assert "+again=1" in words.read_text()  # it went on in its folder
 
 
 def test_submitit_sends_slurm_one_array_of_jobs(tmp_path: Path) -> None:

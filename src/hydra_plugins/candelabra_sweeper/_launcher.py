@@ -53,8 +53,7 @@ class ProcessLauncher(Launcher):
             returned: a file, for what the task function returns.
             environment: further variables.
         """
-        goes_on = folder.is_dir() and (self.begun is None or (folder / self.begun).exists())
-        more = [word.format(folder=quoted(str(folder))) for word in self.again] if goes_on else []
+        more = going_on(folder, self.again, self.begun)
         returned.parent.mkdir(parents=True, exist_ok=True)
         returned.unlink(missing_ok=True)
         command = [*self.program, *self._hydra_words(), *words, *more, f"hydra.run.dir={quoted(str(folder))}"]
@@ -101,6 +100,12 @@ class ProcessLauncher(Launcher):
         words: list[str] = OmegaConf.to_container(self.config.hydra.overrides.hydra)  # type: ignore[assignment]
         kept = [word for word in words if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
         return [part for flag, value in flags.items() if value for part in (flag, value)] + kept
+
+
+def going_on(folder: Path, again: Sequence[str], begun: str | None) -> list[str]:
+    """Words that are added where a job goes on in its folder; see `ProcessLauncher`."""
+    goes_on = folder.is_dir() and (begun is None or (folder / begun).exists())
+    return [word.format(folder=quoted(str(folder))) for word in again] if goes_on else []
 
 
 def quoted(text: str) -> str:

@@ -126,6 +126,7 @@ class Batches(Runner):
         size: how many at once; null all.
         objectives: see `Processes`.
         needed: see `Processes`.
+        again: the words that are added where a job goes on in a folder.
     """
 
     def __init__(
@@ -136,9 +137,10 @@ class Batches(Runner):
         size: int | None,
         objectives: Sequence[str],
         needed: bool,
+        again: Callable[[Path], list[str]],
     ) -> None:
         self.launcher, self.folder_of, self.sweep, self.size = launcher, folder_of, sweep, size
-        self.objectives, self.needed = objectives, needed
+        self.objectives, self.needed, self.again = objectives, needed, again
 
     def run(self, plan: Plan, record: Record) -> int:
         while batch := self._batch(plan):
@@ -162,7 +164,9 @@ class Batches(Runner):
 
     def _words(self, job: Job, plan: Plan) -> list[str]:
         trial = f"++hydra.job.env_set.{TRIAL}={quoted(plan.told(job).words())}"
-        return [*job.words, f"hydra.sweep.subdir={quoted(str(Path(job.folder).relative_to(self.sweep)))}", trial]
+        folder = Path(job.folder)
+        place = f"hydra.sweep.subdir={quoted(str(folder.relative_to(self.sweep)))}"
+        return [*job.words, *self.again(folder), place, trial]
 
     def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[Outcome]:
         try:

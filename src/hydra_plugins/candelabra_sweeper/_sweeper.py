@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +18,7 @@ from ._errors import SweepError
 from ._folders import await_orphans, folder_of, held
 from ._grid import Grid
 from ._jobs import SWEEP, Job, Sweep, read_sweep, write_sweep
-from ._launcher import ProcessLauncher, this_program
+from ._launcher import ProcessLauncher, going_on, this_program
 from ._pictures import illustrate
 from ._plan import Plan
 from ._record import Record
@@ -46,6 +47,8 @@ class CandelabraSweeper(Sweeper):
         storage: an address of Optuna's, or a journal file; null is an SQLite file in the sweep's folder.
         own: keys of the config that tell of the sweep, not of its jobs.
         program: what this Python is given before the words of a job; null is what was given to this process.
+        again: see `ProcessLauncher`.
+        begun: likewise.
         retry: numbers of failed jobs to run again.
         retrying: how one does that, `{folder}` and `{numbers}`; said at the end.
         sampler: a node that names one of Optuna's samplers; null makes a grid.
@@ -63,6 +66,8 @@ class CandelabraSweeper(Sweeper):
         storage: str | None,
         own: Sequence[str],
         program: Sequence[str] | None,
+        again: Sequence[str],
+        begun: str | None,
         retry: Sequence[int],
         retrying: str,
         sampler: Mapping[str, Any] | None = None,
@@ -73,6 +78,7 @@ class CandelabraSweeper(Sweeper):
         self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
         self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
         self.program = None if program is None else [str(word) for word in program]
+        self.again, self.begun = [str(word) for word in again], begun
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
         self.launcher: Launcher | None = None
@@ -150,7 +156,8 @@ class CandelabraSweeper(Sweeper):
         if isinstance(self.launcher, ProcessLauncher):
             return Processes(self.launcher, self._folder_of, names, needed)
         size = None if self.sampler is None else self.workers
-        return Batches(self.launcher, self._folder_of, folder, size, names, needed)
+        again = partial(going_on, again=self.again, begun=self.begun)
+        return Batches(self.launcher, self._folder_of, folder, size, names, needed, again)
 
     def _folder_of(self, job: Job) -> Path:
         assert self.config is not None

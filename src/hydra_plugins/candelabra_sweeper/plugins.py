@@ -24,6 +24,8 @@ SWEEPER = {
     "storage": None,
     "own": [],
     "program": None,
+    "again": [],
+    "begun": None,
     "retry": [],
     "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
 }
@@ -31,8 +33,8 @@ LAUNCHER = {
     "_target_": "hydra_plugins.candelabra_sweeper._launcher.ProcessLauncher",
     "workers": "${oc.select:hydra.sweeper.workers,1}",
     "program": "${oc.select:hydra.sweeper.program,null}",
-    "again": [],
-    "begun": None,
+    "again": "${oc.select:hydra.sweeper.again,[]}",
+    "begun": "${oc.select:hydra.sweeper.begun,null}",
 }
 SAMPLERS = {
     "tpe": {"_target_": "optuna.samplers.TPESampler", "seed": 0, "n_startup_trials": 10, "multivariate": False},
