@@ -13,6 +13,7 @@ from hydra_plugins.candelabra_sweeper.jobs import Job
 from hydra_plugins.candelabra_sweeper.results import Results
 
 SHOWN = ("val", "test")
+COUNTS = ("/count", "/points")  # metrics that are whole numbers
 
 
 def print_best(found: Results, console: Console) -> None:
@@ -66,7 +67,8 @@ def _print_results(found: Results, job: Job, console: Console) -> None:
     sheet = Table("metric", *SHOWN, title=f"results of job {job.number}")
     for metric in metrics:
         values = [results.get(f"{split}/{metric}") for split in SHOWN]
-        sheet.add_row(metric, *("" if value is None else f"{value:.4f}" for value in values))
+        digits = 0 if metric.endswith(COUNTS) else 4
+        sheet.add_row(metric, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(sheet)
 
 
