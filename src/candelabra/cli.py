@@ -116,7 +116,7 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
             codes.append(_guarded(lambda: _dispatch(command, config)))
         else:  # by another launcher than ours, which wants to know of failures
             _dispatch(command, config)
-        return _results(Path(config.folder)) if command == "train" else None
+        return _results(Path(config.folder)) if command == "train" and not any(codes[-1:]) else None
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: nothing is sent unless asked
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words

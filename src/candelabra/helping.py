@@ -30,6 +30,8 @@ EXAMPLES = {
         "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
         "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
         "resume=runs/first",
+        "-m backbone=resnet18,resnet50 finetune=frozen,full",
+        "sweep=tpe 'lr=tag(log,interval(1e-4,1e-1))' sweep.trials=30 sweep.study=search",
     ],
     "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
     "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],

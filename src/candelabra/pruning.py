@@ -77,6 +77,7 @@ def pruning(measured: Sequence[str]) -> list[L.Callback]:
     name = next(iter(job.objectives))
     if name not in measured:
         raise CandelabraError(
-            f"sweep/pruner compares what validation measures, and {name} is known at the end alone; leave the pruner out."
+            f"sweep/pruner compares what validation measures, and {name} is known at the end alone; leave the pruner "
+            "out."
         )
     return [Pruning(name)]

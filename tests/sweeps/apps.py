@@ -12,6 +12,8 @@ import os, signal, sys, time
 import hydra
 from omegaconf import OmegaConf
 
+asked = []
+
 @hydra.main(version_base="1.3", config_path=None)
 def main(config):
     print("environment", *(f"{k}={os.environ.get(k)}" for k in ("LOCAL_RANK", "CUDA_VISIBLE_DEVICES")))
@@ -23,9 +25,11 @@ def main(config):
         sys.exit(2)
     if x == "wait":
         if not os.path.exists("free"):
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+            signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
             open("waiting", "w").close()
-            time.sleep(60)
+            while not asked:
+                time.sleep(0.02)
+            return None
         return 7.0
     time.sleep(config.get("sleep", 0))
     kind = config.get("kind", "number")
@@ -47,6 +51,7 @@ def main(config):
 
 if __name__ == "__main__":
     main()
+    sys.exit(75 if asked else 0)
 """
 
 

@@ -19,7 +19,20 @@ from tests.test_ranks import WORDS
 TRIALS, KILLED = 12, 6
 STORAGES = ["sqlite:///{}/study.db", "{}/study.journal"]
 LR = "lr=tag(log,interval(1e-3,1e-1))"
+SMALL = """
+import sys, time, hydra
+from hydra_plugins.candelabra_sweeper import told
+@hydra.main(version_base="1.3", config_path=None)
+def main(config):
+    print("BEGIN rank=0", flush=True)
+    time.sleep(1)
+    if told().trial == 5:
+        raise RuntimeError("this trial raises")
+    return (config.lr - 0.01) ** 2
+main()
+"""
 PROGRAMS = {
+    "small": [],
     "lightning": [
         "app.py",
         "-m",
@@ -53,10 +66,13 @@ PROGRAMS = {
 }
 
 
+PROGRAMS["small"] = PROGRAMS["lightning"]
+
+
 def swept(folder: Path, program: str, storage: str) -> list[Any]:
     """Runs the sweep, kills it in its seventh job, goes on; the trials."""
     folder.mkdir()
-    (folder / "app.py").write_text(APP)
+    (folder / "app.py").write_text(SMALL if program == "small" else APP)
     command = [sys.executable, "-W", "ignore", *(word.format(storage=storage) for word in PROGRAMS[program])]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}

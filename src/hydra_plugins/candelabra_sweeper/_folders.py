@@ -34,8 +34,8 @@ def held(folder: Path) -> Iterator[None]:
         except OSError as error:
             file.seek(0)
             raise SweepError(
-                f"{folder} is at work already ({file.read() or 'another process'}); wait for it or end it first, or give "
-                "another folder with hydra.sweep.dir=<folder>."
+                f"{folder} is at work already ({file.read() or 'another process'}); wait for it or end it first, or "
+                "give another folder with hydra.sweep.dir=<folder>."
             ) from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {os.uname().nodename}")

@@ -87,9 +87,11 @@ class Processes(Runner):
             return
         job = replace(job, folder=str(folder))
         path = record.returned(job)
-        if job.state in (State.RUNNING, State.STOPPED) and path.is_file():  # it ended after its sweep was killed
-            record.end(job, outcome(0, path, folder / LOG, self.objectives, self.needed))
-            return
+        if job.state in (State.RUNNING, State.STOPPED) and path.is_file():
+            ended = outcome(0, path, folder / LOG, self.objectives, needed=True)
+            if ended.state is State.FINISHED:  # after its sweep was killed
+                record.end(job, ended)
+                return
         share = self.free.pop(0)
         variables = {**share, TRIAL: plan.told(job).words()}
         process = self.launcher.start(job.words, folder, path, variables)

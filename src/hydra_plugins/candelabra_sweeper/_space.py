@@ -78,10 +78,8 @@ def read_space(listed: Mapping[str, object], words: Sequence[str], loader: Confi
         varied.pop(key, None)
         if word.is_sweep_override():
             varied[key] = word
-        elif word.is_delete():
-            fixed[key] = str(word.input_line)
         else:
-            fixed[key] = f"{key}={word.get_value_element_as_str()}"
+            fixed[key] = str(word.input_line)
     return Space(fixed, varied)
 
 
