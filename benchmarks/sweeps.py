@@ -55,7 +55,7 @@ as they are in conf/; under one seed their first ten trials are the same. What i
 
 {rows}
 
-After {trials} trials TPE had the lower validation loss under {wins} of {seeds} seeds, the lower test loss under {test_wins}.
+With {trials} trials TPE was the better one by validation under {wins} of {seeds} seeds, by test under {test_wins}.
 {validation} images are few to choose by: a search that goes on also finds what suits just those.
 
 The space:
