@@ -39,8 +39,9 @@ def test_what_is_sought_on_test_a_lost_sampler_and_a_misspelt_choice_are_refused
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2000)
 def test_a_stopped_sweep_goes_on_where_its_runs_were(tmp_path: Path) -> None:
-    words = ("-m", *SMALL, "seed=0,1", "epochs=30", "save.steps=2", "hydra.sweep.dir=sweep")
+    words = ("-m", *SMALL, "seed=0,1", "epochs=12", "save.steps=2", "hydra.sweep.dir=sweep")
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(command(*words), cwd=tmp_path, stdout=said, stderr=said)
         first = tmp_path / "sweep" / "0"
@@ -61,7 +62,7 @@ def test_a_stopped_sweep_goes_on_where_its_runs_were(tmp_path: Path) -> None:
     assert results["val/score"] == jobs[0].values["val/score"]
     assert "interrupted at step" in (first / "log.txt").read_text()
     alone = subprocess.run(
-        command(*SMALL, "seed=0", "epochs=30", "hydra.run.dir=alone"), cwd=tmp_path, env=os.environ, check=False
+        command(*SMALL, "seed=0", "epochs=12", "hydra.run.dir=alone"), cwd=tmp_path, env=os.environ, check=False
     )
     assert alone.returncode == 0
     whole = json.loads((tmp_path / "alone" / "results.json").read_text())

@@ -20,7 +20,14 @@ from ._process import Process
 from ._returned import RETURNED, Outcome, outcome
 
 LOG = "log.txt"  # in the job's folder: what it said
-OF_THE_SWEEP = ("hydra/sweeper", "hydra/launcher", "hydra.sweeper", "hydra.launcher", "hydra.sweep.", "hydra.mode")
+OF_THE_SWEEP: tuple[str, ...] = (
+    "hydra/sweeper",
+    "hydra/launcher",
+    "hydra.sweeper",
+    "hydra.launcher",
+    "hydra.sweep.",
+    "hydra.mode",
+)
 OF_THE_SWEEP += ("hydra.run.dir",)
 
 

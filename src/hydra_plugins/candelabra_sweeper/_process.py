@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import final
 
 # Who this process is among others of a run of several processes; its jobs are no part of that run.
-LEAKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+LEAKS: tuple[str, ...] = (
+    "LOCAL_RANK",
+    "RANK",
+    "NODE_RANK",
+    "GROUP_RANK",
+    "ROLE_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+)
 LEAKS += ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "PL_GLOBAL_SEED")
 END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 

@@ -40,7 +40,7 @@ class StudyOptions:
     storage: str
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any] | None
-    objectives: Mapping[str, str]
+    objectives: Mapping[str, Any]
     trials: int
 
 
