@@ -59,7 +59,8 @@ Joint runs are measured against runs of one head, head by head. Runs with other 
     format=table               json for scripts
   best <folder>                the best job (by several objectives: each that no other beats), its words, results and
                                its checkpoint; and pictures: history.png, importance.png, pareto.png
-  retry <folder> [number] ...  runs failed and stopped jobs again, or those of these numbers, as a part of the sweep
+  retry <folder> [number] ...  goes on with the sweep: failed jobs begin again, or of these those with these numbers
+                               alone; stopped ones go on; what it had not begun is run as well
 
 `candelabra train -m ...` begins a sweep, and the same words with hydra.sweep.dir=<folder> go on with it.""",
 }
