@@ -64,7 +64,7 @@ class Space:
         return [*self.fixed.values(), *(f"{key}={values[key]}" for key in self.varied)]
 
 
-def read_space(listed: Mapping[str, object], words: Sequence[str], loader: ConfigLoader) -> Space:
+def read_space(listed: Mapping[str, object], words: Sequence[str], loader: ConfigLoader | None) -> Space:
     """What is varied: as listed by key in a yaml, and as typed, which goes before it.
 
     Raises:
