@@ -111,6 +111,7 @@ def test_two_machines_share_one_study(make: Make) -> None:
 def test_pruned_trials_are_told_so(make: Make) -> None:
     study = make()
     job = study.next()
+    assert job is not None
     trial = optuna.trial.Trial(study.study, study.study.trials[0]._trial_id)
     trial.report(0.25, 0)
     told = study.tell(replace(job, state=State.PRUNED))
