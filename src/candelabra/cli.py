@@ -109,9 +109,10 @@ def _compose(command: str, overrides: Sequence[str]) -> int:
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOTS.get(command, command))
     def job(config: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
 
         sys.argv = typed
-        alone = command != "train" or HydraConfig.get().mode.name == "RUN"
+        alone = command != "train" or HydraConfig.get().mode is RunMode.RUN
         if alone:
             codes.append(_guarded(lambda: _dispatch(command, config)))
         else:  # by another launcher than ours, which wants to know of failures

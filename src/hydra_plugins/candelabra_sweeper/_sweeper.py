@@ -175,6 +175,7 @@ class CandelabraSweeper(Sweeper):
     def _close(self, record: Record, stopped: int) -> None:
         """Says what came of it, lets others know, and exits where not all is well."""
         assert self.hydra_context is not None
+        assert self.config is not None
         log.info("%s", record.summary())
         failed = record.failed()
         illustrate(record.folder)
