@@ -103,6 +103,7 @@ def test_two_machines_share_one_study(make: Make) -> None:
     assert [job.number for job in jobs] == [0, 1, 2]
     assert make(folder="three").next().number == 3  # what runs elsewhere is left alone
     for job in jobs:
+        assert job is not None
         here.tell(done(job))
     assert len(run(there)) == 2
     assert len(there.study.trials) == 6
@@ -114,6 +115,7 @@ def test_pruned_trials_are_told_so(make: Make) -> None:
     assert job is not None
     trial = optuna.trial.Trial(study.study, study.study.trials[0]._trial_id)
     trial.report(0.25, 0)
+    assert job is not None
     told = study.tell(replace(job, state=State.PRUNED))
     assert told.values == {"score": 0.25}
     assert study.study.trials[0].state.name == "PRUNED"
