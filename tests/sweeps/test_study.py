@@ -115,7 +115,6 @@ def test_pruned_trials_are_told_so(make: Make) -> None:
     assert job is not None
     trial = optuna.trial.Trial(study.study, study.study.trials[0]._trial_id)
     trial.report(0.25, 0)
-    assert job is not None
     told = study.tell(replace(job, state=State.PRUNED))
     assert told.values == {"score": 0.25}
     assert study.study.trials[0].state.name == "PRUNED"

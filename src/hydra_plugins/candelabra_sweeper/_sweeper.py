@@ -176,7 +176,6 @@ class CandelabraSweeper(Sweeper):
         """Says what came of it, lets others know, and exits where not all is well."""
         assert self.config is not None
         assert self.hydra_context is not None
-        assert self.config is not None
         log.info("%s", record.summary())
         failed = record.failed()
         illustrate(record.folder)
