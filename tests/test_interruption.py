@@ -28,6 +28,7 @@ from candelabra.run import train
 from candelabra.saving import Chance
 from tests.conftest import TINY, Compose, composed
 
+SPEEDS = ("data_wait", "images_per_second")
 SMALL = ("task=classification", "data.count=120", "data.batch_size=16", "data.size=32", "epochs=3")
 SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported everything and run nothing
 SPAWN.set_forkserver_preload(["tests.test_interruption"])

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 ENDS = {Status.FINISHED: "FINISHED", Status.FAILED: "FAILED", Status.STOPPED: "KILLED"}
 LONGEST, NAME = 500, 250  # characters of a parameter's value and of any name, as all versions of the server take them
-SEVERAL = 100  # parameters that it takes at a time
+SEVERAL, MANY = 100, 1000  # parameters, metrics that it takes at a time
 
 
 class MLflow(Tracker):
     """A run of MLflow, which keeps its id (`mlflow.id` in the run folder) when it goes on.
 
-    MLflow only adds to a history: what is done again when a run goes on, and was logged before, is not logged again.
+    MLflow only adds to a history: what is done again when a run goes on is not logged again. What a server that was
+    gone did not get, it gets then: `candelabra train resume=<run>`, also of a finished one.
     Parameters are the config by dotted keys, long values cut; the whole of it is the artifact resolved.yaml.
 
     Args:
@@ -68,6 +69,7 @@ class MLflow(Tracker):
         self.client: MlflowClient | None = None
         self.number = ""
         self.past = Past()
+        self.last: dict[str, int] = {}  # step of each metric, as the server says
 
     @property
     def timeout(self) -> float:
@@ -77,8 +79,8 @@ class MLflow(Tracker):
         _prepare(self.limit)
         from mlflow import MlflowClient
 
-        for chatty in ("alembic", "mlflow"):  # after it is imported, as that sets them
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        for chatty in ("alembic", "mlflow", "urllib3.connectionpool"):  # after it is imported, as that sets them
+            logging.getLogger(chatty).setLevel(logging.ERROR)
         with self._alone():
             self.client = MlflowClient(tracking_uri=self.uri)
             experiment = self._experiment()
@@ -91,14 +93,10 @@ class MLflow(Tracker):
             self.number = run.info.run_id
             write_id(self.folder, "mlflow", self.number)
         self._describe(facts)
+        self._send(facts.past.numbers(facts.step))
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        found = [Metric(_allowed(name), value, now, step) for name, value in self.past.new(values, step).items()]
-        if found:
-            self._client.log_batch(self.number, metrics=found)
+        self._send([(values, step)])
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         if step > self.past.validated():
@@ -126,7 +124,29 @@ class MLflow(Tracker):
         self._client.set_terminated(self.number, ENDS[status])
 
     def later(self) -> str:
+        if self.uri.startswith("http"):
+            return f"`candelabra train resume={self.folder}` sends the numbers, once {self.uri} answers."
         return f"`mlflow ui --backend-store-uri {self.uri}` shows what there is."
+
+    def _send(self, rows: Iterable[tuple[Mapping[str, float], int]]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = []
+        for values, step in rows:
+            for name, value in values.items():
+                key = _allowed(name)
+                if step > self._last(key):
+                    new.append(Metric(key, value, now, step))
+                    self.last[key] = step
+        for first in range(0, len(new), MANY):
+            self._client.log_batch(self.number, metrics=new[first : first + MANY])
+
+    def _last(self, name: str) -> int:
+        if name not in self.last:
+            history = self._client.get_metric_history(self.number, name)
+            self.last[name] = max((metric.step for metric in history), default=-1)
+        return self.last[name]
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)

@@ -1,7 +1,7 @@
 """What a run that goes on has logged before, read from its metrics.csv."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,11 @@ class Past:
     def before(self, step: int) -> list[Row]:
         """The rows of what is not done again."""
         return [row for row in self.rows if int(row["step"]) < step]
+
+    def numbers(self, step: int) -> Iterator[tuple[dict[str, float], int]]:
+        """The metrics of these rows, each with its step, for a tracker that was not there then."""
+        for row in self.before(step):
+            yield {key: float(value) for key, value in row.items() if key != "step"}, int(row["step"])
 
     def new(self, values: Mapping[str, float], step: int) -> dict[str, float]:
         """What was not logged yet; for trackers that cannot take anything back."""

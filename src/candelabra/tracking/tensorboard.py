@@ -1,5 +1,6 @@
 """TensorBoard's event files below the run folder."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ class TensorBoard(Tracker):
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
+        known = self.folder.is_dir()
         self.writer = SummaryWriter(str(self.folder), purge_step=facts.step)
         self.writer.add_text("config", _code(yaml.safe_dump(facts.config, sort_keys=False)), facts.step)
         self.writer.add_text("code", _code(yaml.safe_dump(dict(facts.code))), facts.step)
@@ -45,6 +47,8 @@ class TensorBoard(Tracker):
         }
         for summary in hparams(settings, dict.fromkeys(JUDGED, 0.0)):
             self._writer.file_writer.add_summary(summary)  # type: ignore[union-attr]
+        for values, step in () if known else facts.past.numbers(facts.step):
+            self.numbers(values, step)
         self.writer.flush()
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
@@ -61,6 +65,9 @@ class TensorBoard(Tracker):
         self._writer.add_text(name, "\n".join(lines), step)
 
     def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+        shutil.rmtree(
+            self.folder / f"{step:05d}", ignore_errors=True
+        )  # of a run that was finished, and is tested again
         table = embedding.table
         rows = [[str(cell).replace("\t", " ") for cell in row] for row in table.rows]
         images = torch.from_numpy(embedding.thumbnails).permute(0, 3, 1, 2).float() / 255

@@ -69,7 +69,10 @@ class Tracker(ABC):
 
     @abstractmethod
     def begin(self, facts: Facts) -> None:
-        """Opens the run, or the one of that folder again where it goes on, with its config and its code."""
+        """Opens the run, or the one of that folder again where it goes on, with its config and its code.
+
+        A run that it did not have gets all that was logged in the past before `facts.step`.
+        """
 
     @abstractmethod
     def numbers(self, values: Mapping[str, float], step: int) -> None:

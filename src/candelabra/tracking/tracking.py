@@ -108,6 +108,8 @@ def tracked(trainer: L.Trainer, config: Plain, step: int) -> Iterator[None]:
     finally:
         for guard in found:
             guard.end(status)
+            if trainer.is_global_zero and not guard.failed and not isinstance(guard.tracker, Csv):
+                log.info("logger=%s: %s", guard.word, guard.tracker.later())
 
 
 def wait(trainer: L.Trainer) -> None:

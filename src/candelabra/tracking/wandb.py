@@ -1,10 +1,11 @@
 """Weights & Biases: its server where there is a key, else files that `wandb sync` sends later."""
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlparse
 
 import numpy as np
@@ -17,13 +18,15 @@ from candelabra.tracking.tracker import Embedding, Facts, Status, Table, Tracker
 if TYPE_CHECKING:
     from wandb import Run
 
+log = logging.getLogger(__name__)
 AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps never goes back
 
 
 class Wandb(Tracker):
     """A run of W&B, which keeps its id (`wandb.id` in the run folder) when it goes on.
 
-    W&B only adds to a history: what is done again when a run goes on, and was logged before, is not logged again.
+    A server that cannot be used, or a wrong key, makes it work offline. W&B only adds to a history: what is done again
+    when a run goes on, and was logged before, is not logged again.
 
     Args:
         folder: of the run; W&B's files go to its `wandb`.
@@ -65,21 +68,37 @@ class Wandb(Tracker):
         number = known or secrets.token_hex(4)
         write_id(self.folder, "wandb", number)
         self.past = facts.past if known else Past()
+        try:
+            self.run = self._start(number, facts, None if not self.offline else "offline")
+        except wandb.errors.Error as error:
+            if self.offline:
+                raise
+            why = " ".join(str(error).split())[:200]
+            log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
+            self.offline = True
+            wandb.teardown()  # its service holds the id that it could not begin
+            self.run = self._start(number, facts, "offline")
+        self._run.define_metric("*", step_metric=AXIS)
+        for values, step in () if known else facts.past.numbers(facts.step):
+            self.numbers(values, step)
+
+    def _start(self, number: str, facts: Facts, mode: Literal["offline"] | None) -> "Run":
+        import wandb
+
         silent = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
         prompt = {"init_timeout": self.limit, "finish_timeout": self.limit, "x_transaction_log_flush_interval": 1.0}
-        self.run = wandb.init(
+        return wandb.init(
             dir=str(self.folder),
             project=self.project,
             name=self.name,
             group=self.group,
             id=number,
             resume="allow",
-            mode="offline" if self.offline else None,
+            mode=mode,
             config={**facts.config, "code": dict(facts.code)},
             allow_val_change=True,
             settings=wandb.Settings(**silent, **prompt),
         )
-        self._run.define_metric("*", step_metric=AXIS)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         new = self.past.new(values, step)
@@ -118,7 +137,8 @@ class Wandb(Tracker):
         self._run.finish(exit_code=0 if status is Status.FINISHED else 1)
 
     def later(self) -> str:
-        return f"`wandb sync {self.folder / 'wandb'}/*run-*` sends what is not sent yet."
+        which = "offline-run-*" if self.offline else "run-*"
+        return f"`wandb sync {self.folder / 'wandb' / which}` sends what is not on the server yet."
 
     @property
     def _run(self) -> "Run":
