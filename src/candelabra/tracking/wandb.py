@@ -58,7 +58,7 @@ class Wandb(Tracker):
 
     @property
     def timeout(self) -> float:
-        return self.limit + 10  # W&B keeps the limit itself, and then still has to close
+        return 2 * self.limit + 30  # it keeps the limit itself, at both ends, and then still has to close
 
     def begin(self, facts: Facts) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its own faults are told to nobody
@@ -74,8 +74,8 @@ class Wandb(Tracker):
             if self.offline:
                 raise
             why = " ".join(str(error).split())[:200]
-            log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
             self.offline = True
+            log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
             wandb.teardown()  # its service holds the id that it could not begin
             self.run = self._start(number, facts, "offline")
         self._run.define_metric("*", step_metric=AXIS)
