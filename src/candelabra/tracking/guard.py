@@ -15,6 +15,7 @@ from candelabra.tracking.tracker import Status, Tracker
 
 log = logging.getLogger(__name__)
 Work = Callable[[Tracker], None]
+IN_A_HURRY = 15.0  # seconds that a run waits for a tracker when it was told to stop, or failed
 WAITING = 10_000  # things to log that may wait for a tracker that does not answer
 
 
@@ -60,11 +61,11 @@ class Guard(Logger):
         """Closes the run; nothing can be logged any more."""
         self.do(lambda tracker: tracker.end(status))
         self.ended = True
-        if not self.wait(self.tracker.timeout):
-            self._fail(f"it has not answered for {self.tracker.timeout:.0f} s")
-        elif not self.failed and self.thread is not None:
-            self.queue.put(None)
-            self.thread.join(self.tracker.timeout)
+        limit = self.tracker.timeout if status is Status.FINISHED else min(self.tracker.timeout, IN_A_HURRY)
+        if not self.wait(limit):
+            self._fail(f"it has not answered for {limit:.0f} s")
+        elif not self.failed:
+            self.queue.put(None)  # the thread may go
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         values = {key: float(value) for key, value in metrics.items()}

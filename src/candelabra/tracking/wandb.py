@@ -52,7 +52,8 @@ class Wandb(Tracker):
         self.name = name or title(self.folder)
         sweep = sweep_of(self.folder)
         self.group = group or (sweep.name if sweep else None)
-        self.offline, self.limit = offline or not _has_key(), timeout
+        self.offline = offline or os.environ.get("WANDB_MODE") == "offline" or not _has_key()
+        self.limit = timeout
         self.run: Run | None = None
         self.past = Past()
 
