@@ -4,6 +4,7 @@ from itertools import groupby, islice
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -27,7 +28,7 @@ def embed(task: Task, data: DataModule, split: str) -> Embedding | None:
     names = [shown(data.open().names[index]) for index in data.parts[split][places]]
     task.eval()
     vectors: list[Tensor] = []
-    thumbnails: list[np.ndarray] = []
+    thumbnails: list[NDArray[np.uint8]] = []
     words: list[str] = []
     for _, alike in groupby((prepared[place] for place in places), lambda sample: sample["image"].shape):
         while batch := list(islice(alike, data.batch_size)):
@@ -43,6 +44,6 @@ def _features(task: Task, images: Tensor) -> Tensor:
     return task.backbone(images.to(task.device)).final.float().mean((2, 3)).cpu()
 
 
-def _thumbnail(sample: Sample) -> np.ndarray:
+def _thumbnail(sample: Sample) -> NDArray[np.uint8]:
     image = Image.fromarray(sample["image"].permute(1, 2, 0).numpy())
     return np.asarray(image.convert("RGB").resize((SIDE, SIDE)))

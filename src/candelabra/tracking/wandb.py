@@ -86,8 +86,12 @@ class Wandb(Tracker):
     def _start(self, number: str, facts: Facts, mode: Literal["offline"] | None) -> "Run":
         import wandb
 
-        silent = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
-        prompt = {"init_timeout": self.limit, "finish_timeout": self.limit, "x_transaction_log_flush_interval": 1.0}
+        silent: dict[str, Any] = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
+        prompt: dict[str, Any] = {
+            "init_timeout": self.limit,
+            "finish_timeout": self.limit,
+            "x_transaction_log_flush_interval": 1.0,
+        }
         return wandb.init(
             dir=str(self.folder),
             project=self.project,
