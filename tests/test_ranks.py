@@ -1,5 +1,6 @@
 """Two real processes: ranks stay equal under every strategy, and the command line starts both alike."""
 
+import csv
 import json
 import os
 import signal
@@ -130,3 +131,23 @@ def test_both_ranks_stop_at_one_signal_and_go_on_together(tmp_path: Path) -> Non
         for name in ("whole", "stopped")
     )
     assert [key for key, value in first.items() if not torch.equal(value, second[key])] == []
+
+
+@pytest.mark.slow
+def test_rank_zero_alone_logs(tmp_path: Path) -> None:
+    words = [
+        *WORDS,
+        "epochs=1",
+        "trainer.log_every_n_steps=1",
+        "logger=[tensorboard,wandb,mlflow]",
+        "hydra.run.dir=runs/a",
+    ]
+    run = train(tmp_path, *words)
+    assert run.returncode == 0, run.stderr
+    folder = tmp_path / "runs" / "a"
+    with (folder / "metrics.csv").open(newline="") as file:
+        steps = [row["step"] for row in csv.DictReader(file) if row["train/loss"]]
+    assert len(steps) == len(set(steps)) > 0
+    assert len(list(folder.glob("tensorboard/events*"))) == len(list(folder.glob("wandb/offline-run-*"))) == 1
+    assert len(list((tmp_path / "runs" / "mlflow-artifacts").iterdir())) == 1
+    assert "failed" not in run.stderr + run.stdout
