@@ -77,6 +77,10 @@ def _plain(command: str, words: Sequence[str]) -> None:
         from candelabra.comparing import compare
 
         compare(words, CONF / "hydra" / "candelabra.yaml")
+    else:
+        from candelabra.reporting import report
+
+        report(words, CONF / "hydra" / "candelabra.yaml")
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:

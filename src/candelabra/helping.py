@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
+    "report": "a page of a run or a sweep: curves, pictures, metrics, what differs; one file, no server",
 }
 EXAMPLES = {
     "train": [
@@ -41,6 +42,7 @@ EXAMPLES = {
         "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
+    "report": ["runs/first", "runs/sweep", "runs/first runs/second folder=runs/both"],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 PLAIN = {  # commands that compose nothing: what their words are
@@ -49,6 +51,11 @@ PLAIN = {  # commands that compose nothing: what their words are
   folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
 
 Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
+    "report": """
+  <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
+  folder=<folder>  where report.html goes; into the folder that is given, or a new one below runs, where there are several
+
+The page holds its pictures, numbers and scripts in itself: it opens without a server, fetches nothing and can be sent.""",
 }
 
 
