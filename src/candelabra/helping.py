@@ -53,9 +53,9 @@ PLAIN = {  # commands that compose nothing: what their words are
 Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
     "report": """
   <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
-  folder=<folder>  where report.html goes; into the folder that is given, or a new one below runs, where there are several
+  folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
 
-The page holds its pictures, numbers and scripts in itself: it opens without a server, fetches nothing and can be sent.""",
+The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
 }
 
 

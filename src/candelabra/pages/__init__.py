@@ -1,4 +1,4 @@
-"""Pages: one file each, that holds its pictures and scripts, opens offline and fetches nothing; imports nothing heavy."""
+"""Pages: one file each, with its pictures and scripts in it, that fetches nothing; imports nothing heavy."""
 
 from pathlib import Path
 from typing import Any

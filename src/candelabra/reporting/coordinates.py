@@ -10,6 +10,7 @@ from candelabra.reporting.figures import Figure, text
 MOST = 12  # axes side by side
 WORDS = 40  # different words on one axis
 SHORT = 24  # characters of a word there
+SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, seen on white and on black
 WIDE = 50  # a largest number so many times the smallest asks for a logarithmic axis
 
 
@@ -19,7 +20,11 @@ def coordinates(found: Collection) -> Figure | None:
     Runs of other keys, or without objectives, are left out.
     """
     entries = complete(found)
-    keys = [key for key in found.keys if 1 < len({entry.words.get(key) for entry in entries}) <= max(WORDS, _numbers(entries, key))]
+    keys = [
+        key
+        for key in found.keys
+        if 1 < len({entry.words.get(key) for entry in entries}) <= max(WORDS, _numbers(entries, key))
+    ]
     if len(entries) < 2 or not keys:
         return None
     axes = [_axis(key, [entry.words.get(key, "") for entry in entries]) for key in keys[: MOST - len(found.objectives)]]
@@ -27,16 +32,24 @@ def coordinates(found: Collection) -> Figure | None:
     first, way = next(iter(found.objectives.items()))
     colour = {
         "color": [entry.values[first] for entry in entries],
-        "colorscale": "Viridis",
+        "colorscale": SCALE,
         "reversescale": way == "minimize",
         "showscale": True,
         "colorbar": {"thickness": 12, "title": {"text": text(first), "side": "right"}},
     }
     return {
-        "data": [{"type": "parcoords", "line": colour, "dimensions": axes, "labelangle": -12, "labelside": "top"}],
-        "layout": {"margin": {"l": 90, "r": 60, "t": 70, "b": 20}},
+        "data": [
+            {
+                "type": "parcoords",
+                "line": colour,
+                "dimensions": axes,
+                "labelfont": {"size": 13},
+                "tickfont": {"size": 11},
+            }
+        ],
+        "layout": {"margin": {"l": 90, "r": 60, "t": 50, "b": 20}},
         "label": f"parallel coordinates of {len(entries)} runs: {', '.join([*keys, *found.objectives])}",
-        "width": 110 * len(axes) + 150,
+        "width": 150 * len(axes) + 150,
     }
 
 
@@ -45,9 +58,12 @@ def outcomes(found: Collection) -> Figure | None:
     entries = complete(found)
     if len(entries) < 2:
         return None
-    down, *across = reversed(found.objectives)
+    names = list(found.objectives)
+    down, across = names[-1], names[:-1]
     best = set(found.best)
-    across_values = [entry.values[across[0]] if across else place for place, entry in enumerate(found.entries) if entry in entries]
+    across_values = [
+        entry.values[across[0]] if across else place for place, entry in enumerate(found.entries) if entry in entries
+    ]
     points = {
         "type": "scatter",
         "mode": "markers",
@@ -55,7 +71,10 @@ def outcomes(found: Collection) -> Figure | None:
         "y": [entry.values[down] for entry in entries],
         "text": [text(entry.label) for entry in entries],
         "hovertemplate": "%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
-        "marker": {"size": [12 if entry in best else 7 for entry in entries], "symbol": ["star" if entry in best else "circle" for entry in entries]},
+        "marker": {
+            "size": [12 if entry in best else 7 for entry in entries],
+            "symbol": ["star" if entry in best else "circle" for entry in entries],
+        },
     }
     return {
         "data": [points],
@@ -83,7 +102,12 @@ def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
         names = sorted(set(words))
         places = {name: place for place, name in enumerate(names)}
         shown = [name if len(name) <= SHORT else f"{name[: SHORT - 3]}..." for name in names]
-        return {"label": label, "values": [places[word] for word in words], "tickvals": [*places.values()], "ticktext": shown}
+        return {
+            "label": label,
+            "values": [places[word] for word in words],
+            "tickvals": [*places.values()],
+            "ticktext": shown,
+        }
     if min(values) > 0 and max(values) / min(values) >= WIDE:
         low, high = math.log10(min(values)), math.log10(max(values))
         ticks = sorted({low, high, *range(math.ceil(low), math.floor(high) + 1)})

@@ -2,9 +2,12 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from pathlib import Path
+
+PART = 10_000  # lines at a time
 
 
 @dataclass(eq=False)
@@ -21,19 +24,29 @@ class Curve:
     values: list[float] = field(default_factory=list)
     broken: int | None = None
 
-    def add(self, step: int, value: float) -> None:
-        """Appends a point, or remembers that it was not finite."""
-        if math.isfinite(value):
-            self.steps.append(step)
-            self.values.append(value)
-        elif self.broken is None:
-            self.broken = step
+    def extend(self, steps: Sequence[int], cells: Sequence[str]) -> None:
+        """Appends what a column says; an empty cell says nothing, and one that is no number is left out."""
+        try:
+            found = [(step, float(cell)) for step, cell in zip(steps, cells, strict=True) if cell]
+        except ValueError:
+            found = [(step, float(cell)) for step, cell in zip(steps, cells, strict=True) if _is_number(cell)]
+        finite = [pair for pair in found if math.isfinite(pair[1])]
+        if len(finite) < len(found) and self.broken is None:
+            self.broken = next(step for step, value in found if not math.isfinite(value))
+        self.steps += [step for step, _ in finite]
+        self.values += [value for _, value in finite]
+
+    def without(self, steps: Collection[int]) -> "Curve":
+        """The same, less what was measured at these steps."""
+        kept = [(step, value) for step, value in zip(self.steps, self.values, strict=True) if step not in steps]
+        return Curve([step for step, _ in kept], [value for _, value in kept], self.broken)
 
 
 def read_curves(path: Path) -> dict[str, Curve]:
     """The columns of a metrics.csv by name, without those on test; of a run that was killed, what was whole.
 
-    A line that was cut off, or holds what is no number, is left out.
+    A line that was cut off is left out. A run that has ended judges its best weights at a step of its own, where it is
+    tested: that is no part of a curve.
     """
     if not path.is_file():
         return {}
@@ -41,29 +54,37 @@ def read_curves(path: Path) -> dict[str, Curve]:
         lines = csv.reader(_whole(file))
         try:
             header = next(lines, [])
-            return _curves(header, lines) if "step" in header else {}
-        except csv.Error:  # a line of zeros, say: what a computer that lost its power may leave
+            found = _columns(header, lines) if "step" in header else {}
+        except csv.Error:
             return {}
+    judged = {step for name, curve in found.items() if name.startswith("test/") for step in curve.steps}
+    curves = {name: curve.without(judged) for name, curve in found.items() if not name.startswith("test/")}
+    return {name: curve for name, curve in curves.items() if curve.steps or curve.broken is not None}
 
 
 def _whole(lines: Iterable[str]) -> Iterable[str]:
-    """The last line may be half a line, and half a number would look like one."""
+    """The last line may be half a line, half a number would look like one; zeros are what a loss of power may leave."""
     return (line for line in lines if line.endswith("\n") and "\0" not in line)
 
 
-def _curves(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, Curve]:
+def _columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, Curve]:
     place = header.index("step")
-    found = {name: Curve() for name in header if name not in ("step", "epoch") and not name.startswith("test/")}
-    for cells in lines:
-        if len(cells) != len(header) or not cells[place]:
-            continue
-        for name, cell in zip(header, cells, strict=True):
-            if cell and name in found:
-                try:
-                    found[name].add(int(float(cells[place])), float(cell))
-                except (ValueError, OverflowError):
-                    continue
-    return {name: curve for name, curve in found.items() if curve.steps or curve.broken is not None}
+    found = {name: Curve() for name in header if name not in ("step", "epoch")}
+    whole = (cells for cells in lines if len(cells) == len(header) and cells[place].isdigit())
+    while part := list(islice(whole, PART)):
+        steps = [int(cells[place]) for cells in part]
+        for name, column in zip(header, zip(*part, strict=True), strict=True):
+            if name in found:
+                found[name].extend(steps, column)
+    return found
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def thinned(curve: Curve, most: int) -> tuple[list[int], list[float]]:
@@ -80,9 +101,9 @@ def thinned(curve: Curve, most: int) -> tuple[list[int], list[float]]:
         stretches = max(1, (most - 2) // 2)
         bounds = [1 + (count - 2) * place // stretches for place in range(stretches + 1)]
         places = {0, count - 1}
-        for begin, end in zip(bounds, bounds[1:], strict=False):
-            places |= {min(range(begin, end), key=curve.values.__getitem__)}
-            places |= {max(range(begin, end), key=curve.values.__getitem__)}
+        for begin, end in pairwise(bounds):
+            stretch = curve.values[begin:end]
+            places |= {begin + stretch.index(min(stretch)), begin + stretch.index(max(stretch))}
         kept = sorted(places)
     chosen = list(kept)
     return [curve.steps[place] for place in chosen], [float(f"{curve.values[place]:.5g}") for place in chosen]

@@ -1,17 +1,16 @@
-"""Several runs as a report sees them: the jobs of a sweep, or runs that lie together, each with the words of its own."""
+"""Several runs as a report sees them: jobs of a sweep or runs that lie together, each with words of its own."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
-
 from candelabra.differences import differing
 from candelabra.errors import CandelabraError
 from candelabra.folders import find_runs
 from candelabra.reporting.remains import Remains, read_remains
 from candelabra.words import LOWER_IS_BETTER, key_of
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
 PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "anew")  # words that say where, not what
 
@@ -140,7 +139,9 @@ def _jobs(sweep: Path) -> list[Job]:
 
 def _place(job: Job, sweep: Path) -> Path:
     """Where the run of a job is, also where the sweep has been moved."""
-    return next((path for path in (sweep / Path(job.folder).name, sweep / job.folder) if path.is_dir()), Path(job.folder))
+    return next(
+        (path for path in (sweep / Path(job.folder).name, sweep / job.folder) if path.is_dir()), Path(job.folder)
+    )
 
 
 def _words(runs: Sequence[Remains]) -> list[dict[str, str]]:

@@ -8,7 +8,6 @@ from candelabra.reporting.curves import Curve, thinned
 from candelabra.reporting.panels import Panel
 
 FEW = 30  # points of a curve that are marked one by one
-BEST = "best"  # of figures that overlay runs: what the page draws in a colour of its own
 Figure = dict[str, Any]
 
 
@@ -28,7 +27,7 @@ def panel(drawn: Panel, curves: Mapping[str, Curve], most: int) -> Figure:
         "data": lines,
         "layout": {
             "hovermode": "x unified",
-            "xaxis": {"title": {"text": "step"}},
+            "xaxis": {"title": {"text": "step", "standoff": 6}},
             "yaxis": {"type": "log" if drawn.logarithmic else "linear"},
             "showlegend": True,
         },
@@ -60,7 +59,7 @@ def overlay(title: str, curves: Sequence[tuple[str, Curve, bool]], most: int) ->
         "layout": {
             "hovermode": "closest",
             "hoverlabel": {"namelength": -1},
-            "xaxis": {"title": {"text": "step"}},
+            "xaxis": {"title": {"text": "step", "standoff": 6}},
             "yaxis": {"type": "linear"},
             "showlegend": len(lines) <= 12,
         },
@@ -69,5 +68,6 @@ def overlay(title: str, curves: Sequence[tuple[str, Curve, bool]], most: int) ->
 
 
 def _short(name: str) -> str:
-    """`lr-AdamW/backbone/stages0-4` without the optimizer, which is one."""
-    return name.split("/", 1)[-1] if name.startswith("lr-") else name
+    """Without what all curves of its panel share: `lr-AdamW/`, `balance/`, `/cosine`."""
+    own = name.split("/", 1)[-1] if name.startswith(("lr-", "balance/")) else name
+    return own.removesuffix("/cosine")

@@ -47,9 +47,9 @@ class Picture:
 
 
 def read_pictures(folders: Sequence[Path]) -> tuple[list[Picture], list[str]]:
-    """The pictures that lie in folders, those that people look at first before others; and what is wrong with the rest."""
+    """The pictures that lie in folders, what people look at first before the rest; and what cannot be shown."""
     files = [path for folder in folders for path in sorted(folder.glob("*.png"))]
-    files = sorted((path for path in files if path.stem not in DRAWN), key=lambda path: path.stem not in KNOWN)
+    files = sorted((path for path in files if path.stem not in DRAWN), key=lambda path: _place(path.stem))
     found, problems = [], []
     for path in files[:MOST]:
         try:
@@ -89,6 +89,10 @@ def _lighter(image: "Image.Image") -> bytes:
     buffer = BytesIO()
     flat.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def _place(stem: str) -> int:
+    return [*KNOWN].index(stem) if stem in KNOWN else len(KNOWN)
 
 
 def _words(stem: str) -> str:

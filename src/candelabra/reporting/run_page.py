@@ -1,7 +1,7 @@
 """The page of one run."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,10 @@ def facts(run: Remains) -> list[tuple[str, str]]:
         ("seed", _joined(config.get("seed"))),
         ("best by", _joined(config.get("monitor"))),
         ("parameters", _said("{:,.0f}", results.get("parameters"))),
-        ("time", _joined(_said("{:.0f} s", results.get("seconds")), _said("{} images/s", results.get("images_per_second")))),
+        (
+            "time",
+            _joined(_said("{:.0f} s", results.get("seconds")), _said("{} images/s", results.get("images_per_second"))),
+        ),
         ("waiting for data", _said("{:.1%} of the training", results.get("data_wait"))),
     ]
     return [(what, words) for what, words in found if words]
@@ -87,7 +90,9 @@ def results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
 
 def broken(curves: Mapping[str, Curve]) -> list[str]:
     """A sentence for each number that was infinite, or none."""
-    return [f"{name} was not finite at step {curve.broken}" for name, curve in curves.items() if curve.broken is not None]
+    return [
+        f"{name} was not finite at step {curve.broken}" for name, curve in curves.items() if curve.broken is not None
+    ]
 
 
 def _figures(curves: Mapping[str, Curve]) -> list[tuple[str, Figure]]:

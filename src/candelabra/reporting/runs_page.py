@@ -43,9 +43,11 @@ def write_runs(found: Collection, given: Sequence[Path], path: Path) -> None:
         states=states(found.entries),
         problems=problems,
         objectives=found.objectives,
+        errors=_errors(found.entries),
         best=found.best,
         keys=found.keys,
         measured=_measured(found),
+        timed="seconds" not in found.objectives,
         rows=[(entry, _page_of(entry, path)) for entry in found.entries],
         coordinates=coordinates(found),
         outcomes=outcomes(found),
@@ -76,7 +78,8 @@ def _figures(
     names = dict.fromkeys(name for each in curves.values() for name in each if not name.endswith(COUNTED))
     most = max(30, POINTS // max(1, sum(len(each) for each in curves.values())))
     best = set(found.best)
-    first, further = [], []
+    first: list[tuple[str, Figure]] = []
+    further: list[tuple[str, Figure]] = []
     main = [f"val/{head}/{metric}" for head, metric in MAIN.items()]
     ahead = [name for name in dict.fromkeys([*found.objectives, "val/score", *TOTALS, *main]) if name in names]
     for name in [*ahead, *(name for name in sorted(names) if name not in ahead)]:
@@ -87,9 +90,16 @@ def _figures(
     return first, further
 
 
+def _errors(entries: Sequence[Entry]) -> list[tuple[str, list[str]]]:
+    """What went wrong, and in which runs."""
+    words = dict.fromkeys(entry.error for entry in entries if entry.error)
+    return [(error, [entry.name for entry in entries if entry.error == error]) for error in words if error]
+
+
 def _measured(found: Collection) -> list[str]:
     """The main metric of each head on test, where some run has it."""
     names = [f"test/{head}/{metric}" for head, metric in MAIN.items()]
+    names = [name for name in names if name not in found.objectives]
     return [name for name in names if any(name in entry.run.results for entry in found.entries)]
 
 
