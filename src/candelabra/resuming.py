@@ -1,6 +1,5 @@
 """Going on with a run: its own config, its newest checkpoint, its history; and not walking into one by accident."""
 
-import csv
 import logging
 import os
 import shutil
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN, __version__
@@ -35,6 +33,7 @@ FREE = [
 ]
 FREE += ["trainer.max_time", "trainer.enable_progress_bar", "trainer.log_every_n_steps"]
 WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
+TRACKED = ("tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 
 def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]:
@@ -113,27 +112,8 @@ def find_place(checkpoint: Path, data: DataModule) -> None:
 
 def clear(folder: Path) -> None:
     """Removes what a run left in its folder."""
-    for path in _held(folder):
+    for path in [*_held(folder), *(folder / name for name in TRACKED if (folder / name).exists())]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def history(folder: Path, checkpoint: Path | None) -> list[dict[str, str]]:
-    """The rows of metrics.csv before a checkpoint; to be read before there is a logger, as that deletes the file."""
-    path = folder / "metrics.csv"
-    if checkpoint is None or not path.is_file():
-        return []
-    step = read_checkpoint(checkpoint)["global_step"]
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
-    return [row for row in rows if row.get("step", "").isdigit() and int(row["step"]) < step]
-
-
-def restore_history(loggers: list[Logger], rows: list[dict[str, str]]) -> None:
-    """Writes the earlier part of a run's history again."""
-    for logger in loggers:
-        if isinstance(logger, CSVLogger) and rows:
-            logger.experiment.metrics.extend(rows)
-            logger.save()
 
 
 def _held(folder: Path) -> list[Path]:

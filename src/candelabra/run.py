@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN
 from candelabra.building import build_task, rehearse, with_tables_located
-from candelabra.checkpoints import FOLDER
+from candelabra.checkpoints import FOLDER, read_checkpoint
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.data.oddities import Oddity, Treatment, summary, write_oddities
@@ -30,9 +30,10 @@ from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
-from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
+from candelabra.resuming import begun, clear, continued, find_place
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
+from candelabra.tracking.tracking import show_results, tracked, wait
 from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS
 
@@ -65,9 +66,8 @@ def train(config: DictConfig) -> None:
     epochs = plain["trainer"]["max_epochs"]
     rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
     throughput = Throughput()
-    rows = history(folder, checkpoint)
     keeping = [] if isinstance(task.finetune, Probe) else keepers(plain, folder, metric)
-    trainer = training(plain, folder, throughput, keeping)
+    trainer = training(plain, data, folder, throughput, keeping)
     served = cached(task, data, build(plain["cache"]), trainer)
     if checkpoint:
         find_place(checkpoint, data)
@@ -76,11 +76,12 @@ def train(config: DictConfig) -> None:
         if plain["anew"] and not config.resume:
             clear(folder)
         _write_config(plain, data, folder)
-        restore_history(trainer.loggers, rows)
+    step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     os.environ[RUN] = str(folder.absolute())
     try:
-        best = _fit(task, served, trainer, checkpoint, folder)
-        _finish(task, data, served, trainer, throughput, best, folder)
+        with tracked(trainer, plain, step):
+            best = _fit(task, served, trainer, checkpoint, folder)
+            _finish(task, data, served, trainer, throughput, best, folder)
     finally:
         os.environ.pop(RUN, None)
 
@@ -192,6 +193,7 @@ def _finish(
 ) -> None:
     """The best checkpoint's numbers on val and test, and the pictures."""
     if trainer.is_global_zero:
+        wait(trainer)
         curves(folder)
     # It would put the weights that are not averaged back when a checkpoint is loaded to be tested.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -209,6 +211,7 @@ def _finish(
     if trainer.is_global_zero:
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
         write_pictures(task, data, tables, folder)
+        show_results(trainer, task, data, folder, best)
         print_results(results, folder)
         _tell_replaced(data, folder)
 

@@ -19,14 +19,14 @@ class Throughput(L.Callback):
 
     Validation, checkpoints at the end of an epoch and the first batch of an epoch (workers start) are left out of
     neither images nor seconds but belong to `seconds`, the wall clock of the whole fit. A run that goes on counts on.
-    Each epoch's share of waiting is logged as `data_wait`, 0 to 1.
+    Of each epoch `images_per_second` are logged, and the share of waiting, 0 to 1, as `data_wait`.
     """
 
     def __init__(self) -> None:
         self.images, self.training, self.waiting, self.seconds = 0, 0.0, 0.0, 0.0
         self.begun = self.left = time.perf_counter()
         self.before = 0.0
-        self.earlier = (0.0, 0.0)  # training and waiting, before this epoch
+        self.earlier = (0.0, 0.0, 0)  # training, waiting and images, before this epoch
         self.told = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -37,7 +37,7 @@ class Throughput(L.Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.left = time.perf_counter()
-        self.earlier = (self.training, self.waiting)
+        self.earlier = (self.training, self.waiting, self.images)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -57,7 +57,7 @@ class Throughput(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         share = self.epoch_wait()
-        pl_module.log("data_wait", share)
+        pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
         data = trainer.datamodule  # type: ignore[attr-defined]
         if share > MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
             self.told = True
@@ -72,6 +72,11 @@ class Throughput(L.Callback):
         training, waiting = self.training - self.earlier[0], self.waiting - self.earlier[1]
         return waiting / training if training else 0.0
 
+    def epoch_speed(self) -> float:
+        """Images a second of training in this epoch, so far."""
+        training = self.training - self.earlier[0]
+        return (self.images - self.earlier[2]) / training if training else 0.0
+
     def state_dict(self) -> dict[str, float]:
         spent = self.before + time.perf_counter() - self.begun
         return {"images": self.images, "training": self.training, "waiting": self.waiting, "seconds": spent}
@@ -79,7 +84,7 @@ class Throughput(L.Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         self.images, self.before = int(state_dict["images"]), state_dict["seconds"]
         self.training, self.waiting = state_dict["training"], state_dict["waiting"]
-        self.earlier = (self.training, self.waiting)
+        self.earlier = (self.training, self.waiting, self.images)
 
     def results(self) -> dict[str, float]:
         """seconds; images_per_second of training; data_wait, a share of training time, 0 to 1."""

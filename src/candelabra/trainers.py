@@ -1,7 +1,6 @@
 """Lightning's trainer as a run needs it: what is saved, logged, shown and stopped."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,14 @@ from lightning.pytorch.callbacks import (
 
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build
+from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.report.balances import LogBalance
 from candelabra.report.plan import ShowPlan
 from candelabra.saving import AtomicCheckpoints, Chance, Saver
 from candelabra.throughput import Throughput
+from candelabra.tracking.gradients import LogGradient
+from candelabra.tracking.tracking import Tracking, make_loggers
 from candelabra.words import LOWER_IS_BETTER
 
 
@@ -31,12 +33,14 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
     return build(node, **further)  # type: ignore[no-any-return]
 
 
-def training(plain: Plain, folder: Path, throughput: Throughput, keeping: list[L.Callback]) -> L.Trainer:
+def training(
+    plain: Plain, data: DataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
+) -> L.Trainer:
     """The trainer of a run: what is logged and shown, and `keeping`, see `keepers`."""
     callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput, LogBalance()]
-    loggers = [build(node) for node in _online_where_possible(plain["logger"]).values()]
+    loggers = make_loggers(plain["logger"], folder)
     if loggers:
-        callbacks.append(LearningRateMonitor("step"))
+        callbacks += [LearningRateMonitor("step"), LogGradient(), Tracking(data)]
     if plain["trainer"]["enable_progress_bar"]:
         callbacks.append(Progress(refresh_rate=10))
     further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": [AtomicCheckpoints()]}
@@ -78,13 +82,3 @@ class Progress(TQDMProgressBar):
         if waits and trainer.training:
             shown["data_wait"] = f"{waits[0].epoch_wait():.0%}"
         return shown
-
-
-def _online_where_possible(loggers: Plain) -> Plain:
-    """Weights & Biases without a key would stop and ask; it then works offline."""
-    if "wandb" not in loggers or "WANDB_API_KEY" in os.environ:
-        return loggers
-    netrc = Path("~/.netrc").expanduser()
-    if netrc.is_file() and "api.wandb.ai" in netrc.read_text():
-        return loggers
-    return {**loggers, "wandb": {**loggers["wandb"], "offline": True}}

@@ -36,20 +36,25 @@ def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], f
     pictures.mkdir(parents=True, exist_ok=True)
     prepared = data.prepared("test")
     samples = [prepared[index] for index in data.chosen("test", SHOWN)]
-    predicted: list[dict[str, Tensor]] = []
     task.eval()
-    for _, group in groupby(samples, lambda sample: sample["image"].shape):
-        images = torch.stack([sample["image"] for sample in group])
-        with torch.inference_mode():
-            found = task.predictions(images.to(task.device))
-        predicted += [{name: value[row].float().cpu() for name, value in found.items()} for row in range(len(images))]
-    grid(samples, predicted, data.labels, pictures / "predictions.png")
+    grid(samples, predicted(task, samples), data.labels, pictures / "predictions.png")
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
             classes = data.labels.classes if head == "label" else data.labels.mask_classes
             confusion(matrix, classes, pictures / f"{head}_confusion.png")
             class_table(matrix, classes, folder / f"{head}_classes.csv")
+
+
+@torch.inference_mode()
+def predicted(task: Task, samples: Sequence[Sample]) -> list[dict[str, Tensor]]:
+    """What a task, in evaluation, says of each sample, on the CPU; see `Task.predictions`."""
+    found: list[dict[str, Tensor]] = []
+    for _, group in groupby(samples, lambda sample: sample["image"].shape):
+        images = torch.stack([sample["image"] for sample in group])
+        values = task.predictions(images.to(task.device))
+        found += [{name: value[row].float().cpu() for name, value in values.items()} for row in range(len(images))]
+    return found
 
 
 def draw(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels) -> Image.Image:
@@ -101,6 +106,13 @@ def grid(
     path: Path,
     side: int = 224,
 ) -> None:
+    """Writes a picture of samples; see `sheet`."""
+    sheet(samples, predicted, labels, side).save(path)
+
+
+def sheet(
+    samples: Sequence[Sample], predicted: Sequence[Mapping[str, Tensor]] | None, labels: Labels, side: int = 224
+) -> Image.Image:
     """Draws samples with their labels; with predictions, truth and prediction stand side by side."""
     tiles = []
     for row, sample in enumerate(samples):
@@ -117,12 +129,12 @@ def grid(
     rows = math.ceil(len(tiles) / columns)
     top = 16 if predicted is not None else 0
     width, height = max(tile.width for tile in tiles) + 6, max(tile.height for tile in tiles) + 4
-    sheet = Image.new("RGB", (columns * width, rows * height + top), (255, 255, 255))
+    whole = Image.new("RGB", (columns * width, rows * height + top), (255, 255, 255))
     for place, tile in enumerate(tiles):
-        sheet.paste(tile, (place % columns * width, place // columns * height + top))
+        whole.paste(tile, (place % columns * width, place // columns * height + top))
     if top:
-        ImageDraw.Draw(sheet).text((4, 2), "each pair: truth on the left, prediction on the right", fill=(0, 0, 0))
-    sheet.save(path)
+        ImageDraw.Draw(whole).text((4, 2), "each pair: truth on the left, prediction on the right", fill=(0, 0, 0))
+    return whole
 
 
 def enlarged(

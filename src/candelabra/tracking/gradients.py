@@ -1,0 +1,17 @@
+"""How long the gradient of a step is."""
+
+import lightning as L
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from candelabra.tasks.task import Task
+
+
+class LogGradient(L.Callback):
+    """Logs `gradient_norm`, of all parameters and before clipping, at the steps that are logged."""
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
+        logged = (trainer.global_step + 1) % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        if logged and isinstance(pl_module, Task):
+            found = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
+            pl_module.log("gradient_norm", get_total_norm(found))
