@@ -22,12 +22,14 @@ class Remains:
         folder: as it was given.
         config: resolved, plain; empty where it cannot be read.
         results: finite numbers by name; empty where the run is not finished.
+        code: versions by name, and the commit where there was one; empty where no logger wrote them.
         problems: a sentence for each file that cannot be read.
     """
 
     folder: Path
     config: Mapping[str, Any]
     results: Mapping[str, float]
+    code: Mapping[str, Any]
     problems: Sequence[str]
 
     @property
@@ -57,7 +59,8 @@ def read_remains(folder: Path) -> Remains:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was compiled
     problems: list[str] = []
     found: dict[str, Any] = {}
-    for name, read in (("config.yaml", lambda text: yaml.load(text, loader)), ("results.json", json.loads)):
+    files = {"config.yaml": lambda text: yaml.load(text, loader), "results.json": json.loads, "code.json": json.loads}
+    for name, read in files.items():
         try:
             content = read((folder / name).read_text(encoding="utf-8"))
             if not isinstance(content, dict):
@@ -68,7 +71,7 @@ def read_remains(folder: Path) -> Remains:
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
     results = {str(key): float(value) for key, value in found.get("results.json", {}).items() if _number(value)}
-    return Remains(folder, found.get("config.yaml", {}), results, problems)
+    return Remains(folder, found.get("config.yaml", {}), results, found.get("code.json", {}), problems)
 
 
 def _number(value: object) -> bool:

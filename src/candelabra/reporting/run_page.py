@@ -71,6 +71,7 @@ def facts(run: Remains) -> list[tuple[str, str]]:
             "time",
             _joined(_said("{:.0f} s", results.get("seconds")), _said("{} images/s", results.get("images_per_second"))),
         ),
+        ("versions", _joined(*(f"{name} {version}" for name, version in run.code.items()))),
         ("waiting for data", _said("{:.1%} of the training", results.get("data_wait"))),
     ]
     return [(what, words) for what, words in found if words]
