@@ -47,9 +47,9 @@ def coordinates(found: Collection) -> Figure | None:
                 "tickfont": {"size": 11},
             }
         ],
-        "layout": {"margin": {"l": 90, "r": 60, "t": 50, "b": 20}},
+        "layout": {"margin": {"l": 130, "r": 60, "t": 50, "b": 20}},
         "label": f"parallel coordinates of {len(entries)} runs: {', '.join([*keys, *found.objectives])}",
-        "width": 150 * len(axes) + 150,
+        "width": 150 * len(axes) + 200,
     }
 
 
@@ -80,12 +80,17 @@ def outcomes(found: Collection) -> Figure | None:
         "data": [points],
         "layout": {
             "hovermode": "closest",
-            "xaxis": {"title": {"text": text(across[0] if across else "run")}},
+            "xaxis": {"title": {"text": text(across[0])}} if across else _counting(len(found.entries)),
             "yaxis": {"type": "linear", "title": {"text": text(down)}},
             "showlegend": False,
         },
         "label": f"{down} over {across[0] if across else 'runs'}",
     }
+
+
+def _counting(count: int) -> dict[str, Any]:
+    """An axis of whole numbers."""
+    return {"title": {"text": "run"}, "dtick": max(1, count // 10)}
 
 
 def complete(found: Collection) -> list[Entry]:

@@ -49,6 +49,7 @@ def write_runs(found: Collection, given: Sequence[Path], path: Path) -> None:
         measured=_measured(found),
         timed="seconds" not in found.objectives,
         rows=[(entry, _page_of(entry, path)) for entry in found.entries],
+        places={entry: os.path.relpath(entry.run.folder, path.parent) for entry in found.best},
         coordinates=coordinates(found),
         outcomes=outcomes(found),
         left_out=len(found.entries) - len(complete(found)),
