@@ -1,0 +1,65 @@
+"""Dashboards of others, started on loopback on what a run logged: its numbers and pictures are seen there."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from candelabra.run import train
+from tests.browser.conftest import Tab
+from tests.browser.servers import served
+from tests.conftest import composed
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # a server of MLflow begins to answer after half a minute
+WORDS = ["data=shapes", "data.size=32", "data.count=60", "data.batch_size=8", "finetune=scratch", "epochs=2"]
+SERVER = ["mlflow", "ui", "--workers", "1", "--backend-store-uri"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was logged everywhere."""
+    pytest.importorskip("mlflow")
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    train(composed("train", f"folder={folder}", *WORDS, "logger=[csv,tensorboard,mlflow]"))
+    return folder
+
+
+def last(run: Path, name: str) -> float:
+    with (run / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row[name]][-1]
+
+
+def outside(tab: Tab) -> list[str]:
+    return [address for address in tab.asked if not address.startswith(("http://127.0.0.1:", "blob:"))]
+
+
+def test_tensorboard_shows_scalars_pictures_and_the_embedding(run: Path, tab: Tab) -> None:
+    tab.page.set_default_timeout(90_000)
+    with served(["tensorboard.main", "--logdir", str(run.parent)], run.parent) as address:
+        tab.open(f"{address}#timeseries")
+        tab.page.get_by_role("combobox", name="Filter tags (regex)").fill("val/score")
+        card = tab.page.locator("scalar-card", has_text="/score")
+        card.get_by_text(f"{last(run, 'val/score'):.4g}", exact=True).wait_for()
+        tab.shot("scalars")
+        tab.open(f"{address}#images")
+        pictures = tab.page.locator("tf-image-loader img")
+        pictures.first.wait_for()
+        tab.page.wait_for_function("picture => picture.naturalWidth > 100", arg=pictures.first.element_handle())
+        assert tab.page.get_by_text("predictions").count() >= 1
+        tab.shot("images")
+        tab.open(f"{address}#projector")
+        tab.page.frame_locator("iframe").locator("body").get_by_text("Dimension: 96").wait_for()
+        tab.shot("projector")
+    assert outside(tab) == []
+
+
+def test_mlflow_shows_the_run_its_metrics_and_pictures(run: Path, tab: Tab) -> None:
+    tab.page.set_default_timeout(120_000)
+    number = (run / "mlflow.id").read_text().strip()
+    with served([*SERVER, f"sqlite:///{run.parent / 'mlflow.db'}"], run.parent) as address:
+        tab.open(f"{address}#/experiments/1/runs/{number}/model-metrics")
+        tab.page.get_by_text("first (balance/label)").first.wait_for()
+        tab.shot("metrics")
+        tab.open(f"{address}#/experiments/1/runs/{number}/artifacts/images")
+        tab.page.get_by_text("confusion").first.click()
+    assert outside(tab) == []
