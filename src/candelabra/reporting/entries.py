@@ -138,7 +138,9 @@ def _jobs(sweep: Path) -> list[Job]:
 
 
 def _place(job: Job, sweep: Path) -> Path:
-    """Where the run of a job is, also where the sweep has been moved."""
+    """Where the run of a job is, also where the sweep has been moved; one that never began has no folder."""
+    if not job.folder:
+        return sweep / str(job.number)
     return next(
         (path for path in (sweep / Path(job.folder).name, sweep / job.folder) if path.is_dir()), Path(job.folder)
     )
