@@ -31,6 +31,18 @@ class Tab:
     asked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    def request(self, request: Any) -> None:
+        if not request.url.startswith("data:"):
+            self.asked.append(request.url)
+
+    def say(self, said: Any) -> None:
+        if said.type == "error":
+            self.errors.append(said.text)
+
+    def pop_up(self, dialog: Any) -> None:
+        self.errors.append(dialog.message)
+        dialog.dismiss()
+
     def open(self, address: str, width: int = 1280) -> None:
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.goto(address)
@@ -74,14 +86,9 @@ def chromium() -> Iterator[Any]:
 def tab(chromium: Any, tmp_path: Path) -> Iterator[Tab]:
     context = chromium.new_context()
     tab = Tab(context.new_page(), tmp_path)
-    tab.page.on("request", lambda request: request.url.startswith("data:") or tab.asked.append(request.url))
+    tab.page.on("request", tab.request)
     tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
-    tab.page.on("console", lambda said: said.type == "error" and tab.errors.append(said.text))
-
-    def popped_up(dialog: Any) -> None:
-        tab.errors.append(dialog.message)
-        dialog.dismiss()
-
-    tab.page.on("dialog", popped_up)
+    tab.page.on("console", tab.say)
+    tab.page.on("dialog", tab.pop_up)
     yield tab
     context.close()

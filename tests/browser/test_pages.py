@@ -134,7 +134,8 @@ PLACE = """(plot, [x, y]) => {
 }"""
 CONTRAST = """node => {
   const parse = words => words.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  const linear = value => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map(value => linear(value / 255))
     .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
   let behind = node;
   const ground = node => parse(getComputedStyle(node).backgroundColor);

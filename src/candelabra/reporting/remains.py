@@ -59,10 +59,10 @@ def read_remains(folder: Path) -> Remains:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was compiled
     problems: list[str] = []
     found: dict[str, Any] = {}
-    files = {"config.yaml": lambda text: yaml.load(text, loader), "results.json": json.loads, "code.json": json.loads}
-    for name, read in files.items():
+    for name in ("config.yaml", "results.json", "code.json"):
         try:
-            content = read((folder / name).read_text(encoding="utf-8"))
+            text = (folder / name).read_text(encoding="utf-8")
+            content = yaml.load(text, loader) if name.endswith("yaml") else json.loads(text)
             if not isinstance(content, dict):
                 raise ValueError("it holds no names with values")
             found[name] = content
