@@ -85,6 +85,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def tab(chromium: Any, tmp_path: Path) -> Iterator[Tab]:
     context = chromium.new_context()
+    context.set_default_timeout(90_000)  # processors may be few and busy
     tab = Tab(context.new_page(), tmp_path)
     tab.page.on("request", tab.request)
     tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
