@@ -52,8 +52,9 @@ def test_tensorboard_shows_scalars_pictures_and_the_embedding(run: Path, tab: Ta
         tab.page.wait_for_function("picture => picture.naturalWidth > 100", arg=pictures.first.element_handle())
         assert tab.page.get_by_text("predictions").count() >= 1
         tab.shot("images")
-        tab.open(f"{address}#projector")
-        tab.page.frame_locator("iframe").locator("body").get_by_text("Dimension: 96").wait_for()
+        with tab.page.expect_event("framenavigated", lambda frame: "projector_binary" in frame.url) as inner:
+            tab.open(f"{address}#projector")
+        inner.value.get_by_text("Dimension: 96").wait_for()
         tab.shot("projector")
     assert outside(tab) == []
 
