@@ -86,7 +86,11 @@ def _plain(command: str, words: Sequence[str]) -> int:
         from candelabra.comparing import compare
 
         compare(words, CONF / "hydra" / "candelabra.yaml")
-    elif command == "sweep":
+    elif command == "report":
+        from candelabra.reporting import report
+
+        report(words, CONF / "hydra" / "candelabra.yaml")
+    else:
         from candelabra.sweeps.command import sweep
 
         return sweep(words)

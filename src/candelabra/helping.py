@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
     "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",
+    "report": "a page of a run or a sweep: curves, pictures, metrics, what differs; one file, no server",
 }
 EXAMPLES = {
     "train": [
@@ -45,6 +46,7 @@ EXAMPLES = {
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
     "sweep": ["status runs/sweep", "best runs/sweep", "retry runs/sweep", "retry runs/sweep 3 7"],
+    "report": ["runs/first", "runs/sweep", "runs/first runs/second folder=runs/both"],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 PLAIN = {  # commands that compose nothing: what their words are
@@ -63,6 +65,11 @@ Joint runs are measured against runs of one head, head by head. Runs with other 
                                alone; stopped ones go on; what it had not begun is run as well
 
 `candelabra train -m ...` begins a sweep, and the same words with hydra.sweep.dir=<folder> go on with it.""",
+    "report": """
+  <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
+  folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
+
+The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
 }
 
 

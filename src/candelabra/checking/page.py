@@ -12,6 +12,7 @@ from candelabra.checking.findings import Level, Report
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.images import Unreadable
 from candelabra.data.samples import SPLITS
+from candelabra.pages import write_page
 from candelabra.report.pictures import draw, enlarged
 from candelabra.types import Labels, Sample
 
@@ -37,12 +38,10 @@ def write(report: Report, data: DataModule, words: Sequence[str], count: int, pa
         count: samples that are drawn.
         path: of the page.
     """
-    from jinja2 import Environment
-
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     survey, tally = report.survey, report.tally
-    text = page.render(
+    write_page(
+        Path(__file__).with_name("page.html"),
+        path,
         verdict=VERDICTS[report.level],
         words=" ".join(words),
         findings=[(finding.level.name.lower(), finding.words) for finding in report.findings],
@@ -64,7 +63,6 @@ def write(report: Report, data: DataModule, words: Sequence[str], count: int, pa
         after=_after(report, data, count),
         splits=SPLITS,
     )
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _figures(report: Report) -> dict[str, str]:
