@@ -30,7 +30,9 @@ from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
+from candelabra.meeting import tell
 from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
+from candelabra.strategies import lost
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.trainers import keepers, make_trainer, training
@@ -75,12 +77,16 @@ def train(config: DictConfig) -> None:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
             clear(folder)
-        _write_config(plain, data, folder)
+        _write_config(plain, data, folder, again=bool(config.resume))
         restore_history(trainer.loggers, rows)
+        tell((folder / "config.yaml").read_text(encoding="utf-8"))
     os.environ[RUN] = str(folder.absolute())
     try:
         best = _fit(task, served, trainer, checkpoint, folder)
         _finish(task, data, served, trainer, throughput, best, folder)
+    except RuntimeError as error:
+        gone = lost(error, trainer.global_rank, trainer.global_step, folder) if trainer.world_size > 1 else None
+        raise gone or error from error
     finally:
         os.environ.pop(RUN, None)
 
@@ -167,9 +173,16 @@ def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
     )
 
 
-def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
+def _write_config(plain: Plain, data: DataModule, folder: Path, again: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}), folder / "config.yaml")
+    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}))
+    try:
+        with (folder / "config.yaml").open("w" if again else "x", encoding="utf-8") as file:
+            file.write(config)
+    except FileExistsError as error:  # since we looked, see `begun`
+        raise CandelabraError(
+            f"{folder} was taken by another run that began at the same time; set hydra.run.dir=<folder> to another one."
+        ) from error
     samples = data.open()
     with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)

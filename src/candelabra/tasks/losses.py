@@ -77,7 +77,9 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
     """The losses of one head, summed over its labelled samples; of blended ones, as much as each label counts."""
     number = len(rows)
     shares: Shares | None = batch.get("shares", {}).get(name)
-    if not number:  # 0 that all parameters take part in: a rank that leaves some out would keep others waiting
+    if not number and features.final.requires_grad:
+        return _nothing(head, features)
+    if not number:
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
     wanted, others = target(batch, head), partners(target(batch, head)) if shares else None
     if number < count(batch) or number == 1:
@@ -93,6 +95,18 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
     if measures is not None:
         measures.update(name, head, outputs, wanted, values, features.size)
     return values.sum()
+
+
+def _nothing(head: Head, features: Features) -> Tensor:
+    """0 that all parameters take part in which labels would teach: a rank that left some out would keep others waiting.
+
+    In evaluation, as the head must not change.
+    """
+    training = head.training
+    first = Features([each[:1] for each in features.maps], features.final[:1], features.size)
+    outputs = head.eval()(first)
+    head.train(training)
+    return outputs[:0].sum().float()
 
 
 def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
