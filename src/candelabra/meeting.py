@@ -84,12 +84,12 @@ def hear() -> str:
 
 
 def _key() -> str:
-    """torchrun may start all again, with the store that it has."""
+    """Torchrun may start all again, with the store that it has."""
     return f"candelabra/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
 
 
 def _store(here: Launched, client: bool = False) -> Any:
-    """torchrun has a store open; under srun rank zero opens one, beside the port that training will use."""
+    """Torchrun has a store open; under srun rank zero opens one, beside the port that training will use."""
     from torch.distributed import TCPStore
 
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
@@ -104,6 +104,6 @@ def _store(here: Launched, client: bool = False) -> Any:
         return TCPStore(address, port, is_master=host, timeout=LIMIT, wait_for_workers=False)
     except RuntimeError as error:
         raise CandelabraError(
-            f"rank {here.rank} cannot meet the others at {address}:{port} ({str(error).splitlines()[0]}); set MASTER_ADDR "
-            "to a name of the first machine that all can reach, and MASTER_PORT to a free port."
+            f"rank {here.rank} cannot meet the others at {address}:{port} ({str(error).splitlines()[0]}); set "
+            "MASTER_ADDR to a name of the first machine that all can reach, and MASTER_PORT to a free port."
         ) from error

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN
-from candelabra.building import build_task, rehearse, with_tables_located
+from candelabra.building import build_task, load_task, rehearse, with_tables_located
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
@@ -25,13 +25,14 @@ from candelabra.data.oddities import Oddity, Treatment, summary, write_oddities
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.finetuning import Probe
+from candelabra.meeting import tell
 from candelabra.probing import Grid, cached
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
-from candelabra.meeting import tell
 from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
+from candelabra.sharding import Fsdp
 from candelabra.strategies import lost
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
@@ -221,7 +222,8 @@ def _finish(
     results["parameters"] = sum(p.numel() for p in task.parameters())
     if trainer.is_global_zero:
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-        write_pictures(task, data, tables, folder)
+        whole = load_task(best) if best and isinstance(trainer.strategy, Fsdp) else task  # others take no part now
+        write_pictures(whole, data, tables, folder)
         print_results(results, folder)
         _tell_replaced(data, folder)
 

@@ -28,7 +28,7 @@ def accumulation(batch: int, size: int, ranks: int) -> int:
     if sizes:
         words += f", or data.batch_size={min(sizes, key=lambda value: abs(value - size))}"
     raise CandelabraError(
-        f"global_batch={batch} is no multiple of data.batch_size={size} on {ranks} process{'es' * (ranks > 1)}, which is "
+        f"global_batch={batch} is no multiple of data.batch_size={size} on {ranks} processes, which is "
         f"{each}; set {words}."
     )
 
@@ -52,7 +52,7 @@ def scaled(rate: float, rule: str, batch: int | None, base: int) -> float:
         return rate
     if batch is None or min(batch, base) < 1:
         raise CandelabraError(
-            f"lr_rule={rule} goes by global_batch={batch} and lr_batch={base}; set both to a number of images, at least 1 "
+            f"lr_rule={rule} goes by global_batch={batch} and lr_batch={base}; set both to at least 1 "
             "(global_batch=1024 lr_batch=256, say), or lr_rule=none."
         )
     return rate * math.pow(batch / base, RULES[rule])

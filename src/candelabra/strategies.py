@@ -85,13 +85,10 @@ class Watch(threading.Thread):
 
 
 class SyncedNorms(LayerSync):
-    """Gives the backbone's batch normalisation the statistics of all processes.
-
-    Heads keep their own: they run on labelled samples alone, and one that ran on one process would wait for the others.
-    """
+    """Gives batch normalisation the statistics of all processes, see `candelabra.backbones.synced`."""
 
     def apply(self, model: nn.Module) -> nn.Module:
-        sync(model.backbone)  # type: ignore[arg-type]
+        sync(model)
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:

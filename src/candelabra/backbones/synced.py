@@ -3,6 +3,8 @@
 torch's own runs on GPUs alone and takes the place of the layer, which stages and optimizers then no longer know.
 """
 
+from collections.abc import Mapping
+
 import torch
 import torch.distributed as dist
 from timm.layers import BatchNormAct2d
@@ -19,6 +21,13 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         return normalised(self, input) if self.training else super().forward(input)
 
 
+class SyncedBatchNorm1d(nn.BatchNorm1d):
+    """Likewise of vectors (N, C)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return normalised(self, input) if self.training else super().forward(input)
+
+
 class SyncedBatchNormAct2d(BatchNormAct2d):  # type: ignore[misc]
     """Likewise for timm's, which has an activation of its own."""
 
@@ -28,42 +37,66 @@ class SyncedBatchNormAct2d(BatchNormAct2d):  # type: ignore[misc]
         return self.act(self.drop(normalised(self, x)))  # type: ignore[no-any-return]
 
 
+KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: SyncedBatchNorm1d,
+    nn.BatchNorm2d: SyncedBatchNorm2d,
+    BatchNormAct2d: SyncedBatchNormAct2d,
+}
+
+
 def sync(network: nn.Module) -> None:
     """Makes the batch normalisation of a network a synced one, in place: its parameters and buffers stay.
 
     Raises:
         CandelabraError: a layer is of a kind that is not known.
     """
-    kinds = {nn.BatchNorm2d: SyncedBatchNorm2d, BatchNormAct2d: SyncedBatchNormAct2d}
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and type(module) not in kinds.values():
-            if type(module) not in kinds:
+        if isinstance(module, _BatchNorm) and not synced(module):
+            if type(module) not in KINDS:
                 raise CandelabraError(
-                    f"trainer.sync_batchnorm=true cannot sync this backbone's {type(module).__name__}; set it to false, or "
-                    "choose another backbone."
+                    f"trainer.sync_batchnorm=true cannot sync the {type(module).__name__} of this network; set it to "
+                    "false, or choose another backbone."
                 )
-            module.__class__ = kinds[type(module)]
+            module.__class__ = KINDS[type(module)]
 
 
-def normalised(norm: _BatchNorm, maps: Tensor) -> Tensor:
-    """Normalises by mean and variance over all processes, in float32, and moves the running statistics by them."""
-    values = maps.float()
-    count = values.new_tensor([values.numel() / values.shape[1]])
-    sums = Sum.apply(torch.cat([values.sum((0, 2, 3)), count]))
+def synced(network: nn.Module) -> bool:
+    """Whether processes have to run a network together, in training."""
+    return any(isinstance(module, tuple(KINDS.values())) for module in network.modules())
+
+
+def normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
+    """Normalises (N, C, ...) by mean and variance over all processes, in float32; running statistics follow.
+
+    N may be 0 on some processes.
+    """
+    others = [dim for dim in range(values.ndim) if dim != 1]
+    shape = [1, -1] + [1] * (values.ndim - 2)
+    wide = values.float()
+    count = wide.new_tensor([wide.numel() / wide.shape[1]])
+    sums = Sum.apply(torch.cat([wide.sum(others), count]))
     total = sums[-1].detach()
-    mean = sums[:-1] / total
-    centred = values - mean[:, None, None]
-    variance = Sum.apply(centred.square().sum((0, 2, 3))) / total
+    mean = sums[:-1] / total.clamp(min=1)
+    centred = wide - mean.view(shape)
+    variance = Sum.apply(centred.square().sum(others)) / total.clamp(min=1)
     if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
-        norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-        share = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)  # type: ignore[arg-type]
-        with torch.no_grad():
-            norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), share)
-            norm.running_var.lerp_((variance * (total / (total - 1).clamp(min=1))).to(norm.running_var.dtype), share)
-    found = centred * torch.rsqrt(variance + norm.eps)[:, None, None]
+        _follow(norm, mean.detach(), variance.detach(), total)
+    found = centred * torch.rsqrt(variance + norm.eps).view(shape)
     if norm.affine:
-        found = found * norm.weight[:, None, None] + norm.bias[:, None, None]
-    return found.to(maps.dtype)
+        found = found * norm.weight.view(shape) + norm.bias.view(shape)
+    return found.to(values.dtype)
+
+
+@torch.no_grad()
+def _follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else total.new_tensor(norm.momentum)
+    share = momentum * (total > 0)
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), share)
 
 
 class Sum(torch.autograd.Function):
