@@ -44,7 +44,7 @@ class Case:
     strategy: Callable[[], ParallelStrategy] = Ddp
 
 
-HALF = {"label": 0.5, "mask": 0.1}  # some batches of a process have no mask, some none of either
+HALF = {"label": 0.5, "mask": 0.25}  # some batches of a process have no mask, some one
 CASES = {
     "classification": Case(Classification),
     "localization": Case(Localization),

@@ -84,13 +84,14 @@ def refuse(task: Task, trainer: L.Trainer) -> None:
 
 def shard(task: Task, mesh: DeviceMesh, smallest: int) -> None:
     """Divides a task, in place: large blocks of the backbone by themselves, then the backbone, then all else."""
+    within: set[nn.Module] = set()  # what belongs to a block that is divided already
     for module in list(task.backbone.modules()):
-        if isinstance(module, nn.Sequential | nn.ModuleList):
-            for block in module:
-                held = sum(p.numel() for p in block.parameters())
-                divided = any(isinstance(each, FSDPModule) for each in block.modules())
-                if held >= smallest and not divided and not isinstance(block, nn.Sequential | nn.ModuleList):
-                    fully_shard(block, mesh=mesh)
+        blocks = module.children() if isinstance(module, nn.Sequential | nn.ModuleList) else ()
+        for block in blocks:
+            large = sum(p.numel() for p in block.parameters()) >= smallest
+            if large and block not in within and not isinstance(block, nn.Sequential | nn.ModuleList):
+                within |= set(block.modules())
+                fully_shard(block, mesh=mesh)
     fully_shard(task.backbone, mesh=mesh)
     fully_shard(task, mesh=mesh)
     for name in STEPS:

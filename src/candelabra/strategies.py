@@ -26,7 +26,8 @@ class Ddp(DDPStrategy):
     """Lightning's DDP, which learns from the task whether the same parameters learn in every step.
 
     Where they do, what is frozen is left out of it, and its graph is static: nothing is looked for in a step and
-    nothing sent in vain. Where stages thaw, all is wrapped, and what takes no part is looked for in each step.
+    nothing sent in vain. Where stages thaw, all is wrapped; there, and where batches are accumulated, what takes no
+    part is looked for in each step.
 
     Args:
         minutes: that a process waits for the others before it gives up.
@@ -54,7 +55,9 @@ class Ddp(DDPStrategy):
     def configure_ddp(self) -> None:
         task = self.lightning_module
         steady = isinstance(task, Task) and task.settle()
-        self._ddp_kwargs |= {"static_graph": steady, "find_unused_parameters": not steady}
+        # torch's static graph fails where a step's first batch is not sent (no_sync)
+        static = steady and task.trainer.accumulate_grad_batches == 1
+        self._ddp_kwargs |= {"static_graph": static, "find_unused_parameters": not static}
         super().configure_ddp()
 
 
