@@ -32,6 +32,7 @@ from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
+from candelabra.scaling import accumulation
 from candelabra.sharding import Fsdp
 from candelabra.strategies import lost
 from candelabra.tasks.task import Task
@@ -94,9 +95,18 @@ def train(config: DictConfig) -> None:
 
 def find_rate(plain: Plain, data: DataModule) -> RangeTest:
     """The range test with a task and a trainer of its own, so that nothing of the run to come is touched."""
+    if plain.get("lr_rule", "none") != "none":
+        raise CandelabraError(
+            f"lr_rule={plain['lr_rule']} is for a rate that was typed; one that is looked for is that of global_batch "
+            "already. Leave lr_rule out, or set lr=<number>."
+        )
     task = build_task(plain, data.labels)
     rehearse(task, data, LONG)
-    test = range_test(task, data, partial(make_trainer, plain["trainer"]), **plain["range"])
+    node = plain["trainer"]
+    if plain.get("global_batch") is not None:
+        steps = accumulation(plain["global_batch"], plain["data"]["batch_size"], 1)
+        node = {**node, "accumulate_grad_batches": steps}
+    test = range_test(task, data, partial(make_trainer, node), **plain["range"])
     write_range(test, Path(plain["folder"]))
     return test
 

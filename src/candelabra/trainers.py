@@ -30,7 +30,12 @@ from candelabra.words import LOWER_IS_BETTER
 
 def make_trainer(node: Plain, **further: Any) -> L.Trainer:
     """Lightning's trainer, without its advertisements."""
-    for chatty in ("pytorch.utilities.rank_zero", "fabric.utilities.distributed", "fabric.utilities.seed", "pytorch.trainer.connectors"):
+    for chatty in (
+        "pytorch.utilities.rank_zero",
+        "fabric.utilities.distributed",
+        "fabric.utilities.seed",
+        "pytorch.trainer.connectors",
+    ):
         logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
     return build(node, **further)  # type: ignore[no-any-return]
 
