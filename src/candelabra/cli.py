@@ -14,7 +14,7 @@ from candelabra.meeting import hear, launched, lead
 from candelabra.slurm import begun
 from candelabra.words import key_of, run_of
 
-INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
+INTERRUPTED = Interrupted.code
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 

@@ -34,11 +34,11 @@ from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, find_place, history, restore_history
 from candelabra.scaling import accumulation
 from candelabra.sharding import Fsdp
-from candelabra.strategies import lost
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS
+from candelabra.watching import lost
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def train(config: DictConfig) -> None:
         best = _fit(task, served, trainer, checkpoint, folder)
         _finish(task, data, served, trainer, throughput, best, folder)
     except RuntimeError as error:
-        gone = lost(error, trainer.global_rank, trainer.global_step, folder) if trainer.world_size > 1 else None
+        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
         raise gone or error from error
     finally:
         os.environ.pop(RUN, None)

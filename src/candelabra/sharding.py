@@ -14,6 +14,7 @@ from candelabra.balancing import GradientBalance, Hindsight
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.plan import holds_still
 from candelabra.tasks.task import Task
+from candelabra.watching import watch
 
 STEPS = ("training_step", "validation_step", "test_step")
 
@@ -44,6 +45,7 @@ class Fsdp(ModelParallelStrategy):
         self.smallest = smallest
 
     def setup_environment(self) -> None:
+        watch(self.launcher)
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 
