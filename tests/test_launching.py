@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from candelabra.building import load_task
 from candelabra.cli import INTERRUPTED
 
 WORDS = [
@@ -128,6 +129,25 @@ def test_tasks_of_srun_are_one_run(tmp_path: Path) -> None:
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1
     assert json.loads((runs[0] / "results.json").read_text())["test/label/count"] == 9
+
+
+@pytest.mark.slow
+def test_divided_weights_leave_a_whole_checkpoint(tmp_path: Path) -> None:
+    """One that is evaluated, and gone on with, as that of any run; pictures are made of it."""
+    command = [sys.executable, "-m", "candelabra.cli", "train"]
+    words = ["trainer=fsdp", "trainer.devices=2", "trainer.strategy.smallest=1000", *WORDS, "epochs=2", "save.steps=1"]
+    with started([*command, *words, "hydra.run.dir=run"], tmp_path) as process:
+        assert process.wait(WAIT) == 0, (tmp_path / "said").read_text()
+    assert load_task(tmp_path / "run").heads["label"].target == "label"
+    assert (tmp_path / "run" / "pictures" / "predictions.png").exists()
+    (earlier,) = (tmp_path / "run" / "checkpoints").glob("step-*.ckpt")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = torch.load(last, weights_only=True)["state_dict"]
+    earlier.replace(last)
+    with started([*command, "resume=run"], tmp_path) as process:
+        assert process.wait(WAIT) == 0, (tmp_path / "said").read_text()
+    again = torch.load(last, weights_only=True)["state_dict"]
+    assert [key for key, value in whole.items() if not torch.equal(value, again[key])] == []
 
 
 def ip(*words: str) -> None:

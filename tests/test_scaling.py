@@ -1,16 +1,25 @@
 """The batch of a step and its rate: a function of what was typed, not of how many processes there are."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.trainer.states import TrainerFn
 from omegaconf import OmegaConf
 
+from candelabra.backbones import Timm
+from candelabra.balancing import PCGrad
 from candelabra.config import build, resolve
 from candelabra.errors import CandelabraError
 from candelabra.run import _write_config
 from candelabra.scaling import accumulation, scaled
+from candelabra.sharding import refuse
+from candelabra.tasks import MultiTask
 from candelabra.throughput import Throughput
 from candelabra.trainers import training
+from candelabra.types import Labels
 from tests.conftest import Compose
 
 
@@ -81,3 +90,19 @@ def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_p
     with pytest.raises(CandelabraError, match="taken by another run"):
         _write_config(plain, data, tmp_path / "run", again=False)
     _write_config(plain, data, tmp_path / "run", again=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "callbacks", "words"),
+    [
+        ({"balance": PCGrad}, [], "This balance weighs gradients"),
+        ({}, [EMAWeightAveraging(decay=0.9)], "This ema averages weights"),
+    ],
+)
+def test_weights_are_not_divided_where_they_are_needed_whole(
+    options: dict[str, Any], callbacks: list[Any], words: str, backbone: Timm
+) -> None:
+    task = MultiTask(backbone, Labels(classes=("a", "b"), box=True), **options)
+    judging = SimpleNamespace(callbacks=callbacks, state=SimpleNamespace(fn=TrainerFn.VALIDATING))
+    with pytest.raises(CandelabraError, match=words):
+        refuse(task, judging)
