@@ -90,13 +90,13 @@ def _key() -> str:
 
 def _store(here: Launched, client: bool = False) -> Any:
     """Torchrun has a store open; under srun rank zero opens one, beside the port that training will use."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     if here.by == "torchrun":
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]) + (not agents)
     else:
-        from lightning.fabric.plugins.environments import SLURMEnvironment
+        from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
         address, port = SLURMEnvironment().main_address, SLURMEnvironment().main_port + 1
     host = here.rank == 0 and not agents and not client

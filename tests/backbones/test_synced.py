@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from candelabra.backbones import Timm

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.distributed as dist
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -28,13 +28,12 @@ class SyncedBatchNorm1d(nn.BatchNorm1d):
         return normalised(self, input) if self.training else super().forward(input)
 
 
-class SyncedBatchNormAct2d(BatchNormAct2d):  # type: ignore[misc]
+class SyncedBatchNormAct2d(BatchNormAct2d):
     """Likewise for timm's, which has an activation of its own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)  # type: ignore[no-any-return]
-        return self.act(self.drop(normalised(self, x)))  # type: ignore[no-any-return]
+        found: Tensor = self.act(self.drop(normalised(self, x))) if self.training else super().forward(x)  # type: ignore[no-untyped-call]
+        return found
 
 
 KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
@@ -57,7 +56,7 @@ def sync(network: nn.Module) -> None:
                     f"trainer.sync_batchnorm=true cannot sync the {type(module).__name__} of this network; set it to "
                     "false, or choose another backbone."
                 )
-            module.__class__ = KINDS[type(module)]
+            module.__class__ = KINDS[type(module)]  # type: ignore[assignment]
 
 
 def synced(network: nn.Module) -> bool:
@@ -81,7 +80,7 @@ def normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
     variance = Sum.apply(centred.square().sum(others)) / total.clamp(min=1)
     if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
         _follow(norm, mean.detach(), variance.detach(), total)
-    found = centred * torch.rsqrt(variance + norm.eps).view(shape)
+    found: Tensor = centred * torch.rsqrt(variance + norm.eps).view(shape)
     if norm.affine:
         found = found * norm.weight.view(shape) + norm.bias.view(shape)
     return found.to(values.dtype)
@@ -107,7 +106,7 @@ class Sum(torch.autograd.Function):
         return _over_processes(values)
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
         return _over_processes(gradient)
 
 
