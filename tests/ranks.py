@@ -18,7 +18,6 @@ from lightning.pytorch.strategies import ParallelStrategy
 from torch.utils.data import DataLoader, default_collate
 
 from candelabra.backbones import Timm
-from candelabra.balancing import PCGrad
 from candelabra.data import Shapes
 from candelabra.data.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
@@ -55,7 +54,6 @@ CASES = {
     "multitask": Case(partial(MultiTask, heads=ALL), {"labelled": HALF, "targets": ["label", "mask"]}),
     "ema": Case(partial(MultiTask, heads=ALL), ema=True),
     "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
-    "balanced": Case(partial(MultiTask, heads=ALL, balance=PCGrad)),
     "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),
     "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(Fsdp, smallest=1000)),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),

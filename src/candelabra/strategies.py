@@ -7,6 +7,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from candelabra.backbones.synced import sync
+from candelabra.balancing import GradientBalance
 from candelabra.errors import CandelabraError
 from candelabra.tasks.task import Task
 from candelabra.watching import watch
@@ -16,8 +17,8 @@ class Ddp(DDPStrategy):
     """Lightning's DDP, which learns from the task whether the same parameters learn in every step.
 
     Where they do, what is frozen is left out of it, and its graph is static: nothing is looked for in a step and
-    nothing sent in vain. Where stages thaw, all is wrapped; there, and where batches are accumulated, what takes no
-    part is looked for in each step.
+    nothing sent in vain. Where stages thaw, all is wrapped; there, where batches are accumulated, and under balances
+    of gradients, what takes no part is looked for in each step.
 
     Args:
         minutes: that a process waits for the others before it gives up.
@@ -43,9 +44,9 @@ class Ddp(DDPStrategy):
 
     def configure_ddp(self) -> None:
         task = self.lightning_module
-        steady = isinstance(task, Task) and task.settle()
-        # torch's static graph fails where a step's first batch is not sent (no_sync)
-        static = steady and task.trainer.accumulate_grad_batches == 1
+        static = isinstance(task, Task) and task.settle()
+        if isinstance(task, Task) and static:  # which torch's fails at where a step's first batch is not sent (no_sync)
+            static = task.trainer.accumulate_grad_batches == 1 and not isinstance(task.balance, GradientBalance)
         self._ddp_kwargs |= {"static_graph": static, "find_unused_parameters": not static}
         super().configure_ddp()
 
