@@ -119,7 +119,7 @@ def _nothing(head: Head, features: Features) -> Tensor:
     first = Features([each[:1] for each in features.maps], features.final[:1], features.size)
     outputs = head.eval()(first)
     head.train(training)
-    return outputs[:0].sum().float()
+    return cast(Tensor, outputs[:0].sum().float())
 
 
 def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
