@@ -10,11 +10,12 @@ from typing import Any
 from candelabra import RUN, __version__
 from candelabra.errors import CandelabraError, Interrupted, nearest
 from candelabra.helping import COMMANDS, CONF, PLAIN, ROOTS, completed_command, help_of, overview
+from candelabra.meeting import hear, launched, lead
 from candelabra.slurm import begun
 from candelabra.words import key_of, run_of
 
 PRUNED = 77  # exit code: a trial of a sweep that its pruner ended
-INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
+INTERRUPTED = Interrupted.code
 LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -28,6 +29,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     if RUN in os.environ and arguments[:1] == ["train"]:
         sys.exit(_guarded(_rank))
+    here = launched() if arguments[:1] == ["train"] else None
+    if here is not None and here.rank:
+        sys.exit(_guarded(_follow))
     if {"-sc", "--shell-completion"} & set(arguments):
         arguments = completed_command(arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -44,6 +48,8 @@ def main() -> None:
         print(help_of(arguments[0]))
     elif arguments[0] in PLAIN:
         sys.exit(0 if "-sc" in arguments else _guarded(lambda: _plain(arguments[0], arguments[1:])))
+    elif here is not None:
+        sys.exit(_guarded(lambda: lead(lambda: _compose(arguments[0], arguments[1:]))))
     else:
         sys.exit(_guarded(lambda: _compose(arguments[0], arguments[1:])))
 
@@ -200,6 +206,15 @@ def _rank() -> None:
     from omegaconf import OmegaConf
 
     _dispatch("train", OmegaConf.load(Path(os.environ[RUN], "config.yaml")))
+
+
+def _follow() -> None:
+    """A further process that torchrun or srun started: the config that rank zero resolved."""
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.create(hear())
+    os.environ[RUN] = config.folder
+    _dispatch("train", config)
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from candelabra.errors import CandelabraError, nearest
 from candelabra.hardware import fast_precision
+from candelabra.scaling import scaled
 
 Plain = dict[str, Any]
 
@@ -26,6 +27,11 @@ def resolve(config: DictConfig) -> Plain:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     resolved: Plain = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
+    if "lr_rule" in resolved and OmegaConf.is_interpolation(
+        config.optimizer, "lr"
+    ):  # else it was typed, or is resolved
+        batches = resolved["global_batch"], resolved["lr_batch"]
+        resolved["optimizer"]["lr"] = scaled(resolved["optimizer"]["lr"], resolved["lr_rule"], *batches)
     trainer = resolved.get("trainer")
     if trainer and trainer["precision"] == "auto":
         trainer["precision"] = fast_precision(trainer["accelerator"])

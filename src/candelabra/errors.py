@@ -13,7 +13,9 @@ class Unreadable(CandelabraError):
 
 
 class Interrupted(Exception):
-    """A signal asked to stop, and what was learnt is saved; the message says how to go on."""
+    """A signal asked to stop, or a process is gone, and what was learnt is saved; the message says how to go on."""
+
+    code = 75  # of the exit (EX_TEMPFAIL of sysexits.h)
 
 
 def nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:

@@ -31,7 +31,13 @@ FREE = [
     "cache",
     "trainer.accelerator",
 ]
-FREE += ["trainer.max_time", "trainer.enable_progress_bar", "trainer.log_every_n_steps"]
+FREE += [
+    "trainer.strategy.minutes",
+    "trainer.strategy.backend",
+    "trainer.max_time",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+]
 WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
 TRACKED = ("tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import RUN
-from candelabra.building import build_task, rehearse, with_tables_located
+from candelabra.building import build_task, load_task, rehearse, with_tables_located
 from candelabra.checkpoints import FOLDER, read_checkpoint
 from candelabra.config import Plain, build, resolve
 from candelabra.data.datamodule import DataModule
@@ -26,6 +26,7 @@ from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError, nearest
 from candelabra.finetuning import Probe
 from candelabra.latency import milliseconds_per_image
+from candelabra.meeting import tell
 from candelabra.probing import Grid, cached
 from candelabra.pruning import pruning
 from candelabra.rates import LONG, RangeTest, range_test, write_range
@@ -33,11 +34,14 @@ from candelabra.report.pictures import curves, write_pictures
 from candelabra.report.tables import COUNTS, coverage, print_results
 from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, find_place
+from candelabra.scaling import accumulation
+from candelabra.sharding import Fsdp
 from candelabra.tasks.task import Task
 from candelabra.throughput import Throughput
 from candelabra.tracking.tracking import show_results, tracked, wait
 from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS
+from candelabra.watching import lost
 
 log = logging.getLogger(__name__)
 
@@ -79,22 +83,35 @@ def train(config: DictConfig) -> None:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
             clear(folder)
-        _write_config(plain, data, folder)
+        _write_config(plain, data, folder, again=bool(config.resume))
+        tell((folder / "config.yaml").read_text(encoding="utf-8"))
     step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     os.environ[RUN] = str(folder.absolute())
     try:
         with tracked(trainer, plain, step):
             best = _fit(task, served, trainer, checkpoint, folder)
             _finish(task, data, served, trainer, throughput, best, folder)
+    except RuntimeError as error:
+        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
+        raise gone or error from error
     finally:
         os.environ.pop(RUN, None)
 
 
 def find_rate(plain: Plain, data: DataModule) -> RangeTest:
     """The range test with a task and a trainer of its own, so that nothing of the run to come is touched."""
+    if plain.get("lr_rule", "none") != "none":
+        raise CandelabraError(
+            f"lr_rule={plain['lr_rule']} is for a rate that was typed; one that is looked for is that of global_batch "
+            "already. Leave lr_rule out, or set lr=<number>."
+        )
     task = build_task(plain, data.labels)
     rehearse(task, data, LONG)
-    test = range_test(task, data, partial(make_trainer, plain["trainer"]), **plain["range"])
+    node = plain["trainer"]
+    if plain.get("global_batch") is not None:
+        steps = accumulation(plain["global_batch"], plain["data"]["batch_size"], 1)
+        node = {**node, "accumulate_grad_batches": steps}
+    test = range_test(task, data, partial(make_trainer, node), **plain["range"])
     write_range(test, Path(plain["folder"]))
     return test
 
@@ -177,9 +194,16 @@ def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
     )
 
 
-def _write_config(plain: Plain, data: DataModule, folder: Path) -> None:
+def _write_config(plain: Plain, data: DataModule, folder: Path, again: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}), folder / "config.yaml")
+    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}))
+    try:
+        with (folder / "config.yaml").open("w" if again else "x", encoding="utf-8") as file:
+            file.write(config)
+    except FileExistsError as error:  # since we looked, see `begun`
+        raise CandelabraError(
+            f"{folder} was taken by another run that began at the same time; set hydra.run.dir=<folder> to another one."
+        ) from error
     samples = data.open()
     with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
@@ -218,10 +242,11 @@ def _finish(
     results["epochs"] = trainer.current_epoch
     results["parameters"] = sum(p.numel() for p in task.parameters())
     if trainer.is_global_zero:
-        results["milliseconds_per_image"] = milliseconds_per_image(task, data, trainer)
+        whole = load_task(best) if best and isinstance(trainer.strategy, Fsdp) else task  # others take no part now
+        results["milliseconds_per_image"] = milliseconds_per_image(whole, data, trainer)
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-        write_pictures(task, data, tables, folder)
-        show_results(trainer, task, data, folder, best)
+        write_pictures(whole, data, tables, folder)
+        show_results(trainer, whole, data, folder, best)
         print_results(results, folder)
         _tell_replaced(data, folder)
 

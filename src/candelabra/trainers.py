@@ -13,13 +13,17 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 
+from candelabra import RUN
 from candelabra.checkpoints import FOLDER
 from candelabra.config import Plain, build
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
+from candelabra.meeting import launched
 from candelabra.report.balances import LogBalance
 from candelabra.report.plan import ShowPlan
 from candelabra.saving import AtomicCheckpoints, Chance, Saver
+from candelabra.scaling import accumulation
+from candelabra.strategies import SyncedNorms
 from candelabra.throughput import Throughput
 from candelabra.tracking.gradients import LogGradient
 from candelabra.tracking.tracking import Tracking, make_loggers
@@ -28,7 +32,12 @@ from candelabra.words import LOWER_IS_BETTER
 
 def make_trainer(node: Plain, **further: Any) -> L.Trainer:
     """Lightning's trainer, without its advertisements."""
-    for chatty in ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "pytorch.trainer.connectors"):
+    for chatty in (
+        "pytorch.utilities.rank_zero",
+        "fabric.utilities.distributed",
+        "fabric.utilities.seed",
+        "pytorch.trainer.connectors",
+    ):
         logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
     return build(node, **further)  # type: ignore[no-any-return]
 
@@ -43,8 +52,31 @@ def training(
         callbacks += [LearningRateMonitor("step"), LogGradient(), Tracking(data)]
     if plain["trainer"]["enable_progress_bar"]:
         callbacks.append(Progress(refresh_rate=10))
-    further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": [AtomicCheckpoints()]}
-    return make_trainer(plain["trainer"], default_root_dir=str(folder), enable_checkpointing=bool(keeping), **further)
+    plugins: list[Any] = [AtomicCheckpoints()]
+    if plain["trainer"].get("sync_batchnorm"):
+        plugins.append(SyncedNorms())
+    further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": plugins, "sync_batchnorm": False}
+    node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(keeping)}
+    trainer = make_trainer(node, **further)
+    _check_processes(trainer)
+    if plain.get("global_batch") is not None:
+        batches = accumulation(plain["global_batch"], plain["data"]["batch_size"], trainer.world_size)
+        trainer.accumulate_grad_batches = batches
+    return trainer
+
+
+def _check_processes(trainer: L.Trainer) -> None:
+    here = launched()
+    if here is not None and trainer.world_size != here.ranks:
+        raise CandelabraError(
+            f"{here.by} started {here.ranks} processes, but trainer.devices and trainer.num_nodes make "
+            f"{trainer.world_size} of them one run; add trainer={'slurm' if here.by == 'srun' else here.by}."
+        )
+    if here is None and trainer.num_nodes > 1 and RUN not in os.environ:
+        raise CandelabraError(
+            f"trainer.num_nodes={trainer.num_nodes}: something has to start the processes of all machines; use "
+            "trainer=torchrun under torchrun, or trainer=slurm under srun (see docs/scale.md)."
+        )
 
 
 def keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:

@@ -275,7 +275,8 @@ class DataModule(L.LightningDataModule, ABC):
         """Batches of a data set that has the keys of `prepared(split)`, in the order of that split."""
         trainer = self.trainer
         ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        batches = Batches(self.orders[split], self.batch_size, *ranks)
+        steps = trainer.accumulate_grad_batches if trainer and split == "train" else 1
+        batches = Batches(self.orders[split], self.batch_size, *ranks, steps)
         if split == "train":
             batches.skip, self.served = self.served, 0
         loader = Loader(

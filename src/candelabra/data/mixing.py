@@ -60,6 +60,7 @@ class Mixed(Order):
 
     def __init__(self, shares: Sequence[Share], seed: int, turns: Turns) -> None:
         self.shares, self.seed, self.turns = shares, seed, turns
+        self.complete = turns is in_sequence
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         keys = np.concatenate([draws(self.shares, number, epoch, self.seed) for number in range(len(self.shares))])
@@ -67,9 +68,9 @@ class Mixed(Order):
         turns = sets[self.turns(len(sets), self.seed + epoch)]
         served = np.empty_like(keys)
         served[np.argsort(turns, kind="stable")] = keys  # the draws of each set in their own order
-        batches = deal(served, size, rank, ranks)
         # In sequence the end is always the same: a set shorter than a batch would never come.
-        return batches if self.turns is in_sequence else whole(batches, size)
+        kept = served if self.turns is in_sequence else whole(served, size * ranks)
+        return deal(kept, size, rank, ranks)
 
 
 class Apart(Order):
@@ -80,15 +81,15 @@ class Apart(Order):
 
     def __init__(self, shares: Sequence[Share], seed: int, turns: Turns) -> None:
         self.shares, self.seed, self.turns = shares, seed, turns
+        self.complete = turns is in_sequence
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         cut = [deal(draws(self.shares, number, epoch, self.seed), size, 0, 1) for number in range(len(self.shares))]
         sets = np.repeat(np.arange(len(cut)), [len(batches) for batches in cut])
         each = [iter(batches) for batches in cut]
         served = [next(each[number]) for number in sets[self.turns(len(sets), self.seed + epoch)]]
-        return [served[place] for place in np.resize(np.arange(len(served)), -(-len(served) // ranks) * ranks)][
-            rank::ranks
-        ]
+        over = -len(served) % ranks  # ranks that the last turn has no batch for
+        return [*served, *[~served[-1][:1]] * over][rank::ranks]
 
 
 def draws(shares: Sequence[Share], number: int, epoch: int, seed: int) -> Keys:

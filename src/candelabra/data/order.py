@@ -14,11 +14,20 @@ GOLDEN = (5**0.5 - 1) / 2  # its multiples leave the smallest gaps on a circle
 
 
 class Order(ABC):
-    """A function of the epoch: equal on all ranks, whatever was served before."""
+    """A function of the epoch: equal on all ranks, whatever was served before.
+
+    Attributes:
+        complete: every sample is served, also those of a last short batch.
+    """
+
+    complete: bool = False
 
     @abstractmethod
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         """What a rank is served in an epoch; every rank has the same number of batches.
+
+        The ranks' batches together are those of one process with `size` times `ranks` samples in a batch. A rank for
+        which the last has no sample left is served a stand-in, see `deal`.
 
         Args:
             epoch: from 0.
@@ -52,7 +61,7 @@ class Shuffled(Drawn):
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
         keys = epoch * self.count + permutation(self.count, self.seed + epoch)
-        return whole(deal(keys, size, rank, ranks), size)
+        return deal(whole(keys, size * ranks), size, rank, ranks)
 
 
 class Weighted(Drawn):
@@ -90,7 +99,7 @@ class Weighted(Drawn):
         samples = np.repeat(np.arange(count), now)
         again = np.arange(self.total) - np.repeat(np.cumsum(now) - now, now)  # 0, 1, ... for each sample
         keys = (before[samples] + again) * count + samples
-        return whole(deal(keys[permutation(self.total, self.seed + epoch)], size, rank, ranks), size)
+        return deal(whole(keys[permutation(self.total, self.seed + epoch)], size * ranks), size, rank, ranks)
 
 
 class InTurn(Order):
@@ -99,6 +108,8 @@ class InTurn(Order):
     Args:
         counts: samples in each run; one, unless sizes differ.
     """
+
+    complete = True
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = counts
@@ -116,14 +127,21 @@ def permutation(count: int, seed: int) -> Keys:
 
 
 def deal(keys: Keys, size: int, rank: int, ranks: int) -> list[Keys]:
-    """Gives keys to ranks in turn, the first ones again until all have as many, and cuts a rank's into batches."""
-    mine = np.resize(keys, -(-len(keys) // ranks) * ranks)[rank::ranks]
-    return np.split(mine, range(size, len(mine), size))
+    """Gives keys to ranks in turn, each once, and cuts a rank's into batches.
+
+    Where the last batch has fewer samples than there are ranks, the others get a stand-in: `~key` of its first
+    sample, which is its image without a label, so that it neither teaches nor counts (see `Prepared`).
+    """
+    mine = keys[rank::ranks]
+    batches = [mine[first : first + size] for first in range(0, len(mine), size)]
+    last = len(keys) - 1 - (len(keys) - 1) % (size * ranks)  # where the last batch of all ranks begins
+    return batches if len(batches) * size * ranks > last else [*batches, ~keys[last : last + 1]]
 
 
-def whole(batches: list[Keys], size: int) -> list[Keys]:
-    """The batches without a last short one, where at least two batches' worth of samples are there."""
-    return batches[:-1] if len(batches) > 2 and len(batches[-1]) < size else batches
+def whole(keys: Keys, size: int) -> Keys:
+    """The keys without those of a last short batch, where at least two batches' worth of samples are there."""
+    full = len(keys) // size
+    return keys[: full * size] if full > 1 else keys
 
 
 class Batches(Sampler[list[int]]):
@@ -133,16 +151,18 @@ class Batches(Sampler[list[int]]):
         order: of the samples.
         size: samples in a batch.
         rank, ranks: see `Order`.
+        steps: batches that one step of the optimizer takes together; those of a last short step are left out where
+            the samples of a last short batch are, and at least two other steps are there.
 
     Attributes:
         skip: batches at the beginning of the next pass to leave out, as they were served before.
         sampler: itself, where Lightning looks for what it tells the epoch.
     """
 
-    def __init__(self, order: Order, size: int, rank: int = 0, ranks: int = 1) -> None:
-        self.order, self.size, self.rank, self.ranks = order, size, rank, ranks
+    def __init__(self, order: Order, size: int, rank: int = 0, ranks: int = 1, steps: int = 1) -> None:
+        self.order, self.size, self.rank, self.ranks, self.steps = order, size, rank, ranks, steps
         self.epoch = self.skip = 0
-        self.length = len(order.batches(0, size, rank, ranks))
+        self.length = len(self._batches(0))
         self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
@@ -155,5 +175,9 @@ class Batches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         # Nothing happens before the first is asked for: a loader with workers makes two iterators and uses one.
         skip, self.skip = self.skip, 0
-        batches = self.order.batches(self.epoch, self.size, self.rank, self.ranks)
-        yield from (batch.tolist() for batch in islice(batches, skip, None))
+        yield from (batch.tolist() for batch in islice(self._batches(self.epoch), skip, None))
+
+    def _batches(self, epoch: int) -> list[Keys]:
+        batches = self.order.batches(epoch, self.size, self.rank, self.ranks)
+        full = len(batches) // self.steps * self.steps
+        return batches if self.order.complete or full < 2 * self.steps else batches[:full]

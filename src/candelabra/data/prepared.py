@@ -12,6 +12,7 @@ from candelabra.data.augment.transforms import Pipeline, Preparation
 from candelabra.data.decoding.images import Unreadable
 from candelabra.data.samples import Samples, blank, digest
 from candelabra.data.samples import sample as make_sample
+from candelabra.data.thinned import without_labels
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 class Prepared(Dataset[Sample]):
     """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else.
+
+    `~key` is a sample without its labels, which stands in where a rank has none to be served.
 
     Args:
         samples, indices: which samples.
@@ -52,6 +55,8 @@ class Prepared(Dataset[Sample]):
         return len(self.indices)
 
     def __getitem__(self, key: int) -> Sample:
+        if key < 0:
+            return without_labels(self[~key])
         index = int(self.indices[key % len(self)])
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)
@@ -90,6 +95,7 @@ class Prepared(Dataset[Sample]):
 
     def row(self, key: int) -> int:
         """The number of a version of a sample among all len * versions; equal keys modulo that are one sample."""
+        key = max(key, ~key)
         return key % (len(self) * self.versions) if self.versions else key
 
     def _draws(self, key: int) -> int:

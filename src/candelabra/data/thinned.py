@@ -105,6 +105,13 @@ class Thinned(Samples):
         return [target for target, hidden in self.hidden.items() if hidden[index]]
 
 
+def without_labels(sample: Sample) -> Sample:
+    """A sample, or a batch of them, of which nobody gave any target."""
+    values = cast(dict[str, Any], sample)
+    blank = {target: unlabelled(target, values[target]) for target in TARGETS if target in values}
+    return cast(Sample, {**values, **blank})
+
+
 def unlabelled(target: str, value: Tensor) -> Tensor:
     """What stands in place of a value of a target that nobody gave: of its shape, type and kind."""
     missing = IGNORED if target == "mask" else torch.nan if value.is_floating_point() else UNLABELLED

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from candelabra.data.datamodule import DataModule
 from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
+from candelabra.data.thinned import without_labels
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from candelabra.finetuning.plan import PATIENT, holds_still
@@ -194,7 +195,8 @@ class Rows(Dataset[Sample]):
     def __getitems__(self, keys: Sequence[int]) -> Sample:
         """A whole batch at once, as torch asks for where this is there."""
         places = [self.places[self.prepared.row(key)] for key in keys]
-        return self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
+        batch = self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
+        return without_labels(batch) if keys[0] < 0 else batch  # a stand-in comes alone
 
 
 def _digests(prepared: Prepared) -> list[bytes]:

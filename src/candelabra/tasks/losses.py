@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from candelabra.backbones.synced import synced
 from candelabra.data.augment.batchwise import partners
 from candelabra.heads.head import Head
 from candelabra.tasks.blending import Shares
@@ -57,7 +58,8 @@ def head_losses(
             gradient of this rank's share, whose mean over ranks is the whole.
     """
     shares: Mapping[str, Shares] = batch.get("shares", {})
-    sums = {name: _sum(name, head, batch, features, rows[name], measures) for name, head in heads}
+    together = total is not None
+    sums = {name: _sum(name, head, batch, features, rows[name], measures, together) for name, head in heads}
     numbers = {name: shares[name].total if name in shares else float(len(rows[name])) for name, _ in heads}
     counts = torch.tensor(list(numbers.values())).to(features.final.device, non_blocking=True)
     if total is None:
@@ -73,15 +75,25 @@ def head_losses(
     return Losses(each, counts)
 
 
-def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor, measures: Measures | None) -> Tensor:
+def _sum(
+    name: str,
+    head: Head,
+    batch: Sample,
+    features: Features,
+    rows: Tensor,
+    measures: Measures | None,
+    together: bool,
+) -> Tensor:
     """The losses of one head, summed over its labelled samples; of blended ones, as much as each label counts."""
     number = len(rows)
     shares: Shares | None = batch.get("shares", {}).get(name)
-    if not number:  # 0 that all parameters take part in: a rank that leaves some out would keep others waiting
+    if not number and together:
+        return _nothing(head, features)
+    if not number:
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
     wanted, others = target(batch, head), partners(target(batch, head)) if shares else None
     if number < count(batch) or number == 1:
-        if number == 1 and head.training:  # twice, as batch normalisation needs two values
+        if number == 1 and head.training and not synced(head):  # twice, as batch normalisation needs two values
             rows = rows.repeat(2)
         features = Features(Rows(features.maps, rows), features.final.index_select(0, rows), features.size)
         wanted = wanted.index_select(0, rows)
@@ -93,6 +105,21 @@ def _sum(name: str, head: Head, batch: Sample, features: Features, rows: Tensor,
     if measures is not None:
         measures.update(name, head, outputs, wanted, values, features.size)
     return values.sum()
+
+
+def _nothing(head: Head, features: Features) -> Tensor:
+    """0 that all parameters take part in which labels would teach: a rank that left some out would keep others waiting.
+
+    In evaluation, as the head must not change; or of no samples, where processes normalise together.
+    """
+    if synced(head):
+        none = Features([each[:0] for each in features.maps], features.final[:0], features.size)
+        return cast(Tensor, head(none)).sum().float()
+    training = head.training
+    first = Features([each[:1] for each in features.maps], features.final[:1], features.size)
+    outputs = head.eval()(first)
+    head.train(training)
+    return cast(Tensor, outputs[:0].sum().float())
 
 
 def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:

@@ -210,6 +210,8 @@ class Task(L.LightningModule, ABC):
         for name, ranks in zip(names, seen.tolist(), strict=True):
             if not ranks:
                 self.heads[name].zero_grad(set_to_none=True)
+        if not seen.any():
+            self.backbone.zero_grad(set_to_none=True)
         self.present.clear()
 
     def configure_optimizers(self) -> Any:
@@ -255,6 +257,17 @@ class Task(L.LightningModule, ABC):
     def _freeze(self) -> None:
         frozen = self.finetune.frozen_stages(self.current_epoch, self.epochs, len(self.backbone.stages))
         self.backbone.freeze(frozen, self.finetune.keep_statistics, self.finetune.kinds)
+
+    def configure_model(self) -> None:
+        """Nothing: Lightning asks for this where weights are divided among processes, which `sharding.Fsdp` does."""
+
+    def settle(self) -> bool:
+        """Whether the same parameters learn in all epochs; those that do not are then frozen at once."""
+        stages = len(self.backbone.stages)
+        if len({self.finetune.frozen_stages(epoch, self.epochs, stages) for epoch in range(self.epochs)}) > 1:
+            return False
+        self._freeze()
+        return True
 
     def _share_statistics(self) -> None:
         """Ranks keep statistics of their own until DDP spreads rank 0's in the next forward; this does so now."""

@@ -47,4 +47,4 @@ class Windowed(Drawn):
         shuffled = permutation(len(self.shard), self.seed + epoch)
         windows = turn[self.shard[shuffled]] // self.window
         keys = epoch * len(self.shard) + shuffled[np.argsort(windows, kind="stable")]
-        return whole(deal(keys, size, rank, ranks), size)
+        return deal(whole(keys, size * ranks), size, rank, ranks)

@@ -1,0 +1,117 @@
+"""Batch normalisation whose statistics are those of all processes, on any device.
+
+torch's own runs on GPUs alone and takes the place of the layer, which stages and optimizers then no longer know.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.distributed as dist
+from timm.layers.norm_act import BatchNormAct2d
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from candelabra.errors import CandelabraError
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """A batch normalisation of maps (N, C, H, W) that stands in for torch's, in training on several processes."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return normalised(self, input) if self.training else super().forward(input)
+
+
+class SyncedBatchNorm1d(nn.BatchNorm1d):
+    """Likewise of vectors (N, C)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return normalised(self, input) if self.training else super().forward(input)
+
+
+class SyncedBatchNormAct2d(BatchNormAct2d):
+    """Likewise for timm's, which has an activation of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.act(self.drop(normalised(self, x))) if self.training else super().forward(x)  # type: ignore[no-untyped-call]
+        return found
+
+
+KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: SyncedBatchNorm1d,
+    nn.BatchNorm2d: SyncedBatchNorm2d,
+    BatchNormAct2d: SyncedBatchNormAct2d,
+}
+
+
+def sync(network: nn.Module) -> None:
+    """Makes the batch normalisation of a network a synced one, in place: its parameters and buffers stay.
+
+    Raises:
+        CandelabraError: a layer is of a kind that is not known.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and not synced(module):
+            if type(module) not in KINDS:
+                raise CandelabraError(
+                    f"trainer.sync_batchnorm=true cannot sync the {type(module).__name__} of this network; set it to "
+                    "false, or choose another backbone."
+                )
+            module.__class__ = KINDS[type(module)]  # type: ignore[assignment]
+
+
+def synced(network: nn.Module) -> bool:
+    """Whether processes have to run a network together, in training."""
+    return any(isinstance(module, tuple(KINDS.values())) for module in network.modules())
+
+
+def normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
+    """Normalises (N, C, ...) by mean and variance over all processes, in float32; running statistics follow.
+
+    N may be 0 on some processes.
+    """
+    others = [dim for dim in range(values.ndim) if dim != 1]
+    shape = [1, -1] + [1] * (values.ndim - 2)
+    wide = values.float()
+    count = wide.new_tensor([wide.numel() / wide.shape[1]])
+    sums = Sum.apply(torch.cat([wide.sum(others), count]))
+    total = sums[-1].detach()
+    mean = sums[:-1] / total.clamp(min=1)
+    centred = wide - mean.view(shape)
+    variance = Sum.apply(centred.square().sum(others)) / total.clamp(min=1)
+    if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
+        _follow(norm, mean.detach(), variance.detach(), total)
+    found: Tensor = centred * torch.rsqrt(variance + norm.eps).view(shape)
+    if norm.affine:
+        found = found * norm.weight.view(shape) + norm.bias.view(shape)
+    return found.to(values.dtype)
+
+
+@torch.no_grad()
+def _follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else total.new_tensor(norm.momentum)
+    share = momentum * (total > 0)
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), share)
+
+
+class Sum(torch.autograd.Function):
+    """The sum over processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: object, values: Tensor) -> Tensor:
+        return _over_processes(values)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return _over_processes(gradient)
+
+
+def _over_processes(values: Tensor) -> Tensor:
+    total = values.clone()
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(total)
+    return total
