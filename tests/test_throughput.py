@@ -13,6 +13,7 @@ from candelabra.data import Shapes
 from candelabra.data.prepared import Prepared
 from candelabra.data.workers import choose, measured, rule
 from candelabra.run import train
+from candelabra.tasks import Classification
 from candelabra.throughput import advice
 from candelabra.trainers import Progress
 from tests.conftest import Compose
@@ -48,6 +49,21 @@ def test_waiting_is_logged_shown_and_said_once(
     assert results["data_wait"] <= max(logged) + 1e-3
     assert any(str(each.get("data_wait", "")).endswith("%") for each in shown)
     assert caplog.text.count("went by waiting for data: data.cache=ram (or disk)") == 1
+
+
+def test_a_validation_in_mid_epoch_is_not_waited_for(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Classification.validation_step
+
+    def slowly(self: Classification, batch: object, batch_idx: int) -> None:
+        time.sleep(1.0)
+        judge(self, batch, batch_idx)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Classification, "validation_step", slowly)
+    train(tiny(*SMALL, "epochs=1", "+trainer.val_check_interval=2"))
+    results = json.loads((tmp_path / "train" / "results.json").read_text())
+    assert results["data_wait"] * 56 / results["images_per_second"] < 1.0  # seconds
 
 
 def test_advice_names_what_is_left_to_set() -> None:
