@@ -89,6 +89,11 @@ def test_training_is_the_same_whether_images_were_there_or_not_and_with_workers(
         assert all(same(one, two) for one, two in zip(served[0], other, strict=True))
 
 
+def test_what_needs_no_shrinking_is_the_same_without_a_cache(tmp_path: Path) -> None:
+    served = [epoch(table(tmp_path, size=64, cache=cache)) for cache in ("none", "ram")]  # read at no less than 91
+    assert all(same(one, two) for one, two in zip(*served, strict=True))
+
+
 def test_labels_that_are_hidden_share_the_images(tmp_path: Path) -> None:
     whole = table(tmp_path, cache="disk")
     epoch(whole)
