@@ -137,6 +137,7 @@ class Shelf:
 
     def close(self) -> None:
         """Lets go; the last to use a shelf that does not last takes it away."""
+        self.mapped.clear()
         if self.owner == os.getpid() and self.lock >= 0:
             os.close(self.lock)
             self.lock = -1

@@ -8,6 +8,7 @@ from torchvision.transforms.v2 import functional
 
 from candelabra.data.augment.colour import Tint, coloured, tinted
 from candelabra.data.augment.cropping import RandomCrop, Stretched
+from candelabra.data.loader import batched
 from candelabra.data.samples import sample
 from candelabra.types import Sample
 
@@ -79,6 +80,14 @@ def test_colours_are_drawn_and_leave_labels_alone() -> None:
     assert not torch.equal(plain(made[0], "image"), plain(made[1], "image"))
     assert torch.equal(plain(made[0], "mask"), plain(scene(), "mask"))
     assert torch.equal(plain(tinted(Tint(0, 0, 0)(scene())), "image"), PIXELS)
+
+
+def test_one_without_colours_stays_as_it_is_among_others() -> None:
+    drawn = Tint(0.4, 0.4, 0.4)({"image": PIXELS})
+    images = tinted(batched([{"image": PIXELS}, drawn]))["image"]
+    assert torch.equal(images[0], PIXELS)
+    assert torch.equal(images[1], tinted(drawn)["image"])
+    assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
