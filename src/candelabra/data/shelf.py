@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -95,8 +95,8 @@ class Shelf:
             if kept is None or len(self.mapped) >= MAPS:
                 return kept
             self.mapped[name] = kept
-        own = {key: value.clone() for key, value in kept.items() if key != "image"}  # type: ignore[attr-defined]
-        return {"image": kept["image"], **own}  # type: ignore[typeddict-item]
+        tensors = cast(dict[str, Tensor], kept)
+        return cast(Sample, {key: each if key == "image" else each.clone() for key, each in tensors.items()})
 
     def _looked_up(self, name: str) -> Sample | None:
         try:

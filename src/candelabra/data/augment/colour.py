@@ -66,5 +66,5 @@ def coloured(image: Tensor, factors: Tensor) -> Tensor:
 
 def _grey(pixels: Tensor) -> Tensor:
     """(..., 3, h, w) -> (..., 1, h, w)."""
-    red, green, blue = pixels.split(1, -3)
+    red, green, blue = pixels.narrow(-3, 0, 1), pixels.narrow(-3, 1, 1), pixels.narrow(-3, 2, 1)
     return red * GREY[0] + green * GREY[1] + blue * GREY[2]

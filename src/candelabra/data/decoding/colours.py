@@ -91,8 +91,7 @@ def seen_colours(paths: Sequence[Path]) -> dict[Colour, float]:
 
 def _codes(image: Image.Image) -> NDArray[np.uint32]:
     pixels = np.asarray(image.convert("RGB")).astype(np.uint32)
-    codes: NDArray[np.uint32] = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
-    return codes
+    return ((pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]).astype(np.uint32)
 
 
 def _code(colour: tuple[int, int, int]) -> int:
