@@ -1,7 +1,8 @@
 """From JPEG files to augmented 224 px batches on one core: ours against torchvision and PIL as in PyTorch's examples.
 
-Torchvision's batches are normalised floats. Ours are counted both so, normalised on the same core, and as they are
-handed to the device, bytes that it normalises itself. Files lie in the system's memory; seconds are the processor's.
+Torchvision's batches are normalised floats. Ours are counted both so, coloured and normalised on the same core, and as
+they are handed to the device: bytes, which it colours and normalises itself. Files lie in the system's memory; seconds
+are the processor's.
 """
 
 import statistics
@@ -22,6 +23,7 @@ from torchvision.datasets import ImageFolder
 
 from benchmarks.reporting import parser, report
 from candelabra.data import Folder
+from candelabra.data.augment.colour import tinted
 from candelabra.data.augment.cropping import RandomCrop
 from candelabra.data.augment.transforms import LIGHT, Mirror, Pipeline, enough
 from candelabra.data.kept import Cached
@@ -70,9 +72,9 @@ def handed(data: Folder) -> Iterable[Tensor]:
 
 
 def normalised(data: Folder) -> Iterable[Tensor]:
-    """The same, normalised as every backbone does it."""
+    """The same, coloured as every task does it and normalised as every backbone does."""
     mean, std = torch.tensor(MEAN).view(-1, 1, 1), torch.tensor(STD).view(-1, 1, 1)
-    return ((images / 255 - mean) / std for images in handed(data))
+    return ((tinted(batch)["image"] / 255 - mean) / std for batch in data.train_dataloader())
 
 
 def ours(root: Path, jitter: bool, cache: Cached) -> Folder:

@@ -4,15 +4,19 @@ import csv
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
 
+from candelabra import throughput
 from candelabra.data import Shapes
 from candelabra.data.prepared import Prepared
 from candelabra.data.workers import choose, measured, rule
 from candelabra.run import train
+from candelabra.tasks.task import Task
 from candelabra.throughput import advice
 from candelabra.trainers import Progress
 from tests.conftest import Compose
@@ -48,6 +52,31 @@ def test_waiting_is_logged_shown_and_said_once(
     assert results["data_wait"] <= max(logged) + 1e-3
     assert any(str(each.get("data_wait", "")).endswith("%") for each in shown)
     assert caplog.text.count("went by waiting for data: data.cache=ram (or disk)") == 1
+
+
+def test_a_validation_in_mid_epoch_is_not_waited_for(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    steps = {"training_step": 1.0, "validation_step": 100.0}  # seconds that each takes by this clock, and nothing else
+
+    def lasting(name: str) -> Callable[..., object]:
+        step = getattr(Task, name)
+
+        def taken(self: Task, *batch: object) -> object:
+            now[0] += steps[name]
+            return step(self, *batch)
+
+        return taken
+
+    for name in steps:
+        monkeypatch.setattr(Task, name, lasting(name))
+    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    train(tiny(*SMALL, "epochs=1", "++trainer.val_check_interval=2"))
+    results = json.loads((tmp_path / "train" / "results.json").read_text())
+    assert results["data_wait"] == 0
+    assert results["images_per_second"] == 8
+    assert results["seconds"] > 300  # several validations
 
 
 def test_advice_names_what_is_left_to_set() -> None:

@@ -55,6 +55,9 @@ class Throughput(L.Callback):
         self.training += now - self.left
         self.left = now
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()  # in mid-epoch, no batch was waited for in the meantime
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         share = self.epoch_wait()
         pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})

@@ -50,6 +50,7 @@ class Sample(TypedDict):
     box: NotRequired[Tensor]  # (4,) float32 XYXY pixels, NaN where not labelled
     keypoints: NotRequired[Tensor]  # (K, 2) float32 XY pixels, NaN for a point not labelled or not visible
     mask: NotRequired[Tensor]  # (H, W) uint8 class index, 255 where not labelled
+    colours: NotRequired[Tensor]  # (3,) in training, to be put on the image: see `data.augment.colour`
     rows: NotRequired[dict[str, Tensor]]  # of a whole batch: for each head, (n,) which samples it has labels for
     blend: NotRequired[Blend]  # of a whole batch in training, to be done to its images; a mask is pasted already
     shares: NotRequired[dict[str, Any]]  # for each head, `tasks.blending.Shares`, where there is a blend

@@ -100,6 +100,20 @@ def test_what_cannot_be_trained_on_is_still_looked_at(tiny: Compose, tmp_path: P
         check(tiny("data=shapes", "near=2", command="check"))
 
 
+def test_masks_whose_colours_nobody_named_end_in_a_page_that_lists_them(tiny: Compose, tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "set" / "images" / f"{number}.jpg", number)
+        mask = Image.new("RGB", (30, 20), (0, 0, 90))
+        mask.paste((200, 0, 0), (0, 0, 15, 20))
+        (tmp_path / "set" / "masks").mkdir(exist_ok=True)
+        mask.save(tmp_path / "set" / "masks" / f"{number}.png")
+    assert check(tiny("data=masks", f"data.root={tmp_path / 'set'}", "samples=2", command="check")) == 2
+    found, page = read(tmp_path / "check")
+    assert "[200, 0, 0] (50.0%)" in found["refusal"]
+    assert found["images"] == found["readable"] == 3
+    assert "data.colours=" in page
+
+
 def test_bad_files_under_raise_are_a_reason_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     root = make_folder(tmp_path)
     (root / "cat" / "empty.jpg").touch()

@@ -7,6 +7,10 @@ import torch
 from PIL import Image
 
 from candelabra.data import DataModule
+from candelabra.data.records import Records
+from candelabra.types import Labels
+
+NAN = float("nan")
 
 
 def write_image(path: Path, size: tuple[int, int] = (24, 16), colour: tuple[int, int, int] = (9, 9, 9)) -> None:
@@ -37,3 +41,31 @@ def treatments(data: DataModule) -> dict[str, list[str]]:
     for oddity in data.read().oddities:
         found.setdefault(f"{oddity.what}: {oddity.treatment}", []).append(oddity.name)
     return found
+
+
+def written(path: Path, image: Image.Image, **options: object) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return path.name
+
+
+def grey(values: list[list[int]] | np.ndarray) -> Image.Image:
+    return Image.fromarray(np.asarray(values, np.uint8))
+
+
+def found(oddities: object) -> list[tuple[str, str]]:
+    return [(each.what, each.treatment) for each in oddities]  # type: ignore[attr-defined]
+
+
+def boxed(root: Path, box: list[float], points: list[list[float]] | None = None) -> Records:
+    """One image of 20 x 10 pixels."""
+    written(root / "a.png", Image.effect_noise((20, 10), 50).convert("RGB").rotate(0), optimize=False)
+    names = tuple(map(str, range(len(points or ()))))
+    return Records(
+        root,
+        ["a.png"],
+        Labels(box=True, keypoints=names),
+        np.array([""]),
+        box=np.array([box], np.float32),
+        keypoints=np.array([points], np.float32) if points else None,
+    )

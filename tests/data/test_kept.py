@@ -89,6 +89,11 @@ def test_training_is_the_same_whether_images_were_there_or_not_and_with_workers(
         assert all(same(one, two) for one, two in zip(served[0], other, strict=True))
 
 
+def test_what_needs_no_shrinking_is_the_same_without_a_cache(tmp_path: Path) -> None:
+    served = [epoch(table(tmp_path, size=64, cache=cache)) for cache in ("none", "ram")]  # read at no less than 91
+    assert all(same(one, two) for one, two in zip(*served, strict=True))
+
+
 def test_labels_that_are_hidden_share_the_images(tmp_path: Path) -> None:
     whole = table(tmp_path, cache="disk")
     epoch(whole)
@@ -118,11 +123,17 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert (after["image"][1] > 190).all()
 
 
-def test_writing_into_a_sample_changes_nothing_that_is_kept(tmp_path: Path) -> None:
-    kept = of(table(tmp_path, cache="ram").open())
-    first = kept.load(1, (20, 20))["image"].clone()
-    kept.load(1, (20, 20))["image"].zero_()
-    assert torch.equal(kept.load(1, (20, 20))["image"], first)
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+def test_no_step_writes_into_what_is_kept(resize: str, tmp_path: Path) -> None:
+    for augment in ("none", "light", "strong", "randaugment", "trivialaugment"):
+        data = table(tmp_path, cache="ram", augment=augment, resize=resize, erase=0.5)
+        data.open()
+        least = data.pipelines["train"].of(0).least
+        first = [of(data.open()).load(index, least) for index in range(24)]
+        for number in range(3):
+            epoch(data, number)
+        again = [of(data.open()).load(index, least) for index in range(24)]
+        assert all(same(one, other) for one, other in zip(first, again, strict=True))
 
 
 def test_what_was_cut_short_is_made_again(tmp_path: Path) -> None:

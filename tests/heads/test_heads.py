@@ -92,6 +92,18 @@ def test_a_head_learns_what_it_is_shown(name: str, backbone: Backbone) -> None:
     assert loss.item() < 0.6 * first
 
 
+def test_a_box_given_inside_out_is_brought_in_order(backbone: Backbone) -> None:
+    torch.manual_seed(0)
+    head, target = Box(backbone, LABELS), torch.tensor([[35.0, 20, 65, 50]]).expand(200, 4)
+    outputs = torch.rand(200, 4, requires_grad=True)
+    optimizer = torch.optim.Adam([outputs], lr=0.01)
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.loss(outputs, target, (100, 100)).sum().backward()
+        optimizer.step()
+    assert float((outputs.detach() * 100 - target).abs().max()) < 2
+
+
 def test_box_and_points_come_in_pixels_inside_the_image(backbone: Backbone) -> None:
     head = Box(backbone, LABELS)
     boxes = head.predict(torch.tensor([[-0.1, 0.2, 0.5, 1.3], [0.9, 0.1, 0.2, 0.3]]), (100, 200))

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from torchvision.ops import generalized_box_iou_loss
 
 from candelabra.errors import CandelabraError
-from candelabra.losses import SmoothL1, Wing, soft_dice
+from candelabra.losses import SmoothL1, Wing, giou_loss, soft_dice
 
 
 def test_smooth_l1_is_torchs_in_tenths_of_a_side() -> None:
@@ -31,6 +32,18 @@ def test_soft_dice_of_each_sample_without_ignored_pixels() -> None:
     changed = perfect.clone()
     changed[0, :, 0, 3] = torch.tensor([1.0, 0.0])
     torch.testing.assert_close(soft_dice(changed, target), soft_dice(perfect, target))
+
+
+def test_giou_is_torchvisions_for_boxes_in_order() -> None:
+    boxes, others = torch.rand(2, 50, 2, 2).sort(2).values.flatten(2)
+    torch.testing.assert_close(giou_loss(boxes, others), generalized_box_iou_loss(boxes, others), atol=1e-5, rtol=1e-5)
+
+
+def test_giou_of_a_box_inside_out_stays_in_range() -> None:
+    wanted = torch.tensor([[0.35, 0.2, 0.65, 0.5]]).expand(2000, 4)
+    values = giou_loss(torch.rand(2000, 4) * 3 - 1, wanted)
+    assert float(values.min()) >= 0
+    assert float(values.max()) <= 2
 
 
 @pytest.mark.parametrize("make", [lambda: SmoothL1(0), lambda: Wing(width=-1), lambda: Wing(epsilon=0)])

@@ -16,6 +16,7 @@ from candelabra.checking.findings import Level, Report
 from candelabra.checking.survey import survey
 from candelabra.checking.tally import Tally
 from candelabra.config import build, resolve
+from candelabra.data.augment.colour import tinted
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.paths import shown
 from candelabra.data.oddities import write_oddities
@@ -48,7 +49,7 @@ def check(config: DictConfig) -> int:
     write_oddities(report.tally.oddities, folder / "oddities.csv")
     if report.survey.refusal is None:
         prepared = data.prepared("train")
-        grid([prepared[i] for i in data.chosen("train", count)], None, data.labels, folder / "samples.png")
+        grid([tinted(prepared[i]) for i in data.chosen("train", count)], None, data.labels, folder / "samples.png")
     page.write(report, data, _words(plain["data"]), count, folder / "check.html")
     _say(report, data, folder)
     return int(report.level)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from candelabra.checking import figures, leaks
 from candelabra.checking.findings import Level, Report
+from candelabra.data.augment.colour import tinted
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.images import Unreadable
 from candelabra.data.samples import SPLITS
@@ -158,7 +159,7 @@ def _after(report: Report, data: DataModule, count: int) -> list[str]:
     places = np.flatnonzero(report.tally.readable[pool])
     chosen = places[np.linspace(0, len(places) - 1, min(count, len(places))).astype(int)]
     try:
-        return [picture(prepared[int(place)], report.survey.samples.labels, SIDE) for place in chosen]
+        return [picture(tinted(prepared[int(place)]), report.survey.samples.labels, SIDE) for place in chosen]
     except Unreadable:  # since it was looked at
         return []
 

@@ -11,7 +11,7 @@ from candelabra.data.datamodule import DataModule
 from candelabra.data.joined import Joined
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.restricted import restrict
-from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.samples import SPLITS, Samples, Unclear
 from candelabra.data.union import Union
 from candelabra.errors import CandelabraError
 
@@ -60,7 +60,10 @@ def survey(data: DataModule) -> Survey:
         )
         found = [_below(name, oddity) for name, one in each.items() for oddity in one.oddities]
         return Survey(joined, as_published(joined), found, refusal)
-    samples = restrict(data.read(), data.targets)
+    try:
+        samples = restrict(data.read(), data.targets)
+    except Unclear as error:
+        samples = error.samples
     bad = samples.verify()
     found = [
         *samples.oddities,

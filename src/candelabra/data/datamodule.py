@@ -18,7 +18,7 @@ from candelabra.data.augment.batchwise import Batchwise, check_sizes
 from candelabra.data.augment.resizing import Resizing, resize_by
 from candelabra.data.decoding.paths import shown
 from candelabra.data.kept import Cached, keep
-from candelabra.data.loader import Loader, linger
+from candelabra.data.loader import Loader, batched, linger
 from candelabra.data.mixing import Share
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.order import Batches, Drawn, InTurn, Order
@@ -270,7 +270,7 @@ class DataModule(L.LightningDataModule, ABC):
         return self.chosen_workers
 
     def serve(
-        self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate | None = None
+        self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate = batched
     ) -> DataLoader[Sample]:
         """Batches of a data set that has the keys of `prepared(split)`, in the order of that split."""
         trainer = self.trainer

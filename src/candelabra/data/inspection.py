@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from candelabra.data.decoding.colours import Colour, shares
 from candelabra.data.decoding.fitting import misfit
 from candelabra.data.decoding.images import Picture, mask, picture
 from candelabra.data.decoding.opening import Origin, opened
@@ -98,7 +99,19 @@ def odd_mask(
     except Unreadable as error:
         return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
     odd = misfit(found.size, seen.size, seen.orientation) if seen else None
-    return [*found.odd, *([odd] if odd else []), *_numbers(found.pixels, meaning, ignored, colours is None)]
+    strange = _unlisted(path, colours) if colours is not None else []
+    numbers = _numbers(found.pixels, meaning, ignored, colours is None)
+    return [*found.odd, *([odd] if odd else []), *strange, *numbers]
+
+
+def _unlisted(path: Origin, colours: Mapping[Colour, int]) -> Odd:
+    with opened(path) as image:
+        strange = {colour: share for colour, share in shares(image).items() if colour not in colours}
+    if not strange:
+        return []
+    some = ", ".join(f"{list(colour)}: {share:.1%}" for colour, share in list(strange.items())[:8])
+    detail = f"{len(strange)} of them: {some}{', ...' if len(strange) > 8 else ''}"
+    return [Oddity("", "mask with colours of no class, ignored", Treatment.UNLABELLED, detail)]
 
 
 def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Collection[int], numbered: bool) -> Odd:

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Literal
 
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from candelabra.data.augment.cropping import resized
-from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
 from candelabra.data.shelf import Shelf, home
+from candelabra.data.wrapped import Wrapped
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
@@ -47,7 +47,7 @@ def keep(samples: Samples, cache: Cached, gigabytes: float) -> Samples:
     return Kept(samples, Shelf(home(cache), name, gigabytes, lasting=cache == "disk"))
 
 
-class Kept(Samples):
+class Kept(Wrapped):
     """Samples on a shelf, by their content: a file that changes is read again.
 
     An image is kept at the least size that its use allows, its aspect as it was, and comes at that size whether it was
@@ -59,9 +59,8 @@ class Kept(Samples):
     """
 
     def __init__(self, samples: Samples, shelf: Shelf) -> None:
-        self.samples, self.shelf = samples, shelf
-        self.labels, self.names = samples.labels, samples.names
-        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
+        super().__init__(samples, samples.labels)
+        self.shelf = shelf
         # Workers, which are forked, tell each other what they have looked at. All zeros: nobody has yet.
         self.seen = torch.zeros(len(samples), 20, dtype=torch.uint8).share_memory_()
         weakref.finalize(self, shelf.close)
@@ -69,19 +68,8 @@ class Kept(Samples):
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return self.samples.labelled()
 
-    def verify(self) -> Mapping[int, str]:
-        bad = self.samples.verify()
-        self.oddities = self.samples.oddities  # which verifying adds to
-        return bad
-
     def shown(self) -> NDArray[np.bool_]:
         return self.samples.shown()
-
-    def inspect(self, index: int) -> Sequence[Oddity]:
-        return self.samples.inspect(index)
-
-    def original(self, index: int) -> bytes | None:
-        return self.samples.original(index)
 
     def digest(self, index: int) -> bytes:
         return digest("shrunk", self._content(index))

@@ -1,11 +1,12 @@
 """The loader of batches: when it begins an epoch, and how long its workers live."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
-from torch.utils.data import DataLoader
+import torch
+from torch.utils.data import DataLoader, default_collate
 
 from candelabra.data.augment.batchwise import Batchwise
 from candelabra.data.order import Batches
@@ -25,6 +26,16 @@ def linger(worker: int) -> None:
         signal.alarm(GRACE)
 
     signal.signal(signal.SIGTERM, once)
+
+
+def batched(samples: Sequence[Sample]) -> Sample:
+    """Samples -> a batch, whose images lie pixel by pixel in memory: so they are made, and so backbones want them."""
+    turned = [{**sample, "image": sample["image"].permute(1, 2, 0)} for sample in samples]
+    if any("colours" in sample for sample in samples):  # of a union, not all sets may have them drawn
+        turned = [{"colours": torch.ones(3), **sample} for sample in turned]
+    batch: Any = default_collate(turned)  # of large pieces in a row, which is a copy and no more
+    batch["image"] = batch["image"].permute(0, 3, 1, 2)
+    return cast(Sample, batch)
 
 
 class Loader(DataLoader[Sample]):

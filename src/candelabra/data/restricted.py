@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples
+from candelabra.data.wrapped import Wrapped
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import TARGETS, Sample
 
@@ -28,7 +28,7 @@ def restrict(samples: Samples, targets: Sequence[str] | None) -> Samples:
     return Restricted(samples, targets)
 
 
-class Restricted(Samples):
+class Restricted(Wrapped):
     """Samples some of whose targets nobody is told of; they are divided as if they were.
 
     Args:
@@ -37,26 +37,14 @@ class Restricted(Samples):
     """
 
     def __init__(self, samples: Samples, targets: Sequence[str]) -> None:
-        self.samples, self.hidden = samples, set(TARGETS) - set(targets)
-        self.labels, self.names = samples.labels.only(targets), samples.names
-        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
+        super().__init__(samples, samples.labels.only(targets))
+        self.hidden = set(TARGETS) - set(targets)
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
 
     def shown(self) -> NDArray[np.bool_]:
         return self.samples.shown()
-
-    def verify(self) -> Mapping[int, str]:
-        bad = self.samples.verify()
-        self.oddities = self.samples.oddities  # which verifying adds to
-        return bad
-
-    def inspect(self, index: int) -> Sequence[Oddity]:
-        return self.samples.inspect(index)
-
-    def original(self, index: int) -> bytes | None:
-        return self.samples.original(index)
 
     def digest(self, index: int) -> bytes:
         return self.samples.digest(index)

@@ -13,9 +13,23 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from candelabra.data.oddities import Oddity
+from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
 SPLITS = ("train", "val", "test")
+
+
+class Unclear(CandelabraError):
+    """Something must be said of a data set before it can be used; `candelabra check` looks at what there is.
+
+    Args:
+        words: what, and how.
+        samples: without what is unclear.
+    """
+
+    def __init__(self, words: str, samples: "Samples") -> None:
+        super().__init__(words)
+        self.samples = samples
 
 
 class Samples(Dataset[Sample], ABC):

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ MEMORY = Path("/dev/shm")
 USED = "bytes"
 HEAD = struct.Struct("<QQ")  # bytes of the file, and of the line that describes it
 ALIGNED = 64  # each tensor begins on a cache line
+MAPS = 16_384  # files that a process looks into without reading them; Linux allows it four times as many
 
 
 def home(place: Literal["ram", "disk"]) -> Path:
@@ -79,19 +80,37 @@ class Shelf:
         except OSError as error:
             raise CandelabraError(f"{folder}, where data.cache would keep images, cannot be used ({error}).") from error
         self.owner = os.getpid()
+        self.mapped: dict[str, Sample] = {}
 
     def get(self, name: str) -> Sample | None:
-        """A sample; writing to its tensors changes nothing on the shelf. Null where it is not there."""
-        self._let_parent_hold()
+        """A sample; null where it is not there.
+
+        Its image is memory that every later call gives again: to be read only. Nothing changes on the shelf if it is
+        written to, or if the other tensors are, which are the caller's own.
+        """
+        kept = self.mapped.get(name)
+        if kept is None:
+            self._let_parent_hold()
+            kept = self._looked_up(name)
+            if kept is None or len(self.mapped) >= MAPS:
+                return kept
+            self.mapped[name] = kept
+        tensors = cast(dict[str, Tensor], kept)
+        return cast(Sample, {key: each if key == "image" else each.clone() for key, each in tensors.items()})
+
+    def _looked_up(self, name: str) -> Sample | None:
         try:
             file = os.open(self._path(name), os.O_RDONLY)
         except OSError:
             return None
         try:
-            # A copy: mapping the file costs more, a fault for each few pages.
-            bits: NDArray[np.uint8] = np.empty(os.fstat(file).st_size, np.uint8)
+            size = os.fstat(file).st_size
+            if len(self.mapped) < MAPS and size:
+                # A map costs a fault for each few pages, once; a copy costs less than that, but in each epoch.
+                return unpack(torch.from_file(str(self._path(name)), False, size, dtype=torch.uint8).numpy())
+            bits: NDArray[np.uint8] = np.empty(size, np.uint8)
             os.readv(file, [bits.data])
-        except OSError:
+        except (OSError, RuntimeError):  # torch's word for a file that cannot be mapped
             return None
         finally:
             os.close(file)
@@ -118,6 +137,7 @@ class Shelf:
 
     def close(self) -> None:
         """Lets go; the last to use a shelf that does not last takes it away."""
+        self.mapped.clear()
         if self.owner == os.getpid() and self.lock >= 0:
             os.close(self.lock)
             self.lock = -1

@@ -1,6 +1,6 @@
 """Samples that show only some of their labels: what a model learns where few images are labelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, digest
+from candelabra.data.wrapped import Wrapped
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import IGNORED, TARGETS, UNLABELLED, Sample
 
@@ -59,7 +59,7 @@ def thin(samples: Samples, training: NDArray[np.int64], labelled: Shares, seed: 
     return Thinned(samples, kept)
 
 
-class Thinned(Samples):
+class Thinned(Wrapped):
     """Samples some of whose targets look as if nobody had labelled them.
 
     Args:
@@ -68,9 +68,8 @@ class Thinned(Samples):
     """
 
     def __init__(self, samples: Samples, kept: Mapping[str, NDArray[np.bool_]]) -> None:
-        self.samples, self.kept = samples, kept
-        self.labels, self.names = samples.labels, samples.names
-        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
+        super().__init__(samples, samples.labels)
+        self.kept = kept
         known = samples.labelled()
         self.hidden = {target: known[target] & ~kept[target] for target in known}
 
@@ -79,15 +78,6 @@ class Thinned(Samples):
 
     def shown(self) -> NDArray[np.bool_]:
         return self.samples.shown() & self.kept["label"][:, None]
-
-    def verify(self) -> Mapping[int, str]:
-        return self.samples.verify()
-
-    def inspect(self, index: int) -> Sequence[Oddity]:
-        return self.samples.inspect(index)
-
-    def original(self, index: int) -> bytes | None:
-        return self.samples.original(index)
 
     def digest(self, index: int) -> bytes:
         hidden = self._hidden(index)

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
-from torchvision.ops import generalized_box_iou_loss
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.heads.head import Head, need
 from candelabra.heads.readers import SoftArgmax
+from candelabra.losses import giou_loss
 from candelabra.types import Features, Labels
 
 
@@ -53,8 +53,7 @@ class Box(Head):
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = torch.where(self.labelled(target)[:, None], target / scale(size, target), outputs.detach())
         distance = F.smooth_l1_loss(outputs, wanted, reduction="none", beta=self.beta).sum(1)
-        overlap: Tensor = generalized_box_iou_loss(outputs, wanted)
-        return self.l1_weight * distance + self.giou_weight * overlap
+        return self.l1_weight * distance + self.giou_weight * giou_loss(outputs, wanted)
 
     def metrics(self) -> dict[str, Metric]:
         return {"iou": MeanMetric(), "iou50": MeanMetric()}

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from candelabra import __version__
+from candelabra.data.augment.colour import tinted
+from candelabra.data.loader import batched
 from candelabra.data.prepared import Prepared
 from candelabra.data.samples import digest
 from candelabra.probing.parts import Column, Parts, column, parts_read
@@ -189,7 +191,7 @@ class Missing(Dataset[tuple[bytes, Sample]]):
 def _rows(
     task: Task, recipe: Recipe, digests: Sequence[bytes], batch: Sample, least: int, device: torch.device
 ) -> NDArray[np.void]:
-    images = batch["image"]
+    images = tinted(batch)["image"]
     short = least - len(images)
     if short > 0:
         images = torch.cat([images, images[-1:].expand(short, *images.shape[1:])])
@@ -204,8 +206,7 @@ def _rows(
 
 
 def _collate(items: Sequence[tuple[bytes, Sample]]) -> tuple[list[bytes], Sample]:
-    batch: Any = torch.utils.data.default_collate([sample for _, sample in items])
-    return [found for found, _ in items], batch
+    return [found for found, _ in items], batched([sample for _, sample in items])
 
 
 def _targets(sample: Sample) -> dict[str, Tensor]:

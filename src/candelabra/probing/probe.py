@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from candelabra.data.augment.colour import tinted
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from candelabra.tasks.task import Task
@@ -170,7 +171,7 @@ class Grid(L.LightningModule):
 
     def _featured(self, batch: Sample) -> Sample:
         """The backbone is run once for all copies, if at all."""
-        return batch if "features" in batch else {**batch, "features": self.task.backbone(batch["image"])}
+        return batch if "features" in batch else {**batch, "features": self.task.backbone(tinted(batch)["image"])}
 
     def _compared_now(self) -> bool:
         ended_by_steps = self.trainer.max_steps != -1

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from candelabra.data.augment.batchwise import partners, paste
+from candelabra.data.augment.colour import tinted
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 from candelabra.types import Sample
@@ -58,7 +59,8 @@ def label_shares(batch: Sample, heads: Sequence[tuple[str, Head]]) -> tuple[dict
 
 
 def changed(batch: Sample) -> Sample:
-    """Blends and resizes the images of a batch as it says, labels that have a place with them."""
+    """Colours, blends and resizes the images of a batch as it says, labels that have a place with them."""
+    batch = tinted(batch)
     blend = batch.get("blend")
     if blend is not None and blend.place is not None:
         batch = paste(batch, "image", blend)

@@ -6,8 +6,9 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.augment.colour import Jitter, coloured
+from candelabra.data.augment.colour import Tint, coloured, tinted
 from candelabra.data.augment.cropping import RandomCrop, Stretched
+from candelabra.data.loader import batched
 from candelabra.data.samples import sample
 from candelabra.types import Sample
 
@@ -60,7 +61,7 @@ def test_stretching_is_torchvisions_resize() -> None:
     for key in ("image", "box", "mask"):
         assert torch.equal(plain(made, key), plain(expected, key))
     assert torch.equal(plain(made, "keypoints")[0], plain(expected, "keypoints")[0])
-    assert made["image"].is_contiguous()
+    assert plain(made, "image").permute(1, 2, 0).is_contiguous()
 
 
 @pytest.mark.parametrize("factors", [(1.2, 1, 1), (1, 0.8, 1), (1, 1, 1.2), (1, 1, 0.8), (0.9, 1.1, 1.15)])
@@ -68,13 +69,34 @@ def test_colours_are_torchvisions_up_to_its_rounding_down(factors: tuple[float, 
     calm = (PIXELS // 2 + 50).contiguous()  # where nothing leaves the range
     expected = functional.adjust_brightness(calm, factors[0])
     expected = functional.adjust_saturation(functional.adjust_contrast(expected, factors[1]), factors[2])
-    assert (coloured(calm, *factors).int() - expected.int()).abs().max() <= 3
-    assert torch.equal(coloured(calm, 1, 1, 1), calm)
+    assert (coloured(calm, torch.tensor(factors)).int() - expected.int()).abs().max() <= 3
+    assert torch.equal(coloured(calm, torch.ones(3)), calm)
 
 
 def test_colours_are_drawn_and_leave_labels_alone() -> None:
     torch.manual_seed(0)
-    made = [Jitter(0.2, 0.2, 0.2)(scene()) for _ in range(2)]
+    made = [tinted(Tint(0.2, 0.2, 0.2)(scene())) for _ in range(2)]
+    assert made[0].keys() == scene().keys()
     assert not torch.equal(plain(made[0], "image"), plain(made[1], "image"))
     assert torch.equal(plain(made[0], "mask"), plain(scene(), "mask"))
-    assert torch.equal(plain(Jitter(0, 0, 0)(scene()), "image"), PIXELS)
+    assert torch.equal(plain(tinted(Tint(0, 0, 0)(scene())), "image"), PIXELS)
+
+
+def test_one_without_colours_stays_as_it_is_among_others() -> None:
+    drawn = Tint(0.4, 0.4, 0.4)({"image": PIXELS})
+    images = tinted(batched([{"image": PIXELS}, drawn]))["image"]
+    assert torch.equal(images[0], PIXELS)
+    assert torch.equal(images[1], tinted(drawn)["image"])
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_image_gets_the_same_colours_in_any_batch(layout: torch.memory_format) -> None:
+    images = torch.randint(0, 256, (7, 3, 33, 29), dtype=torch.uint8).contiguous(memory_format=layout)
+    factors = 0.6 + 0.8 * torch.rand(7, 3)
+    alone = torch.stack([coloured(image, each) for image, each in zip(images, factors, strict=True)])
+    assert torch.equal(coloured(images, factors), alone)
+    assert torch.equal(coloured(images[2:5], factors[2:5]), alone[2:5])
+    batch = tinted({"image": images, "colours": factors})
+    assert torch.equal(batch["image"], alone)
+    assert batch["image"].is_contiguous(memory_format=layout)

@@ -59,11 +59,11 @@ def seeds() -> dict[str, bytes]:
 
 def read_everything(path: Path) -> None:
     """All that is ever done with an image file; refused if one of them refuses, and then by all that decode."""
-    from candelabra.data.decoding.images import header, mask, picture, read_image
+    from candelabra.data.decoding.images import header, mask, picture
     from candelabra.errors import Unreadable
 
     refused = 0
-    for read in (header, read_image, lambda path: picture(path, (20, 20))):
+    for read in (header, picture, lambda path: picture(path, (20, 20))):
         try:
             read(path)
         except Unreadable:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageOps
 
 from candelabra.data.decoding.fitting import nearest
-from candelabra.data.decoding.images import read_image
+from candelabra.data.decoding.images import picture
 from candelabra.data.decoding.jpeg import orientation, read_jpeg
 from candelabra.data.decoding.opening import Raw
 from candelabra.data.records import Records
@@ -134,4 +134,4 @@ def test_real_photographs_come_as_pillow_gives_them(real: Path) -> None:
     paths = sorted((real / "pets_sample").rglob("*.jpg"))[::20]
     assert len(paths) > 20
     for path in paths:
-        assert np.array_equal(read_image(path, (10_000, 10_000)), by_pillow(path.read_bytes()))
+        assert np.array_equal(picture(path, (10_000, 10_000)).pixels, by_pillow(path.read_bytes()))

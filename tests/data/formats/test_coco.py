@@ -131,6 +131,20 @@ def test_files_of_splits_are_found(tmp_path: Path) -> None:
         data.read()
 
 
+@pytest.mark.parametrize("stated", [{}, {"width": 0, "height": 0}, {"width": None, "height": "many"}])
+def test_the_size_that_a_document_does_not_state_is_that_of_the_file(tmp_path: Path, stated: dict[str, Any]) -> None:
+    content = document([thing(0, segmentation=[SQUARE]), thing(0, 3, segmentation=[SQUARE]), thing(1)])
+    expected = make(tmp_path / "said", content).read()
+    for image in content["images"]:
+        image.pop("width"), image.pop("height")
+        image.update(stated)
+    data = make(tmp_path / "unsaid", content)
+    samples = data.read()
+    assert samples.labelled()["mask"].tolist() == [True, False, False]
+    assert samples[0]["mask"].equal(expected[0]["mask"])
+    assert treatments(data)["image listed without its size: repaired"] == ["images/0.jpg"]  # where an outline needs it
+
+
 BAD: dict[str, dict[str, Any]] = {
     "no category": {"category_id": 99},
     "no list": {"category_id": [7]},

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data import Masks
+from candelabra.data import Auto, Masks
+from candelabra.data.samples import Unclear
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, treatments, write_image, write_mask
 
@@ -82,8 +83,26 @@ def test_colours_have_names(tmp_path: Path, listed: bool) -> None:
     assert samples.labels.mask_classes == ("sky", "road")
     mask = samples[0]["mask"]
     assert [int(mask[y, x]) for y, x in ((0, 0), (1, 1), (5, 5), (5, 20))] == [255, 255, 0, 1]
+    (odd,) = (each for each in samples.inspect(0) if each.what.startswith("mask with colours"))
+    assert odd[1:3] == ("mask with colours of no class, ignored", "unlabelled")
+    assert odd.detail == "1 of them: [1, 2, 3]: 0.3%"  # and not what is ignored on purpose
     other = Masks(root=str(tmp_path), colours={"sky": [0, 0, 0], "road": [1, 2, 3]}).read()
     assert samples.digest(0) != other.digest(0)
+
+
+@pytest.mark.parametrize("options", [{}, {"classes": ["sky", "road"]}])
+def test_colours_without_names_are_listed(tmp_path: Path, options: dict[str, object]) -> None:
+    make_masks(tmp_path, halves(0, 1))
+    painted = np.zeros((16, 24, 3), np.uint8)
+    painted[:, 18:] = 128, 64, 0
+    Image.fromarray(painted).save(tmp_path / "masks" / "2.png")
+    words = r"hold colours: \[0, 0, 0\] \(75.0%\), \[128, 64, 0\] \(25.0%\)\. Name .*data\.colours=\{name: \[0, 0, 0\]"
+    with pytest.raises(Unclear, match=words) as raised:
+        Masks(root=str(tmp_path), **options).open()  # type: ignore[arg-type]
+    assert len(raised.value.samples) == 4
+    assert raised.value.samples.labels.targets == ()
+    with pytest.raises(Unclear, match="looks like data=masks"):
+        Auto(root=str(tmp_path)).read()
 
 
 def test_an_image_without_a_mask_is_not_labelled_and_a_mask_without_an_image_left_out(tmp_path: Path) -> None:

@@ -121,6 +121,16 @@ def test_odd_files_are_not_labelled(tmp_path: Path) -> None:
     } | ({"text is not UTF-8: used": ["binary"]} if "text is not UTF-8: used" in short else {})
 
 
+def test_two_images_of_one_label_file_are_told(tmp_path: Path) -> None:
+    data = make(tmp_path, {"train/a": DETECT, "train/b": None, "val/a": DETECT})
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / "images" / "train" / name, (40, 20))
+    samples = data.read()
+    assert samples.names == ["images/train/a.jpg", "images/train/b.jpg", "images/val/a.jpg"]
+    doubled = ["images/train/a.png", "images/train/b.png"]
+    assert treatments(data)["second image of the same labels: skipped"] == doubled
+
+
 def test_an_image_in_two_splits_stays_in_training(tmp_path: Path) -> None:
     data = make(tmp_path, {"train/a": DETECT}, "train: images/train\nval: images/train\nnames: [cat]\n")
     assert data.read().published.tolist() == ["train"]

@@ -72,9 +72,10 @@ class Stretched:
 def resized(sample: Sample, part: tuple[int, int, int, int], size: tuple[int, int]) -> Sample:
     """A part of a sample (top, left, height, width) at (H, W) = `size`; an image by antialiased bilinear filtering."""
     top, left, height, width = part
-    scale = torch.tensor([size[1] / width, size[0] / height])
-    corner = torch.tensor([left, top], dtype=torch.float32)
     made: Sample = {**sample, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}
+    if "box" in sample or "keypoints" in sample:
+        scale = torch.tensor([size[1] / width, size[0] / height])
+        corner = torch.tensor([left, top], dtype=torch.float32)
     if "box" in sample:
         moved = ((sample["box"].as_subclass(Tensor).view(2, 2) - corner) * scale).view(1, 4)
         made["box"] = tv_tensors.BoundingBoxes(moved, format="XYXY", canvas_size=size, clamping_mode=None)
@@ -93,8 +94,8 @@ def _cut(values: Tensor, part: tuple[int, int, int, int]) -> Tensor:
 
 
 def _filtered(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(3, h, w) -> (3, H, W); pixel by pixel in memory, which is how decoders give them, torch does it fastest."""
+    """(3, h, w) -> (3, H, W), new; pixel by pixel in memory, as decoders give them, torch does it fastest."""
     if image.shape[-2:] == size:
-        return image.contiguous()
-    packed = image[None].contiguous(memory_format=torch.channels_last)
-    return F.interpolate(packed, size, mode="bilinear", antialias=True)[0].contiguous()
+        return image.clone()
+    packed = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
+    return F.interpolate(packed, size, mode="bilinear", antialias=True)[0]

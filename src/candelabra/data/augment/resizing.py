@@ -223,6 +223,8 @@ def filled(sample: Sample, change: Callable[..., Any], *args: Any, **options: An
 
 def visible(sample: Sample) -> Sample:
     """Drops what has left the image: parts of a box, a box whose centre has left, and points."""
+    if "box" not in sample and "keypoints" not in sample:
+        return sample
     height, width = size_of(sample)
     edges = torch.tensor([float(width), float(height)])
     seen = dict(cast(dict[str, Any], sample))

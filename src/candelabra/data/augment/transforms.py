@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.augment.colour import Jitter
+from candelabra.data.augment.colour import Tint
 from candelabra.data.augment.policies import randaugment, trivialaugment
 from candelabra.data.augment.resizing import FILLS, GREY, Resize, Size, Step, visible
 from candelabra.errors import CandelabraError
@@ -44,7 +44,7 @@ def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, 
         whole = evaluation(resize)
         return Pipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
     changes: dict[str, list[Step]] = {
-        "light": [Jitter(brightness=0.2, contrast=0.2, saturation=0.2)],
+        "light": [Tint(brightness=0.2, contrast=0.2, saturation=0.2)],
         "strong": _strong(boxed),
         "randaugment": [randaugment(boxed)],
         "trivialaugment": [trivialaugment(boxed)],
@@ -74,7 +74,7 @@ def _strong(boxed: bool) -> list[Step]:
     turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILLS))
     return [
         *([] if boxed else [Visible(), turn]),
-        Jitter(brightness=0.4, contrast=0.4, saturation=0.4),
+        Tint(brightness=0.4, contrast=0.4, saturation=0.4),
         v2.ColorJitter(hue=0.1),
         v2.RandomGrayscale(0.1),
         v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=0.1),

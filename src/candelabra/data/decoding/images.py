@@ -112,12 +112,6 @@ def fingerprint(path: Path) -> bytes:
         raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
 
 
-def read_image(path: Path, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """An image file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `picture`."""
-    pixels: NDArray[np.uint8] = picture(path, least).pixels
-    return pixels
-
-
 def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
     """An image file, decoded; where a size is given, on the fast way, which does not tell all that is odd.
 
@@ -125,10 +119,6 @@ def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
         path: of the file; or its bytes.
         least: (H, W) as the image is shown; it may come smaller than it is, but in no direction smaller than this.
             One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
-
-    Args:
-        path: of the file.
-        least: see `Samples.load`.
 
     Raises:
         Unreadable: the file is missing or is no readable image.

@@ -18,7 +18,7 @@ from candelabra.data.formats.table import Table
 from candelabra.data.formats.voc import Voc
 from candelabra.data.formats.wflw import Wflw
 from candelabra.data.formats.yolo import Yolo
-from candelabra.data.samples import Samples
+from candelabra.data.samples import Samples, Unclear
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,11 @@ class Auto(DataModule):
         try:
             return data.read()
         except CandelabraError as error:
-            raise CandelabraError(
+            words = (
                 f"data.root={self.root} looks like data={look.name} ({look.why}), but: {error} Name the format, "
                 f"data={look.name}, to set its words."
-            ) from error
+            )
+            raise (Unclear(words, error.samples) if isinstance(error, Unclear) else CandelabraError(words)) from error
 
 
 def recognise(root: Path) -> Look:

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from candelabra.data.choosing import Rule
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.finding import Finder
-from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.images import find_images, size_of
+from candelabra.data.decoding.paths import below
 from candelabra.data.formats import faces
-from candelabra.data.formats.cocojson import find_files, load, names_of_points, thing_of
+from candelabra.data.formats.cocojson import Size, find_files, load, names_of_points, stated_size, thing_of
 from candelabra.data.formats.folder import must_be_folder
-from candelabra.data.formats.objects import Picture, Rule, gather
+from candelabra.data.formats.objects import Picture, gather
 from candelabra.data.formats.sides import points
 from candelabra.data.oddities import Oddity, Treatment
 from candelabra.data.samples import Samples
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, Unreadable
 
 
 @dataclass(kw_only=True, eq=False)
@@ -60,7 +62,7 @@ class Coco(DataModule):
             points_of = points_of or names
             known |= dict.fromkeys(categories.values())
             near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
-            reader = _Reader(finder, categories, len(names), str(Path(file).parent), near, oddities)
+            reader = _Reader(root, finder, categories, len(names), str(Path(file).parent), near, oddities)
             for picture in reader.pictures(document, split):
                 first = taken.setdefault(picture.name, split)
                 if first == split:
@@ -91,6 +93,7 @@ class _Reader:
     """Makes pictures of one document.
 
     Args:
+        root: the folder.
         finder: of images.
         categories: names of the classes by id.
         count: of points.
@@ -99,6 +102,7 @@ class _Reader:
         oddities: grows by what is odd.
     """
 
+    root: Path
     finder: Finder
     categories: Mapping[Any, str]
     count: int
@@ -109,7 +113,7 @@ class _Reader:
     def pictures(self, document: Mapping[str, Any], split: str) -> list[Picture]:
         by_id: dict[Any, Picture] = {}
         by_name: dict[str, Picture] = {}
-        sizes: dict[Any, Any] = {}
+        sizes: dict[Any, Size | None] = {}
         for image in document["images"]:
             stated = str(image.get("file_name", "")) if isinstance(image, dict) else ""
             name = self._find(stated)
@@ -120,7 +124,7 @@ class _Reader:
                 self._note(name, "image is listed twice", Treatment.REPAIRED, "its objects are put together")
             picture = by_name.setdefault(name, Picture(name, split, []))
             by_id.setdefault(image["id"], picture)
-            sizes[image["id"]] = image.get("width"), image.get("height")
+            sizes[image["id"]] = stated_size(image)
         self._annotate(document["annotations"], by_id, sizes)
         for name, picture in by_name.items():
             if picture.things == []:
@@ -132,7 +136,7 @@ class _Reader:
             return self.finder.find(str(Path(self.near, stated)), self.near)
         return self.finder.find(stated, self.beside) if stated else None
 
-    def _annotate(self, annotations: Any, by_id: Mapping[Any, Picture], sizes: Mapping[Any, Any]) -> None:
+    def _annotate(self, annotations: Any, by_id: Mapping[Any, Picture], sizes: dict[Any, Size | None]) -> None:
         strays = 0
         for annotation in annotations:
             key = annotation.get("image_id") if isinstance(annotation, dict) else None
@@ -140,6 +144,8 @@ class _Reader:
             if picture is None:
                 strays += 1
                 continue
+            if annotation.get("segmentation") and sizes[key] is None:
+                sizes[key] = self._measured(picture.name)
             try:
                 thing = thing_of(annotation, self.categories, self.count, sizes[key])
             except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -150,6 +156,14 @@ class _Reader:
                 picture.things.append(thing)
         if strays:
             self._note(self.beside, "annotations of images that are not there", Treatment.SKIPPED, str(strays))
+
+    def _measured(self, name: str) -> Size:
+        """What the header of a file says, where the document does not; zeros where it cannot be read."""
+        self._note(name, "image listed without its size", Treatment.REPAIRED, "that of its file is used")
+        try:
+            return size_of(below(self.root, name))
+        except Unreadable:  # it is left out later, with the reason
+            return 0, 0
 
     def _note(self, name: str, what: str, treatment: Treatment, detail: str = "") -> None:
         self.oddities.append(Oddity(name, what, treatment, detail))

@@ -17,6 +17,7 @@ from candelabra.errors import CandelabraError
 
 LARGEST = 2 * 2**30  # bytes of a json
 PARTS = ('"images"', '"annotations"')
+Size = tuple[int, int]  # width and height
 
 
 def find_files(root: Path) -> dict[str, str]:
@@ -98,14 +99,14 @@ def names_of_points(document: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def thing_of(annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: Any) -> Thing:
+def thing_of(annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: Size | None) -> Thing:
     """The object of an annotation.
 
     Args:
         annotation: as the document has it.
         categories: names of the classes by id.
         count: of keypoints.
-        size: (width, height) of the image as the document has it, which may say nothing.
+        size: (width, height) of the image; null where it is not known, and no outline needs it.
 
     Raises:
         KeyError, TypeError, ValueError: it is malformed.
@@ -133,8 +134,21 @@ def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | 
     return np.where(absent[:, None], np.float32("nan"), points[:, :2])
 
 
-def _outline(segmentation: Any, size: Any) -> Outline:
-    width, height = (int(side) for side in size)
+def stated_size(image: Mapping[str, Any]) -> Size | None:
+    """(width, height) as the document has them; null where it says nothing that can be.
+
+    >>> [stated_size(each) for each in ({"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9})]
+    [(640, 480), None, None]
+    """
+    try:
+        width, height = int(image["width"]), int(image["height"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _outline(segmentation: Any, size: Size | None) -> Outline:
+    width, height = size or (0, 0)
     if width < 1 or height < 1:
         raise ValueError(f"an image of {width} x {height} pixels")
     if isinstance(segmentation, Mapping):

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from candelabra.data.choosing import Rule
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.finding import Finder
 from candelabra.data.decoding.images import find_images
 from candelabra.data.formats.folder import must_be_folder
-from candelabra.data.formats.objects import Picture, Rule, Thing, gather
+from candelabra.data.formats.objects import Picture, Thing, gather
 from candelabra.data.formats.repairs import read_text
 from candelabra.data.formats.sides import points
 from candelabra.data.oddities import Oddity, Treatment

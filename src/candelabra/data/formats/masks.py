@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.datamodule import DataModule
-from candelabra.data.decoding.colours import read_colours
+from candelabra.data.decoding.colours import read_colours, seen_colours
 from candelabra.data.decoding.images import Unreadable, read_mask
 from candelabra.data.formats.folder import must_be_folder
 from candelabra.data.formats.maskpairs import Pair, find_pairs
 from candelabra.data.oddities import Oddity
 from candelabra.data.records import Records
-from candelabra.data.samples import Samples
+from candelabra.data.samples import Samples, Unclear
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import IGNORED, Labels
 
 SCANNED = 2_000  # masks; of a larger set the classes must be given
+LISTED = 32  # colours that an error names
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,6 +57,8 @@ class Masks(DataModule):
         if not pairs:
             raise CandelabraError(f"There is no image with a mask below data.root={self.root}.")
         painted = read_colours(self.colours, root)
+        if not painted:
+            self._refuse_colours(root, pairs, oddities)
         for word in self.ignore if painted else ():
             if isinstance(word, str) and word not in painted:
                 raise CandelabraError(f"data.ignore names {word}; data.colours has {nearest(word, painted)}.")
@@ -72,10 +75,31 @@ class Masks(DataModule):
             masks=[str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs],
             meaning=meaning,
             ignored=[value for value in (*self.ignore, IGNORED) if isinstance(value, int)],
-            colours={painted[name]: place for place, name in enumerate(names)} if painted else None,
+            colours={painted[n]: names.index(n) if n in names else IGNORED for n in painted} if painted else None,
         )
         records.oddities = oddities
         return records
+
+    def _refuse_colours(self, root: Path, pairs: Sequence[Pair], oddities: list[Oddity]) -> None:
+        """Where masks hold colours, says which.
+
+        Raises:
+            Unclear: they do; the images can be looked at.
+        """
+        found = seen_colours([mask for _, _, mask in pairs if mask])
+        if not found:
+            return
+        listed = [f"{list(colour)} ({share:.1%})" for colour, share in list(found.items())[:LISTED]]
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        images = [str(image.relative_to(root)) for _, image, _ in pairs]
+        records = Records(root, images, Labels(), np.array([split for split, _, _ in pairs], dtype="<U5"))
+        records.oddities = oddities
+        raise Unclear(
+            f"The masks below data.root={self.root} hold colours: {', '.join(listed)}{more}. Name the class of each "
+            f"with data.colours={{name: {list(next(iter(found)))}, ...}}, or with data.colours=<CSV below root> and "
+            "the columns name, r, g and b.",
+            records,
+        )
 
     def _meaning(self, pairs: Sequence[Pair]) -> tuple[list[str], NDArray[np.uint8]]:
         """Names of the classes, and the class of each pixel value."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.choosing import RULES, Rule, chosen
 from candelabra.data.formats.outlines import Drawing, Outline, Outlined
 from candelabra.data.formats.repairs import mend_boxes
 from candelabra.data.formats.sides import Points
@@ -16,9 +16,6 @@ from candelabra.data.records import Records
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError, nearest
 from candelabra.types import IGNORED, UNLABELLED, Labels
-
-Rule = Literal["largest", "first", "single"]
-RULES = ("largest", "first", "single")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +88,17 @@ def gather(
         raise CandelabraError(f"No image below data.root={root} has a labelled object; is data.root right?")
     names = [picture.name for picture in pictures]
     boxes = _boxes(names, shown, oddities)
-    chosen = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
+    places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
     if rule == "single":
         oddities += [
             Oddity(name, "several objects", Treatment.UNLABELLED, f"{len(things)}, with data.objects=single")
             for name, things in zip(names, shown, strict=True)
             if len(things) > 1
         ]
-    picked = [None if place is None else things[place] for things, place in zip(shown, chosen, strict=True)]
+    picked = [None if place is None else things[place] for things, place in zip(shown, places, strict=True)]
     occurring = {thing.name for thing in picked if thing}
     classes = list(wanted or [name for name in known if name in occurring])
-    sides = [_NOWHERE if place is None else own[place] for own, place in zip(boxes, chosen, strict=True)]
+    sides = [_NOWHERE if place is None else own[place] for own, place in zip(boxes, places, strict=True)]
     boxed = any(thing.box is not None for things in shown for thing in things)
     records = Records(
         root,
@@ -141,13 +138,11 @@ def _boxes(names: Sequence[str], shown: Sequence[Sequence[Thing]], oddities: lis
 
 def _choose(things: Sequence[Thing], boxes: NDArray[np.float32], rule: Rule) -> int | None:
     """The place of the object whose labels the image takes."""
+    areas = np.nan_to_num((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
     candidates = [place for place, thing in enumerate(things) if not thing.crowd]
-    if not candidates or (rule == "single" and len(things) > 1):
-        return None
-    if rule == "largest":
-        areas = np.nan_to_num((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        return max(candidates, key=lambda place: areas[place])  # of equal ones the first
-    return candidates[0]
+    several = rule == "single" and len(things) > 1  # a crowd is no single object either
+    place = None if several else chosen([float(areas[each]) for each in candidates], rule)
+    return None if place is None else candidates[place]
 
 
 def _coordinates(picked: Sequence[Thing | None], count: int) -> NDArray[np.float32] | None:

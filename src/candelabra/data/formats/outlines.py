@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from candelabra.data.oddities import Oddity
 from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.wrapped import Wrapped
 from candelabra.types import IGNORED, Sample
 
 MOST = 100_000_000  # pixels of an outline that is a mask itself
@@ -107,7 +107,7 @@ class Drawing:
     objects: Sequence[tuple[Outline, int]]  # and the index of its class
 
 
-class Outlined(Samples):
+class Outlined(Wrapped):
     """Samples with a mask drawn from outlines, at the size that the image is read at.
 
     Args:
@@ -117,25 +117,12 @@ class Outlined(Samples):
     """
 
     def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[Drawing | None]) -> None:
-        self.samples, self.drawings = samples, drawings
-        self.labels = replace(samples.labels, mask_classes=tuple(classes))
-        self.names, self.published, self.strata = samples.names, samples.published, samples.strata
-        self.oddities = samples.oddities
+        super().__init__(samples, replace(samples.labels, mask_classes=tuple(classes)))
+        self.drawings = drawings
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         known = np.array([drawing is not None for drawing in self.drawings], dtype=bool)
         return {**self.samples.labelled(), "mask": known}
-
-    def verify(self) -> Mapping[int, str]:
-        bad = self.samples.verify()
-        self.oddities = self.samples.oddities  # which verifying adds to
-        return bad
-
-    def inspect(self, index: int) -> Sequence[Oddity]:
-        return self.samples.inspect(index)
-
-    def original(self, index: int) -> bytes | None:
-        return self.samples.original(index)
 
     def digest(self, index: int) -> bytes:
         drawing = self.drawings[index]

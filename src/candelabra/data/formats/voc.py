@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from candelabra.data.choosing import Rule
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.finding import find_labels
 from candelabra.data.decoding.images import find_images
 from candelabra.data.formats.folder import ALIASES, must_be_folder
 from candelabra.data.formats.lists import find_lists, split_of
-from candelabra.data.formats.objects import Picture, Rule, gather
+from candelabra.data.formats.objects import Picture, gather
 from candelabra.data.formats.sides import Points
 from candelabra.data.formats.vocxml import read_things
 from candelabra.data.oddities import Oddity, Treatment

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.choosing import RULES, Rule
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.finding import Finder
 from candelabra.data.decoding.images import find_images
 from candelabra.data.formats import faces
 from candelabra.data.formats.folder import must_be_folder
-from candelabra.data.formats.objects import RULES, Rule
 from candelabra.data.formats.repairs import mend_boxes, read_text
 from candelabra.data.formats.sides import points
 from candelabra.data.oddities import Oddity, Treatment

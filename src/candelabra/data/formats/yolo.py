@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from candelabra.data.choosing import Rule
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.images import Unreadable, size_of
 from candelabra.data.formats.folder import must_be_folder
-from candelabra.data.formats.objects import Picture, Rule, Thing, gather
+from candelabra.data.formats.objects import Picture, Thing, gather
 from candelabra.data.formats.repairs import read_text
 from candelabra.data.formats.sides import Points, points
 from candelabra.data.formats.yololines import thing_of

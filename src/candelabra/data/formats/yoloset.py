@@ -180,7 +180,12 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[Oddity]
         for path in find_labels(folder, ".txt", root)
         if path.name not in NO_LABELS
     }
-    images = {str(path.relative_to(found).with_suffix("")): path for path in find_images(found)}
+    images: dict[str, Path] = {}
+    for path in find_images(found):
+        first = images.setdefault(str(path.relative_to(found).with_suffix("")), path)
+        if first != path:
+            name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
+            oddities.append(Oddity(name, "second image of the same labels", Treatment.SKIPPED, detail))
     for stem in sorted(set(texts) - set(images)):
         name = str(texts[stem].relative_to(root))
         oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))

@@ -1,9 +1,8 @@
-"""One box of an image where a data set has several."""
+"""The boxes of an image as columns of tables and shards have them."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Rule = Literal["largest", "first", "single"]
 Corners = Literal["xyxy", "xywh"]
 
 
@@ -25,16 +24,10 @@ def boxed(cell: Any, corners: Corners) -> list[list[float]]:
     return [[box[0], box[1], box[0] + box[2], box[1] + box[3]] if len(box) == 4 else list(box) for box in boxes]
 
 
-def chosen(boxes: Sequence[Sequence[float]], rule: Rule) -> int | None:
-    """Which of the boxes of an image is taken; null for none.
+def area(box: Sequence[float]) -> float:
+    """Of XYXY; none of what is no box.
 
-    >>> several = [[0, 0, 1, 1], [0, 0, 2, 2]]
-    >>> chosen(several, "largest"), chosen(several, "first"), chosen(several, "single"), chosen([], "first")
-    (1, 0, None, None)
+    >>> area([1, 1, 3, 4]), area([1, 2])
+    (6, 0.0)
     """
-    if not boxes or (rule == "single" and len(boxes) > 1):
-        return None
-    if rule != "largest" or any(len(box) != 4 for box in boxes):
-        return 0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in boxes]
-    return areas.index(max(areas))
+    return (box[2] - box[0]) * (box[3] - box[1]) if len(box) == 4 else 0.0

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from candelabra.data.choosing import Rule, chosen
 from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.images import Unreadable, read_bytes
 from candelabra.data.formats.described import described
 from candelabra.data.formats.folder import ALIASES
 from candelabra.data.samples import Samples
-from candelabra.data.shards.boxed import Corners, Rule, boxed, chosen
+from candelabra.data.shards.boxed import Corners, area, boxed
 from candelabra.data.shards.encoded import Contents, Source, encoded
 from candelabra.data.shards.said import Columns
 from candelabra.errors import CandelabraError, nearest
@@ -77,7 +78,7 @@ class HuggingFace(DataModule):
                     f"{next(cell for cell in box if cell is not None)}: data.boxes=xyxy or data.boxes=xywh."
                 )
             several = [boxed(cell, self.boxes) for cell in box]
-            places = [chosen(boxes, self.objects) for boxes in several]
+            places = [chosen([area(each) for each in boxes], self.objects) for boxes in several]
             box = [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
             if _of_boxes(columns):
                 label = [None if at is None else each[at] for each, at in zip(label, places, strict=True)]
