@@ -64,13 +64,13 @@ def test_the_rule_is_applied_once_and_never_to_a_rate_that_was_typed(tiny: Compo
 
 def test_a_run_accumulates_up_to_the_global_batch(tiny: Compose, tmp_path: Path) -> None:
     plain = resolve(tiny("global_batch=64"))
-    assert training(plain, tmp_path, Throughput(), []).accumulate_grad_batches == 4
+    assert training(plain, build(plain["data"]), tmp_path, Throughput(), []).accumulate_grad_batches == 4
 
 
 def test_several_machines_need_something_that_starts_their_processes(tiny: Compose, tmp_path: Path) -> None:
     plain = resolve(tiny("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.num_nodes=2"))
     with pytest.raises(CandelabraError, match="use trainer=torchrun under torchrun"):
-        training(plain, tmp_path, Throughput(), [])
+        training(plain, build(plain["data"]), tmp_path, Throughput(), [])
 
 
 def test_processes_that_would_each_train_alone_are_refused(
@@ -79,7 +79,8 @@ def test_processes_that_would_each_train_alone_are_refused(
     for key, value in {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(key, value)
     with pytest.raises(CandelabraError, match=r"torchrun started 2 processes.*add trainer=torchrun"):
-        training(resolve(tiny()), tmp_path, Throughput(), [])
+        plain = resolve(tiny())
+        training(plain, build(plain["data"]), tmp_path, Throughput(), [])
 
 
 def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_path: Path) -> None:

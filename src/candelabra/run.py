@@ -93,7 +93,9 @@ def train(config: DictConfig) -> None:
             _finish(task, data, served, trainer, throughput, best, folder)
     except RuntimeError as error:
         gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
-        raise gone or error from error
+        if gone is None:
+            raise
+        raise gone from error
     finally:
         os.environ.pop(RUN, None)
 

@@ -1,6 +1,7 @@
 """Lightning's trainer as a run needs it: what is saved, logged, shown and stopped."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 

@@ -26,7 +26,7 @@ def of_tensorboard(run: Path) -> tuple[Numbers, Any]:
 
 def of_wandb(file: Path) -> tuple[Numbers, list[Any]]:
     """Numbers of the history, and all records, of a `.wandb` file: a log of leveldb's format with protobuf records."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
     data, records, part, place = file.read_bytes(), [], b"", 7
     while place + 7 <= len(data):

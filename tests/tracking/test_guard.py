@@ -158,6 +158,7 @@ def test_wandb_goes_on_offline_where_its_server_is_gone(
     folder = tmp_path / "run"
     folder.mkdir()
     guard = Guard("wandb", Wandb(str(folder), timeout=5.0))
+    assert isinstance(guard.tracker, Wandb)
     assert not guard.tracker.offline
     assert log_twenty(guard) < 0.2
     assert not guard.failed

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import CSVLogger
@@ -46,11 +47,8 @@ class Csv(Tracker):
 
     def embedding(self, name: str, embedding: Embedding, step: int) -> None:
         columns = zip(embedding.table.columns, zip(*embedding.table.rows, strict=True), strict=True)
-        np.savez(
-            self.folder / "embedding.npz",
-            vectors=embedding.vectors,
-            **{column: np.array(cells) for column, cells in columns},
-        )
+        arrays: dict[str, Any] = {column: np.array(cells) for column, cells in columns}
+        np.savez(self.folder / "embedding.npz", vectors=embedding.vectors, **arrays)
 
     def checkpoint(self, path: Path) -> None:
         """It is in checkpoints/."""

@@ -46,7 +46,7 @@ class TensorBoard(Tracker):
             key: value for key, value in flat(facts.config).items() if isinstance(value, bool | int | float | str)
         }
         for summary in hparams(settings, dict.fromkeys(JUDGED, 0.0)):
-            self._writer.file_writer.add_summary(summary)  # type: ignore[union-attr]
+            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for values, step in () if known else facts.past.numbers(facts.step):
             self.numbers(values, step)
         self.writer.flush()

@@ -10,6 +10,7 @@ import csv
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 
 import lightning as L
@@ -131,9 +132,9 @@ def show_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path,
     seen = embed(task, data, "val")
     for guard in found:
         for name, pixels in pictures.items():
-            guard.do(lambda tracker, name=name, pixels=pixels: tracker.picture(name, pixels, step))
+            guard.do(methodcaller("picture", name, pixels, step))
         for name, table in tables.items():
-            guard.do(lambda tracker, name=name, table=table: tracker.table(name, table, step))
+            guard.do(methodcaller("table", name, table, step))
         if seen:
             guard.do(lambda tracker: tracker.embedding("embedding", seen, step))
         if best:

@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlparse
@@ -119,14 +119,14 @@ class Wandb(Tracker):
     def table(self, name: str, table: Table, step: int) -> None:
         import wandb
 
-        rows = [list(row) for row in table.rows]
+        rows: list[Iterable[Any]] = [list(row) for row in table.rows]
         self._run.log({name: wandb.Table(columns=list(table.columns), data=rows), AXIS: step})
 
     def embedding(self, name: str, embedding: Embedding, step: int) -> None:
         import wandb
 
         rows = zip(embedding.thumbnails, embedding.table.rows, embedding.vectors, strict=True)
-        data = [[wandb.Image(pixels), *row, vector.tolist()] for pixels, row, vector in rows]
+        data: list[Iterable[Any]] = [[wandb.Image(pixels), *row, vector.tolist()] for pixels, row, vector in rows]
         table = wandb.Table(columns=["image", *embedding.table.columns, "vector"], data=data)
         self._run.log({name: table, AXIS: step})
 
