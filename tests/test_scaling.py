@@ -78,8 +78,8 @@ def test_processes_that_would_each_train_alone_are_refused(
 ) -> None:
     for key, value in {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(key, value)
+    plain = resolve(tiny())
     with pytest.raises(CandelabraError, match=r"torchrun started 2 processes.*add trainer=torchrun"):
-        plain = resolve(tiny())
         training(plain, build(plain["data"]), tmp_path, Throughput(), [])
 
 
