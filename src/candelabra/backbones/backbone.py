@@ -19,6 +19,7 @@ class Backbone(nn.Module, ABC):
     are needed for `maps[i]` and not for an earlier map; the last stage also holds what makes `final`.
 
     Attributes:
+        name: of the architecture, as the library behind it calls it.
         channels: channels of each map, finest first.
         strides: pixels of the image an element of each map stands for.
         num_features: channels of `final`.
@@ -30,6 +31,7 @@ class Backbone(nn.Module, ABC):
         adapters: small modules beside weights that then hold still, all of them in some stage; see `adapters.py`.
     """
 
+    name: str
     channels: list[int]
     strides: list[int]
     num_features: int

@@ -97,7 +97,8 @@ def node_of_trunk(folder: Path) -> Node:
     try:
         node = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]["backbone"]
         target, options = node["_target_"], node.get("options") or {}
-        plain = all(_plain(value) for value in [*node.values(), *options.values()] if value is not options)
+        values = [value for key, value in node.items() if key != "options"]
+        plain = all(_plain(value) for value in [*values, *options.values()])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CandelabraError(
             f"{folder} is not a trunk that candelabra trunk export wrote ({type(error).__name__}); take its weights "

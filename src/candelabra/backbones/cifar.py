@@ -39,7 +39,7 @@ class CifarNet(Backbone):
         fill(self.network, "the small CIFAR network", weights, mean, std)
         self.channels, self.strides, self.num_features = list(widths), [1, 2, 4], widths[-1]
         self.stages = divide(self.network, ["0", "1", "2"])
-        self.side = 32
+        self.name, self.side = "cifar_net", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         return through(self.network, images)

@@ -37,7 +37,7 @@ class LeNet5(Backbone):
         fill(self.network, "LeNet-5", weights, mean, std)
         self.channels, self.strides, self.num_features = [6, 16, 120], [1, 2, 4], 120
         self.stages = divide(self.network, ["0", "1", "2"])
-        self.side = 32
+        self.name, self.side = "lenet5", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         return through(self.network, images)

@@ -51,7 +51,7 @@ class PreActResNet(Backbone):
         fill(self.network, f"the pre-activation ResNet-{depth}", weights, mean, std)
         self.channels, self.strides, self.num_features = [64, 128, 256], [1, 2, 4], 256
         self.stages = divide(self.network, ["0", "1", "2"])
-        self.side = 32
+        self.name, self.side = f"preact_resnet{depth}", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         return through(self.network, images)
