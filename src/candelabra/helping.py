@@ -18,7 +18,7 @@ COMMANDS = {
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
     "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
-    "trunk": "a trained backbone for other tasks and other people: export, push to and pull from the hub, in timm's format",
+    "trunk": "a trained backbone for other tasks and people: export, push to and pull from the hub, as timm does",
 }
 EXAMPLES = {
     "train": [
@@ -43,7 +43,12 @@ EXAMPLES = {
         "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
-    "backbones": ["", "'resnet*' size=160 speed=true", "'vgg*' format=json", "show resnet50 effective=true folder=pictures"],
+    "backbones": [
+        "",
+        "'resnet*' size=160 speed=true",
+        "'vgg*' format=json",
+        "show resnet50 effective=true folder=pictures",
+    ],
     "trunk": [
         "export runs/first folder=trunks/pets licence=apache-2.0",
         "push trunks/pets repo=somebody/pets-trunk",
@@ -84,7 +89,7 @@ Nothing is downloaded: layers are counted without their weights.""",
 
 def overview() -> str:
     """The commands, a line each."""
-    commands = "\n".join(f"  {name:9}{what}" for name, what in COMMANDS.items())
+    commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
     return (
         "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
         f"{commands}\n\n"

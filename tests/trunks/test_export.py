@@ -53,7 +53,8 @@ def same(first: Backbone, second: Backbone, side: int = 64) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", ["test_resnet", "test_efficientnet", "test_convnext", "alexnet", "cifar_net", "lenet5", "mobilenetv3_large_100"]
+    "name",
+    ["test_resnet", "test_efficientnet", "test_convnext", "alexnet", "cifar_net", "lenet5", "mobilenetv3_large_100"],
 )
 def test_features_survive_the_round_trip_to_the_last_bit(name: str, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", f"backbone={name}")
@@ -141,7 +142,11 @@ def test_images_normalised_otherwise_are_refused(tiny: Compose, tmp_path: Path) 
     [
         {"_target_": "subprocess.run", "args": ["touch", "x"]},
         {"_target_": "candelabra.backbones.Timm", "name": "test_resnet", "options": {"checkpoint_path": "x.pth"}},
-        {"_target_": "candelabra.backbones.Timm", "name": "test_resnet", "options": {"act_layer": {"_target_": "os.abort"}}},
+        {
+            "_target_": "candelabra.backbones.Timm",
+            "name": "test_resnet",
+            "options": {"act_layer": {"_target_": "os.abort"}},
+        },
         {"_target_": "candelabra.backbones.adapt"},
         {"_target_": "candelabra.backbones.Backbone"},
     ],

@@ -1,4 +1,4 @@
-"""To the hub and back, over a hub of our own: a folder behind the two calls of huggingface_hub that touch the network."""
+"""To the hub and back, over a hub of our own: a folder behind the calls of huggingface_hub."""
 
 import shutil
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def test_pickles_are_not_fetched(shelf: Path, tmp_path: Path) -> None:
     (shelf / "some/model").mkdir(parents=True)
     torch.save({}, shelf / "some/model/pytorch_model.bin")
     (shelf / "some/model/config.json").write_text("{}")
-    with pytest.raises(CandelabraError, match="has no model.safetensors"):
+    with pytest.raises(CandelabraError, match=r"has no model\.safetensors"):
         trunk(["pull", "repo=some/model", f"folder={tmp_path / 'x'}"])
     assert not (tmp_path / "x" / "pytorch_model.bin").exists()
 

@@ -75,7 +75,8 @@ def refuse_other_colours(given: str, mean: Sequence[float], std: Sequence[float]
 
     Args:
         given: `backbone.weights`; what is no trunk says nothing of colours.
-        mean, std: of the backbone that is to take them.
+        mean: of the backbone that is to take them.
+        std: likewise.
 
     Raises:
         CandelabraError: they differ.

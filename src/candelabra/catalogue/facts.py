@@ -78,7 +78,7 @@ def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bo
         name: of the entry.
         node: of the catalogue.
         size: of the images; null for those that it was made for.
-        effective: whether to measure receptive fields by gradient, at the weights that are at hand, else at random ones.
+        effective: whether to measure receptive fields by gradient, at the weights at hand, else at random ones.
         batch: images at once while speed is measured; 0 measures none.
 
     Raises:
@@ -127,7 +127,7 @@ def _count(stage: list[nn.Module]) -> int:
 
 
 def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
-    """Of each map, at random weights unless others are at hand; on images of this size, which cut off what is larger."""
+    """Of each map, at random weights unless others are at hand; images of this size cut off what is larger."""
     torch.manual_seed(0)
     weights = node["weights"] if whereabouts(node) in ("bundled", "cached") else "none"
     backbone = make({**node, "weights": weights}).eval()

@@ -66,7 +66,9 @@ def _fields(axes: "Axes", facts: Facts) -> None:
         text = f"stage {index}: {each.field or 'the whole image'}"
         text += " and factors of the whole image" if each.gated else ""
         if each.field:
-            square = Rectangle((-each.field / 2,) * 2, each.field, each.field, fill=False, edgecolor=colour, linewidth=2)
+            square = Rectangle(
+                (-each.field / 2,) * 2, each.field, each.field, fill=False, edgecolor=colour, linewidth=2
+            )
             axes.add_patch(square)
         if each.effective:
             inner = Rectangle((-each.effective / 2,) * 2, each.effective, each.effective, facecolor=colour, alpha=0.35)

@@ -10,7 +10,7 @@ Place = Literal["bundled", "cached", "hub", "none"]
 
 
 def whereabouts(node: Mapping[str, Any]) -> Place:
-    """bundled with an installed package, cached by an earlier download, on the hub, or none, where nobody has any.
+    """Bundled with an installed package, cached by an earlier download, on the hub, or none, where nobody has any.
 
     Args:
         node: of the catalogue.
@@ -22,7 +22,11 @@ def whereabouts(node: Mapping[str, Any]) -> Place:
     if node["_target_"].endswith(".Torchvision"):
         import torchvision
 
-        return "cached" if cache_of_url(torchvision.models.get_model_weights(node["name"])["DEFAULT"].url).is_file() else "hub"
+        return (
+            "cached"
+            if cache_of_url(torchvision.models.get_model_weights(node["name"])["DEFAULT"].url).is_file()
+            else "hub"
+        )
     import timm
 
     config: Any = timm.get_pretrained_cfg(node["name"], allow_unregistered=True)

@@ -29,7 +29,7 @@ def card(told: Mapping[str, Any], node: Mapping[str, Any], backbone: Backbone, n
         "---",
         f"# {name}",
         "",
-        f"The backbone (`{node.get('name', backbone.name)}`, {sum(p.numel() for p in backbone.parameters()):,} weights, "
+        f"The backbone (`{backbone.name}`, {sum(p.numel() for p in backbone.parameters()):,} weights, "
         f"without a classifier) of a {training['task']} run of candelabra {told['version']}, which began from weights "
         f"`{began['weights']}`{' under ' + began['licence'] if began['licence'] else ''}.",
         "",

@@ -72,7 +72,7 @@ def export(run: Path, folder: Path, licence: str | None) -> list[str]:
 
 
 def _told(backbone: Backbone, recipe: Plain, run: Path, licence: str | None) -> Plain:
-    """What config.json says beside what timm reads: how it is built and what it learnt from; no path of this machine."""
+    """What config.json says beside what timm reads: how it is built and what it learnt from; no path."""
     config = recipe["config"]
     given = config["backbone"]["weights"]
     place = given if given in ("auto", "bundled", "hub", "none") else Path(given).name
@@ -151,8 +151,8 @@ def _remarks(told: Mapping[str, Any], licence: str | None) -> list[str]:
     remarks = []
     if told.get("zeros"):
         remarks.append(
-            f"{len(told['zeros'])} tensors between the features and timm's classifier ({told['zeros'][0]}, ...) are not "
-            "part of a backbone here and were written as zeros: forward_features is right, timm's pooled output is not."
+            f"{len(told['zeros'])} tensors between the features and timm's classifier ({told['zeros'][0]}, ...) are "
+            "no part of a backbone here, and zeros stand for them: forward_features is right, timm's pooled output is not."
         )
     if licence is None:
         began = told["began_from"]["licence"]
