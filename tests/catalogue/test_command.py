@@ -63,7 +63,8 @@ def test_one_at_length_has_a_tree_stages_and_a_picture(capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "conv_stem" in said
     assert "99,196 weights" in said
-    assert Image.open(tmp_path / "test_efficientnet.png").size[0] > 1000
+    with Image.open(tmp_path / "test_efficientnet.png") as picture:
+        assert picture.size[0] > 1000
 
 
 @pytest.mark.parametrize(

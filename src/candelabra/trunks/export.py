@@ -151,8 +151,8 @@ def _remarks(told: Mapping[str, Any], licence: str | None) -> list[str]:
     remarks = []
     if told.get("zeros"):
         remarks.append(
-            f"{len(told['zeros'])} tensors between the features and timm's classifier ({told['zeros'][0]}, ...) are "
-            "no part of a backbone here, and zeros stand for them: forward_features is right, timm's pooled output is not."
+            f"{len(told['zeros'])} tensors between the features and timm's classifier ({told['zeros'][0]}, ...) are no "
+            "part of a backbone here, and zeros stand for them: take forward_features, for timm's pooled output is 0."
         )
     if licence is None:
         began = told["began_from"]["licence"]
