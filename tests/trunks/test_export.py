@@ -73,7 +73,8 @@ def test_timm_loads_it_by_itself(tiny: Compose, tmp_path: Path) -> None:
     assert theirs.pretrained_cfg["license"] == "mit"
     ours = task.backbone.state_dict()
     assert all(torch.equal(tensor, ours[f"network.{name}"]) for name, tensor in theirs.state_dict().items())
-    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=theirs))
+    data: Any = timm.data
+    transform = data.create_transform(**data.resolve_data_config({}, model=theirs))
     assert "CenterCrop(size=(96, 96))" in str(transform)
 
 

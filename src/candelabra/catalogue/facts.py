@@ -133,11 +133,12 @@ def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
     backbone = make({**node, "weights": weights}).eval()
     if weights == "none":
         _open(backbone)
-    count = len(backbone.strides)
-    return [
-        effective_field(lambda pixels, i=i: backbone.extract(pixels)[0][i], size, int(node["in_channels"]), images=2)
-        for i in range(count)
-    ]
+    channels = int(node["in_channels"])
+
+    def field(index: int) -> float:
+        return effective_field(lambda pixels: backbone.extract(pixels)[0][index], size, channels, images=2)
+
+    return [field(index) for index in range(len(backbone.strides))]
 
 
 @torch.no_grad()
@@ -151,7 +152,7 @@ def _open(backbone: Backbone) -> None:
 @torch.inference_mode()
 def _speed(node: Mapping[str, Any], size: int, batch: int) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    backbone: Backbone = make({**node, "weights": "none"}).eval().to(device, memory_format=torch.channels_last)
+    backbone: Backbone = make({**node, "weights": "none"}).eval().to(device).to(memory_format=torch.channels_last)
     images = torch.zeros(batch, int(node["in_channels"]), size, size, dtype=torch.uint8, device=device)
     times = []
     for _ in range(1 + BATCHES):

@@ -1,7 +1,7 @@
 """A label head with auxiliary classifiers, which learn from earlier maps and are gone after training."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -68,29 +68,25 @@ class Auxiliary(Head):
         return torch.stack([own, *(other(features.maps[place]).float() for other, place in pairs)], 1)
 
     def labelled(self, target: Tensor) -> Tensor:
-        return self._label.labelled(target)
+        return self.main.labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         if outputs.ndim == 2:
-            return self._label.loss(outputs, target, size)
-        own, *others = (self._label.loss(each, target, size) for each in outputs.unbind(1))
+            return self.main.loss(outputs, target, size)
+        own, *others = (self.main.loss(each, target, size) for each in outputs.unbind(1))
         return own + self.weight * torch.stack(others).sum(0)
 
     def metrics(self) -> Mapping[str, Metric]:
-        return self._label.metrics()
+        return self.main.metrics()
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        self._label.measure(metrics, outputs, target, size)
+        self.main.measure(metrics, outputs, target, size)
 
     def score(self, values: Mapping[str, float]) -> float:
-        return self._label.score(values)
+        return self.main.score(values)
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        return self._label.predict(outputs, size)
-
-    @property
-    def _label(self) -> Head:
-        return cast(Head, self.main)
+        return self.main.predict(outputs, size)
 
 
 def _classifier(channels: int, classes: int, width: int, hidden: int, dropout: float) -> nn.Sequential:
