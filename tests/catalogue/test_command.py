@@ -1,14 +1,18 @@
 """`candelabra backbones`: numbers that others published, in words that can be read by people and by programs."""
 
 import json
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from candelabra.backbones.catalogue import node_of
 from candelabra.catalogue.command import backbones
 from candelabra.catalogue.facts import facts_of
+from candelabra.catalogue.table import print_table
 from candelabra.errors import CandelabraError
 
 
@@ -67,6 +71,13 @@ def test_one_at_length_has_a_tree_stages_and_a_picture(capsys: pytest.CaptureFix
         assert picture.size[0] > 1000
 
 
+def test_containers_whose_parts_are_run_one_by_one_are_in_the_tree(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    backbones(["show", "test_vit", f"folder={tmp_path}", "depth=1"])
+    assert "blocks" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -83,3 +94,15 @@ def test_one_at_length_has_a_tree_stages_and_a_picture(capsys: pytest.CaptureFix
 def test_words_that_cannot_be_used_are_named(words: list[str], said: str) -> None:
     with pytest.raises(CandelabraError, match=said):
         backbones(words)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_table_fits_the_terminal(width: int) -> None:
+    facts = [facts_of(name, node_of(name), 64) for name in ("test_resnet", "cifar_net")]
+    named = replace(facts[0], name="swin_tiny_patch4_window7_224", licence="cc-by-nc-4.0")
+    console = Console(width=width, file=StringIO(), record=True)
+    print_table([named, facts[1]], console)
+    rows = [line for line in console.export_text().splitlines() if "swin_tiny" in line]
+    assert len(rows[0]) <= width
+    assert "cc-by-nc-4.0" in rows[0]
+    assert ("32 32 48 192 96" in rows[0]) == (width == 140)

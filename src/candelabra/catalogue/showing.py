@@ -82,14 +82,16 @@ def _tree(facts: Facts, node: Mapping[str, Any], depth: int) -> Tree:
     def grow(branch: Tree, module: nn.Module, path: str, level: int) -> None:
         for name, child in module.named_children():
             inside = f"{path}.{name}"
-            if inside not in shapes:  # it was not run
+            run = [key for key in shapes if f"{key}.".startswith(f"{inside}.")]
+            if not run:
                 continue
+            shape = shapes.get(inside, shapes[run[-1]])  # of a container whose parts are run one by one, the last's
             weights = sum(parameter.numel() for parameter in child.parameters())
             field = fields[inside].size if inside in fields else None
             last = [stage_of[each] for each in child.modules() if each in stage_of]
             text = Text(f"{name} ", COLOURS[max(last, default=0) % len(COLOURS)])
             text.append(type(child).__name__ if not list(child.children()) else "", "dim")
-            text.append(f" {' x '.join(map(str, shapes[inside]))}")
+            text.append(f" {' x '.join(map(str, shape))}")
             text.append(f"  {weights:,} weights" if weights else "", "dim")
             text.append(f"  reads {max(field)}" if field else "", "dim")
             grown = branch.add(text)
