@@ -30,7 +30,7 @@ def saved(tiny: Compose, folder: Path, *words: str) -> Task:
     with torch.no_grad():
         for tensor in [*task.backbone.parameters(), *task.backbone.buffers()]:
             if tensor.is_floating_point() and id(tensor) not in colours:
-                tensor.add_(0.05 * torch.rand_like(tensor))
+                tensor.mul_(1 + 0.1 * torch.rand_like(tensor)).add_(0.001 * torch.rand_like(tensor))
     (folder / "checkpoints").mkdir(parents=True)
     checkpoint: dict[str, Any] = {"state_dict": task.state_dict()}
     task.on_save_checkpoint(checkpoint)
