@@ -96,6 +96,14 @@ def _plain(command: str, words: Sequence[str]) -> int:
         from candelabra.reporting import report
 
         report(words, CONF / "hydra" / "candelabra.yaml")
+    elif command == "backbones":
+        from candelabra.catalogue.command import backbones
+
+        backbones(words)
+    elif command == "trunk":
+        from candelabra.trunks.command import trunk
+
+        trunk(words)
     else:
         from candelabra.sweeps.command import sweep
 

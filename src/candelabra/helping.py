@@ -19,6 +19,8 @@ COMMANDS = {
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
     "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",
     "report": "a page of a run or a sweep: curves, pictures, metrics, what differs; one file, no server",
+    "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
+    "trunk": "a trained backbone for other tasks and people: export, push to and pull from the hub, as timm does",
 }
 EXAMPLES = {
     "train": [
@@ -47,6 +49,17 @@ EXAMPLES = {
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
     "sweep": ["status runs/sweep", "best runs/sweep", "retry runs/sweep", "retry runs/sweep 3 7"],
     "report": ["runs/first", "runs/sweep", "runs/first runs/second folder=runs/both"],
+    "backbones": [
+        "",
+        "'resnet*' size=160 speed=true",
+        "'vgg*' format=json",
+        "show resnet50 effective=true folder=pictures",
+    ],
+    "trunk": [
+        "export runs/first folder=trunks/pets licence=apache-2.0",
+        "push trunks/pets repo=somebody/pets-trunk",
+        "pull repo=somebody/pets-trunk folder=trunks/theirs",
+    ],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 PLAIN = {  # commands that compose nothing: what their words are
@@ -70,12 +83,34 @@ Joint runs are measured against runs of one head, head by head. Runs with other 
   folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
 
 The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
+    "backbones": """
+  <pattern> ...    names with * and ?; all of conf/backbone where none is given
+  show <name>      one at length: its modules, its stages, a picture; any model of timm, too
+  size=<pixels>    of the images; where it is not given, those that a backbone was made for
+  format=json      instead of the table
+  effective=true   receptive fields by gradient, too: at the weights that are at hand, else at random ones
+  speed=true       images a second, measured here; batch=<images> at once (8)
+  depth=<levels>   of modules that `show` prints (2)
+  folder=<folder>  where `show` puts its picture (here)
+
+Nothing is downloaded: layers are counted without their weights.""",
+    "trunk": """
+  export <run>     the backbone of a run, as model.safetensors and config.json; timm loads the folder by itself
+    folder=<folder>   where to; `trunk` in the run's folder, where it is not given
+    licence=<name>    of the trunk, yours to choose; what it began from and learnt on has licences too
+  push <folder>    an exported trunk to the Hugging Face hub
+    repo=<owner/name> is made if need be
+    private=true      seen by its owner alone
+  pull             a trunk, or any model of timm's, from there
+    repo=<owner/name> folder=<folder>
+
+`candelabra train backbone.weights=<folder>` starts any task from it.""",
 }
 
 
 def overview() -> str:
     """The commands, a line each."""
-    commands = "\n".join(f"  {name:9}{what}" for name, what in COMMANDS.items())
+    commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
     return (
         "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
         f"{commands}\n\n"

@@ -1,5 +1,6 @@
 """Heads: the contract, and one for each target."""
 
+from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.head import Head
 from candelabra.heads.keypoints import Keypoints
@@ -7,4 +8,4 @@ from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
 from candelabra.heads.readers import Pooled, SoftArgmax
 
-__all__ = ["Box", "Head", "Keypoints", "Label", "Mask", "Pooled", "SoftArgmax"]
+__all__ = ["Auxiliary", "Box", "Head", "Keypoints", "Label", "Mask", "Pooled", "SoftArgmax"]

@@ -1,0 +1,102 @@
+"""A label head with auxiliary classifiers, which learn from earlier maps and are gone after training."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.errors import CandelabraError
+from candelabra.heads.head import Head
+from candelabra.heads.label import Label
+from candelabra.types import Features, Labels
+
+
+class Auxiliary(Head):
+    """A label head, beside a classifier on each map of a stride: their losses reach the middle of the backbone.
+
+    In training, outputs are logits (N, 1 + classifiers, classes), the head's own first, and the loss is
+    its own plus `weight` times each other; in evaluation, outputs and everything else are the head's own. Each
+    classifier is GoogLeNet's (Szegedy et al. 2015): a grid of means, a 1x1 convolution, two linear layers.
+
+    Args:
+        backbone, labels: what to read from, and the classes.
+        label: builds the head.
+        stride: of the maps with a classifier. 16: Inception-v3's own place (Mixed_6e) and, under
+            backbone=googlenet_auxiliary, both of GoogLeNet's (inception4a and 4d).
+        weight: of each classifier's loss; 0.3 in GoogLeNet, 0.4 as Inception-v3 is usually trained.
+        width: channels of the 1x1 convolution.
+        hidden: width of the first linear layer.
+        dropout: share of activations dropped between the linear layers.
+
+    Raises:
+        CandelabraError: the backbone has no such map.
+    """
+
+    target: ClassVar[str] = "label"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        label: Callable[[Backbone, Labels], Head] = Label,
+        stride: int = 16,
+        weight: float = 0.3,
+        width: int = 128,
+        hidden: int = 1024,
+        dropout: float = 0.7,
+    ) -> None:
+        super().__init__()
+        self.places = [place for place, given in enumerate(backbone.strides) if given == stride]
+        if not self.places:
+            raise CandelabraError(
+                f"stride={stride}: this backbone has no map of it for an auxiliary classifier; its strides are "
+                f"{', '.join(map(str, backbone.strides))}."
+            )
+        self.main, self.weight = label(backbone, labels), weight
+        self.others = nn.ModuleList(
+            _classifier(backbone.channels[place], len(labels.classes), width, hidden, dropout) for place in self.places
+        )
+
+    def forward(self, features: Features) -> Tensor:
+        own: Tensor = self.main(features)
+        if not self.training:
+            return own
+        pairs = zip(self.others, self.places, strict=True)
+        return torch.stack([own, *(other(features.maps[place]).float() for other, place in pairs)], 1)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        return self.main.labelled(target)
+
+    def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        if outputs.ndim == 2:
+            return self.main.loss(outputs, target, size)
+        own, *others = (self.main.loss(each, target, size) for each in outputs.unbind(1))
+        return own + self.weight * torch.stack(others).sum(0)
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return self.main.metrics()
+
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        self.main.measure(metrics, outputs, target, size)
+
+    def score(self, values: Mapping[str, float]) -> float:
+        return self.main.score(values)
+
+    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        return self.main.predict(outputs, size)
+
+
+def _classifier(channels: int, classes: int, width: int, hidden: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(4),
+        nn.Conv2d(channels, width, 1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(width * 16, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, classes),
+    )
