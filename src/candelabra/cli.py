@@ -142,6 +142,8 @@ def _dispatch(command: str, config: Any) -> int:
         from candelabra.evaluation import evaluate as run
     elif command == "predict":
         from candelabra.prediction import predict as run
+    elif command == "embed":
+        from candelabra.embedding.command import embed as run
     elif command == "convert":
         from candelabra.converting import convert as run
     else:

@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "what a training would teach, when and how fast; without data or weights",
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
+    "embed": "images as vectors, by any backbone; goes on where it was killed",
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
@@ -34,6 +35,12 @@ EXAMPLES = {
     "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
     "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
+    "embed": [
+        "source=photos folder=vectors/photos",
+        "'source=\"photos/*.jpg\"' backbone=resnet50 size=160 format=parquet folder=vectors/photos",
+        "data=pets data.root=data run=runs/first folder=vectors/pets",
+        "source=faces 'label=\"(.+)_\"' folder=vectors/faces",
+    ],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
     "convert": [
         "data=folder data.root=photos to=webdataset folder=photos-shards",
