@@ -144,6 +144,8 @@ def _dispatch(command: str, config: Any) -> int:
         from candelabra.prediction import predict as run
     elif command == "embed":
         from candelabra.embedding.command import embed as run
+    elif command == "search":
+        from candelabra.searching.command import search as run
     elif command == "convert":
         from candelabra.converting import convert as run
     else:

@@ -15,6 +15,7 @@ COMMANDS = {
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "embed": "images as vectors, by any backbone; goes on where it was killed",
+    "search": "the images nearest to others; how well images of one label find each other",
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
@@ -40,6 +41,11 @@ EXAMPLES = {
         "'source=\"photos/*.jpg\"' backbone=resnet50 size=160 format=parquet folder=vectors/photos",
         "data=pets data.root=data run=runs/first folder=vectors/pets",
         "source=faces 'label=\"(.+)_\"' folder=vectors/faces",
+    ],
+    "search": [
+        "index=vectors/photos query=holiday.jpg",
+        "index=vectors/pets evaluate=test:train searcher=exact",
+        "index=photos query=holiday.jpg backbone=resnet50",
     ],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
     "convert": [
