@@ -144,6 +144,10 @@ def _dispatch(command: str, config: Any) -> int:
         from candelabra.prediction import predict as run
     elif command == "embed":
         from candelabra.embedding.command import embed as run
+    elif command == "map":
+        from candelabra.mapping.command import draw_map as run
+    elif command == "probe":
+        from candelabra.classic.command import probe as run
     elif command == "search":
         from candelabra.searching.command import search as run
     elif command == "convert":

@@ -15,7 +15,9 @@ COMMANDS = {
     "eval": "the test numbers of a checkpoint",
     "predict": "pictures, a table and masks for new images",
     "embed": "images as vectors, by any backbone; goes on where it was killed",
+    "probe": "classic classifiers on frozen features: neighbours, SVMs, forests, ... in one table",
     "search": "the images nearest to others; how well images of one label find each other",
+    "map": "embedded images in the plane, with clusters and how they agree with classes",
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
@@ -42,11 +44,17 @@ EXAMPLES = {
         "data=pets data.root=data run=runs/first folder=vectors/pets",
         "source=faces 'label=\"(.+)_\"' folder=vectors/faces",
     ],
+    "probe": [
+        "data=pets data.root=data",
+        "data=folder data.root=photos backbone=resnet50 classifiers=fast",
+        "data=pets data.root=data run=runs/first classifiers.boosting=null",
+    ],
     "search": [
         "index=vectors/photos query=holiday.jpg",
         "index=vectors/pets evaluate=test:train searcher=exact",
         "index=photos query=holiday.jpg backbone=resnet50",
     ],
+    "map": ["index=vectors/pets", "index=vectors/photos plane=pca clusters=8"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
     "convert": [
         "data=folder data.root=photos to=webdataset folder=photos-shards",
