@@ -77,6 +77,14 @@ def _plain(command: str, words: Sequence[str]) -> None:
         from candelabra.comparing import compare
 
         compare(words, CONF / "hydra" / "candelabra.yaml")
+    elif command == "backbones":
+        from candelabra.catalogue.command import backbones
+
+        backbones(words)
+    elif command == "trunk":
+        from candelabra.trunks.command import trunk
+
+        trunk(words)
 
 
 def _compose(command: str, overrides: Sequence[str]) -> int:

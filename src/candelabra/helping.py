@@ -21,6 +21,8 @@ COMMANDS = {
     "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
+    "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
+    "trunk": "a trained backbone for other tasks and other people: export, push to and pull from the hub, in timm's format",
 }
 EXAMPLES = {
     "train": [
@@ -62,6 +64,12 @@ EXAMPLES = {
         "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
+    "backbones": ["", "'resnet*' size=160 speed=true", "'vgg*' format=json", "show resnet50 effective=true folder=pictures"],
+    "trunk": [
+        "export runs/first folder=trunks/pets licence=apache-2.0",
+        "push trunks/pets repo=somebody/pets-trunk",
+        "pull repo=somebody/pets-trunk folder=trunks/theirs",
+    ],
 }
 ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
 PLAIN = {  # commands that compose nothing: what their words are
@@ -70,6 +78,28 @@ PLAIN = {  # commands that compose nothing: what their words are
   folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
 
 Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
+    "backbones": """
+  <pattern> ...    names with * and ?; all of conf/backbone where none is given
+  show <name>      one at length: its modules, its stages, a picture; any model of timm, too
+  size=<pixels>    of the images; where it is not given, those that a backbone was made for
+  format=json      instead of the table
+  effective=true   receptive fields by gradient, too: at the weights that are at hand, else at random ones
+  speed=true       images a second, measured here; batch=<images> at once (8)
+  depth=<levels>   of modules that `show` prints (2)
+  folder=<folder>  where `show` puts its picture (here)
+
+Nothing is downloaded: layers are counted without their weights.""",
+    "trunk": """
+  export <run>     the backbone of a run, as model.safetensors and config.json; timm loads the folder by itself
+    folder=<folder>   where to; `trunk` in the run's folder, where it is not given
+    licence=<name>    of the trunk, yours to choose; what it began from and learnt on has licences too
+  push <folder>    an exported trunk to the Hugging Face hub
+    repo=<owner/name> is made if need be
+    private=true      seen by its owner alone
+  pull             a trunk, or any model of timm's, from there
+    repo=<owner/name> folder=<folder>
+
+`candelabra train backbone.weights=<folder>` starts any task from it.""",
 }
 
 

@@ -1,8 +1,11 @@
-"""Backbones: the contract, and the two libraries behind it."""
+"""Backbones: the contract, the two libraries behind it, and networks of our own."""
 
 from candelabra.backbones.adapters import adapt
 from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.cifar import CifarNet
+from candelabra.backbones.lenet import LeNet5
+from candelabra.backbones.preactivation import PreActResNet
 from candelabra.backbones.timm import Timm
 from candelabra.backbones.torchvision import Torchvision
 
-__all__ = ["Backbone", "Timm", "Torchvision", "adapt"]
+__all__ = ["Backbone", "CifarNet", "LeNet5", "PreActResNet", "Timm", "Torchvision", "adapt"]

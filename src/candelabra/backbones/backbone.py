@@ -24,6 +24,8 @@ class Backbone(nn.Module, ABC):
         num_features: channels of `final`.
         stages: as many as there are maps; every parameter in exactly one.
         mean, std: per channel, for images in [0, 1].
+        side: pixels of the images that it, or its weights, were made for.
+        licence: of its published weights, as their publisher states it; null where nobody does.
         frozen: how many stages, from the input, do not learn now.
         adapters: small modules beside weights that then hold still, all of them in some stage; see `adapters.py`.
     """
@@ -34,6 +36,8 @@ class Backbone(nn.Module, ABC):
     stages: list[list[nn.Module]]
     mean: Tensor
     std: Tensor
+    side: int
+    licence: str | None
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -41,6 +45,7 @@ class Backbone(nn.Module, ABC):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.stages = []
         self.adapters: list[nn.Module] = []
+        self.side, self.licence = 224, None
         self.frozen = 0
         self.keep_statistics = False
 
@@ -62,6 +67,11 @@ class Backbone(nn.Module, ABC):
         pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps, final = self.extract(pixels)
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """Images as `forward` takes them -> (N, num_features): the mean of `final` over its positions."""
+        features: Features = self(images)
+        return features.final.mean((2, 3))
 
     def learners(self, stage: int, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> set[nn.Parameter]:
         """Which parameters of a stage learn while it thaws: those of adapters if there are any, else of `kinds`."""

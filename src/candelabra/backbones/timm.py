@@ -10,7 +10,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone, divide, drop_unused, fit_channels, keep_depthwise_float32
-from candelabra.backbones.weights import from_hugging_face, load_bundled, load_file, source_of
+from candelabra.backbones.weights import from_hugging_face, load_bundled, load_file, refuse_other_colours, source_of
 from candelabra.errors import CandelabraError, nearest
 
 PROBE = 128  # pixels; enough for every architecture, Inception included
@@ -22,7 +22,7 @@ class Timm(Backbone):
     Args:
         name: timm's name, with or without the tag of the weights.
         weights: auto (bundled if there are any, else hub), bundled, hub, none, or the path of a file of
-            weights.
+            weights or of an exported trunk.
         bundled: an installed package that ships weights for this architecture; null if there is none.
         in_channels: channels of the images; other than 3 adapts the pretrained filters.
         stage_ends: the last module of each stage; null where timm's own list of them is right.
@@ -56,9 +56,10 @@ class Timm(Backbone):
         elif source not in ("hub", "none"):
             load_file(network, Path(source))
         config = network.pretrained_cfg
+        refuse_other_colours(source, config["mean"], config["std"])
         super().__init__(fit_channels(config["mean"], in_channels), fit_channels(config["std"], in_channels))
         self.network: Any = network
-        self.name = name
+        self.name, self.side, self.licence = name, int(config["input_size"][-1]), config.get("license")
         self.num_features = network.num_features
         self.reads_token = getattr(network, "global_pool", "") == "token"
         entries = list(network.feature_info)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from candelabra.backbones.backbone import Backbone, divide, fit_channels
-from candelabra.backbones.weights import from_url, load_file, source_of
+from candelabra.backbones.weights import from_url, load_file, refuse_other_colours, source_of
 from candelabra.errors import CandelabraError, nearest
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -23,7 +23,8 @@ class Torchvision(Backbone):
         name: torchvision's name of the architecture.
         nodes: the modules whose outputs are the maps, finest first; the last is also `final`.
         strides: the stride of each map, in pixels.
-        weights: auto or hub (torchvision's ImageNet weights), none, or the path of a file of weights.
+        weights: auto or hub (torchvision's ImageNet weights), none, or the path of a file of weights or
+            of an exported trunk.
         in_channels: channels of the images; other than 3 adapts the pretrained filters.
         mean, std: per channel, for images in [0, 1].
         options: further arguments of torchvision's builder.
@@ -56,9 +57,11 @@ class Torchvision(Backbone):
             first.weight, first.in_channels = nn.Parameter(first.weight.new_empty(shape)), in_channels
             first.reset_parameters()
         self.network = create_feature_extractor(full, {node: str(i) for i, node in enumerate(nodes)})
+        published: Any = torchvision.models.get_model_weights(name)["DEFAULT"].value
         source = source_of(weights, None)
         if source == "hub":
-            source = str(from_url(torchvision.models.get_model_weights(name).DEFAULT.url, name))
+            source = str(from_url(published.url, name))
+        refuse_other_colours(source, mean, std)
         if source != "none":
             load_file(self.network, Path(source))
         self.strides = list(strides)
@@ -68,7 +71,7 @@ class Torchvision(Backbone):
         self.channels = [features.shape[1] for features in maps]
         self.num_features = self.channels[-1]
         self.stages = divide(self.network, nodes)
-        self.name = name
+        self.name, self.side = name, int(published.transforms.keywords["crop_size"])
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         maps = list(self.network(images).values())

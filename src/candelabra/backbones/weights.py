@@ -1,6 +1,7 @@
 """Where pretrained weights come from: a bundled package, the hub, or a file. Nothing here executes a pickle."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from candelabra.errors import CandelabraError
 from candelabra.network import SECONDS, answers
 
+TRUNK = ("model.safetensors", "config.json")  # the files of an exported trunk, as timm names them
 PREFIXES = ("backbone.network.", "network.", "module.", "model.")
 
 
@@ -31,10 +33,10 @@ def source_of(weights: str, bundled: str | None) -> str:
             f"backbone.weights=bundled: {missing}; allowed here are hub, none or a file (backbone=efficientnet_lite0 "
             "has bundled weights)."
         )
-    if weights not in ("bundled", "hub", "none") and not Path(weights).is_file():
+    if weights not in ("bundled", "hub", "none") and not _file_in(Path(weights)).is_file():
         raise CandelabraError(
-            f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, or the path of a file of "
-            "weights (safetensors or a plain state dict)."
+            f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, the path of a file of weights "
+            f"(safetensors or a plain state dict), or the folder of an exported trunk, which holds {TRUNK[0]}."
         )
     return weights
 
@@ -52,11 +54,12 @@ def load_bundled(network: nn.Module, package: str) -> None:
 
 
 def load_file(network: nn.Module, path: Path) -> None:
-    """Loads a file of weights in timm's or torchvision's names, or a trunk or a checkpoint of ours.
+    """Loads a file of weights in timm's or torchvision's names, a checkpoint of ours, or the folder of a trunk.
 
     Raises:
         CandelabraError: the file cannot be read as plain tensors, or does not fit the network.
     """
+    path = _file_in(path)
     try:
         state = timm.models.load_state_dict(str(path))
     except Exception as error:  # torch, pickle, zip and safetensors each raise their own
@@ -65,6 +68,38 @@ def load_file(network: nn.Module, path: Path) -> None:
             f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."
         ) from error
     load_state(network, state, path)
+
+
+def refuse_other_colours(given: str, mean: Sequence[float], std: Sequence[float]) -> None:
+    """An exported trunk learnt on images that were normalised in one way; with another it would be worse, silently.
+
+    Args:
+        given: `backbone.weights`; what is no trunk says nothing of colours.
+        mean, std: of the backbone that is to take them.
+
+    Raises:
+        CandelabraError: they differ.
+    """
+    path = Path(given) / TRUNK[1]
+    if not path.is_file():
+        return
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        theirs = [list(map(float, told["pretrained_cfg"][key])) for key in ("mean", "std")]
+        name = told["architecture"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CandelabraError(f"{path} cannot be read ({type(error).__name__}); export the trunk again.") from error
+    ours = [list(mean), list(std)]
+    if [len(values) for values in ours] == [len(values) for values in theirs] and ours != theirs:
+        raise CandelabraError(
+            f"backbone.weights={given} was trained with mean {theirs[0]} and std {theirs[1]}, this backbone takes "
+            f"{ours[0]} and {ours[1]}; set backbone.mean and backbone.std, or choose the backbone that it was exported "
+            f"from (backbone=timm backbone.name={name}, where timm has several weights with their tag)."
+        )
+
+
+def _file_in(path: Path) -> Path:
+    return path / TRUNK[0] if path.is_dir() else path
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -101,11 +136,10 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     repository, architecture = config.get("hf_hub_id"), config["architecture"]
     if not repository:
         raise CandelabraError(f"timm has no weights for {architecture}; {_ways_out(architecture)}")
-    names = [config["hf_hub_filename"]] if config.get("hf_hub_filename") else ["model.safetensors", "pytorch_model.bin"]
-    for name in names:
-        cached = huggingface_hub.try_to_load_from_cache(repository, name)
-        if isinstance(cached, str):
-            return Path(cached)
+    cached = cached_from_hugging_face(config)
+    if cached:
+        return cached
+    names = _names(config)
     _must_reach(huggingface_hub.constants.ENDPOINT, architecture)
     problem: Exception | None = None
     for name in names:
@@ -119,9 +153,24 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     ) from problem
 
 
+def cached_from_hugging_face(config: Mapping[str, Any]) -> Path | None:
+    """The file of a timm model's weights, where it was downloaded before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in _names(config) if config.get("hf_hub_id") else []:
+        cached = try_to_load_from_cache(config["hf_hub_id"], name)
+        if isinstance(cached, str):
+            return Path(cached)
+    return None
+
+
+def _names(config: Mapping[str, Any]) -> list[str]:
+    return [config["hf_hub_filename"]] if config.get("hf_hub_filename") else [TRUNK[0], "pytorch_model.bin"]
+
+
 def from_url(url: str, architecture: str) -> Path:
     """The file of a torchvision model's weights, from torch's cache or else from its address."""
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
+    path = cache_of_url(url)
     if path.is_file():
         return path
     _must_reach(url, architecture)
@@ -133,6 +182,11 @@ def from_url(url: str, architecture: str) -> Path:
             f"The weights of {architecture} could not be fetched ({error}); {_ways_out(architecture)}"
         ) from error
     return path
+
+
+def cache_of_url(url: str) -> Path:
+    """Where torch keeps what it downloads from an address."""
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
 
 
 def _ways_out(architecture: str) -> str:

@@ -18,7 +18,7 @@ from candelabra.data.augment.resizing import resize_by
 from candelabra.data.augment.transforms import evaluation
 from candelabra.data.decoding.images import picture
 from candelabra.data.samples import as_tensor, sample
-from candelabra.embedding.catalogue import named
+from candelabra.backbones.catalogue import backbone as named
 from candelabra.embedding.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
 

@@ -1,0 +1,1 @@
+"""`candelabra backbones`: what each backbone of conf/backbone/ is, measured without its weights."""

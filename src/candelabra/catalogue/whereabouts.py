@@ -1,0 +1,31 @@
+"""Where the published weights of a backbone are, without fetching them."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from candelabra.backbones.weights import cache_of_url, cached_from_hugging_face
+
+Place = Literal["bundled", "cached", "hub", "none"]
+
+
+def whereabouts(node: Mapping[str, Any]) -> Place:
+    """bundled with an installed package, cached by an earlier download, on the hub, or none, where nobody has any.
+
+    Args:
+        node: of the catalogue.
+    """
+    if node["weights"] == "none":
+        return "none"
+    if node.get("bundled") and find_spec(node["bundled"]):
+        return "bundled"
+    if node["_target_"].endswith(".Torchvision"):
+        import torchvision
+
+        return "cached" if cache_of_url(torchvision.models.get_model_weights(node["name"])["DEFAULT"].url).is_file() else "hub"
+    import timm
+
+    config: Any = timm.get_pretrained_cfg(node["name"], allow_unregistered=True)
+    if config is None or not config.hf_hub_id:
+        return "none"
+    return "cached" if cached_from_hugging_face(config.to_dict()) else "hub"
