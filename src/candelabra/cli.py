@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,19 @@ from candelabra.slurm import begun
 from candelabra.words import key_of, run_of
 
 INTERRUPTED = 75  # exit code: stopped by a signal, saved, can go on (EX_TEMPFAIL of sysexits.h)
+WORK = {  # where the commands are that Hydra composes a config for; loaded when one runs
+    "train": ("run", "train"),
+    "lr": ("run", "suggest_rate"),
+    "plan": ("planning", "plan"),
+    "eval": ("evaluation", "evaluate"),
+    "predict": ("prediction", "predict"),
+    "embed": ("embedding.command", "embed"),
+    "probe": ("classic.command", "probe"),
+    "search": ("searching.command", "search"),
+    "map": ("mapping.command", "draw_map"),
+    "check": ("checking", "check"),
+    "convert": ("converting", "convert"),
+}
 UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
@@ -140,32 +154,8 @@ def _dispatch(command: str, config: Any) -> int:
     logging.getLogger("timm").setLevel(logging.WARNING)
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
-    if command == "train":
-        from candelabra.run import train as run
-    elif command == "lr":
-        from candelabra.run import suggest_rate as run
-    elif command == "plan":
-        from candelabra.planning import plan as run
-    elif command == "eval":
-        from candelabra.evaluation import evaluate as run
-    elif command == "predict":
-        from candelabra.prediction import predict as run
-    elif command == "embed":
-        from candelabra.embedding.command import embed as run
-    elif command == "map":
-        from candelabra.mapping.command import draw_map as run
-    elif command == "probe":
-        from candelabra.classic.command import probe as run
-    elif command == "search":
-        from candelabra.searching.command import search as run
-    elif command == "convert":
-        from candelabra.converting import convert as run
-    else:
-        from candelabra.checking import check
-
-        return check(config)
-    run(config)
-    return 0
+    module, name = WORK[command]
+    return int(getattr(import_module(f"candelabra.{module}"), name)(config) or 0)
 
 
 def _rank() -> None:

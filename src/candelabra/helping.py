@@ -64,7 +64,12 @@ EXAMPLES = {
         "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
-    "backbones": ["", "'resnet*' size=160 speed=true", "'vgg*' format=json", "show resnet50 effective=true folder=pictures"],
+    "backbones": [
+        "",
+        "'resnet*' size=160 speed=true",
+        "'vgg*' format=json",
+        "show resnet50 effective=true folder=pictures",
+    ],
     "trunk": [
         "export runs/first folder=trunks/pets licence=apache-2.0",
         "push trunks/pets repo=somebody/pets-trunk",

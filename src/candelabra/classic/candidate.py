@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import parallel_config
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
+from candelabra.data.workers import processors
 from candelabra.embedding.encoder import Vectors
 from candelabra.errors import CandelabraError
 
@@ -71,15 +74,18 @@ class Candidate:
         """Cross-validates the grid by accuracy and fits the best to everything.
 
         Args:
-            vectors, labels: (n, D) and (n,), all of them for training.
+            vectors: (n, D), all for training.
+            labels: (n,) their classes.
             folds: rows to fit to, and rows to judge on.
-            jobs: processes.
+            jobs: threads.
         """
         steps = [(f"step{number}", step) for number, step in enumerate(self.steps)]
         grid = {f"{LAST}__{name}": list(values) for name, values in self.grid.items()}
-        search = GridSearchCV(Pipeline([*steps, (LAST, self.estimator)]), grid, scoring="accuracy", cv=folds, n_jobs=jobs)
+        search = GridSearchCV(Pipeline([*steps, (LAST, self.estimator)]), grid, scoring="accuracy", cv=folds)
         begun = time.perf_counter()
-        with warnings.catch_warnings(record=True) as caught:
+        # Further processes would each load torch, which the filters of warnings that scikit-learn hands them name.
+        threads = parallel_config("threading", n_jobs=jobs), threadpool_limits(max(1, processors(1) // jobs))
+        with threads[0], threads[1], warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             search.fit(vectors, labels)
         seconds = time.perf_counter() - begun

@@ -27,9 +27,7 @@ class Labelled(NamedTuple):
     groups: NDArray[np.int64] | None
 
 
-def labelled_features(
-    backbone: Backbone, data: DataModule, cache: Cache, trainer: L.Trainer
-) -> dict[str, Labelled]:
+def labelled_features(backbone: Backbone, data: DataModule, cache: Cache, trainer: L.Trainer) -> dict[str, Labelled]:
     """The pooled final map of every labelled image as it is, not augmented.
 
     Args:

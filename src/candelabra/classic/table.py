@@ -9,8 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-HEADER = ("classifier", "hyper-parameters", "cross-validated", "val", "test", "test F1", "seconds", "ms an image")
+HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
 MARK = " *"
+LEGEND = (
+    "* best on validation. Accuracy; folds: the mean over folds of training, by which hyper-parameters were chosen; "
+    "seconds for that and the last fit; ms for an image whose features are there."
+)
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class Row:
 
 def write(rows: Sequence[Row], title: str, folder: Path) -> None:
     """Prints the table, and writes classifiers.csv, classifiers.md and pictures/classifiers.png."""
-    table = Table(*HEADER, title=title)
+    table = Table(title=title)
+    for name in HEADER:
+        table.add_column(name, no_wrap=name != HEADER[1])
     for row in rows:
         table.add_row(*row.cells, style="bold" if row.best else "")
     console = Console()
     console.print(table)
-    console.print("* best on validation; hyper-parameters by cross-validation on training alone", highlight=False)
+    console.print(LEGEND, highlight=False)
     with (folder / "classifiers.csv").open("w", newline="", encoding="utf-8") as file:
         cells = csv.writer(file)
         cells.writerow([*HEADER, "best"])
@@ -64,7 +70,7 @@ def write(rows: Sequence[Row], title: str, folder: Path) -> None:
             cells.writerow([row.words, dict(row.chosen), *numbers, int(row.best)])
     lines = [HEADER, ["---"] * len(HEADER), *(row.cells for row in rows)]
     text = "\n".join(f"| {' | '.join(line).replace(MARK, ' (best)')} |" for line in lines)
-    (folder / "classifiers.md").write_text(f"{title}\n\n{text}\n", encoding="utf-8")
+    (folder / "classifiers.md").write_text(f"{title}\n\n{text}\n\n{LEGEND.removeprefix('* ')}\n", encoding="utf-8")
     _draw(rows, title, folder / "pictures" / "classifiers.png")
 
 
@@ -83,6 +89,6 @@ def _draw(rows: Sequence[Row], title: str, path: Path) -> None:
     axes.set_xlim(0, 1)
     axes.set_xlabel("test accuracy; the darker bar was best on validation")
     axes.set_title(title, fontsize=9)
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower right", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

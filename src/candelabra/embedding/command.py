@@ -4,11 +4,10 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from candelabra import __version__
@@ -118,7 +117,7 @@ def _begun(folder: Path, about: Mapping[str, Any], kind: str) -> Mapping[str, An
     if differing:
         raise CandelabraError(
             f"folder={folder} holds vectors that were made otherwise ({', '.join(differing)}: "
-            f"{before.get(differing[0])}, now {about[differing[0]]}); give another folder, or anew=true to replace them."
+            f"{before.get(differing[0])}, now {about[differing[0]]}); give another, or anew=true to replace them."
         )
     there = "parquet" if (folder / PARQUET).is_file() else "npy"
     return before if not before.get("complete") or there == kind else {**before, "complete": False}
@@ -137,9 +136,7 @@ def _tell(folder: Path, about: Mapping[str, Any]) -> None:
     passing.replace(folder / ABOUT)
 
 
-def _finish(
-    folder: Path, about: dict[str, Any], parts: Parts, source: Source, encoder: Encoder, kind: Any
-) -> Index:
+def _finish(folder: Path, about: dict[str, Any], parts: Parts, source: Source, encoder: Encoder, kind: Any) -> Index:
     """Makes one index of all parts, and takes them away."""
     digests = b"".join(part.digests.tobytes() for part in parts)
     problems = [str(why) for part in parts for why in part.problems]
@@ -165,5 +162,3 @@ def _finish(
 def _blocks(parts: Parts) -> Iterator[Vectors]:
     for part in parts:
         yield part.vectors
-
-

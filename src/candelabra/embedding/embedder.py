@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.catalogue import backbone as named
 from candelabra.building import load_task
 from candelabra.checkpoints import FOLDER
 from candelabra.data.augment.resizing import resize_by
 from candelabra.data.augment.transforms import evaluation
 from candelabra.data.decoding.images import picture
 from candelabra.data.samples import as_tensor, sample
-from candelabra.backbones.catalogue import backbone as named
 from candelabra.embedding.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
 

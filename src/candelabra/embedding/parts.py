@@ -54,7 +54,7 @@ class Parts:
         """Parts by position, read one at a time; a torn one is taken away, with a warning."""
         for path in sorted(self.folder.glob("*.npz")):
             try:
-                with np.load(path) as file:
+                with path.open("rb") as handle, np.load(handle) as file:
                     part = Part(int(path.stem), file["digests"], file["problems"], file["vectors"])
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 log.warning("%s is torn; its images are embedded again", path)

@@ -117,8 +117,10 @@ def _tabled(given: str) -> Files:
     import pandas
 
     path = Path(given)
-    table = pandas.read_parquet(path) if path.suffix.lower() == ".parquet" else pandas.read_csv(
-        path, dtype=str, keep_default_na=False
+    table = (
+        pandas.read_parquet(path)
+        if path.suffix.lower() == ".parquet"
+        else pandas.read_csv(path, dtype=str, keep_default_na=False)
     )
     named = next((column for column in NAMED if column in table), None)
     if named is None or table.empty:

@@ -17,8 +17,8 @@ class Clusters(NamedTuple):
 
     Args:
         assigned: (n,) the cluster of each image, from 0.
-        scores: silhouette of the clusters, -1 to 1; where labels are known also that of the labels, and how
-            clusters agree with them: normalised mutual information (0 to 1) and the adjusted Rand index (0 by chance, 1).
+        scores: silhouette of the clusters, -1 to 1; where labels are known also that of the labels, and how clusters
+            agree with them: normalised mutual information (0 to 1) and the adjusted Rand index (0 by chance, up to 1).
     """
 
     assigned: NDArray[np.int64]

@@ -46,5 +46,3 @@ class Exact(Searcher):
         if self.metric == "cosine":
             return nearness
         return (queries.square().sum(1, keepdim=True) - nearness).clamp(min=0).sqrt()
-
-

@@ -42,7 +42,8 @@ def retrieval(
     Args:
         vectors: (n, D) of all images.
         labels: (n,) words; images of "" are left out.
-        queries, gallery: rows of vectors.
+        queries: rows of vectors.
+        gallery: likewise.
         ks: for recall.
 
     Raises:

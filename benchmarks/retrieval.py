@@ -1,0 +1,78 @@
+"""How well images of one label find each other: pretrained features beside random weights and plain pixels."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.reporting import parser
+from candelabra.config import resolve
+from candelabra.data.decoding.images import picture
+from candelabra.embedding import Index
+from candelabra.embedding.command import embedded
+from candelabra.embedding.encoder import Vectors
+from candelabra.helping import CONF
+from candelabra.searching import retrieval
+from candelabra.searching.command import sides, told
+
+PIXELS = 16  # side of the image whose pixels are a vector: 768 numbers
+
+
+def index_of(folder: Path, words: list[str]) -> Index:
+    """Embeds, or finds what was embedded before."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("embed", [f"folder={folder}", "trainer.precision=32-true", *words])
+    return embedded(resolve(config))
+
+
+def pixels_of(index: Index) -> Vectors:
+    """Each image, shrunk, less its mean."""
+    from PIL import Image
+
+    def vector(path: str) -> NDArray[np.float32]:
+        small = Image.fromarray(picture(Path(path)).pixels).resize((PIXELS, PIXELS), Image.Resampling.BOX)
+        values = np.asarray(small, dtype=np.float32).reshape(-1)
+        return values - values.mean()
+
+    return np.stack([vector(path) for path in index.columns["path"]])
+
+
+def measure(name: str, folder: Path, words: list[str], asked: str) -> list[dict[str, Any]]:
+    """Rows of the table for one data set."""
+    trained = index_of(folder / f"{name}-trained", words)
+    drawn = index_of(folder / f"{name}-drawn", [*words, "backbone.weights=none"])
+    queries, gallery = sides(asked, trained)
+    made = {"ImageNet weights": trained.vectors, "random weights": drawn.vectors, "pixels": pixels_of(trained)}
+    return [
+        {"data": name, "vectors": what, **told(retrieval(vectors, trained.columns["label"], queries, gallery))}
+        for what, vectors in made.items()
+    ]
+
+
+def main() -> None:
+    """Prints a table, and writes it where told."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--faces", required=True, help="the folder of p1_facial_keypoints")
+    arguments.add_argument("--cifar", required=True, help="a folder of CIFAR-10 as images, train/ and test/")
+    arguments.add_argument("--folder", type=Path, required=True, help="where indices go, and are found again")
+    given = arguments.parse_args()
+    cifar = ["data=folder", f"data.root={given.cifar}", "size=64"]
+    faces = [f"source={given.faces}/data/training", "label='^(.+)_[0-9]+[.]'", "size=96"]
+    rows = measure("cifar10_6k", given.folder, cifar, "test:train") + measure("faces", given.folder, faces, "all")
+    table = Table(*rows[0], title="retrieval")
+    for row in rows:
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=140).print(table)
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=2) + "\n")
+    gain = min(rows[first]["mAP"] - max(row["mAP"] for row in rows[first + 1 : first + 3]) for first in (0, 3))
+    print(f"mAP above the better of random weights and pixels, at least: {gain:.3f}")
+
+
+if __name__ == "__main__":
+    main()
