@@ -18,7 +18,7 @@ from candelabra.embedding.command import embedded
 from candelabra.embedding.encoder import Vectors
 from candelabra.helping import CONF
 from candelabra.searching import retrieval
-from candelabra.searching.command import sides, told
+from candelabra.searching.command import told
 
 PIXELS = 16  # side of the image whose pixels are a vector: 768 numbers
 
@@ -42,14 +42,14 @@ def pixels_of(index: Index) -> Vectors:
     return np.stack([vector(path) for path in index.columns["path"]])
 
 
-def measure(name: str, folder: Path, words: list[str], asked: str) -> list[dict[str, Any]]:
-    """Rows of the table for one data set."""
+def measure(name: str, folder: Path, words: list[str]) -> list[dict[str, Any]]:
+    """Rows of the table for one data set, each image of which looks for the others of its label."""
     trained = index_of(folder / f"{name}-trained", words)
     drawn = index_of(folder / f"{name}-drawn", [*words, "backbone.weights=none"])
-    queries, gallery = sides(asked, trained)
+    every, labels = np.arange(len(trained)), trained.columns["label"]
     made = {"ImageNet weights": trained.vectors, "random weights": drawn.vectors, "pixels": pixels_of(trained)}
     return [
-        {"data": name, "vectors": what, **told(retrieval(vectors, trained.columns["label"], queries, gallery))}
+        {"data": name, "vectors": what, **told(retrieval(vectors, labels, every, every))}
         for what, vectors in made.items()
     ]
 
@@ -58,12 +58,15 @@ def main() -> None:
     """Prints a table, and writes it where told."""
     arguments = parser(__doc__)
     arguments.add_argument("--faces", required=True, help="the folder of p1_facial_keypoints")
-    arguments.add_argument("--cifar", required=True, help="a folder of CIFAR-10 as images, train/ and test/")
+    arguments.add_argument("--cifar", required=True, help="a folder of folders of images, one a class")
+    arguments.add_argument("--size", type=int, default=64, help="of what the backbone is shown")
     arguments.add_argument("--folder", type=Path, required=True, help="where indices go, and are found again")
     given = arguments.parse_args()
-    cifar = ["data=folder", f"data.root={given.cifar}", "size=64"]
-    faces = [f"source={given.faces}/data/training", "label='^(.+)_[0-9]+[.]'", "size=96"]
-    rows = measure("cifar10_6k", given.folder, cifar, "test:train") + measure("faces", given.folder, faces, "all")
+    cifar = [f"source={given.cifar}", "label='([^/]+)/[^/]+$'"]
+    faces = [f"source={given.faces}/data/training", "label='^(.+)_[0-9]+[.]'"]
+    rows = []
+    for name, words in (("cifar10", cifar), ("faces", faces)):
+        rows += measure(name, given.folder, [*words, f"size={given.size}"])
     table = Table(*rows[0], title="retrieval")
     for row in rows:
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))

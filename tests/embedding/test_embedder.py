@@ -25,10 +25,6 @@ from tests.embedding.images import folder_of
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 256, (10, 24, 20, 3), dtype=np.uint8)
-NOT_OURS = {
-    "check_fit2d_1feature": "one feature is an image of one pixel",
-    "check_complex_data": "an error of ours, whose words are about images",
-}
 
 
 def tiny(**further: Any) -> Embedder:
@@ -130,6 +126,11 @@ def test_a_backbone_of_ones_own_is_in_the_pickle(backbone: Timm) -> None:
     assert np.array_equal(again.transform(IMAGES), embedder.transform(IMAGES))
     assert again.encoder_.backbone is not backbone
     assert clone(embedder).backbone is not backbone
+
+
+def test_a_backbone_with_depthwise_convolutions_pickles_too() -> None:
+    embedder = tiny(backbone=Timm("test_efficientnet", weights="none")).fit(IMAGES)
+    assert np.array_equal(pickle.loads(pickle.dumps(embedder)).transform(IMAGES), embedder.transform(IMAGES))
 
 
 @pytest.mark.parametrize(

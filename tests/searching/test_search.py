@@ -127,7 +127,7 @@ def test_a_folder_of_images_is_embedded_first(index: Path, tmp_path: Path) -> No
         (["index={index}"], "Give query="),
         (["index={index}", "evaluate=some"], "allowed are all, test"),
         (["index={index}", "evaluate=test"], "know the split"),
-        (["index={index}", "query=nowhere.jpg"], "source=nowhere.jpg"),
+        (["index={index}", "query=nowhere.jpg"], "query=nowhere.jpg is no image"),
         (["index=nowhere", "evaluate=all"], "candelabra embed"),
     ],
 )

@@ -49,7 +49,7 @@ def embedded(plain: Plain) -> Index:
     if plain["anew"]:
         _clear(folder)
     encoder = recipe.encoder(plain["trainer"])
-    about = {"format": FORMAT, "candelabra": __version__, **recipe.told(encoder), "source": _known(source)}
+    about = {"format": FORMAT, **recipe.told(encoder), "source": _known(source)}
     before = _begun(folder, about, plain["format"])
     items = Items(source, recipe.pipeline)
     if before.get("complete") and before["content"] == _content(source):
@@ -154,7 +154,7 @@ def _finish(folder: Path, about: dict[str, Any], parts: Parts, source: Source, e
         (folder / name).unlink(missing_ok=True)
     write_index(folder, kind, _blocks(parts), columns, width)
     counts = {"images": len(source), "embedded": len(kept), "skipped": len(bad), "dimensions": width}
-    _tell(folder, {**about, **counts, "content": digest(digests).hex(), "complete": True})
+    _tell(folder, {**about, **counts, "candelabra": __version__, "content": digest(digests).hex(), "complete": True})
     shutil.rmtree(parts.folder)
     return Index.read(folder)
 

@@ -1,6 +1,7 @@
 """How vectors are made of images: all that is needed to make them of further images later."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -75,7 +76,7 @@ def recipe_of(plain: Plain, otherwise: Plain | None) -> Recipe:
     Raises:
         CandelabraError: the run cannot be used, or the size is none.
     """
-    run = plain["run"]
+    run = None if plain["run"] is None else str(Path(plain["run"]).expanduser().absolute())
     given = load_task(run).recipe["config"]["data"] if run else otherwise
     size = plain["size"] or (trained_size(given) if given else 224)
     sides = [size, size] if isinstance(size, int) else list(size)

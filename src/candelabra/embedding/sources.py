@@ -1,5 +1,6 @@
 """What is embedded: files that are named in some way, or the samples of a data set."""
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ class Source(ABC):
 
 
 class Files(Source):
-    """Image files.
+    """Image files; their names are relative to the folder that holds all of them.
 
     Args:
         paths: of the files.
@@ -59,8 +60,10 @@ class Files(Source):
     """
 
     def __init__(self, paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) -> None:
-        self.paths, self.names = paths, [str(path) for path in paths]
-        self.columns = {"path": [str(path.absolute()) for path in paths], **columns}
+        whole = [str(path.absolute()) for path in paths]
+        common = os.path.commonpath([os.path.dirname(path) for path in whole])  # noqa: PTH120
+        self.paths, self.names = paths, [os.path.relpath(path, common) for path in whole]
+        self.columns = {"path": whole, **columns}
 
     def load(self, index: int, least: tuple[int, int]) -> Sample:
         return sample(as_tensor(picture(self.paths[index], least).pixels))
@@ -97,23 +100,25 @@ class DataSet(Source):
         return self.samples.digest(self.indices[index])
 
 
-def source_of(given: str | Sequence[str]) -> Source:
+def source_of(given: str | Sequence[str], key: str = "source") -> Source:
     """The images that files, folders, globs or a table stand for.
 
     A table (CSV or Parquet) names images in its column image, path, name or file, relative to its own folder; its
     columns label and split are kept.
 
+    Args:
+        given: one of them, or several but tables.
+        key: the option that names them, for errors.
+
     Raises:
         CandelabraError: there is no image, or a table has no such column.
     """
-    return _tabled(given) if isinstance(given, str) and is_table(given) and Path(given).is_file() else _found(given)
+    if isinstance(given, str) and is_table(given) and Path(given).is_file():
+        return _tabled(given, key)
+    return Files(sources(given, key), {})
 
 
-def _found(given: str | Sequence[str]) -> Files:
-    return Files(sources(given), {})
-
-
-def _tabled(given: str) -> Files:
+def _tabled(given: str, key: str) -> Files:
     import pandas
 
     path = Path(given)
@@ -124,7 +129,7 @@ def _tabled(given: str) -> Files:
     )
     named = next((column for column in NAMED if column in table), None)
     if named is None or table.empty:
-        raise CandelabraError(f"source={given} names no image; it needs a column {', '.join(NAMED[:-1])} or file.")
+        raise CandelabraError(f"{key}={given} names no image; it needs a column {', '.join(NAMED[:-1])} or file.")
     table = table[table[named].fillna("") != ""].fillna("")
     columns = {column: table[column].astype(str).tolist() for column in ("split", "label") if column in table}
     return Files([path.parent / str(name) for name in table[named]], columns)
@@ -149,8 +154,8 @@ def labelled(source: Source, word: str, root: str | None) -> None:
         expression = re.compile(word)
     except re.error as error:
         raise CandelabraError(f"label={word} is no regular expression ({error}) and no table.") from error
-    found = [expression.search(Path(name).name) for name in source.names]
+    found = [expression.search(Path(name).as_posix()) for name in source.names]
     if not any(found):
-        raise CandelabraError(f"label={word} matches no name, such as {shown(Path(source.names[0]).name)}.")
+        raise CandelabraError(f"label={word} matches no name, such as {shown(source.names[0])}.")
     group = 1 if expression.groups else 0
     source.columns["label"] = [match[group] or "" if match else "" for match in found]

@@ -74,7 +74,7 @@ def opened(plain: Plain) -> Index:
 
 
 def _ask(plain: Plain, index: Index, folder: Path) -> None:
-    source = source_of(plain["query"])
+    source = source_of(plain["query"], "query")
     read, vectors = _embed(plain, index, source)
     names = [source.names[position] for position in read]
     make: partial[Searcher] = build(plain["searcher"])
