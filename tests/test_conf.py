@@ -22,6 +22,7 @@ GIVEN_BY_RUN = {
     "channels",
     "steps",
     "names",
+    "vectors",
 }
 OPTIONS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) == 2)
 SERVED: dict[str, object] = {

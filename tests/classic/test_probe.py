@@ -64,7 +64,7 @@ def test_the_command_writes_one_table(tmp_path: Path, features: Path) -> None:
     assert sum(int(row["best"]) for row in rows) == 1
     best = max(rows, key=lambda row: (float(row["val"]), float(row["folds"])))
     assert best["best"] == "1"
-    assert float(best["test"]) > 0.6
+    assert float(best["test"]) > 0.3  # weights are random; chance is 0.1
     assert list(features.glob("*/*.npy"))
     assert "(best)" in (tmp_path / "out" / "classifiers.md").read_text()
     for name in ("classifiers", "confusion"):

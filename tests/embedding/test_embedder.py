@@ -79,7 +79,7 @@ def test_those_checks_that_need_no_data_hold_on_the_embedder_itself() -> None:
         estimator_checks.check_parameters_default_constructible,
         estimator_checks.check_get_params_invariance,
         estimator_checks.check_set_params,
-        estimator_checks.check_do_not_raise_errors_in_init_or_set_param,
+        estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
     ):
         check("Embedder", embedder)
 

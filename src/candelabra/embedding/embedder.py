@@ -181,7 +181,7 @@ def _image(given: Any, size: tuple[int, int]) -> Tensor:
     pixels = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
     if pixels.dtype != np.uint8:
         pixels = _shares(pixels)
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+    return as_tensor(np.ascontiguousarray(pixels))
 
 
 def _shares(pixels: NDArray[Any]) -> NDArray[np.float32]:

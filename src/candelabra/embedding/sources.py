@@ -88,10 +88,12 @@ class DataSet(Source):
             "path": [str(path.absolute()) if data.root_folder and path.is_file() else "" for path in paths],
             "split": [split for split, part in data.parts.items() for _ in part],
         }
-        classes = self.samples.labels.classes
-        if classes:
-            known = self.samples.shown()[self.indices]
-            self.columns["label"] = ["|".join(np.array(classes, dtype=object)[row]) for row in known]
+        classes = np.array(self.samples.labels.classes, dtype=object)
+        if self.samples.labels.multilabel:
+            self.columns["label"] = ["|".join(classes[row]) for row in self.samples.shown()[self.indices]]
+        elif len(classes):
+            known, numbers = self.samples.labelled()["label"], self.samples.strata
+            self.columns["label"] = [classes[numbers[index]] if known[index] else "" for index in self.indices]
 
     def load(self, index: int, least: tuple[int, int]) -> Sample:
         return {"image": self.samples.load(self.indices[index], least)["image"]}
