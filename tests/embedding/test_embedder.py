@@ -111,6 +111,7 @@ def test_it_clones_and_pickles_without_weights_that_can_be_had_again() -> None:
     expected = embedder.transform(IMAGES)
     dumped = pickle.dumps(embedder)
     assert len(dumped) < 2_000
+    assert np.array_equal(embedder.transform(IMAGES), expected)
     assert np.array_equal(pickle.loads(dumped).transform(IMAGES), expected)
     again = clone(embedder)
     with pytest.raises(NotFittedError):

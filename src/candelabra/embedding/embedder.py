@@ -118,7 +118,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without weights that can be looked up."""
-        state: dict[str, Any] = super().__getstate__()
+        state = dict(super().__getstate__())  # what it gives is the very dictionary of this object
         if "encoder_" in state and not isinstance(self.backbone, Backbone) and not _trained(self.backbone):
             del state["encoder_"]
             state["looked_up_"] = True
