@@ -36,8 +36,8 @@ def pixels_of(index: Index) -> Vectors:
 
     def vector(path: str) -> NDArray[np.float32]:
         small = Image.fromarray(picture(Path(path)).pixels).resize((PIXELS, PIXELS), Image.Resampling.BOX)
-        values = np.asarray(small, dtype=np.float32).reshape(-1)
-        return values - values.mean()
+        values: NDArray[np.float32] = np.asarray(small, dtype=np.float32).reshape(-1)
+        return values - np.float32(values.mean())
 
     return np.stack([vector(path) for path in index.columns["path"]])
 

@@ -16,7 +16,7 @@ from candelabra.classic.command import probe
 from candelabra.errors import CandelabraError
 from tests.conftest import composed
 
-WORDS = ("backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu", "jobs=1")
+WORDS: tuple[str, ...] = ("backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu", "jobs=1")
 WORDS += ("trainer.precision=32-true", "trainer.enable_progress_bar=false")
 DRAW = np.random.default_rng(0)
 LABELS = np.repeat([0, 1, 2], 20)

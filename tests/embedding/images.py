@@ -8,7 +8,13 @@ from PIL import Image
 
 from tests.conftest import composed
 
-WORDS = ("backbone=test_resnet", "backbone.weights=none", "size=32", "trainer=cpu", "trainer.precision=32-true")
+WORDS: tuple[str, ...] = (
+    "backbone=test_resnet",
+    "backbone.weights=none",
+    "size=32",
+    "trainer=cpu",
+    "trainer.precision=32-true",
+)
 WORDS += ("trainer.enable_progress_bar=false",)
 
 

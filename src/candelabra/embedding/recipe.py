@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 
@@ -82,8 +82,9 @@ def recipe_of(plain: Plain, otherwise: Plain | None) -> Recipe:
     sides = [size, size] if isinstance(size, int) else list(size)
     if len(sides) != 2 or min(sides) < 8:
         raise CandelabraError(f"size={size} must be one side or [height,width], in pixels, at least 8.")
-    resize = plain["resize"] or (trained_resize(given) if given else "stretch")
-    resize_by(resize, (8, 8))  # refuses a word that is not known
+    word = plain["resize"] or (trained_resize(given) if given else "stretch")
+    resize_by(word, (8, 8))  # refuses a word that is not known
+    resize = cast(Resizing, word)
     return Recipe(plain["backbone"], run, plain["seed"], (sides[0], sides[1]), resize, plain["trainer"]["precision"])
 
 
