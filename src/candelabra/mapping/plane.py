@@ -72,7 +72,9 @@ class Umap(Plane):
 
     def points(self, vectors: Vectors, seed: int) -> Points:
         try:
-            import umap
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImportWarning)  # a part of it that is not used here needs TensorFlow
+                import umap
         except ImportError as error:
             raise CandelabraError(
                 "plane=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
