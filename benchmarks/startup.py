@@ -11,8 +11,8 @@ from benchmarks.reporting import parser, report
 FIRST_STEP = """
 import os, sys, time
 begun = time.time()
-from candelabra import cli
-dispatch = cli._dispatch
+from candelabra import cli, composing
+dispatch = composing.dispatch
 def timed(command, config):
     from candelabra.tasks.task import Task  # what comes next anyway
     def first(self, batch, batch_idx):
@@ -20,7 +20,7 @@ def timed(command, config):
         os._exit(0)
     Task.training_step = first
     dispatch(command, config)
-cli._dispatch = timed
+composing.dispatch = timed
 sys.argv = ["candelabra", "train", *sys.argv[1:]]
 cli.main()
 """

@@ -17,10 +17,8 @@ from candelabra.comparing import compare
 from candelabra.differences import differing, seeds, settings
 from candelabra.errors import CandelabraError
 from candelabra.gains import gains
-from candelabra.helping import CONF
 from candelabra.rows import Number, read_rows
 
-HYDRA = CONF / "hydra" / "candelabra.yaml"
 METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}
 
 
@@ -210,7 +208,7 @@ def test_the_files_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
         results = json.loads(path.read_text())
         counts = {f"{key.rpartition('/')[0]}/count": 2.0 for key in results if key.startswith("test/")}
         path.write_text(json.dumps(results | counts))
-    compare([str(runs), f"folder={tmp_path / 'out'}"], HYDRA)
+    compare([str(runs), f"folder={tmp_path / 'out'}"])
     with (tmp_path / "out" / "compare.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert rows["label"]["seeds"] == "3"
@@ -233,7 +231,7 @@ def test_the_files_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("only", ["", "label"])
 def test_the_picture_shows_something(only: str, tmp_path: Path) -> None:
     runs = [str(run) for run in family(tmp_path / "runs").iterdir() if only in run.name]
-    compare([*runs, f"folder={tmp_path}"], HYDRA)
+    compare([*runs, f"folder={tmp_path}"])
     picture = np.asarray(Image.open(tmp_path / "compare.png").convert("L"))
     assert min(picture.shape) > 150
     assert 0.01 < (picture < 200).mean() < 0.6
@@ -242,7 +240,7 @@ def test_the_picture_shows_something(only: str, tmp_path: Path) -> None:
 def test_without_a_folder_one_is_named_after_the_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write(tmp_path / "one", {"label": 0.5})
     monkeypatch.chdir(tmp_path)
-    compare([str(run)], HYDRA)
+    compare([str(run)])
     (folder,) = Path("runs").iterdir()
     assert folder.name[:2] == "20"
     assert {path.name for path in folder.iterdir()} == {"compare.csv", "compare.md", "compare.png"}

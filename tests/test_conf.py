@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from candelabra.config import check
 from candelabra.helping import CONF
 from tests.conftest import Compose
+from tests.conftest import composed as command_of
 
 GIVEN_BY_RUN = {
     "self",
@@ -21,6 +22,7 @@ GIVEN_BY_RUN = {
     "channels",
     "steps",
     "names",
+    "vectors",
 }
 OPTIONS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) == 2)
 SERVED: dict[str, object] = {
@@ -67,12 +69,24 @@ def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
     return found
 
 
+def composed_by(group: str, name: str, folder: Path) -> object:
+    """Options of commands that work on features."""
+    if group == "searcher":
+        return command_of("search", "index=x", f"searcher={name}", f"folder={folder}")
+    if group == "plane":
+        return command_of("map", "index=x", f"plane={name}", f"folder={folder}")
+    place = f"classifier@classifiers.{name}={name}"
+    return command_of("probe", f"classifiers={name}" if group == "classifiers" else place, f"folder={folder}")
+
+
 def composed(option: Path, tiny: Compose, folder: Path) -> object:
     group, name = str(option.parent), option.stem
     needed = ["data.root=x"] if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONF / option), "root") else []
     needed += ["data.path=x"] if name == "huggingface" else []
     if group == "to":
         return tiny(f"to={name}", "folder=x", command="convert")
+    if group in ("searcher", "classifier", "classifiers", "plane"):
+        return composed_by(group, name, folder)
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
         roots = ["data.sets.pets.root=x", "data.sets.faces.root=x"] if name == "pets_faces" else ["data.root=x"]

@@ -20,8 +20,8 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.checkpoints import saved
-from candelabra.cli import INTERRUPTED
 from candelabra.errors import CandelabraError, Interrupted
+from candelabra.guarding import INTERRUPTED
 from candelabra.helping import CONF
 from candelabra.resuming import continued
 from candelabra.run import train

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from candelabra.building import load_task
-from candelabra.cli import INTERRUPTED
+from candelabra.guarding import INTERRUPTED
 
 WORDS = [
     "trainer.accelerator=cpu",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from candelabra.cli import INTERRUPTED
+from candelabra.guarding import INTERRUPTED
 from tests.finetuning.runs import STRATEGIES
 
 SCRIPT = """

@@ -2,22 +2,13 @@
 
 import os
 import sys
-import traceback
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from candelabra import RUN, __version__
-from candelabra.errors import CandelabraError, Interrupted, nearest
-from candelabra.helping import COMMANDS, CONF, PLAIN, ROOTS, completed_command, help_of, overview
-from candelabra.meeting import hear, launched, lead
-from candelabra.slurm import begun
-from candelabra.words import key_of, run_of
-
-PRUNED = 77  # exit code: a trial of a sweep that its pruner ended
-INTERRUPTED = Interrupted.code
-LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
-UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
+from candelabra.composing import compose, follow, rank, work
+from candelabra.errors import nearest
+from candelabra.guarding import guarded
+from candelabra.helping import COMMANDS, PLAIN, completed_command, help_of, overview
+from candelabra.meeting import launched, lead
 
 
 def main() -> None:
@@ -28,10 +19,10 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     if RUN in os.environ and arguments[:1] == ["train"]:
-        sys.exit(_guarded(_rank))
+        sys.exit(guarded(rank))
     here = launched() if arguments[:1] == ["train"] else None
     if here is not None and here.rank:
-        sys.exit(_guarded(_follow))
+        sys.exit(guarded(follow))
     if {"-sc", "--shell-completion"} & set(arguments):
         arguments = completed_command(arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -47,204 +38,11 @@ def main() -> None:
     elif {"-h", "--help"} & set(arguments):
         print(help_of(arguments[0]))
     elif arguments[0] in PLAIN:
-        sys.exit(0 if "-sc" in arguments else _guarded(lambda: _plain(arguments[0], arguments[1:])))
+        sys.exit(0 if "-sc" in arguments else guarded(lambda: work(arguments[0], arguments[1:])))
     elif here is not None:
-        sys.exit(_guarded(lambda: lead(lambda: _compose(arguments[0], arguments[1:]))))
+        sys.exit(guarded(lambda: lead(lambda: compose(arguments[0], arguments[1:]))))
     else:
-        sys.exit(_guarded(lambda: _compose(arguments[0], arguments[1:])))
-
-
-def _guarded(work: Any) -> int:
-    """Runs, and says in one sentence what cannot be used; CANDELABRA_TRACEBACK=1 shows where it was found."""
-    try:
-        return int(work() or 0)
-    except _mendable() as error:
-        if os.environ.get("CANDELABRA_TRACEBACK"):
-            traceback.print_exc()
-        print(_sentence(error), file=sys.stderr)
-        return 2
-    except Interrupted as error:
-        print(error, file=sys.stderr)
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        return 130
-    except _pruned() as error:
-        print(error, file=sys.stderr)
-        return PRUNED
-
-
-def _mendable() -> tuple[type[Exception], ...]:
-    if "hydra" not in sys.modules:  # then it has raised nothing, and loading it takes time
-        return (CandelabraError, *UNWRITABLE)
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    return (CandelabraError, HydraException, OmegaConfBaseException, *UNWRITABLE)
-
-
-def _pruned() -> tuple[type[Exception], ...]:
-    return (sys.modules["optuna"].TrialPruned,) if "optuna" in sys.modules else ()
-
-
-def _plain(command: str, words: Sequence[str]) -> int:
-    """A command that composes nothing; its exit code where it went well."""
-    if command == "compare":
-        from candelabra.comparing import compare
-
-        compare(words, CONF / "hydra" / "candelabra.yaml")
-    elif command == "report":
-        from candelabra.reporting import report
-
-        report(words, CONF / "hydra" / "candelabra.yaml")
-    elif command == "backbones":
-        from candelabra.catalogue.command import backbones
-
-        backbones(words)
-    elif command == "trunk":
-        from candelabra.trunks.command import trunk
-
-        trunk(words)
-    else:
-        from candelabra.sweeps.command import sweep
-
-        return sweep(words)
-    return 0
-
-
-def _compose(command: str, overrides: Sequence[str]) -> int:
-    """Lets Hydra compose conf/<command>.yaml with what was typed, then runs the command on it."""
-    import hydra
-
-    if command == "train":
-        overrides = _sweeping(_continuing(overrides))
-    elif command in ROOTS and {"-m", "--multirun"} & set(overrides):
-        overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
-    if command == "eval":  # where it has moved: which sets there are, the checkpoint knows
-        overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
-    typed = sys.argv
-    codes: list[int] = []
-
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOTS.get(command, command))
-    def job(config: Any) -> Any:
-        from hydra.core.hydra_config import HydraConfig
-        from hydra.types import RunMode
-
-        sys.argv = typed
-        alone = command != "train" or HydraConfig.get().mode is RunMode.RUN
-        if alone:
-            codes.append(_guarded(lambda: _dispatch(command, config)))
-        else:  # by another launcher than ours, which wants to know of failures
-            _dispatch(command, config)
-        return _results(Path(config.folder)) if command == "train" and not any(codes[-1:]) else None
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: nothing is sent unless asked
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words
-    sys.argv = [typed[0], *overrides]
-    job()
-    return max(codes, default=0)
-
-
-def _sweeping(overrides: Sequence[str]) -> Sequence[str]:
-    """A sampler that is named makes it a sweep."""
-    named = any(word.startswith("sweep=") for word in overrides)
-    return ["-m", *overrides] if named and not {"-m", "--multirun", "-c", "--cfg"} & set(overrides) else overrides
-
-
-def _results(folder: Path) -> dict[str, float] | None:
-    """What a sweep may seek."""
-    import json
-
-    path = folder / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-def _continuing(overrides: Sequence[str]) -> list[str]:
-    """A run that goes on is composed from the words it was begun with, and writes into its own folder."""
-    from omegaconf import OmegaConf
-
-    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
-    again = begun()
-    if given is None and again is not None:  # SLURM has started this job once more
-        given, overrides = str(again), [f"resume={again}"]
-    run = run_of(Path(given or "null"))
-    if not (run / "config.yaml").is_file():
-        return list(overrides)
-    keys = {key_of(word) for word in overrides}
-    begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    words = begun_with.get("words", [])
-    kept = [word for word in words if key_of(word) not in {*keys, "anew", "hydra.run.dir"}]
-    return [*kept, *overrides, f"hydra.run.dir='{run}'"]
-
-
-def _dispatch(command: str, config: Any) -> int:
-    """Runs a command; the exit code where it went well."""
-    from omegaconf import OmegaConf
-
-    missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
-    for key in sorted(missing):  # told before torch is loaded
-        raise CandelabraError(f"{key} is not given; add {key}=<value>.")
-    import logging
-    import warnings
-
-    logging.getLogger("timm").setLevel(logging.WARNING)
-    if not sys.warnoptions:
-        warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
-    if command == "train":
-        from candelabra.run import train as run
-    elif command == "lr":
-        from candelabra.run import suggest_rate as run
-    elif command == "plan":
-        from candelabra.planning import plan as run
-    elif command == "eval":
-        from candelabra.evaluation import evaluate as run
-    elif command == "predict":
-        from candelabra.prediction import predict as run
-    elif command == "convert":
-        from candelabra.converting import convert as run
-    else:
-        from candelabra.checking import check
-
-        return check(config)
-    run(config)
-    return 0
-
-
-def _rank() -> None:
-    """A further process of a run: the same resolved config, whatever this process was told."""
-    from omegaconf import OmegaConf
-
-    _dispatch("train", OmegaConf.load(Path(os.environ[RUN], "config.yaml")))
-
-
-def _follow() -> None:
-    """A further process that torchrun or srun started: the config that rank zero resolved."""
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.create(hear())
-    os.environ[RUN] = config.folder
-    _dispatch("train", config)
-
-
-def _sentence(error: BaseException) -> str:
-    """What to print of an error: its own words and, where a name is wrong, the valid ones, nearest first."""
-    if isinstance(error, UNWRITABLE):
-        return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
-    if "hydra" not in sys.modules:
-        return str(error)
-    from hydra.errors import MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        if group == "hydra/launcher" and option in LAUNCHERS:
-            return f"{group}={option} is not installed; pip install 'candelabra[{LAUNCHERS[option]}]' brings it."
-        return f"{group}={option} is not known; allowed are {nearest(option, error.options, most=40)}."
-    words = " ".join(str(error).split())
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.key is not None and cause.parent_node is not None:
-        keys = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
-        words = f"{str(error).splitlines()[0]} There is no {cause.key}; allowed are {nearest(str(cause.key), keys)}."
-    return words
+        sys.exit(guarded(lambda: compose(arguments[0], arguments[1:])))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from candelabra.errors import CandelabraError
 from candelabra.gains import gains
+from candelabra.helping import CONF
 from candelabra.report.comparison import report
 from candelabra.rows import read_rows
 
 
-def compare(words: Sequence[str], hydra: Path) -> None:
+def compare(words: Sequence[str]) -> None:
     """Prints the comparison and writes compare.csv, compare.md and compare.png.
 
     Args:
         words: as typed: folders of runs, or of such folders; `folder=<folder>` for where the files go.
-        hydra: the file that says how the folders of runs are called.
 
     Raises:
         CandelabraError: see `read_rows` and `gains`; or the folder cannot be written into.
@@ -28,16 +28,16 @@ def compare(words: Sequence[str], hydra: Path) -> None:
             raise CandelabraError(f"{path} does not exist; give folders of runs, and folder=<folder> for the files.")
     rows = read_rows(given)
     gained = gains(rows)
-    folder = Path(told[-1].partition("=")[2]) if told else new_folder(hydra)
+    folder = Path(told[-1].partition("=")[2]) if told else new_folder()
     try:
         report(rows, gained, folder)
     except OSError as error:
         raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
 
 
-def new_folder(hydra: Path) -> Path:
+def new_folder() -> Path:
     """Named after this moment, as Hydra names the folders of runs."""
     import yaml
 
-    pattern = yaml.safe_load(hydra.read_text(encoding="utf-8"))["run"]["dir"]
+    pattern = yaml.safe_load((CONF / "hydra" / "candelabra.yaml").read_text(encoding="utf-8"))["run"]["dir"]
     return Path(re.sub(r"\$\{now:(.*?)\}", lambda now: datetime.now().strftime(now[1]), pattern))

@@ -71,7 +71,8 @@ def _check_target(node: Mapping[str, Any], path: str) -> None:
 
 
 def _holds_targets(value: Any) -> bool:
-    return isinstance(value, dict) and any(isinstance(item, dict) and "_target_" in item for item in value.values())
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(item, dict) and "_target_" in item for item in items)
 
 
 def _check_value(path: str, value: Any, hint: Any) -> None:

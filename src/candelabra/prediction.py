@@ -92,8 +92,12 @@ def trained_resize(data: Plain) -> str:
     return resize
 
 
-def sources(source: str | Sequence[str]) -> list[Path]:
+def sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
     """The images that files, folders and globs stand for, in order, each once.
+
+    Args:
+        source: one of them, or several.
+        key: the option that names them, for errors.
 
     Raises:
         CandelabraError: one of them stands for nothing.
@@ -108,7 +112,7 @@ def sources(source: str | Sequence[str]) -> list[Path]:
         else:
             images = [Path(match) for match in sorted(glob.glob(str(one), recursive=True)) if Path(match).is_file()]
         if not images:
-            raise CandelabraError(f"source={one} is no image, no folder with images and no glob that matches any.")
+            raise CandelabraError(f"{key}={one} is no image, no folder with images and no glob that matches any.")
         found |= dict.fromkeys(images)
     return list(found)
 

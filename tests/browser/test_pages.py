@@ -7,18 +7,16 @@ import pytest
 from PIL import Image
 
 from candelabra.checking import check
-from candelabra.helping import CONF
 from candelabra.reporting import report
 from tests.browser.conftest import Tab
 from tests.conftest import Compose
 from tests.reporting.runs import HOSTILE, make_run, make_sweep
 
 pytestmark = pytest.mark.browser
-HYDRA = CONF / "hydra" / "candelabra.yaml"
 
 
 def written(*folders: Path) -> str:
-    report([str(folder) for folder in folders], HYDRA)
+    report([str(folder) for folder in folders])
     return (folders[0] / "report.html").as_uri()
 
 
@@ -85,7 +83,7 @@ def test_markup_in_names_is_shown_as_it_is(tab: Tab, tmp_path: Path) -> None:
         tab.open(page)
         tab.draw_all()
         assert tab.page.locator("img[src=x], b, i").count() == 0
-    report([str(run), str(other), f"folder={tmp_path / 'both'}"], HYDRA)
+    report([str(run), str(other), f"folder={tmp_path / 'both'}"])
     tab.open((tmp_path / "both" / "report.html").as_uri())
     tab.draw_all()
     assert f"first data.root={HOSTILE}" in tab.page.locator(".legendtext").all_text_contents()

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from candelabra.checking import check
-from candelabra.cli import INTERRUPTED
 from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
 from candelabra.errors import CandelabraError
 from candelabra.evaluation import evaluate, moved
+from candelabra.guarding import INTERRUPTED
 from candelabra.prediction import predict, trained_size
 from candelabra.resuming import continued
 from candelabra.run import train

@@ -13,11 +13,8 @@ import pytest
 from PIL import Image
 
 from candelabra.errors import CandelabraError
-from candelabra.helping import CONF
 from candelabra.reporting import report
 from tests.reporting.runs import HOSTILE, make_run, make_sweep, write_metrics
-
-HYDRA = CONF / "hydra" / "candelabra.yaml"
 
 
 class Page(HTMLParser):
@@ -58,7 +55,7 @@ class Page(HTMLParser):
 
 
 def page(*words: str | Path) -> Page:
-    report([str(word) for word in words], HYDRA)
+    report([str(word) for word in words])
     where = next((str(word).partition("=")[2] for word in words if "folder=" in str(word)), words[0])
     return Page(Path(where) / "report.html")
 
@@ -244,14 +241,14 @@ def test_what_is_no_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (["empty"], "empty is no run and holds none"),
     ):
         with pytest.raises(CandelabraError, match=message):
-            report(words, HYDRA)
+            report(words)
     make_run(tmp_path / "first")
     with pytest.raises(CandelabraError, match=r"folder=first/config.yaml cannot be used"):
-        report(["first", "folder=first/config.yaml"], HYDRA)
+        report(["first", "folder=first/config.yaml"])
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "sweep.json").write_text("{")
     with pytest.raises(CandelabraError, match=r"bad/sweep.json cannot be read"):
-        report(["bad"], HYDRA)
+        report(["bad"])
 
 
 def test_the_command_loads_nothing_heavy(tmp_path: Path) -> None:

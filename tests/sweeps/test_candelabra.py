@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.cli import INTERRUPTED
+from candelabra.guarding import INTERRUPTED
 from hydra_plugins.candelabra_sweeper.jobs import State, read_jobs, read_sweep
 from tests.conftest import TINY
 

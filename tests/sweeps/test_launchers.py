@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hydra.errors import MissingConfigException
 
-from candelabra.cli import _sentence
+from candelabra.guarding import _sentence
 from tests.conftest import TINY
 from tests.sweeps.apps import jobs, sweep
 

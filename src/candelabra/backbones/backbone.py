@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from types import MethodType
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -147,7 +147,8 @@ def keep_depthwise_float32(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            module.forward = MethodType(_float32_on_cpu, module)  # type: ignore[method-assign]
+            # no bound method, which would be looked for by its name when it is unpickled
+            module.forward = partial(_float32_on_cpu, module)  # type: ignore[method-assign]
 
 
 def _float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:

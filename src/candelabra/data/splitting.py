@@ -84,6 +84,10 @@ class Division:
             _warn_of_shared(groups, parts)
         return parts
 
+    def numbers(self, samples: Samples) -> Indices | None:
+        """The number of each sample's group, for who divides further; null where there are none."""
+        return self._groups(samples)
+
     def _given(self, samples: Samples) -> Names:
         """The split of each sample that is given, "" where it is to be drawn."""
         if self.split == "random" or self.folds:

@@ -14,12 +14,11 @@ from candelabra.words import run_of
 PAGE = "report.html"
 
 
-def report(words: Sequence[str], hydra: Path) -> None:
+def report(words: Sequence[str]) -> None:
     """Writes report.html and says where.
 
     Args:
         words: as typed: folders of runs or sweeps, or of such folders; `folder=<folder>` for where the page goes.
-        hydra: the file that says how the folders of runs are called.
 
     Raises:
         CandelabraError: no folder is given, one is no run and holds none, or the page cannot be written.
@@ -31,7 +30,7 @@ def report(words: Sequence[str], hydra: Path) -> None:
             raise CandelabraError(f"{path} is no folder; give that of a run or a sweep: candelabra report runs/first")
     if not given:
         raise CandelabraError("No run is given; name its folder, or that of a sweep: candelabra report runs/first")
-    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else new_folder(hydra)
+    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else new_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if len(given) == 1 and (given[0] / "config.yaml").is_file() and not is_sweep(given[0]):

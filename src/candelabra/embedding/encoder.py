@@ -1,0 +1,92 @@
+"""Images of one size -> vectors: what a backbone makes of them, averaged over places."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.errors import CandelabraError
+from candelabra.types import Features
+
+Vectors = NDArray[np.float32]
+LEAST = 2  # a batch of one takes other paths on a CPU than all larger ones, which agree to the last bit
+
+
+class Encoder:
+    """The final map of a backbone in evaluation, pooled by its mean: what its own classifier would have read.
+
+    Args:
+        backbone: moved to the device.
+        device: where it runs.
+        context: of each forward pass; `precision_plugin.forward_context` of a trainer, say.
+
+    Raises:
+        CandelabraError: on calling it, where the device has no memory for two images.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: torch.device | str = "cpu",
+        context: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.backbone = backbone.to(memory_format=torch.channels_last).to(device).eval()
+        self.device, self.context = torch.device(device), context
+
+    def __call__(self, images: Tensor) -> Vectors:
+        """Images (N, 3, H, W), uint8 or float in [0, 1] -> (N, num_features); equal to the last bit in any batch."""
+        short = LEAST - len(images)
+        padded = torch.cat([images, images[-1:].expand(short, *images.shape[1:])]) if short > 0 else images
+        return self._encode(padded)[: len(images)]
+
+    def _encode(self, images: Tensor) -> Vectors:
+        try:
+            with torch.inference_mode(), self.context():
+                features: Features = self.backbone(images.to(self.device, non_blocking=True))
+                return features.final.float().mean((2, 3)).cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            if len(images) < 2 * LEAST:
+                raise CandelabraError(
+                    f"{self.device} has no memory for {LEAST} images of {images.shape[2]} x {images.shape[3]} pixels; "
+                    "give a smaller size or backbone, or trainer=cpu."
+                ) from error
+        torch.cuda.empty_cache()
+        half = len(images) // 2
+        return np.concatenate([self._encode(images[:half]), self._encode(images[half:])])
+
+
+def rehearsed(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int:
+    """Tries the encoder on noise of this size, before any image is read; the bytes that an image needs at once.
+
+    Raises:
+        CandelabraError: the backbone does not work on images of this size.
+    """
+    outputs: list[int] = []
+    hooks = [
+        module.register_forward_hook(lambda _, __, out: outputs.append(_bytes(out)))
+        for module in encoder.backbone.modules()
+        if not list(module.children())
+    ]
+    noise = torch.randint(0, 256, (LEAST, channels, *size), dtype=torch.uint8, generator=torch.Generator())
+    try:
+        encoder(noise)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise CandelabraError(
+            f"This backbone does not work on images of {size[0]} x {size[1]} pixels ({str(error).splitlines()[0]}); "
+            "give another size or backbone."
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    largest = sorted(outputs, reverse=True)[:8]  # the maps of a pyramid are kept; of the others two are there at once
+    return (sum(largest) + 16 * noise[0].numel()) // LEAST
+
+
+def _bytes(output: object) -> int:
+    if isinstance(output, Tensor):
+        return output.numel() * output.element_size()
+    return sum(_bytes(part) for part in output) if isinstance(output, list | tuple) else 0
