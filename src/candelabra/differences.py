@@ -79,7 +79,7 @@ def _differing(nodes: Sequence[Any], path: str) -> dict[str, list[str]]:
 def _word(node: Any, beside: Sequence[Any]) -> str:
     """A class by its name, and by the arguments in which it differs from others of that class."""
     if not isinstance(node, dict) or "_target_" not in node:
-        return node if isinstance(node, str) else json.dumps(node, separators=(",", ":"))
+        return node if isinstance(node, str) else json.dumps(node, separators=(",", ":"), default=str)
     kin = [other for other in beside if isinstance(other, dict) and other.get("_target_") == node["_target_"]]
     inside = ", ".join(f"{key}={words[0]}" for key, words in _differing([node, *kin], "").items())
     name = str(node["_target_"]).rpartition(".")[2]

@@ -31,12 +31,12 @@ class Launched(NamedTuple):
 
 def launched() -> Launched | None:
     """Which of several processes this is; none where it was started by itself."""
-    if os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):  # a shell of SLURM's; Lightning sees it so too
-        return None
     for by, sign, rank, ranks in (
         ("torchrun", "TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"),
         ("srun", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_NTASKS"),
     ):
+        if by == "srun" and os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+            continue  # a shell of SLURM's; Lightning sees it so too
         if sign in os.environ and int(os.environ.get(ranks, 1)) > 1:
             return Launched(int(os.environ[rank]), int(os.environ[ranks]), by)
     return None

@@ -38,8 +38,8 @@ FREE += [
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 ]
-WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "results.json", FOLDER)
-TRACKED = ("tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
+WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "metrics.before.csv", "results.json", FOLDER)
+TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 
 def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]:

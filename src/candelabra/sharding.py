@@ -59,7 +59,12 @@ class Fsdp(ModelParallelStrategy):
                 self._layer_sync.apply(task)
             task.to(self.root_device, memory_format=torch.contiguous_format)  # others cannot be divided
             shard(task, self.device_mesh["data_parallel"], self.smallest)
+            task.configure_model = _nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
         super().setup(trainer)
+
+
+def _nothing() -> None:
+    """All is divided already."""
 
 
 def refuse(task: Task, trainer: L.Trainer) -> None:

@@ -61,6 +61,12 @@ def training(
     trainer = make_trainer(node, **further)
     _check_processes(trainer)
     if plain.get("global_batch") is not None:
+        typed = plain["trainer"].get("accumulate_grad_batches", 1)
+        if typed != 1:
+            raise CandelabraError(
+                f"global_batch={plain['global_batch']} and trainer.accumulate_grad_batches={typed} both say how many "
+                "batches make a step; leave one of them out."
+            )
         batches = accumulation(plain["global_batch"], plain["data"]["batch_size"], trainer.world_size)
         trainer.accumulate_grad_batches = batches
     return trainer
@@ -68,10 +74,11 @@ def training(
 
 def _check_processes(trainer: L.Trainer) -> None:
     here = launched()
-    if here is not None and trainer.world_size != here.ranks:
+    processes = trainer.num_devices * trainer.num_nodes
+    if here is not None and processes != here.ranks:
         raise CandelabraError(
             f"{here.by} started {here.ranks} processes, but trainer.devices and trainer.num_nodes make "
-            f"{trainer.world_size} of them one run; add trainer={'slurm' if here.by == 'srun' else here.by}."
+            f"{processes} of them one run; add trainer={'slurm' if here.by == 'srun' else here.by}."
         )
     if here is None and trainer.num_nodes > 1 and RUN not in os.environ:
         raise CandelabraError(

@@ -12,11 +12,12 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
+from candelabra.checkpoints import saved
 from candelabra.errors import Interrupted
 
 POLL = 0.2  # seconds; Lightning looks every 5, and then ends all without a word
 GRACE = 3.0  # seconds in which a process whose connection is closed has ended
-SIGNS = ("gloo", "NCCL", "closed by peer", "reset by peer", "Socket", "TCPStore", "process group")
+SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
 
 
 class Watch(threading.Thread):
@@ -54,12 +55,13 @@ def watch(launcher: object) -> None:
 def lost(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
     """What to say where an error means that another process is gone; none where it means something else."""
     words = str(error).partition("\n")[0]
-    if not isinstance(error, torch.distributed.DistError) and not any(sign in words for sign in SIGNS):
-        return None
+    gone = isinstance(error, torch.distributed.DistNetworkError | torch.distributed.DistStoreError)
+    if not gone and not any(sign in words for sign in SIGNS):
+        return None  # a fault that would come again
     for thread in threading.enumerate():
         if isinstance(thread, Watch):
             thread.join(GRACE)  # it knows which
     return Interrupted(
         f"rank {trainer.global_rank} lost another one at step {trainer.global_step}, which is gone or too late; "
-        f"resume={folder} goes on from the newest checkpoint"
+        + (f"resume={folder} goes on from the newest checkpoint" if saved(folder) else "there is no checkpoint yet")
     )

@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 PART = 10_000  # lines at a time
+LONGEST = 16  # digits of a step
 
 
 @dataclass(eq=False)
@@ -70,7 +71,14 @@ def _whole(lines: Iterable[str]) -> Iterable[str]:
 def _columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, Curve]:
     place = header.index("step")
     found = {name: Curve() for name in header if name not in ("step", "epoch")}
-    whole = (cells for cells in lines if len(cells) == len(header) and cells[place].isdigit())
+    whole = (
+        cells
+        for cells in lines
+        if len(cells) == len(header)
+        and cells[place].isascii()
+        and cells[place].isdigit()
+        and len(cells[place]) < LONGEST
+    )
     while part := list(islice(whole, PART)):
         steps = [int(cells[place]) for cells in part]
         for name, column in zip(header, zip(*part, strict=True), strict=True):

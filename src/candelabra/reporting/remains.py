@@ -75,7 +75,10 @@ def read_remains(folder: Path) -> Remains:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def read_table(path: Path, most: int) -> tuple[list[str], list[list[str]]]:

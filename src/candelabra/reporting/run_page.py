@@ -63,7 +63,7 @@ def facts(run: Remains) -> list[tuple[str, str]]:
         ("fine-tuning", target(config.get("finetune"))),
         ("balance", target(config.get("balance")) if len(heads) > 1 else ""),
         ("epochs", _joined(config.get("epochs"), _said("batches of {}", data.get("batch_size")))),
-        ("rate", _joined(config.get("lr"), target(config.get("optimizer")))),
+        ("rate", _joined(_node(config, "optimizer").get("lr", config.get("lr")), target(config.get("optimizer")))),
         ("seed", _joined(config.get("seed"))),
         ("best by", _joined(config.get("monitor"))),
         ("parameters", _said("{:,.0f}", results.get("parameters"))),

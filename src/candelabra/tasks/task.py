@@ -258,9 +258,6 @@ class Task(L.LightningModule, ABC):
         frozen = self.finetune.frozen_stages(self.current_epoch, self.epochs, len(self.backbone.stages))
         self.backbone.freeze(frozen, self.finetune.keep_statistics, self.finetune.kinds)
 
-    def configure_model(self) -> None:
-        """Nothing: Lightning asks for this where weights are divided among processes, which `sharding.Fsdp` does."""
-
     def settle(self) -> bool:
         """Whether the same parameters learn in all epochs; those that do not are then frozen at once."""
         stages = len(self.backbone.stages)

@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 
-from candelabra.tracking.past import METRICS
+from candelabra.tracking.past import BEFORE, METRICS
 from candelabra.tracking.tracker import Embedding, Facts, Status, Table, Tracker
 
 
@@ -30,10 +30,13 @@ class Csv(Tracker):
         self.logger = CSVLogger(self.folder, name="", version="")
 
     def begin(self, facts: Facts) -> None:
-        (self.folder / METRICS).unlink(missing_ok=True)
+        path, before = self.folder / METRICS, self.folder / BEFORE
+        if path.exists() and not before.exists():  # the logger would delete it, before there is another
+            path.replace(before)
         (self.folder / "code.json").write_text(json.dumps(dict(facts.code), indent=2) + "\n")
         self.logger.experiment.metrics.extend(facts.past.before(facts.step))
         self.logger.save()
+        before.unlink(missing_ok=True)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self.logger.log_metrics(dict(values), step)

@@ -85,15 +85,26 @@ class MLflow(Tracker):
             self.client = MlflowClient(tracking_uri=self.uri)
             experiment = self._experiment()
         known = read_id(self.folder, "mlflow")
-        if known:
+        if known and self._goes_on(known):
             self.number, self.past = known, facts.past
-            self._client.update_run(known, status="RUNNING")
         else:
             run = self._client.create_run(experiment, run_name=self.name)
             self.number = run.info.run_id
             write_id(self.folder, "mlflow", self.number)
         self._describe(facts)
         self._send(facts.past.numbers(facts.step))
+
+    def _goes_on(self, number: str) -> bool:
+        """Whether the database has the run; where the folder has been moved, it is another one."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.update_run(number, status="RUNNING")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self._send([(values, step)])

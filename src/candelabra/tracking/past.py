@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 METRICS = "metrics.csv"
+BEFORE = "metrics.before.csv"  # what it was, while it is written again for a run that goes on
 Row = Mapping[str, str]
 
 
@@ -41,9 +42,19 @@ class Past:
 
 def read_past(folder: Path) -> Past:
     """From the folder of a run; half a row, which a kill may leave, is none."""
-    path = folder / METRICS
-    if not path.is_file():
+    path = next((folder / name for name in (BEFORE, METRICS) if (folder / name).is_file()), None)
+    if path is None:
         return Past()
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [{key: value for key, value in row.items() if key and value} for row in csv.DictReader(file)]
-    return Past([row for row in rows if row.get("step", "").isdigit()])
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        lines = csv.DictReader(line for line in file if line.endswith("\n") and "\0" not in line)
+        whole = [row for row in lines if None not in row.values()]
+    rows = [{key: value for key, value in row.items() if key and value} for row in whole]
+    return Past([row for row in rows if _number(row)])
+
+
+def _number(row: Row) -> bool:
+    """Whether it is a row of numbers, at a step."""
+    try:
+        return int(row["step"]) >= 0 and bool([float(value) for value in row.values()])
+    except (KeyError, ValueError):
+        return False

@@ -106,6 +106,10 @@ def tracked(trainer: L.Trainer, config: Plain, step: int) -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt):
         status = Status.STOPPED
         raise
+    except Exception as error:
+        if type(error).__name__ == "TrialPruned":  # Optuna's, which is loaded in a sweep alone
+            status = Status.STOPPED
+        raise
     finally:
         for guard in found:
             guard.end(status)

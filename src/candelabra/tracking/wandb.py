@@ -67,7 +67,6 @@ class Wandb(Tracker):
 
         known = read_id(self.folder, "wandb")
         number = known or secrets.token_hex(4)
-        write_id(self.folder, "wandb", number)
         self.past = facts.past if known else Past()
         try:
             self.run = self._start(number, facts, None if not self.offline else "offline")
@@ -79,6 +78,7 @@ class Wandb(Tracker):
             log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
             wandb.teardown()  # its service holds the id that it could not begin
             self.run = self._start(number, facts, "offline")
+        write_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
         self._run.define_metric("*", step_metric=AXIS)
         for values, step in () if known else facts.past.numbers(facts.step):
             self.numbers(values, step)

@@ -56,7 +56,8 @@ def coloured(image: Tensor, factors: Tensor) -> Tensor:
     """
     brightness, contrast, saturation = factors[..., None, None, None].unbind(-4)
     pixels = image.float()
-    sums = pixels.sum(-1, keepdim=True).double().sum(-2, keepdim=True)
+    rows = pixels.sum(-1, keepdim=True)
+    sums = (rows if rows.device.type == "mps" else rows.double()).sum(-2, keepdim=True)  # Apple's GPUs have no float64
     mean = (_grey(sums) / (image.shape[-2] * image.shape[-1])).float()
     shift = _grey(pixels) * (brightness * contrast * (1 - saturation))
     shift += (1 - contrast) * brightness * mean + 0.5  # and to the nearest whole number
