@@ -41,7 +41,7 @@ from candelabra.throughput import Throughput
 from candelabra.tracking.tracking import show_results, tracked, wait
 from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS
-from candelabra.watching import lost
+from candelabra.watching import accompanied
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +88,9 @@ def train(config: DictConfig) -> None:
     step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     os.environ[RUN] = str(folder.absolute())
     try:
-        with tracked(trainer, plain, step):
+        with tracked(trainer, plain, step), accompanied(trainer, folder):
             best = _fit(task, served, trainer, checkpoint, folder)
             _finish(task, data, served, trainer, throughput, best, folder)
-    except RuntimeError as error:
-        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
-        if gone is None:
-            raise
-        raise gone from error
     finally:
         os.environ.pop(RUN, None)
 

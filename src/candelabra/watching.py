@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
@@ -50,6 +51,23 @@ def watch(launcher: object) -> None:
     """Watches the processes that the first one of this machine has started."""
     if isinstance(launcher, _SubprocessScriptLauncher) and launcher.procs:
         Watch(launcher.procs).start()
+
+
+@contextmanager
+def accompanied(trainer: L.Trainer, folder: Path) -> Iterator[None]:
+    """Makes an interruption of the fault that a lost process is to the others.
+
+    Raises:
+        Interrupted: another process is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
+        if gone is None:
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would end this one before it has said why
+        raise gone from error
 
 
 def lost(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
