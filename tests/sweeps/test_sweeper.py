@@ -153,6 +153,7 @@ def test_a_program_that_never_understands_its_words_is_not_tried_for_ever(tmp_pa
         (("+x=1", TPE), "A study needs something to vary"),
         (("+x=1,2", TPE, "hydra.sweeper.trials=0"), "trials=0 and workers=1 must be at least 1"),
         (("+x=1,2", "hydra/sweeper/pruner=median"), "a grid has none; name a sampler"),
+        (("+x=1", "+mine.y=1,2", "hydra.sweeper.own=[mine]"), "+mine.y=1,2 tells of the sweep, which has one value"),
         (("+x=1,2", "hydra.sweeper.objectives=[score]"), "must be score:maximize or score:minimize"),
         (
             ("+x=1,2", "hydra.sweeper.objectives=[test/a:maximize]", "hydra.sweeper.allowed=[val/*]"),
@@ -182,3 +183,13 @@ def test_the_launcher_serves_other_sweepers_and_the_sweeper_other_launchers(tmp_
     (tmp_path / "basic").rename(tmp_path / "sweep" / "sweep")
     assert states(tmp_path / "sweep") == ["finished", "failed"]
     assert jobs(tmp_path / "sweep")[1]["error"] == "ValueError: boom goes the job"
+
+
+def test_jobs_lie_in_the_folder_of_the_sweep_whatever_tells_of_its_name(tmp_path: Path) -> None:
+    where = "hydra.sweep.dir=sweep${oc.select:mine.name,_of_nobody}"
+    for launcher in ("processes", "basic"):
+        words = ("+x=1", f"+mine.name={launcher}", "hydra.sweeper.own=[mine]", f"hydra/launcher={launcher}", where)
+        run = sweep(tmp_path, *words)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert {path.name for path in (tmp_path / f"sweep{launcher}").iterdir()} >= {"0", "sweep.json"}
+    assert not (tmp_path / "sweep_of_nobody").exists()

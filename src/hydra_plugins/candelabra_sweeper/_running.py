@@ -70,6 +70,8 @@ class Processes(Runner):
             while True:
                 while self.free and not signals and not self._hopeless() and (job := plan.next()) is not None:
                     self._begin(job, plan, record)
+                    if signals:  # that came while it began
+                        self._stop(len(signals))
                 if not self.workers:
                     return signals[0] if signals else 0
                 for worker in list(self.workers):
@@ -168,7 +170,8 @@ class Batches(Runner):
         trial = f"++hydra.job.env_set.{TRIAL}={quoted(plan.told(job).words())}"
         folder = Path(job.folder)
         place = f"hydra.sweep.subdir={quoted(str(folder.relative_to(self.sweep)))}"
-        return [*job.words, *self.again(folder), place, trial]
+        where = f"hydra.sweep.dir={quoted(str(self.sweep))}"
+        return [*job.words, *self.again(folder), where, place, trial]
 
     def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[Outcome]:
         try:

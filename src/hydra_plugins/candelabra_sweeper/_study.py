@@ -75,6 +75,10 @@ class Study(Plan):
                 directions=list(options.objectives.values()),
                 load_if_exists=True,
             )
+            sought = [direction.name.lower() for direction in self.study.directions]
+            if sought != list(options.objectives.values()):
+                now = ", ".join(options.objectives.values())
+                raise ValueError(f"it was begun with {', '.join(sought)}, and here it is {now}")
         except ValueError as error:
             raise SweepError(f"The study {options.name} cannot be used: {error}") from error
         self.private = str(folder.resolve()) in options.storage
@@ -133,7 +137,13 @@ class Study(Plan):
         self.study.sampler = sampler_of(self.options.sampler, number)
         trial = trial or self.study.ask()
         trial.set_user_attr(SWEEP, self.owner)
-        values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
+        try:
+            values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
+        except ValueError as error:
+            raise SweepError(
+                f"The study {self.options.name} has trials of another space: {error} Give another study with "
+                "another name or folder; a choice that shuffle(...) draws anew each time is no space of a study."
+            ) from error
         self.known.add(trial.number)
         return Job(trial.number, self.space.words(values), "", trial=trial.number)
 
