@@ -10,6 +10,15 @@ from pathlib import Path
 import optuna
 import pytest
 
+from hydra_plugins.candelabra_sweeper._folders import _works_on, mark
+from hydra_plugins.candelabra_sweeper._grid import Grid
+from hydra_plugins.candelabra_sweeper._launcher import ProcessLauncher
+from hydra_plugins.candelabra_sweeper._process import Process
+from hydra_plugins.candelabra_sweeper._record import Record
+from hydra_plugins.candelabra_sweeper._returned import RETURNED
+from hydra_plugins.candelabra_sweeper._running import Processes
+from hydra_plugins.candelabra_sweeper._space import read_space
+from hydra_plugins.candelabra_sweeper.jobs import Job, State
 from tests.sweeps.apps import APP, begin, jobs, said, sweep
 
 TPE = "hydra/sweeper/sampler=tpe"
@@ -193,3 +202,53 @@ def test_jobs_lie_in_the_folder_of_the_sweep_whatever_tells_of_its_name(tmp_path
         assert run.returncode == 0, run.stdout + run.stderr
         assert {path.name for path in (tmp_path / f"sweep{launcher}").iterdir()} >= {"0", "sweep.json"}
     assert not (tmp_path / "sweep_of_nobody").exists()
+
+
+def test_a_job_that_stops_by_itself_is_told_of_and_the_sweep_can_go_on(tmp_path: Path) -> None:
+    run = sweep(tmp_path, "+x=1,pause")
+    assert run.returncode == 75, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished", "stopped"]
+    assert "stopped by themselves: 1; the same command with hydra.sweep.dir=sweep goes on" in run.stdout
+
+
+def test_a_job_that_cannot_be_started_or_has_the_folder_of_another_fails_alone(tmp_path: Path) -> None:
+    run = sweep(tmp_path, f"+x=1,a{'2' * 300},3", "hydra.sweep.subdir=x${oc.select:x,}")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished", "failed", "finished"]
+    assert "it could not be started: [Errno 36] File name too long" in jobs(tmp_path)[1]["error"]
+    for launcher in ("processes", "basic"):
+        (tmp_path / launcher).mkdir()
+        words = ("+x=1,2", "hydra.sweep.subdir=one", f"hydra/launcher={launcher}")
+        same = sweep(tmp_path / launcher, *words)
+        assert same.returncode == 1, same.stdout + same.stderr
+        assert states(tmp_path / launcher) == ["finished", "failed"]
+        assert "its folder sweep/one is that of job 0" in jobs(tmp_path / launcher)[1]["error"]
+
+
+def test_processes_of_a_job_are_known_by_their_environment(tmp_path: Path) -> None:
+    job = Job(3, ["x=1"], str(tmp_path / "python"))
+    code = "import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, RETURNED: _path(tmp_path, 3)}) as process:
+        assert _works_on(process.pid, mark(job, tmp_path))
+        assert not _works_on(process.pid, mark(Job(4, ["x=1"], job.folder), tmp_path))
+        process.kill()
+    assert not _works_on(process.pid, mark(job, tmp_path))
+
+
+def _path(sweep: Path, number: int) -> str:
+    return str(sweep / "jobs" / f"{number:06d}.returned")
+
+
+def test_a_signal_that_comes_while_a_job_begins_stops_that_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> Process:
+        process = Process([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path / "log.txt")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    launcher = ProcessLauncher(1, [], [], None)
+    monkeypatch.setattr(ProcessLauncher, "start", start)
+    plan = Grid(read_space({}, ["a=1", "b=2"], None), "sweep", {"value": "minimize"}, [], [])
+    record = Record(tmp_path, plan, [], [], {"value": "minimize"})
+    runner = Processes(launcher, lambda job: tmp_path / str(job.number), ["value"], needed=False)
+    assert runner.run(plan, record) == signal.SIGTERM
+    assert [job.state for job in record.jobs.values()] == [State.STOPPED]

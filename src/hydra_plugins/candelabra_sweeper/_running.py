@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,14 +81,11 @@ class Processes(Runner):
                 time.sleep(0.05)
 
     def _begin(self, job: Job, plan: Plan, record: Record) -> None:
-        try:
-            folder = self.folder_of(job)
-        except Exception as error:  # words that do not compose fail this job alone
-            record.end(replace(job, folder=""), Outcome(State.FAILED, error=" ".join(str(error).split())[:500]))
+        placed = _placed(job, self.folder_of, record, record.jobs.values())
+        if placed is None:
             self.codes.append(USAGE)
             return
-        job = replace(job, folder=str(folder))
-        path = record.returned(job)
+        job, folder, path = placed, Path(placed.folder), record.returned(placed)
         if job.state in (State.RUNNING, State.STOPPED) and path.is_file():
             ended = outcome(0, path, folder / LOG, self.objectives, needed=True)
             if ended.state is State.FINISHED:  # after its sweep was killed
@@ -96,7 +93,13 @@ class Processes(Runner):
                 return
         share = self.free.pop(0)
         variables = {**share, TRIAL: plan.told(job).words()}
-        process = self.launcher.start(job.words, folder, path, variables)
+        try:
+            process = self.launcher.start(job.words, folder, path, variables)
+        except OSError as error:  # a folder whose name is too long, no memory for one more process
+            self.free.append(share)
+            record.end(job, Outcome(State.FAILED, error=f"it could not be started: {error}"[:500]))
+            self.codes.append(USAGE)
+            return
         self.workers.append(Worker(share, record.begin(job, socket.gethostname(), process.number), process))
 
     def _end(self, worker: Worker, code: int, record: Record, stopped: bool) -> None:
@@ -108,8 +111,8 @@ class Processes(Runner):
         else:
             ended = outcome(code, path, Path(worker.job.folder) / LOG, self.objectives, self.needed)
             self.codes.append(code)
-        path.unlink(missing_ok=True)
         record.end(worker.job, ended)
+        path.unlink(missing_ok=True)  # after it is written down: killed in between, it would be run again
 
     def _stop(self, count: int) -> None:
         for worker in self.workers:
@@ -147,7 +150,7 @@ class Batches(Runner):
         self.objectives, self.needed, self.again = objectives, needed, again
 
     def run(self, plan: Plan, record: Record) -> int:
-        while batch := self._batch(plan):
+        while batch := self._batch(plan, record):
             words = [self._words(job, plan) for job in batch]
             jobs = [record.begin(job, socket.gethostname(), os.getpid()) for job in batch]
             outcomes = [Outcome(State.STOPPED)] * len(jobs)
@@ -160,10 +163,11 @@ class Batches(Runner):
                     record.end(job, ended)
         return 0
 
-    def _batch(self, plan: Plan) -> list[Job]:
+    def _batch(self, plan: Plan, record: Record) -> list[Job]:
         batch: list[Job] = []
         while (self.size is None or len(batch) < self.size) and (job := plan.next()) is not None:
-            batch.append(replace(job, folder=str(self.folder_of(job))))
+            placed = _placed(job, self.folder_of, record, [*record.jobs.values(), *batch])
+            batch += [] if placed is None else [placed]
         return batch
 
     def _words(self, job: Job, plan: Plan) -> list[str]:
@@ -180,6 +184,21 @@ class Batches(Runner):
             said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             return [Outcome(State.FAILED, error=said)] * len(words)
         return [outcome_of(each, self.objectives, self.needed) for each in returned]
+
+
+def _placed(job: Job, folder_of: Callable[[Job], Path], record: Record, others: Iterable[Job]) -> Job | None:
+    """The job with its folder; none where it has none of its own, which fails this job alone."""
+    try:
+        folder = str(folder_of(job))
+    except Exception as error:  # words that do not compose
+        said = " ".join(str(error).split())
+    else:
+        taken = [other.number for other in others if other.folder == folder and other.number != job.number]
+        if not taken:
+            return replace(job, folder=folder)
+        said = f"its folder {folder} is that of job {taken[0]}; put ${{hydra.job.num}} into hydra.sweep.subdir"
+    record.end(replace(job, folder=""), Outcome(State.FAILED, error=said[:500]))
+    return None
 
 
 @contextmanager
