@@ -102,7 +102,11 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
     begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     words = begun_with.get("words", [])
     kept = [word for word in words if key_of(word) not in {*keys, "anew", "hydra.run.dir"}]
-    return [*kept, *overrides, f"hydra.run.dir='{run}'"]
+    place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
+    first = place
+    while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
+        first -= 1  # what is typed goes after what was; flags and words in turn are not understood
+    return [*overrides[:first], *kept, *overrides[first : place + 1], f"hydra.run.dir='{run}'", *overrides[place + 1 :]]
 
 
 def dispatch(command: str, config: Any) -> int:

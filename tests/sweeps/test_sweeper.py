@@ -9,16 +9,17 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_plugins.candelabra_sweeper._folders import _works_on, mark
 from hydra_plugins.candelabra_sweeper._grid import Grid
 from hydra_plugins.candelabra_sweeper._launcher import ProcessLauncher
 from hydra_plugins.candelabra_sweeper._process import Process
 from hydra_plugins.candelabra_sweeper._record import Record
-from hydra_plugins.candelabra_sweeper._returned import RETURNED
+from hydra_plugins.candelabra_sweeper._returned import RETURNED, outcome_of
 from hydra_plugins.candelabra_sweeper._running import Processes
 from hydra_plugins.candelabra_sweeper._space import read_space
-from hydra_plugins.candelabra_sweeper.jobs import Job, State
+from hydra_plugins.candelabra_sweeper.jobs import Job, State, read_sweep
 from tests.sweeps.apps import APP, begin, jobs, said, sweep
 
 TPE = "hydra/sweeper/sampler=tpe"
@@ -252,3 +253,36 @@ def test_a_signal_that_comes_while_a_job_begins_stops_that_job(tmp_path: Path, m
     runner = Processes(launcher, lambda job: tmp_path / str(job.number), ["value"], needed=False)
     assert runner.run(plan, record) == signal.SIGTERM
     assert [job.state for job in record.jobs.values()] == [State.STOPPED]
+
+
+def test_where_the_config_is_belongs_to_the_sweep(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("kind: number\n")
+    where = ("--config-dir", ".", "--config-name")
+    run = sweep(tmp_path, "+x=1,2", *where, "one")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert read_sweep(tmp_path / "sweep").program[1:] == ["app.py", "--config-name=one", "--config-dir=."]
+    assert "words --config-name=one --config-dir=. " in f"words {said(tmp_path, 0, 'words')[0]}"
+    other = sweep(tmp_path, "+x=1,2", *where, "two")
+    assert other.returncode == 1
+    assert "it was begun with --config-name=one; --config-name=two is new" in other.stderr
+
+
+def test_what_tells_a_process_of_others_is_kept_from_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCHELASTIC_USE_AGENT_STORE", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID"):
+        monkeypatch.setenv(name, "1")
+    code = "import os; print(*sorted(name for name in os.environ if name.startswith(('TORCHELASTIC', 'SLURM'))))"
+    process = Process([sys.executable, "-c", code], {}, tmp_path / "log.txt")
+    process.process.wait()
+    assert (tmp_path / "log.txt").read_text().split() == ["SLURM_JOB_ID"]
+
+
+@pytest.mark.parametrize(("code", "state"), [(75, State.STOPPED), (3, State.FAILED)])
+def test_an_error_with_the_exit_code_of_what_was_stopped_is_no_failure(code: int, state: State) -> None:
+    class Stopping(Exception):
+        pass
+
+    error = Stopping("asked to stop")
+    error.code = code  # type: ignore[attr-defined]
+    returned = JobReturn(status=JobStatus.FAILED, _return_value=error)
+    assert outcome_of(returned, ["value"], needed=True).state is state

@@ -60,8 +60,10 @@ def outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed:
     content: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if code == 0:
         return _judged(content, objectives, needed)
-    if code in (STOPPED, PRUNED) or content.get("pruned"):
-        return Outcome(State.STOPPED if code == STOPPED else State.PRUNED)
+    if code == STOPPED or content.get("stopped"):
+        return Outcome(State.STOPPED)
+    if code == PRUNED or content.get("pruned"):
+        return Outcome(State.PRUNED)
     if code < 0:
         name = signal.Signals(-code).name
         more = " (out of memory?)" if name == "SIGKILL" else ""
@@ -86,6 +88,8 @@ def _content(job_return: JobReturn) -> dict[str, Any]:
         return {"value": _plain(value)}
     if type(value).__name__ == "TrialPruned":
         return {"pruned": True}
+    if getattr(value, "code", None) == STOPPED:
+        return {"stopped": True}
     return {"error": " ".join(f"{type(value).__name__}: {value}".split())[:500]}
 
 
@@ -102,6 +106,8 @@ def _plain(value: Any) -> Any:
 def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool) -> Outcome:
     if content.get("pruned"):
         return Outcome(State.PRUNED)
+    if content.get("stopped"):
+        return Outcome(State.STOPPED)
     if content.get("error"):
         return Outcome(State.FAILED, error=content["error"])
     value = content.get("value")

@@ -19,7 +19,7 @@ from ._errors import SweepError
 from ._folders import await_orphans, folder_of, held
 from ._grid import Grid
 from ._jobs import SWEEP, Job, State, Sweep, read_sweep, write_sweep
-from ._launcher import ProcessLauncher, going_on, this_program
+from ._launcher import ProcessLauncher, flags, going_on, this_program
 from ._pictures import illustrate
 from ._plan import Plan
 from ._record import Record
@@ -141,7 +141,7 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         overrides = self.config.hydra.overrides
         typed = [*overrides.task, *(word for word in overrides.hydra if key_of(word) not in OF_THIS_TIME)]
-        program, place = [sys.executable, *(self.program or this_program())], str(Path.cwd())
+        program, place = [sys.executable, *(self.program or this_program()), *flags()], str(Path.cwd())
         if self.sampler is None:
             return Sweep(program, typed, self.objectives, total=total, place=place)
         name = str(self.sampler["_target_"]).rpartition(".")[2]
