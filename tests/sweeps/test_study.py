@@ -75,8 +75,8 @@ def test_what_was_running_goes_on_and_what_failed_is_tried_again_once(make: Make
     study = make(killed, failed, trials=3, retry=(1,))
     first, second, third = (study.next() for _ in range(3))
     assert first == killed
-    assert (second.number, second.words, second.trial) == (1, failed.words, 2)
-    assert third.number == 3
+    assert second.number == 2
+    assert (third.number, third.words, third.trial) == (1, failed.words, 3)
     assert study.next() is None
     for job in (first, second, third):
         study.tell(done(job))
@@ -172,3 +172,9 @@ def test_a_study_is_not_gone_on_with_for_another_aim_or_from_another_space(make:
     named.next()
     with pytest.raises(SweepError, match="The study choices has trials of another space"):
         Study(space("width=b,a"), named.options, tmp_path, [], []).next()
+
+
+def test_a_grid_retries_after_what_is_stopped_and_new() -> None:
+    jobs = [Job(0, ["a=1"], "", State.FAILED), Job(1, ["a=2"], "", State.STOPPED)]
+    grid = Grid(space("a=1,2,3"), "name", {"value": "minimize"}, jobs, [0])
+    assert [job.number for job in iter(grid.next, None)] == [1, 2, 0]

@@ -286,3 +286,20 @@ def test_an_error_with_the_exit_code_of_what_was_stopped_is_no_failure(code: int
     error.code = code  # type: ignore[attr-defined]
     returned = JobReturn(status=JobStatus.FAILED, _return_value=error)
     assert outcome_of(returned, ["value"], needed=True).state is state
+
+
+def test_a_sweep_in_which_some_were_fine_is_not_given_up_when_retries_fail_again(tmp_path: Path) -> None:
+    plan = Grid(read_space({}, ["a=1"], None), "sweep", {"value": "minimize"}, [], [])
+    runner = Processes(ProcessLauncher(1, [], [], None), lambda job: tmp_path, ["value"], needed=False)
+    runner.codes = [2, 2, 2]
+    failed, fine = Job(0, [], "", State.FAILED), Job(1, [], "", State.FINISHED)
+    assert runner._hopeless(Record(tmp_path, plan, [failed], [], {}))
+    assert not runner._hopeless(Record(tmp_path, plan, [failed, fine], [], {}))
+
+
+def test_what_is_no_number_is_said_to_be_none() -> None:
+    returned = JobReturn(status=JobStatus.COMPLETED, _return_value={"value": float("nan"), "other": 1.0})
+    assert (
+        outcome_of(returned, ["value"], needed=True).error
+        == "value is sought, and what the job returned is no number (NaN)"
+    )

@@ -46,7 +46,8 @@ class Grid(Plan):
             else:
                 new.append(Job(next(numbers), words, ""))
         self.count = len(combinations)
-        self.waiting = [*left_behind(jobs, retry), *new]
+        stopped, failed = left_behind(jobs, retry)
+        self.waiting = [*stopped, *new, *failed]
 
     def total(self) -> int:
         return self.count

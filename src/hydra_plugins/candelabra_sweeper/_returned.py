@@ -117,5 +117,8 @@ def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool)
     missing = [name for name in objectives if name not in values or math.isnan(values[name])]
     if not missing or not needed:
         return Outcome(State.FINISHED, {name: each for name, each in values.items() if name not in missing})
+    name = missing[0]
+    if name in values:
+        return Outcome(State.FAILED, error=f"{name} is sought, and what the job returned is no number (NaN)")
     said = ", ".join(named) if isinstance(value, dict) else value
-    return Outcome(State.FAILED, error=f"{missing[0]} is sought, and the job returned {said}"[:500])
+    return Outcome(State.FAILED, error=f"{name} is sought, and the job returned {said}"[:500])

@@ -68,7 +68,7 @@ class Processes(Runner):
     def run(self, plan: Plan, record: Record) -> int:
         with stopping(self._stop) as signals:
             while True:
-                while self.free and not signals and not self._hopeless() and (job := plan.next()) is not None:
+                while self.free and not signals and not self._hopeless(record) and (job := plan.next()) is not None:
                     self._begin(job, plan, record)
                     if signals:  # that came while it began
                         self._stop(len(signals))
@@ -118,8 +118,10 @@ class Processes(Runner):
         for worker in self.workers:
             worker.process.stop() if count == 1 else worker.process.kill()
 
-    def _hopeless(self) -> bool:
-        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE}
+    def _hopeless(self, record: Record) -> bool:
+        """All that ended did not understand their words; not where some did before, and only what failed is retried."""
+        fine = any(job.state in (State.FINISHED, State.PRUNED) for job in record.jobs.values())
+        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE} and not fine
 
 
 @final

@@ -82,7 +82,7 @@ class Study(Plan):
         except ValueError as error:
             raise SweepError(f"The study {options.name} cannot be used: {error}") from error
         self.private = str(folder.resolve()) in options.storage
-        self.again = left_behind(jobs, retry)
+        self.stopped, self.failed = left_behind(jobs, retry)
         self.known = {job.trial for job in jobs}
         for job in jobs:  # the sweep may have been killed before it told
             self.tell(job)
@@ -91,14 +91,12 @@ class Study(Plan):
         return self.options.trials
 
     def next(self) -> Job | None:
-        if self.again:
-            job = self.again.pop(0)
-            return self._retried(job) if job.state is State.FAILED else job
+        if self.stopped:
+            return self.stopped.pop(0)
         lost = self._lost()
-        trials = self._trials()
-        if lost is None and len(trials) >= self.options.trials:
-            return None
-        return self._drawn(lost)
+        if lost is not None or len(self._trials()) < self.options.trials:
+            return self._drawn(lost)
+        return self._retried(self.failed.pop(0)) if self.failed else None
 
     def tell(self, job: Job) -> Job:
         import optuna
