@@ -16,6 +16,7 @@ from PIL import Image
 from candelabra.comparing import compare
 from candelabra.differences import differing, seeds, settings
 from candelabra.errors import CandelabraError
+from candelabra.folders import find_runs
 from candelabra.gains import gains
 from candelabra.rows import Number, read_rows
 
@@ -174,6 +175,15 @@ def test_what_is_no_finished_run_is_refused_by_name(spoil: Any, words: str, tmp_
     with pytest.raises(CandelabraError, match=words) as error:
         read_rows([good, bad])
     assert str(error.value).startswith(str(bad))
+
+
+def test_of_a_sweep_jobs_without_results_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    runs = [write(tmp_path / "sweep" / str(number), {"label": 0.5}, number) for number in range(3)]
+    (tmp_path / "sweep" / "sweep.json").write_text("{}")
+    (runs[1] / "results.json").unlink()
+    assert find_runs([tmp_path / "sweep"]) == [runs[0], runs[2]] == find_runs([tmp_path])
+    assert f"jobs of a sweep without results are left out: {runs[1]}" in caplog.text
+    assert find_runs([runs[1]]) == [runs[1]]  # named by itself: then it is refused by whoever needs its results
 
 
 def test_other_test_images_are_refused(tmp_path: Path) -> None:

@@ -76,6 +76,23 @@ def workers(process: "subprocess.Popen[str]") -> list[int]:
     return [int(child) for child in children]
 
 
+def test_a_sweep_of_several_processes_is_refused_by_each(tmp_path: Path) -> None:
+    torchrun = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2"}
+    for rank in ("0", "1"):
+        for word in ("-m", "sweep=tpe"):
+            said = subprocess.run(
+                [sys.executable, "-m", "candelabra.cli", "train", word, "seed=1,2"],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+                env={**os.environ, **torchrun, "RANK": rank},
+            )
+            assert said.returncode == 2
+            assert "A sweep starts the processes of its jobs itself" in said.stderr
+
+
 @pytest.mark.slow
 def test_processes_of_torchrun_agree_on_one_folder_that_the_first_writes(tmp_path: Path) -> None:
     with started([*one_machine(), *WORDS, "epochs=1", "data.mixup=0.4"], tmp_path) as process:

@@ -1,6 +1,7 @@
 """A run as a trial: what it tells the study, and how it ends early."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import optuna
 import pytest
@@ -56,3 +57,14 @@ def test_a_run_that_is_no_job_and_one_that_is_not_pruned_have_nothing_to_tell(mo
     job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", "x", 1, MEDIAN))
     (callback,) = pruning(["val/score"])
     assert isinstance(callback, Pruning)
+
+
+def test_a_study_that_cannot_be_opened_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = f"sqlite:///{tmp_path}/gone/study.db"
+    job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", nowhere, 1, MEDIAN))
+    callback = Pruning("val/score")
+    callback.on_fit_start(Mock(is_global_zero=True), Mock())
+    assert callback.trial is None
+    assert "the study does not answer" in caplog.text

@@ -4,7 +4,7 @@ import os
 import sys
 
 from candelabra import RUN, __version__
-from candelabra.composing import compose, follow, rank, work
+from candelabra.composing import compose, follow, rank, sweeps, work
 from candelabra.errors import nearest
 from candelabra.guarding import guarded
 from candelabra.helping import COMMANDS, PLAIN, completed_command, help_of, overview
@@ -21,7 +21,7 @@ def main() -> None:
     if RUN in os.environ and arguments[:1] == ["train"]:
         sys.exit(guarded(rank))
     here = launched() if arguments[:1] == ["train"] else None
-    if here is not None and here.rank:
+    if here is not None and (here.rank or sweeps(arguments)):
         sys.exit(guarded(follow))
     if {"-sc", "--shell-completion"} & set(arguments):
         arguments = completed_command(arguments)

@@ -68,10 +68,15 @@ def compose(command: str, overrides: Sequence[str]) -> int:
     return max(codes, default=0)
 
 
+def sweeps(words: Sequence[str]) -> bool:
+    """Whether what was typed is a sweep: it says so, or names a sampler."""
+    return bool({"-m", "--multirun"} & set(words)) or any(word.startswith("sweep=") for word in words)
+
+
 def _sweeping(overrides: Sequence[str]) -> Sequence[str]:
     """A sampler that is named makes it a sweep."""
-    named = any(word.startswith("sweep=") for word in overrides)
-    return ["-m", *overrides] if named and not {"-m", "--multirun", "-c", "--cfg"} & set(overrides) else overrides
+    flags = {"-m", "--multirun", "-c", "--cfg"} & set(overrides)
+    return ["-m", *overrides] if sweeps(overrides) and not flags else overrides
 
 
 def _results(folder: Path) -> dict[str, float] | None:
@@ -97,7 +102,11 @@ def _continuing(overrides: Sequence[str]) -> list[str]:
     begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     words = begun_with.get("words", [])
     kept = [word for word in words if key_of(word) not in {*keys, "anew", "hydra.run.dir"}]
-    return [*kept, *overrides, f"hydra.run.dir='{run}'"]
+    place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
+    first = place
+    while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
+        first -= 1  # what is typed goes after what was; flags and words in turn are not understood
+    return [*overrides[:first], *kept, *overrides[first : place + 1], f"hydra.run.dir='{run}'", *overrides[place + 1 :]]
 
 
 def dispatch(command: str, config: Any) -> int:
@@ -130,9 +139,18 @@ def rank() -> None:
 
 
 def follow() -> None:
-    """A further process that torchrun or srun started: the config that rank zero resolved."""
+    """A further process that torchrun or srun started: the config that rank zero resolved.
+
+    Raises:
+        CandelabraError: it is a sweep, whose first process would never tell a config.
+    """
     from omegaconf import OmegaConf
 
+    if sweeps(sys.argv[1:]):
+        raise CandelabraError(
+            "A sweep starts the processes of its jobs itself, and torchrun or srun has started several of the sweep; "
+            "start it once, without them: trainer.devices=<count> gives each job several processes."
+        )
     config: Any = OmegaConf.create(hear())
     os.environ[RUN] = config.folder
     dispatch("train", config)

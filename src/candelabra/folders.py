@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import Any
 from candelabra.differences import settings
 from candelabra.errors import CandelabraError
 from candelabra.words import run_of
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,8 @@ class Run:
 def find_runs(given: Iterable[Path]) -> list[Path]:
     """The folders of runs that are meant, each once; a folder of runs, or of such folders, stands for all in it.
 
+    Of a sweep those that have results, as some of its jobs may have failed.
+
     Raises:
         CandelabraError: one is neither.
     """
@@ -60,7 +66,12 @@ def find_runs(given: Iterable[Path]) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     files = [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")]
-    return sorted((file.parent for file in files), key=lambda run: [_counted(part) for part in run.parts])
+    runs = sorted((file.parent for file in files), key=lambda run: [_counted(part) for part in run.parts])
+    left = [run for run in runs if (run.parent / SWEEP).is_file() and not (run / "results.json").is_file()]
+    if not left or left == runs:
+        return runs
+    log.warning("jobs of a sweep without results are left out: %s", ", ".join(map(str, left)))
+    return [run for run in runs if run not in left]
 
 
 def _counted(name: str) -> list[tuple[int, str]]:

@@ -32,7 +32,10 @@ class Pruning(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.trial = current_trial()
+            try:
+                self.trial = current_trial()
+            except Exception as error:
+                self._give_up(error)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or trainer.current_epoch == self.epoch:
@@ -51,9 +54,12 @@ class Pruning(L.Callback):
             self.trial.report(value, self.epoch)
             return self.trial.should_prune()
         except Exception as error:  # a database that is busy or gone
-            log.warning("the study does not answer (%s); this run goes on unpruned", error)
-            self.trial = None
+            self._give_up(error)
             return False
+
+    def _give_up(self, error: Exception) -> None:
+        log.warning("the study does not answer (%s); this run goes on unpruned", error)
+        self.trial = None
 
 
 def pruning(measured: Sequence[str]) -> list[L.Callback]:

@@ -23,6 +23,8 @@ def main(config):
         raise ValueError("boom goes the job")
     if x == "usage":
         sys.exit(2)
+    if x == "pause":
+        return asked.append(1)
     if x == "wait":
         if not os.path.exists("free"):
             signal.signal(signal.SIGTERM, lambda *_: asked.append(1))

@@ -87,7 +87,10 @@ def test_best_is_by_the_objective_and_can_be_typed(
     assert [line.split() for line in said.splitlines() if "label/accuracy" in line] == [
         ["│", "label/accuracy", "│", "│", "0.2500", "│"]
     ]
-    assert (mixed / "history.png").is_file()
+    spaced = mixed.rename(mixed.with_name("my sweep"))
+    said = run("best", str(spaced), width=100, capsys=capsys, monkeypatch=monkeypatch)
+    assert f"candelabra eval 'checkpoint={spaced / '2'}'" in said
+    assert (spaced / "history.png").is_file()
     assert "No importance.png: 2 jobs have results, and importance is told from 5." in said
 
 

@@ -75,8 +75,8 @@ def test_what_was_running_goes_on_and_what_failed_is_tried_again_once(make: Make
     study = make(killed, failed, trials=3, retry=(1,))
     first, second, third = (study.next() for _ in range(3))
     assert first == killed
-    assert (second.number, second.words, second.trial) == (1, failed.words, 2)
-    assert third.number == 3
+    assert second.number == 2
+    assert (third.number, third.words, third.trial) == (1, failed.words, 3)
     assert study.next() is None
     for job in (first, second, third):
         study.tell(done(job))
@@ -151,3 +151,30 @@ def test_every_choice_is_tried_once_before_a_job_begins() -> None:
         ["d=0", "a=2", "b=x", "c=3.0"],
         ["d=0", "a=1", "b=y", "c=3.0"],
     ]
+
+
+def test_a_grid_typed_in_another_order_goes_on_with_what_is_left() -> None:
+    begun = [Job(number, words, "") for number, words in enumerate(space("a=1,2", "b=3,4").combinations())]
+    reversed_ = [Job(each.number, list(reversed(each.words)), "", State.FINISHED) for each in begun[:3]]
+    grid = Grid(space("a=1,2", "b=3,4"), "sweep", {"score": "maximize"}, reversed_, [])
+    assert [(job.number, list(job.words)) for job in iter(grid.next, None)] == [(3, ["a=2", "b=4"])]
+    with pytest.raises(SweepError, match="sweep holds jobs that are none of this grid"):
+        Grid(space("a=1,2", "b=5,6"), "sweep", {"score": "maximize"}, reversed_, [])
+
+
+def test_a_study_is_not_gone_on_with_for_another_aim_or_from_another_space(make: Make, tmp_path: Path) -> None:
+    study = make()
+    study.tell(replace(study.next() or Job(0, [], ""), state=State.FINISHED, values={"score": 1.0}))
+    other = replace(study.options, objectives={"score": "minimize"})
+    with pytest.raises(SweepError, match="begun with maximize, and here it is minimize"):
+        Study(study.space, other, tmp_path, [], [])
+    named = Study(space("width=a,b"), replace(study.options, name="choices"), tmp_path, [], [])
+    named.next()
+    with pytest.raises(SweepError, match="The study choices has trials of another space"):
+        Study(space("width=b,a"), named.options, tmp_path, [], []).next()
+
+
+def test_a_grid_retries_after_what_is_stopped_and_new() -> None:
+    jobs = [Job(0, ["a=1"], "", State.FAILED), Job(1, ["a=2"], "", State.STOPPED)]
+    grid = Grid(space("a=1,2,3"), "name", {"value": "minimize"}, jobs, [0])
+    assert [job.number for job in iter(grid.next, None)] == [1, 2, 0]

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
 
+from hydra_plugins.candelabra_sweeper._folders import _works_on, mark
+from hydra_plugins.candelabra_sweeper._grid import Grid
+from hydra_plugins.candelabra_sweeper._launcher import ProcessLauncher
+from hydra_plugins.candelabra_sweeper._process import Process
+from hydra_plugins.candelabra_sweeper._record import Record
+from hydra_plugins.candelabra_sweeper._returned import RETURNED, outcome_of
+from hydra_plugins.candelabra_sweeper._running import Processes
+from hydra_plugins.candelabra_sweeper._space import read_space
+from hydra_plugins.candelabra_sweeper.jobs import Job, State, read_sweep
 from tests.sweeps.apps import APP, begin, jobs, said, sweep
 
 TPE = "hydra/sweeper/sampler=tpe"
@@ -153,6 +163,7 @@ def test_a_program_that_never_understands_its_words_is_not_tried_for_ever(tmp_pa
         (("+x=1", TPE), "A study needs something to vary"),
         (("+x=1,2", TPE, "hydra.sweeper.trials=0"), "trials=0 and workers=1 must be at least 1"),
         (("+x=1,2", "hydra/sweeper/pruner=median"), "a grid has none; name a sampler"),
+        (("+x=1", "+mine.y=1,2", "hydra.sweeper.own=[mine]"), "+mine.y=1,2 tells of the sweep, which has one value"),
         (("+x=1,2", "hydra.sweeper.objectives=[score]"), "must be score:maximize or score:minimize"),
         (
             ("+x=1,2", "hydra.sweeper.objectives=[test/a:maximize]", "hydra.sweeper.allowed=[val/*]"),
@@ -182,3 +193,113 @@ def test_the_launcher_serves_other_sweepers_and_the_sweeper_other_launchers(tmp_
     (tmp_path / "basic").rename(tmp_path / "sweep" / "sweep")
     assert states(tmp_path / "sweep") == ["finished", "failed"]
     assert jobs(tmp_path / "sweep")[1]["error"] == "ValueError: boom goes the job"
+
+
+def test_jobs_lie_in_the_folder_of_the_sweep_whatever_tells_of_its_name(tmp_path: Path) -> None:
+    where = "hydra.sweep.dir=sweep${oc.select:mine.name,_of_nobody}"
+    for launcher in ("processes", "basic"):
+        words = ("+x=1", f"+mine.name={launcher}", "hydra.sweeper.own=[mine]", f"hydra/launcher={launcher}", where)
+        run = sweep(tmp_path, *words)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert {path.name for path in (tmp_path / f"sweep{launcher}").iterdir()} >= {"0", "sweep.json"}
+    assert not (tmp_path / "sweep_of_nobody").exists()
+
+
+def test_a_job_that_stops_by_itself_is_told_of_and_the_sweep_can_go_on(tmp_path: Path) -> None:
+    run = sweep(tmp_path, "+x=1,pause")
+    assert run.returncode == 75, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished", "stopped"]
+    assert "stopped by themselves: 1; the same command with hydra.sweep.dir=sweep goes on" in run.stdout
+
+
+def test_a_job_that_cannot_be_started_or_has_the_folder_of_another_fails_alone(tmp_path: Path) -> None:
+    run = sweep(tmp_path, f"+x=1,a{'2' * 300},3", "hydra.sweep.subdir=x${oc.select:x,}")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert states(tmp_path) == ["finished", "failed", "finished"]
+    assert "it could not be started: [Errno 36] File name too long" in jobs(tmp_path)[1]["error"]
+    for launcher in ("processes", "basic"):
+        (tmp_path / launcher).mkdir()
+        words = ("+x=1,2", "hydra.sweep.subdir=one", f"hydra/launcher={launcher}")
+        same = sweep(tmp_path / launcher, *words)
+        assert same.returncode == 1, same.stdout + same.stderr
+        assert states(tmp_path / launcher) == ["finished", "failed"]
+        assert "its folder sweep/one is that of job 0" in jobs(tmp_path / launcher)[1]["error"]
+
+
+def test_processes_of_a_job_are_known_by_their_environment(tmp_path: Path) -> None:
+    job = Job(3, ["x=1"], str(tmp_path / "python"))
+    code = "import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, RETURNED: _path(tmp_path, 3)}) as process:
+        assert _works_on(process.pid, mark(job, tmp_path))
+        assert not _works_on(process.pid, mark(Job(4, ["x=1"], job.folder), tmp_path))
+        process.kill()
+    assert not _works_on(process.pid, mark(job, tmp_path))
+
+
+def _path(sweep: Path, number: int) -> str:
+    return str(sweep / "jobs" / f"{number:06d}.returned")
+
+
+def test_a_signal_that_comes_while_a_job_begins_stops_that_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> Process:
+        process = Process([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path / "log.txt")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    launcher = ProcessLauncher(1, [], [], None)
+    monkeypatch.setattr(ProcessLauncher, "start", start)
+    plan = Grid(read_space({}, ["a=1", "b=2"], None), "sweep", {"value": "minimize"}, [], [])
+    record = Record(tmp_path, plan, [], [], {"value": "minimize"})
+    runner = Processes(launcher, lambda job: tmp_path / str(job.number), ["value"], needed=False)
+    assert runner.run(plan, record) == signal.SIGTERM
+    assert [job.state for job in record.jobs.values()] == [State.STOPPED]
+
+
+def test_where_the_config_is_belongs_to_the_sweep(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("kind: number\n")
+    where = ("--config-dir", ".", "--config-name")
+    run = sweep(tmp_path, "+x=1,2", *where, "one")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert read_sweep(tmp_path / "sweep").program[1:] == ["app.py", "--config-name=one", "--config-dir=."]
+    assert "words --config-name=one --config-dir=. " in f"words {said(tmp_path, 0, 'words')[0]}"
+    other = sweep(tmp_path, "+x=1,2", *where, "two")
+    assert other.returncode == 1
+    assert "it was begun with --config-name=one; --config-name=two is new" in other.stderr
+
+
+def test_what_tells_a_process_of_others_is_kept_from_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCHELASTIC_USE_AGENT_STORE", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID"):
+        monkeypatch.setenv(name, "1")
+    code = "import os; print(*sorted(name for name in os.environ if name.startswith(('TORCHELASTIC', 'SLURM'))))"
+    process = Process([sys.executable, "-c", code], {}, tmp_path / "log.txt")
+    process.process.wait()
+    assert (tmp_path / "log.txt").read_text().split() == ["SLURM_JOB_ID"]
+
+
+@pytest.mark.parametrize(("code", "state"), [(75, State.STOPPED), (3, State.FAILED)])
+def test_an_error_with_the_exit_code_of_what_was_stopped_is_no_failure(code: int, state: State) -> None:
+    class Stopping(Exception):
+        pass
+
+    error = Stopping("asked to stop")
+    error.code = code  # type: ignore[attr-defined]
+    returned = JobReturn(status=JobStatus.FAILED, _return_value=error)
+    assert outcome_of(returned, ["value"], needed=True).state is state
+
+
+def test_a_sweep_in_which_some_were_fine_is_not_given_up_when_retries_fail_again(tmp_path: Path) -> None:
+    plan = Grid(read_space({}, ["a=1"], None), "sweep", {"value": "minimize"}, [], [])
+    runner = Processes(ProcessLauncher(1, [], [], None), lambda job: tmp_path, ["value"], needed=False)
+    runner.codes = [2, 2, 2]
+    failed, fine = Job(0, [], "", State.FAILED), Job(1, [], "", State.FINISHED)
+    assert runner._hopeless(Record(tmp_path, plan, [failed], [], {}))
+    assert not runner._hopeless(Record(tmp_path, plan, [failed, fine], [], {}))
+
+
+def test_what_is_no_number_is_said_to_be_none() -> None:
+    returned = JobReturn(status=JobStatus.COMPLETED, _return_value={"value": float("nan"), "other": 1.0})
+    assert (
+        outcome_of(returned, ["value"], needed=True).error
+        == "value is sought, and what the job returned is no number (NaN)"
+    )

@@ -1,6 +1,7 @@
 """`candelabra sweep best`: the best job, what one types to have it again, and what it left behind."""
 
 import json
+import shlex
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -53,7 +54,10 @@ def _print_job(found: Results, job: Job, console: Console) -> None:
     run = found.run(job)
     lines = [f"job {job.number}: {command_of(job, found.sweep.program)}"]
     if (run / "checkpoints" / "best.ckpt").is_file():
-        lines += [f"  candelabra eval checkpoint={run}", f"  {run / 'checkpoints' / 'best.ckpt'}"]
+        lines += [
+            f"  {shlex.join(['candelabra', 'eval', f'checkpoint={run}'])}",
+            f"  {run / 'checkpoints' / 'best.ckpt'}",
+        ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -44,7 +44,7 @@ def continued(folder: Path, sweep: Sweep, own: Sequence[str]) -> list[Job]:
 
 def _said(sweep: Sweep, own: Sequence[str]) -> list[str]:
     """The words that make it the sweep that it is."""
-    kept = []
+    kept = [word for word in sweep.program if word.startswith("--config-")]
     for word in sweep.words:
         parts = key_of(word).replace("/", ".").split(".")
         first, last = parts[0], parts[-1]

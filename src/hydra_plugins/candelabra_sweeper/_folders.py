@@ -14,7 +14,8 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from ._errors import SweepError
-from ._jobs import Job, State
+from ._jobs import JOBS, Job, State
+from ._returned import RETURNED
 
 LOCK = ".lock"
 PATIENCE = 60.0  # seconds for a job whose sweep was killed to save and end
@@ -55,19 +56,21 @@ def folder_of(config: DictConfig, context: HydraContext, words: Sequence[str], n
     Raises:
         HydraException: the words do not compose.
     """
+    folder = Path(str(config.hydra.sweep.dir))  # what tells of the sweep is not among the words of a job
     composed = context.config_loader.load_sweep_config(config, list(words))
     with open_dict(composed):
+        composed.hydra.sweep.dir = str(folder)
         composed.hydra.job.num = number
         composed.hydra.job.id = str(number)
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(composed)
     try:
-        return Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+        return folder / str(composed.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
 
 
-def await_orphans(jobs: Sequence[Job]) -> None:
+def await_orphans(jobs: Sequence[Job], sweep: Path) -> None:
     """Waits for jobs that are still saving after their sweep was killed.
 
     Raises:
@@ -75,28 +78,33 @@ def await_orphans(jobs: Sequence[Job]) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     for job in jobs:
-        while job.now is State.RUNNING and _works_in(job.process, job.folder):
+        while job.now is State.RUNNING and _works_on(job.process, mark(job, sweep)):
             if time.monotonic() > deadline:
                 raise SweepError(f"Job {job.number} still runs, as process {job.process} on {job.host}; end it first.")
             time.sleep(0.1)
         if job.state is State.RUNNING and job.host == socket.gethostname():
-            _end_group(job.process, job.folder)
+            _end_group(job.process, mark(job, sweep))
 
 
-def _end_group(leader: int | None, folder: str) -> None:
+def _end_group(leader: int | None, mark: bytes) -> None:
     """Further processes of a job whose first has ended, a rank that waits for the others, say."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             group = int(path.read_text().rpartition(")")[2].split()[2])
-            if group == leader and _works_in(int(path.parent.name), folder):
+            if group == leader and _works_on(int(path.parent.name), mark):
                 os.kill(int(path.parent.name), signal.SIGKILL)
         except (OSError, ValueError, IndexError):  # it has ended meanwhile
             continue
 
 
-def _works_in(process: int | None, folder: str) -> bool:
-    """Whether a process is still the one that works in the folder: the system gives numbers again."""
+def mark(job: Job, sweep: Path) -> bytes:
+    """What the environment of a job's processes has, and no other's."""
+    return os.fsencode(f"{RETURNED}={(sweep / JOBS / f'{job.number:06d}.returned').resolve()}")
+
+
+def _works_on(process: int | None, mark: bytes) -> bool:
+    """Whether a process is of that job: the system gives numbers again."""
     try:
-        return os.fsencode(Path(folder).name) in Path(f"/proc/{process}/cmdline").read_bytes()
+        return mark in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
     except OSError:
         return not Path("/proc/self").exists()

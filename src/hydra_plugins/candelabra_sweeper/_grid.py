@@ -1,8 +1,11 @@
 """Every combination, once."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import final
 
+from ._errors import SweepError
 from ._jobs import Job
 from ._plan import Plan, left_behind
 from ._space import Space
@@ -26,10 +29,25 @@ class Grid(Plan):
     ) -> None:
         self.name, self.objectives = name, objectives
         combinations = list(space.combinations())
+        # by words: typed in another order, the same combinations have other numbers
+        begun = Counter(tuple(sorted(job.words)) for job in jobs)
+        if begun - Counter(tuple(sorted(words)) for words in combinations):
+            raise SweepError(
+                f"{name} holds jobs that are none of this grid: its space has changed. Give another folder with "
+                "hydra.sweep.dir=<folder>."
+            )
         known = {job.number for job in jobs}
-        new = [Job(number, words, "") for number, words in enumerate(combinations) if number not in known]
+        numbers = (number for number in count() if number not in known)
+        new = []
+        for words in combinations:
+            key = tuple(sorted(words))
+            if begun[key]:
+                begun[key] -= 1
+            else:
+                new.append(Job(next(numbers), words, ""))
         self.count = len(combinations)
-        self.waiting = [*left_behind(jobs, retry), *new]
+        stopped, failed = left_behind(jobs, retry)
+        self.waiting = [*stopped, *new, *failed]
 
     def total(self) -> int:
         return self.count

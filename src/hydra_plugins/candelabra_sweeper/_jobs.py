@@ -77,7 +77,7 @@ class Sweep:
     """What a sweep is.
 
     Attributes:
-        program: what starts a job, without its words: interpreter, script or module, command.
+        program: what starts a job, without its words: interpreter, script or module, command, where its config is.
         words: what was typed.
         objectives: what is sought, by the name of the result: `maximize` or `minimize`.
         sampler: `grid`, or that of the study.

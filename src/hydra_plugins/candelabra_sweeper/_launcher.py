@@ -95,24 +95,29 @@ class ProcessLauncher(Launcher):
 
     def _hydra_words(self) -> list[str]:
         """What was typed of Hydra itself, without what tells of the sweep."""
-        from hydra._internal.utils import get_args_parser
-
         assert self.config is not None
-        typed, _ = get_args_parser().parse_known_args(sys.argv[1:])
-        flags = {
-            "--config-name": typed.config_name,
-            "--config-path": typed.config_path,
-            "--config-dir": typed.config_dir,
-        }
         words: list[str] = OmegaConf.to_container(self.config.hydra.overrides.hydra)  # type: ignore[assignment]
         kept = [word for word in words if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
-        return [part for flag, value in flags.items() if value for part in (flag, value)] + kept
+        return flags() + kept
 
 
 def going_on(folder: Path, again: Sequence[str], begun: str | None) -> list[str]:
     """Words that are added where a job goes on in its folder; see `ProcessLauncher`."""
     goes_on = folder.is_dir() and (begun is None or (folder / begun).exists())
     return [word.format(folder=quoted(str(folder))) for word in again] if goes_on else []
+
+
+def flags() -> list[str]:
+    """What was typed of where the config is, as `--config-name=...`."""
+    from hydra._internal.utils import get_args_parser
+
+    typed, _ = get_args_parser().parse_known_args(sys.argv[1:])
+    places = {
+        "--config-name": typed.config_name,
+        "--config-path": typed.config_path,
+        "--config-dir": typed.config_dir,
+    }
+    return [f"{flag}={value}" for flag, value in places.items() if value]
 
 
 def quoted(text: str) -> str:

@@ -11,7 +11,7 @@ class Plan(ABC):
     """Gives jobs out and hears what came of them.
 
     Jobs that it gives out have a number and words; the sweep knows their folders. A job that was stopped is given out
-    again, before any new one, and one that is to be retried.
+    again before any new one, and one that failed and is to be retried after them.
     """
 
     @abstractmethod
@@ -31,8 +31,8 @@ class Plan(ABC):
         """What the job is told."""
 
 
-def left_behind(jobs: Sequence[Job], retry: Sequence[int]) -> list[Job]:
-    """Jobs that are to be run again, those that were stopped first."""
+def left_behind(jobs: Sequence[Job], retry: Sequence[int]) -> tuple[list[Job], list[Job]]:
+    """Jobs that are to be run again: those that were stopped, and those that failed."""
     stopped = [job for job in jobs if job.state in (State.RUNNING, State.STOPPED)]
-    again = [job for job in jobs if job.number in retry and job.state is State.FAILED]
-    return [*stopped, *again]
+    failed = [job for job in jobs if job.number in retry and job.state is State.FAILED]
+    return stopped, failed

@@ -20,7 +20,9 @@ LEAKS: tuple[str, ...] = (
     "WORLD_SIZE",
     "LOCAL_WORLD_SIZE",
 )
-LEAKS += ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "PL_GLOBAL_SEED")
+LEAKS += ("MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED")
+LEAKS += ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_STEP_ID")
+LEAKING = "TORCHELASTIC_"  # and all that begins so
 END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -36,7 +38,7 @@ class Process:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        inherited = {key: value for key, value in os.environ.items() if key not in LEAKS}
+        inherited = {key: value for key, value in os.environ.items() if not (key in LEAKS or key.startswith(LEAKING))}
         with log.open("ab") as said:
             self.process = subprocess.Popen(
                 command,

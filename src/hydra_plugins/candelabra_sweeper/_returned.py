@@ -60,8 +60,10 @@ def outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed:
     content: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if code == 0:
         return _judged(content, objectives, needed)
-    if code in (STOPPED, PRUNED) or content.get("pruned"):
-        return Outcome(State.STOPPED if code == STOPPED else State.PRUNED)
+    if code == STOPPED or content.get("stopped"):
+        return Outcome(State.STOPPED)
+    if code == PRUNED or content.get("pruned"):
+        return Outcome(State.PRUNED)
     if code < 0:
         name = signal.Signals(-code).name
         more = " (out of memory?)" if name == "SIGKILL" else ""
@@ -86,6 +88,8 @@ def _content(job_return: JobReturn) -> dict[str, Any]:
         return {"value": _plain(value)}
     if type(value).__name__ == "TrialPruned":
         return {"pruned": True}
+    if getattr(value, "code", None) == STOPPED:
+        return {"stopped": True}
     return {"error": " ".join(f"{type(value).__name__}: {value}".split())[:500]}
 
 
@@ -102,6 +106,8 @@ def _plain(value: Any) -> Any:
 def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool) -> Outcome:
     if content.get("pruned"):
         return Outcome(State.PRUNED)
+    if content.get("stopped"):
+        return Outcome(State.STOPPED)
     if content.get("error"):
         return Outcome(State.FAILED, error=content["error"])
     value = content.get("value")
@@ -111,5 +117,8 @@ def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool)
     missing = [name for name in objectives if name not in values or math.isnan(values[name])]
     if not missing or not needed:
         return Outcome(State.FINISHED, {name: each for name, each in values.items() if name not in missing})
+    name = missing[0]
+    if name in values:
+        return Outcome(State.FAILED, error=f"{name} is sought, and what the job returned is no number (NaN)")
     said = ", ".join(named) if isinstance(value, dict) else value
-    return Outcome(State.FAILED, error=f"{missing[0]} is sought, and the job returned {said}"[:500])
+    return Outcome(State.FAILED, error=f"{name} is sought, and the job returned {said}"[:500])

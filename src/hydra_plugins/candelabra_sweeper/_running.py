@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,8 +68,10 @@ class Processes(Runner):
     def run(self, plan: Plan, record: Record) -> int:
         with stopping(self._stop) as signals:
             while True:
-                while self.free and not signals and not self._hopeless() and (job := plan.next()) is not None:
+                while self.free and not signals and not self._hopeless(record) and (job := plan.next()) is not None:
                     self._begin(job, plan, record)
+                    if signals:  # that came while it began
+                        self._stop(len(signals))
                 if not self.workers:
                     return signals[0] if signals else 0
                 for worker in list(self.workers):
@@ -79,14 +81,11 @@ class Processes(Runner):
                 time.sleep(0.05)
 
     def _begin(self, job: Job, plan: Plan, record: Record) -> None:
-        try:
-            folder = self.folder_of(job)
-        except Exception as error:  # words that do not compose fail this job alone
-            record.end(replace(job, folder=""), Outcome(State.FAILED, error=" ".join(str(error).split())[:500]))
+        placed = _placed(job, self.folder_of, record, record.jobs.values())
+        if placed is None:
             self.codes.append(USAGE)
             return
-        job = replace(job, folder=str(folder))
-        path = record.returned(job)
+        job, folder, path = placed, Path(placed.folder), record.returned(placed)
         if job.state in (State.RUNNING, State.STOPPED) and path.is_file():
             ended = outcome(0, path, folder / LOG, self.objectives, needed=True)
             if ended.state is State.FINISHED:  # after its sweep was killed
@@ -94,7 +93,13 @@ class Processes(Runner):
                 return
         share = self.free.pop(0)
         variables = {**share, TRIAL: plan.told(job).words()}
-        process = self.launcher.start(job.words, folder, path, variables)
+        try:
+            process = self.launcher.start(job.words, folder, path, variables)
+        except OSError as error:  # a folder whose name is too long, no memory for one more process
+            self.free.append(share)
+            record.end(job, Outcome(State.FAILED, error=f"it could not be started: {error}"[:500]))
+            self.codes.append(USAGE)
+            return
         self.workers.append(Worker(share, record.begin(job, socket.gethostname(), process.number), process))
 
     def _end(self, worker: Worker, code: int, record: Record, stopped: bool) -> None:
@@ -106,15 +111,17 @@ class Processes(Runner):
         else:
             ended = outcome(code, path, Path(worker.job.folder) / LOG, self.objectives, self.needed)
             self.codes.append(code)
-        path.unlink(missing_ok=True)
         record.end(worker.job, ended)
+        path.unlink(missing_ok=True)  # after it is written down: killed in between, it would be run again
 
     def _stop(self, count: int) -> None:
         for worker in self.workers:
             worker.process.stop() if count == 1 else worker.process.kill()
 
-    def _hopeless(self) -> bool:
-        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE}
+    def _hopeless(self, record: Record) -> bool:
+        """All that ended did not understand their words; not where some did before, and only what failed is retried."""
+        fine = any(job.state in (State.FINISHED, State.PRUNED) for job in record.jobs.values())
+        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE} and not fine
 
 
 @final
@@ -145,7 +152,7 @@ class Batches(Runner):
         self.objectives, self.needed, self.again = objectives, needed, again
 
     def run(self, plan: Plan, record: Record) -> int:
-        while batch := self._batch(plan):
+        while batch := self._batch(plan, record):
             words = [self._words(job, plan) for job in batch]
             jobs = [record.begin(job, socket.gethostname(), os.getpid()) for job in batch]
             outcomes = [Outcome(State.STOPPED)] * len(jobs)
@@ -158,17 +165,19 @@ class Batches(Runner):
                     record.end(job, ended)
         return 0
 
-    def _batch(self, plan: Plan) -> list[Job]:
+    def _batch(self, plan: Plan, record: Record) -> list[Job]:
         batch: list[Job] = []
         while (self.size is None or len(batch) < self.size) and (job := plan.next()) is not None:
-            batch.append(replace(job, folder=str(self.folder_of(job))))
+            placed = _placed(job, self.folder_of, record, [*record.jobs.values(), *batch])
+            batch += [] if placed is None else [placed]
         return batch
 
     def _words(self, job: Job, plan: Plan) -> list[str]:
         trial = f"++hydra.job.env_set.{TRIAL}={quoted(plan.told(job).words())}"
         folder = Path(job.folder)
         place = f"hydra.sweep.subdir={quoted(str(folder.relative_to(self.sweep)))}"
-        return [*job.words, *self.again(folder), place, trial]
+        where = f"hydra.sweep.dir={quoted(str(self.sweep))}"
+        return [*job.words, *self.again(folder), where, place, trial]
 
     def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[Outcome]:
         try:
@@ -177,6 +186,21 @@ class Batches(Runner):
             said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             return [Outcome(State.FAILED, error=said)] * len(words)
         return [outcome_of(each, self.objectives, self.needed) for each in returned]
+
+
+def _placed(job: Job, folder_of: Callable[[Job], Path], record: Record, others: Iterable[Job]) -> Job | None:
+    """The job with its folder; none where it has none of its own, which fails this job alone."""
+    try:
+        folder = str(folder_of(job))
+    except Exception as error:  # words that do not compose
+        said = " ".join(str(error).split())
+    else:
+        taken = [other.number for other in others if other.folder == folder and other.number != job.number]
+        if not taken:
+            return replace(job, folder=folder)
+        said = f"its folder {folder} is that of job {taken[0]}; put ${{hydra.job.num}} into hydra.sweep.subdir"
+    record.end(replace(job, folder=""), Outcome(State.FAILED, error=said[:500]))
+    return None
 
 
 @contextmanager

@@ -75,10 +75,14 @@ class Study(Plan):
                 directions=list(options.objectives.values()),
                 load_if_exists=True,
             )
+            sought = [direction.name.lower() for direction in self.study.directions]
+            if sought != list(options.objectives.values()):
+                now = ", ".join(options.objectives.values())
+                raise ValueError(f"it was begun with {', '.join(sought)}, and here it is {now}")
         except ValueError as error:
             raise SweepError(f"The study {options.name} cannot be used: {error}") from error
         self.private = str(folder.resolve()) in options.storage
-        self.again = left_behind(jobs, retry)
+        self.stopped, self.failed = left_behind(jobs, retry)
         self.known = {job.trial for job in jobs}
         for job in jobs:  # the sweep may have been killed before it told
             self.tell(job)
@@ -87,14 +91,12 @@ class Study(Plan):
         return self.options.trials
 
     def next(self) -> Job | None:
-        if self.again:
-            job = self.again.pop(0)
-            return self._retried(job) if job.state is State.FAILED else job
+        if self.stopped:
+            return self.stopped.pop(0)
         lost = self._lost()
-        trials = self._trials()
-        if lost is None and len(trials) >= self.options.trials:
-            return None
-        return self._drawn(lost)
+        if lost is not None or len(self._trials()) < self.options.trials:
+            return self._drawn(lost)
+        return self._retried(self.failed.pop(0)) if self.failed else None
 
     def tell(self, job: Job) -> Job:
         import optuna
@@ -133,7 +135,13 @@ class Study(Plan):
         self.study.sampler = sampler_of(self.options.sampler, number)
         trial = trial or self.study.ask()
         trial.set_user_attr(SWEEP, self.owner)
-        values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
+        try:
+            values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
+        except ValueError as error:
+            raise SweepError(
+                f"The study {self.options.name} has trials of another space: {error} Give another study with "
+                "another name or folder; a choice that shuffle(...) draws anew each time is no space of a study."
+            ) from error
         self.known.add(trial.number)
         return Job(trial.number, self.space.words(values), "", trial=trial.number)
 

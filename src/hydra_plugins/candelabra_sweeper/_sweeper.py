@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -17,8 +18,8 @@ from ._continuing import continued, key_of
 from ._errors import SweepError
 from ._folders import await_orphans, folder_of, held
 from ._grid import Grid
-from ._jobs import SWEEP, Job, Sweep, read_sweep, write_sweep
-from ._launcher import ProcessLauncher, going_on, this_program
+from ._jobs import SWEEP, Job, State, Sweep, read_sweep, write_sweep
+from ._launcher import ProcessLauncher, flags, going_on, this_program
 from ._pictures import illustrate
 from ._plan import Plan
 from ._record import Record
@@ -97,13 +98,19 @@ class CandelabraSweeper(Sweeper):
         assert self.hydra_context is not None
         folder = Path(str(self.config.hydra.sweep.dir))
         words = [word for word in arguments if key_of(word).replace("/", ".").split(".")[0] not in self.own]
+        for word in OverridesParser.create().parse_overrides([word for word in arguments if word not in words]):
+            if word.is_sweep_override():
+                raise SweepError(
+                    f"{word.input_line} tells of the sweep, which has one value of it; quote what is to be a space "
+                    "('sweep.space.lr=\"interval(...)\"'), or type it without sweep.space (lr=interval(...))."
+                )
         space = read_space(self.space, words, self.hydra_context.config_loader)
         with held(folder):
             jobs = continued(folder, self._described(folder), self.own)
             if not jobs:
                 for sample in space.samples():
                     folder_of(self.config, self.hydra_context, sample, 0)
-            await_orphans(jobs)
+            await_orphans(jobs, folder)
             plan = self._plan(space, folder, jobs)
             write_sweep(self._described(folder, plan.total()), folder)
             record = Record(folder, plan, jobs, list(space.fixed.values()), self.objectives)
@@ -134,7 +141,7 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         overrides = self.config.hydra.overrides
         typed = [*overrides.task, *(word for word in overrides.hydra if key_of(word) not in OF_THIS_TIME)]
-        program, place = [sys.executable, *(self.program or this_program())], str(Path.cwd())
+        program, place = [sys.executable, *(self.program or this_program()), *flags()], str(Path.cwd())
         if self.sampler is None:
             return Sweep(program, typed, self.objectives, total=total, place=place)
         name = str(self.sampler["_target_"]).rpartition(".")[2]
@@ -187,6 +194,11 @@ class CandelabraSweeper(Sweeper):
             log.warning("failed: %s; %s", numbers, self.retrying.format(folder=record.folder, numbers=numbers))
             self.hydra_context.callbacks.on_multirun_end(config=self.config, config_name=None)
             sys.exit(1)
+        paused = [str(job.number) for job in record.jobs.values() if job.state is State.STOPPED]
+        if paused:
+            said = "stopped by themselves: %s; the same command with hydra.sweep.dir=%s goes on with them"
+            log.warning(said, ",".join(paused), record.folder)
+            sys.exit(STOPPED)
 
 
 def read_objectives(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
