@@ -51,7 +51,8 @@ def furthest(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 def test_two_processes_end_in_the_weights_of_one(case: str, trained: Path) -> None:
     """They differ by no more than those of one process do when its initial weights are rounded otherwise."""
     one, rounded, two = found(trained, case)
-    assert furthest(one["weights"], two["weights"]) <= 10 * furthest(one["weights"], rounded["weights"]) + 1e-6  # one draw of it
+    noise = furthest(one["weights"], rounded["weights"])  # one draw of it: it may be several times as large
+    assert furthest(one["weights"], two["weights"]) <= 10 * noise + 1e-6
     apart = [line.split() for line in (trained / "said-2").read_text().splitlines() if line.startswith("APART")]
     assert {name: float(difference) for _, name, difference in apart}.get(case, 0.0) == 0.0
 
