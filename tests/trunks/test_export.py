@@ -97,7 +97,7 @@ def test_layers_behind_the_features_are_zeros_and_said_to_be(tiny: Compose, tmp_
     theirs: Any = timm.create_model(f"local-dir:{tmp_path / 'trunk'}", pretrained=True).eval()
     assert not theirs.conv_head.weight.any()
     images = torch.rand(1, 3, 64, 64)
-    pixels = (images - task.backbone.mean) / task.backbone.std
+    pixels = ((images - task.backbone.mean) / task.backbone.std).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         torch.testing.assert_close(theirs.forward_features(pixels), task.backbone(images).final)
 
