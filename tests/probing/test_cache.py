@@ -146,6 +146,7 @@ def outcome(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return sum(int(line.split()[1]) for line in lines), out.split("WEIGHTS")[1].strip(), out
 
 
+@pytest.mark.slow
 def test_a_killed_pass_goes_on_and_two_processes_share_one(features: Path) -> None:
     killed = start(features, 0.5)
     deadline = time.time() + 200
