@@ -16,6 +16,7 @@ from candelabra.config import Plain, resolve
 from candelabra.data.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.slurm import remember
+from candelabra.tracking.past import BEFORE, METRICS
 from candelabra.words import key_of, run_of
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ FREE += [
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 ]
-WRITTEN = ("config.yaml", "splits.csv", "metrics.csv", "metrics.before.csv", "results.json", FOLDER)
+WRITTEN = ("config.yaml", "splits.csv", METRICS, BEFORE, "results.json", FOLDER)
 TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 

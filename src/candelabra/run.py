@@ -31,7 +31,7 @@ from candelabra.probing import Grid, cached
 from candelabra.pruning import pruning
 from candelabra.rates import LONG, RangeTest, range_test, write_range
 from candelabra.report.pictures import curves, write_pictures
-from candelabra.report.tables import COUNTS, coverage, print_results
+from candelabra.report.tables import coverage, print_results
 from candelabra.report.trials import write_trials
 from candelabra.resuming import begun, clear, continued, find_place
 from candelabra.scaling import accumulation
@@ -42,6 +42,7 @@ from candelabra.tracking.tracking import show_results, tracked, wait
 from candelabra.trainers import keepers, make_trainer, training
 from candelabra.types import TARGETS
 from candelabra.watching import accompanied
+from candelabra.words import COUNTS
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 LOWER_IS_BETTER = ("loss", "nme")  # metrics by the last part of their name
+COUNTS = ("/count", "/points")  # metrics that are whole numbers, by the end of their name
 
 
 def key_of(word: str) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from candelabra.gains import Gain
 from candelabra.report.bars import draw
 from candelabra.rows import MAIN, Number, Row
+from candelabra.words import COUNTS
 
 UNKNOWN = "-"
 LONGEST = 20  # word that is never broken, however narrow the terminal
@@ -118,7 +119,7 @@ def metrics(rows: Sequence[Row]) -> list[str]:
     for main in main_metrics(rows):
         head = main.rpartition("/")[0]
         others = dict.fromkeys(key for row in rows for key in row.keys if key.startswith(f"{head}/"))
-        wanted += [main, *(key for key in others if key != main and not key.endswith(("/count", "/points", "/loss")))]
+        wanted += [main, *(key for key in others if key != main and not key.endswith((*COUNTS, "/loss")))]
     alike = all(row.heads == rows[0].heads and "test/score" in row.keys for row in rows)
     return [*wanted, "test/score"] if alike else wanted
 

@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from candelabra.data.datamodule import DataModule
-from candelabra.report.tables import COUNTS, class_table
+from candelabra.report.tables import class_table
 from candelabra.tasks.task import Task
 from candelabra.types import IGNORED, Labels, Sample
+from candelabra.words import COUNTS
 
 SHOWN = 12  # test images in the picture of predictions
 COLOURS = [

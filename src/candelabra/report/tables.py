@@ -13,8 +13,7 @@ from torch import Tensor
 from candelabra.data.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
-
-COUNTS = ("/count", "/points")  # metrics that are whole numbers
+from candelabra.words import COUNTS
 
 
 def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:

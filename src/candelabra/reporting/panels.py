@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from candelabra.words import COUNTS
+
 TOTALS = ("train/loss", "val/loss")
-COUNTED = ("/count", "/points")  # what was counted, which stays the same from step to step
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def panels(names: Iterable[str]) -> list[Panel]:
     >>> [panel.title for panel in panels(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"])]
     ['loss', 'box', 'rates', 'grad_norm']
     """
-    left = [name for name in names if not name.endswith(COUNTED)]
+    left = [name for name in names if not name.endswith(COUNTS)]
     heads = dict.fromkeys(name.split("/")[1] for name in left if _of_head(name))
     found = [
         Panel("loss", [name for name in TOTALS if name in left]),

@@ -9,11 +9,12 @@ from candelabra.pages import write_page
 from candelabra.reporting.curves import Curve, read_curves
 from candelabra.reporting.entries import job_of
 from candelabra.reporting.figures import Figure, panel
-from candelabra.reporting.panels import COUNTED, panels
+from candelabra.reporting.panels import panels
 from candelabra.reporting.pictures import read_pictures
 from candelabra.reporting.remains import Remains, count_oddities, read_table, read_text, target
 from candelabra.reporting.script import script
 from candelabra.rows import MAIN
+from candelabra.words import COUNTS
 
 POINTS = 100_000  # on the page, of all curves
 SPLITS = ("val", "test")
@@ -80,10 +81,10 @@ def facts(run: Remains) -> list[tuple[str, str]]:
 def results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
     """A row a metric: its name, and its number on validation and on test."""
     names = dict.fromkeys(key.split("/", 1)[1] for key in found if key.split("/")[0] in SPLITS and "/" in key)
-    ordered = sorted(names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNTED), name))
+    ordered = sorted(names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNTS), name))
     rows = []
     for name in ordered:
-        digits = 0 if name.endswith(COUNTED) else 4
+        digits = 0 if name.endswith(COUNTS) else 4
         values = [found.get(f"{split}/{name}") for split in SPLITS]
         rows.append((name, ["" if value is None else f"{value:.{digits}f}" for value in values]))
     return rows

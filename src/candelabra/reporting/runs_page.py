@@ -13,11 +13,12 @@ from candelabra.reporting.coordinates import complete, coordinates, outcomes
 from candelabra.reporting.curves import Curve, read_curves
 from candelabra.reporting.entries import Collection, Entry, states
 from candelabra.reporting.figures import Figure, overlay
-from candelabra.reporting.panels import COUNTED, TOTALS
+from candelabra.reporting.panels import TOTALS
 from candelabra.reporting.pictures import read_pictures
 from candelabra.reporting.run_page import broken
 from candelabra.reporting.script import script
 from candelabra.rows import MAIN
+from candelabra.words import COUNTS
 
 POINTS = 300_000  # on the page, of all curves
 DRAWN = 150  # runs whose curves are drawn
@@ -76,7 +77,7 @@ def _figures(
     found: Collection, curves: Mapping[Entry, Mapping[str, Curve]]
 ) -> tuple[list[tuple[str, Figure]], list[tuple[str, Figure]]]:
     """What matters first: objectives, score, losses and the heads' main metrics; then the rest."""
-    names = dict.fromkeys(name for each in curves.values() for name in each if not name.endswith(COUNTED))
+    names = dict.fromkeys(name for each in curves.values() for name in each if not name.endswith(COUNTS))
     most = max(30, POINTS // max(1, sum(len(each) for each in curves.values())))
     best = set(found.best)
     first: list[tuple[str, Figure]] = []

@@ -10,11 +10,11 @@ from rich.table import Table
 from candelabra.errors import CandelabraError
 from candelabra.sweeps.folder import command_of
 from candelabra.sweeps.status import table
+from candelabra.words import COUNTS
 from hydra_plugins.candelabra_sweeper.jobs import Job
 from hydra_plugins.candelabra_sweeper.results import Results
 
 SHOWN = ("val", "test")
-COUNTS = ("/count", "/points")  # metrics that are whole numbers
 
 
 def print_best(found: Results, console: Console) -> None:

@@ -13,7 +13,7 @@ from candelabra.data.decoding.paths import shown
 from candelabra.report.pictures import caption
 from candelabra.tasks.task import Task
 from candelabra.tracking.tracker import Embedding, Table
-from candelabra.types import Features, Sample
+from candelabra.types import Sample
 
 MOST = 300  # images: enough to see clusters, and a second or a few for the backbone
 SIDE = 48  # pixels of a thumbnail
@@ -41,8 +41,7 @@ def embed(task: Task, data: DataModule, split: str) -> Embedding | None:
 
 @torch.inference_mode()
 def _features(task: Task, images: Tensor) -> Tensor:
-    features: Features = task.backbone(images.to(task.device))
-    return features.final.float().mean((2, 3)).cpu()
+    return task.backbone.embedding(images.to(task.device)).float().cpu()
 
 
 def _thumbnail(sample: Sample) -> NDArray[np.uint8]:
