@@ -1,7 +1,9 @@
 """What a step costs more with all trackers on: CSV, TensorBoard, Weights & Biases (offline) and MLflow, against none.
 
 Four heads on efficientnet_lite0, batches of 32 at 128 px that lie ready in memory, logged every 10 steps as by default.
-Blocks of steps with and without trackers take turns; time goes on until the trackers have written what a block logged.
+In one training, windows of 10 steps with and without trackers take turns, so that both see the same moods of the
+machine. What is logged is logged in the middle of a window, so that trackers, which write beside the training, have
+five steps to write in before it is closed. The cost hardly depends on the batch: at smaller ones it is a larger share.
 """
 
 import os
@@ -13,6 +15,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import LearningRateMonitor
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
@@ -31,63 +34,58 @@ from candelabra.tracking.guard import Guard
 from candelabra.tracking.past import Past
 from candelabra.tracking.tracker import Facts, Status
 
-WARM = 3  # steps that do not count
+WINDOW = 10  # steps: what the trainer logs is logged once in it
+WARM = 2  # windows that do not count
 
 
-class Clock(L.Callback):
-    """Starts after the first steps, and stops when the trackers are done."""
+class Turns(L.Callback):
+    """Switches the trackers, and what is only worked out for them, on and off from window to window, and takes time."""
 
     def __init__(self, guards: list[Guard]) -> None:
-        self.guards = guards
-        self.begun = self.seconds = 0.0
+        self.guards, self.windows, self.begun = guards, 0, 0.0
+        self.extra = [LearningRateMonitor("step"), LogGradient()]
+        self.seconds: dict[str, list[float]] = {"all": [], "none": []}
+
+    @property
+    def on(self) -> bool:
+        return self.windows % 4 in (0, 3)  # on, off, off, on: a machine that slows down hits both
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.extra[0].on_train_start(trainer, pl_module)
+        self.begun = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, index: int) -> None:
+        for callback in self.extra if self.on else []:
+            callback.on_train_batch_start(trainer, pl_module, batch, index)
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
+        for callback in self.extra if self.on else []:
+            callback.on_before_optimizer_step(trainer, pl_module, optimizer)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.global_step % WARM == 0 and not self.begun:
-            self.begun = time.perf_counter()
-
-    def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
-        for guard in self.guards:
-            guard.wait(60)
-        self.seconds = time.perf_counter() - self.begun
-
-
-def block(task: MultiTask, batches: Any, guards: list[Guard], steps: int) -> float:
-    """Seconds a step."""
-    clock = Clock(guards)
-    more: list[L.Callback] = [LearningRateMonitor("step"), LogGradient()] if guards else []
-    trainer = L.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=fast_precision("auto"),  # type: ignore[arg-type]
-        max_steps=steps + WARM,
-        max_epochs=-1,
-        logger=guards,
-        callbacks=[Throughput(), LogBalance(), *more, clock],
-        log_every_n_steps=10,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-    )
-    trainer.fit(task, batches)
-    return clock.seconds / steps
+        if trainer.global_step % WINDOW != WINDOW // 2:
+            return
+        now = time.perf_counter()
+        if self.windows >= WARM:
+            self.seconds["all" if self.on else "none"].append(now - self.begun)
+        self.windows += 1
+        trainer.loggers = [*self.guards] if self.on else []
+        self.begun = time.perf_counter()
 
 
 def main() -> None:
-    """The ratio of the medians of pairs."""
+    """The median of the ratios of neighbouring windows."""
     arguments = parser(__doc__)
-    arguments.add_argument("--runs", type=int, default=9)
-    arguments.add_argument("--steps", type=int, default=40, help="counted steps of a block")
+    arguments.add_argument("--windows", type=int, default=96, help="counted windows, with and without, of 10 steps")
     arguments.add_argument("--batch", type=int, default=32)
     given = arguments.parse_args()
     data = Shapes(count=20 * given.batch, size=128, canvas=128, batch_size=given.batch, workers=0, val=0.1, test=0.1)
     loader = data.train_dataloader()
-    ready = list(loader)[: (given.steps + WARM)]
-    batches = DataLoader(ready * (1 + (given.steps + WARM) // len(ready)), batch_size=None)
+    steps = WINDOW * (WARM + given.windows) - WINDOW // 2  # the first window is a short one
+    ready = list(loader)
+    batches = DataLoader(ready * (1 + steps // len(ready)), batch_size=None)
     heads = {"label": Label, "box": Box, "keypoints": Keypoints, "mask": Mask}
     task = MultiTask(Timm("tf_efficientnet_lite0", weights="none"), data.labels, heads, finetune=Full())
-    rows: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
             os.environ[name] = home
@@ -99,17 +97,29 @@ def main() -> None:
         for guard in guards:
             guard.do(lambda tracker: tracker.begin(Facts({"batch": given.batch}, code_version(Path.cwd()), 0, Past())))
             guard.wait(300)
-        block(task, batches, guards, WARM)
-        for turn in range(given.runs):
-            order = [("none", []), ("all", guards)] if turn % 2 else [("all", guards), ("none", [])]
-            trackers["mlflow"].last = dict.fromkeys(trackers["mlflow"].last, -1)  # or it would log no step twice
-            found = {word: block(task, batches, which, given.steps) for word, which in order}
-            for word, seconds in found.items():
-                rows.setdefault(f"{word}, ms a step", []).append(seconds * 1000)
-            rows.setdefault("ratio", []).append(found["all"] / found["none"])
+        turns = Turns(guards)
+        trainer = L.Trainer(
+            accelerator="auto",
+            devices=1,
+            precision=fast_precision("auto"),  # type: ignore[arg-type]
+            max_steps=steps,
+            max_epochs=-1,
+            logger=guards,
+            callbacks=[Throughput(), LogBalance(), turns],
+            log_every_n_steps=WINDOW,
+            limit_val_batches=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(task, batches)
         failed = [guard.word for guard in guards if guard.failed]
         for guard in guards:
             guard.end(Status.FINISHED)
+    pairs = list(zip(turns.seconds["all"], turns.seconds["none"], strict=True))
+    rows = {f"{word}, ms a step": [each * 1000 / WINDOW for each in found] for word, found in turns.seconds.items()}
+    rows["ratio"] = [loud / silent for loud, silent in pairs]
     report("a step with all trackers, against none", rows, ("ratio", statistics.median(rows["ratio"])), given.json)
     if failed:
         raise SystemExit(f"these failed on the way: {', '.join(failed)}")
