@@ -21,7 +21,7 @@ from candelabra.embedding.memory import batch_size
 from candelabra.embedding.parts import Parts
 from candelabra.embedding.sources import Files
 
-SLICE = 500  # images, after which the other is timed, so that a drift of the machine meets both
+SLICE = 2_000  # images, after which the other is timed, so that a drift of the machine meets both
 
 
 def peak() -> float:

@@ -36,6 +36,14 @@ class Item(NamedTuple):
     problem: str
 
 
+class Batch(NamedTuple):
+    """Several of them: those that can be read as one tensor, which a process hands over much faster than many."""
+
+    images: Tensor
+    digests: list[bytes]
+    problems: list[str]
+
+
 class Items(Dataset[Item]):
     """The images of a source, ready for the backbone.
 
@@ -85,9 +93,9 @@ def fill(parts: Parts, items: Items, encoder: Encoder, batch_size: int, workers:
         for gap in gaps:
             pending = Pending(parts, gap.start)
             try:
-                for found in _loader(items, gap, batch_size, workers):
-                    pending.add(found, _vectors(encoder, found))
-                    bar.update(len(found))
+                for batch in _loader(items, gap, batch_size, workers):
+                    pending.add(batch, _vectors(encoder, batch.images))
+                    bar.update(len(batch.digests))
             finally:
                 pending.write()
 
@@ -102,13 +110,15 @@ class Pending:
 
     def __init__(self, parts: Parts, start: int) -> None:
         self.parts, self.start = parts, start
-        self.items: list[tuple[bytes, str]] = []
+        self.digests: list[bytes] = []
+        self.problems: list[str] = []
         self.vectors: list[Vectors] = []
         self.written = time.monotonic()
 
-    def add(self, items: Sequence[Item], vectors: Vectors) -> None:
+    def add(self, batch: Batch, vectors: Vectors) -> None:
         """Takes a batch; writes a part where it is time."""
-        self.items += [(item.digest, item.problem) for item in items]
+        self.digests += batch.digests
+        self.problems += batch.problems
         self.vectors.append(vectors)
         late = time.monotonic() - self.written >= SECONDS
         if late or sum(block.nbytes for block in self.vectors) >= BYTES:
@@ -116,12 +126,13 @@ class Pending:
 
     def write(self) -> None:
         """Writes what is there as a part."""
-        if not self.items:
+        if not self.digests:
             return
-        digests = np.array([each for each, _ in self.items], dtype="V20")
-        part = Part(self.start, digests, np.array([why for _, why in self.items]), np.concatenate(self.vectors))
+        digests = np.array(self.digests, dtype="V20")
+        part = Part(self.start, digests, np.array(self.problems), np.concatenate(self.vectors))
         self.parts.add(part)
-        self.start, self.items, self.vectors, self.written = part.stop, [], [], time.monotonic()
+        self.start, self.written = part.stop, time.monotonic()
+        self.digests, self.problems, self.vectors = [], [], []
 
 
 def choose_workers(items: Items, batch_size: int, device: torch.device) -> int:
@@ -134,14 +145,20 @@ def choose_workers(items: Items, batch_size: int, device: torch.device) -> int:
     return rule(float(np.median(spent)), batch_size, device.type, processors(1))
 
 
-def _loader(items: Items, gap: range, batch_size: int, workers: int) -> Iterator[list[Item]]:
+def _batch(items: Sequence[Item]) -> Batch:
+    good = [item.image for item in items if not item.problem]
+    images = torch.stack(good) if good else torch.empty(0)
+    return Batch(images, [item.digest for item in items], [item.problem for item in items])
+
+
+def _loader(items: Items, gap: range, batch_size: int, workers: int) -> Iterator[Batch]:
     batches = [list(gap[start : start + batch_size]) for start in range(0, len(gap), batch_size)]
     return iter(
         DataLoader(
             items,
             batch_sampler=batches,
             num_workers=workers,
-            collate_fn=list,
+            collate_fn=_batch,
             worker_init_fn=linger,
             generator=torch.Generator(),
             multiprocessing_context="fork" if workers else None,
@@ -149,6 +166,5 @@ def _loader(items: Items, gap: range, batch_size: int, workers: int) -> Iterator
     )
 
 
-def _vectors(encoder: Encoder, items: Sequence[Item]) -> Vectors:
-    good = [item.image for item in items if not item.problem]
-    return encoder(torch.stack(good)) if good else np.empty((0, encoder.backbone.num_features), np.float32)
+def _vectors(encoder: Encoder, images: Tensor) -> Vectors:
+    return encoder(images) if len(images) else np.empty((0, encoder.backbone.num_features), np.float32)
