@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from candelabra.errors import CandelabraError, nearest
-from candelabra.hardware import fast_precision
+from candelabra.hardware import precision_of
 from candelabra.scaling import scaled
 
 Plain = dict[str, Any]
@@ -33,8 +33,8 @@ def resolve(config: DictConfig) -> Plain:
         batches = resolved["global_batch"], resolved["lr_batch"]
         resolved["optimizer"]["lr"] = scaled(resolved["optimizer"]["lr"], resolved["lr_rule"], *batches)
     trainer = resolved.get("trainer")
-    if trainer and trainer["precision"] == "auto":
-        trainer["precision"] = fast_precision(trainer["accelerator"])
+    if trainer:
+        trainer["precision"] = precision_of(trainer["precision"], trainer["accelerator"])
     check(resolved)
     return resolved
 

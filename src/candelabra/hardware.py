@@ -2,6 +2,8 @@
 
 import torch
 
+from candelabra.errors import CandelabraError
+
 
 def fast_precision(accelerator: str) -> str:
     """bf16-mixed on a GPU from Ampere on and on a CPU with avx512_bf16 or AMX, else 32-true."""
@@ -13,3 +15,19 @@ def fast_precision(accelerator: str) -> str:
         # torch has no public name for this in all versions that we support
         fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16-mixed" if fast else "32-true"
+
+
+def precision_of(asked: str | int | None, accelerator: str) -> str | int | None:
+    """What a trainer is told; `auto` is decided.
+
+    Raises:
+        CandelabraError: it would make the labels halves too: 200.6 of a box would be 201 in bfloat16.
+    """
+    if asked == "auto":
+        return fast_precision(accelerator)
+    if asked in ("bf16-true", "16-true"):
+        raise CandelabraError(
+            f"trainer.precision={asked} would round boxes and points of the labels to 8 or 11 bits; allowed are auto, "
+            "32-true, bf16-mixed, 16-mixed and 64-true."
+        )
+    return asked

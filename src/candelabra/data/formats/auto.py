@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from candelabra.data.datamodule import DataModule
@@ -29,25 +30,25 @@ def _table(root: str) -> Table:
     return Table(root=root, file=found.file, images=found.images, points=found.points) if found else Table(root=root)
 
 
-READERS: Mapping[str, Callable[[str], DataModule]] = {
-    "celeba": lambda root: large.Celeba(root=root),
-    "cifar10": lambda root: small.Cifar10(root=root),
-    "cifar100": lambda root: small.Cifar100(root=root),
-    "coco": lambda root: Coco(root=root),
-    "deeplabcut": lambda root: DeepLabCut(root=root),
-    "fashion_mnist": lambda root: small.FashionMnist(root=root),
-    "flowers102": lambda root: large.Flowers102(root=root),
-    "folder": lambda root: Folder(root=root),
-    "imagenet": lambda root: large.Imagenet(root=root),
-    "masks": lambda root: Masks(root=root),
-    "mnist": lambda root: small.Mnist(root=root, flip=False),
-    "pets": lambda root: Pets(root=root),
-    "pts": lambda root: Pts(root=root),
-    "stl10": lambda root: small.Stl10(root=root),
+READERS: Mapping[str, Callable[..., DataModule]] = {
+    "celeba": large.Celeba,
+    "cifar10": small.Cifar10,
+    "cifar100": small.Cifar100,
+    "coco": Coco,
+    "deeplabcut": DeepLabCut,
+    "fashion_mnist": small.FashionMnist,
+    "flowers102": large.Flowers102,
+    "folder": Folder,
+    "imagenet": large.Imagenet,
+    "masks": Masks,
+    "mnist": partial(small.Mnist, flip=False),
+    "pets": Pets,
+    "pts": Pts,
+    "stl10": small.Stl10,
     "table": _table,
-    "voc": lambda root: Voc(root=root),
-    "wflw": lambda root: Wflw(root=root),
-    "yolo": lambda root: Yolo(root=root),
+    "voc": Voc,
+    "wflw": Wflw,
+    "yolo": Yolo,
 }
 
 
@@ -64,7 +65,7 @@ class Auto(DataModule):
     def read(self) -> Samples:
         look = recognise(must_be_folder(self.root))
         log.info("data.root=%s looks like data=%s (%s)", self.root, look.name, look.why)
-        data = READERS[look.name](self.root)
+        data = READERS[look.name](root=self.root)
         self.flip = self.flip and data.flip
         try:
             return data.read()
