@@ -120,7 +120,7 @@ def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
         (["lr=fast"], "optimizer.lr=fast has the wrong type"),
         (["data.size=big"], "data.size=big has the wrong type"),
         (["+data.sice=3"], "data.sice is not known; .* takes size"),
-        (["trainer.precision=bf16-true"], "trainer.precision=bf16-true would round .* allowed are auto"),
+        (["trainer.precision=bf16-true"], "trainer.precision=bf16-true would hold for labels .* allowed are auto"),
         (["data.augment=heavy"], "data.augment=heavy"),
         (["monitor=val/label/accuarcy"], "allowed are val/label/accuracy"),
         (["finetune=full", "finetune.scale=-1"], "finetune.scale=-1"),

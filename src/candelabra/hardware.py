@@ -21,13 +21,14 @@ def precision_of(asked: str | int | None, accelerator: str) -> str | int | None:
     """What a trainer is told; `auto` is decided.
 
     Raises:
-        CandelabraError: it would make the labels halves too: 200.6 of a box would be 201 in bfloat16.
+        CandelabraError: it is one for the whole program. Losses are computed in float32 whatever the network is in,
+            and halves would round the labels as well: 200.6 of a box would be 201 in bfloat16.
     """
     if asked == "auto":
         return fast_precision(accelerator)
-    if asked in ("bf16-true", "16-true"):
+    if asked in ("bf16-true", "16-true", "64-true", "64", 64):
+        allowed = "auto, 32-true, bf16-mixed, 16-mixed"
         raise CandelabraError(
-            f"trainer.precision={asked} would round boxes and points of the labels to 8 or 11 bits; allowed are auto, "
-            "32-true, bf16-mixed, 16-mixed and 64-true."
+            f"trainer.precision={asked} would hold for labels and losses too, which are float32; allowed are {allowed}."
         )
     return asked
