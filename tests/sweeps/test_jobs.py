@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from hydra_plugins.candelabra_sweeper.jobs import Job, State, Sweep, read_jobs, read_sweep, write_job, write_sweep
@@ -25,4 +26,7 @@ def test_a_job_whose_process_is_gone_has_stopped() -> None:
     here = socket.gethostname()
     assert Job(0, [], "", State.RUNNING, host=here, process=ended.pid).now is State.STOPPED
     assert Job(0, [], "", State.RUNNING, host=here, process=os.getpid()).now is State.RUNNING
+    assert Job(0, [], "", State.RUNNING, host=here, process=os.getpid(), since=time.time()).now is State.RUNNING
+    before = time.time() - 7200  # it has that number now, and was not there then
+    assert Job(0, [], "", State.RUNNING, host=here, process=os.getpid(), since=before).now is State.STOPPED
     assert Job(0, [], "", State.RUNNING, host="elsewhere", process=ended.pid).now is State.RUNNING

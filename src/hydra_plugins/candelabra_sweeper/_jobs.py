@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 SWEEP = "sweep.json"
+CLOCKS = 2.0  # seconds by which those of the kernel and of the day may differ
 JOBS = "jobs"  # the folder of the jobs' files, whatever the jobs' own folders are called
 
 
@@ -37,6 +38,7 @@ class Job:
         host: where it ran.
         process: its number there.
         begun: seconds since 1970; of the first time, where it was continued.
+        since: the same, of this time, while it runs.
         seconds: spent on it so far, earlier parts included.
         trial: its number in a study; another than that of the job where it was retried or the study is shared.
     """
@@ -50,13 +52,14 @@ class Job:
     host: str | None = None
     process: int | None = None
     begun: float | None = None
+    since: float | None = None
     seconds: float = 0.0
     trial: int | None = None
 
     @property
     def now(self) -> State:
         """`STOPPED` where the process that it was written for is no more; another machine's is believed."""
-        if self.state is State.RUNNING and self.host == socket.gethostname() and not _alive(self.process):
+        if self.state is State.RUNNING and self.host == socket.gethostname() and not _alive(self.process, self.since):
             return State.STOPPED
         return self.state
 
@@ -114,7 +117,8 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
     part.replace(path)
 
 
-def _alive(process: int | None) -> bool:
+def _alive(process: int | None, since: float | None) -> bool:
+    """Whether a process is there that was there at that time: the system gives numbers again."""
     if process is None:
         return False
     try:
@@ -122,5 +126,11 @@ def _alive(process: int | None) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
+        pass
+    try:
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+        ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, StopIteration):  # not Linux: believed
         return True
-    return True
+    started = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    return since is None or started < since + CLOCKS

@@ -32,7 +32,6 @@ class Record:
     ) -> None:
         self.folder, self.plan, self.fixed, self.objectives = folder, plan, set(fixed), objectives
         self.jobs = {job.number: job for job in jobs}
-        self.since: dict[int, float] = {}
 
     def returned(self, job: Job) -> Path:
         """The file of what the job returned."""
@@ -40,18 +39,34 @@ class Record:
 
     def begin(self, job: Job, host: str, process: int) -> Job:
         """A job runs."""
-        self.since[job.number] = time.time()
-        began = job.begun or self.since[job.number]
+        now = time.time()
         log.info("job %d %s: %s", job.number, "goes on" if job.begun else "begins", self._words(job))
         return self._write(
-            replace(job, state=State.RUNNING, host=host, process=process, begun=began, values={}, error=None)
+            replace(
+                job,
+                state=State.RUNNING,
+                host=host,
+                process=process,
+                begun=job.begun or now,
+                since=now,
+                values={},
+                error=None,
+            )
         )
 
     def end(self, job: Job, outcome: Outcome) -> Job:
         """A job has ended, or stopped."""
-        seconds = job.seconds + time.time() - self.since.pop(job.number, time.time())
+        now = time.time()
+        seconds = job.seconds + now - (job.since or now)
         job = self._write(
-            replace(job, state=outcome.state, values=outcome.values, error=outcome.error, seconds=round(seconds, 2))
+            replace(
+                job,
+                state=outcome.state,
+                values=outcome.values,
+                error=outcome.error,
+                since=None,
+                seconds=round(seconds, 2),
+            )
         )
         told = self.plan.tell(job)
         if told != job:
