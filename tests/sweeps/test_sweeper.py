@@ -228,8 +228,11 @@ def test_a_job_that_cannot_be_started_or_has_the_folder_of_another_fails_alone(t
 
 def test_processes_of_a_job_are_known_by_their_environment(tmp_path: Path) -> None:
     job = Job(3, ["x=1"], str(tmp_path / "python"))
-    code = "import time; time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, RETURNED: _path(tmp_path, 3)}) as process:
+    code = "import time; print(flush=True); time.sleep(60)"
+    environment = {**os.environ, RETURNED: _path(tmp_path, 3)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the system shows the environment of a program a moment after it began
         assert _works_on(process.pid, mark(job, tmp_path))
         assert not _works_on(process.pid, mark(Job(4, ["x=1"], job.folder), tmp_path))
         process.kill()
