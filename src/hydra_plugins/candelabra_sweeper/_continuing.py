@@ -39,9 +39,8 @@ def continued(folder: Path, sweep: Sweep, own: Sequence[str]) -> list[Job]:
             f"{folder} holds another sweep: {more}. Type the same words to go on with it, or give another folder with "
             "hydra.sweep.dir=<folder>."
         )
-    return [
-        replace(job, since=None) for job in read_jobs(folder)
-    ]  # of one that was killed nobody knows how long it ran
+    # Of one that was killed nobody knows how long it ran.
+    return [replace(job, since=None) for job in read_jobs(folder)]
 
 
 def _said(sweep: Sweep, own: Sequence[str]) -> list[str]:

@@ -127,10 +127,11 @@ def _alive(process: int | None, since: float | None) -> bool:
         return False
     except PermissionError:
         pass
+    if since is None:
+        return True
     try:
         boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
         ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, StopIteration):  # not Linux: believed
         return True
-    started = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
-    return since is None or started < since + CLOCKS
+    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK") < since + CLOCKS
