@@ -10,6 +10,7 @@ from candelabra.backbones import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax
 from candelabra.heads import decoders as decoding
+from candelabra.heads.readers import Pooling
 from candelabra.losses import Wing
 from candelabra.types import Labels
 
@@ -90,6 +91,18 @@ def test_a_head_learns_what_it_is_shown(name: str, backbone: Backbone) -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.6 * first
+
+
+@pytest.mark.parametrize("pooling", ["avg", "concat", "flatten"])
+def test_a_step_moves_pooled_points_by_little_however_many_inputs(pooling: Pooling, backbone: Backbone) -> None:
+    features = backbone(torch.rand(4, 3, 128, 128))
+    features = features._replace(final=torch.rand_like(features.final))  # about what trained backbones give
+    reader = Pooled(backbone, 4, pooling)
+    before = reader(features)
+    before.sum().backward()
+    torch.optim.Adam(reader.parameters(), lr=2e-3).step()
+    moved = (reader(features) - before).detach().abs()
+    assert 0.01 < float(moved.min()) < float(moved.max()) < 0.2
 
 
 def test_a_box_given_inside_out_is_brought_in_order(backbone: Backbone) -> None:

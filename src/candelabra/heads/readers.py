@@ -14,6 +14,7 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Features
 
 Pooling = Literal["avg", "max", "concat", "flatten"]
+REACH = 64.0  # weights of 1 move a point by so many mean features, in image sides: 32 and 128 learn as well, 8 slowly
 
 
 class Pool(nn.Module):
@@ -59,6 +60,10 @@ def perceptron(inputs: int, outputs: int, hidden: Sequence[int], dropout: float)
 class Pooled(nn.Module):
     """Reads points from pooled features, as the textbook regression does; (N, points, 2) in image sides.
 
+    What the last layer gives is divided by the number of its inputs (Yang et al. 2021): Adam moves each weight by the
+    rate, and so a point by the rate times all inputs, which from the 20,480 of a flattened map would be several image
+    sides a step. That was learned badly, and took the features from the other heads.
+
     Args:
         backbone, points: what to read from, and how many points.
         pooling, grid: see `Pool`.
@@ -79,10 +84,11 @@ class Pooled(nn.Module):
         self.points = points
         self.pool = Pool(backbone, pooling, grid)
         self.layers = perceptron(self.pool.num_features, points * 2, hidden, dropout)
+        self.gain = REACH / (hidden[-1] if hidden else self.pool.num_features)
 
     def forward(self, features: Features) -> Tensor:
         numbers: Tensor = self.layers(self.pool(features.final))
-        return numbers.float().view(-1, self.points, 2) + 0.5  # untrained, it points at the middle
+        return self.gain * numbers.float().view(-1, self.points, 2) + 0.5  # untrained, it points at the middle
 
 
 class SoftArgmax(nn.Module):
