@@ -20,7 +20,7 @@ from candelabra.run import train
 
 WAYS = {
     "scratch": ["finetune=scratch", "backbone.weights=none"],
-    "full": ["finetune=full"],
+    "full": ["finetune=full", "finetune.scale=1"],
     "discriminative": ["finetune=discriminative"],
     "lp_ft": ["finetune=lp_ft"],
 }
@@ -33,8 +33,8 @@ TABLE = """# Ways of fine-tuning, compared
 
 `python -m benchmarks.strategies --pets <folder> --cifar <folder>` writes this page. One backbone (efficientnet_lite0),
 one task (`classification`), the same splits, epochs and seeds; default settings but for what is named. Accuracy on the
-test images, mean ± standard deviation over seeds; the rate is the better of {rates} on validation, chosen with
-seed 0 alone.
+test images, mean ± standard deviation over seeds; `full` has `finetune.scale=1`; the rate is the better of {rates} on
+validation, chosen with seed 0 alone.
 
 {rows}
 
