@@ -79,6 +79,10 @@ def composed_by(group: str, name: str, folder: Path) -> object:
     return command_of("probe", f"classifiers={name}" if group == "classifiers" else place, f"folder={folder}")
 
 
+def roots_of(experiment: str) -> list[str]:
+    return ["data.sets.pets.root=x", "data.sets.faces.root=x"] if experiment == "pets_faces" else ["data.root=x"]
+
+
 def composed(option: Path, tiny: Compose, folder: Path) -> object:
     group, name = str(option.parent), option.stem
     needed = ["data.root=x"] if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONF / option), "root") else []
@@ -89,8 +93,7 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         return composed_by(group, name, folder)
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
-        roots = ["data.sets.pets.root=x", "data.sets.faces.root=x"] if name == "pets_faces" else ["data.root=x"]
-        return tiny(f"experiment={name}", *roots, "finetune=full")
+        return tiny(f"experiment={name}", *roots_of(name), "finetune=full")
     place = {
         "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
             name, f"{name}@task.heads.keypoints"
@@ -103,6 +106,12 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         name, at = place.split("@")
         return tiny(f"{group}@{at}={name}")
     return tiny(f"{group}={name}", *needed)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (CONF / "experiment").glob("*.yaml")])
+@pytest.mark.parametrize("other", ["finetune=discriminative", "balance=uncertainty"])
+def test_an_experiment_goes_with_another_strategy_and_balance(name: str, other: str, tiny: Compose) -> None:
+    check(OmegaConf.to_container(tiny(f"experiment={name}", *roots_of(name), other), resolve=True))
 
 
 @pytest.mark.parametrize("option", PLAIN, ids=str)
