@@ -29,7 +29,8 @@ Default settings but for `{words}`; {seeds} seeds.
 
 ## Speed
 
-Medians of {repetitions} repetitions in turn, {how}; parameters, joint over one model a head: {parameters}.
+Joint over one model a head, with the first balance: parameters {parameters}, seconds of training {seconds}. Below,
+medians of {repetitions} repetitions in turn, {how}.
 
 {speed}
 """
@@ -47,7 +48,8 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
     found = {share: gains(of) for share, of in rows.items()}
     names = dict.fromkeys(gain.row.name for of in found.values() for gain in of)
     deltas = {name: {share: _delta(of, name) for share, of in found.items()} for name in names}
-    parameters = next((gain.parameters for of in found.values() for gain in of), None)
+    first = next((gain for of in found.values() for gain in of), None)
+    parameters, seconds = (first.parameters, first.seconds) if first else (None, None)
     return PAGE.format(
         seeds=given.seeds,
         words=" ".join([*FIXED, f"data.size={given.size}", f"epochs={given.epochs}", *given.words]),
@@ -56,6 +58,7 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
         tables="\n".join(markdown(results(share, of, found[share])) for share, of in rows.items()),
         trends="\n".join(f"- {trend(name, values)}" for name, values in deltas.items()),
         parameters=UNKNOWN if parameters is None else f"{parameters:.3f}",
+        seconds=UNKNOWN if seconds is None else f"{seconds:.2f}",
         repetitions=given.repetitions,
         how=how,
         speed=table(speeds),
