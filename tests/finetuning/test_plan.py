@@ -132,7 +132,7 @@ def test_a_run_prints_its_plan_and_draws_it(tmp_path: Path, capsys: pytest.Captu
     assert (tmp_path / "pictures" / "plan.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("name", ["frozen", "full"])
+@pytest.mark.parametrize("name", ["frozen", "scratch"])
 def test_pictures_and_tables_of_one_rate_alone(name: str, tmp_path: Path) -> None:
     plan = make_plan(tiny(), STRATEGIES[name], SGD, None, 1)
     draw_plan(plan, tmp_path / "new" / "plan.png")
