@@ -92,9 +92,8 @@ def read_run(folder: Path) -> Run:
         )
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was compiled
     try:
-        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), loader)
+        config = read_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
             tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
@@ -102,6 +101,17 @@ def read_run(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
+
+
+def read_yaml(text: str) -> Any:
+    """Plain values, by the compiled reader where there is one: it is ten times as fast.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    import yaml
+
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def refuse_other_tests(runs: Sequence[Run]) -> None:

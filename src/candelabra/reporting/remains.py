@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from candelabra.differences import settings
+from candelabra.folders import read_yaml
 
 LONGEST = 200_000  # characters of a file that are shown
 
@@ -56,13 +57,12 @@ def read_remains(folder: Path) -> Remains:
     """What there is of a run."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was compiled
     problems: list[str] = []
     found: dict[str, Any] = {}
     for name in ("config.yaml", "results.json", "code.json"):
         try:
             text = (folder / name).read_text(encoding="utf-8")
-            content = yaml.load(text, loader) if name.endswith("yaml") else json.loads(text)
+            content = read_yaml(text) if name.endswith("yaml") else json.loads(text)
             if not isinstance(content, dict):
                 raise ValueError("it holds no names with values")
             found[name] = content
