@@ -34,7 +34,7 @@ class Pruning(L.Callback):
         if trainer.is_global_zero:
             try:
                 self.trial = current_trial()
-            except Exception as error:
+            except Exception as error:  # as below
                 self._give_up(error)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -62,7 +62,7 @@ class Pooled(nn.Module):
 
     What the last layer gives is divided by the number of its inputs (Yang et al. 2021): Adam moves each weight by the
     rate, and so a point by the rate times all inputs, which from the 20,480 of a flattened map would be several image
-    sides a step. That was learned badly, and took the features from the other heads.
+    sides a step: it learns badly then, and takes the features from the other heads.
 
     Args:
         backbone, points: what to read from, and how many points.

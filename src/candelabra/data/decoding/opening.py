@@ -166,7 +166,7 @@ def orientation(image: ImageFile.ImageFile) -> tuple[int, list[Oddity]]:
     """
     try:
         given = Image.Image.getexif(image).get(ORIENTATION, 1)  # of a PNG, its own would decode
-    except Exception:
+    except Exception:  # Pillow raises what it likes on damaged EXIF
         return 1, [Oddity("", "EXIF that cannot be read", Treatment.USED)]
     if given == 1 or image.format == "TIFF":
         return 1, []
