@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from candelabra.building import load_task
-from candelabra.classic.candidate import Candidate, folds_of
+from candelabra.classic.candidate import Candidate, Folds, Indices, folds_of
 from candelabra.classic.features import Labelled, labelled_features
 from candelabra.classic.table import Row, write
 from candelabra.config import build, resolve
@@ -51,10 +51,10 @@ def probe(config: DictConfig) -> None:
     rows, guesses = [], []
     for candidate in candidates.values():
         row, guessed = judge(candidate, found, folds, jobs)
-        log.info("%s: %.4f on validation, in %.1f s", row.words, row.val, row.seconds)
+        log.info("%s: %.4f on validation, in %.1f s", row.words, row.val, row.fitted.seconds)
         rows.append(row)
         guesses.append(guessed)
-    best = max(range(len(rows)), key=lambda place: (rows[place].val, rows[place].cross_validated))
+    best = max(range(len(rows)), key=lambda place: (rows[place].val, rows[place].fitted.cross_validated))
     rows[best] = replace(rows[best], best=True)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,10 +65,10 @@ def probe(config: DictConfig) -> None:
     log.info("best on validation: %s; see %s", rows[best].words, folder / "classifiers.md")
 
 
-def judge(candidate: Candidate, found: Mapping[str, Labelled], folds: object, jobs: int) -> tuple[Row, object]:
+def judge(candidate: Candidate, found: Mapping[str, Labelled], folds: Folds, jobs: int) -> tuple[Row, Indices]:
     """A row of the table, and what the classifier says of the test images."""
     train, val, test = (found[split] for split in ("train", "val", "test"))
-    fitted = candidate.fit(train.vectors, train.labels, folds, jobs)  # type: ignore[arg-type]
+    fitted = candidate.fit(train.vectors, train.labels, folds, jobs)
     if not fitted.converged:
         log.warning("%s ran out of iterations in some fit; see its max_iter", candidate.words)
     begun = time.perf_counter()
@@ -76,14 +76,10 @@ def judge(candidate: Candidate, found: Mapping[str, Labelled], folds: object, jo
     milliseconds = 1000 * (time.perf_counter() - begun) / len(test.labels)
     row = Row(
         candidate.words,
-        fitted.chosen,
-        fitted.cross_validated,
+        fitted,
         float(accuracy_score(val.labels, fitted.model.predict(val.vectors))),
         float(accuracy_score(test.labels, guessed)),
         float(f1_score(test.labels, guessed, average="macro")),
-        fitted.seconds,
         milliseconds,
-        best=False,
-        converged=fitted.converged,
     )
     return row, guessed

@@ -1,13 +1,14 @@
 """What classic classifiers do on features: one table, on the terminal, as CSV and Markdown, and a picture."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from candelabra.classic.candidate import Fitted
 
 HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
 MARK = " *"
@@ -23,33 +24,34 @@ class Row:
 
     Args:
         words: its name.
-        chosen: hyper-parameters.
-        cross_validated, val, test: accuracy, 0 to 1.
+        fitted: with the hyper-parameters chosen for it.
+        val, test: accuracy, 0 to 1.
         f1: on test, the mean over classes.
-        seconds: of cross-validation and the last fit.
         milliseconds: that it takes for an image, whose features are there.
         best: on validation, of all.
-        converged: no fit ran out of iterations.
     """
 
     words: str
-    chosen: Mapping[str, Any]
-    cross_validated: float
+    fitted: Fitted
     val: float
     test: float
     f1: float
-    seconds: float
     milliseconds: float
-    best: bool
-    converged: bool
+    best: bool = False
 
     @property
     def cells(self) -> list[str]:
         """As people read it."""
-        chosen = ", ".join(f"{name} {value}" for name, value in self.chosen.items())
-        shares = [f"{share:.4f}" for share in (self.cross_validated, self.val, self.test, self.f1)]
-        times = [f"{self.seconds:.1f}", f"{self.milliseconds:.3f}"]
-        return [self.words + MARK * self.best, chosen + " (not converged)" * (not self.converged), *shares, *times]
+        chosen = ", ".join(f"{name} {value}" for name, value in self.fitted.chosen.items())
+        failed = " (not converged)" * (not self.fitted.converged)
+        shares = [f"{share:.4f}" for share in self.shares]
+        times = [f"{self.fitted.seconds:.1f}", f"{self.milliseconds:.3f}"]
+        return [self.words + MARK * self.best, chosen + failed, *shares, *times]
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Accuracy over folds, on validation, on test, and F1 on test."""
+        return self.fitted.cross_validated, self.val, self.test, self.f1
 
 
 def write(rows: Sequence[Row], title: str, folder: Path) -> None:
@@ -66,8 +68,8 @@ def write(rows: Sequence[Row], title: str, folder: Path) -> None:
         cells = csv.writer(file)
         cells.writerow([*HEADER, "best"])
         for row in rows:
-            numbers = (row.cross_validated, row.val, row.test, row.f1, row.seconds, row.milliseconds)
-            cells.writerow([row.words, dict(row.chosen), *numbers, int(row.best)])
+            numbers = (*row.shares, row.fitted.seconds, row.milliseconds)
+            cells.writerow([row.words, dict(row.fitted.chosen), *numbers, int(row.best)])
     lines = [HEADER, ["---"] * len(HEADER), *(row.cells for row in rows)]
     text = "\n".join(f"| {' | '.join(line).replace(MARK, ' (best)')} |" for line in lines)
     (folder / "classifiers.md").write_text(f"{title}\n\n{text}\n\n{LEGEND.removeprefix('* ')}\n", encoding="utf-8")
@@ -85,7 +87,7 @@ def _draw(rows: Sequence[Row], title: str, path: Path) -> None:
     axes.set_yticks(places, [row.words for row in rows])
     axes.invert_yaxis()
     for place, row in zip(places, rows, strict=True):
-        axes.text(0.01, place, f"{row.test:.3f}   {row.seconds:.1f} s", va="center", fontsize=8)
+        axes.text(0.01, place, f"{row.test:.3f}   {row.fitted.seconds:.1f} s", va="center", fontsize=8)
     axes.set_xlim(0, 1)
     axes.set_xlabel("test accuracy; the darker bar was best on validation")
     axes.set_title(title, fontsize=9)
