@@ -1,5 +1,7 @@
 """Joint training against a model for each head alone: same images, splits, epochs and seeds, from many labels to few.
 
+With --long, the first balance also gets more epochs: so many, say, as take the time of the single models together.
+
 Every run has a folder of its own below --out, `<share of labels>/<name>-<seed>`, and is not repeated when it is there:
 the script can be stopped and started again. Each share ends in what `candelabra compare` says of its runs.
 """
@@ -34,21 +36,22 @@ HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
 QUIET = ["logger=none", "trainer.enable_progress_bar=false"]
 
 
-def words(given: Namespace, share: float, heads: str, balance: str, seed: int) -> list[str]:
+def words(given: Namespace, share: float, heads: str, balance: str, seed: int, epochs: int) -> list[str]:
     """Of one run; `heads` is one of them, or all."""
     left_out = [f"task.heads.{head}=null" for head in HEADS if heads not in (head, "all")]
     data = [f"data.root='{given.root}'", f"data.labelled={share:g}", f"data.size={given.size}"]
-    fitting = [f"seed={seed}", f"epochs={given.epochs}", f"balance={balance}"]
+    fitting = [f"seed={seed}", f"epochs={epochs}", f"balance={balance}"]
     return [*joint_page.FIXED, *QUIET, *data, *fitting, *left_out, *given.words]
 
 
 def planned(given: Namespace, share: float) -> Iterator[tuple[Path, list[str]]]:
     """Folder and words of each run of a share, seed by seed."""
+    kinds = [(head, head, "fixed", given.epochs) for head in HEADS]
+    kinds += [(f"joint-{balance}", "all", balance, given.epochs) for balance in given.balances]
+    kinds += [(f"joint-{given.balances[0]}-long", "all", given.balances[0], given.long)] if given.long else []
     for seed in range(given.seeds):
-        for head in HEADS:
-            yield given.out / f"{share:g}" / f"{head}-{seed}", words(given, share, head, "fixed", seed)
-        for balance in given.balances:
-            yield given.out / f"{share:g}" / f"joint-{balance}-{seed}", words(given, share, "all", balance, seed)
+        for name, heads, balance, epochs in kinds:
+            yield given.out / f"{share:g}" / f"{name}-{seed}", words(given, share, heads, balance, seed, epochs)
 
 
 def run(folder: Path, typed: list[str]) -> None:
@@ -80,6 +83,7 @@ def arguments() -> ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="where the folders of the runs are")
     made.add_argument("--seeds", type=int, default=3)
     made.add_argument("--epochs", type=int, default=10)
+    made.add_argument("--long", type=int, help="epochs of further joint runs under the first balance")
     made.add_argument("--size", type=int, default=128)
     made.add_argument("--labelled", type=float, nargs="+", default=[1, 0.5, 0.2], help="shares of labels kept")
     made.add_argument("--balances", nargs="+", default=["fixed", "uncertainty"])

@@ -18,7 +18,8 @@ each of label, box and mask alone, and one for all three under each balance: sam
 seeds. Each target keeps its label on a share of the training images, drawn for each target by itself; the test images
 are always the same. Mean ± standard deviation over seeds; Δm is the mean over heads of the gain relative to the model
 alone (Maninis et al. 2019), positive is better. {worse} marks a head that is worse than alone, {clearly} one that is
-worse by more than the standard deviation of the seeds of the model alone.
+worse by more than the standard deviation of the seeds of the model alone. Time is that of training, as a share of what
+the models alone took together.
 
 Default settings but for `{words}`; {seeds} seeds.
 
@@ -66,7 +67,7 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
 
 
 def results(share: float, rows: Sequence[Row], found: Sequence[Gain]) -> Sheet:
-    """Main metrics of all rows, and Δm of the joint ones."""
+    """Main metrics of all rows; of the joint ones Δm, and training time as a share of what the others took together."""
     heads = list(dict.fromkeys(head for row in rows for head in row.heads))
     names = {head: next(row.main(head) for row in rows if head in row.heads).removeprefix("test/") for head in heads}
     cells = []
@@ -78,11 +79,12 @@ def results(share: float, rows: Sequence[Row], found: Sequence[Gain]) -> Sheet:
             mark = WORSE[of.worse, of.clearly] if of else ""
             values.append(shown(row.number(row.main(head)) if head in row.heads else None, mark=mark))
         delta = shown(gain.delta, "+.3f") if gain else ""
-        cells.append([row.name, *values, delta, str(len(row.runs))])
+        seconds = f"{gain.seconds:.2f}" if gain and gain.seconds is not None else ""
+        cells.append([row.name, *values, delta, seconds, str(len(row.runs))])
     counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
     below = [f"test samples: {', '.join(f'{head} {number:.0f}' for head, number in counts.items())}"] if counts else []
     notes = [note for gain in found for note in gain.notes]
-    return Sheet(f"{share:.0%} of the labels", ["", *names.values(), "Δm", "seeds"], cells, [*below, *notes])
+    return Sheet(f"{share:.0%} of the labels", ["", *names.values(), "Δm", "time", "seeds"], cells, [*below, *notes])
 
 
 def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
