@@ -126,7 +126,7 @@ def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tm
 @pytest.mark.parametrize(
     "balance",
     [
-        name if name in ("famo", "nash_mtl") else pytest.param(name, marks=pytest.mark.slow)
+        name if name in ("famo", "gradnorm") else pytest.param(name, marks=pytest.mark.slow)
         for name in sorted(path.stem for path in (CONF / "balance").glob("*.yaml"))
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.balancing import Fixed, NashMTL
+from candelabra.balancing import CAGrad, Fixed
 from candelabra.building import load_task
 from candelabra.errors import CandelabraError
 from candelabra.run import train
@@ -48,12 +48,12 @@ def test_a_balance_without_a_backbone_that_learns_is_refused(words: list[str], t
 def test_a_checkpoint_does_not_need_the_solver_of_its_balance(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(tiny(*SMALL, "balance=nash_mtl"))
+    train(tiny(*SMALL, "balance=cagrad"))
 
-    def missing(self: NashMTL, *given: object) -> None:
+    def missing(self: CAGrad, *given: object) -> None:
         raise ImportError
 
-    monkeypatch.setattr(NashMTL, "__init__", missing)
+    monkeypatch.setattr(CAGrad, "__init__", missing)
     assert isinstance(load_task(tmp_path / "train").balance, Fixed)
 
 

@@ -29,7 +29,7 @@ TWO = ["one", "two"]
 CONFLICT = [[1.0, 0.0], [-0.5, 0.5]]
 THREE = [[1.0, 0.0, 0.2], [-0.6, 0.5, 0.1], [0.1, -0.8, 0.5]]
 ALL = torch.ones(2)
-QUICK = {name: {"steps": 120, "rate": 0.03} for name in ("nash_mtl", "cagrad")}  # each step solves a convex program
+QUICK = {"cagrad": {"steps": 120, "rate": 0.03}}  # each step solves a convex program
 
 
 def means(*values: float) -> Tensor:
@@ -145,7 +145,7 @@ def test_mgda_is_the_shortest_vector_of_the_hull() -> None:
     weights, joined = solve(MGDA, CONFLICT)
     one, two = torch.tensor(CONFLICT, dtype=torch.float64)
     share = float(((two - one) @ two) / ((one - two) @ (one - two)))  # closed form for two (Sener & Koltun 2018)
-    assert (weights / 2).tolist() == pytest.approx([share, 1 - share], abs=2e-3)
+    assert (weights / 2).tolist() == pytest.approx([share, 1 - share], abs=1e-4)
     assert min(float(joined @ one), float(joined @ two)) > 0
 
 
@@ -163,10 +163,10 @@ def test_nash_weights_solve_the_bargaining_problem_whatever_the_scale(rows: list
     matrix = torch.tensor(rows, dtype=torch.float64)
     weights, joined = solve(NashMTL, rows)
     products = weights * (matrix @ matrix.T @ weights)  # G a = 1 / a, up to a common factor
-    assert (products / products.mean()).tolist() == pytest.approx([1] * len(rows), abs=0.02)
+    assert (products / products.mean()).tolist() == pytest.approx([1] * len(rows), abs=1e-4)
     scaled, same = solve(NashMTL, [[10 * x for x in rows[0]], *rows[1:]])
-    assert torch.nn.functional.cosine_similarity(joined, same, dim=0) > 0.995
-    assert float(scaled[0] / scaled[1]) == pytest.approx(float(weights[0] / weights[1]) / 10, rel=0.1)
+    assert torch.allclose(joined / joined.norm(), same / same.norm(), rtol=1e-4)
+    assert float(scaled[0] / scaled[1]) == pytest.approx(float(weights[0] / weights[1]) / 10, rel=1e-4)
 
 
 @pytest.mark.parametrize("rows", [CONFLICT, THREE])
@@ -198,6 +198,27 @@ def projected(matrix: Tensor, vector: Tensor) -> Tensor:
             x = moved - min(0.0, float(row @ moved)) / (row @ row) * row
             corrections[i] = moved - x
     return x
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-4])
+def test_a_head_with_small_gradients_is_served_as_the_paper_says(scale: float) -> None:
+    rows = [CONFLICT[0], [scale * x for x in CONFLICT[1]]]
+    matrix = torch.tensor(rows, dtype=torch.float64)
+    for make in (MGDA, UPGrad, NashMTL):
+        _, joined = solve(make, rows)
+        assert float((matrix @ joined / matrix.norm(dim=1) / joined.norm()).min()) > -1e-3, make
+    weights, _ = solve(NashMTL, rows)
+    shares = weights * (matrix @ matrix.T @ weights)
+    assert (shares / shares.mean()).tolist() == pytest.approx([1, 1], rel=1e-3)
+    _, near = solve(partial(CAGrad, c=0.4), [[1.0, 0.0], [0.3 * scale, scale]])
+    assert float(near[0]) >= 0.6  # twice the mean has 1, and c = 0.4 of that may go
+
+
+def test_opposite_gradients_end_in_finite_weights() -> None:
+    for make in GRADIENTS.values():
+        weights, joined = solve(make, [[1.0, 0.0], [-1.0, 0.0]])
+        assert weights.isfinite().all()
+        assert float(joined.norm()) < 1e-2
 
 
 @pytest.mark.parametrize("make", GRADIENTS.values(), ids=GRADIENTS)

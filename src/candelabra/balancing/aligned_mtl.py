@@ -23,4 +23,4 @@ class AlignedMTL(GradientBalance):
         self.method = AlignedMTLWeighting(scale_mode=scale)
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part, _: len(part) * self.method(part))
+        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from candelabra.errors import CandelabraError
 
-Solve = Callable[[Tensor, Tensor], Tensor]
+Solve = Callable[[Tensor], Tensor]
 TINY = 1e-20  # a squared gradient norm below this is none
 
 
@@ -90,13 +90,13 @@ class GradientBalance(nn.Module, ABC):
         Args:
             gramian: see `forward`.
             counts: likewise.
-            solve: (k, k) inner products of mean 1 on the diagonal, and (k,) which heads they are of -> (k,) weights.
+            solve: (k, k) inner products of mean 1 on the diagonal -> (k,) weights.
         """
         self.used = torch.ones_like(self.used)
         there = torch.nonzero((counts > 0) & (gramian.diagonal() > TINY)).flatten()
         if len(there) > 1 and gramian.isfinite().all():
             part = gramian[there][:, there].cpu().double()
-            self.used[there] = solve(part / part.diagonal().mean(), there.cpu()).to(self.used)
+            self.used[there] = solve(part / part.diagonal().mean()).to(self.used)
         return torch.ones_like(self.used), self.used
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from candelabra.balancing.balance import GradientBalance, Moment, not_negative
-from candelabra.balancing.extras import needed
+from candelabra.errors import CandelabraError
+
+TINY = 1e-12  # torchjd stops all heads where the best direction is shorter; its own 1e-4 is one small gradient away
 
 
 class CAGrad(GradientBalance):
@@ -14,14 +16,22 @@ class CAGrad(GradientBalance):
     Args:
         names: see `GradientBalance`.
         c: how far from the mean, as a share of its norm; 0 is the mean, which every value below 1 converges to.
+
+    Raises:
+        CandelabraError: its solver is not installed.
     """
 
     def __init__(self, names: Sequence[str], c: float = 0.4) -> None:
         from torchjd.aggregation import CAGradWeighting
 
         super().__init__(names)
-        with needed("cagrad"):
-            self.method = CAGradWeighting(not_negative("c", c))
+        try:
+            self.method = CAGradWeighting(not_negative("c", c), TINY)
+        except ImportError as error:
+            raise CandelabraError(
+                "balance=cagrad needs a solver that is not installed; pip install 'candelabra[cagrad]' brings it; the "
+                "other balances need none."
+            ) from error
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part, _: len(part) * self.method(part))
+        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))

@@ -25,4 +25,4 @@ class PCGrad(GradientBalance):
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(self.seed * 1_000_003 + moment.step)
-            return self.conflict(gramian, counts, lambda part, _: self.method(part))
+            return self.conflict(gramian, counts, lambda part: self.method(part))

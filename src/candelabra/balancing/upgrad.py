@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candelabra.balancing.angles import angles
 from candelabra.balancing.balance import GradientBalance, Moment
-
-RIDGE = 1e-6  # of the mean squared norm: parallel gradients have singular inner products
 
 
 class UPGrad(GradientBalance):
@@ -27,7 +26,7 @@ class UPGrad(GradientBalance):
         self.method = UPGradWeighting(projector=cast(Any, project))
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part, _: len(part) * self.method(part))
+        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))
 
 
 def project(preferences: Tensor, gramian: Tensor) -> Tensor:
@@ -37,7 +36,8 @@ def project(preferences: Tensor, gramian: Tensor) -> Tensor:
     """
     from scipy.optimize import nnls
 
-    root = np.linalg.cholesky(gramian.double().numpy() + RIDGE * np.eye(len(gramian))).T
-    rows = preferences.double().numpy().reshape(-1, len(gramian))
-    found = np.stack([row + nnls(root, -root @ row)[0] for row in rows])
+    norms, cosines = (values.numpy() for values in angles(gramian.double()))
+    root = np.linalg.cholesky(cosines).T
+    rows = norms * preferences.double().numpy().reshape(-1, len(gramian))
+    found = np.stack([row + nnls(root, -root @ row)[0] for row in rows]) / norms
     return torch.from_numpy(found).to(preferences).view_as(preferences)
