@@ -1,12 +1,17 @@
 """What strategies do to a run: what is frozen is bit-equal, the rest learns, and a resumed run is identical."""
 
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import AdamW, Optimizer
 
 from candelabra.data.augment.transforms import Pipeline
 from candelabra.errors import CandelabraError
@@ -55,6 +60,27 @@ def test_every_strategy_runs_under_every_schedule_with_averaged_weights_and_clip
     assert changed(model, frozen) == []
     assert changed(model, learning) == list(learning)
     assert all(not torch.equal(heads[key], p) for key, p in model.heads.named_parameters())
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_a_fused_optimizer_clips_under_mixed_precision(
+    precision: Literal["bf16-mixed", "16-mixed"], tmp_path: Path
+) -> None:
+    """Lightning refuses it, in bfloat16 too, and `fused` is what conf/optimizer/adamw.yaml says."""
+    norms: list[float] = []
+
+    class Norms(L.Callback):
+        def on_before_zero_grad(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
+            found = [p.grad.flatten() for p in pl_module.parameters() if p.grad is not None]
+            norms.extend([float(torch.cat(found).norm())] if found else [])
+
+    model = task(Full(), constant)
+    model.optimizer = partial(AdamW, lr=1e-3, fused=True)
+    plugins = [MixedPrecision(precision, "cpu")]
+    options = {"callbacks": [Norms()], "plugins": plugins, "gradient_clip_val": 0.01}
+    trainer(2, tmp_path, **options).fit(model, data(40))
+    assert norms
+    assert max(norms) == pytest.approx(0.01, rel=0.02)
 
 
 def test_a_frozen_backbone_is_bit_equal_after_training(tmp_path: Path) -> None:

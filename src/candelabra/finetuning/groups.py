@@ -96,8 +96,13 @@ def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[
 
 
 def make_optimizer(make: MakeOptimizer, groups: Groups) -> Optimizer:
-    """The optimizer of these groups, each at its share of the rate."""
+    """The optimizer of these groups, each at its share of the rate.
+
+    A fused one takes the factor of 16-bit floats out of the gradients by itself, in its step. Lightning then refuses to
+    clip them, in bfloat16 too, which has no such factor; without the mark it takes it out before it clips.
+    """
     optimizer = make(groups)
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale")
     return optimizer
