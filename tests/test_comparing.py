@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -101,6 +102,53 @@ def test_a_head_without_a_model_alone_has_no_gain_and_says_so(tmp_path: Path) ->
     assert gain.heads["label"].gain.mean == pytest.approx(0.2)
     assert (gain.delta, gain.seconds, gain.parameters) == (None, None, None)
     assert gain.notes == ["joint: no Δm, as no run here has mask alone"]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_run_that_diverged_is_shown_as_what_it_is(broken: float, tmp_path: Path) -> None:
+    for seed, accuracy in enumerate((0.5, broken)):
+        write(tmp_path / f"label-{seed}", {"label": accuracy}, seed)
+    write(tmp_path / "joint", {"label": 0.6, "box": 0.5})
+    compare([str(tmp_path), f"folder={tmp_path / 'out'}"])
+    page = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
+    assert f"{broken:.3f} ± nan" in page
+    assert f"joint: no Δm, as label has {broken:g} for label" in page
+
+
+def test_a_joint_run_is_none_of_one_head_where_the_test_images_lack_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "label", {"label": 0.5})
+    both = {"heads": {head: {"_target_": f"heads.{head.title()}"} for head in ("label", "box")}}
+    write(tmp_path / "joint", {"label": 0.6}, results={"val/label/accuracy": 0.5, "val/box/iou": 0.5}, task=both)
+    (gain,) = gains(read_rows([tmp_path]))
+    assert (gain.row.name, gain.heads["label"].alone.name) == ("joint", "label")
+
+
+def test_a_head_that_was_built_otherwise_is_told_and_the_like_one_preferred(tmp_path: Path) -> None:
+    def task(pooling: str, *heads: str) -> dict[str, Any]:
+        label = {"_target_": "heads.Label", "pooling": pooling}
+        return {"heads": {"label": label, "box": {"_target_": "heads.Box"} if "box" in heads else None}}
+
+    write(tmp_path / "concat", {"label": 0.5}, task=task("concat"))
+    write(tmp_path / "joint", {"label": 0.6, "box": 0.5}, task=task("avg", "box"))
+    assert "differs in task.heads.label.pooling" in gains(read_rows([tmp_path]))[0].notes[0]
+    write(tmp_path / "avg", {"label": 0.4}, task=task("avg"))
+    assert gains(read_rows([tmp_path]))[0].heads["label"].alone.name == "avg"
+
+
+def test_epochs_that_were_typed_and_epochs_that_were_run_are_two_columns(tmp_path: Path) -> None:
+    for epochs in (20, 40):
+        write(tmp_path / f"to{epochs}", {"label": 0.5}, epochs=epochs, results={"epochs": 17})
+    compare([str(tmp_path), f"folder={tmp_path / 'out'}"])
+    with (tmp_path / "out" / "compare.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["config/epochs"] for row in rows) == ["20", "40"]
+    assert [float(row["epochs"]) for row in rows] == [17, 17]
+
+
+def test_a_data_set_may_be_called_seed() -> None:
+    configs = [{"seed": 0, "data": {"sets": {"seed": {"size": size}}}} for size in (32, 64)]
+    assert settings(configs[0]) != settings(configs[1])
+    assert seeds(configs[0]) == {"seed": 0}
 
 
 def test_multilabel_goes_by_f1(tmp_path: Path) -> None:
@@ -227,7 +275,7 @@ def test_the_files_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert float(rows["joint"]["delta_m"]) == pytest.approx(0.075)
     assert float(rows["joint"]["gain/label"]) == pytest.approx(0.15)
     assert float(rows["joint"]["seconds_share"]) == pytest.approx(0.5)
-    assert rows["label"]["task.heads.keypoints"] == "null"
+    assert rows["label"]["config/task.heads.keypoints"] == "null"
     assert rows["label"]["delta_m"] == ""
     page = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
     assert "| label | 3 | 0.800 ± 0.100 | - |" in page

@@ -26,14 +26,16 @@ def seeds(config: Any, path: str = "") -> dict[str, Any]:
     """Every key `seed` of a config: those of data and balance mostly follow the run's."""
     if not isinstance(config, Mapping):
         return {}
-    found = {f"{path}seed": config["seed"]} if "seed" in config else {}
+    found = {f"{path}seed": config["seed"]} if not isinstance(config.get("seed", {}), Mapping) else {}
     for key, value in config.items():
         found |= seeds(value, f"{path}{key}.")
     return found
 
 
 def _seedless(node: Any) -> Any:
-    return {key: _seedless(value) for key, value in node.items() if key != "seed"} if isinstance(node, dict) else node
+    if not isinstance(node, dict):
+        return node
+    return {key: _seedless(value) for key, value in node.items() if key != "seed" or isinstance(value, dict)}
 
 
 def _drop(node: Any, way: Sequence[str]) -> None:

@@ -38,7 +38,16 @@ class Run:
     @property
     def heads(self) -> list[str]:
         """What was measured on test."""
-        return list(dict.fromkeys(k.split("/")[1] for k in self.results if k.startswith("test/") and k.count("/") == 2))
+        return self._measured("test")
+
+    @property
+    def learnt(self) -> list[str]:
+        """What was measured on validation or test."""
+        return self._measured("val", "test")
+
+    def _measured(self, *splits: str) -> list[str]:
+        keys = [key.split("/") for key in self.results]
+        return list(dict.fromkeys(key[1] for key in keys if len(key) == 3 and key[0] in splits))
 
 
 def find_runs(given: Iterable[Path]) -> list[Path]:

@@ -1,5 +1,6 @@
 """What joint training gains over a model for each head alone (Maninis et al. 2019, "Attentive Single-Tasking")."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def gains(rows: Sequence[Row]) -> list[Gain]:
     Raises:
         CandelabraError: it cannot be told which of several single-task rows belongs to a joint one.
     """
-    single = [row for row in rows if len(row.heads) == 1]
-    joint = [row for row in rows if len(row.heads) > 1]
+    single = [row for row in rows if not row.joint]
+    joint = [row for row in rows if row.joint]
     return [_gain(row, single) for row in joint] if single else []
 
 
@@ -77,8 +78,9 @@ def _gain(row: Row, single: Sequence[Row]) -> Gain:
             notes.append(f"{row.name}: no Δm, as no run here has {head} alone")
             continue
         baseline = alone.number(alone.main(head))
-        if not baseline.mean:
-            notes.append(f"{row.name}: no Δm, as {alone.name} has 0 for {head}, and nothing is relative to 0")
+        if not baseline.mean or not math.isfinite(baseline.mean):
+            found = f"{baseline.mean:g} for {head}, and nothing is relative to that"
+            notes.append(f"{row.name}: no Δm, as {alone.name} has {found}")
             continue
         notes += _unequal(row, alone, head)
         each[head] = [_relative(value, baseline.mean, row.main(head)) for value in row.values(row.main(head))]
@@ -109,7 +111,7 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     Raises:
         CandelabraError: several differ equally little.
     """
-    distances = [len(_apart(row, other)) for other in single]
+    distances = [len(_apart(row, other, head)) for other in single]
     nearest = [other for other, far in zip(single, distances, strict=True) if far == min(distances)]
     if len(nearest) > 1:
         names = ", ".join(other.name for other in nearest)
@@ -120,12 +122,16 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     return nearest[0] if nearest else None
 
 
-def _apart(row: Row, other: Row) -> list[str]:
-    """The keys in which two rows differ, but for what a joint run must have otherwise."""
-    keys = differing([row.runs[0].settings, other.runs[0].settings])
-    return [key for key in keys if key.split(".")[0] not in ("task", "balance")]
+def _apart(row: Row, other: Row, head: str) -> list[str]:
+    """The keys in which two rows differ, but for what a joint run must have otherwise: other heads, a balance."""
+    configs = [row.runs[0].settings, other.runs[0].settings]
+    keys = [key for key in differing(configs) if key.split(".")[0] not in ("task", "balance")]
+    nodes = [(config["task"].get("heads") or {}).get(head) for config in configs]
+    if all(nodes):  # tasks of fewer heads name theirs otherwise
+        keys += [f"task.heads.{head}.{key}" for key in differing(nodes)]
+    return keys
 
 
 def _unequal(row: Row, alone: Row, head: str) -> list[str]:
-    keys = _apart(row, alone)
+    keys = _apart(row, alone, head)
     return [f"{row.name}: its single-task run of {head}, {alone.name}, differs in {', '.join(keys)}"] if keys else []

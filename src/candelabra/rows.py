@@ -1,5 +1,6 @@
 """Runs beside each other, grouped into rows that differ in more than the seed; nothing heavy is imported."""
 
+import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,10 @@ def number(values: Sequence[float]) -> Number:
     >>> number([1.0, 3.0])
     Number(mean=2.0, deviation=1.4142135623730951)
     """
-    return Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+    if len(values) < 2:
+        return Number(statistics.fmean(values), None)
+    finite = all(math.isfinite(value) for value in values)  # a run that diverged is shown as what it is
+    return Number(statistics.fmean(values), statistics.stdev(values) if finite else math.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,11 @@ class Row:
     def keys(self) -> list[str]:
         """The numbers that every run of the row has."""
         return [key for key in self.runs[0].results if all(key in run.results for run in self.runs)]
+
+    @property
+    def joint(self) -> bool:
+        """Whether several heads learnt, also where the test images have no label of some."""
+        return len(self.runs[0].learnt) > 1
 
     @property
     def heads(self) -> list[str]:

@@ -81,7 +81,8 @@ def write_numbers(rows: Sequence[Row], gains: Sequence[Gain], path: Path) -> Non
     """A row a configuration: what differs, then mean and deviation of every number, then the gains."""
     lines: list[dict[str, str | float | None]] = []
     for row in rows:
-        line: dict[str, str | float | None] = {"name": row.name, "seeds": len(row.runs), **row.differences}
+        line: dict[str, str | float | None] = {"name": row.name, "seeds": len(row.runs)}
+        line |= {f"config/{key}": word for key, word in row.differences.items()}  # `epochs` is a result as well
         numbers = {key: row.number(key) for key in row.keys}
         for gain in (gain for gain in gains if gain.row is row):
             numbers |= {f"gain/{head}": one.gain for head, one in gain.heads.items()}
