@@ -253,3 +253,20 @@ def test_where_fixed_weights_serve_the_loud_head_alone_these_leave_the_quiet_one
 def test_no_balance_of_losses_needs_a_gradient() -> None:
     for make in LOSSES.values():
         assert make(TWO)(means(1, 2), ALL, Moment()).shape == ()
+
+
+def test_a_loss_that_mixed_precision_skips_leaves_no_trace() -> None:
+    for broken in (float("nan"), float("inf")):
+        famo, average, norm = Famo(TWO), DynamicWeightAverage(TWO), GradNorm(TWO)
+        famo(means(1, broken), ALL, Moment())
+        famo.look_back(means(1, broken), ALL)
+        average(means(1, broken), ALL, Moment())
+        norm(torch.eye(2, dtype=torch.float64), means(1, broken), ALL, Moment())
+        for step in range(3):
+            famo(means(1, 1), ALL, Moment(step, step))
+            famo.look_back(means(0.9, 0.9), ALL)
+            average(means(1, 1), ALL, Moment(step, step))
+            norm(torch.eye(2, dtype=torch.float64), means(1, 1), ALL, Moment(step))
+        for balance in (famo, average, norm):
+            assert balance.weights().tolist() == pytest.approx([1, 1], abs=0.05)
+            assert all(value.isfinite().all() for value in balance.state_dict().values())

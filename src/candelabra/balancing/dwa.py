@@ -35,8 +35,9 @@ class DynamicWeightAverage(LossBalance):
         if moment.epoch != int(self.epoch):
             self._end_epoch()
             self.epoch = torch.full_like(self.epoch, moment.epoch)
-        self.sums += losses.detach() * counts
-        self.samples += counts
+        counted = torch.where(losses.isfinite(), counts, 0)  # mixed precision skips the step of a loss that is not
+        self.sums += losses.detach().nan_to_num(posinf=0.0) * counted
+        self.samples += counted
         return (self.weights() * losses).sum()
 
     def weights(self) -> Tensor:

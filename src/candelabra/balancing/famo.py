@@ -43,6 +43,8 @@ class Famo(LossBalance, Hindsight):
 
     def look_back(self, losses: Tensor, counts: Tensor) -> None:
         there = counts > 0
+        if not bool((self.losses.isfinite() & losses.isfinite()).all()):
+            return  # a step that mixed precision skips
         fell = torch.log(self.losses + EPSILON) - torch.log(losses.detach() + EPSILON)
         shares = self._shares(there)
         gradient = shares * (torch.where(there, fell, 0.0) - (shares * torch.where(there, fell, 0.0)).sum())

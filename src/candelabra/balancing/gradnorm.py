@@ -33,7 +33,7 @@ class GradNorm(GradientBalance):
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
         there = (counts > 0) & (gramian.diagonal() > 0)
-        self.first = torch.where(there & self.first.isnan(), losses, self.first)
+        self.first = torch.where(there & losses.isfinite() & self.first.isnan(), losses, self.first)
         self.used = len(self.names) * torch.softmax(self.logits, 0)
         if bool(there.any()) and bool(gramian.isfinite().all()):
             self._learn(gramian.diagonal().sqrt().to(losses), losses, there)
