@@ -1,6 +1,8 @@
 """Joint runs as a whole: what is counted, refused and kept, and that joint training on partial labels learns."""
 
+import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,46 @@ def test_a_metric_that_no_validation_image_has_is_refused_before_training(tiny: 
     with pytest.raises(CandelabraError, match="val/box/iou is not measured here"):
         train(tiny(*words, "monitor=val/box/iou"))
     assert not (tmp_path / "train" / "checkpoints").exists()
+
+
+def table(folder: Path, cells: Callable[[str], str]) -> list[str]:
+    """Words for a table of images whose further columns depend on the split."""
+    from tests.data.files import make_folder
+
+    make_folder(folder)
+    rows = ["image,split,label,left_x,left_y,right_x,right_y"]
+    for index, path in enumerate(sorted(folder.rglob("*.JPG"))):
+        split = ("train", "val", "test")[index % 3]
+        rows.append(f"{path.relative_to(folder)},{split},{cells(split) or f'{path.parent.name},1,1,9,9'}")
+    (folder / "table.csv").write_text("\n".join(rows))
+    return ["data=table", f"data.root={folder}", "epochs=2", "data.batch_size=2", "data.size=32"]
+
+
+def test_validation_without_a_label_is_refused_before_training(tiny: Compose, tmp_path: Path) -> None:
+    words = table(tmp_path / "images", lambda split: ",,,," if split == "val" else "")
+    with pytest.raises(CandelabraError, match="No validation image has a label of any head"):
+        train(tiny(*words))
+    assert not (tmp_path / "train" / "checkpoints").exists()
+
+
+def test_points_that_cannot_be_measured_leave_the_score_to_the_other_heads(tiny: Compose, tmp_path: Path) -> None:
+    words = table(tmp_path / "images", lambda split: "" if split == "train" else "cat,1,1,,")
+    train(tiny(*words, "data.normalizer=[left,right]"))
+    found = results(tmp_path)
+    assert found["val/score"] == found["val/label/accuracy"]
+    assert found["val/keypoints/count"] > 0
+    assert "val/keypoints/nme" not in found
+    with pytest.raises(CandelabraError, match="normalizer=image"):
+        train(tiny(*words, "data.normalizer=[left,right]", "task.heads.label=null", "anew=true"))
+
+
+def test_a_batch_without_a_label_does_not_log_that_head_as_solved(tiny: Compose, tmp_path: Path) -> None:
+    train(tiny(*SMALL, "data.labelled={box:0.1}", "data.batch_size=4", "trainer.log_every_n_steps=1"))
+    with (tmp_path / "train" / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["train/loss"]]
+    logged = [float(row["train/box/loss"]) for row in rows if row["train/box/loss"]]
+    assert min(logged) > 0  # 0 is what such a batch adds to the joint loss
+    assert len(set(logged)) < len(rows)
 
 
 @pytest.mark.slow

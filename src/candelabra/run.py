@@ -146,7 +146,11 @@ def _fit(
 
 
 def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
-    """Metrics of validation by which something may be chosen."""
+    """Metrics of validation by which something may be chosen.
+
+    Raises:
+        CandelabraError: there are none, as no image of validation is labelled.
+    """
     known = ["val/score", "val/loss"]
     for name in task.heads:
         measured = task.measures["val"].of(name)  # type: ignore[operator]
@@ -155,6 +159,11 @@ def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
             continue
         keys = [f"val/{name}/{key}" for key in measured]
         known += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
+    if len(known) == 2:
+        raise CandelabraError(
+            f"No validation image has a label of any head ({', '.join(task.heads)}), so there is nothing to choose the "
+            "best checkpoint by; label some, or divide the images anew (data.split=random)."
+        )
     return known
 
 

@@ -82,7 +82,7 @@ class Auxiliary(Head):
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         self.main.measure(metrics, outputs, target, size)
 
-    def score(self, values: Mapping[str, float]) -> float:
+    def score(self, values: Mapping[str, float]) -> float | None:
         return self.main.score(values)
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:

@@ -49,8 +49,11 @@ class Head(nn.Module, ABC):
         """Updates `metrics` with the labelled samples of one batch, of which there is at least one."""
 
     @abstractmethod
-    def score(self, values: Mapping[str, float]) -> float:
-        """The head's main metric as one number in [0, 1], higher is better; heads are averaged by it."""
+    def score(self, values: Mapping[str, float]) -> float | None:
+        """The head's main metric as one number in [0, 1], higher is better; heads are averaged by it.
+
+        None where there were labels, but none that could be measured.
+        """
 
     @abstractmethod
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:

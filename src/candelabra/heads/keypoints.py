@@ -93,8 +93,10 @@ class Keypoints(Head):
             length = (target[:, self.pair[0]] - target[:, self.pair[1]]).norm(dim=1)
         return torch.where((length > 0) & length.isfinite(), length, torch.nan)
 
-    def score(self, values: Mapping[str, float]) -> float:
-        """exp(-10 NME): 0.61 at an error of 5 %, 0.90 at 1 %."""
+    def score(self, values: Mapping[str, float]) -> float | None:
+        """exp(-10 NME): 0.61 at an error of 5 %, 0.90 at 1 %; none where no image shows what errors are divided by."""
+        if not values["points"]:
+            return None
         return float(torch.exp(torch.tensor(-10 * values["nme"])))
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:

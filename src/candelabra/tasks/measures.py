@@ -53,7 +53,7 @@ class Measures(nn.Module):
     def compute(self, heads: Mapping[str, Head]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
         """Numbers and tables `<head>/<metric>`, and each head's score, since the last call; then begins anew.
 
-        A head without a labelled sample has none of them.
+        A head without a labelled sample has none of them, one whose labels cannot be measured its count and loss.
         """
         numbers: dict[str, Tensor] = {}
         tables: dict[str, Tensor] = {}
@@ -65,9 +65,13 @@ class Measures(nn.Module):
                 found = {"count": metrics["count"].compute()}
                 if found["count"] > 0:
                     found = {key: metric.compute() for key, metric in metrics.items()}
+                    score = head.score({key: float(v) for key, v in found.items() if v.numel() == 1})
+                    if score is None:
+                        found = {key: found[key] for key in OWN}
+                    else:
+                        scores[name] = score
                     numbers |= {f"{name}/{key}": value.float() for key, value in found.items() if value.numel() == 1}
                     tables |= {f"{name}/{key}": value.cpu() for key, value in found.items() if value.numel() > 1}
-                    scores[name] = head.score({key: float(v) for key, v in found.items() if v.numel() == 1})
             for metric in metrics.values():
                 metric.reset()
         return numbers, tables, scores

@@ -99,7 +99,11 @@ class Task(L.LightningModule, ABC):
         """The joint loss of a batch; training logs losses, the other splits metrics."""
         loss, losses = self.judge(batch, split)
         if split == "train" and (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log_dict({"train/loss": loss, **{f"train/{name}/loss": value for name, value in losses.items()}})
+            present = (
+                self.balanced.present.tolist() if self.balanced else []
+            )  # of a head that is not, the last loss stays
+            each = {f"train/{name}/loss": losses[name] for name, there in zip(losses, present, strict=True) if there}
+            self.log_dict({"train/loss": loss, **each})
         return loss
 
     def judge(self, batch: Sample, split: str) -> tuple[Tensor, dict[str, Tensor]]:
@@ -320,7 +324,13 @@ class Task(L.LightningModule, ABC):
         loss = self.joint(measured)
         if loss is not None:
             self.log(f"{split}/loss", loss)
+        fitting = self.trainer.state.fn == TrainerFn.FITTING
         if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
-            if self.trainer.state.fn == TrainerFn.FITTING:
+            if fitting:
                 self._fall_on_plateau(score)
+        elif fitting and not self.trainer.sanity_checking:
+            raise CandelabraError(
+                "No label of validation could be measured, so there is nothing to choose the best checkpoint by: are "
+                "both points of data.normalizer seen in some image? task.heads.keypoints.normalizer=image needs none."
+            )
