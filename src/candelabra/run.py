@@ -151,20 +151,20 @@ def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
     Raises:
         CandelabraError: there are none, as no image of validation is labelled.
     """
-    known = ["val/score", "val/loss"]
+    judged: list[str] = []
     for name in task.heads:
         measured = task.measures["val"].of(name)  # type: ignore[operator]
         if not labelled[task.heads[name].target]:  # type: ignore[index]
             log.warning("no validation image has a %s: this head is not judged", name)
             continue
         keys = [f"val/{name}/{key}" for key in measured]
-        known += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
-    if len(known) == 2:
+        judged += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
+    if not judged:
         raise CandelabraError(
             f"No validation image has a label of any head ({', '.join(task.heads)}), so there is nothing to choose the "
             "best checkpoint by; label some, or divide the images anew (data.split=random)."
         )
-    return known
+    return ["val/score", "val/loss", *judged]
 
 
 def _monitored(metric: str, known: Sequence[str]) -> str:

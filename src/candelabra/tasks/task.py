@@ -99,9 +99,7 @@ class Task(L.LightningModule, ABC):
         """The joint loss of a batch; training logs losses, the other splits metrics."""
         loss, losses = self.judge(batch, split)
         if split == "train" and (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            present = (
-                self.balanced.present.tolist() if self.balanced else []
-            )  # of a head that is not, the last loss stays
+            present = self.balanced.present.tolist() if self.balanced else []  # an absent head keeps its last loss
             each = {f"train/{name}/loss": losses[name] for name, there in zip(losses, present, strict=True) if there}
             self.log_dict({"train/loss": loss, **each})
         return loss
