@@ -9,11 +9,12 @@ from torch import Tensor
 
 from candelabra.backbones import Timm
 from candelabra.balancing import Fixed, GradientBalance, MakeBalance, Moment, PCGrad
+from candelabra.balancing.gradients import SharedGradients, leaves
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
-from candelabra.types import Sample
+from candelabra.types import Features, Sample
 
 HEADS = {"label": Label, "box": Box, "mask": Mask}
 
@@ -66,6 +67,21 @@ def test_the_backbone_gets_the_weighted_sum_and_each_head_its_own_loss() -> None
         else:
             wanted = alone[key.split(".")[1]][key] * (0.25 if key.startswith("heads.mask") else 1.0)
         assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()) + 1e-9), key
+
+
+def test_mixed_precision_rounds_neither_weights_nor_their_sum() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(50))
+    final = weight.view(1, -1, 1, 1) * 1.0
+    features = Features([final], final, (1, 1))
+    cut = leaves(features)
+    losses = [(cut.final * torch.randn(1, 50, 1, 1)).sum() for _ in range(3)]
+    weights = torch.tensor([0.123456, 1000.0, -0.5])
+    with torch.autocast("cpu", torch.bfloat16):
+        shared = SharedGradients(losses, features, cut, [weight], lambda rows: rows)
+        shared.surrogate(weights).backward()
+    torch.testing.assert_close(weight.grad, (weights[:, None] * shared.rows).sum(0))
+    torch.testing.assert_close(shared.gramian, shared.rows.double() @ shared.rows.double().T)
 
 
 def test_the_gramian_is_that_of_the_gradients() -> None:

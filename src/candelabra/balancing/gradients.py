@@ -1,6 +1,7 @@
 """The gradient that each head sends into the shared backbone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,8 @@ class SharedGradients:
         self.rows = torch.stack(rows) if rows else losses[0].new_zeros(len(losses), 0)
         shared = mean(self.rows) if rows else self.rows
         wide = shared if shared.device.type == "mps" else shared.double()  # Apple's GPUs have no float64
-        self.gramian = wide @ wide.T
+        with exact(wide):
+            self.gramian = wide @ wide.T
 
     def _row(self, loss: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         size = sum(p.numel() for p in self.parameters)
@@ -65,9 +67,15 @@ class SharedGradients:
         """
         if not self.rows.numel():
             return weights.new_zeros(())
-        joined = (weights.to(self.rows) @ self.rows).split([p.numel() for p in self.parameters])
+        with exact(self.rows):
+            joined = (weights.to(self.rows) @ self.rows).split([p.numel() for p in self.parameters])
         value = torch.stack([(p * g.view_as(p)).sum() for p, g in zip(self.parameters, joined, strict=True)]).sum()
         return value - value.detach()
+
+
+def exact(like: Tensor) -> AbstractContextManager[None]:
+    """No mixed precision, which would round products of gradients, and the weights, to 8 bits of fraction."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def cosines(gramian: Tensor) -> Tensor:
