@@ -35,9 +35,9 @@ class DynamicWeightAverage(LossBalance):
         if moment.epoch != int(self.epoch):
             self._end_epoch()
             self.epoch = torch.full_like(self.epoch, moment.epoch)
-        counted = torch.where(losses.isfinite(), counts, 0)  # mixed precision skips the step of a loss that is not
-        self.sums += losses.detach().nan_to_num(posinf=0.0) * counted
-        self.samples += counted
+        finite = losses.isfinite()  # mixed precision skips the step of one that is not
+        self.sums += torch.where(finite, losses.detach() * counts, 0.0)
+        self.samples += torch.where(finite, counts, 0.0)
         return (self.weights() * losses).sum()
 
     def weights(self) -> Tensor:

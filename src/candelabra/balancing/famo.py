@@ -42,9 +42,8 @@ class Famo(LossBalance, Hindsight):
         return self.used
 
     def look_back(self, losses: Tensor, counts: Tensor) -> None:
-        there = counts > 0
-        if not bool((self.losses.isfinite() & losses.isfinite()).all()):
-            return  # a step that mixed precision skips
+        finite = (self.losses.isfinite() & losses.isfinite()).all()  # or mixed precision skipped the step
+        there = (counts > 0) & finite
         fell = torch.log(self.losses + EPSILON) - torch.log(losses.detach() + EPSILON)
         shares = self._shares(there)
         gradient = shares * (torch.where(there, fell, 0.0) - (shares * torch.where(there, fell, 0.0)).sum())

@@ -78,11 +78,5 @@ def exact(like: Tensor) -> AbstractContextManager[None]:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def cosines(gramian: Tensor) -> Tensor:
-    """(m, m) of the angles between gradients; NaN where one is 0."""
-    norms = gramian.diagonal().sqrt()
-    return gramian / torch.outer(norms, norms)
-
-
 def _all(features: Features) -> list[Tensor]:
     return [*features.maps, features.final]

@@ -6,7 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from candelabra.balancing.gradients import cosines
+from candelabra.balancing.angles import cosines
 from candelabra.tasks.task import Task
 
 
