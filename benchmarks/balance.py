@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.balancing import MakeBalance
+from candelabra.config.precision import fast_precision
 from candelabra.data import Shapes
+from candelabra.environment import CONF
 from candelabra.finetuning import Discriminative
-from candelabra.hardware import fast_precision
-from candelabra.helping import CONF
 from candelabra.tasks import MultiTask
 
 WARM, BATCH = 2, 16

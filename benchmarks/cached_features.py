@@ -14,14 +14,14 @@ from lightning.pytorch.loggers import CSVLogger
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
+from candelabra.config.precision import fast_precision
 from candelabra.data import Pets
+from candelabra.feature_cache import Cache, cached
 from candelabra.finetuning import Frozen
-from candelabra.hardware import fast_precision
-from candelabra.probing import Cache, cached
-from candelabra.schedules import one_cycle
+from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification
-from candelabra.throughput import Throughput
-from candelabra.trainers import Progress
+from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.trainer import Progress
 
 
 class Clock(L.Callback):

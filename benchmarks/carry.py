@@ -17,7 +17,7 @@ from random import Random
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks.joint import QUIET, run
-from candelabra.trunks.export import export
+from candelabra.backbones.export.folder import export
 
 STARTS = {  # what breeds begin from: what its row says
     "none": "no weights",

@@ -11,15 +11,15 @@ import torch
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.data.augment.resizing import resize_by
-from candelabra.data.augment.transforms import evaluation
 from candelabra.data.decoding.images import find_images
-from candelabra.embedding import Encoder
-from candelabra.embedding.encoder import rehearsed
-from candelabra.embedding.filling import Items, choose_workers, fill
-from candelabra.embedding.memory import batch_size
-from candelabra.embedding.parts import Parts
-from candelabra.embedding.sources import Files
+from candelabra.data.transforms.pipeline import evaluation
+from candelabra.data.transforms.resize import resize_by
+from candelabra.embeddings import Encoder
+from candelabra.embeddings.batch_size import batch_size
+from candelabra.embeddings.encoder import rehearsed
+from candelabra.embeddings.extraction import Items, choose_workers, fill
+from candelabra.embeddings.parts import Parts
+from candelabra.embeddings.sources import Files
 
 SLICE = 2_000  # images, after which the other is timed, so that a drift of the machine meets both
 

@@ -22,15 +22,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from benchmarks import joint_page, joint_speed
-from candelabra.config import resolve
-from candelabra.differences import differing, settings
+from candelabra.commands.train import run_train
+from candelabra.config.build import resolve
+from candelabra.environment import CONF
 from candelabra.errors import CandelabraError
-from candelabra.folders import read_run
-from candelabra.gains import gains
-from candelabra.helping import CONF
 from candelabra.report.comparison import report
-from candelabra.rows import MAIN, Row, read_rows
-from candelabra.run import train
+from candelabra.runs.aggregation import MAIN, Row, read_rows
+from candelabra.runs.config_diff import differing, settings
+from candelabra.runs.folders import read_run
+from candelabra.runs.joint_gain import gains
 
 HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
 QUIET = ["logger=none", "trainer.enable_progress_bar=false"]
@@ -69,7 +69,7 @@ def run(folder: Path, typed: list[str]) -> None:
             raise CandelabraError(f"{folder} is a run with {told}; take another --out, or delete it.")
         return
     with redirect_stdout(io.StringIO()):
-        train(config)
+        run_train(config)
     gc.collect()
     results = json.loads((folder / "results.json").read_text())
     numbers = [f"{head} {results[key]:.4f}" for head in MAIN if (key := f"test/{head}/{MAIN[head]}") in results]

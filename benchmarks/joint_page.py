@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from benchmarks.joint_speed import Speed, table
-from candelabra.gains import Gain, gains
 from candelabra.report.comparison import UNKNOWN, WORSE, Sheet, markdown, shown
-from candelabra.rows import Number, Row
+from candelabra.runs.aggregation import Number, Row
+from candelabra.runs.joint_gain import Gain, gains
 
 FIXED = ["data=pets", "data.split=random", "task=multitask"]
 PAGE = """# One model for all heads, or one a head

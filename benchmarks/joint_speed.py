@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from candelabra.building import load_task
 from candelabra.tasks import Task
+from candelabra.tasks.loading import load_task
 from candelabra.types import Sample
 
 BATCHES = (1, 32)

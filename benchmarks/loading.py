@@ -23,10 +23,10 @@ from torchvision.datasets import ImageFolder
 
 from benchmarks.reporting import parser, report
 from candelabra.data import Folder
-from candelabra.data.augment.colour import tinted
-from candelabra.data.augment.cropping import RandomCrop
-from candelabra.data.augment.transforms import LIGHT, Mirror, Pipeline, enough
-from candelabra.data.kept import Cached
+from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.crop import RandomCrop
+from candelabra.data.transforms.pipeline import LIGHT, Mirror, Pipeline, enough
+from candelabra.data.views.cached_samples import Cached
 
 REFERENCE = "torchvision + PIL"
 SIDE = 224

@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
+from candelabra.config.precision import fast_precision
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
-from candelabra.hardware import fast_precision
 from candelabra.tasks import Classification
-from candelabra.throughput import Throughput
+from candelabra.training.callbacks.throughput import Throughput
 from candelabra.types import Labels
 
 WARM = 3  # steps that do not count

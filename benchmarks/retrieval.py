@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.reporting import parser
-from candelabra.config import resolve
+from candelabra.commands.embed import embedded
+from candelabra.commands.search import told
+from candelabra.config.build import resolve
 from candelabra.data.decoding.images import picture
-from candelabra.embedding import Index
-from candelabra.embedding.command import embedded
-from candelabra.embedding.encoder import Vectors
-from candelabra.helping import CONF
-from candelabra.searching import retrieval
-from candelabra.searching.command import told
+from candelabra.embeddings import Index
+from candelabra.embeddings.encoder import Vectors
+from candelabra.embeddings.search import retrieval
+from candelabra.environment import CONF
 
 PIXELS = 16  # side of the image whose pixels are a vector: 768 numbers
 

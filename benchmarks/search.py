@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from benchmarks.reporting import parser, report
-from candelabra.embedding.encoder import Vectors
-from candelabra.searching import Exact, Faiss, Searcher
+from candelabra.embeddings.encoder import Vectors
+from candelabra.embeddings.search import Exact, Faiss, Searcher
 
 K = 10
 

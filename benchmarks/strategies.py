@@ -15,8 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from hydra import compose, initialize_config_dir
 
 from benchmarks.reporting import parser
-from candelabra.helping import CONF
-from candelabra.run import train
+from candelabra.commands.train import run_train
+from candelabra.environment import CONF
 
 WAYS = {
     "scratch": ["finetune=scratch", "backbone.weights=none"],
@@ -46,7 +46,7 @@ def one(words: list[str]) -> dict[str, float]:
     """The results of one run, whose folder is thrown away."""
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         fixed = ["task=classification", "logger=none", "trainer.enable_progress_bar=false", f"folder={folder}/run"]
-        train(compose("train", [*fixed, *words]))
+        run_train(compose("train", [*fixed, *words]))
         results: dict[str, float] = json.loads(Path(folder, "run", "results.json").read_text())
     return {key: results[key] for key in ("val/label/accuracy", "val/loss", "test/label/accuracy", "seconds")}
 

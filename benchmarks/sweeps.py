@@ -22,11 +22,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.reporting import parser
-from candelabra.building import build_task
-from candelabra.config import build, resolve
-from candelabra.helping import CONF
-from candelabra.probing import cached
-from candelabra.trainers import make_trainer
+from candelabra.config.build import build, resolve
+from candelabra.environment import CONF
+from candelabra.feature_cache import cached
+from candelabra.tasks.loading import build_task
+from candelabra.training.trainer import make_trainer
 from hydra_plugins.candelabra_sweeper._space import read_space
 from hydra_plugins.candelabra_sweeper._study import Study, StudyOptions
 from hydra_plugins.candelabra_sweeper.jobs import State

@@ -20,19 +20,19 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
+from candelabra.config.precision import fast_precision
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
-from candelabra.hardware import fast_precision
 from candelabra.heads import Box, Keypoints, Label, Mask
-from candelabra.report.balances import LogBalance
+from candelabra.loggers import Csv, MLflow, TensorBoard, Wandb
+from candelabra.loggers.code_version import code_version
+from candelabra.loggers.guard import Guard
+from candelabra.loggers.logger import Facts, Status
+from candelabra.runs.metrics_csv import Past
 from candelabra.tasks import MultiTask
-from candelabra.throughput import Throughput
-from candelabra.tracking import Csv, MLflow, TensorBoard, Wandb
-from candelabra.tracking.code import code_version
-from candelabra.tracking.gradients import LogGradient
-from candelabra.tracking.guard import Guard
-from candelabra.tracking.past import Past
-from candelabra.tracking.tracker import Facts, Status
+from candelabra.training.callbacks.balance_log import LogBalance
+from candelabra.training.callbacks.gradient_norm import LogGradient
+from candelabra.training.callbacks.throughput import Throughput
 
 WINDOW = 10  # steps: what the trainer logs is logged once in it
 WARM = 2  # windows that do not count

@@ -11,9 +11,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from candelabra import CACHE
 from candelabra.backbones import Timm
-from candelabra.helping import CONF
+from candelabra.environment import CACHE, CONF
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 TINY = (

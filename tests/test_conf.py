@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from candelabra.config import check
-from candelabra.helping import CONF
+from candelabra.config.build import check
+from candelabra.environment import CONF
 from tests.conftest import Compose
 from tests.conftest import composed as command_of
 

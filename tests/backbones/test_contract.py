@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from candelabra.backbones import Backbone
-from candelabra.config import build, resolve
-from candelabra.helping import CONF
+from candelabra.config.build import build, resolve
+from candelabra.environment import CONF
 from tests.conftest import Compose
 
 LIGHT = ("test_", "alexnet", "googlenet", "resnet18", "mobilenet", "efficientnet", "vit", "swin", "hrnet", "convnext")

@@ -16,9 +16,9 @@ from candelabra.backbones import Timm
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
-from candelabra.heads.readers import Pooled
-from candelabra.report.balances import LogBalance
+from candelabra.heads.coordinate_readers import Pooled
 from candelabra.tasks import MultiTask
+from candelabra.training.callbacks.balance_log import LogBalance
 from candelabra.types import Sample
 from tests.balancing.problem import BALANCES
 

@@ -13,15 +13,14 @@ import pandas
 import pytest
 from PIL import Image
 
-from candelabra.checking import check
-from candelabra.checking.command import as_json, examine
 from candelabra.checking.findings import Level
+from candelabra.commands.check import as_json, examine, run_check
 from candelabra.data import DataModule, Folder, Pets, Shapes
-from candelabra.data.records import Records
+from candelabra.data.file_samples import Records
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
-from tests.checking.test_twins import saved, scene
+from tests.checking.test_duplicates import saved, scene
 from tests.conftest import Compose
 
 
@@ -52,7 +51,7 @@ def read(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_a_clean_set_exits_with_0_and_a_page_of_its_own(tiny: Compose, tmp_path: Path) -> None:
-    assert check(tiny("data=shapes", "data.count=40", "samples=4", command="check")) == 0
+    assert run_check(tiny("data=shapes", "data.count=40", "samples=4", command="check")) == 0
     found, page = read(tmp_path / "check")
     assert found["exit_code"] == 0
     assert found["findings"] == []
@@ -73,7 +72,7 @@ def test_what_is_odd_is_listed_and_exits_with_1(tiny: Compose, tmp_path: Path) -
     (root / "cat" / "empty.jpg").touch()
     whole = (root / "dog" / "0.jpg").read_bytes()
     (root / "dog" / "torn.jpg").write_bytes(whole[: len(whole) // 2])
-    assert check(tiny("data=folder", f"data.root={root}", command="check")) == 1
+    assert run_check(tiny("data=folder", f"data.root={root}", command="check")) == 1
     found, page = read(tmp_path / "check")
     assert found["readable"] == 16
     with (tmp_path / "check" / "oddities.csv").open() as file:
@@ -88,16 +87,16 @@ def test_what_cannot_be_trained_on_is_still_looked_at(tiny: Compose, tmp_path: P
     for split, names in (("train", ("cat", "dog")), ("test", ("cat", "dog"))):
         for number, name in enumerate(names):
             write(root / split / name / "only.jpg", number)
-    assert check(tiny("data=folder", f"data.root={root}", command="check")) == 2
+    assert run_check(tiny("data=folder", f"data.root={root}", command="check")) == 2
     found, page = read(tmp_path / "check")
     assert "val split" in found["refusal"]
     assert found["labelled"]["train"] == {"images": 2, "label": 2}
     assert "Not usable" in page
     assert any("test leaks: 2 of its 2 images" in each["words"] for each in found["findings"])
     with pytest.raises(CandelabraError, match="nowhere"):
-        check(tiny("data=folder", "data.root=nowhere", command="check"))
+        run_check(tiny("data=folder", "data.root=nowhere", command="check"))
     with pytest.raises(CandelabraError, match="near=2"):
-        check(tiny("data=shapes", "near=2", command="check"))
+        run_check(tiny("data=shapes", "near=2", command="check"))
 
 
 def test_masks_whose_colours_nobody_named_end_in_a_page_that_lists_them(tiny: Compose, tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_masks_whose_colours_nobody_named_end_in_a_page_that_lists_them(tiny: Co
         mask.paste((200, 0, 0), (0, 0, 15, 20))
         (tmp_path / "set" / "masks").mkdir(exist_ok=True)
         mask.save(tmp_path / "set" / "masks" / f"{number}.png")
-    assert check(tiny("data=masks", f"data.root={tmp_path / 'set'}", "samples=2", command="check")) == 2
+    assert run_check(tiny("data=masks", f"data.root={tmp_path / 'set'}", "samples=2", command="check")) == 2
     found, page = read(tmp_path / "check")
     assert "[200, 0, 0] (50.0%)" in found["refusal"]
     assert found["images"] == found["readable"] == 3
@@ -127,7 +126,7 @@ def test_names_of_files_and_classes_are_text_on_the_page(tiny: Compose, tmp_path
     root = make_folder(tmp_path / "photos")
     for number in range(8):
         write(root / "<b>$x^" / f"<img src=x onerror=alert({number})>.jpg", 200)  # of one scene: shown as duplicates
-    check(tiny("data=folder", f"data.root={root}", command="check"))
+    run_check(tiny("data=folder", f"data.root={root}", command="check"))
     _, page = read(tmp_path / "check")
     assert "<b>" not in page
     assert "<img src=x" not in page
@@ -144,7 +143,7 @@ def test_names_that_are_no_text_or_of_any_script_do_not_stop_it(
         write(odd / f"{number}.jpg", 300 + number)
         write(root / "猫 🐈" / f"{number}.jpg", 400 + number)
     (odd / "empty.jpg").touch()
-    assert check(tiny("data=folder", f"data.root={root}", command="check")) == 1
+    assert run_check(tiny("data=folder", f"data.root={root}", command="check")) == 1
     found, page = read(tmp_path / "check")
     assert found["oddities"][0]["name"] == "caf\udce9/empty.jpg"
     assert "猫 🐈" in page
@@ -158,12 +157,12 @@ def test_a_set_of_several_sets_is_looked_at_as_one(tmp_path: Path, tiny: Compose
     words = ["data=union", "+data@data.sets.scenes=shapes", "data.sets.scenes.count=40", "data.size=32"]
     words += ["+data@data.sets.photos=folder", f"data.sets.photos.root={root}", "data.sets.photos.targets=[label]"]
     words += ["data.sets.scenes.targets=[box,mask]", "samples=4"]
-    assert check(tiny(*words, command="check")) == 1
+    assert run_check(tiny(*words, command="check")) == 1
     found, _ = read(tmp_path / "check")
     assert found["images"] == 57
     assert [each["name"] for each in found["oddities"]] == ["photos/cat/empty.jpg"]
     assert sum(row["mask"] for row in found["labelled"].values()) == 40
-    assert check(tiny(*words, "data.sets.scenes.val=0", "data.sets.scenes.split=random", command="check")) == 2
+    assert run_check(tiny(*words, "data.sets.scenes.val=0", "data.sets.scenes.split=random", command="check")) == 2
 
 
 def test_several_labels_an_image_are_counted_each(tmp_path: Path, tiny: Compose) -> None:
@@ -173,7 +172,7 @@ def test_several_labels_an_image_are_counted_each(tmp_path: Path, tiny: Compose)
         rows.append(f"{number}.jpg,{('a|b', 'a', '')[number % 3]}")
     (tmp_path / "table.csv").write_text("\n".join(rows))
     words = ["data=table", f"data.root={tmp_path}", "data.separator='|'"]
-    check(tiny(*words, command="check"))
+    run_check(tiny(*words, command="check"))
     found, _ = read(tmp_path / "check")
     assert {name: sum(split[name] for split in found["classes"].values()) for name in ("a", "b")} == {"a": 8, "b": 4}
     assert sum(row["label"] for row in found["labelled"].values()) == 8

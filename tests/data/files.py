@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from candelabra.data import DataModule
-from candelabra.data.records import Records
+from candelabra.data.file_samples import Records
 from candelabra.types import Labels
 
 NAN = float("nan")

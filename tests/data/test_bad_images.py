@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from candelabra.commands.predict import run_predict
+from candelabra.commands.train import run_train
 from candelabra.data import Folder
-from candelabra.data.augment.resizing import resize_by
-from candelabra.data.augment.transforms import evaluation
-from candelabra.data.datamodule import DataModule
-from candelabra.data.oddities import Treatment
-from candelabra.data.prepared import Prepared
+from candelabra.data.issues import Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.transformed_dataset import Prepared
+from candelabra.data.transforms.pipeline import evaluation
+from candelabra.data.transforms.resize import resize_by
 from candelabra.errors import CandelabraError, Unreadable
-from candelabra.prediction import predict
-from candelabra.run import train
 from tests.conftest import Compose
 from tests.data.files import written
 
@@ -102,7 +102,9 @@ def test_a_run_on_odd_files_ends_well_and_says_what_was_odd(tmp_path: Path, tiny
         for number in range(9):
             written(root / kind / f"{name}{number}.JPG", Image.effect_noise((30, 20), 50).rotate(number), format="JPEG")
     written(root / "dog" / f"{'n' * 240}.png", Image.effect_noise((30, 20), 50))
-    train(tiny("data=folder", f"data.root={root}", "trainer.max_epochs=1", f"finetune={finetune}", "data.augment=none"))
+    run_train(
+        tiny("data=folder", f"data.root={root}", "trainer.max_epochs=1", f"finetune={finetune}", "data.augment=none")
+    )
     with (tmp_path / "train" / "oddities.csv").open(encoding="utf-8") as file:
         assert [row["treatment"] for row in csv.DictReader(file)] == ["skipped"] * 6
     with (tmp_path / "train" / "splits.csv").open(encoding="utf-8") as file:
@@ -111,7 +113,9 @@ def test_a_run_on_odd_files_ends_well_and_says_what_was_odd(tmp_path: Path, tiny
     assert r"caf\udce9 \udcff/caf\udce9 \udcff3.JPG" in names
     if finetune == "frozen":
         return
-    predict(tiny(f"checkpoint={tmp_path / 'train'}", f"source={root}", "trainer=cpu", "pictures=50", command="predict"))
+    run_predict(
+        tiny(f"checkpoint={tmp_path / 'train'}", f"source={root}", "trainer=cpu", "pictures=50", command="predict")
+    )
     with (tmp_path / "predict" / "predictions.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 37 + 2  # a source is what was typed: its links are followed
     with (tmp_path / "predict" / "unreadable.csv").open(encoding="utf-8") as file:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from candelabra.data import Pets, Table
-from candelabra.data.oddities import Treatment
-from candelabra.data.records import Records
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Treatment
 from candelabra.errors import Unreadable
 from candelabra.types import Labels
 from tests.data.files import found

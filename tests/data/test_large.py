@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from candelabra.data import Table, records, verifying
+from candelabra.data import Table, file_samples, verification
 from candelabra.data.decoding.images import Header, Picture, picture
 from candelabra.report.tables import coverage
 
@@ -32,13 +32,13 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     def read(path: Path, least: tuple[int, int] | None = None) -> Picture:
         return picture(tmp_path / "all.jpg", least)
 
-    monkeypatch.setattr(verifying, "header", header)  # of files that are not there
-    monkeypatch.setattr(records, "picture", read)
+    monkeypatch.setattr(verification, "header", header)  # of files that are not there
+    monkeypatch.setattr(file_samples, "picture", read)
     before = resident()
     data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
     loader = data.train_dataloader()
     batch = next(iter(loader))
     assert len(batch["image"]) == 32  # type: ignore[index]
     assert coverage(data)["train"]["label"] == len(data.parts["train"]) == 70_000
-    assert len(looked) <= verifying.VERIFIED
+    assert len(looked) <= verification.VERIFIED
     assert resident() - before < 300

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data.decoding.fitting import misfit
-from candelabra.data.oddities import Treatment
-from candelabra.data.records import Records
+from candelabra.data.decoding.mask_fitting import misfit
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Treatment
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels
 from tests.data.files import found, grey, written

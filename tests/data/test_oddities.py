@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data.oddities import Oddity, Treatment, write_oddities
-from candelabra.data.records import Records
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Oddity, Treatment, write_oddities
 from candelabra.errors import Unreadable
 from candelabra.types import Labels
 from tests.data.files import NAN, boxed, found, written

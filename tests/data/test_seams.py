@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from candelabra.data import Folder, Masks
-from candelabra.data.augment.cropping import Stretched
-from candelabra.data.augment.resizing import visible
-from candelabra.data.columns import read_column
-from candelabra.data.decoding.finding import Finder
+from candelabra.data.decoding.file_finder import Finder
 from candelabra.data.samples import sample
-from candelabra.data.shards.encoded import Contents, Source, encoded
-from candelabra.data.shards.said import Columns
+from candelabra.data.sampling.name_tables import read_column
+from candelabra.data.shards.encoded_samples import Contents, Source, encoded
+from candelabra.data.shards.label_columns import Columns
+from candelabra.data.transforms.crop import Stretched
+from candelabra.data.transforms.resize import visible
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from tests.data.files import make_folder, write_image, write_mask

@@ -8,11 +8,11 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.backbones import Backbone, Timm
-from candelabra.config import build
+from candelabra.config.build import build
 from candelabra.data import Shapes
+from candelabra.environment import CONF
 from candelabra.finetuning import FineTuning
-from candelabra.helping import CONF
-from candelabra.schedules import cosine
+from candelabra.optim.schedulers import cosine
 from candelabra.tasks import Classification, Task
 
 

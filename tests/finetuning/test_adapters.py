@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from candelabra.backbones import Backbone, Torchvision, adapt
-from candelabra.building import load_task
+from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Adapters
-from candelabra.run import train
+from candelabra.tasks.loading import load_task
 from tests.conftest import Compose
 from tests.finetuning.runs import task, tiny
 
@@ -80,7 +80,7 @@ def test_without_peft_one_sentence_tells_what_to_install(monkeypatch: pytest.Mon
 
 
 def test_a_checkpoint_with_adapters_loads_again(tiny: Compose, tmp_path: Path) -> None:
-    train(tiny("epochs=1", "data.count=60", "task=classification", "finetune=adapters", "finetune.rank=2"))
+    run_train(tiny("epochs=1", "data.count=60", "task=classification", "finetune=adapters", "finetune.rank=2"))
     saved = torch.load(tmp_path / "train" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     loaded = load_task(tmp_path / "train")
     assert all(torch.equal(saved[key], value) for key, value in loaded.state_dict().items())

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import AdamW, Optimizer
 
-from candelabra.data.augment.transforms import Pipeline
+from candelabra.data.transforms.pipeline import Pipeline
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Frozen, Full, Gradual, LpFt
-from candelabra.schedules import constant, cosine, one_cycle, plateau
+from candelabra.optim.schedulers import constant, cosine, one_cycle, plateau
 from candelabra.tasks import MultiTask, Task
 from candelabra.types import Sample
 from tests.finetuning.runs import STRATEGIES, StopAfter, data, task, trainer

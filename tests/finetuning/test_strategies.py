@@ -16,7 +16,7 @@ from candelabra.finetuning import (
     NormOnly,
     Thirds,
 )
-from candelabra.finetuning.groups import parts
+from candelabra.optim.parameter_groups import parts
 from tests.finetuning.runs import STRATEGIES, tiny
 
 

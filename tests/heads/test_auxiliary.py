@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from candelabra.backbones import Timm, Torchvision
-from candelabra.backbones.catalogue import node_of
-from candelabra.building import build_task
-from candelabra.config import build, resolve
+from candelabra.backbones.registry import node_of
+from candelabra.config.build import build, resolve
 from candelabra.errors import CandelabraError
 from candelabra.heads import Auxiliary, Label
+from candelabra.tasks.loading import build_task
 from candelabra.types import Labels
 from tests.conftest import Compose
 

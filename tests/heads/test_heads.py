@@ -8,10 +8,9 @@ from torch import Tensor
 
 from candelabra.backbones import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax
-from candelabra.heads import decoders as decoding
-from candelabra.heads.readers import Pooling
-from candelabra.losses import Wing
+from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax, decoders
+from candelabra.heads.coordinate_readers import Pooling
+from candelabra.heads.losses import Wing
 from candelabra.types import Labels
 
 LABELS = Labels(
@@ -156,7 +155,7 @@ def test_every_decoder_on_pyramids_with_and_without_a_fine_map(name: str, backbo
     from candelabra.backbones import Timm
 
     for each in (backbone, Timm("test_convnext", weights="none")):
-        head = Mask(each, LABELS, decoder=getattr(decoding, name))
+        head = Mask(each, LABELS, decoder=getattr(decoders, name))
         side = 256 if name == "pan" else 64
         assert head(each(torch.rand(2, 3, side, 96 + side))).shape == (2, 2, side, 96 + side)
 

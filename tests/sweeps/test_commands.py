@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from candelabra.commands.sweep import run_sweep
 from candelabra.errors import CandelabraError
-from candelabra.sweeps.command import sweep
 from candelabra.sweeps.folder import open_sweep
 from candelabra.sweeps.retry import announced, chosen, retried
 from candelabra.sweeps.status import listed
 from hydra_plugins.candelabra_sweeper.jobs import Job, State, Sweep, write_job, write_sweep
-from tests.sweeps.made import finished, made
+from tests.hydra_plugins.candelabra_sweeper.made import finished, made
 
 TOO_HIGH = "CandelabraError: lr=12 is too high [bold]for this run[/bold]; set lr=0.1 or less"
 
@@ -37,7 +37,7 @@ def mixed(tmp_path: Path) -> Path:
 
 def run(*words: str, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
-    assert sweep(words) == 0
+    assert run_sweep(words) == 0
     return capsys.readouterr().out
 
 
@@ -107,7 +107,7 @@ def test_retry_is_the_command_of_the_sweep(mixed: Path, monkeypatch: pytest.Monk
     found = open_sweep(mixed)
     assert chosen(found, []) == [1, 4]
     assert announced(found, [1, 4]) == f"{mixed} goes on: job 1 again, 1 stopped, 2 not begun"
-    program = ["python", "-m", "candelabra.cli", "train", "-m", "lr=0.1,0.2"]
+    program = ["python", "-m", "candelabra", "train", "-m", "lr=0.1,0.2"]
     assert retried(found, [1, 4]) == [*program, f"hydra.sweep.dir='{mixed}'", "++hydra.sweeper.retry=[1]"]
     assert retried(found, [4]) == [*program, f"hydra.sweep.dir='{mixed}'"]
     monkeypatch.chdir(mixed.parent)
@@ -149,12 +149,12 @@ def test_what_cannot_be_used_is_refused(words: list[str], sentence: str, mixed: 
     made(mixed.parent / "broken", [])
     (mixed.parent / "broken" / "sweep.json").write_text("{")
     with pytest.raises(CandelabraError) as refused:
-        sweep([word.format(mixed.parent) for word in words])
+        run_sweep([word.format(mixed.parent) for word in words])
     assert sentence in str(refused.value)
 
 
 def test_nothing_to_retry_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert sweep(["retry", str(made(tmp_path / "sweep", [finished(0, ["lr=1"], 0.5)]))]) == 0
+    assert run_sweep(["retry", str(made(tmp_path / "sweep", [finished(0, ["lr=1"], 0.5)]))]) == 0
     assert "no job failed or was stopped" in capsys.readouterr().out
 
 
@@ -163,7 +163,7 @@ def test_the_status_of_a_thousand_jobs_takes_less_than_two_seconds(tmp_path: Pat
     folder = made(tmp_path / "sweep", jobs)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     told = subprocess.run(
-        [sys.executable, "-m", "candelabra.cli", "sweep", "status", str(folder), "rows=all"],
+        [sys.executable, "-m", "candelabra", "sweep", "status", str(folder), "rows=all"],
         capture_output=True,
         text=True,
         check=True,
@@ -176,7 +176,7 @@ def test_the_status_of_a_thousand_jobs_takes_less_than_two_seconds(tmp_path: Pat
 def test_nothing_heavy_is_loaded_for_a_status(tmp_path: Path) -> None:
     folder = made(tmp_path / "sweep", [finished(0, ["lr=1"], 0.5)])
     code = (
-        "import sys; from candelabra.sweeps.command import sweep; sweep(['status', sys.argv[1]]); print(*sys.modules)"
+        "import sys; from candelabra.commands.sweep import sweep; sweep(['status', sys.argv[1]]); print(*sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert not {"torch", "lightning", "hydra", "omegaconf", "optuna", "numpy", "pandas"} & set(told.stdout.split())
@@ -190,7 +190,7 @@ def test_retry_runs_the_program_where_the_sweep_was_begun(tmp_path: Path) -> Non
     written = Sweep([sys.executable, "program.py"], ["+x=1,2"], {"value": "minimize"}, place=str(begun))
     write_sweep(written, begun / "sweep")
     write_job(Job(0, ["+x=1"], "sweep/0", State.FAILED, error="no"), begun / "sweep")
-    command = [sys.executable, "-m", "candelabra.cli", "sweep", "retry", "../begun/sweep"]
+    command = [sys.executable, "-m", "candelabra", "sweep", "retry", "../begun/sweep"]
     assert subprocess.run(command, cwd=elsewhere, check=False).returncode == 3  # the sweep's own exit code
     assert (
         begun / "ran"

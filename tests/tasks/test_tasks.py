@@ -10,11 +10,11 @@ from torch.optim import AdamW
 from candelabra.backbones import Timm
 from candelabra.balancing import Fixed, MakeBalance, Uncertainty
 from candelabra.data import Digits, Shapes
-from candelabra.data.datamodule import DataModule
+from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Scratch
 from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
-from candelabra.schedules import one_cycle
+from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
 from candelabra.types import Labels

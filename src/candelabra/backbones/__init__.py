@@ -1,10 +1,10 @@
 """Backbones: the contract, the two libraries behind it, and networks of our own."""
 
-from candelabra.backbones.adapters import adapt
 from candelabra.backbones.backbone import Backbone
-from candelabra.backbones.cifar import CifarNet
+from candelabra.backbones.cifar_net import CifarNet
 from candelabra.backbones.lenet import LeNet5
-from candelabra.backbones.preactivation import PreActResNet
+from candelabra.backbones.lora import adapt
+from candelabra.backbones.preact_resnet import PreActResNet
 from candelabra.backbones.timm import Timm
 from candelabra.backbones.torchvision import Torchvision
 

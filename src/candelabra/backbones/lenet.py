@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone, divide, fit_channels
-from candelabra.backbones.own import fill, through
+from candelabra.backbones.sequential import fill, through
 
 
 class LeNet5(Backbone):

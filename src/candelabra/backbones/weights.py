@@ -12,8 +12,8 @@ import timm.models
 import torch
 from torch import Tensor, nn
 
+from candelabra.environment import SECONDS, answers
 from candelabra.errors import CandelabraError
-from candelabra.network import SECONDS, answers
 
 TRUNK = ("model.safetensors", "config.json")  # the files of an exported trunk, as timm names them
 PREFIXES = ("backbone.network.", "network.", "module.", "model.")

@@ -1,5 +1,1 @@
 """`candelabra check`: what a data set holds, what is odd in it, and what leaks from one split into another."""
-
-from candelabra.checking.command import check
-
-__all__ = ["check"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.checking.tally import CELLS
+from candelabra.checking.statistics import CELLS
 from candelabra.data.decoding.paths import shown
 from candelabra.data.samples import SPLITS
 

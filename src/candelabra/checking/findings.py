@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking import leaks, twins
+from candelabra.checking import duplicates, leaks
+from candelabra.checking.statistics import Tally
 from candelabra.checking.survey import Survey
-from candelabra.checking.tally import Tally
-from candelabra.data.oddities import Treatment
+from candelabra.data.issues import Treatment
 from candelabra.data.samples import SPLITS
 
 UNEVEN = 10  # times as many images in the largest class as in the smallest, from which it is worth a word
@@ -41,13 +41,13 @@ class Report:
         survey: what was looked at.
         tally: what it adds up to.
         twins: images that are there more than once.
-        near: see `twins.find`.
+        near: see `duplicates.find`.
         seconds: that reading took.
     """
 
     survey: Survey
     tally: Tally
-    twins: twins.Twins
+    twins: duplicates.Twins
     near: float | None
     seconds: float
 

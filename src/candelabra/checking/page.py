@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from candelabra.checking import figures, leaks
 from candelabra.checking.findings import Level, Report
-from candelabra.data.augment.colour import tinted
-from candelabra.data.datamodule import DataModule
 from candelabra.data.decoding.images import Unreadable
+from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
-from candelabra.pages import write_page
+from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw, enlarged
 from candelabra.types import Labels, Sample
 

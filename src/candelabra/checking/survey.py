@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.datamodule import DataModule
-from candelabra.data.joined import Joined
-from candelabra.data.oddities import Oddity, Treatment
-from candelabra.data.restricted import restrict
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.union import Union
 from candelabra.data.samples import SPLITS, Samples, Unclear
-from candelabra.data.union import Union
+from candelabra.data.views.concat import Joined
+from candelabra.data.views.select_targets import restrict
 from candelabra.errors import CandelabraError
 
 NOWHERE = ""  # the split of a sample that is in none

@@ -1,26 +1,26 @@
 """Data: the contract, and one file a data set or format."""
 
-from candelabra.data.datamodule import DataModule
-from candelabra.data.formats.auto import Auto
-from candelabra.data.formats.coco import Coco
-from candelabra.data.formats.deeplabcut import DeepLabCut
-from candelabra.data.formats.digits import Digits
-from candelabra.data.formats.folder import Folder
-from candelabra.data.formats.large import Celeba, Flowers102, Imagenet
-from candelabra.data.formats.masks import Masks
-from candelabra.data.formats.pets import Pets
-from candelabra.data.formats.pts import Pts
-from candelabra.data.formats.shapes import Shapes
-from candelabra.data.formats.small import Cifar10, Cifar100, FashionMnist, Mnist, Stl10
-from candelabra.data.formats.table import Table
-from candelabra.data.formats.voc import Voc
-from candelabra.data.formats.wflw import Wflw
-from candelabra.data.formats.yolo import Yolo
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.union import Union
+from candelabra.data.readers.auto import Auto
+from candelabra.data.readers.coco import Coco
+from candelabra.data.readers.deeplabcut import DeepLabCut
+from candelabra.data.readers.digits import Digits
+from candelabra.data.readers.folder import Folder
+from candelabra.data.readers.masks import Masks
+from candelabra.data.readers.pets import Pets
+from candelabra.data.readers.pts import Pts
+from candelabra.data.readers.shapes import Shapes
+from candelabra.data.readers.table import Table
+from candelabra.data.readers.torchvision_arrays import Cifar10, Cifar100, FashionMnist, Mnist, Stl10
+from candelabra.data.readers.torchvision_files import Celeba, Flowers102, Imagenet
+from candelabra.data.readers.voc import Voc
+from candelabra.data.readers.wflw import Wflw
+from candelabra.data.readers.yolo import Yolo
 from candelabra.data.samples import Samples
-from candelabra.data.shards.chunks import LitData
-from candelabra.data.shards.hub import HuggingFace
-from candelabra.data.shards.shards import WebDataset
-from candelabra.data.union import Union
+from candelabra.data.shards.huggingface import HuggingFace
+from candelabra.data.shards.litdata import LitData
+from candelabra.data.shards.webdataset import WebDataset
 
 __all__ = [
     "Auto",

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.oddities import Oddity, Treatment
+from candelabra.data.issues import Oddity, Treatment
 
 SLACK = 1.0  # pixels: those who count from 1 and those who count from 0 differ by so much, which is not worth a word
 Floats = NDArray[np.float32]

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.colours import Colour, shares
-from candelabra.data.decoding.fitting import misfit
+from candelabra.data.decoding.image_files import Origin, opened
 from candelabra.data.decoding.images import Picture, mask, picture
-from candelabra.data.decoding.opening import Origin, opened
+from candelabra.data.decoding.mask_colours import Colour, shares
+from candelabra.data.decoding.mask_fitting import misfit
 from candelabra.data.decoding.paths import below
-from candelabra.data.oddities import Oddity, Treatment
+from candelabra.data.issues import Oddity, Treatment
 from candelabra.errors import Unreadable
 from candelabra.types import IGNORED
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from candelabra.data.oddities import Oddity
+from candelabra.data.issues import Oddity
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.heads.coordinate_readers import SoftArgmax
 from candelabra.heads.head import Head, need
-from candelabra.heads.readers import SoftArgmax
-from candelabra.losses import giou_loss
+from candelabra.heads.losses import giou_loss
 from candelabra.types import Features, Labels
 
 

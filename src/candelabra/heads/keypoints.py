@@ -10,9 +10,9 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.heads.box import scale
+from candelabra.heads.coordinate_readers import Pooled, diagonal
 from candelabra.heads.head import Head, need
-from candelabra.heads.readers import Pooled, diagonal
-from candelabra.losses import SmoothL1
+from candelabra.heads.losses import SmoothL1
 from candelabra.types import Features, Labels
 
 

@@ -17,8 +17,8 @@ from torchmetrics.classification import (
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
+from candelabra.heads.coordinate_readers import Pool, Pooling, perceptron
 from candelabra.heads.head import Head, need
-from candelabra.heads.readers import Pool, Pooling, perceptron
 from candelabra.types import Features, Labels
 
 

@@ -14,7 +14,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.heads.decoders import Built, unet
 from candelabra.heads.head import Head, need
-from candelabra.losses import soft_dice
+from candelabra.heads.losses import soft_dice
 from candelabra.types import IGNORED, Features, Labels
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candelabra.gains import Gain
-from candelabra.rows import Row
-from candelabra.words import LOWER_IS_BETTER
+from candelabra.runs.aggregation import Row
+from candelabra.runs.joint_gain import Gain
+from candelabra.runs.overrides import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

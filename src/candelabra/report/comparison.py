@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.gains import Gain
 from candelabra.report.bars import draw
-from candelabra.rows import MAIN, Number, Row
-from candelabra.words import COUNTS
+from candelabra.runs.aggregation import MAIN, Number, Row
+from candelabra.runs.joint_gain import Gain
+from candelabra.runs.overrides import COUNTS
 
 UNKNOWN = "-"
 LONGEST = 20  # word that is never broken, however narrow the terminal

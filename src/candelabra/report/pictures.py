@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from candelabra.data.datamodule import DataModule
+from candelabra.data.loading.datamodule import DataModule
 from candelabra.report.tables import class_table
+from candelabra.runs.overrides import COUNTS
 from candelabra.tasks.task import Task
 from candelabra.types import IGNORED, Labels, Sample
-from candelabra.words import COUNTS
 
 SHOWN = 12  # test images in the picture of predictions
 COLOURS = [

@@ -8,7 +8,7 @@ import lightning as L
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.finetuning.plan import Plan
+from candelabra.optim.schedule_plan import Plan
 from candelabra.tasks.task import Task
 
 WIDEST = 110  # characters of the table

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from candelabra.data.datamodule import DataModule
+from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
-from candelabra.words import COUNTS
+from candelabra.runs.overrides import COUNTS
 
 
 def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from candelabra.errors import CandelabraError
+from candelabra.runs.overrides import COUNTS
 from candelabra.sweeps.folder import command_of
 from candelabra.sweeps.status import table
-from candelabra.words import COUNTS
 from hydra_plugins.candelabra_sweeper.jobs import Job
 from hydra_plugins.candelabra_sweeper.results import Results
 

@@ -18,7 +18,7 @@ def _short(program: Sequence[str]) -> list[str]:
     """The program as one types it: `candelabra train` for this one, however it was started."""
     words = list(program)
     for place, word in enumerate(words):
-        if word == "candelabra.cli" or Path(word).name == "candelabra" or Path(word).match("candelabra/cli.py"):
+        if word == "candelabra.cli.main" or Path(word).name == "candelabra" or Path(word).match("candelabra/cli.py"):
             return ["candelabra", *words[place + 1 :]]
     return words
 

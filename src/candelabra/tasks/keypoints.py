@@ -5,11 +5,11 @@ from collections.abc import Callable
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
-from candelabra.finetuning.groups import MakeOptimizer
-from candelabra.finetuning.plan import MakeScheduler
 from candelabra.heads import Head
 from candelabra.heads import Keypoints as KeypointsHead
-from candelabra.schedules import cosine
+from candelabra.optim.parameter_groups import MakeOptimizer
+from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.schedulers import cosine
 from candelabra.tasks.task import ADAMW, Task
 from candelabra.types import Labels
 

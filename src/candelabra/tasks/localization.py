@@ -6,10 +6,10 @@ from functools import partial
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
-from candelabra.finetuning.groups import MakeOptimizer
-from candelabra.finetuning.plan import MakeScheduler
 from candelabra.heads import Box, Head, Label
-from candelabra.schedules import cosine
+from candelabra.optim.parameter_groups import MakeOptimizer
+from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.schedulers import cosine
 from candelabra.tasks.task import ADAMW, Task
 from candelabra.types import Labels
 

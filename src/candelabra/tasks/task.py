@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from candelabra.backbones.adapters import adapt
 from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.lora import adapt
 from candelabra.balancing.balance import GradientBalance, Hindsight, MakeBalance, Moment
 from candelabra.balancing.gradients import SharedGradients, leaves
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.groups import Groups, MakeOptimizer, make_optimizer, parameter_groups
-from candelabra.finetuning.plan import MakeScheduler, Plan, make_plan
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
-from candelabra.schedules import cosine
-from candelabra.tasks.blending import changed, label_shares, refuse_places
-from candelabra.tasks.losses import Losses, head_losses, labelled_rows, share_statistics
-from candelabra.tasks.measures import Measures
+from candelabra.optim.parameter_groups import Groups, MakeOptimizer, make_optimizer, parameter_groups
+from candelabra.optim.schedule_plan import MakeScheduler, Plan, make_plan
+from candelabra.optim.schedulers import cosine
+from candelabra.tasks.masked_losses import Losses, head_losses, labelled_rows, share_statistics
+from candelabra.tasks.metrics import Measures
+from candelabra.tasks.mixup import changed, label_shares, refuse_places
 from candelabra.types import Features, Sample
 
 ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from candelabra.data.decoding.image_files import LARGEST
 from candelabra.data.decoding.images import find_images, fingerprint, header, picture, read_mask, size_of
-from candelabra.data.decoding.opening import LARGEST
 from candelabra.errors import Unreadable
 
 SAME = np.arange(256, dtype=np.uint8)

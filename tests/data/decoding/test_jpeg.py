@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from candelabra.data.decoding.fitting import nearest
+from candelabra.data.decoding.image_files import Raw
 from candelabra.data.decoding.images import picture
 from candelabra.data.decoding.jpeg import orientation, read_jpeg
-from candelabra.data.decoding.opening import Raw
-from candelabra.data.records import Records
+from candelabra.data.decoding.mask_fitting import nearest
+from candelabra.data.file_samples import Records
 from candelabra.types import Labels
 
 RNG = np.random.default_rng(0)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.colours import painted
-from candelabra.data.decoding.endings import whole
+from candelabra.data.decoding.image_files import SWAPPED, Origin, opened, orientation, shown_size, shrink, upright
 from candelabra.data.decoding.jpeg import read_jpeg
-from candelabra.data.decoding.modes import colours, indices
-from candelabra.data.decoding.opening import SWAPPED, Origin, opened, orientation, shown_size, shrink, upright
+from candelabra.data.decoding.mask_colours import painted
 from candelabra.data.decoding.paths import inside, shown
-from candelabra.data.oddities import Oddity
+from candelabra.data.decoding.pixel_modes import colours, indices
+from candelabra.data.decoding.truncation import whole
+from candelabra.data.issues import Oddity
 from candelabra.errors import Unreadable as Unreadable
 from candelabra.types import IGNORED
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.opening import LARGEST, ORIENTATION, SWAPPED, TURNS, Origin, Raw, upright
+from candelabra.data.decoding.image_files import LARGEST, ORIENTATION, SWAPPED, TURNS, Origin, Raw, upright
 
 SCALES = (8, 4, 2)  # what libjpeg-turbo decodes faster than the whole; other eighths cost more than they save
 BYTES = 2 * LARGEST  # of a file; a larger one is not read whole

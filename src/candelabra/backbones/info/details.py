@@ -1,0 +1,121 @@
+"""One backbone at length: numbers, stages, the tree of its modules, and a picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+from torch import Tensor, nn
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.info.backbone_info import Facts
+from candelabra.backbones.info.diagram import draw
+from candelabra.backbones.info.table import PLACES, field_in_words
+from candelabra.backbones.receptive_field import receptive_fields
+from candelabra.backbones.registry import make
+
+COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
+
+
+def show(facts: Facts, node: Mapping[str, Any], depth: int, folder: Path) -> None:
+    """Prints it, and writes `<name>.png` into `folder`.
+
+    Args:
+        facts: of the backbone.
+        node: of the catalogue.
+        depth: levels of modules in the tree.
+        folder: is made if need be.
+    """
+    console = Console()
+    console.print(_tree(facts, node, depth))
+    console.print(_stages(facts))
+    speed = f", {facts.images_per_second:.3g} images a second here" if facts.images_per_second else ""
+    console.print(
+        f"{facts.parameters:,} weights, {facts.multiply_adds / 1e9:.2f} billion multiply-adds at {facts.size} pixels"
+        f"{speed}; embedding of {facts.embedding}; made for {facts.side} pixels; weights: {PLACES[facts.weights]}"
+        f"{f', {facts.licence}' if facts.licence else ''}",
+        highlight=False,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{Path(facts.name).name}.png"
+    draw(facts, path)
+    console.print(f"  {path}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _stages(facts: Facts) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    table.add_column("stage")
+    for name in ("stride", "size", "channels", "reads pixels", "effectively", "weights"):
+        table.add_column(name, justify="right")
+    for index, each in enumerate(facts.maps):
+        seen = f"{each.effective:.0f}" if each.effective else ""
+        table.add_row(
+            Text(str(index), COLOURS[index % len(COLOURS)]),
+            str(each.stride),
+            f"{each.size[0]} x {each.size[1]}",
+            str(each.channels),
+            field_in_words(each),
+            seen,
+            f"{each.parameters:,}",
+        )
+    if not any(each.effective for each in facts.maps):
+        table.columns.pop(5)
+    return table
+
+
+def _tree(facts: Facts, node: Mapping[str, Any], depth: int) -> Tree:
+    """Modules in the order in which they are registered, each in the colour of its stage."""
+    with torch.device("meta"):
+        backbone = make({**node, "weights": "none"})
+        images = torch.zeros(1, int(node["in_channels"]), facts.size, facts.size)
+        shapes = _shapes(backbone, images)
+        fields = receptive_fields(backbone, images)
+    stage_of = {module: index for index, stage in enumerate(backbone.stages) for module in stage}
+    tree = Tree(Text(facts.name, "bold"), guide_style="dim")
+    network = backbone.network
+    assert isinstance(network, nn.Module)
+
+    def grow(branch: Tree, module: nn.Module, path: str, level: int) -> None:
+        for name, child in module.named_children():
+            inside = f"{path}.{name}"
+            run = [key for key in shapes if f"{key}.".startswith(f"{inside}.")]
+            if not run:
+                continue
+            shape = shapes.get(inside, shapes[run[-1]])  # of a container whose parts are run one by one, the last's
+            weights = sum(parameter.numel() for parameter in child.parameters())
+            field = fields[inside].size if inside in fields else None
+            last = [stage_of[each] for each in child.modules() if each in stage_of]
+            text = Text(f"{name} ", COLOURS[max(last, default=0) % len(COLOURS)])
+            text.append(type(child).__name__ if not list(child.children()) else "", "dim")
+            text.append(f" {' x '.join(map(str, shape))}")
+            text.append(f"  {weights:,} weights" if weights else "", "dim")
+            text.append(f"  reads {max(field)}" if field else "", "dim")
+            grown = branch.add(text)
+            if level < depth:
+                grow(grown, child, inside, level + 1)
+
+    grow(tree, network, "network", 1)
+    return tree
+
+
+@torch.no_grad()
+def _shapes(backbone: Backbone, images: Tensor) -> dict[str, tuple[int, ...]]:
+    """By name of a module, the shape of its output without N."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def hook(name: str) -> Any:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                shapes[name] = tuple(output.shape[1:])
+
+        return keep
+
+    hooks = [module.register_forward_hook(hook(name)) for name, module in backbone.named_modules()]
+    backbone.eval()(images)
+    for each in hooks:
+        each.remove()
+    return shapes

@@ -1,0 +1,129 @@
+"""The backbones that conf/backbone/ names, and how one is taken into code of one's own; Hydra is not needed."""
+
+import json
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from candelabra import backbones
+from candelabra.backbones.backbone import Backbone
+from candelabra.environment import CONF
+from candelabra.errors import CandelabraError, nearest
+
+ANY = "timm"  # the entry that stands for every other model of timm
+HOUSE = "candelabra.backbones."
+LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+Node = dict[str, Any]
+
+
+def backbone(name: str, weights: str = "auto", in_channels: int | None = None) -> Backbone:
+    """A backbone for anyone's loop: a plain `nn.Module` on images (N, C, H, W), uint8 or float in [0, 1].
+
+    Args:
+        name: of an entry of conf/backbone/, of any model of timm, or the folder of an exported trunk.
+        weights: auto (bundled where a package ships them, else the hub; none where nobody publishes any), bundled,
+            hub, none, or a file or an exported trunk.
+        in_channels: channels of the images, others than its weights were trained on adapt the first filters; null for
+            3, or those of the trunk.
+
+    Raises:
+        CandelabraError: there is no such backbone, or its weights are not to be had.
+
+    >>> import torch
+    >>> from candelabra import backbone
+    >>> trunk = backbone("test_resnet", weights="none").eval()
+    >>> trunk.freeze(len(trunk.stages))  # all of them: nothing learns, and no statistics move
+    >>> trunk.embedding(torch.rand(2, 3, 64, 64)).shape, [m.shape[1] for m in trunk(torch.rand(2, 3, 64, 64)).maps]
+    (torch.Size([2, 96]), [32, 32, 48, 192, 96])
+    """
+    folder = Path(name)
+    exported = (folder / "config.json").is_file()
+    node = node_of_trunk(folder) | {"weights": name} if exported else node_of(name)
+    node |= {} if weights == "auto" else {"weights": weights}
+    return make(node | ({} if in_channels is None else {"in_channels": in_channels}))
+
+
+def names(pattern: str = "*") -> list[str]:
+    """The entries that a pattern with * and ? means.
+
+    Raises:
+        CandelabraError: none.
+    """
+    every = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml") if path.stem != ANY)
+    found = [name for name in every if fnmatchcase(name, pattern)]
+    if not found:
+        raise CandelabraError(
+            f"No backbone is called {pattern}; the nearest are {nearest(pattern, every)}. A pattern may hold * and ?, "
+            "as in resnet*."
+        )
+    return found
+
+
+def node_of(name: str) -> Node:
+    """What the yaml of an entry says, or that of timm for one of its other models.
+
+    Raises:
+        CandelabraError: there is none.
+    """
+    path = CONF / "backbone" / f"{name}.yaml"
+    if "/" not in name and name != ANY and path.is_file():
+        return read(path)
+    import timm
+
+    if timm.is_model(name):
+        return read(CONF / "backbone" / f"{ANY}.yaml") | {"name": name}
+    known = nearest(name, [*names(), *timm.list_models()])
+    raise CandelabraError(
+        f"{name} is neither an entry of conf/backbone, nor a model of timm, nor the folder of a trunk; the nearest are "
+        f"{known}."
+    )
+
+
+def read(path: Path) -> Node:
+    """A yaml of conf/backbone/."""
+    node: Node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return node
+
+
+def node_of_trunk(folder: Path) -> Node:
+    """How the backbone of an exported trunk is built; of a file that anyone may have written, nothing is called.
+
+    Raises:
+        CandelabraError: it is no trunk of ours, or names what no backbone of ours takes.
+    """
+    try:
+        node = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]["backbone"]
+        target, options = node["_target_"], node.get("options") or {}
+        values = [value for key, value in node.items() if key != "options"]
+        plain = all(_plain(value) for value in [*values, *options.values()])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CandelabraError(
+            f"{folder} is not a trunk that candelabra trunk export wrote ({type(error).__name__}); take its weights "
+            f"alone, with the backbone that they belong to: backbone.weights={folder}."
+        ) from error
+    if _kind(target) is None or not plain or {*options} & {*LOADING}:
+        raise CandelabraError(f"{folder}/config.json asks for what no trunk of ours needs; it is not used.")
+    return {**node, "bundled": None} if "bundled" in node else dict(node)
+
+
+def make(node: Mapping[str, Any]) -> Backbone:
+    """Builds what a node of this catalogue names."""
+    kind = _kind(node["_target_"])
+    assert kind is not None  # of conf/backbone/, or looked at above
+    return kind(**{key: value for key, value in node.items() if not key.startswith("_")})
+
+
+def _kind(target: Any) -> Callable[..., Backbone] | None:
+    kind = getattr(backbones, str(target).removeprefix(HOUSE), None)
+    final = isinstance(kind, type) and issubclass(kind, Backbone) and kind is not Backbone
+    return kind if final and str(target).startswith(HOUSE) else None
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value can only be data: numbers, words, and lists of them."""
+    if isinstance(value, list):
+        return all(_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

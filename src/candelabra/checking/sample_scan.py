@@ -1,0 +1,127 @@
+"""What one look at each sample tells: everything else is counted from this, so each image is decoded once."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from candelabra.data.decoding.images import Unreadable
+from candelabra.data.issues import Oddity
+from candelabra.data.samples import Samples, digest
+from candelabra.types import TARGETS, Sample
+
+THUMB = 16  # pixels a side of the small grey picture by which images are compared
+KEPT = 8  # bytes of a digest: two of 100,000 images get the same by chance once in 3 billion sets
+BATCH = 32  # samples that a process hands over at once
+
+
+class Facts(NamedTuple):
+    """What is kept of one sample.
+
+    Args:
+        number: index of the sample.
+        size: (H, W) in pixels.
+        pixels: digest of the image.
+        answers: digest of each target that is labelled.
+        thumb: (THUMB, THUMB) uint8, the image in grey.
+        label: as in `Sample`.
+        box: (4,) XYXY as shares of width and height.
+        points: (K, 2) XY, likewise.
+        mask: (256,) how many pixels each class has.
+        oddities: of the image and its mask.
+        problem: why it cannot be read; then all other facts are empty.
+    """
+
+    number: int
+    size: tuple[int, int] = (0, 0)
+    pixels: bytes = b""
+    answers: Mapping[str, bytes] = {}
+    thumb: NDArray[np.uint8] | None = None
+    label: NDArray[Any] | None = None
+    box: NDArray[np.float32] | None = None
+    points: NDArray[np.float32] | None = None
+    mask: NDArray[np.int64] | None = None
+    oddities: tuple[Oddity, ...] = ()
+    problem: str | None = None
+
+
+class Looked(Dataset[Facts]):
+    """Samples as facts.
+
+    Args:
+        samples: to be looked at.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+        self.known = samples.labelled()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Facts:
+        try:
+            sample = self.samples.load(index)
+            odd = [each._replace(name=self.samples.names[index]) for each in self.samples.inspect(index)]
+        except Unreadable as error:
+            return Facts(index, problem=str(error))
+        labelled = [target for target in TARGETS if target in sample and self.known[target][index]]
+        values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
+        # what lies outside of its image is known only now
+        values = {key: each for key, each in values.items() if each.dtype.kind != "f" or not np.isnan(each).all()}
+        return _facts(index, sample, values)._replace(oddities=tuple(odd))
+
+
+def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Facts:
+    pixels = pixels_of(sample)
+    height, width = pixels.shape[:2]
+    extent = np.array([width, height], np.float32)
+    return Facts(
+        index,
+        (height, width),
+        digest(pixels)[:KEPT],
+        {target: digest(value)[:KEPT] for target, value in values.items()},
+        thumbnail(pixels),
+        values.get("label"),
+        (values["box"].reshape(2, 2) / extent).reshape(4).astype(np.float32) if "box" in values else None,
+        (values["keypoints"] / extent).astype(np.float32) if "keypoints" in values else None,
+        np.bincount(values["mask"].ravel(), minlength=256) if "mask" in values else None,
+    )
+
+
+def pixels_of(sample: Sample) -> NDArray[np.uint8]:
+    """The image of a sample as (H, W, 3) uint8."""
+    image = sample["image"].as_subclass(torch.Tensor)
+    if image.is_floating_point():
+        image = (image * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) -> (THUMB, THUMB) grey, each pixel the mean of what it covers."""
+    small = Image.fromarray(pixels).resize((THUMB, THUMB), Image.Resampling.BOX, reducing_gap=2.0)
+    return np.asarray(small.convert("L"))
+
+
+def look(samples: Samples, workers: int | None) -> Iterator[Facts]:
+    """Reads all samples in processes, in order; no more than a few batches wait in memory.
+
+    Args:
+        samples: to be read.
+        workers: processes; null for as many as there are processors.
+    """
+    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    loader: DataLoader[Facts] = DataLoader(
+        Looked(samples),
+        BATCH,
+        num_workers=min(workers, len(samples) // BATCH),
+        collate_fn=list,
+        multiprocessing_context="fork" if min(workers, len(samples) // BATCH) and os.name == "posix" else None,
+    )
+    for facts in loader:
+        yield from facts

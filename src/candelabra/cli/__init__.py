@@ -1,0 +1,1 @@
+"""The command line: parsing, composing, help and exit codes."""

@@ -1,0 +1,182 @@
+"""Which commands there are, and what --help says of them: read from conf/ as text, so that no library is loaded."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from candelabra.environment import CONF
+
+COMMANDS = {
+    "train": "learn, keep the best, test it, and leave a run folder",
+    "lr": "try rates, draw the loss over them and suggest one",
+    "plan": "what a training would teach, when and how fast; without data or weights",
+    "eval": "the test numbers of a checkpoint",
+    "predict": "pictures, a table and masks for new images",
+    "embed": "images as vectors, by any backbone; goes on where it was killed",
+    "probe": "classic classifiers on frozen features: neighbours, SVMs, forests, ... in one table",
+    "search": "the images nearest to others; how well images of one label find each other",
+    "map": "embedded images in the plane, with clusters and how they agree with classes",
+    "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
+    "convert": "write a data set as a table or as shards",
+    "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
+    "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",
+    "report": "a page of a run or a sweep: curves, pictures, metrics, what differs; one file, no server",
+    "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
+    "trunk": "a trained backbone for other tasks and people: export, push to and pull from the hub, as timm does",
+}
+EXAMPLES = {
+    "train": [
+        "",
+        "task=classification data=folder data.root=photos",
+        "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
+        "task=localization data=pets data.download=true task.box_weight=2",
+        "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
+        "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
+        "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
+        "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
+        "resume=runs/first",
+        "-m backbone=resnet18,resnet50 finetune=frozen,full",
+        "sweep=tpe 'lr=tag(log,interval(1e-4,1e-1))' sweep.trials=30 sweep.study=search",
+    ],
+    "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
+    "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
+    "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
+    "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
+    "embed": [
+        "source=photos folder=vectors/photos",
+        "'source=\"photos/*.jpg\"' backbone=resnet50 size=160 format=parquet folder=vectors/photos",
+        "data=pets data.root=data run=runs/first folder=vectors/pets",
+        "source=faces 'label=\"(.+)_\"' folder=vectors/faces",
+    ],
+    "probe": [
+        "data=pets data.root=data",
+        "data=folder data.root=photos backbone=resnet50 classifiers=fast",
+        "data=pets data.root=data run=runs/first classifiers.boosting=null",
+    ],
+    "search": [
+        "index=vectors/photos query=holiday.jpg",
+        "index=vectors/pets evaluate=test:train searcher=exact",
+        "index=photos query=holiday.jpg backbone=resnet50",
+    ],
+    "map": ["index=vectors/pets", "index=vectors/photos plane=pca clusters=8"],
+    "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
+    "convert": [
+        "data=folder data.root=photos to=webdataset folder=photos-shards",
+        "data=pets data.root=data to=table folder=pets-table",
+        "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
+    ],
+    "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
+    "sweep": ["status runs/sweep", "best runs/sweep", "retry runs/sweep", "retry runs/sweep 3 7"],
+    "report": ["runs/first", "runs/sweep", "runs/first runs/second folder=runs/both"],
+    "backbones": [
+        "",
+        "'resnet*' size=160 speed=true",
+        "'vgg*' format=json",
+        "show resnet50 effective=true folder=pictures",
+    ],
+    "trunk": [
+        "export runs/first folder=trunks/pets licence=apache-2.0",
+        "push trunks/pets repo=somebody/pets-trunk",
+        "pull repo=somebody/pets-trunk folder=trunks/theirs",
+    ],
+}
+ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
+PLAIN = {  # commands that compose nothing: what their words are
+    "compare": """
+  <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
+  folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
+
+Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
+    "sweep": """
+  status <folder>              a table of jobs: those that run, failed or stopped first, then the finished from the best
+    rows=50                    so many of them; all shows every one
+    format=table               json for scripts
+  best <folder>                the best job (by several objectives: each that no other beats), its words, results and
+                               its checkpoint; and pictures: history.png, importance.png, pareto.png
+  retry <folder> [number] ...  goes on with the sweep: failed jobs begin again, or of these those with these numbers
+                               alone; stopped ones go on; what it had not begun is run as well
+
+`candelabra train -m ...` begins a sweep, and the same words with hydra.sweep.dir=<folder> go on with it.""",
+    "report": """
+  <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
+  folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
+
+The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
+    "backbones": """
+  <pattern> ...    names with * and ?; all of conf/backbone where none is given
+  show <name>      one at length: its modules, its stages, a picture; any model of timm, too
+  size=<pixels>    of the images; where it is not given, those that a backbone was made for
+  format=json      instead of the table
+  effective=true   receptive fields by gradient, too: at the weights that are at hand, else at random ones
+  speed=true       images a second, measured here; batch=<images> at once (8)
+  depth=<levels>   of modules that `show` prints (2)
+  folder=<folder>  where `show` puts its picture (here)
+
+Nothing is downloaded: layers are counted without their weights.""",
+    "trunk": """
+  export <run>     the backbone of a run, as model.safetensors and config.json; timm loads the folder by itself
+    folder=<folder>   where to; `trunk` in the run's folder, where it is not given
+    licence=<name>    of the trunk, yours to choose; what it began from and learnt on has licences too
+  push <folder>    an exported trunk to the Hugging Face hub
+    repo=<owner/name> is made if need be
+    private=true      seen by its owner alone
+  pull             a trunk, or any model of timm's, from there
+    repo=<owner/name> folder=<folder>
+
+`candelabra train backbone.weights=<folder>` starts any task from it.""",
+}
+
+
+def overview() -> str:
+    """The commands, a line each."""
+    commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
+    return (
+        "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
+        f"{commands}\n\n"
+        "`candelabra <command> --help` lists groups, options, keys and examples.\n"
+        'Completion in bash: eval "$(candelabra train -sc install=bash)"\n'
+    )
+
+
+def help_of(command: str) -> str:
+    """One command: examples, groups with their options, keys."""
+    examples = "\n".join(["Examples", *(f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command])])
+    if command in PLAIN:
+        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\nWords\n{PLAIN[command]}\n"
+    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
+    groups, keys, chosen = [], [], {}
+    for line in lines:
+        if line.startswith("  - ") and ":" in line and not line.startswith(("  - optional", "  - override")):
+            group, _, option = line[4:].partition(": ")
+            chosen[group] = option
+        elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
+            keys.append(f"  {line}")
+    for group, option in chosen.items():
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        if group != "hydra":
+            groups.append(f"  {group}={option}\n" + _wrapped(options))
+    parts = [
+        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
+        [examples],
+        ["Groups, each group=option; a key of a group as group.key=value", *groups],
+        ["Keys", *keys],
+        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _wrapped(words: Sequence[str]) -> str:
+    import textwrap
+
+    indent = " " * 6
+    return textwrap.fill(", ".join(words), 112, initial_indent=indent, subsequent_indent=indent)
+
+
+def completed_command(arguments: list[str]) -> list[str]:
+    """Hydra's completion asks the program without its command; it stands in the line being completed."""
+    words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
+    command = next((word for word in words[1:] if word in COMMANDS), "train")
+    if arguments[0] in COMMANDS:
+        arguments = arguments[1:]
+    os.environ["COMP_LINE"] = " ".join(word for word in words if word != command)
+    return [command, *arguments]

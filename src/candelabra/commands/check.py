@@ -1,0 +1,140 @@
+"""`candelabra check`: reads a whole data set, says what is odd in it, and writes the page."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from candelabra.checking import duplicates, page
+from candelabra.checking.findings import Level, Report
+from candelabra.checking.sample_scan import look
+from candelabra.checking.statistics import Tally
+from candelabra.checking.survey import survey
+from candelabra.config.build import build, resolve
+from candelabra.data.decoding.paths import shown
+from candelabra.data.issues import write_oddities
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import SPLITS
+from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.errors import CandelabraError
+from candelabra.report.pictures import grid
+from candelabra.report.tables import mixture
+
+STYLES = {Level.NOTE: "", Level.ODD: "yellow", Level.UNUSABLE: "red"}
+
+
+def run_check(config: DictConfig) -> int:
+    """Writes check.html, check.json, oddities.csv and, where samples can be prepared, samples.png.
+
+    Returns:
+        The exit code: 0 clean, 1 odd but usable, 2 not usable.
+
+    Raises:
+        CandelabraError: the data cannot even be looked at.
+    """
+    plain = resolve(config)
+    near, count = plain["near"], plain["samples"]
+    if near is not None and not 0 < near <= 1:
+        raise CandelabraError(f"near={near} must be above 0 and at most 1, or null.")
+    data: DataModule = build(plain["data"])
+    report = examine(data, near)
+    folder = Path(plain["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "check.json").write_text(json.dumps(as_json(report), indent=2) + "\n")
+    write_oddities(report.tally.oddities, folder / "oddities.csv")
+    if report.survey.refusal is None:
+        prepared = data.prepared("train")
+        grid([tinted(prepared[i]) for i in data.chosen("train", count)], None, data.labels, folder / "samples.png")
+    page.write(report, data, _words(plain["data"]), count, folder / "check.html")
+    _say(report, data, folder)
+    return int(report.level)
+
+
+def examine(data: DataModule, near: float | None = 0.6) -> Report:
+    """Looks at every sample of a data set; see `duplicates.find` for `near`."""
+    found = survey(data)
+    tally = Tally(found)
+    begun = time.monotonic()
+    for facts in tqdm(look(found.samples, data.workers), total=len(found.samples), desc="looking", unit="image"):
+        tally.add(facts)
+    seconds = time.monotonic() - begun
+    return Report(found, tally, duplicates.find(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """All that was found, in plain types."""
+    survey, tally = report.survey, report.tally
+    labels = survey.samples.labels
+    sizes = tally.sizes[tally.readable]
+    names, split = survey.samples.names, survey.split
+
+    def group(members: Any) -> list[dict[str, str]]:
+        return [{"name": names[index], "split": str(split[index])} for index in members]
+
+    return {
+        "exit_code": int(report.level),
+        "refusal": survey.refusal,
+        "findings": [{"level": each.level.name.lower(), "words": each.words} for each in report.findings],
+        "images": len(survey.samples),
+        "readable": len(sizes),
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(len(survey.samples) / max(report.seconds, 1e-9), 1),
+        "labelled": tally.labelled(),
+        "classes": {s: dict(zip(labels.classes, tally.classes[s].tolist(), strict=True)) for s in SPLITS},
+        "keypoints": dict(zip(labels.keypoints, tally.visible.tolist(), strict=True)),
+        "mask_pixels": {s: dict(zip(labels.mask_classes, tally.mask[s].tolist(), strict=False)) for s in SPLITS},
+        "widths": _counted(sizes[:, 1]),
+        "heights": _counted(sizes[:, 0]),
+        "oddities": [each._asdict() for each in tally.oddities],
+        "equal": [group(each) for each in report.twins.equal],
+        "alike": [group(each) for each in report.twins.alike],
+        "contradicting": [{"targets": differing, "images": group(each)} for each, differing in report.contradicting],
+        "names": [each._asdict() for each in report.names],
+    }
+
+
+def _counted(values: Any) -> dict[str, int]:
+    """How often each value is there."""
+    import numpy as np
+
+    found, counts = np.unique(values, return_counts=True)
+    return {str(value): int(count) for value, count in zip(found, counts, strict=True)}
+
+
+def _words(node: dict[str, Any]) -> list[str]:
+    """What was typed; of a check that no command line began, what names the data."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if HydraConfig.initialized():
+        return [word for word in HydraConfig.get().overrides.task if not word.startswith("hydra.")]
+    given = [f"data.{key}={node[key]}" for key in ("root", "file", "images") if node.get(key)]
+    return [f"data={str(node['_target_']).rpartition('.')[2].lower()}", *given]
+
+
+def _say(report: Report, data: DataModule, folder: Path) -> None:
+    console = Console()
+    targets = report.survey.samples.labels.targets
+    table = Table("split", "images", *targets, title="labelled images")
+    for split, row in report.tally.labelled().items():
+        table.add_row(split, str(row["images"]), *(str(row[target]) for target in targets))
+    console.print(table)
+    if report.survey.refusal is None and len(data.shares) > 1:
+        console.print(mixture(data))
+    if report.tally.oddities:
+        table = Table("what is odd", "times", "treatment", title="odd files")
+        for what, treatment, found in report.tally.kinds():
+            table.add_row(shown(what), str(len(found)), treatment)
+        console.print(table)
+    for finding in report.findings:
+        console.print(
+            f"{finding.level.name.lower()}: {shown(finding.words)}", style=STYLES[finding.level], markup=False
+        )
+    rate = len(report.survey.samples) / max(report.seconds, 1e-9)
+    console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
+    for path in sorted(folder.glob("*.*")):
+        console.print(f"  {shown(str(path))}", highlight=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""`candelabra compare`: runs beside each other, from what lies in their folders; nothing heavy is imported."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from candelabra.environment import CONF
+from candelabra.errors import CandelabraError
+from candelabra.report.comparison import report
+from candelabra.runs.aggregation import read_rows
+from candelabra.runs.joint_gain import gains
+
+
+def run_compare(words: Sequence[str]) -> None:
+    """Prints the comparison and writes compare.csv, compare.md and compare.png.
+
+    Args:
+        words: as typed: folders of runs, or of such folders; `folder=<folder>` for where the files go.
+
+    Raises:
+        CandelabraError: see `read_rows` and `gains`; or the folder cannot be written into.
+    """
+    told = [word for word in words if word.startswith("folder=")]
+    given = [Path(word) for word in words if word not in told]
+    for path in given:
+        if not path.exists():
+            raise CandelabraError(f"{path} does not exist; give folders of runs, and folder=<folder> for the files.")
+    rows = read_rows(given)
+    gained = gains(rows)
+    folder = Path(told[-1].partition("=")[2]) if told else new_folder()
+    try:
+        report(rows, gained, folder)
+    except OSError as error:
+        raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
+
+
+def new_folder() -> Path:
+    """Named after this moment, as Hydra names the folders of runs."""
+    import yaml
+
+    pattern = yaml.safe_load((CONF / "hydra" / "candelabra.yaml").read_text(encoding="utf-8"))["run"]["dir"]
+    return Path(re.sub(r"\$\{now:(.*?)\}", lambda now: datetime.now().strftime(now[1]), pattern))

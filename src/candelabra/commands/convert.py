@@ -1,0 +1,114 @@
+"""`candelabra convert`: any data set as a table or as shards, with its splits and all it labels."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from candelabra.config.build import build, resolve
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.workers import processors
+from candelabra.data.readers.labels_json import FILE, written
+from candelabra.data.samples import SPLITS
+from candelabra.data.writers.entry import Entries, Entry
+from candelabra.data.writers.writer import Writer
+from candelabra.errors import CandelabraError
+from candelabra.report.tables import coverage
+
+log = logging.getLogger(__name__)
+UNFINISHED = ".unfinished"  # after the name of the folder, and the name of a file in it
+
+
+def run_convert(config: DictConfig) -> None:
+    """Writes a data set anew.
+
+    It is written beside the folder and renamed when it is whole.
+
+    Raises:
+        CandelabraError: the data cannot be used, or the folder holds something.
+    """
+    plain = resolve(config)
+    writer: Writer = build(plain["to"])
+    folder = vacant(Path(plain["folder"]).expanduser().absolute())
+    data: DataModule = build(plain["data"])
+    samples = data.open()
+    writer.check(samples.labels)
+    coverage(data)
+    unfinished = begin(folder)
+    left_out: list[str] = []
+    writer.write(unfinished, samples.labels, entries(data, writer.shuffled, left_out))
+    (unfinished / FILE).write_text(written(samples.labels), encoding="utf-8")
+    (unfinished / UNFINISHED).unlink()
+    unfinished.rename(folder)
+    for why in left_out[:3]:
+        log.warning("left out: %s", why)
+    total = sum(len(part) for part in data.parts.values())
+    others = len(samples) - total + len(left_out)
+    log.info("wrote %d images to %s%s", total - len(left_out), folder, f"; left out {others}" if others else "")
+    log.info("read them with data=%s data.root=%s", writer.reader, folder)
+
+
+def entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[Entry]:
+    """All samples that are in a split, split by split, made by workers.
+
+    Args:
+        data: opened.
+        shuffled: in an order that `data.split_seed` draws, else as the data set has them.
+        left_out: gets why samples could not be read.
+
+    Raises:
+        CandelabraError: a sample cannot be read, and `data.on_bad` is raise.
+    """
+    draw = np.random.default_rng(data.split_seed)
+    places: list[tuple[str, int]] = []
+    for split in SPLITS:
+        part = draw.permutation(data.parts[split]) if shuffled else data.parts[split]
+        places += [(split, int(index)) for index in part]
+    workers = max(1, processors(1) - 1) if data.workers is None else data.workers
+    context = "fork" if workers else None
+    made = Entries(data.open(), places)
+    loader = DataLoader(made, None, num_workers=workers, collate_fn=_same, multiprocessing_context=context)
+    for entry in tqdm(loader, "images", len(places), leave=False, delay=1):
+        if isinstance(entry, Entry):
+            yield entry
+        elif data.on_bad == "raise":
+            raise CandelabraError(f"{entry} Mend it, or leave such images out with data.on_bad=skip.")
+        else:
+            left_out.append(entry)
+
+
+def _same(entry: Any) -> Any:
+    return entry
+
+
+def vacant(folder: Path) -> Path:
+    """The folder, if nothing would be lost.
+
+    Raises:
+        CandelabraError: it is a file, or holds something.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise CandelabraError(f"folder={folder} is there and is not empty; give another, or take it away.")
+    return folder
+
+
+def begin(folder: Path) -> Path:
+    """A new folder beside it, to be renamed; what a conversion that was killed has left there is deleted.
+
+    Raises:
+        CandelabraError: something else is there.
+    """
+    unfinished = folder.with_name(folder.name + UNFINISHED)
+    if unfinished.exists():
+        if not (unfinished / UNFINISHED).is_file():
+            raise CandelabraError(f"{unfinished} is in the way, and is no rest of a conversion; take it away.")
+        shutil.rmtree(unfinished)
+    unfinished.mkdir(parents=True)
+    (unfinished / UNFINISHED).touch()
+    return unfinished

@@ -1,0 +1,40 @@
+"""`candelabra plan`: what a run would teach, when and how fast; without data, weights or training."""
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from candelabra.backbones import Backbone, adapt
+from candelabra.config.build import build, resolve
+from candelabra.errors import CandelabraError
+from candelabra.finetuning import FineTuning
+from candelabra.optim.schedule_plan import make_plan
+from candelabra.report.plan import draw_plan, print_plan, write_plan
+
+log = logging.getLogger(__name__)
+
+
+def run_plan(config: DictConfig) -> None:
+    """Prints the plan of the run that `candelabra train` would do with the same words; writes plan.png and plan.csv.
+
+    Raises:
+        CandelabraError: the strategy does not fit the backbone or the length of the run.
+    """
+    with open_dict(config):
+        for group in ("data", "task"):  # not needed here, so what is missing in them does not matter
+            OmegaConf.update(config, group, None)
+    plain = resolve(config)
+    epochs = plain["trainer"]["max_epochs"]
+    if epochs is None or epochs < 1:
+        raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
+    strategy: FineTuning = build(plain["finetune"])
+    backbone: Backbone = build({**plain["backbone"], "weights": "none"})
+    if strategy.rank:
+        adapt(backbone, strategy.rank)
+    found = make_plan(backbone, strategy, build(plain["optimizer"]), build(plain["scheduler"]), epochs)
+    print_plan(found)
+    folder = Path(plain["folder"])
+    draw_plan(found, folder / "plan.png")
+    write_plan(found, folder / "plan.csv")
+    log.info("wrote %s and %s", folder / "plan.png", folder / "plan.csv")

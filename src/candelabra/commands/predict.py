@@ -1,0 +1,202 @@
+"""`candelabra predict`: what a trained model says of images of any size, as pictures, a table and masks."""
+
+import csv
+import glob
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from candelabra.config.build import Plain, resolve
+from candelabra.data.decoding.images import find_images, picture
+from candelabra.data.samples import as_tensor, sample
+from candelabra.data.transforms.pipeline import evaluation
+from candelabra.data.transforms.resize import Resize, resize_by
+from candelabra.errors import CandelabraError
+from candelabra.report.pictures import draw, save_masks
+from candelabra.tasks.loading import load_task
+from candelabra.tasks.task import Task
+from candelabra.training.trainer import make_trainer
+from candelabra.types import Labels
+
+log = logging.getLogger(__name__)
+Item = tuple[int, Tensor, tuple[int, int], str]
+LONGEST = 200  # bytes of a name, to which an ending comes
+
+
+def run_predict(config: DictConfig) -> None:
+    """Writes predictions.csv, pictures/ and masks/; goes on past unreadable files and lists them in unreadable.csv.
+
+    Raises:
+        CandelabraError: there is no image, or the checkpoint cannot be used.
+    """
+    plain = resolve(config)
+    paths = sources(plain["source"])
+    task = load_task(plain["checkpoint"])
+    trained = task.recipe["config"]
+    side = plain["size"] or trained_size(trained["data"])
+    labels = Labels.restore(task.recipe["labels"])
+    node = plain["trainer"]
+    node["precision"] = node["precision"] or trained["trainer"]["precision"]
+    trainer = make_trainer(node, logger=False, enable_checkpointing=False)
+    device = trainer.strategy.root_device
+    task.to(device)
+    folder = Path(plain["folder"])
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    size = (side, side) if isinstance(side, int) else (side[0], side[1])
+    resize = resize_by(trained_resize(trained["data"]), size)
+    files = Files(paths, resize)
+    loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
+    unreadable: list[tuple[Path, str]] = []
+    names = _unique(paths)
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.writer(file)
+        table.writerow(_header(task, labels))
+        for items in tqdm(loader, desc="predicting", unit="batch"):
+            unreadable += [(paths[index], problem) for index, _, _, problem in items if problem]
+            good = [item for item in items if not item[3]]
+            for (index, *_), found in zip(good, _predictions(task, trainer, good, resize), strict=True):
+                table.writerow([str(paths[index]), *_row(task, found, labels)])
+                if "mask" in found:
+                    save_masks(found["mask"], folder / "masks" / f"{names[index]}.png")
+                if index < plain["pictures"]:
+                    _drawn(paths[index], found, labels).save(folder / "pictures" / f"{names[index]}.jpg")
+    if unreadable:
+        with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            csv.writer(file).writerows([("image", "problem"), *unreadable])
+        log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
+    log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
+
+
+def trained_size(data: Plain) -> int | list[int]:
+    """Side or (H, W) of the images of a training; where data sets had several, that of the first."""
+    if data["size"] is None:
+        return trained_size(next(iter(data["sets"].values())))
+    size: int | list[int] = data["size"]
+    return size
+
+
+def trained_resize(data: Plain) -> str:
+    """How images came to this size in a training; where data sets had several ways, that of the first."""
+    resize: str | None = data.get("resize", None if data["size"] is None else "stretch")  # once there was no other way
+    if resize is None:
+        return trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
+    return resize
+
+
+def sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
+    """The images that files, folders and globs stand for, in order, each once.
+
+    Args:
+        source: one of them, or several.
+        key: the option that names them, for errors.
+
+    Raises:
+        CandelabraError: one of them stands for nothing.
+    """
+    found: dict[Path, None] = {}
+    for one in [source] if isinstance(source, str) else source:
+        path = Path(one)
+        if path.is_dir():
+            images = list(find_images(path))
+        elif path.is_file():
+            images = [path]
+        else:
+            images = [Path(match) for match in sorted(glob.glob(str(one), recursive=True)) if Path(match).is_file()]
+        if not images:
+            raise CandelabraError(f"{key}={one} is no image, no folder with images and no glob that matches any.")
+        found |= dict.fromkeys(images)
+    return list(found)
+
+
+class Files(Dataset[Item]):
+    """Image files, ready for the model: index, image (3, H, W), size (H, W) of the file, and what is wrong with it.
+
+    Args:
+        paths: of the files.
+        resize: how they come to the size that the model was trained on.
+    """
+
+    def __init__(self, paths: Sequence[Path], resize: Resize) -> None:
+        self.paths, self.pipeline = paths, evaluation(resize)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Item:
+        try:
+            seen = picture(self.paths[index], self.pipeline.least)
+        except CandelabraError as error:
+            return index, torch.empty(0), (0, 0), str(error)
+        return index, self.pipeline(sample(as_tensor(seen.pixels)))["image"], seen.size[::-1], ""
+
+
+def _predictions(task: Task, trainer: Any, items: Sequence[Item], resize: Resize) -> Iterator[dict[str, Tensor]]:
+    """What the heads say of each image, in the pixels of its file."""
+    if not items:
+        return
+    images = torch.stack([image for _, image, _, _ in items]).to(trainer.strategy.root_device)
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        found = task.predictions(images)
+    for row, (_, _, size, _) in enumerate(items):
+        yield resize.view(size).back({name: value[row].cpu() for name, value in found.items()})
+
+
+def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:
+    seen = picture(path)
+    scale = seen.pixels.shape[1] / seen.size[0]
+    placed = {name: value * scale if name in ("box", "keypoints") else value for name, value in found.items()}
+    return draw(seen.pixels, placed, labels)
+
+
+def _header(task: Task, labels: Labels) -> list[str]:
+    columns = ["image"]
+    if "label" in task.heads:
+        columns += list(labels.classes) if labels.multilabel else ["label", "probability"]
+    if "box" in task.heads:
+        columns += ["xmin", "ymin", "xmax", "ymax"]
+    if "keypoints" in task.heads:
+        columns += [f"{name}_{axis}" for name in labels.keypoints for axis in "xy"]
+    return columns
+
+
+def _row(task: Task, found: dict[str, Tensor], labels: Labels) -> list[str]:
+    cells: list[str] = []
+    if "label" in task.heads:
+        shares = found["label"]
+        best = int(shares.argmax())
+        single = [labels.classes[best], f"{shares[best]:.4f}"]
+        cells += [f"{share:.4f}" for share in shares] if labels.multilabel else single
+    for target in ("box", "keypoints"):
+        if target in task.heads:
+            cells += [f"{value:.2f}" for value in found[target].flatten()]
+    return cells
+
+
+def _unique(paths: Sequence[Path]) -> list[str]:
+    """A name for the outputs of each file: its own, with its folder's or a number in front where that was taken.
+
+    >>> _unique([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/1.png")])
+    ['1', 'b_1', '2_1']
+    """
+    taken: set[str] = set()
+    names = []
+    for number, path in enumerate(paths):
+        candidates = (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}")
+        name = next(name for name in map(_short, candidates) if name not in taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _short(name: str) -> str:
+    """A name that a file system still takes when an ending comes to it."""
+    return os.fsdecode(os.fsencode(name)[:LONGEST])

@@ -1,0 +1,42 @@
+"""The command: which folders are meant, and where their page goes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from candelabra.commands.compare import new_folder
+from candelabra.errors import CandelabraError
+from candelabra.report.html.run_collection import collect, is_sweep
+from candelabra.report.html.run_page import write_run
+from candelabra.report.html.runs_page import write_runs
+from candelabra.runs.overrides import run_of
+from candelabra.runs.partial_run import read_remains
+
+PAGE = "report.html"
+
+
+def run_report(words: Sequence[str]) -> None:
+    """Writes report.html and says where.
+
+    Args:
+        words: as typed: folders of runs or sweeps, or of such folders; `folder=<folder>` for where the page goes.
+
+    Raises:
+        CandelabraError: no folder is given, one is no run and holds none, or the page cannot be written.
+    """
+    told = [word.partition("=")[2] for word in words if word.startswith("folder=")]
+    given = [run_of(Path(word)) if word.endswith(".ckpt") else Path(word) for word in words if "folder=" not in word]
+    for path in given:
+        if not path.is_dir():
+            raise CandelabraError(f"{path} is no folder; give that of a run or a sweep: candelabra report runs/first")
+    if not given:
+        raise CandelabraError("No run is given; name its folder, or that of a sweep: candelabra report runs/first")
+    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else new_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if len(given) == 1 and (given[0] / "config.yaml").is_file() and not is_sweep(given[0]):
+            write_run(read_remains(given[0]), folder / PAGE)
+        else:
+            write_runs(collect(given), given, folder / PAGE)
+    except OSError as error:
+        raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
+    print(f"{folder / PAGE}")

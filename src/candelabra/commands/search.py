@@ -1,0 +1,192 @@
+"""`candelabra search`: the images nearest to others, and how well images of one label find each other."""
+
+import csv
+import json
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from candelabra.commands.embed import embedded
+from candelabra.config.build import Plain, build, resolve
+from candelabra.data.decoding.paths import shown
+from candelabra.data.samples import SPLITS
+from candelabra.embeddings.encoder import Vectors
+from candelabra.embeddings.extraction import Items
+from candelabra.embeddings.index import ABOUT, Index
+from candelabra.embeddings.recipe import restored
+from candelabra.embeddings.search.gallery import Card, grid, short
+from candelabra.embeddings.search.retrieval import Retrieval, retrieval
+from candelabra.embeddings.search.searcher import Found, Searcher
+from candelabra.embeddings.sources import Source, source_of
+from candelabra.errors import CandelabraError
+
+log = logging.getLogger(__name__)
+EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
+TABLES = 3  # queries whose nearest are told on the terminal
+INDEX = "index"  # a folder in the output folder
+
+
+def run_search(config: DictConfig) -> None:
+    """Writes search.csv and pictures/search.png for queries, retrieval.json for an evaluation.
+
+    Raises:
+        CandelabraError: the index or the queries cannot be used, or nothing is asked.
+    """
+    plain = resolve(config)
+    if plain["query"] is None and plain["evaluate"] is None:
+        raise CandelabraError(
+            "Give query=<image, folder or glob>, or evaluate=all (or <split>:<split>) to measure how well images of "
+            "one label find each other."
+        )
+    folder = Path(plain["folder"])
+    index = opened(plain)
+    folder.mkdir(parents=True, exist_ok=True)
+    if plain["query"] is not None:
+        _ask(plain, index, folder)
+    if plain["evaluate"] is not None:
+        _evaluate(plain["evaluate"], index, folder)
+
+
+def opened(plain: Plain) -> Index:
+    """The index that `index` names; of a folder of images, one that is made now, in the output folder.
+
+    Raises:
+        CandelabraError: it is neither.
+    """
+    place = Path(plain["index"])
+    if (place / ABOUT).is_file() or not place.is_dir():
+        return Index.read(place)
+    made = Path(plain["folder"]) / INDEX
+    words = {key: plain[key] for key in EMBEDDING}
+    index = embedded({**words, "source": str(place), "format": "npy", "anew": False, "folder": str(made)})
+    log.info("embedded %s; index=%s saves that another time", shown(place), made)
+    return index
+
+
+def _ask(plain: Plain, index: Index, folder: Path) -> None:
+    source = source_of(plain["query"], "query")
+    read, vectors = _embed(plain, index, source)
+    names = [source.names[position] for position in read]
+    make: partial[Searcher] = build(plain["searcher"])
+    searcher = make(index.vectors)
+    begun = time.perf_counter()
+    found = searcher.nearest(vectors, plain["k"])
+    milliseconds = 1000 * (time.perf_counter() - begun) / len(vectors)
+    words = "%d vectors of %d numbers searched by %s: %.1f ms a query"
+    log.info(words, len(index), index.vectors.shape[1], type(searcher).__name__, milliseconds)
+    _write(index, names, found, folder / "search.csv")
+    paths = [source.columns["path"][position] for position in read][: plain["pictures"]]
+    if paths:
+        cards = [
+            [Card(path, "query"), *_cards(index, scores, rows)]
+            for path, scores, rows in zip(paths, found.scores, found.rows, strict=False)
+        ]
+        grid(cards, folder / "pictures" / "search.png")
+    _show(index, names[:TABLES], found)
+    log.info("the nearest of %d queries: %s", len(names), folder / "search.csv")
+
+
+def _embed(plain: Plain, index: Index, source: Source) -> tuple[list[int], Vectors]:
+    """Positions of the queries that can be read, and their vectors."""
+    recipe, encoder = restored(index.about, plain["trainer"])
+    items = Items(source, recipe.pipeline)
+    size: int = index.about["batch_size"]
+    read, blocks = [], []
+    for start in range(0, len(items), size):
+        here = [(position, items[position]) for position in range(start, min(start + size, len(items)))]
+        for _, item in here:
+            if item.problem:
+                log.warning("%s It is left out.", item.problem)
+        good = [(position, item.image) for position, item in here if not item.problem]
+        if good:
+            blocks.append(encoder(torch.stack([image for _, image in good])))
+            read += [position for position, _ in good]
+    if not read:
+        raise CandelabraError(f"query={plain['query']}: none of {len(items)} images can be read.")
+    return read, np.concatenate(blocks)
+
+
+def _cards(index: Index, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Card]:
+    paths, names = (index.columns.get(key, np.full(len(index), "", object)) for key in ("path", "name"))
+    labels = index.columns.get("label", names)
+    return [
+        Card(paths[row], f"{short(labels[row] or names[row])}\n{score:.3f}")
+        for score, row in zip(scores, rows, strict=True)
+    ]
+
+
+def _write(index: Index, names: Sequence[str], found: Found, path: Path) -> None:
+    columns = list(index.columns)
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.writer(file)
+        table.writerow(["query", "rank", "score", *columns])
+        for name, scores, rows in zip(names, found.scores, found.rows, strict=True):
+            for rank, (score, row) in enumerate(zip(scores, rows, strict=True), 1):
+                table.writerow([name, rank, f"{score:.6f}", *(index.columns[column][row] for column in columns)])
+
+
+def _show(index: Index, names: Sequence[str], found: Found) -> None:
+    told = [column for column in ("name", "label", "split") if column in index.columns]
+    for name, scores, rows in zip(names, found.scores, found.rows, strict=False):
+        table = Table("", "score", *told, title=f"nearest to {shown(name)}", title_justify="left")
+        for rank, (score, row) in enumerate(zip(scores, rows, strict=True), 1):
+            table.add_row(str(rank), f"{score:.4f}", *(shown(index.columns[column][row]) for column in told))
+        Console().print(table)
+
+
+def _evaluate(word: str, index: Index, folder: Path) -> None:
+    labels = index.column("label", "evaluate")
+    queries, gallery = sides(word, index)
+    found = retrieval(index.vectors, labels, queries, gallery)
+    table = Table("", word, title="retrieval")
+    for name, value in told(found).items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    (folder / "retrieval.json").write_text(json.dumps({"evaluate": word, **told(found)}, indent=2) + "\n")
+
+
+def told(found: Retrieval) -> dict[str, Any]:
+    """The measures by their names."""
+    recall = {f"recall@{k}": value for k, value in found.recall.items()}
+    return {
+        **recall,
+        "mAP": found.mean_average_precision,
+        "chance": found.chance,
+        "queries": found.queries,
+        "lonely": found.lonely,
+    }
+
+
+def sides(word: str, index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the queries and of what they are looked for among.
+
+    Args:
+        word: all; a split, within which each image looks for the others; or two, test:train.
+        index: with a column `split`, unless the word is all.
+
+    Raises:
+        CandelabraError: the word is none of these, or a split is empty.
+    """
+    if word == "all":
+        rows = np.arange(len(index))
+        return rows, rows
+    first, _, second = word.partition(":")
+    names = (first, second or first)
+    if set(names) - set(SPLITS):
+        raise CandelabraError(f"evaluate={word} is not known; allowed are all, test, test:train and the like.")
+    split = index.column("split", f"evaluate={word}")
+    found = [np.flatnonzero(split == name) for name in names]
+    for name, rows in zip(names, found, strict=True):
+        if not len(rows):
+            raise CandelabraError(f"evaluate={word}: no image of {shown(index.folder)} is in the split {name}.")
+    return found[0], found[1]

@@ -1,0 +1,66 @@
+"""`candelabra trunk export | push | pull`."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from candelabra.errors import CandelabraError, nearest
+from candelabra.runs.overrides import run_of
+
+KEYS = {"export": ("folder", "licence"), "push": ("repo", "private"), "pull": ("repo", "folder")}
+SWITCHES = {"true": True, "false": False}
+
+
+def run_trunk(words: Sequence[str]) -> None:
+    """Does what the first word says, and tells where things are.
+
+    Args:
+        words: as typed.
+
+    Raises:
+        CandelabraError: a word is not known or missing, or see `export`, `push` and `pull`.
+    """
+    action, *rest = words or [""]
+    if action not in KEYS:
+        given = f"trunk {action} is not known" if action else "candelabra trunk needs a word"
+        raise CandelabraError(f"{given}; allowed are {nearest(action, KEYS)}.")
+    places = [Path(word) for word in rest if "=" not in word]
+    keys = dict(word.split("=", 1) for word in rest if "=" in word)
+    for key in keys:
+        if key not in KEYS[action]:
+            raise CandelabraError(f"{key}= is not known; trunk {action} takes {', '.join(KEYS[action])}.")
+    if len(places) != (action != "pull"):
+        wanted = {"export": "the folder of one run", "push": "one exported trunk", "pull": "no folder but folder="}
+        raise CandelabraError(f"candelabra trunk {action} takes {wanted[action]}.")
+    warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
+    logging.getLogger("timm").setLevel(logging.WARNING)
+    if action == "export":
+        _export(places[0], keys)
+    else:
+        _carry(action, places, keys)
+
+
+def _export(run: Path, keys: Mapping[str, str]) -> None:
+    from candelabra.backbones.export.folder import export
+
+    folder = Path(keys.get("folder", run_of(run) / "trunk"))
+    for remark in export(run, folder, keys.get("licence")):
+        print(remark)
+    print(f"{folder}: candelabra train backbone.weights={folder} starts from it; README.md there says more.")
+
+
+def _carry(action: str, places: Sequence[Path], keys: Mapping[str, str]) -> None:
+    from candelabra.backbones.export.hub import pull, push
+
+    if "repo" not in keys:
+        raise CandelabraError(f"candelabra trunk {action} needs repo=<owner>/<name>.")
+    if action == "pull":
+        folder = Path(keys.get("folder", keys["repo"].rpartition("/")[2]))
+        pull(keys["repo"], folder)
+        print(f"{folder}: candelabra train backbone.weights={folder} starts from it.")
+        return
+    private = keys.get("private", "false")
+    if private not in SWITCHES:
+        raise CandelabraError(f"private={private} is not known; allowed are true and false.")
+    print(push(places[0], keys["repo"], SWITCHES[private]))

@@ -1,0 +1,1 @@
+"""Data modules, loaders and workers."""

@@ -1,0 +1,171 @@
+"""COCO's json (Lin et al. 2014): boxes, outlines and keypoints of objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from candelabra.data.decoding.file_finder import Finder
+from candelabra.data.decoding.images import find_images, size_of
+from candelabra.data.decoding.paths import below
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers import face_landmarks
+from candelabra.data.readers.coco_json import Size, find_files, load, names_of_points, stated_size, thing_of
+from candelabra.data.readers.folder import must_be_folder
+from candelabra.data.readers.object_annotations import Picture, gather
+from candelabra.data.readers.object_choice import Rule
+from candelabra.data.readers.point_symmetry import points
+from candelabra.data.samples import Samples
+from candelabra.errors import CandelabraError, Unreadable
+
+
+@dataclass(kw_only=True, eq=False)
+class Coco(DataModule):
+    """A json of images, annotations and categories; label, box and keypoints are those of one object, see `objects`.
+
+    Masks show all objects by class, where all of an image have an outline. OCHuman's json is read too.
+
+    Args:
+        root: the folder.
+        file: the json below root, or one a split: {train: a.json, val: b.json}; null looks for it.
+        images: the folder of the images below root, or one a split; null finds them by name.
+        objects: which of several objects is meant: largest, first, or single (then such an image has no label).
+        classes: those to look at; null for all.
+        mirror: pairs of points that swap in a mirror image; null goes by left and right in their names,
+            and by the usual numbering of 68 or 98 points of a face.
+        normalizer: two points whose distance makes the keypoint error relative; empty for none.
+    """
+
+    root: str
+    file: str | Mapping[str, str] | None = None
+    images: str | Mapping[str, str] | None = None
+    objects: Rule = "largest"
+    classes: Sequence[str] | None = None
+    mirror: Sequence[Sequence[str]] | None = None
+    normalizer: Sequence[str] = ()
+
+    def read(self) -> Samples:
+        root = must_be_folder(self.root)
+        oddities: list[Oddity] = []
+        pictures: list[Picture] = []
+        known: dict[str, None] = {}
+        points_of: list[str] = []
+        taken: dict[str, str] = {}
+        finder = Finder(root, find_images(root))
+        for split, file in self._files(root).items():
+            document = load(root / file)
+            categories = _categories(document, file)
+            names = names_of_points(document)
+            if names and points_of and names != points_of:
+                raise CandelabraError(f"The points of {file} differ from those of the other files; read them apart.")
+            points_of = points_of or names
+            known |= dict.fromkeys(categories.values())
+            near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
+            reader = _Reader(root, finder, categories, len(names), str(Path(file).parent), near, oddities)
+            for picture in reader.pictures(document, split):
+                first = taken.setdefault(picture.name, split)
+                if first == split:
+                    pictures.append(picture)
+                else:
+                    detail = f"{first} and {split}; it is {first} alone"
+                    oddities.append(Oddity(picture.name, "in two splits", Treatment.REPAIRED, detail))
+        numbered = all(name.isdigit() for name in points_of) and set(known) == {"face"}
+        used = points(
+            points_of, self.mirror, self.normalizer, face_landmarks.mirror(len(points_of)) if numbered else None
+        )
+        return gather(root, pictures, self.objects, list(known), self.classes, used, oddities)
+
+    def _files(self, root: Path) -> Mapping[str, str]:
+        if isinstance(self.file, Mapping):
+            return self.file
+        return {"": self.file} if self.file else find_files(root)
+
+
+def _categories(document: Mapping[str, Any], file: str) -> dict[Any, str]:
+    """Names of the classes by id."""
+    try:
+        return {each["id"]: str(each["name"]) for each in document["categories"]}
+    except (KeyError, TypeError) as error:
+        raise CandelabraError(f"The categories of data.file={file} have no id or name ({error!r}).") from error
+
+
+@dataclass
+class _Reader:
+    """Makes pictures of one document.
+
+    Args:
+        root: the folder.
+        finder: of images.
+        categories: names of the classes by id.
+        count: of points.
+        beside: the folder of the document, below root.
+        near: the folder of its images, below root, where that was said.
+        oddities: grows by what is odd.
+    """
+
+    root: Path
+    finder: Finder
+    categories: Mapping[Any, str]
+    count: int
+    beside: str
+    near: str | None
+    oddities: list[Oddity]
+
+    def pictures(self, document: Mapping[str, Any], split: str) -> list[Picture]:
+        by_id: dict[Any, Picture] = {}
+        by_name: dict[str, Picture] = {}
+        sizes: dict[Any, Size | None] = {}
+        for image in document["images"]:
+            stated = str(image.get("file_name", "")) if isinstance(image, dict) else ""
+            name = self._find(stated)
+            if name is None or "id" not in image:
+                self._note(stated or str(image)[:80], "listed image is not there", Treatment.SKIPPED)
+                continue
+            if image["id"] in by_id or name in by_name:
+                self._note(name, "image is listed twice", Treatment.REPAIRED, "its objects are put together")
+            picture = by_name.setdefault(name, Picture(name, split, []))
+            by_id.setdefault(image["id"], picture)
+            sizes[image["id"]] = stated_size(image)
+        self._annotate(document["annotations"], by_id, sizes)
+        for name, picture in by_name.items():
+            if picture.things == []:
+                self._note(name, "image without an object", Treatment.UNLABELLED)
+        return list(by_name.values())
+
+    def _find(self, stated: str) -> str | None:
+        if self.near is not None:
+            return self.finder.find(str(Path(self.near, stated)), self.near)
+        return self.finder.find(stated, self.beside) if stated else None
+
+    def _annotate(self, annotations: Any, by_id: Mapping[Any, Picture], sizes: dict[Any, Size | None]) -> None:
+        strays = 0
+        for annotation in annotations:
+            key = annotation.get("image_id") if isinstance(annotation, dict) else None
+            picture = by_id.get(key) if isinstance(key, int | str) else None
+            if picture is None:
+                strays += 1
+                continue
+            if annotation.get("segmentation") and sizes[key] is None:
+                sizes[key] = self._measured(picture.name)
+            try:
+                thing = thing_of(annotation, self.categories, self.count, sizes[key])
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                self._note(picture.name, "malformed annotation", Treatment.UNLABELLED, str(error))
+                picture.things = None
+                continue
+            if picture.things is not None:
+                picture.things.append(thing)
+        if strays:
+            self._note(self.beside, "annotations of images that are not there", Treatment.SKIPPED, str(strays))
+
+    def _measured(self, name: str) -> Size:
+        """What the header of a file says, where the document does not; zeros where it cannot be read."""
+        self._note(name, "image listed without its size", Treatment.REPAIRED, "that of its file is used")
+        try:
+            return size_of(below(self.root, name))
+        except Unreadable:  # it is left out later, with the reason
+            return 0, 0
+
+    def _note(self, name: str, what: str, treatment: Treatment, detail: str = "") -> None:
+        self.oddities.append(Oddity(name, what, treatment, detail))

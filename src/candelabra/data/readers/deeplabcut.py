@@ -1,0 +1,147 @@
+"""DeepLabCut's tables of body parts (Mathis et al. 2018): one CSV a video, three or four header rows."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from candelabra.data.decoding.file_finder import Finder
+from candelabra.data.decoding.images import find_images
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.folder import must_be_folder
+from candelabra.data.readers.object_annotations import Picture, Thing, gather
+from candelabra.data.readers.object_choice import Rule
+from candelabra.data.readers.point_symmetry import points
+from candelabra.data.readers.repairs import read_text
+from candelabra.data.samples import Samples
+from candelabra.data.views.select_targets import restrict
+from candelabra.errors import CandelabraError
+
+HEADS = ("scorer", "individuals", "bodyparts", "coords")
+LARGEST = 2**30  # bytes of a table
+Cells = Mapping[str, Mapping[str, tuple[int, int]]]  # individual -> body part -> columns of x and y
+
+
+class Sheet(NamedTuple):
+    """One table: where each number is, how many columns name the image, and the rows."""
+
+    cells: Cells
+    leading: int
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(kw_only=True, eq=False)
+class DeepLabCut(DataModule):
+    """`labeled-data/<video>/CollectedData_<scorer>.csv` and the frames that it names; an empty cell is not labelled.
+
+    Of several individuals one gives the points, see `objects`; its size is that of its points.
+
+    Args:
+        root: the project's folder.
+        file: one table, below root; null for all `CollectedData_*.csv`.
+        objects: which of several individuals is meant: largest, first, or single (then such a frame has no label).
+        mirror: pairs of body parts that swap in a mirror image; null goes by left and right in their names.
+        normalizer: two body parts whose distance makes the error relative; empty for none.
+    """
+
+    root: str
+    file: str | None = None
+    objects: Rule = "largest"
+    mirror: Sequence[Sequence[str]] | None = None
+    normalizer: Sequence[str] = ()
+
+    def read(self) -> Samples:
+        root = must_be_folder(self.root)
+        oddities: list[Oddity] = []
+        paths = [root / self.file] if self.file else find_tables(root)
+        if not paths:
+            raise CandelabraError(
+                f"data.root={self.root} holds no CollectedData_*.csv; name the table with data.file=<file below root>."
+            )
+        sheets = {path: _sheet(path, oddities) for path in paths}
+        parts = list(dict.fromkeys(part for s in sheets.values() for own in s.cells.values() for part in own))
+        finder = Finder(root, find_images(root))
+        pictures: dict[str, Picture] = {}
+        for path, sheet in sheets.items():
+            for row in sheet.rows:
+                _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, oddities)
+        used = points(parts, self.mirror, self.normalizer)
+        samples = gather(root, list(pictures.values()), self.objects, ["animal"], None, used, oddities)
+        return restrict(samples, ["keypoints"])  # boxes are only around points
+
+
+def find_tables(root: Path) -> list[Path]:
+    """The tables of labels below a project's folder."""
+    return sorted(root.rglob("CollectedData_*.csv"))
+
+
+def _sheet(path: Path, oddities: list[Oddity]) -> Sheet:
+    """Reads a table.
+
+    Raises:
+        CandelabraError: it is missing, or its header rows are not DeepLabCut's.
+    """
+    text = read_text(path, path.name, oddities, LARGEST)
+    try:
+        rows = [row for row in csv.reader((text or "").splitlines()) if any(row)]
+    except csv.Error as error:
+        raise CandelabraError(f"data.file={path} cannot be read as CSV ({error}).") from error
+    heads = {row[0]: row for row in rows[: len(HEADS)] if row[0] in HEADS}
+    if not {"bodyparts", "coords"} <= set(heads):
+        raise CandelabraError(
+            f"data.file={path} has no header rows scorer, bodyparts and coords; read other tables with data=table."
+        )
+    axes = heads["coords"]
+    heads = {name: [*row, *[""] * (len(axes) - len(row))] for name, row in heads.items()}  # cut off, where damaged
+    index = next((place for place in range(1, len(axes)) if axes[place]), len(axes))
+    cells: dict[str, dict[str, tuple[int, int]]] = {}
+    for column in range(index, len(axes) - 1):
+        if axes[column].strip() == "x" and axes[column + 1].strip() == "y":
+            individual = heads["individuals"][column] if "individuals" in heads else ""
+            cells.setdefault(individual, {})[heads["bodyparts"][column]] = (column, column + 1)
+    return Sheet(cells, index, rows[len(heads) :])
+
+
+def _add(
+    row: Sequence[str],
+    sheet: Sheet,
+    parts: Sequence[str],
+    finder: Finder,
+    near: str,
+    pictures: dict[str, Picture],
+    oddities: list[Oddity],
+) -> None:
+    """Adds a frame and its individuals."""
+    stated = "/".join(cell for cell in row[: sheet.leading] if cell)
+    name = finder.find(stated, near)
+    if name is None:
+        oddities.append(Oddity(stated, "listed image is not there", Treatment.SKIPPED))
+        return
+    if name in pictures:
+        oddities.append(Oddity(name, "image is listed twice", Treatment.UNLABELLED))
+        pictures[name].things = None
+        return
+    pictures[name] = Picture(name, things=[])
+    for own in sheet.cells.values():
+        found = np.full((len(parts), 2), np.nan, np.float32)
+        for part, columns in own.items():
+            found[parts.index(part)] = _pair(row, columns, name, oddities)
+        placed = found[~np.isnan(found).any(1)]
+        if len(placed):
+            left, top, right, bottom = (float(side) for side in (*placed.min(0), *placed.max(0) + 1))
+            pictures[name].things.append(Thing("animal", (left, top, right, bottom), found))  # type: ignore[union-attr]
+
+
+def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[Oddity]) -> tuple[float, float]:
+    """Coordinates of one body part; NaN where a cell is empty or no number."""
+    words = [row[column].strip() if column < len(row) else "" for column in columns]
+    try:
+        x, y = (float(word) if word else np.nan for word in words)
+    except ValueError:
+        oddities.append(Oddity(name, "cell is no number", Treatment.UNLABELLED, ", ".join(words)))
+        return np.nan, np.nan
+    return (x, y) if np.isfinite([x, y]).all() else (np.nan, np.nan)

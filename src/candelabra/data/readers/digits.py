@@ -1,0 +1,65 @@
+"""scikit-learn's handwritten digits (Alpaydin & Kaynak 1998), each placed on a canvas: label, box and mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.types import Labels, Sample
+
+
+@dataclass(kw_only=True, eq=False)
+class Digits(DataModule):
+    """1,797 real handwritten digits of 8 x 8 pixels, enlarged and set down somewhere on a noisy canvas.
+
+    Args:
+        canvas: side of the canvas, in pixels.
+    """
+
+    canvas: int = 64
+
+    def read(self) -> Samples:
+        return PlacedDigits(self.canvas, self.split_seed)
+
+
+class PlacedDigits(Samples):
+    """Digits by number; place and size of each are a function of the seed."""
+
+    def __init__(self, canvas: int, seed: int) -> None:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        self.pixels = (digits.images * 15.9375).astype(np.uint8)
+        self.strata = digits.target.astype(np.int64)
+        self.labels = Labels(
+            classes=tuple(str(digit) for digit in range(10)), box=True, mask_classes=("background", "ink")
+        )
+        self.names = [str(number) for number in range(len(self.strata))]
+        self.published = np.full(len(self.strata), "", dtype="<U5")
+        self.canvas, self.seed = canvas, seed
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
+
+    def digest(self, index: int) -> bytes:
+        return digest(*self[index].values())  # drawn anew: what draws may change
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        rng = np.random.default_rng((self.seed, index))
+        side = int(self.canvas * rng.uniform(0.4, 0.8))
+        left, top = rng.integers(0, self.canvas - side + 1, 2)
+        digit = np.asarray(Image.fromarray(self.pixels[index]).resize((side, side), Image.Resampling.BICUBIC))
+        canvas = rng.integers(0, 60, (self.canvas, self.canvas), dtype=np.uint8)
+        place = (slice(top, top + side), slice(left, left + side))
+        canvas[place] = np.maximum(canvas[place], digit)
+        mask = np.zeros((self.canvas, self.canvas), np.uint8)
+        mask[place] = digit > 100
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+        pixels = np.repeat(canvas[..., None], 3, 2)
+        return sample(as_tensor(pixels), torch.tensor(int(self.strata[index])), box, None, as_tensor(mask))

@@ -1,0 +1,173 @@
+"""Images of several objects, as formats of detection have them; one object of each image gives its labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.readers.object_choice import RULES, Rule, chosen
+from candelabra.data.readers.point_symmetry import Points
+from candelabra.data.readers.polygons import Drawing, Outline, Outlined
+from candelabra.data.readers.repairs import mend_boxes
+from candelabra.data.samples import Samples
+from candelabra.errors import CandelabraError, nearest
+from candelabra.types import IGNORED, UNLABELLED, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One labelled object.
+
+    Args:
+        name: of its class.
+        box: XYXY in pixels, as written; null where there is none.
+        points: (K, 2) float32 XY pixels, NaN where not labelled or not there; null where it has none.
+        outline: where it is, for the mask.
+        crowd: stands for many of its class: drawn into the mask, and never chosen.
+    """
+
+    name: str
+    box: tuple[float, float, float, float] | None = None
+    points: NDArray[np.float32] | None = None
+    outline: Outline | None = None
+    crowd: bool = False
+
+
+@dataclass(slots=True)
+class Picture:
+    """One image.
+
+    Args:
+        name: its path below the root.
+        split: train, val, test or "".
+        things: its objects, in the order of the file; null, or none, where nobody said what it shows.
+    """
+
+    name: str
+    split: str = ""
+    things: list[Thing] | None = None
+
+
+def gather(
+    root: Path,
+    pictures: Sequence[Picture],
+    rule: Rule,
+    known: Sequence[str],
+    wanted: Sequence[str] | None,
+    points: Points,
+    oddities: list[Oddity],
+) -> Samples:
+    """Samples of images, each labelled by the object that the rule chooses; masks show all objects.
+
+    Args:
+        root: the folder that names are below.
+        pictures: the images.
+        rule: largest (by the area of its box), first (in the file), or single (images of several objects stay
+            without label, box and points).
+        known: names of all classes, in their order.
+        wanted: classes to look at, objects of others being no objects; null for all that occur.
+        points: what is known of keypoints.
+        oddities: grows by what is odd.
+
+    Raises:
+        CandelabraError: the rule or a wanted class is not known, or there is no object at all.
+    """
+    if rule not in RULES:
+        raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(RULES)}.")
+    for name in wanted or ():
+        if name not in known:
+            raise CandelabraError(f"data.classes names {name}; these data have {nearest(str(name), known)}.")
+    for picture in pictures:
+        _drop_repeated(picture, oddities)
+    shown = [[thing for thing in p.things or () if not wanted or thing.name in wanted] for p in pictures]
+    if not any(shown):
+        raise CandelabraError(f"No image below data.root={root} has a labelled object; is data.root right?")
+    names = [picture.name for picture in pictures]
+    boxes = _boxes(names, shown, oddities)
+    places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
+    if rule == "single":
+        oddities += [
+            Oddity(name, "several objects", Treatment.UNLABELLED, f"{len(things)}, with data.objects=single")
+            for name, things in zip(names, shown, strict=True)
+            if len(things) > 1
+        ]
+    picked = [None if place is None else things[place] for things, place in zip(shown, places, strict=True)]
+    occurring = {thing.name for thing in picked if thing}
+    classes = list(wanted or [name for name in known if name in occurring])
+    sides = [_NOWHERE if place is None else own[place] for own, place in zip(boxes, places, strict=True)]
+    boxed = any(thing.box is not None for things in shown for thing in things)
+    records = Records(
+        root,
+        names,
+        Labels(tuple(classes), box=boxed, keypoints=points.names, mirror=points.mirror, normalizer=points.normalizer),
+        np.array([picture.split for picture in pictures], dtype="<U5"),
+        np.array([classes.index(thing.name) if thing else UNLABELLED for thing in picked], np.int64),
+        np.stack(sides) if boxed else None,
+        _coordinates(picked, len(points.names)),
+    )
+    records.oddities = oddities
+    return _outlined(records, pictures, shown, wanted or known)
+
+
+_NOWHERE = np.full(4, np.nan, np.float32)
+
+
+def _drop_repeated(picture: Picture, oddities: list[Oddity]) -> None:
+    """Leaves out objects that are in the file twice, with the same class and box."""
+    kept: dict[object, Thing] = {}
+    for place, thing in enumerate(picture.things or ()):
+        kept.setdefault((thing.name, thing.box) if thing.box and not thing.crowd else place, thing)
+    if picture.things and len(kept) < len(picture.things):
+        count = len(picture.things) - len(kept)
+        oddities.append(Oddity(picture.name, "object is there twice", Treatment.REPAIRED, f"{count} left out"))
+        picture.things = list(kept.values())
+
+
+def _boxes(names: Sequence[str], shown: Sequence[Sequence[Thing]], oddities: list[Oddity]) -> list[NDArray[np.float32]]:
+    """For each image, the boxes of its objects (m, 4), mended."""
+    counts = [len(things) for things in shown]
+    owners = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    flat = [thing.box or _NOWHERE for things in shown for thing in things]
+    mended = mend_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, oddities)
+    return np.split(mended, np.cumsum(counts)[:-1])
+
+
+def _choose(things: Sequence[Thing], boxes: NDArray[np.float32], rule: Rule) -> int | None:
+    """The place of the object whose labels the image takes."""
+    areas = np.nan_to_num((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+    candidates = [place for place, thing in enumerate(things) if not thing.crowd]
+    several = rule == "single" and len(things) > 1  # a crowd is no single object either
+    place = None if several else chosen([float(areas[each]) for each in candidates], rule)
+    return None if place is None else candidates[place]
+
+
+def _coordinates(picked: Sequence[Thing | None], count: int) -> NDArray[np.float32] | None:
+    if not count:
+        return None
+    nowhere = np.full((count, 2), np.nan, np.float32)
+    return np.stack([thing.points if thing and thing.points is not None else nowhere for thing in picked])
+
+
+def _outlined(
+    records: Records, pictures: Sequence[Picture], shown: Sequence[Sequence[Thing]], known: Sequence[str]
+) -> Samples:
+    """The records with masks, where objects have outlines; an image some of whose objects have none has no mask."""
+    occurring = {thing.name for things in shown for thing in things if thing.outline}
+    if not occurring:
+        return records
+    classes = ["background", *(name for name in known if name in occurring)]
+    if len(classes) > IGNORED:
+        raise CandelabraError(
+            f"A mask holds at most {IGNORED} classes, but outlines have {len(classes)}; choose some with data.classes."
+        )
+    drawings = [
+        Drawing([(thing.outline, classes.index(thing.name)) for thing in things if thing.outline])
+        if picture.things and all(thing.outline for thing in picture.things)
+        else None
+        for picture, things in zip(pictures, shown, strict=True)
+    ]
+    return Outlined(records, classes, drawings)

@@ -1,0 +1,140 @@
+"""Semantic masks that are drawn from outlines of objects, for formats that have no mask files."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.views.wrapper import Wrapped
+from candelabra.types import IGNORED, Sample
+
+MOST = 100_000_000  # pixels of an outline that is a mask itself
+
+
+class Outline(ABC):
+    """Where an object is."""
+
+    area: float  # share of the image, roughly
+
+    @abstractmethod
+    def draw(self, canvas: Image.Image, value: int) -> None:
+        """Sets the pixels of the object."""
+
+    @abstractmethod
+    def content(self) -> tuple[object, ...]:
+        """What `digest` goes by."""
+
+
+class Polygons(Outline):
+    """The inside of polygons.
+
+    Args:
+        rings: each (n, 2) float32 XY, as shares of width and height.
+    """
+
+    def __init__(self, rings: Sequence[NDArray[np.float32]]) -> None:
+        self.rings = rings
+        spans = [np.ptp(ring, axis=0) for ring in rings]
+        self.area = float(sum(width * height for width, height in spans))
+
+    def draw(self, canvas: Image.Image, value: int) -> None:
+        pen = ImageDraw.Draw(canvas)
+        scale = np.array(canvas.size, np.float32)
+        for ring in self.rings:
+            pen.polygon([(float(x), float(y)) for x, y in np.clip(ring, -1, 2) * scale - 0.5], fill=value)
+
+    def content(self) -> tuple[object, ...]:
+        return tuple(self.rings)
+
+
+class Runs(Outline):
+    """A mask as lengths of runs, column by column, absent and present in turn: COCO's RLE.
+
+    Args:
+        size: (H, W) of the mask.
+        lengths: of the runs, in pixels.
+
+    Raises:
+        ValueError: the runs are not as long as the mask.
+    """
+
+    def __init__(self, size: tuple[int, int], lengths: Sequence[int]) -> None:
+        counts = np.asarray(lengths, np.int64)
+        height, width = size
+        if not 0 < height * width <= MOST or (counts < 0).any() or int(counts.sum()) != height * width:
+            raise ValueError(f"runs of {int(counts.sum())} pixels do not make a mask of {width} x {height}")
+        self.size, self.counts = (height, width), counts
+        self.area = float(counts[1::2].sum() / (height * width))
+
+    def draw(self, canvas: Image.Image, value: int) -> None:
+        inside = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts).reshape(self.size, order="F")
+        stencil = Image.fromarray(inside.astype(np.uint8) * 255).resize(canvas.size, Image.Resampling.NEAREST)
+        canvas.paste(value, mask=stencil)
+
+    def content(self) -> tuple[object, ...]:
+        return (*self.size, self.counts)
+
+
+def unpacked(packed: str) -> list[int]:
+    """The lengths in a compressed RLE: five bits a character, each length less the one before the last.
+
+    Raises:
+        ValueError: a character is none of its alphabet.
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for character in packed:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 40:
+            raise ValueError(f"{character!r} is no part of a compressed RLE")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value |= -1 << shift if bits & 16 else 0
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    return lengths
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The objects of one image, to be drawn into its mask: the largest first, so that small ones stay visible."""
+
+    objects: Sequence[tuple[Outline, int]]  # and the index of its class
+
+
+class Outlined(Wrapped):
+    """Samples with a mask drawn from outlines, at the size that the image is read at.
+
+    Args:
+        samples: without a mask.
+        classes: of the mask; 0 is the background.
+        drawings: for each sample, null where not labelled.
+    """
+
+    def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[Drawing | None]) -> None:
+        super().__init__(samples, replace(samples.labels, mask_classes=tuple(classes)))
+        self.drawings = drawings
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        known = np.array([drawing is not None for drawing in self.drawings], dtype=bool)
+        return {**self.samples.labelled(), "mask": known}
+
+    def digest(self, index: int) -> bytes:
+        drawing = self.drawings[index]
+        drawn = () if drawing is None else [(value, *outline.content()) for outline, value in drawing.objects]
+        return digest(self.samples.digest(index), *(part for parts in drawn for part in parts))
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        loaded = self.samples.load(index, least)
+        height, width = loaded["image"].shape[-2:]
+        drawing = self.drawings[index]
+        canvas = Image.new("L", (width, height), IGNORED if drawing is None else 0)
+        for outline, value in sorted(drawing.objects, key=lambda pair: -pair[0].area) if drawing else ():
+            outline.draw(canvas, value)
+        loaded["mask"] = sample(loaded["image"], mask=as_tensor(np.asarray(canvas)))["mask"]
+        return loaded

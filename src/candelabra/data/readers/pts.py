@@ -1,0 +1,100 @@
+"""Points in a `.pts` file beside each image, as 300-W has them (Sagonas et al. 2013)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.decoding.file_finder import find_labels
+from candelabra.data.decoding.images import find_images
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers import face_landmarks
+from candelabra.data.readers.folder import ALIASES, must_be_folder
+from candelabra.data.readers.point_symmetry import points
+from candelabra.data.readers.repairs import read_text
+from candelabra.data.samples import Samples
+from candelabra.errors import CandelabraError
+from candelabra.types import Labels
+
+SPLITS = ALIASES | {"trainset": "train", "afw": "train", "testset": "test", "ibug": "test"}  # 300-W's folders
+SPLITS |= {"01_indoor": "test", "02_outdoor": "test"}
+BRACES = re.compile(r"\{(.*?)\}", re.DOTALL)
+
+
+@dataclass(kw_only=True, eq=False)
+class Pts(DataModule):
+    """`image.jpg` and `image.pts`, in any folders; folders named trainset, testset, afw, ibug, ... are the split.
+
+    A file counts pixels from 1. Sixty-eight points are mirrored as iBUG numbers them.
+
+    Args:
+        root: the folder.
+        mirror: pairs of points, by number, that swap in a mirror image; null for iBUG's.
+        normalizer: two points whose distance makes the error relative; null for the outer eye corners of 68 points.
+    """
+
+    root: str
+    mirror: Sequence[Sequence[str]] | None = None
+    normalizer: Sequence[str] | None = None
+
+    def read(self) -> Samples:
+        root = must_be_folder(self.root)
+        oddities: list[Oddity] = []
+        files = {path.with_suffix(""): path for path in find_labels(root, ".pts", root)}
+        images = {path.with_suffix(""): path for path in find_images(root)}
+        for stem in sorted(set(files) - set(images)):
+            name = str(files[stem].relative_to(root))
+            oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+        names = [str(path.relative_to(root)) for path in images.values()]
+        found = [_points(files.get(stem), name, oddities) for stem, name in zip(images, names, strict=True)]
+        counts = [len(each) for each in found if each is not None]
+        if not counts:
+            raise CandelabraError(f"data.root={self.root} holds no image with a .pts file of points beside it.")
+        count = max(set(counts), key=counts.count)
+        keypoints = np.full((len(names), count, 2), np.nan, np.float32)
+        for row, each in enumerate(found):
+            if each is not None and len(each) == count:
+                keypoints[row] = each
+            elif each is not None:
+                what = Oddity(names[row], "other number of points", Treatment.UNLABELLED, f"{len(each)}, not {count}")
+                oddities.append(what)
+        eyes = face_landmarks.EYES.get(count, ()) if self.normalizer is None else self.normalizer
+        used = points([str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror(count))
+        records = Records(
+            root,
+            names,
+            Labels(keypoints=used.names, mirror=used.mirror, normalizer=used.normalizer),
+            np.array([_split(name) for name in names], dtype="<U5"),
+            keypoints=keypoints,
+        )
+        records.oddities = oddities
+        return records
+
+
+def _split(name: str) -> str:
+    return next((SPLITS[part.lower()] for part in Path(name).parts[:-1] if part.lower() in SPLITS), "")
+
+
+def _points(path: Path | None, name: str, oddities: list[Oddity]) -> NDArray[np.float32] | None:
+    """(K, 2) XY counted from 0; null where there are none."""
+    if path is None:
+        oddities.append(Oddity(name, "image without a label file", Treatment.UNLABELLED))
+        return None
+    text = read_text(path, name, oddities)
+    inside = BRACES.search(text) if text is not None else None
+    try:
+        if inside is None:
+            raise ValueError("it has no { ... }")
+        found = np.array([[float(word) for word in line.split()] for line in inside[1].split("\n") if line.strip()])
+        if found.ndim != 2 or found.shape[1] != 2 or not len(found):
+            raise ValueError("a line has not two numbers")
+    except ValueError as error:
+        if text is not None:
+            oddities.append(Oddity(name, "malformed pts file", Treatment.UNLABELLED, str(error)))
+        return None
+    return np.where(np.isfinite(found).all(1, keepdims=True), found - 1, np.nan).astype(np.float32)

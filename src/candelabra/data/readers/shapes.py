@@ -1,0 +1,133 @@
+"""The built-in data set: drawn scenes with label, box, keypoints and mask, made on the fly."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.types import Labels, Sample
+
+CLASSES = ("circle", "square", "triangle", "star", "cross")
+POINTS = ("left_eye", "right_eye", "mouth")
+
+
+@dataclass(kw_only=True, eq=False)
+class Shapes(DataModule):
+    """One shape with a face, turned and coloured at random, among clutter; `label` is its form.
+
+    Scene `i` is a function of `split_seed` and `i`. Form and colour are independent, position and size vary, and
+    clutter has the same colours: a linear classifier of pixels does no better than chance.
+
+    Args:
+        count: scenes in all; 70 % train, 15 % val, 15 % test.
+        canvas: side of a scene as drawn, in pixels.
+    """
+
+    count: int = 2000
+    canvas: int = 128
+
+    def read(self) -> Samples:
+        return Scenes(self.count, self.canvas, self.split_seed)
+
+
+class Scenes(Samples):
+    """Drawn scenes by number; see `Shapes`."""
+
+    def __init__(self, count: int, canvas: int, seed: int) -> None:
+        self.labels = Labels(
+            classes=CLASSES, box=True, keypoints=POINTS, mirror=(1, 0, 2), mask_classes=("background", "shape")
+        )
+        self.names = [str(number) for number in range(count)]
+        self.published = np.full(count, "", dtype="<U5")
+        self.strata = np.arange(count, dtype=np.int64) % len(CLASSES)
+        self.canvas, self.seed = canvas, seed
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
+
+    def digest(self, index: int) -> bytes:
+        return digest(*self[index].values())  # drawn anew: what draws may change
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        rng = np.random.default_rng((self.seed, index))
+        side = self.canvas
+        image = _background(rng, side)
+        draw = ImageDraw.Draw(image)
+        for _ in range(rng.integers(4, 9)):
+            _clutter(draw, rng, side)
+        label = int(self.strata[index])
+        radius = side * rng.uniform(0.14, 0.28)
+        centre = rng.uniform(radius * 1.05, side - radius * 1.05, 2)
+        turn = math.radians(rng.uniform(-25, 25))
+        outline = _turned(_outline(CLASSES[label]) * radius, turn) + centre
+        face = _turned(np.array([[-0.22, -0.12], [0.22, -0.12], [0.0, 0.22]]) * radius, turn) + centre
+        paint = [tuple(xy) for xy in outline]
+        colour = _colour(rng)
+        draw.polygon(paint, fill=colour)
+        dark = sum(colour) > 330
+        for eye in face[:2]:
+            _dot(draw, eye, radius * 0.09, (0, 0, 0) if dark else (255, 255, 255))
+        _dot(draw, face[2], radius * 0.12, (160, 0, 0) if dark else (255, 120, 120))
+        mask = Image.new("L", (side, side))
+        ImageDraw.Draw(mask).polygon(paint, fill=1)
+        return sample(
+            as_tensor(np.asarray(image)),
+            torch.tensor(label),
+            torch.tensor([*outline.min(0), *outline.max(0)]).clamp(0, side),
+            torch.from_numpy(face.astype(np.float32)),
+            as_tensor(np.asarray(mask)),
+        )
+
+
+def _background(rng: np.random.Generator, side: int) -> Image.Image:
+    """A soft texture: coarse noise, blown up."""
+    coarse = rng.integers(40, 216, (5, 5, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BILINEAR)
+
+
+def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
+    red, green, blue = rng.integers(0, 256, 3)
+    return int(red), int(green), int(blue)
+
+
+def _clutter(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:
+    """A line or a small shape without a face."""
+    x, y = rng.uniform(0, side, 2)
+    if rng.random() < 0.5:
+        dx, dy = rng.uniform(-side / 2, side / 2, 2)
+        draw.line((x, y, x + dx, y + dy), fill=_colour(rng), width=int(rng.integers(1, 4)))
+        return
+    outline = _outline(CLASSES[rng.integers(len(CLASSES))]) * rng.uniform(0.03, 0.09) * side
+    points = _turned(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
+    draw.polygon([tuple(xy) for xy in points], fill=_colour(rng))
+
+
+def _dot(draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float, colour: tuple[int, int, int]) -> None:
+    x, y = centre
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+
+def _turned(points: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+    cos, sin = math.cos(turn), math.sin(turn)
+    turned: NDArray[np.float64] = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
+
+
+def _outline(name: str) -> NDArray[np.float64]:
+    """Corners (n, 2) of a form of radius 1 around the origin, y downwards."""
+    if name == "cross":
+        arm = 0.42
+        quarter = np.array([[-arm, -1.0], [arm, -1.0], [arm, -arm]])
+        return np.concatenate([_turned(quarter, math.pi / 2 * i) for i in range(4)])
+    corners = {"circle": 32, "square": 4, "triangle": 3, "star": 10}[name]
+    start = math.pi / 4 if name == "square" else 0.0
+    angles = start + np.arange(corners) * 2 * math.pi / corners
+    radius = np.where(np.arange(corners) % 2, 0.5, 1.0) if name == "star" else np.ones(corners)
+    outline: NDArray[np.float64] = np.stack([np.sin(angles), -np.cos(angles)], 1) * radius[:, None]
+    return outline

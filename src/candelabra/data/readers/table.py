@@ -1,0 +1,188 @@
+"""A table, one row an image: CSV or Parquet, with any of label, box, named keypoints and mask, any cell empty."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.file_samples import Records
+from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers import table_cells
+from candelabra.data.readers.folder import must_be_folder
+from candelabra.data.readers.labels_json import given_words
+from candelabra.data.readers.point_symmetry import points
+from candelabra.data.readers.repairs import mend_boxes
+from candelabra.data.samples import Samples
+from candelabra.errors import CandelabraError, nearest
+from candelabra.types import IGNORED, Labels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BOX = ("xmin", "ymin", "xmax", "ymax")
+SEPARATOR = "|"  # of several labels, where labels.json says that there are
+
+
+@dataclass(kw_only=True, eq=False)
+class Table(DataModule):
+    """Columns image, split, label, xmin ymin xmax ymax, <point>_x <point>_y and mask; all but image optional.
+
+    What labels.json beside it says (see `candelabra.data.readers.labels_json`) holds where an argument is not given.
+    Rows of one image that contradict each other leave unlabelled what they contradict each other in.
+
+    Args:
+        root: the folder that paths are below.
+        file: the table, below root, or one a split: {train: a.csv, test: b.csv}; its first column is the image where
+            none is called so.
+        images: the folder that image paths are below, below root, or one a split.
+        splits: another table, below root, with the columns image and split; images it lacks are left out.
+        points: number of unnamed points, where the table ends in x, y, x, y, ... columns.
+        mirror: pairs of points that swap in a mirror image; null goes by left and right in their names.
+        normalizer: two points whose distance makes the keypoint error relative; empty for none.
+        separator: what stands between several labels of one image; null for one label an image.
+        columns: of 0 and 1, one a class, several of which may hold for one image; a row with an empty one has no label.
+        mask_classes: names of the classes of a mask, by pixel value.
+        ignore: pixel values of a mask that neither teach nor count.
+    """
+
+    root: str
+    file: str | Mapping[str, str] = "table.csv"
+    images: str | Mapping[str, str] = ""
+    splits: str | None = None
+    points: int | None = None
+    mirror: Sequence[Sequence[str]] | None = None
+    normalizer: Sequence[str] = ()
+    separator: str | None = None
+    columns: Sequence[str] = ()
+    mask_classes: Sequence[str] = ()
+    ignore: Sequence[int] = (255,)
+
+    def read(self) -> Samples:
+        root = must_be_folder(self.root)
+        oddities: list[Oddity] = []
+        table = self._table(root, oddities)
+        names = self._points(table)
+        told = given_words(self.root, None)
+        same = tuple(names) == told.keypoints
+        normalizer = self.normalizer or [told.keypoints[point] for point in told.normalizer if same]
+        known = points(names, self.mirror, normalizer, told.mirror if same else None)
+        boxed = all(side in table for side in BOX)
+        table = table_cells.merge_repeated(
+            table, [*([BOX] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], oddities
+        )
+        separator = self.separator or (SEPARATOR if told.multilabel and not self.columns else None)
+        classes, label = self._labels(table, separator, told.classes, oddities)
+        mask_classes = tuple(self.mask_classes) or told.mask_classes
+        mask = "mask" in table and bool(mask_classes)
+        meaning = np.full(256, IGNORED, np.uint8)
+        meaning[: len(mask_classes)] = range(len(mask_classes))
+        meaning[[value for value in self.ignore if value < 256]] = IGNORED
+        images = table["image"].tolist()
+        sides = table_cells.numbers(table, BOX, oddities).to_numpy(np.float32) if boxed else None
+        records = Records(
+            root,
+            images,
+            Labels(
+                classes=classes,
+                multilabel=separator is not None or bool(self.columns),
+                box=boxed,
+                keypoints=known.names,
+                mirror=known.mirror,
+                normalizer=known.normalizer,
+                mask_classes=mask_classes if mask else (),
+            ),
+            table_cells.published(table),
+            label,
+            mend_boxes(sides, images, oddities) if sides is not None else None,
+            self._coordinates(table, names, oddities),
+            table["mask"].fillna("").astype(str).tolist() if mask else None,
+            meaning,
+        )
+        records.oddities = oddities
+        return records
+
+    def _table(self, root: Path, oddities: list[Oddity]) -> "DataFrame":
+        """The rows of all files, with paths below root."""
+        import pandas
+
+        folders = table_cells.by_split(self.images, "images")
+        parts = []
+        for split, file in table_cells.by_split(self.file, "file").items():
+            part = table_cells.load(root / file, oddities)
+            if self.splits:
+                listed = table_cells.load(root / self.splits, oddities).drop_duplicates("image")
+                part = part.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
+            folder = folders.get(split, folders.get("", ""))
+            paths = [os.path.join(folder, name) for name in part["image"].astype(str)]  # noqa: PTH118
+            part = part.copy().assign(image=paths)
+            parts.append(part.assign(split=split) if split else part)
+        return pandas.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+    def _points(self, table: "DataFrame") -> list[str]:
+        if self.points:
+            return [str(number) for number in range(self.points)]
+        return [c[:-2] for c in table.columns if c.endswith("_x") and f"{c[:-2]}_y" in table.columns]
+
+    def _coordinates(
+        self, table: "DataFrame", names: Sequence[str], oddities: list[Oddity]
+    ) -> NDArray[np.float32] | None:
+        if not names:
+            return None
+        columns = [f"{name}_{axis}" for name in names for axis in "xy"]
+        if self.points:
+            columns = [c for c in table.columns if c not in ("split", "label", "mask", *BOX)][-2 * self.points :]
+        flat = table_cells.numbers(table, columns, oddities).to_numpy(np.float32).reshape(len(table), -1, 2)
+        return np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
+
+    def _labels(
+        self, table: "DataFrame", separator: str | None, told: Sequence[str], oddities: list[Oddity]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
+        import pandas
+
+        if self.columns:
+            return self._columns(table, oddities)
+        if "label" not in table:
+            return (), None
+        given = table["label"].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
+        if separator is None:
+            known = list(told) or sorted(given.dropna().astype(str).unique())
+            _must_be_known(given.dropna().astype(str).unique(), known)
+            codes = pandas.Categorical(given.astype("string"), categories=known).codes  # -1 for an empty cell
+            return tuple(known), np.asarray(codes, np.int64)
+        lists = [
+            None if cell is pandas.NA else {name.strip() for name in str(cell).split(separator)} - {""}
+            for cell in given
+        ]
+        found = {name for names in lists if names for name in names}
+        known = list(told) or sorted(found)
+        _must_be_known(found, known)
+        places = {name: place for place, name in enumerate(known)}
+        label = np.full((len(table), len(known)), np.nan, np.float32)
+        for row, names in enumerate(lists):
+            if names is not None:
+                label[row] = 0
+                label[row, [places[name] for name in names]] = 1
+        return tuple(known), label
+
+    def _columns(self, table: "DataFrame", oddities: list[Oddity]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        if self.separator is not None:
+            raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
+        for column in self.columns:
+            if column not in table:
+                raise CandelabraError(f"data.columns names {column}; the table has {nearest(column, table.columns)}.")
+        label = table_cells.numbers(table, self.columns, oddities).to_numpy(np.float32, copy=True)
+        for row in np.flatnonzero(~(np.isnan(label) | (label == 0) | (label == 1)).all(1)):
+            name = str(table["image"].iloc[row])
+            oddities.append(Oddity(name, "class is neither 0 nor 1", Treatment.UNLABELLED))
+            label[row] = np.nan
+        return tuple(self.columns), label
+
+
+def _must_be_known(found: Iterable[str], known: Sequence[str]) -> None:
+    for name in sorted(set(found) - set(known)):
+        raise CandelabraError(f"The table has the label {name!r}; labels.json has {nearest(name, known)}.")

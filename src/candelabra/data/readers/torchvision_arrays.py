@@ -1,0 +1,121 @@
+"""Classic sets of small images, which torchvision reads: CIFAR, MNIST, Fashion-MNIST and STL-10."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.array_samples import Arrays
+from candelabra.data.readers.download import opened
+from candelabra.data.samples import Samples
+
+
+@dataclass(kw_only=True, eq=False)
+class Cifar10(DataModule):
+    """60,000 images of 32 x 32 pixels in 10 classes; 10,000 are the published test set (Krizhevsky 2009).
+
+    Args:
+        root: the folder that holds `cifar-10-batches-py`.
+        download: fetch the 170 MB where they are not there yet.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import CIFAR10
+
+        train, test = (opened(CIFAR10, self.root, self.download, train=train) for train in (True, False))
+        return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
+
+
+@dataclass(kw_only=True, eq=False)
+class Cifar100(DataModule):
+    """60,000 images of 32 x 32 pixels in 100 classes; 10,000 are the published test set (Krizhevsky 2009).
+
+    Args:
+        root: the folder that holds `cifar-100-python`.
+        download: fetch the 170 MB where they are not there yet.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import CIFAR100
+
+        train, test = (opened(CIFAR100, self.root, self.download, train=train) for train in (True, False))
+        return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
+
+
+@dataclass(kw_only=True, eq=False)
+class Mnist(DataModule):
+    """70,000 handwritten digits of 28 x 28 pixels; 10,000 are the published test set (LeCun et al. 1998).
+
+    Args:
+        root: the folder that holds `MNIST/raw`.
+        download: fetch the 12 MB where they are not there yet.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import MNIST
+
+        train, test = (opened(MNIST, self.root, self.download, train=train) for train in (True, False))
+        digits = [str(digit) for digit in range(10)]
+        return _joined([part.data.numpy() for part in (train, test)], [train.targets, test.targets], digits)
+
+
+@dataclass(kw_only=True, eq=False)
+class FashionMnist(DataModule):
+    """70,000 pictures of clothes of 28 x 28 pixels; 10,000 are the published test set (Xiao et al. 2017).
+
+    Args:
+        root: the folder that holds `FashionMNIST/raw`.
+        download: fetch the 30 MB where they are not there yet.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import FashionMNIST
+
+        train, test = (opened(FashionMNIST, self.root, self.download, train=train) for train in (True, False))
+        arrays = [part.data.numpy() for part in (train, test)]
+        return _joined(arrays, [train.targets, test.targets], train.classes)
+
+
+@dataclass(kw_only=True, eq=False)
+class Stl10(DataModule):
+    """13,000 images of 96 x 96 pixels in 10 classes; 8,000 are the published test set (Coates et al. 2011).
+
+    Args:
+        root: the folder that holds `stl10_binary`.
+        download: fetch the 2.6 GB where they are not there yet, most of which are images without a label.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import STL10
+
+        train, test = (opened(STL10, self.root, self.download, split=split) for split in ("train", "test"))
+        arrays = [part.data.transpose(0, 2, 3, 1) for part in (train, test)]
+        return _joined(arrays, [train.labels, test.labels], train.classes)
+
+
+def _joined(pixels: Sequence[NDArray[np.uint8]], labels: Sequence[Sequence[int]], classes: Sequence[str]) -> Arrays:
+    """Training and test images as one."""
+    published = np.repeat(["train", "test"], [len(part) for part in pixels])
+    return Arrays(
+        np.concatenate(pixels),
+        np.concatenate([np.asarray(part) for part in labels]).astype(np.int64),
+        classes,
+        published,
+    )

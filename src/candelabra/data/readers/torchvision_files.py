@@ -1,0 +1,110 @@
+"""Classic sets of image files, whose lists torchvision reads: ImageNet, Flowers-102 and CelebA."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from candelabra.data.file_samples import Records
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.download import opened
+from candelabra.data.readers.point_symmetry import by_name
+from candelabra.data.samples import Samples
+from candelabra.types import Labels
+
+CELEBA_SPLITS = ("train", "valid", "test")
+POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+
+
+@dataclass(kw_only=True, eq=False)
+class Imagenet(DataModule):
+    """ImageNet's 1,000 classes (Russakovsky et al. 2015); 50,000 images are the published validation set.
+
+    Nobody published labels of the test set: that split is drawn from the training images.
+
+    Args:
+        root: the folder of `train`, `val` and `meta.bin`, or of the archives that torchvision makes them of:
+            ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar.
+    """
+
+    root: str
+
+    def read(self) -> Samples:
+        from torchvision.datasets import ImageNet
+
+        parts = {split: opened(ImageNet, self.root, False, split=split) for split in ("train", "val")}
+        rows = [(path, number, split) for split, part in parts.items() for path, number in part.samples]
+        classes = [", ".join(words) for words in parts["train"].classes]
+        return _classified(Path(self.root).expanduser(), rows, classes)
+
+
+@dataclass(kw_only=True, eq=False)
+class Flowers102(DataModule):
+    """8,189 photographs of 102 flowers, divided as published (Nilsback & Zisserman 2008).
+
+    Args:
+        root: the folder that holds `flowers-102`.
+        download: fetch the 350 MB where they are not there yet.
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import Flowers102 as Flowers
+
+        parts = {split: opened(Flowers, self.root, self.download, split=split) for split in ("train", "val", "test")}
+        rows = [
+            (str(path), int(number), split)
+            for split, part in parts.items()
+            for path, number in zip(part._image_files, part._labels, strict=True)
+        ]
+        return _classified(Path(self.root).expanduser(), rows, Flowers.classes)
+
+
+@dataclass(kw_only=True, eq=False)
+class Celeba(DataModule):
+    """202,599 aligned faces with 40 attributes, several of which may hold, and 5 points (Liu et al. 2015).
+
+    Its boxes are left out: they are pixels of the images before alignment, which nobody can download.
+
+    Args:
+        root: the folder that holds `celeba`.
+        download: fetch the 1.4 GB where they are not there yet (needs the package gdown).
+    """
+
+    root: str
+    download: bool = False
+
+    def read(self) -> Samples:
+        from torchvision.datasets import CelebA
+
+        parts = {split: opened(CelebA, self.root, self.download, split=split) for split in CELEBA_SPLITS}
+        return Records(
+            Path(self.root).expanduser() / "celeba" / "img_align_celeba",
+            [name for part in parts.values() for name in part.filename],
+            Labels(
+                classes=tuple(name for name in parts["train"].attr_names if name),
+                multilabel=True,
+                keypoints=POINTS,
+                mirror=tuple(by_name(POINTS)),
+                normalizer=(0, 1),
+            ),
+            np.repeat(["train", "val", "test"], [len(part.filename) for part in parts.values()]),
+            np.concatenate([part.attr.numpy() for part in parts.values()]).astype(np.float32),
+            keypoints=np.concatenate([part.landmarks_align.numpy() for part in parts.values()])
+            .reshape(-1, len(POINTS), 2)
+            .astype(np.float32),
+        )
+
+
+def _classified(root: Path, rows: Sequence[tuple[str, int, str]], classes: Sequence[str]) -> Records:
+    """Records of (path, class, split)."""
+    return Records(
+        root,
+        [str(Path(path).relative_to(root)) for path, _, _ in rows],
+        Labels(classes=tuple(classes)),
+        np.array([split for _, _, split in rows], dtype="<U5"),
+        np.array([number for _, number, _ in rows], np.int64),
+    )

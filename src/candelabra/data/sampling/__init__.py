@@ -1,0 +1,1 @@
+"""Splits, and the order in which samples are served."""

@@ -1,0 +1,220 @@
+"""How samples are divided into training, validation and test."""
+
+import logging
+import re
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.errors import CandelabraError
+
+log = logging.getLogger(__name__)
+OUT = "out"  # the split of a sample that is in none
+PIECES = 20  # into which groups are dealt; a split takes so many of them as come nearest to its share
+Indices = NDArray[np.int64]
+Names = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Division:
+    """Divides samples as published, as a table says, or at random; what is not given is drawn by stratum and group.
+
+    Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DataModule`.
+        seed: equal seeds give equal splits, and equal folds.
+        root: the folder of the data set, where tables are looked for too.
+    """
+
+    split: str = "published"
+    val: float = 0.15
+    test: float = 0.15
+    groups: str | None = None
+    folds: int | None = None
+    fold: int = 0
+    seed: int = 0
+    root: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.split not in ("published", "random") and not is_table(self.split):
+            raise CandelabraError(
+                f"data.split={self.split} is not known; allowed are published, random, and a table <file>.csv with the "
+                "columns name and split."
+            )
+        if self.val + self.test >= 1 or min(self.val, self.test) < 0:
+            raise CandelabraError(
+                f"data.val={self.val} and data.test={self.test} must be shares that leave something to train on."
+            )
+        if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
+            raise CandelabraError(
+                f"data.folds={self.folds} data.fold={self.fold}: folds must be at least 2, and fold below it, from 0."
+            )
+        if self.folds is None and self.fold:
+            raise CandelabraError(f"data.fold={self.fold} does nothing without data.folds, the number of folds.")
+        if self.folds and is_table(self.split):
+            raise CandelabraError(f"data.folds={self.folds} divides all images, and data.split={self.split} too.")
+
+    def parts(self, samples: Samples, bad: Collection[int] = ()) -> dict[str, Indices]:
+        """The indices of each split; samples in `bad` are in none.
+
+        Raises:
+            CandelabraError: a split would be empty, a class has no training image, or a table or groups do not fit.
+        """
+        given = self._given(samples)
+        given[list(bad)] = OUT
+        groups = self._groups(samples)
+        if self.folds:
+            pool = np.flatnonzero(given == "")
+            given[pool[deal(pool, samples.strata, groups, self.folds, self.seed) == self.fold]] = "test"
+        chosen = given.copy()
+        if not (given == "train").any():
+            chosen[given == ""] = "train"
+        rng = np.random.default_rng(self.seed)
+        for split, share in (("test", self.test), ("val", self.val)):
+            if not (given == split).any() and share > 0:
+                pool = np.flatnonzero(chosen == "train")
+                share = share if split == "test" else share / (1 - (0 if (given == "test").any() else self.test))
+                chosen[_drawn(pool, samples.strata, groups, share, rng)] = split
+        parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
+        _refuse_empty(samples, parts)
+        if groups is not None:
+            _warn_of_shared(groups, parts)
+        return parts
+
+    def numbers(self, samples: Samples) -> Indices | None:
+        """The number of each sample's group, for who divides further; null where there are none."""
+        return self._groups(samples)
+
+    def _given(self, samples: Samples) -> Names:
+        """The split of each sample that is given, "" where it is to be drawn."""
+        if self.split == "random" or self.folds:
+            return np.full(len(samples), "", dtype="<U5")
+        if self.split == "published":
+            return samples.published.astype("<U5")
+        from candelabra.data.readers.folder import ALIASES
+
+        cells = read_column("data.split", self.split, "split", samples.names, self.root)
+        words = [OUT if cell is None else str(cell).strip().lower() for cell in cells]
+        for word in words:
+            if word != OUT and word not in ALIASES:
+                raise CandelabraError(
+                    f"data.split={self.split} says {word!r} of an image; allowed are train, val and test."
+                )
+        lacking = words.count(OUT)
+        if lacking:
+            log.warning("data.split=%s lacks %d of %d images: they are left out", self.split, lacking, len(words))
+        return np.array([ALIASES.get(word, OUT) for word in words], dtype="<U5")
+
+    def _groups(self, samples: Samples) -> Indices | None:
+        """The number of each sample's group; null where there are none."""
+        if self.groups is None:
+            return None
+        if is_table(self.groups):
+            cells = read_column("data.groups", self.groups, "group", samples.names, self.root)
+            words = [None if cell is None else str(cell) for cell in cells]
+        else:
+            words = _matched(self.groups, samples)
+        lacking = words.count(None)
+        if lacking:
+            log.warning("%d of %d images are in no group of data.groups: each is its own", lacking, len(words))
+        named = [f"/{index}" if word is None else f"={word}" for index, word in enumerate(words)]
+        numbers: Indices = np.unique(named, return_inverse=True)[1].reshape(-1)
+        return numbers
+
+
+def deal(pool: Indices, strata: Indices, groups: Indices | None, count: int, seed: int) -> Indices:
+    """Deals samples into so many equal parts that strata are spread over them and no group is in two.
+
+    Args:
+        pool: indices of the samples.
+        strata: of all samples.
+        groups: of all samples; null for none.
+        count: of the parts.
+        seed: equal seeds deal alike.
+
+    Returns:
+        (len(pool),) the part of each, from 0.
+    """
+    parts = np.empty(len(pool), dtype=np.int64)
+    if groups is None:
+        order = np.lexsort((np.random.default_rng(seed).random(len(pool)), strata[pool]))
+        parts[order] = np.arange(len(pool)) % count
+        return parts
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    number = len(np.unique(groups[pool]))
+    if number < count:
+        raise CandelabraError(f"data.groups finds {number} groups among {len(pool)} images, too few for {count} parts.")
+    many = np.bincount(strata[pool] - strata.min()).max() >= count
+    wanted = strata[pool] if many else np.zeros_like(pool)  # classes all smaller than the parts are many
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        for part, (_, held) in enumerate(splitter.split(pool, wanted, groups[pool])):
+            parts[held] = part
+    return parts
+
+
+def draw(pool: Indices, strata: Indices, share: float, rng: np.random.Generator) -> Indices:
+    """Draws a share of the pool so that each stratum gives its share, as near as whole numbers allow."""
+    order = np.lexsort((rng.random(len(pool)), strata))
+    marks = np.floor(np.arange(len(pool) + 1) * share + rng.random())  # systematic sampling
+    drawn: Indices = pool[order[np.diff(marks) > 0]]
+    return drawn
+
+
+def _drawn(pool: Indices, strata: Indices, groups: Indices | None, share: float, rng: np.random.Generator) -> Indices:
+    if groups is None:
+        return draw(pool, strata[pool], share, rng)
+    pieces = min(PIECES, len(np.unique(groups[pool])))
+    if pieces < 2:
+        raise CandelabraError(f"data.groups finds one group among {len(pool)} images, which cannot be divided.")
+    dealt = deal(pool, strata, groups, pieces, int(rng.integers(2**31)))
+    sizes = np.cumsum(np.bincount(dealt, minlength=pieces))[:-1]
+    sizes[sizes == 0] = -len(pool)  # none of them would be no split
+    found: Indices = pool[dealt <= np.abs(sizes - share * len(pool)).argmin()]
+    return found
+
+
+def _matched(pattern: str, samples: Samples) -> list[str | None]:
+    """What the first group of a regular expression finds in each name; the whole match where it has no group."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise CandelabraError(f"data.groups={pattern} is no regular expression ({error}) and no table.") from error
+    found = [expression.search(name) for name in samples.names]
+    if not any(found):
+        raise CandelabraError(f"data.groups={pattern} matches no name, such as {samples.names[0]}.")
+    return [match[1 if expression.groups else 0] if match else None for match in found]
+
+
+def _warn_of_shared(groups: Indices, parts: Mapping[str, Indices]) -> None:
+    sets = [set(groups[indices].tolist()) for indices in parts.values()]
+    shared = len(sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2])
+    if shared:
+        log.warning("%d groups of data.groups are in several given splits; data.split=random divides anew", shared)
+
+
+def _refuse_empty(samples: Samples, parts: Mapping[str, Indices]) -> None:
+    for split, indices in parts.items():
+        if not len(indices):
+            raise CandelabraError(
+                f"There is no image in the {split} split ({len(samples)} images in all); give more images, or other "
+                "shares with data.val and data.test."
+            )
+    if not samples.labels.classes or samples.labels.multilabel:
+        return
+    for split, indices in parts.items():
+        there = set(samples.strata[indices].tolist())
+        lacking = [name for index, name in enumerate(samples.labels.classes) if index not in there]
+        if lacking and split == "train":
+            number = (samples.strata == samples.labels.classes.index(lacking[0])).sum()
+            raise CandelabraError(
+                f"Class {lacking[0]!r} has no image in the train split ({number} in all); "
+                "give it more images, drop it, or set other shares with data.val and data.test."
+            )
+        if lacking:
+            log.warning("%d classes have no image in the %s split: %s", len(lacking), split, ", ".join(lacking[:5]))

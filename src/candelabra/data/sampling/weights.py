@@ -1,0 +1,104 @@
+"""How often each training image comes in an epoch: `data.sampler`."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.samples import Samples
+from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.data.sampling.train_order import Drawn, Shuffled, Weighted
+from candelabra.errors import CandelabraError
+
+KNOWN = ("shuffled", "balanced", "repeated")
+Floats = NDArray[np.float64]
+
+
+def check_sampler(sampler: str) -> None:
+    """Compares `data.sampler` with what is allowed.
+
+    Raises:
+        CandelabraError: it is no known word, and no table.
+    """
+    if sampler not in KNOWN and not is_table(sampler):
+        raise CandelabraError(
+            f"data.sampler={sampler} is not known; allowed are {', '.join(KNOWN)}, and a table <file>.csv with the "
+            "columns name and weight."
+        )
+
+
+def training_order(sampler: str, samples: Samples, training: NDArray[np.int64], seed: int, root: str | None) -> Drawn:
+    """The order of the training images; see `DataModule`.
+
+    Args:
+        sampler: a word, or a table.
+        samples: all samples, as training sees their labels.
+        training: indices of the training images.
+        seed: of the order.
+        root: the folder of the data set, where tables are looked for too.
+
+    Raises:
+        CandelabraError: there are no classes to go by, or no weights.
+    """
+    if sampler == "shuffled":
+        return Shuffled(len(training), seed)
+    if sampler not in KNOWN:
+        weights = _weights(sampler, samples, training, root)
+        return Weighted(weights * (len(weights) / weights.sum()), np.zeros(len(weights), np.int64), seed)
+    if not samples.labels.classes:
+        raise CandelabraError(
+            f"data.sampler={sampler} goes by classes of images, but these data label "
+            f"{', '.join(samples.labels.targets)}; choose shuffled, or a table of weights."
+        )
+    shown = samples.shown()[training]
+    known = samples.labelled()["label"][training]
+    expected = balanced(shown, known) if sampler == "balanced" else repeated(shown)
+    classes = np.where(shown.any(1), shown.argmax(1), -1)
+    strata = np.zeros_like(training) if samples.labels.multilabel else classes
+    return Weighted(expected, strata, seed)
+
+
+def balanced(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:
+    """(n,) times an image comes, so that each class does as often and an epoch keeps its length.
+
+    An image of several classes counts by the mean of 1 / images of its classes, one that is labelled with none as
+    one class with its like; an image without a label comes once.
+
+    >>> balanced(np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 0]], bool), np.array([1, 1, 1, 1, 0], bool)).round(2)
+    array([0.67, 0.67, 0.67, 2.  , 1.  ])
+    """
+    table = np.concatenate([shown, (known & ~shown.any(1))[:, None]], axis=1)
+    shares = table / np.maximum(table.sum(0), 1)
+    weights = shares.sum(1) / np.maximum(table.sum(1), 1)
+    expected: Floats = np.where(known, weights * (known.sum() / max(weights.sum(), 1e-12)), 1.0)
+    return expected
+
+
+def repeated(shown: NDArray[np.bool_]) -> Floats:
+    """(n,) times an image comes: once, or the root of how much rarer its rarest class is than the mean of classes.
+
+    Repeat factor sampling (Gupta et al. 2019, LVIS), whose threshold is the mean share of a class here.
+
+    >>> repeated(np.array([[1, 0]] * 9 + [[0, 1]], bool)).round(2)[[0, 9]]
+    array([1.  , 2.24])
+    """
+    shares = shown.mean(0)
+    there = shares > 0
+    factors = np.ones_like(shares)
+    factors[there] = np.maximum(1.0, np.sqrt(shares[there].mean() / shares[there]))
+    expected: Floats = np.where(shown, factors, 1.0).max(1)
+    return expected
+
+
+def _weights(sampler: str, samples: Samples, training: NDArray[np.int64], root: str | None) -> Floats:
+    cells = read_column("data.sampler", sampler, "weight", samples.names, root)[training]
+    try:
+        weights = np.array([np.nan if cell is None else float(cell) for cell in cells])
+    except (TypeError, ValueError) as error:
+        raise CandelabraError(f"data.sampler={sampler}: a weight is no number ({error}).") from error
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong) or not weights.any():
+        name = samples.names[training[wrong[0]]] if len(wrong) else "all"
+        raise CandelabraError(
+            f"data.sampler={sampler}: each training image needs a weight of at least 0, and one above 0; look at "
+            f"{name} ({len(wrong)} of {len(weights)} have none)."
+        )
+    return weights

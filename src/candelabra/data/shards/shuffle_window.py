@@ -1,0 +1,50 @@
+"""Training samples from some shards at a time, for shards that cost much to open: fetched over a network, say."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.sampling.train_order import Drawn, Keys, deal, permutation, whole
+from candelabra.errors import CandelabraError
+
+
+def check_window(window: int | None, sampler: str) -> None:
+    """Compares `data.window` with what is allowed.
+
+    Raises:
+        CandelabraError: it is not positive, or a sampler is to draw from all images.
+    """
+    if window is not None and sampler != "shuffled":
+        raise CandelabraError(
+            f"data.sampler={sampler} draws from all images, and data.window={window} from some shards at a time; leave "
+            "one out."
+        )
+    if window is not None and window < 1:
+        raise CandelabraError(f"data.window={window} must be at least 1 shard, or null to shuffle all images.")
+
+
+class Windowed(Drawn):
+    """Each training sample once: shards in an order drawn for each epoch, so many at a time, their samples shuffled.
+
+    Ranks share each window, so that all read the same shards at about the same time; a batch may hold samples of two
+    windows. With as many shards in a window as there are, the shuffle is that of all samples.
+
+    Args:
+        shard: (n,) of each training sample.
+        window: shards at a time.
+        seed: of the order.
+
+    Attributes:
+        total: images in an epoch.
+    """
+
+    def __init__(self, shard: NDArray[np.int64], window: int, seed: int) -> None:
+        self.shard, self.window, self.seed = shard, window, seed
+        self.shards, self.total = np.unique(shard), len(shard)
+
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+        turn = np.zeros(int(self.shards.max()) + 1, np.int64)
+        turn[self.shards[permutation(len(self.shards), self.seed + epoch)]] = np.arange(len(self.shards))
+        shuffled = permutation(len(self.shard), self.seed + epoch)
+        windows = turn[self.shard[shuffled]] // self.window
+        keys = epoch * len(self.shard) + shuffled[np.argsort(windows, kind="stable")]
+        return deal(whole(keys, size * ranks), size, rank, ranks)

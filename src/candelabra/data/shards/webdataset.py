@@ -1,0 +1,129 @@
+"""Tar shards, as webdataset writes and reads them, by index: on a disk, or behind an address."""
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from candelabra.data.issues import Oddity
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.folder import ALIASES
+from candelabra.data.readers.labels_json import given_words
+from candelabra.data.samples import Samples
+from candelabra.data.sampling.train_order import Drawn
+from candelabra.data.shards import remote_files
+from candelabra.data.shards.encoded_samples import encoded
+from candelabra.data.shards.label_columns import Columns, pick, said
+from candelabra.data.shards.shuffle_window import Windowed, check_window
+from candelabra.data.shards.tar_index import Tars, index_of
+from candelabra.errors import CandelabraError
+
+THREADS = 8  # that read the headers of shards
+FIELDS = {"label": ["label", "class"], "box": ["box", "bbox"], "keypoints": ["keypoints"], "name": ["name"]}
+
+
+@dataclass(kw_only=True, eq=False)
+class WebDataset(DataModule):
+    """Shards of members <key>.jpg (or any image), and <key>.cls, <key>.json, <key>.mask.png, each optional.
+
+    Headers are read once, and their places kept in the cache; a sample is then one read of a part of a shard, on any
+    disk or by any protocol that fsspec knows. No member is unpacked, no pickle is read. labels.json beside the shards
+    says what numbers mean.
+
+    Args:
+        root: the folder of the shards, or its address (https://..., s3://...).
+        shards: below root, as names, ranges ({000..009}) or globs: one, a list, or {train: ..., val: ...}; null
+            takes *.tar. The split is the key, else the first word of the name (train-000.tar).
+        fields: other names in <key>.json, such as {box: bbox}; boxes are XYXY in pixels.
+        words: what labels.json says, where there is none: {classes: [cat, dog], mask_classes: [...], ...}.
+        window: shards that are read at a time: their images are shuffled, windows come one after another; null
+            shuffles all images, which reads any shard at any time.
+    """
+
+    root: str
+    shards: str | Sequence[str] | Mapping[str, str] | None = None
+    fields: Mapping[str, str] | None = None
+    words: Mapping[str, Any] | None = None
+    window: int | None = None
+
+    def read(self) -> Samples:
+        import pyarrow as pa
+
+        check_window(self.window, self.sampler)
+        fields = {target: [name] for target, name in (self.fields or {}).items()}
+        if set(fields) - set(FIELDS):
+            raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(FIELDS)}.")
+        found = self._found()
+        given = given_words(self.root, self.words)
+        with ThreadPoolExecutor(THREADS) as pool:
+            indices = list(
+                tqdm(pool.map(index_of, [each for each, _ in found]), "shards", len(found), delay=2, leave=False)
+            )
+        table = pa.concat_tables([index.table for index in indices])
+        self.shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
+        return encoded(
+            Tars([each for each, _ in found], self.shard, _places(table, "image"), _places(table, "mask")),
+            _columns(table, {**FIELDS, **fields}),
+            np.array([split for _, split in found], "<U5")[self.shard],
+            table["mask"].is_valid().to_numpy(),
+            given,
+            [odd for index in indices for odd in index.oddities],
+        )
+
+    def order(self, samples: Samples) -> Drawn:
+        if self.window is None:
+            return super().order(samples)
+        return Windowed(self.shard[self.parts["train"]], self.window, self.seed)
+
+    def _found(self) -> list[tuple[str, str]]:
+        """Each shard and its split."""
+        if isinstance(self.shards, Mapping):
+            for split in self.shards:
+                if split not in ALIASES:
+                    raise CandelabraError(f"data.shards has the split {split!r}; allowed are train, val and test.")
+            given = [(ALIASES[split], [pattern]) for split, pattern in self.shards.items()]
+        else:
+            given = [("", [self.shards] if isinstance(self.shards, str) else list(self.shards or ["*.tar"]))]
+        found = [(each, split) for split, patterns in given for each in remote_files.find(self.root, patterns)]
+        if not found:
+            raise CandelabraError(
+                f"data.root={self.root} has no shard {self.shards or '*.tar'}; name them with "
+                "data.shards='train-{000..009}.tar', below data.root."
+            )
+        return [(each, split or split_of(each)) for each, split in found]
+
+
+def split_of(address: str) -> str:
+    """The split that the name of a shard begins with.
+
+    >>> split_of("s3://bucket/cats/train-0001.tar"), split_of("cats-01.tar"), split_of("valid_0.tar")
+    ('train', '', 'val')
+    """
+    first = re.split(r"[^a-z]", PurePosixPath(address).name.lower())[0]
+    return ALIASES.get(first, "")
+
+
+def _places(table: Any, kind: str) -> NDArray[np.int64]:
+    """(n, 2) start and size of members; 0 and 0 where there is none."""
+    cells = [table[column].fill_null(0).to_numpy() for column in (kind, f"{kind}_size")]
+    return np.stack(cells, axis=1).astype(np.int64)
+
+
+def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> Columns:
+    """What .cls and .json say of each sample."""
+    oddities: list[Oddity] = []
+    cells: dict[str, list[Any]] = {field: [] for field in FIELDS}
+    for key, number, text in zip(*(table[each].to_pylist() for each in ("key", "cls", "json")), strict=True):
+        row = said(text, f"{key}.json", oddities)
+        for field, names in fields.items():
+            cells[field].append(pick(row, names))
+        if cells["label"][-1] is None:
+            cells["label"][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
+        cells["name"][-1] = str(cells["name"][-1] or key)
+    return Columns(cells["name"], cells["label"], cells["box"], cells["keypoints"], oddities)

@@ -1,0 +1,181 @@
+"""Transforms that move image, box, keypoints and mask together; torchvision's, and the little it lacks."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from candelabra.data.transforms.auto_augment import randaugment, trivialaugment
+from candelabra.data.transforms.colour_jitter import Tint
+from candelabra.data.transforms.resize import FILLS, GREY, Resize, Size, Step, visible
+from candelabra.errors import CandelabraError
+from candelabra.types import Labels, Sample
+
+Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
+LIGHT, STRONG = 0.5, 0.25  # the smallest part of an image, by area
+
+
+def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, erase: float = 0.0) -> "Pipeline":
+    """What a training image goes through, ending in the size of `resize`.
+
+    What would make a label wrong or lose it is left out: no box is turned or sheared, for an upright one does not
+    stay tight; where a box or points are labelled, parts are at least half of the image.
+
+    Args:
+        augment: none; light (a part of at least half of the image, colours, and a mirror image); strong (a part of at
+            least a quarter, turned by up to 15 degrees, more colours, some grey or blurred); randaugment or
+            trivialaugment (a part as in light, then theirs).
+        resize: how images come to one size.
+        labels: what is labelled.
+        flip: a mirror image of the scene means the same (not so for digits).
+        erase: share of images of which a rectangle is painted over; labels stay.
+    """
+    if not 0 <= erase <= 1:
+        raise CandelabraError(f"data.erase={erase} must be a share of the images, 0 to 1.")
+    boxed, placed = labels.box, labels.box or bool(labels.keypoints)
+    last: list[Step] = [Erase(erase)] if erase else []
+    if augment == "none":
+        whole = evaluation(resize)
+        return Pipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
+    changes: dict[str, list[Step]] = {
+        "light": [Tint(brightness=0.2, contrast=0.2, saturation=0.2)],
+        "strong": _strong(boxed),
+        "randaugment": [randaugment(boxed)],
+        "trivialaugment": [trivialaugment(boxed)],
+    }
+    if augment not in changes:
+        raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
+    least = STRONG if augment == "strong" and not placed else LIGHT
+    mirror: list[Step] = [Mirror(labels.mirror)] if flip else []
+    return Pipeline([*resize.part(least), *changes[augment], *mirror, *last], least=enough(resize.size, least))
+
+
+def evaluation(resize: Resize) -> "Pipeline":
+    """What an image to be judged goes through."""
+    return Pipeline(resize.whole(), fixed=True, least=resize.size)
+
+
+def enough(size: Size, share: float) -> Size:
+    """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
+
+    >>> enough((224, 224), 0.5)
+    (317, 317)
+    """
+    return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
+
+
+def _strong(boxed: bool) -> list[Step]:
+    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILLS))
+    return [
+        *([] if boxed else [Visible(), turn]),
+        Tint(brightness=0.4, contrast=0.4, saturation=0.4),
+        v2.ColorJitter(hue=0.1),
+        v2.RandomGrayscale(0.1),
+        v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=0.1),
+    ]
+
+
+class Preparation(ABC):
+    """What the samples of one split go through.
+
+    Attributes:
+        fixed: nothing is drawn, so one sample always becomes the same.
+    """
+
+    fixed: bool
+
+    @abstractmethod
+    def of(self, index: int) -> "Pipeline":
+        """What the sample of this index goes through."""
+
+
+class Pipeline(Preparation):
+    """Runs transforms on one sample, then drops what left the image and unwraps the tensors.
+
+    Args:
+        steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`.
+        fixed: nothing is drawn, so one sample always becomes the same.
+        least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
+    """
+
+    def __init__(self, steps: Sequence[Step], fixed: bool = False, least: tuple[int, int] | None = None) -> None:
+        self.steps, self.fixed, self.least = steps, fixed, least
+
+    def __repr__(self) -> str:
+        return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
+
+    def of(self, index: int) -> "Pipeline":
+        return self
+
+    def __call__(self, sample: Sample) -> Sample:
+        for step in self.steps:
+            sample = step(sample)
+        seen = visible(sample)
+        unwrapped: Any = {
+            key: value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
+            for key, value in seen.items()
+        }
+        if "box" in seen:
+            unwrapped["box"] = unwrapped["box"][0]
+        return cast(Sample, unwrapped)
+
+
+class Visible:
+    """Drops what has left the image, before another step would move it back into grey; see `visible`."""
+
+    def __repr__(self) -> str:
+        return "Visible()"
+
+    def __call__(self, sample: Sample) -> Sample:
+        return visible(sample)
+
+
+class Mirror:
+    """Mirrors half of all samples left to right; sided points then swap names, which torchvision leaves to us.
+
+    Args:
+        mirror: for each point, the index of the point it becomes.
+        share: of samples mirrored, 0 to 1.
+    """
+
+    def __init__(self, mirror: Sequence[int], share: float = 0.5) -> None:
+        self.mirror, self.share = list(mirror), share
+
+    def __repr__(self) -> str:
+        return f"Mirror({self.mirror}, {self.share})"
+
+    def __call__(self, sample: Sample) -> Sample:
+        if torch.rand(()) >= self.share:
+            return sample
+        mirrored: Sample = {
+            key: functional.horizontal_flip(value) if isinstance(value, tv_tensors.TVTensor) else value
+            for key, value in sample.items()
+        }  # type: ignore[assignment]
+        if "keypoints" in mirrored and self.mirror:
+            mirrored["keypoints"] = tv_tensors.wrap(mirrored["keypoints"][self.mirror], like=mirrored["keypoints"])
+        return mirrored
+
+
+class Erase:
+    """Paints a rectangle of some images over (Zhong et al. 2017): 2 to 33 % of the area, grey.
+
+    Labels stay as they are, those of hidden points and pixels too: what is there is to be told from around it.
+
+    Args:
+        share: of images, 0 to 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share, self.erasing = share, v2.RandomErasing(p=share, value=GREY)
+
+    def __repr__(self) -> str:
+        return f"Erase({self.share})"
+
+    def __call__(self, sample: Sample) -> Sample:
+        return {**sample, "image": self.erasing(sample["image"])}

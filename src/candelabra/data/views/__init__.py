@@ -1,0 +1,1 @@
+"""Samples that show other samples differently: joined, restricted, with fewer labels, cached."""

@@ -1,0 +1,154 @@
+"""The samples of several data sets as those of one: what each labels stays, what it lacks is not labelled."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.issues import Oddity
+from candelabra.data.samples import SPLITS, Samples, blank, digest
+from candelabra.data.transforms.pipeline import Pipeline, Preparation
+from candelabra.errors import CandelabraError
+from candelabra.types import WORDS, Labels, Sample
+
+Parts = Mapping[str, NDArray[np.int64]]
+
+
+class Joined(Samples):
+    """Samples of one set after another, named <set>/<name>, divided as each set is by itself.
+
+    Args:
+        sets: samples by the name of their set.
+        parts: indices of each split of each set.
+
+    Raises:
+        CandelabraError: see `merged`.
+    """
+
+    def __init__(self, sets: Mapping[str, Samples], parts: Mapping[str, Parts]) -> None:
+        self.sets = sets
+        self.labels = merged({name: samples.labels for name, samples in sets.items()})
+        self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
+        self.ends = np.cumsum([len(samples) for samples in sets.values()])
+        self.published = np.concatenate([_splits(len(sets[name]), parts[name]) for name in sets])
+        self.strata = np.concatenate([_strata(samples) for samples in sets.values()])
+
+    def place(self, index: int) -> tuple[str, int]:
+        """The set of a sample, and its index there."""
+        number = int(np.searchsorted(self.ends, index, side="right"))
+        return list(self.sets)[number], index - int(self.ends[number]) + len(list(self.sets.values())[number])
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        name, own = self.place(index)
+        return self.sets[name].load(own, least)
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        name, own = self.place(index)
+        return self.sets[name].inspect(own)
+
+    def original(self, index: int) -> bytes | None:
+        name, own = self.place(index)
+        return self.sets[name].original(own)
+
+    def digest(self, index: int) -> bytes:
+        name, own = self.place(index)
+        return digest(name, self.sets[name].digest(own))  # sets may have transforms of their own
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        known = [(len(samples), samples.labelled()) for samples in self.sets.values()]
+        return {
+            target: np.concatenate([each.get(target, np.zeros(count, dtype=bool)) for count, each in known])
+            for target in self.labels.targets
+        }
+
+    def shown(self) -> NDArray[np.bool_]:
+        return np.concatenate(
+            [
+                samples.shown()
+                if samples.labels.classes
+                else np.zeros((len(samples), len(self.labels.classes)), dtype=bool)
+                for samples in self.sets.values()
+            ]
+        )
+
+
+class BySet(Preparation):
+    """Each set's own pipeline, after which the targets that it lacks are there as not labelled.
+
+    Args:
+        joined: whose samples.
+        pipelines: of each set.
+    """
+
+    def __init__(self, joined: Joined, pipelines: Mapping[str, Pipeline]) -> None:
+        self.joined = joined
+        self.pipelines = {
+            name: Pipeline([*each.steps, Blank(joined.labels)], each.fixed, each.least)
+            for name, each in pipelines.items()
+        }
+        self.fixed = all(each.fixed for each in pipelines.values())
+
+    def __repr__(self) -> str:
+        return f"BySet({', '.join(f'{name}: {each}' for name, each in self.pipelines.items())})"
+
+    def of(self, index: int) -> Pipeline:
+        return self.pipelines[self.joined.place(index)[0]]
+
+
+class Blank:
+    """Adds the targets that a set lacks, as not labelled.
+
+    Args:
+        wanted: what every sample is to have.
+    """
+
+    def __init__(self, wanted: Labels) -> None:
+        self.wanted = wanted
+
+    def __repr__(self) -> str:
+        return f"Blank({', '.join(self.wanted.targets)})"
+
+    def __call__(self, sample: Sample) -> Sample:
+        return blank(sample, self.wanted)
+
+
+def merged(labels: Mapping[str, Labels]) -> Labels:
+    """What several data sets label together.
+
+    Raises:
+        CandelabraError: two sets label one target in different words.
+    """
+    for (one, first), (other, second) in combinations(labels.items(), 2):
+        for target in first.targets:
+            if target in second.targets and first.only([target]) != second.only([target]):
+                word = next(word for word in WORDS[target] if vars(first)[word] != vars(second)[word])
+                rest = ",".join(each for each in second.targets if each != target)
+                out = f"with data.sets.{other}.targets=[{rest}], say" if rest else f"or leave out data.sets.{other}"
+                raise CandelabraError(
+                    f"data.sets.{one} and data.sets.{other} label {target} in other words: {word} is "
+                    f"{_short(vars(first)[word])} in one and {_short(vars(second)[word])} in the other; leave it out "
+                    f"of one, {out}."
+                )
+    words: dict[str, Any] = {}
+    for each in labels.values():
+        words |= {word: vars(each)[word] for target in each.targets for word in WORDS[target]}
+    return Labels(**words)
+
+
+def _splits(count: int, parts: Parts) -> NDArray[np.str_]:
+    splits = np.full(count, "", dtype="<U5")
+    for split in SPLITS:
+        splits[parts[split]] = split
+    return splits
+
+
+def _strata(samples: Samples) -> NDArray[np.int64]:
+    single = bool(samples.labels.classes) and not samples.labels.multilabel
+    return samples.strata if single else np.full(len(samples), -1, np.int64)
+
+
+def _short(value: Any) -> str:
+    words = str(value)
+    return words if len(words) <= 60 else f"{words[:57]}..."

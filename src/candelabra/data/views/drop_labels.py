@@ -1,0 +1,110 @@
+"""Samples that show only some of their labels: what a model learns where few images are labelled."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from candelabra.data.samples import Samples, digest
+from candelabra.data.views.wrapper import Wrapped
+from candelabra.errors import CandelabraError, nearest
+from candelabra.types import IGNORED, TARGETS, UNLABELLED, Sample
+
+Shares = float | Mapping[str, float]
+
+
+def check_shares(labelled: Shares) -> None:
+    """Compares `data.labelled` with what is allowed.
+
+    Raises:
+        CandelabraError: a target is not known, or a share is not above 0 and at most 1.
+    """
+    for target, share in labelled.items() if isinstance(labelled, Mapping) else [("", labelled)]:
+        if target and target not in TARGETS:
+            raise CandelabraError(f"data.labelled names {target}; allowed are {nearest(target, TARGETS)}.")
+        if not 0 < share <= 1:
+            raise CandelabraError(
+                f"data.labelled{target and '.'}{target}={share} must be a share above 0 and at most 1."
+            )
+
+
+def thin(samples: Samples, training: NDArray[np.int64], labelled: Shares, seed: int) -> Samples:
+    """The samples, of whose training images each target keeps a share of its labels; see `DataModule`.
+
+    Args:
+        samples: to be thinned.
+        training: indices of those that may lose labels.
+        labelled: one share, or one by target.
+        seed: equal seeds keep the same images, and a larger share keeps those of a smaller one.
+
+    Raises:
+        CandelabraError: `labelled` names a target that these samples do not have.
+    """
+    targets = samples.labels.targets
+    shares = labelled if isinstance(labelled, Mapping) else dict.fromkeys(targets, labelled)
+    for target in shares:
+        if target not in targets:
+            raise CandelabraError(f"data.labelled names {target}; these data label {nearest(target, targets)}.")
+    if all(share == 1 for share in shares.values()):
+        return samples
+    known = samples.labelled()
+    kept = {target: known[target].copy() for target in known}
+    for target, share in shares.items():
+        pool = training[known[target][training]]
+        order = np.random.default_rng((seed, TARGETS.index(target))).permutation(len(pool))
+        kept[target][pool[order[max(1, round(share * len(pool))) :]]] = False
+    return Thinned(samples, kept)
+
+
+class Thinned(Wrapped):
+    """Samples some of whose targets look as if nobody had labelled them.
+
+    Args:
+        samples: whose.
+        kept: for each target, which samples show it: (n,) bool.
+    """
+
+    def __init__(self, samples: Samples, kept: Mapping[str, NDArray[np.bool_]]) -> None:
+        super().__init__(samples, samples.labels)
+        self.kept = kept
+        known = samples.labelled()
+        self.hidden = {target: known[target] & ~kept[target] for target in known}
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        return self.kept
+
+    def shown(self) -> NDArray[np.bool_]:
+        return self.samples.shown() & self.kept["label"][:, None]
+
+    def digest(self, index: int) -> bytes:
+        hidden = self._hidden(index)
+        content = self.samples.digest(index)
+        return digest(content, *hidden) if hidden else content
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        sample = self.samples.load(index, least)
+        values = cast(dict[str, Any], sample)
+        for target in self._hidden(index):
+            values[target] = unlabelled(target, values[target])
+        return sample
+
+    def _hidden(self, index: int) -> list[str]:
+        return [target for target, hidden in self.hidden.items() if hidden[index]]
+
+
+def without_labels(sample: Sample) -> Sample:
+    """A sample, or a batch of them, of which nobody gave any target."""
+    values = cast(dict[str, Any], sample)
+    blank = {target: unlabelled(target, values[target]) for target in TARGETS if target in values}
+    return cast(Sample, {**values, **blank})
+
+
+def unlabelled(target: str, value: Tensor) -> Tensor:
+    """What stands in place of a value of a target that nobody gave: of its shape, type and kind."""
+    missing = IGNORED if target == "mask" else torch.nan if value.is_floating_point() else UNLABELLED
+    blank = value.clone()
+    blank.fill_(missing)  # which returns no tv_tensor
+    return blank

@@ -1,0 +1,55 @@
+"""Samples without some of their targets: a model is to learn those from another data set, or not at all."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.samples import Samples
+from candelabra.data.views.wrapper import Wrapped
+from candelabra.errors import CandelabraError, nearest
+from candelabra.types import TARGETS, Sample
+
+
+def restrict(samples: Samples, targets: Sequence[str] | None) -> Samples:
+    """The samples with these targets alone; null keeps all.
+
+    Raises:
+        CandelabraError: there is no target, or one that these samples do not have.
+    """
+    if targets is None:
+        return samples
+    known = samples.labels.targets
+    for target in targets:
+        if target not in known:
+            raise CandelabraError(f"data.targets names {target}; these data label {nearest(target, known)}.")
+    if not targets:
+        raise CandelabraError(f"data.targets=[] leaves nothing to learn; these data label {', '.join(known)}.")
+    return Restricted(samples, targets)
+
+
+class Restricted(Wrapped):
+    """Samples some of whose targets nobody is told of; they are divided as if they were.
+
+    Args:
+        samples: whose.
+        targets: those that stay.
+    """
+
+    def __init__(self, samples: Samples, targets: Sequence[str]) -> None:
+        super().__init__(samples, samples.labels.only(targets))
+        self.hidden = set(TARGETS) - set(targets)
+
+    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
+        return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
+
+    def shown(self) -> NDArray[np.bool_]:
+        return self.samples.shown()
+
+    def digest(self, index: int) -> bytes:
+        return self.samples.digest(index)
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        sample = self.samples.load(index, least)
+        shown: Sample = {key: value for key, value in sample.items() if key not in self.hidden}  # type: ignore[assignment]
+        return shown

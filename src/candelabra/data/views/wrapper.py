@@ -1,0 +1,32 @@
+"""Samples that change what other samples give."""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+
+from candelabra.data.issues import Oddity
+from candelabra.data.samples import Samples
+from candelabra.types import Labels
+
+
+class Wrapped(Samples, ABC):
+    """Passes on what concerns the files of other samples; a final class says what it gives of them, and what is known.
+
+    Args:
+        samples: whose.
+        labels: what is labelled then.
+    """
+
+    def __init__(self, samples: Samples, labels: Labels) -> None:
+        self.samples, self.labels, self.names = samples, labels, samples.names
+        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
+
+    def verify(self) -> Mapping[int, str]:
+        bad = self.samples.verify()
+        self.oddities = self.samples.oddities  # which verifying adds to
+        return bad
+
+    def inspect(self, index: int) -> Sequence[Oddity]:
+        return self.samples.inspect(index)
+
+    def original(self, index: int) -> bytes | None:
+        return self.samples.original(index)

@@ -1,0 +1,52 @@
+"""Chunks of litdata, for `data=litdata` and for litdata itself."""
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from candelabra.data.shards.litdata import ROWS, require
+from candelabra.data.writers.entry import Entry
+from candelabra.data.writers.writer import Writer
+from candelabra.errors import CandelabraError
+from candelabra.types import Labels
+
+
+class LitData(Writer):
+    """One optimized folder a split: items of image (a file's bytes), mask (likewise, or empty) and record (JSON).
+
+    Beside the chunks of a split lies a table of its records, so that labels are known before chunks are fetched.
+
+    Args:
+        megabytes: of a chunk (10^6 bytes).
+    """
+
+    reader = "litdata"
+    shuffled = True
+
+    def __init__(self, megabytes: float = 64.0) -> None:
+        if megabytes <= 0:
+            raise CandelabraError(f"to.megabytes={megabytes} must be above 0.")
+        self.megabytes = megabytes
+
+    def check(self, labels: Labels) -> None:
+        require()
+
+    def write(self, folder: Path, labels: Labels, entries: Iterable[Entry]) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        require()
+        from litdata.streaming.writer import BinaryWriter
+
+        for split, group in groupby(entries, key=lambda entry: entry.split):
+            writer = BinaryWriter(str(folder / split), chunk_bytes=int(self.megabytes * 10**6))
+            records: list[dict[str, Any]] = []
+            for number, entry in enumerate(group):
+                record = json.dumps(entry.said(), ensure_ascii=False)
+                writer[number] = {"image": entry.image, "mask": entry.mask or b"", "record": record}
+                records.append({"record": record, "masked": entry.mask is not None})
+            writer.done()
+            writer.merge()
+            parquet.write_table(pa.Table.from_pylist(records), folder / split / ROWS)

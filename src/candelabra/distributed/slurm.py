@@ -1,0 +1,35 @@
+"""SLURM starts a job again with the same words: where the run it began is, is written down under the job's number."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from candelabra.environment import CACHE, SLURM_JOB
+
+
+def remember(run: Path) -> None:
+    """Writes down which folder the run of this job and these words has; nothing outside SLURM, or in a sweep."""
+    if _single_run():
+        note = _note()
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(str(run.absolute()))
+
+
+def begun() -> Path | None:
+    """The folder of the run that this job began with the same words, before it was started again."""
+    if int(os.environ.get("SLURM_RESTART_COUNT", 0)) and _single_run() and _note().is_file():
+        run = Path(_note().read_text())
+        return run if (run / "config.yaml").is_file() else None
+    return None
+
+
+def _single_run() -> bool:
+    return SLURM_JOB in os.environ and not {"-m", "--multirun"} & set(sys.argv)
+
+
+def _note() -> Path:
+    """A job may train several times: its commands are told apart by their words."""
+    home = Path(os.environ.get(CACHE, "~/.cache/candelabra")).expanduser()
+    words = hashlib.sha256("\0".join(sys.argv[1:]).encode()).hexdigest()[:16]
+    return home / "slurm" / f"{os.environ.get('SLURM_CLUSTER_NAME', '')}-{os.environ[SLURM_JOB]}-{words}"

@@ -1,0 +1,78 @@
+"""The features of a labelled data set by split, from the cache that frozen runs share."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import SPLITS
+from candelabra.embeddings.encoder import Encoder, Vectors
+from candelabra.errors import CandelabraError
+from candelabra.feature_cache import Cache, CachedFeatures, cached
+from candelabra.finetuning import Frozen
+from candelabra.tasks import Classification
+
+
+class Labelled(NamedTuple):
+    """Vectors (n, D) float32 of a split, their classes (n,) int64, and their groups (n,) or null."""
+
+    vectors: Vectors
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
+
+
+def labelled_features(backbone: Backbone, data: DataModule, cache: Cache, trainer: L.Trainer) -> dict[str, Labelled]:
+    """The pooled final map of every labelled image as it is, not augmented.
+
+    Args:
+        backbone: holds still.
+        data: of images with one class each.
+        cache: where features are kept; where it has no room they are computed and not kept.
+        trainer: gives device and precision.
+
+    Raises:
+        CandelabraError: the data label no class, or several an image, or a split has none.
+    """
+    samples = data.open()
+    if not data.labels.classes or data.labels.multilabel:
+        what = "several classes an image" if data.labels.multilabel else ", ".join(data.labels.targets) or "nothing"
+        raise CandelabraError(f"candelabra probe needs images with one class each; these data label {what}.")
+    if not data.uniform:
+        raise CandelabraError("candelabra probe needs images of one size; set data.size for all sets of the union.")
+    data.pipelines["train"] = data.pipelines["test"]
+    task = Classification(backbone, data.labels.only(["label"]), finetune=Frozen())
+    served = cached(task, data, cache, trainer)
+    if isinstance(served, CachedFeatures):
+        served.setup("fit")
+        served.setup("test")
+    groups = data.division.numbers(samples)
+    found = {}
+    for split in SPLITS:
+        rows = served.served[split] if isinstance(served, CachedFeatures) else None
+        if rows is None:
+            encoder = Encoder(backbone, trainer.strategy.root_device, trainer.precision_plugin.forward_context)
+            vectors, labels = _computed(encoder, data, split)
+        else:
+            batch = rows.__getitems__(range(len(rows)))
+            vectors, labels = batch["features"].final.float().mean((2, 3)).numpy(), batch["label"].numpy()
+        known = labels >= 0
+        if not known.any():
+            raise CandelabraError(f"No image of the {split} split has a class.")
+        part = None if groups is None else groups[data.parts[split]][known]
+        found[split] = Labelled(vectors[known], labels[known], part)
+    return found
+
+
+def _computed(encoder: Encoder, data: DataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
+    def batches() -> Iterator[tuple[Vectors, NDArray[np.int64]]]:
+        for batch in DataLoader(data.prepared(split), data.batch_size, generator=torch.Generator()):
+            yield encoder(batch["image"]), batch["label"].numpy()
+
+    vectors, labels = zip(*batches(), strict=True)
+    return np.concatenate(vectors), np.concatenate(labels)

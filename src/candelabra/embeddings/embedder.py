@@ -1,0 +1,193 @@
+"""A backbone as one step of a scikit-learn pipeline: images in, vectors out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.registry import backbone as named
+from candelabra.data.decoding.images import picture
+from candelabra.data.samples import as_tensor, sample
+from candelabra.data.transforms.pipeline import evaluation
+from candelabra.data.transforms.resize import resize_by
+from candelabra.embeddings.encoder import Encoder, Vectors
+from candelabra.errors import CandelabraError
+from candelabra.runs.checkpoints import FOLDER
+from candelabra.tasks.loading import load_task
+
+
+class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Images -> the pooled features of a backbone that holds still; `fit` learns nothing, it looks up the weights.
+
+    `transform` takes an array (N, H, W, C) or (N, H, W), uint8 or float in [0, 1], of 1 or 3 channels; or a sequence
+    of paths; or one of arrays (H, W, C) of different sizes. It gives (N, D) float32.
+
+    Weights are in a pickle only where they could not be had again: of a run, or of a backbone that was given as an
+    object. Else they are looked up once more, by name.
+
+    Args:
+        backbone: a name (of conf/backbone, or of timm), the folder of a run or a checkpoint, or a `Backbone`.
+        weights: of a name: auto, bundled, hub, none (drawn by `random_state`) or a file, as `backbone.weights`.
+        size: side of what the backbone is shown, or (height, width), in pixels.
+        resize: stretch, letterbox or crop.
+        batch_size: images that go through it at once.
+        device: cpu, cuda, ...
+        random_state: of weights that are drawn.
+
+    Attributes:
+        encoder_: images of one size -> vectors.
+        n_features_out_: D.
+
+    Raises:
+        CandelabraError: in `fit`, a parameter cannot be used; in `transform`, what was given is no images.
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> images = np.random.default_rng(0).integers(0, 256, (8, 40, 30, 3), dtype=np.uint8)
+    >>> embedder = Embedder("test_resnet", weights="none", size=32)
+    >>> make_pipeline(embedder, SVC()).fit(images, [0, 1] * 4).predict(images).shape
+    (8,)
+    """
+
+    def __init__(
+        self,
+        backbone: str | Path | Backbone = "efficientnet_lite0",
+        weights: str = "auto",
+        size: int | Sequence[int] = 224,
+        resize: str = "stretch",
+        batch_size: int = 32,
+        device: str = "cpu",
+        random_state: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.size = size
+        self.resize = resize
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Looks up the weights; of the images one is looked at, to see that they are any."""
+        sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
+        if len(sides) != 2 or min(sides) < 8:
+            raise CandelabraError(f"size={self.size} must be one side or (height, width), in pixels, at least 8.")
+        if self.batch_size < 1:
+            raise CandelabraError(f"batch_size={self.batch_size} must be at least 1.")
+        resize_by(self.resize, (8, 8))
+        next(self._batches(X, 1))
+        self.encoder_ = Encoder(self._network(), self.device)
+        self.n_features_out_ = self.encoder_.backbone.num_features
+        return self
+
+    def transform(self, X: Any) -> Vectors:
+        """Images -> (N, D)."""
+        check_is_fitted(self, "encoder_")
+        return np.concatenate([self.encoder_(batch) for batch in self._batches(X, self.batch_size)])
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """The name of each number of a vector."""
+        check_is_fitted(self, "encoder_")
+        return np.array([f"embedder{number}" for number in range(self.n_features_out_)], dtype=object)
+
+    def _network(self) -> Backbone:
+        if isinstance(self.backbone, Backbone):
+            return self.backbone
+        if _trained(self.backbone):
+            return load_task(self.backbone).backbone
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(self.random_state)
+            return named(str(self.backbone), self.weights)
+
+    def _batches(self, X: Any, count: int) -> Iterator[Tensor]:
+        """So many images at a time (n, 3, H, W), of the size that the backbone is shown."""
+        side = self.size
+        size = (side, side) if isinstance(side, int) else (side[0], side[1])
+        pipeline = evaluation(resize_by(self.resize, size))
+        images = _sequence(X)
+        for start in range(0, len(images), count):
+            here = [_image(each, size) for each in images[start : start + count]]
+            yield torch.stack([pipeline(sample(image))["image"].as_subclass(Tensor) for image in here])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without weights that can be looked up."""
+        state = dict(super().__getstate__())  # what it gives is the very dictionary of this object
+        if "encoder_" in state and not isinstance(self.backbone, Backbone) and not _trained(self.backbone):
+            del state["encoder_"]
+            state["looked_up_"] = True
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        again = state.pop("looked_up_", False)
+        super().__setstate__(state)
+        if again:
+            self.encoder_ = Encoder(self._network(), self.device)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _trained(backbone: Any) -> bool:
+    """Whether a word is the folder of a run, or a checkpoint."""
+    place = Path(backbone)
+    return place.suffix == ".ckpt" or (place / FOLDER).is_dir()
+
+
+def _sequence(X: Any) -> Any:
+    """Something of images that can be cut into batches.
+
+    Raises:
+        CandelabraError: it is a table of numbers, one image, or nothing.
+    """
+    if isinstance(X, str | Path):
+        raise CandelabraError(f"X={X} is one path; give a list of paths.")
+    images = X if isinstance(X, np.ndarray) else list(X)
+    if not len(images):
+        raise CandelabraError("X holds no image (0 samples).")
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OUS" and images.ndim not in (3, 4):
+        raise CandelabraError(
+            f"X has the shape {images.shape}; images are (N, H, W, C) or (N, H, W). Reshape your input: rows of pixels "
+            "X become images with X.reshape(len(X), height, width)."
+        )
+    return images
+
+
+def _image(given: Any, size: tuple[int, int]) -> Tensor:
+    """A path, or an array (H, W) or (H, W, C) -> (3, H, W) uint8, or float in [0, 1].
+
+    Raises:
+        CandelabraError: it is neither.
+    """
+    if isinstance(given, str | Path):
+        return as_tensor(picture(Path(given), size).pixels)
+    pixels = np.asarray(given)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or not pixels.size:
+        raise CandelabraError(f"An image of the shape {np.shape(given)} is none; give (H, W), (H, W, 1) or (H, W, 3).")
+    pixels = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
+    if pixels.dtype != np.uint8:
+        pixels = _shares(pixels)
+    return as_tensor(np.ascontiguousarray(pixels))
+
+
+def _shares(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    if pixels.dtype.kind not in "fiu" or not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
+        kind = "complex data not supported" if pixels.dtype.kind == "c" else "images are uint8, or float in [0, 1]"
+        raise CandelabraError(
+            f"Pixels of type {pixels.dtype} that go from {pixels.min()} to {pixels.max()}: {kind}, without NaN or inf."
+        )
+    return pixels.astype(np.float32)

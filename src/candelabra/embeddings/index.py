@@ -1,0 +1,150 @@
+"""What `candelabra embed` leaves behind: vectors, a table of their images, and how they were made."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.decoding.paths import shown
+from candelabra.embeddings.encoder import Vectors
+from candelabra.errors import CandelabraError
+
+Format = Literal["npy", "parquet"]
+FORMATS = ("npy", "parquet")
+ABOUT = "embedding.json"  # how the vectors were made; there while they are being made, too
+VECTORS, TABLE, PARQUET = "embeddings.npy", "samples.csv", "embeddings.parquet"
+PASSING = ".passing"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Embedded images.
+
+    Args:
+        vectors: (n, D) float32; of an npy file mapped into memory, not read.
+        columns: (n,) words by column: name, path, split, label as far as they are known, "" where one is not.
+        about: how the vectors were made, see `Making`.
+        folder: where it lies.
+    """
+
+    vectors: Vectors
+    columns: Mapping[str, NDArray[np.object_]]
+    about: Mapping[str, Any]
+    folder: Path
+
+    @classmethod
+    def read(cls, folder: str | Path, key: str = "index") -> "Index":
+        """Reads what `candelabra embed` has written.
+
+        Args:
+            folder: that it wrote into.
+            key: the option that names the folder, for errors.
+
+        Raises:
+            CandelabraError: there is no such thing, or it is not finished.
+        """
+        place = Path(folder)
+        if not (place / ABOUT).is_file():
+            raise CandelabraError(
+                f"{key}={shown(place)} is no folder that candelabra embed has written (it has no {ABOUT}); make one "
+                f"with candelabra embed source=<images> folder={shown(place)}."
+            )
+        about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
+        if not about.get("complete"):
+            raise CandelabraError(
+                f"{key}={shown(place)} is not finished; the same candelabra embed with folder={shown(place)} goes on."
+            )
+        if (place / PARQUET).is_file():
+            vectors, columns = _read_parquet(place / PARQUET)
+        else:
+            vectors, columns = np.load(place / VECTORS, mmap_mode="r"), _read_csv(place / TABLE)
+        return cls(vectors, columns, about, place)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def column(self, name: str, wanted: str) -> NDArray[np.object_]:
+        """A column that something needs.
+
+        Raises:
+            CandelabraError: it is not there, or empty.
+        """
+        if name in self.columns and (self.columns[name] != "").any():
+            return self.columns[name]
+        raise CandelabraError(
+            f"{wanted} needs to know the {name} of each image, which {shown(self.folder)} does not have: embed them "
+            f"from data=..., from a table with a column {name}, or with label='<regular expression on names>'."
+        )
+
+
+def write_index(
+    folder: Path, kind: Format, blocks: Iterable[Vectors], columns: Mapping[str, Sequence[str]], dimensions: int
+) -> None:
+    """Writes vectors and table, each under a passing name first; few of the vectors are in memory at once.
+
+    Args:
+        folder: that is there.
+        kind: npy (an array that can be mapped into memory, and a CSV beside it) or parquet (one file).
+        blocks: of vectors, in order.
+        columns: of all vectors together.
+        dimensions: D.
+    """
+    if kind == "parquet":
+        _write_parquet(folder / PARQUET, blocks, columns, dimensions)
+        return
+    count = len(next(iter(columns.values())))
+    passing = folder / (VECTORS + PASSING)
+    array = np.lib.format.open_memmap(passing, "w+", np.float32, (count, dimensions))
+    start = 0
+    for block in blocks:
+        array[start : start + len(block)] = block
+        start += len(block)
+    array.flush()
+    del array
+    passing.replace(folder / VECTORS)
+    import pandas
+
+    table = folder / (TABLE + PASSING)
+    with table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        pandas.DataFrame(dict(columns)).to_csv(file, index=False)
+    table.replace(folder / TABLE)
+
+
+def _read_csv(path: Path) -> dict[str, NDArray[np.object_]]:
+    import pandas
+
+    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    return {str(name): table[name].to_numpy(dtype=object) for name in table}
+
+
+def _write_parquet(path: Path, blocks: Iterable[Vectors], columns: Mapping[str, Sequence[str]], width: int) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    words = [pyarrow.field(name, pyarrow.string()) for name in columns]
+    schema = pyarrow.schema([*words, pyarrow.field("embedding", pyarrow.list_(pyarrow.float32(), width))])
+    passing = path.with_name(path.name + PASSING)
+    with parquet.ParquetWriter(passing, schema) as writer:
+        start = 0
+        for block in blocks:
+            stop = start + len(block)
+            arrays = [pyarrow.array([shown(word) for word in column[start:stop]]) for column in columns.values()]
+            flat = pyarrow.array(np.ascontiguousarray(block).reshape(-1))
+            arrays.append(pyarrow.FixedSizeListArray.from_arrays(flat, width))
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+            start = stop
+    passing.replace(path)
+
+
+def _read_parquet(path: Path) -> tuple[Vectors, dict[str, NDArray[np.object_]]]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    width = table.schema.field("embedding").type.list_size
+    flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    words = {name: table[name].to_numpy().astype(object) for name in table.column_names if name != "embedding"}
+    return flat.reshape(-1, width), words

@@ -1,0 +1,98 @@
+"""Vectors in the plane, so that what is near there is near here as far as that goes."""
+
+import warnings
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.embeddings.encoder import Vectors
+from candelabra.errors import CandelabraError
+
+Points = NDArray[np.float32]
+BEFORE = 50  # principal components that t-SNE looks at, as its authors did
+
+
+class Plane(ABC):
+    """A way of drawing vectors."""
+
+    @abstractmethod
+    def points(self, vectors: Vectors, seed: int) -> Points:
+        """(n, D), of which n is at least 3 -> (n, 2)."""
+
+
+class Pca(Plane):
+    """The two directions in which vectors differ most (Pearson 1901); distances are never larger than they are."""
+
+    def points(self, vectors: Vectors, seed: int) -> Points:
+        return reduced(vectors, 2, seed)
+
+
+class Tsne(Plane):
+    """Keeps neighbours near each other (van der Maaten and Hinton 2008); distances between clusters mean nothing.
+
+    Args:
+        perplexity: about so many neighbours count; at most a third of the images.
+
+    Raises:
+        CandelabraError: it is not above 0.
+    """
+
+    def __init__(self, perplexity: float = 30.0) -> None:
+        if perplexity <= 0:
+            raise CandelabraError(f"plane.perplexity={perplexity} must be above 0.")
+        self.perplexity = perplexity
+
+    def points(self, vectors: Vectors, seed: int) -> Points:
+        from sklearn.manifold import TSNE
+
+        few = reduced(vectors, BEFORE, seed)
+        fitting = min(self.perplexity, (len(vectors) - 1) / 3)
+        made: Points = TSNE(2, perplexity=fitting, init="pca", random_state=seed).fit_transform(few)
+        return made
+
+
+class Umap(Plane):
+    """Keeps neighbours near each other, and more of the whole than t-SNE (McInnes et al. 2018).
+
+    Args:
+        neighbours: of each image that count.
+        distance: the least between points that are drawn, from 0 (packed) to 1.
+
+    Raises:
+        CandelabraError: umap-learn is not installed, or there are fewer than two neighbours.
+    """
+
+    def __init__(self, neighbours: int = 15, distance: float = 0.1) -> None:
+        if neighbours < 2:
+            raise CandelabraError(f"plane.neighbours={neighbours} must be at least 2.")
+        if not 0 <= distance <= 1:
+            raise CandelabraError(f"plane.distance={distance} must be from 0 to 1.")
+        self.neighbours, self.distance = neighbours, distance
+
+    def points(self, vectors: Vectors, seed: int) -> Points:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImportWarning)  # a part of it that is not used here needs TensorFlow
+                import umap
+        except ImportError as error:
+            raise CandelabraError(
+                "plane=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
+                "plane=tsne."
+            ) from error
+        few = reduced(vectors, BEFORE, seed)
+        fitting = min(self.neighbours, len(vectors) - 1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="n_jobs value")  # a seed leaves it one process
+            made = umap.UMAP(fitting, min_dist=self.distance, random_state=seed).fit_transform(few)
+        points: Points = np.asarray(made, dtype=np.float32)
+        return points
+
+
+def reduced(vectors: Vectors, most: int, seed: int) -> Vectors:
+    """Principal components, at least two columns of them."""
+    from sklearn.decomposition import PCA
+
+    count = min(most, *vectors.shape)
+    made: Vectors = PCA(count, random_state=seed).fit_transform(vectors)
+    return made if count >= 2 else np.pad(made, ((0, 0), (0, 2 - count)))

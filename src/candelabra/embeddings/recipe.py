@@ -1,0 +1,112 @@
+"""How vectors are made of images: all that is needed to make them of further images later."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.commands.predict import trained_resize, trained_size
+from candelabra.config.build import Plain, build
+from candelabra.data.samples import digest
+from candelabra.data.transforms.pipeline import Pipeline, evaluation
+from candelabra.data.transforms.resize import Resizing, resize_by
+from candelabra.embeddings.encoder import Encoder
+from candelabra.errors import CandelabraError
+from candelabra.tasks.loading import load_task
+from candelabra.training.trainer import make_trainer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to embed with, in plain types.
+
+    Args:
+        backbone: the config of a backbone.
+        run: a checkpoint, or the folder of a run, whose backbone is taken instead; null for none.
+        seed: of weights that are drawn (backbone.weights=none).
+        size: (H, W) of what the backbone is shown.
+        resize: how images come to it.
+        precision: of a trainer.
+    """
+
+    backbone: Plain
+    run: str | None
+    seed: int
+    size: tuple[int, int]
+    resize: Resizing
+    precision: str
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What images go through."""
+        return evaluation(resize_by(self.resize, self.size))
+
+    def network(self) -> Backbone:
+        """The backbone, on the CPU.
+
+        Raises:
+            CandelabraError: it is not to be had.
+        """
+        if self.run is not None:
+            return load_task(self.run).backbone
+        L.seed_everything(self.seed, verbose=False)
+        backbone: Backbone = build(self.backbone)
+        return backbone
+
+    def encoder(self, trainer: Plain) -> Encoder:
+        """The backbone on the device of a trainer's config, in the precision of this recipe."""
+        made = make_trainer({**trainer, "precision": self.precision}, logger=False, enable_checkpointing=False)
+        return Encoder(self.network(), made.strategy.root_device, made.precision_plugin.forward_context)
+
+    def told(self, encoder: Encoder) -> dict[str, Any]:
+        """The recipe in words, with a digest of the weights."""
+        told = {**asdict(self), "weights": weights(encoder.backbone)}
+        return {**told, "size": list(self.size)} | ({"backbone": None} if self.run else {})
+
+
+def recipe_of(plain: Plain, otherwise: Plain | None) -> Recipe:
+    """The recipe of a command's config.
+
+    Args:
+        plain: with `backbone`, `run`, `seed`, `size`, `resize` and `trainer`.
+        otherwise: the config of the data that are embedded, which says what `size` and `resize` leave open.
+
+    Raises:
+        CandelabraError: the run cannot be used, or the size is none.
+    """
+    run = None if plain["run"] is None else str(Path(plain["run"]).expanduser().absolute())
+    given = load_task(run).recipe["config"]["data"] if run else otherwise
+    size = plain["size"] or (trained_size(given) if given else 224)
+    sides = [size, size] if isinstance(size, int) else list(size)
+    if len(sides) != 2 or min(sides) < 8:
+        raise CandelabraError(f"size={size} must be one side or [height,width], in pixels, at least 8.")
+    word = plain["resize"] or (trained_resize(given) if given else "stretch")
+    resize_by(word, (8, 8))  # refuses a word that is not known
+    resize = cast(Resizing, word)
+    return Recipe(plain["backbone"], run, plain["seed"], (sides[0], sides[1]), resize, plain["trainer"]["precision"])
+
+
+def restored(about: Any, trainer: Plain) -> tuple[Recipe, Encoder]:
+    """What an index was made with, for further images.
+
+    Raises:
+        CandelabraError: the weights are not those that the index was made with.
+    """
+    height, width = about["size"]
+    words = {key: about[key] for key in ("backbone", "run", "seed", "resize", "precision")}
+    recipe = Recipe(size=(height, width), **words)
+    encoder = recipe.encoder(trainer)
+    if weights(encoder.backbone) != about["weights"]:
+        source = f"run={recipe.run}" if recipe.run else f"backbone.weights={recipe.backbone['weights']}"
+        raise CandelabraError(
+            f"The weights of {source} are not those that the index was made with; embed its images again."
+        )
+    return recipe, encoder
+
+
+def weights(backbone: Backbone) -> str:
+    """A digest of all weights and statistics."""
+    state = backbone.state_dict()
+    return digest(*(part for name in sorted(state) for part in (name, state[name].detach().cpu().float()))).hex()

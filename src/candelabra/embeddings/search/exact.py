@@ -1,0 +1,48 @@
+"""Search by comparing with every vector, block by block."""
+
+import torch
+from torch import Tensor
+
+from candelabra.embeddings.encoder import Vectors
+from candelabra.embeddings.search.searcher import Found, Metric, Searcher
+
+ROWS, QUERIES = 16_384, 256  # compared at once: 16 MB of scores
+
+
+class Exact(Searcher):
+    """Compares each query with each vector; needs nothing but torch.
+
+    Args: see `Searcher`.
+    """
+
+    def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
+        super().__init__(vectors, metric)
+        self.vectors = torch.from_numpy(self.ready(vectors))
+        self.squares = self.vectors.square().sum(1)
+
+    def _nearest(self, queries: Vectors, k: int) -> Found:
+        parts = [self._block(part, k) for part in torch.from_numpy(queries).split(QUERIES)]
+        scores = torch.cat([part[0] for part in parts])
+        rows = torch.cat([part[1] for part in parts])
+        return Found(scores.numpy(), rows.numpy())
+
+    def _block(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The best k of all blocks are among the best k of each."""
+        scores, rows = [], []
+        for start in range(0, self.count, ROWS):
+            near = self._nearness(queries, slice(start, start + ROWS))
+            best = near.topk(min(k, near.shape[1]))
+            scores.append(best.values)
+            rows.append(best.indices + start)
+        best = torch.cat(scores, 1).topk(k)
+        return self._score(best.values, queries), torch.cat(rows, 1).gather(1, best.indices)
+
+    def _nearness(self, queries: Tensor, block: slice) -> Tensor:
+        """Larger is nearer; of distances, what the query itself adds to all is left out."""
+        products = queries @ self.vectors[block].T
+        return products if self.metric == "cosine" else 2 * products - self.squares[block]
+
+    def _score(self, nearness: Tensor, queries: Tensor) -> Tensor:
+        if self.metric == "cosine":
+            return nearness
+        return (queries.square().sum(1, keepdim=True) - nearness).clamp(min=0).sqrt()

@@ -1,0 +1,66 @@
+"""The contract of a search: the vectors nearest to others, exactly."""
+
+from abc import ABC, abstractmethod
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.embeddings.encoder import Vectors
+from candelabra.errors import CandelabraError
+
+Metric = Literal["cosine", "euclidean"]
+METRICS = ("cosine", "euclidean")
+
+
+class Found(NamedTuple):
+    """What is nearest to some queries, the nearest first.
+
+    Args:
+        scores: (Q, k) float32; cosine in [-1, 1], or the Euclidean distance.
+        rows: (Q, k) int64, of the vectors searched.
+    """
+
+    scores: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class Searcher(ABC):
+    """Finds the nearest of the vectors it was built on.
+
+    Args:
+        vectors: (n, D) float32.
+        metric: cosine (larger is nearer) or euclidean (smaller is nearer).
+
+    Raises:
+        CandelabraError: the metric is not known.
+    """
+
+    def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
+        if metric not in METRICS:
+            raise CandelabraError(f"searcher.metric={metric} is not known; allowed are {', '.join(METRICS)}.")
+        self.count, self.metric = len(vectors), metric
+
+    def nearest(self, queries: Vectors, k: int) -> Found:
+        """The k nearest of each query; all of them where there are fewer.
+
+        Args:
+            queries: (Q, D) float32.
+            k: at least 1.
+
+        Raises:
+            CandelabraError: k is less.
+        """
+        if k < 1:
+            raise CandelabraError(f"k={k} must be at least 1.")
+        return self._nearest(self.ready(queries), min(k, self.count))
+
+    def ready(self, vectors: Vectors) -> Vectors:
+        """A copy in one piece, of unit length where the metric is the cosine."""
+        made = np.array(vectors, dtype=np.float32, order="C")
+        if self.metric == "cosine":
+            made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return made
+
+    @abstractmethod
+    def _nearest(self, queries: Vectors, k: int) -> Found: ...

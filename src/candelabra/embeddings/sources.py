@@ -1,0 +1,163 @@
+"""What is embedded: files that are named in some way, or the samples of a data set."""
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from candelabra.commands.predict import sources
+from candelabra.data.decoding.images import fingerprint, picture
+from candelabra.data.decoding.paths import shown
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import as_tensor, sample
+from candelabra.data.sampling.name_tables import TABLE, is_table, read_column
+from candelabra.errors import CandelabraError
+from candelabra.types import Sample
+
+NAMED = ("image", "path", "name", "file")  # columns of a table that hold paths, the first that is there
+
+
+class Source(ABC):
+    """Images, and what is known of them.
+
+    Attributes:
+        names: what identifies each image.
+        columns: further words on each image by the name of a column: path ("" where there is no file), split, label.
+    """
+
+    names: Sequence[str]
+    columns: dict[str, Sequence[str]]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def load(self, index: int, least: tuple[int, int]) -> Sample:
+        """An image, which may come smaller than it is; see `Samples.load`.
+
+        Raises:
+            Unreadable: its file cannot be read.
+        """
+
+    @abstractmethod
+    def digest(self, index: int) -> bytes:
+        """20 bytes that differ where the content of two images does.
+
+        Raises:
+            Unreadable: its file cannot be read.
+        """
+
+
+class Files(Source):
+    """Image files; their names are relative to the folder that holds all of them.
+
+    Args:
+        paths: of the files.
+        columns: what else is known.
+    """
+
+    def __init__(self, paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) -> None:
+        whole = [str(path.absolute()) for path in paths]
+        common = os.path.commonpath([os.path.dirname(path) for path in whole])  # noqa: PTH120
+        self.paths, self.names = paths, [os.path.relpath(path, common) for path in whole]
+        self.columns = {"path": whole, **columns}
+
+    def load(self, index: int, least: tuple[int, int]) -> Sample:
+        return sample(as_tensor(picture(self.paths[index], least).pixels))
+
+    def digest(self, index: int) -> bytes:
+        return fingerprint(self.paths[index])
+
+
+class DataSet(Source):
+    """All samples of a data set that are in a split, training first.
+
+    Args:
+        data: its classes become words; several of one image are joined by |.
+    """
+
+    def __init__(self, data: DataModule) -> None:
+        self.samples = data.open()
+        self.indices = [int(index) for part in data.parts.values() for index in part]
+        self.names = [self.samples.names[index] for index in self.indices]
+        paths = [Path(data.root_folder or "", name) for name in self.names]
+        self.columns = {
+            "path": [str(path.absolute()) if data.root_folder and path.is_file() else "" for path in paths],
+            "split": [split for split, part in data.parts.items() for _ in part],
+        }
+        classes = np.array(self.samples.labels.classes, dtype=object)
+        if self.samples.labels.multilabel:
+            self.columns["label"] = ["|".join(classes[row]) for row in self.samples.shown()[self.indices]]
+        elif len(classes):
+            known, numbers = self.samples.labelled()["label"], self.samples.strata
+            self.columns["label"] = [classes[numbers[index]] if known[index] else "" for index in self.indices]
+
+    def load(self, index: int, least: tuple[int, int]) -> Sample:
+        return {"image": self.samples.load(self.indices[index], least)["image"]}
+
+    def digest(self, index: int) -> bytes:
+        return self.samples.digest(self.indices[index])
+
+
+def source_of(given: str | Sequence[str], key: str = "source") -> Source:
+    """The images that files, folders, globs or a table stand for.
+
+    A table (CSV or Parquet) names images in its column image, path, name or file, relative to its own folder; its
+    columns label and split are kept.
+
+    Args:
+        given: one of them, or several but tables.
+        key: the option that names them, for errors.
+
+    Raises:
+        CandelabraError: there is no image, or a table has no such column.
+    """
+    if isinstance(given, str) and is_table(given) and Path(given).is_file():
+        return _tabled(given, key)
+    return Files(sources(given, key), {})
+
+
+def _tabled(given: str, key: str) -> Files:
+    import pandas
+
+    path = Path(given)
+    table = (
+        pandas.read_parquet(path)
+        if path.suffix.lower() == ".parquet"
+        else pandas.read_csv(path, dtype=str, keep_default_na=False)
+    )
+    named = next((column for column in NAMED if column in table), None)
+    if named is None or table.empty:
+        raise CandelabraError(f"{key}={given} names no image; it needs a column {', '.join(NAMED[:-1])} or file.")
+    table = table[table[named].fillna("") != ""].fillna("")
+    columns = {column: table[column].astype(str).tolist() for column in ("split", "label") if column in table}
+    return Files([path.parent / str(name) for name in table[named]], columns)
+
+
+def labelled(source: Source, word: str, root: str | None) -> None:
+    """Gives images labels that the data do not: by a regular expression on names, or a table with name and label.
+
+    Args:
+        source: whose column `label` is set; "" where nothing is found.
+        word: (.+)_ say, of which the first group counts, or the whole match; or `persons.csv`, `persons.csv:person`.
+        root: where the table is looked for too.
+
+    Raises:
+        CandelabraError: it is neither, or says nothing of any image.
+    """
+    if TABLE.fullmatch(word):
+        cells = read_column("label", word, "label", source.names, root)
+        source.columns["label"] = ["" if cell is None else str(cell) for cell in cells]
+        return
+    try:
+        expression = re.compile(word)
+    except re.error as error:
+        raise CandelabraError(f"label={word} is no regular expression ({error}) and no table.") from error
+    found = [expression.search(Path(name).as_posix()) for name in source.names]
+    if not any(found):
+        raise CandelabraError(f"label={word} matches no name, such as {shown(source.names[0])}.")
+    group = 1 if expression.groups else 0
+    source.columns["label"] = [match[group] or "" if match else "" for match in found]

@@ -1,0 +1,110 @@
+"""The store of features: where it lies, how large it may grow, and what gives way."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from candelabra.environment import CACHE
+from candelabra.errors import CandelabraError
+from candelabra.feature_cache.store import KEY, Space, lock_of, size_of
+
+log = logging.getLogger(__name__)
+GIGA = 10**9
+
+
+class Cache:
+    """A folder of spaces, shared by all runs; the space that was not used for longest gives way to a new one.
+
+    Args:
+        folder: where; null for `features` in $CANDELABRA_CACHE, or in ~/.cache/candelabra.
+        gigabytes: at most so much (10^9 bytes each) in all; 0 keeps nothing.
+
+    Raises:
+        CandelabraError: gigabytes is negative.
+    """
+
+    def __init__(self, folder: str | None = None, gigabytes: float = 10.0) -> None:
+        if gigabytes < 0:
+            raise CandelabraError(f"cache.gigabytes={gigabytes} must be 0 (no cache) or more.")
+        given = folder or Path(os.environ.get(CACHE, "~/.cache/candelabra"), "features")
+        self.folder, self.gigabytes = Path(given).expanduser().absolute(), gigabytes
+
+    def usable(self) -> bool:
+        """Whether the folder is there, or can be made, and can be written to; says in one line where it cannot."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("cache.folder=%s cannot be used (%s): no features are kept", self.folder, error.strerror)
+            return False
+        if not os.access(self.folder, os.W_OK):
+            log.warning("cache.folder=%s cannot be written to: no features are kept", self.folder)
+            return False
+        return True
+
+    def allot(self, space: Space, digests: Sequence[bytes]) -> bool:
+        """Makes room for these samples in a space; says in one line where there is none.
+
+        Args:
+            space: read, and locked by the caller.
+            digests: of all samples of this run in that space, those that are there included.
+        """
+        new = len(space.missing(digests)) * space.layout.itemsize
+        whole = len(set(digests)) * space.layout.itemsize
+        limit = self.gigabytes * GIGA
+        if whole > limit:
+            return self._refuse(space, whole, f"cache.gigabytes={self.gigabytes:g} is all there may be")
+        with self._alone():
+            if size_of(space.folder) + new > limit:
+                space.keep_only(digests)
+            whole = size_of(space.folder) + new
+            if whole + self._evict(space, limit - whole) > limit:
+                return self._refuse(space, whole, f"of cache.gigabytes={self.gigabytes:g} others are using the rest")
+            free = shutil.disk_usage(self.folder).free
+            if new > free:
+                return self._refuse(space, new, f"{self.folder} has {free / GIGA:.2f} GB free")
+            space.promise(whole)
+        return True
+
+    def _evict(self, space: Space, room: float) -> int:
+        """Removes what was used longest ago until the others fit into `room`; returns the bytes they still have."""
+        sizes = {path.parent: _bytes(path.parent) for path in self.folder.glob(f"*/{KEY}")}
+        sizes.pop(space.folder, None)
+        for folder in sorted(sizes, key=lambda folder: (folder / KEY).stat().st_mtime):
+            if sum(sizes.values()) <= room:
+                break
+            try:
+                with lock_of(folder).acquire(timeout=0):
+                    shutil.rmtree(folder)
+            except Timeout:  # it is being filled
+                continue
+            log.info("removed cached features not used for longest: %s (%.2f GB)", folder, sizes.pop(folder) / GIGA)
+        return sum(sizes.values())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with FileLock(self.folder / "cache.lock"):
+            yield
+
+    def _refuse(self, space: Space, needed: float, why: str) -> bool:
+        log.warning(
+            "the features (%d bytes an image) need %.2f GB, but %s: training runs the backbone in every epoch; "
+            "set cache.gigabytes, cache.folder, or a smaller data.size",
+            space.layout.itemsize,
+            needed / GIGA,
+            why,
+        )
+        return False
+
+
+def _bytes(folder: Path) -> int:
+    """What a space has, or what the process that fills it has announced."""
+    try:
+        return max(size_of(folder), int(json.loads((folder / KEY).read_text())["bytes"]))
+    except (OSError, ValueError, KeyError):
+        return size_of(folder)

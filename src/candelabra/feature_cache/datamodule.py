@@ -1,0 +1,219 @@
+"""Features of a frozen backbone in place of images: the data of a run whose backbone holds still."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import lightning as L
+from torch.utils.data import DataLoader, Dataset
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.transformed_dataset import Prepared
+from candelabra.data.samples import digest
+from candelabra.data.views.drop_labels import without_labels
+from candelabra.errors import CandelabraError
+from candelabra.feature_cache.cache import Cache
+from candelabra.feature_cache.extraction import Item, Recipe, extract, key, recipe
+from candelabra.feature_cache.store import Space
+from candelabra.finetuning import Probe
+from candelabra.optim.schedule_plan import PATIENT, holds_still
+from candelabra.tasks.task import Task
+from candelabra.types import Sample
+
+log = logging.getLogger(__name__)
+SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+
+
+def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.LightningDataModule:
+    """What to fit a task with: features where its backbone holds still on images that come again, else the data.
+
+    Args:
+        task: to be trained.
+        data: its images.
+        cache: where features are kept.
+        trainer: will train it; gives device, precision, and the number of epochs.
+
+    Raises:
+        CandelabraError: a probe whose training images never come again, or have several sizes.
+    """
+    if not data.uniform and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            "finetune=probe learns from features, which are kept for images of one size, but the data sets of this "
+            "union have several; set data.size for all."
+        )
+    together = bool(data.batchwise)
+    if together and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
+            "data.multiscale make new images of each batch; set them to 0, 0 and null."
+        )
+    endless = data.prepared("train").versions is None
+    if endless and isinstance(task.finetune, Probe):
+        raise CandelabraError(
+            f"finetune=probe learns from features that are computed once, but data.augment={data.augment} makes new "
+            "versions of the images in every epoch; set data.augment=none, or data.views=4 for four of each."
+        )
+    limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
+    whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
+    if not cache.gigabytes or not whole or not frozen(task, trainer) or not cache.usable():
+        return data
+    if not data.uniform:
+        log.info("features are kept for images of one size; data.size=128, say, gives all sets of the union one")
+        return data
+    if together:
+        log.info(
+            "the backbone is frozen, but data.mixup, data.cutmix or data.multiscale make new images of each batch: "
+            "without them features are computed once, and training then takes seconds"
+        )
+        return data
+    if endless:
+        log.info(
+            "the backbone is frozen, but every epoch makes new versions of the images: data.augment=none, or "
+            "data.views=4 for four versions of each, computes their features once and then trains in seconds"
+        )
+        return data
+    return CachedFeatures(task, data, cache, trainer)
+
+
+def frozen(task: Task, trainer: L.Trainer) -> bool:
+    """Whether no stage of the backbone learns in any epoch."""
+    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PATIENT
+    return holds_still(task.finetune, epochs, len(task.backbone.stages))
+
+
+class CachedFeatures(L.LightningDataModule):
+    """Serves the batches of a data module, in its order, as features; a split that does not fit, as images.
+
+    Args: see `cached`.
+
+    Attributes:
+        served: the rows of each split that was asked for, by its name; null where it does not fit.
+    """
+
+    def __init__(self, task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> None:
+        super().__init__()
+        self.task, self.data, self.cache, self.runner = task, data, cache, trainer
+        self.served: dict[str, Rows | None] = {}
+        self.spaces: dict[str, Space] = {}
+        self.wanted: dict[str, list[bytes]] = {}
+        self.recipe: Recipe | None = None
+        data.trainer = trainer
+
+    def setup(self, stage: str) -> None:
+        prepared = {split: self.data.prepared(split) for split in SPLITS[stage] if split not in self.served}
+        for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
+            self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})
+
+    def state_dict(self) -> dict[str, int]:
+        return self.data.state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        self.data.load_state_dict(state_dict)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        return self._loader("test")
+
+    def _loader(self, split: str) -> DataLoader[Sample]:
+        rows = self.served[split]
+        return self.data.loader(split) if rows is None else self.data.serve(rows, split, workers=0, collate=_whole)
+
+    def _serve(self, pipeline: str, splits: Mapping[str, Prepared]) -> None:
+        """Splits of one pipeline share a space, and one pass."""
+        if self.recipe is None:
+            self.recipe = recipe(self.task, next(iter(splits.values()))[0], self.runner)
+        if pipeline not in self.spaces:
+            words = key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
+            name: str = self.runner.strategy.broadcast(digest(*words.values()).hex())
+            self.spaces[pipeline] = Space(self.cache.folder / name, self.recipe.layout, words)
+        space = self.spaces[pipeline]
+        digests = {split: _digests(each) for split, each in splits.items()}
+        items = [(splits[split], row, found) for split in splits for row, found in enumerate(digests[split])]
+        self.wanted.setdefault(pipeline, []).extend(found for *_, found in items)
+        there = self._fill(space, self.recipe, items, self.wanted[pipeline])
+        for split, each in splits.items():
+            now = [each.current(row, found) for row, found in enumerate(digests[split])]
+            self.served[split] = Rows(space, self.recipe, each, now) if there else None
+
+    def _fill(self, space: Space, how: Recipe, items: Sequence[Item], wanted: Sequence[bytes]) -> bool:
+        """Each rank computes its share of what is missing, while rank 0 holds the lock; whether all is there then."""
+        trainer, strategy = self.runner, self.runner.strategy
+        digests = [found for *_, found in items]
+        space.read()
+        if strategy.broadcast(not space.missing(digests)):
+            space.read()
+            return strategy.reduce_boolean_decision(not space.missing(digests))
+        first = trainer.is_global_zero
+        with space.alone() if first else nullcontext():
+            missing = self._missing(space, digests, wanted) if first else []
+            missing = strategy.broadcast(missing)  # the other ranks wait here for the first
+            if missing is None:
+                return False
+            mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
+            workers = self.data.processes()
+            done = _kept(lambda: extract(self.task, how, space, mine, self.data.batch_size, workers, trainer))
+            space.read()
+            now = [prepared.current(row, found) for prepared, row, found in items]
+            done = strategy.reduce_boolean_decision(done and not space.missing(now))
+            space.read()
+        return done
+
+    def _missing(self, space: Space, digests: Sequence[bytes], wanted: Sequence[bytes]) -> list[int] | None:
+        """Positions of what is to be computed; null where there is no room for it."""
+        space.read()  # again: another process may have been at it until now
+        room: list[bool] = []
+        return (
+            space.missing(digests) if _kept(lambda: room.append(self.cache.allot(space, wanted))) and room[0] else None
+        )
+
+
+class Rows(Dataset[Sample]):
+    """Batches of one split from a space, by the keys of `Prepared`.
+
+    Args:
+        space, recipe: where the rows are, and what they mean.
+        prepared: the samples they were made of.
+        digests: of each version of each sample.
+    """
+
+    def __init__(self, space: Space, recipe: Recipe, prepared: Prepared, digests: Sequence[bytes]) -> None:
+        self.space, self.recipe, self.prepared = space, recipe, prepared
+        self.places = [space.places[each] for each in digests]
+
+    def __len__(self) -> int:
+        return len(self.prepared)
+
+    def __getitem__(self, key: int) -> Sample:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Sequence[int]) -> Sample:
+        """A whole batch at once, as torch asks for where this is there."""
+        places = [self.places[self.prepared.row(key)] for key in keys]
+        batch = self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
+        return without_labels(batch) if keys[0] < 0 else batch  # a stand-in comes alone
+
+
+def _digests(prepared: Prepared) -> list[bytes]:
+    assert prepared.versions is not None
+    with ThreadPoolExecutor() as threads:  # reading and hashing leave the interpreter free
+        return list(threads.map(prepared.digest, range(len(prepared) * prepared.versions)))
+
+
+def _kept(work: Callable[[], None]) -> bool:
+    """Does it; a full or broken disk costs the cache, not the run."""
+    try:
+        work()
+    except OSError as error:
+        log.warning("features cannot be kept (%s): training runs the backbone in every epoch", error)
+        return False
+    return True
+
+
+def _whole(batch: Sample) -> Sample:
+    return batch

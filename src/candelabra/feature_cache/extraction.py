@@ -1,0 +1,217 @@
+"""The one pass in which a frozen backbone sees each image."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from candelabra import __version__
+from candelabra.data.loading.loader import batched
+from candelabra.data.loading.transformed_dataset import Prepared
+from candelabra.data.samples import digest
+from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.feature_cache.layout import Column, Parts, column, parts_read
+from candelabra.feature_cache.store import DIGEST, Space, row_layout
+from candelabra.tasks.task import Task
+from candelabra.types import Features, Sample
+
+FORMAT = 1  # of shards; a new number makes old ones useless
+SHARD_SECONDS = 20.0  # of work that a kill may cost
+SHARD_BYTES = 256 * 2**20  # of memory until a shard is written
+LIBRARIES = ("torch", "torchvision", "timm", "pillow")
+Item = tuple[Prepared, int, bytes]  # data set, key and digest of a sample
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How samples become rows: which parts of the features, which targets, in what layout.
+
+    Args:
+        parts: what the heads read.
+        columns: by the name of a part, or of a target.
+        fingerprint: of what the backbone makes of two images of noise, with this device, precision and libraries.
+    """
+
+    parts: Parts
+    columns: Mapping[str, Column]
+    fingerprint: str
+
+    @property
+    def layout(self) -> "np.dtype[np.void]":
+        """The type of a row."""
+        return row_layout({name: column.kept for name, column in self.columns.items()})
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets that are kept beside the features."""
+        return [name for name in self.columns if name != "final" and not name.startswith("maps.")]
+
+    def batch(self, rows: Mapping[str, NDArray[Any]]) -> Sample:
+        """Rows of a space -> a batch with features in place of images."""
+        tensors = {name: self.columns[name].to_batch(bits) for name, bits in rows.items()}
+        targets = {name: tensors.pop(name) for name in self.targets}
+        return {"features": self.parts.restore(tensors), **targets}  # type: ignore[typeddict-item]
+
+
+@contextmanager
+def judging(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
+    """The task on the trainer's device, in evaluation and in its precision; afterwards as before.
+
+    Random numbers drawn in here are not missing later: a run with a cache draws what one without it draws.
+    """
+    device = trainer.strategy.root_device
+    trainer.precision_plugin.convert_module(task)
+    task.to(device)
+    was = task.training
+    cuda = [device] if device.type == "cuda" else []
+    task.eval()
+    try:
+        with torch.random.fork_rng(cuda), trainer.precision_plugin.forward_context():
+            yield device
+    finally:
+        task.train(was)
+
+
+def recipe(task: Task, sample: Sample, trainer: L.Trainer) -> Recipe:
+    """Tries backbone and heads on noise of the size of a sample."""
+    with judging(task, trainer) as device, torch.no_grad():
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
+        features: Features = task.backbone(noise.to(device))
+        parts = parts_read(task, features)
+        columns = {name: column(taken) for name, taken in parts.take(features).items()}
+    heads = sorted({head.target for _, head in task.named_heads()})
+    columns |= {target: column(_targets(sample)[target][None]) for target in heads}
+    bits = [column(each).to_rows(each) for each in (*features.maps, features.final)]
+    return Recipe(parts, columns, digest(*bits).hex())
+
+
+def key(task: Task, recipe: Recipe, pipeline: Any, batch_size: int, trainer: L.Trainer) -> dict[str, str]:
+    """Everything that features depend on beside the sample, in words."""
+    backbone = task.backbone
+    weights = [*backbone.state_dict().items(), *backbone.named_buffers()]
+    device = trainer.strategy.root_device
+    return {
+        "format": str(FORMAT),
+        "candelabra": __version__,
+        "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__} {digest(repr(backbone)).hex()}",
+        "weights": digest(*(part for name, value in weights for part in (name, _bits(value)))).hex(),
+        "features": recipe.fingerprint,
+        "preprocessing": repr(pipeline),
+        "precision": str(trainer.precision),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "batch": str(smallest(batch_size, device)),
+        "parts": str(recipe.parts),
+        "row": str(recipe.layout),
+    }
+
+
+def smallest(batch_size: int, device: torch.device) -> int:
+    """The least number of images in a batch so that its features have the bits they would have in training.
+
+    On a CPU a batch of one takes other paths than all larger ones, which agree; elsewhere each size may differ.
+    """
+    return min(2, batch_size) if device.type == "cpu" else batch_size
+
+
+def extract(
+    task: Task,
+    recipe: Recipe,
+    space: Space,
+    items: Sequence[Item],
+    batch_size: int,
+    workers: int,
+    trainer: L.Trainer,
+) -> None:
+    """Runs the backbone on samples and writes their rows to a space.
+
+    Args:
+        task: whose features.
+        recipe: how they are kept.
+        space: where.
+        items: data set, key and digest of each sample.
+        batch_size: that of training.
+        workers: processes that decode images.
+        trainer: gives device and precision.
+    """
+    loader = DataLoader(
+        Missing(items),
+        batch_size,
+        num_workers=workers,
+        collate_fn=_collate,
+        generator=torch.Generator(),
+        multiprocessing_context="fork" if workers else None,
+    )
+    pending: list[NDArray[np.void]] = []
+    written = time.monotonic()
+    silent = trainer.progress_bar_callback is None or not trainer.is_global_zero
+    with judging(task, trainer) as device, tqdm(total=len(items), desc="features", unit="image", disable=silent) as bar:
+        for digests, batch in loader:
+            pending.append(_rows(task, recipe, digests, batch, smallest(batch_size, device), device))
+            bar.update(len(digests))
+            late = time.monotonic() - written >= SHARD_SECONDS
+            if late or sum(rows.nbytes for rows in pending) >= SHARD_BYTES:
+                space.add(np.concatenate(pending))
+                pending, written = [], time.monotonic()
+        if pending:
+            space.add(np.concatenate(pending))
+
+
+class Missing(Dataset[tuple[bytes, Sample]]):
+    """Samples with their digests.
+
+    Args:
+        items: data set, key and digest of each.
+    """
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[bytes, Sample]:
+        prepared, key, found = self.items[index]
+        made = prepared[key]
+        return prepared.current(key, found), made
+
+
+def _rows(
+    task: Task, recipe: Recipe, digests: Sequence[bytes], batch: Sample, least: int, device: torch.device
+) -> NDArray[np.void]:
+    images = tinted(batch)["image"]
+    short = least - len(images)
+    if short > 0:
+        images = torch.cat([images, images[-1:].expand(short, *images.shape[1:])])
+    with torch.inference_mode():
+        features: Features = task.backbone(move_data_to_device(images, device))
+        taken = recipe.parts.take(features)
+    rows = np.zeros(len(digests), recipe.layout)
+    rows[DIGEST] = np.array(digests, dtype="V20")
+    for name, tensor in (*taken.items(), *((name, _targets(batch)[name]) for name in recipe.targets)):
+        rows[name] = recipe.columns[name].to_rows(tensor[: len(digests)])
+    return rows
+
+
+def _collate(items: Sequence[tuple[bytes, Sample]]) -> tuple[list[bytes], Sample]:
+    return [found for found, _ in items], batched([sample for _, sample in items])
+
+
+def _targets(sample: Sample) -> dict[str, Tensor]:
+    return dict(sample)  # type: ignore[arg-type]
+
+
+def _bits(value: Tensor) -> NDArray[Any]:
+    return value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()

@@ -1,0 +1,153 @@
+"""Which features the heads of a task read, and how those are laid out as rows of an array."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from candelabra.heads.coordinate_readers import Pool
+from candelabra.tasks.task import Task
+from candelabra.types import Features
+
+BITS = {1: "u1", 2: "<i2", 4: "<i4", 8: "<i8"}  # numpy has no bfloat16: a tensor is kept as its bits
+
+
+@dataclass(frozen=True)
+class Column:
+    """One tensor of a sample, as it is kept.
+
+    Args:
+        dtype: of the tensor.
+        shape: without N.
+        order: its dimensions as they lie in memory, outermost first: channels last stay so.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @property
+    def kept(self) -> tuple[str, tuple[int, ...]]:
+        """Numpy's type and shape of a row."""
+        return BITS[self.dtype.itemsize], tuple(self.shape[dim] for dim in self.order)
+
+    def to_rows(self, batch: Tensor) -> NDArray[Any]:
+        """A batch (N, *shape) -> rows of bits."""
+        laid = batch.detach().cpu().permute(0, *(dim + 1 for dim in self.order)).contiguous()
+        return laid.view(_integer(self.dtype)).numpy()
+
+    def to_batch(self, rows: NDArray[Any]) -> Tensor:
+        """Rows of bits -> a batch (N, *shape), laid out as the backbone did."""
+        back = [self.order.index(dim) + 1 for dim in range(len(self.order))]
+        return torch.from_numpy(rows).view(self.dtype).permute(0, *back)
+
+
+def column(batch: Tensor) -> Column:
+    """The column for samples of a batch."""
+    order = sorted(range(1, batch.ndim), key=batch.stride, reverse=True)
+    return Column(batch.dtype, tuple(batch.shape[1:]), tuple(dim - 1 for dim in order))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The part of `Features` that heads read.
+
+    Args:
+        maps: indices of the maps.
+        final: whether the final map.
+        pool: what alone reads the final map, which is then kept pooled: pooled again, it gives the same bits.
+        channels: of every map, and of the final one.
+        size: (H, W) of the images.
+    """
+
+    maps: tuple[int, ...]
+    final: bool
+    pool: Pool | None
+    channels: tuple[int, ...]
+    size: tuple[int, int]
+
+    def __str__(self) -> str:
+        pooled = f" {self.pool.pooling} {self.pool.grid}" if self.pool else ""
+        return f"maps {list(self.maps)}{', final' if self.final else ''}{pooled}"
+
+    def take(self, features: Features) -> dict[str, Tensor]:
+        """What is to be kept, by name."""
+        taken = {f"maps.{index}": features.maps[index] for index in self.maps}
+        if self.final and self.pool:
+            side = self.pool.grid if self.pool.pooling == "flatten" else 1
+            pooled: Tensor = self.pool(features.final)
+            taken["final"] = pooled.view(len(pooled), self.channels[-1], side, side)
+        elif self.final:
+            taken["final"] = features.final
+        return taken
+
+    def restore(self, taken: Mapping[str, Tensor]) -> Features:
+        """Features in which zeros (N, C, 1, 1) stand for what no head reads."""
+        some = next(iter(taken.values()))
+        names = [*(f"maps.{index}" for index in range(len(self.channels) - 1)), "final"]
+        every = [
+            taken[name] if name in taken else some.new_zeros((len(some), channels, 1, 1))
+            for name, channels in zip(names, self.channels, strict=True)
+        ]
+        return Features(every[:-1], every[-1], self.size)
+
+
+def parts_read(task: Task, features: Features) -> Parts:
+    """Finds what the heads read by asking where a gradient would go; tried out, and everything where in doubt.
+
+    Args:
+        task: in evaluation mode.
+        features: of two images or more; not made in inference mode.
+    """
+    channels = tuple(each.shape[1] for each in (*features.maps, features.final))
+    everything = Parts(tuple(range(len(features.maps))), True, None, channels, features.size)
+    heads = list(task.heads.values())
+    pools: set[Pool] = set()
+    *maps, final = _reached(heads, features)
+    parts = Parts(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
+    cut = partial(_cut, pools)
+    hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, Pool)]
+    *_, read_whole = _reached(heads, features)
+    for hook in hooks:
+        hook.remove()
+    kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
+    if final and not read_whole and len(kinds) == 1 and "concat" not in next(iter(kinds)):
+        parts = Parts(parts.maps, True, next(iter(pools)), channels, features.size)
+    return parts if _enough(parts, heads, features) else everything
+
+
+def _enough(parts: Parts, heads: Sequence[nn.Module], features: Features) -> bool:
+    """Whether heads make the same bits of what is kept as of the whole."""
+    kept = {name: (column(each), each) for name, each in parts.take(features).items()}
+    if not kept:
+        return False
+    again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in kept.items()})
+    again = move_data_to_device(again, features.final.device)
+    try:
+        with torch.no_grad():
+            return all(torch.equal(head(features), head(again)) for head in heads)
+    except RuntimeError:  # a head wants the size of a map whose values it does not use
+        return False
+
+
+def _cut(pools: set[Pool], pool: Pool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
+    pools.add(pool)
+    return output.detach()
+
+
+def _reached(heads: Sequence[nn.Module], features: Features) -> list[bool]:
+    """Whether a gradient of some output reaches each map, and the final one."""
+    with torch.enable_grad():
+        leaves = [each.detach().requires_grad_() for each in (*features.maps, features.final)]
+        asked = Features(leaves[:-1], leaves[-1], features.size)
+        total = torch.stack([head(asked).float().sum() for head in heads]).sum()
+        return [gradient is not None for gradient in torch.autograd.grad(total, leaves, allow_unused=True)]
+
+
+def _integer(dtype: torch.dtype) -> torch.dtype:
+    return {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]

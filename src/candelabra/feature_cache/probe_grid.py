@@ -1,0 +1,181 @@
+"""Many heads in one pass: a copy for each rate and weight decay, all on the same features."""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.errors import CandelabraError
+from candelabra.finetuning import Probe
+from candelabra.tasks.task import Task
+from candelabra.types import Sample
+
+SCORED = 20  # times in a run that the copies are compared on validation
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One copy of the grid.
+
+    Args:
+        rate, decay: what it was trained with.
+        score: its best on validation, in [0, 1]; -inf where none was measured.
+        loss: on validation, in the same epoch.
+        epoch: that epoch, from 0.
+    """
+
+    rate: float
+    decay: float
+    score: float = -math.inf
+    loss: float = math.inf
+    epoch: int = 0
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Higher is better; of equal scores the lower loss."""
+        return self.score, -self.loss
+
+
+class Grid(L.LightningModule):
+    """Trains copies of a task's heads at once, and gives the task the weights that did best on validation.
+
+    The copies share the backbone and one optimizer, which has groups of its own for each; their checkpoint is
+    that of the task.
+
+    Args:
+        task: whose `finetune` is a `Probe`.
+
+    Attributes:
+        trials: one a copy, with its best result so far.
+
+    Raises:
+        CandelabraError: the task is to be trained in another way.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        if not isinstance(task.finetune, Probe):
+            raise CandelabraError("A grid needs a task with finetune=probe.")
+        self.task = task
+        self.trials = [Trial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
+        shared = {id(task.backbone): task.backbone, id(task.recipe): task.recipe}
+        self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
+        # Without the backbone, whose modules would change between training and evaluation once for each copy.
+        self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
+        self.best = Trial(0.0, 0.0)
+
+    def setup(self, stage: str) -> None:
+        for one in self.copies:
+            one.trainer = self.trainer
+            one.to(self.trainer.strategy.root_device)
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        batch = self._featured(batch)
+        losses = torch.stack([one.judge(batch, "train")[0] for one in self.copies])
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("train/loss", losses.detach().min())
+        return losses.sum()  # no copy reaches another's weights
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        if not self._compared_now():
+            return
+        batch = self._featured(batch)
+        for one in self.copies:
+            one.judge(batch, "val")
+
+    def on_train_start(self) -> None:
+        self._freeze()
+
+    def on_train_epoch_start(self) -> None:
+        self._freeze()
+
+    def on_validation_epoch_end(self) -> None:
+        if not self._compared_now():
+            return
+        for position, one in enumerate(self.copies):
+            before = self.trials[position]
+            numbers, score = one.values("val")
+            loss = one.joint(numbers)
+            if score is None or loss is None:
+                continue
+            now = Trial(before.rate, before.decay, score, float(loss), self.current_epoch)
+            self.trials[position] = max(before, now, key=lambda trial: trial.rank)
+            if now.rank > self.best.rank:
+                self.best = now
+                self.task.heads.load_state_dict(one.heads.state_dict())
+                self.task.balance.load_state_dict(one.balance.state_dict())
+        if math.isfinite(self.best.score):
+            self.log("val/score", self.best.score, prog_bar=True)
+            self.log("val/loss", self.best.loss)
+
+    def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        first, *others = self.copies
+        first.training = self.training
+        seen = first.on_before_batch_transfer(batch, dataloader_idx)
+        for one in others:
+            one.present |= first.present
+        return seen
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        for one in self.copies:
+            one.on_before_optimizer_step(optimizer)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Each copy by its own norm, as if it were alone."""
+        for one in self.copies if gradient_clip_val else ():
+            heads = [*one.heads.parameters(), *one.balance.parameters()]
+            if gradient_clip_algorithm == "value":
+                nn.utils.clip_grad_value_(heads, float(gradient_clip_val or 0))
+            else:
+                nn.utils.clip_grad_norm_(heads, float(gradient_clip_val or 0))
+
+    def configure_optimizers(self) -> Any:
+        groups = []
+        for position, (trial, one) in enumerate(zip(self.trials, self.copies, strict=True)):
+            for group in one.parameter_groups():
+                name = str(group["name"])
+                if name.startswith("heads"):
+                    decay = group.get("weight_decay", trial.decay)
+                    groups.append(
+                        {
+                            "name": f"{position}/{name}",
+                            "params": group["params"],
+                            "lr": trial.rate,
+                            "weight_decay": decay,
+                        }
+                    )
+        optimizer = self.task.optimizer(groups)
+        if self.task.scheduler is None:
+            return optimizer
+        schedulers = self.task.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        # A plateau of one score says nothing of the other copies: what is left of that schedule is its warm-up.
+        return [optimizer], [each for each in schedulers if "reduce_on_plateau" not in each]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = self.task.state_dict()
+        checkpoint["candelabra"] = self.task.recipe
+
+    def _freeze(self) -> None:
+        self.task.backbone.freeze(len(self.task.backbone.stages))
+
+    def _featured(self, batch: Sample) -> Sample:
+        """The backbone is run once for all copies, if at all."""
+        return batch if "features" in batch else {**batch, "features": self.task.backbone(tinted(batch)["image"])}
+
+    def _compared_now(self) -> bool:
+        ended_by_steps = self.trainer.max_steps != -1
+        epochs = max(1, self.trainer.max_epochs or 1)
+        every = 1 if ended_by_steps else max(1, epochs // SCORED)
+        done = self.current_epoch + 1
+        return done % every == 0 or done >= epochs or self.trainer.should_stop

@@ -1,0 +1,219 @@
+"""MLflow: a database beside the run folders, or a server."""
+
+import csv
+import io
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from candelabra.errors import CandelabraError
+from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
+from candelabra.loggers.naming import flat, read_id, shelf, sweep_of, title, write_id
+from candelabra.runs.metrics_csv import Past
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ENDS = {Status.FINISHED: "FINISHED", Status.FAILED: "FAILED", Status.STOPPED: "KILLED"}
+LONGEST, NAME = 500, 250  # characters of a parameter's value and of any name, as all versions of the server take them
+SEVERAL, MANY = 100, 1000  # parameters, metrics that it takes at a time
+
+
+class MLflow(Tracker):
+    """A run of MLflow, which keeps its id (`mlflow.id` in the run folder) when it goes on.
+
+    MLflow only adds to a history: what is done again when a run goes on is not logged again. What a server that was
+    gone did not get, it gets then: `candelabra train resume=<run>`, also of a finished one.
+    Parameters are the config by dotted keys, long values cut; the whole of it is the artifact resolved.yaml.
+
+    Args:
+        folder: of the run.
+        uri: http://<host>:5000 of a server, or a database; null for mlflow.db beside the run folder (beside its sweep,
+            where it is a job of one), with artifacts in mlflow-artifacts beside it.
+        experiment: the runs that are looked at together.
+        name: of the run; null for that of its folder.
+        log_model: keep the best checkpoint as an artifact.
+        timeout: how long a request waits for a server, and the end of a run for all of them, in seconds.
+
+    Raises:
+        CandelabraError: mlflow is not installed.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        uri: str | None = None,
+        experiment: str = "candelabra",
+        name: str | None = None,
+        log_model: bool = False,
+        timeout: float = 60.0,
+    ) -> None:
+        if find_spec("mlflow") is None:
+            raise CandelabraError(
+                "logger=mlflow needs a library that is not installed: pip install 'candelabra[mlflow]'"
+            )
+        self.folder, self.experiment, self.log_model, self.limit = Path(folder), experiment, log_model, timeout
+        self.shelf = shelf(self.folder)
+        self.uri = uri or f"sqlite:///{self.shelf / 'mlflow.db'}"
+        self.name = name or title(self.folder)
+        self.client: MlflowClient | None = None
+        self.number = ""
+        self.past = Past()
+        self.last: dict[str, int] = {}  # step of each metric, as the server says
+
+    @property
+    def timeout(self) -> float:
+        return self.limit
+
+    def begin(self, facts: Facts) -> None:
+        _prepare(self.limit)
+        from mlflow import MlflowClient
+
+        for chatty in ("alembic", "mlflow", "urllib3.connectionpool"):  # after it is imported, as that sets them
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        with self._alone():
+            self.client = MlflowClient(tracking_uri=self.uri)
+            experiment = self._experiment()
+        known = read_id(self.folder, "mlflow")
+        if known and self._goes_on(known):
+            self.number, self.past = known, facts.past
+        else:
+            run = self._client.create_run(experiment, run_name=self.name)
+            self.number = run.info.run_id
+            write_id(self.folder, "mlflow", self.number)
+        self._describe(facts)
+        self._send(facts.past.numbers(facts.step))
+
+    def _goes_on(self, number: str) -> bool:
+        """Whether the database has the run; where the folder has been moved, it is another one."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.update_run(number, status="RUNNING")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        self._send([(values, step)])
+
+    def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
+        if step > self.past.validated():
+            self._client.log_image(self.number, pixels, key=_allowed(name), step=step)
+
+    def table(self, name: str, table: Table, step: int) -> None:
+        self._client.log_text(self.number, _separated(table, ","), f"tables/{name}.csv")
+
+    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+        vectors = Table((), [[f"{x:.6g}" for x in vector] for vector in embedding.vectors])
+        self._client.log_text(self.number, _separated(vectors, "\t").lstrip(), f"{name}/vectors.tsv")
+        self._client.log_text(self.number, _separated(embedding.table, "\t"), f"{name}/metadata.tsv")
+        side = int(np.ceil(np.sqrt(len(embedding.thumbnails))))
+        size = embedding.thumbnails.shape[1]
+        sprite = Image.new("RGB", (side * size, side * size))
+        for place, pixels in enumerate(embedding.thumbnails):
+            sprite.paste(Image.fromarray(pixels), (place % side * size, place // side * size))
+        self._client.log_image(self.number, sprite, artifact_file=f"{name}/sprite.png")
+
+    def checkpoint(self, path: Path) -> None:
+        if self.log_model:
+            self._client.log_artifact(self.number, str(path), "checkpoints")
+
+    def end(self, status: Status) -> None:
+        self._client.set_terminated(self.number, ENDS[status])
+
+    def later(self) -> str:
+        if self.uri.startswith("http"):
+            return f"`candelabra train resume={self.folder}` sends the numbers, once {self.uri} answers."
+        return f"`mlflow ui --backend-store-uri {self.uri}` shows what there is."
+
+    def _send(self, rows: Iterable[tuple[Mapping[str, float], int]]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = []
+        for values, step in rows:
+            for name, value in values.items():
+                key = _allowed(name)
+                if step > self._last(key):
+                    new.append(Metric(key, value, now, step))
+                    self.last[key] = step
+        for first in range(0, len(new), MANY):
+            self._client.log_batch(self.number, metrics=new[first : first + MANY])
+
+    def _last(self, name: str) -> int:
+        if name not in self.last:
+            history = self._client.get_metric_history(self.number, name)
+            self.last[name] = max((metric.step for metric in history), default=-1)
+        return self.last[name]
+
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self.experiment)
+        if found:
+            return str(found.experiment_id)
+        local = None if self.uri.startswith("http") else (self.shelf / "mlflow-artifacts").as_uri()
+        return str(self._client.create_experiment(self.experiment, artifact_location=local))
+
+    def _describe(self, facts: Facts) -> None:
+        """Parameters cannot be changed: of a run that goes on, the new ones are added."""
+        from mlflow.entities import Param, RunTag
+
+        there = self._client.get_run(self.number).data.params
+        words = {_allowed(key)[:NAME]: str(value)[:LONGEST] for key, value in flat(facts.config).items()}
+        new = [Param(key, value) for key, value in words.items() if key not in there]
+        for first in range(0, len(new), SEVERAL):
+            self._client.log_batch(self.number, params=new[first : first + SEVERAL])
+        sweep = sweep_of(self.folder)
+        tags = {f"code.{key}": value for key, value in facts.code.items()}
+        tags |= {"mlflow.source.git.commit": facts.code["commit"]} if "commit" in facts.code else {}
+        tags |= {"sweep": sweep.name} if sweep else {}
+        self._client.log_batch(self.number, tags=[RunTag(key, value) for key, value in tags.items()])
+        self._client.log_dict(self.number, dict(facts.config), "resolved.yaml")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Several jobs that start at once must not all lay out the same database."""
+        if self.uri.startswith("http"):
+            yield
+            return
+        from filelock import FileLock
+
+        with FileLock(self.shelf / ".mlflow.lock", timeout=self.limit):
+            yield
+
+    @property
+    def _client(self) -> "MlflowClient":
+        assert self.client is not None, "begin comes first"
+        return self.client
+
+
+def _prepare(limit: float) -> None:
+    """MLflow is told by the environment alone: to tell nobody how it is used, and not to wait for long."""
+    wishes = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    wishes["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, round(limit / 4)))
+    for key, value in wishes.items():
+        os.environ.setdefault(key, value)
+
+
+def _allowed(name: str) -> str:
+    """A name with nothing that MLflow refuses."""
+    return re.sub(r"[^\w\-. /]", "_", name)
+
+
+def _separated(table: Table, by: str) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=by, lineterminator="\n")
+    writer.writerows([table.columns, *table.rows])
+    return text.getvalue()

@@ -1,0 +1,93 @@
+"""TensorBoard's event files below the run folder."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
+from candelabra.loggers.naming import flat
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+JUDGED = ("val/score", "val/loss", "test/score", "test/loss")  # beside the settings, in the hparams tab
+
+
+class TensorBoard(Tracker):
+    """Scalars, images, texts, the projector and the hparams tab; `tensorboard --logdir runs` shows them.
+
+    A run that goes on writes a further file, which takes back what an earlier one says of steps that are done again.
+
+    Args:
+        folder: of the run; the files go to its `tensorboard`.
+    """
+
+    timeout = 60.0
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder, "tensorboard")
+        self.writer: SummaryWriter | None = None
+
+    def begin(self, facts: Facts) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard.summary import hparams
+
+        known = self.folder.is_dir()
+        self.writer = SummaryWriter(str(self.folder), purge_step=facts.step)
+        self.writer.add_text("config", _code(yaml.safe_dump(facts.config, sort_keys=False)), facts.step)
+        self.writer.add_text("code", _code(yaml.safe_dump(dict(facts.code))), facts.step)
+        settings = {
+            key: value for key, value in flat(facts.config).items() if isinstance(value, bool | int | float | str)
+        }
+        for summary in hparams(settings, dict.fromkeys(JUDGED, 0.0)):
+            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        for values, step in () if known else facts.past.numbers(facts.step):
+            self.numbers(values, step)
+        self.writer.flush()
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()  # a kill costs nothing that a run which goes on does not do again
+
+    def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def table(self, name: str, table: Table, step: int) -> None:
+        rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+        lines = ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
+        self._writer.add_text(name, "\n".join(lines), step)
+
+    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+        shutil.rmtree(
+            self.folder / f"{step:05d}", ignore_errors=True
+        )  # of a run that was finished, and is tested again
+        table = embedding.table
+        rows = [[str(cell).replace("\t", " ") for cell in row] for row in table.rows]
+        images = torch.from_numpy(embedding.thumbnails).permute(0, 3, 1, 2).float() / 255
+        self._writer.add_embedding(embedding.vectors, rows, images, step, tag=name, metadata_header=list(table.columns))
+
+    def checkpoint(self, path: Path) -> None:
+        """It shows none."""
+
+    def end(self, status: Status) -> None:
+        self._writer.close()
+
+    def later(self) -> str:
+        return f"`tensorboard --logdir {self.folder}` shows what there is."
+
+    @property
+    def _writer(self) -> "SummaryWriter":
+        assert self.writer is not None, "begin comes first"
+        return self.writer
+
+
+def _code(text: str) -> str:
+    """As markdown shows it as it is."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,160 @@
+"""Weights & Biases: its server where there is a key, else files that `wandb sync` sends later."""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlparse
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
+from candelabra.loggers.naming import read_id, sweep_of, title, write_id
+from candelabra.runs.metrics_csv import Past
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+log = logging.getLogger(__name__)
+AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps never goes back
+
+
+class Wandb(Tracker):
+    """A run of W&B, which keeps its id (`wandb.id` in the run folder) when it goes on.
+
+    A server that cannot be used, or a wrong key, makes it work offline. W&B only adds to a history: what is done again
+    when a run goes on, and was logged before, is not logged again.
+
+    Args:
+        folder: of the run; W&B's files go to its `wandb`.
+        project: the runs that are looked at together.
+        name: of the run; null for that of its folder.
+        group: what it belongs to; null for its sweep, where it is a job of one.
+        offline: never ask the server, even with a key; without one it is so anyway.
+        log_model: keep the best checkpoint as an artifact.
+        timeout: how long the beginning and the end of a run wait for the server, in seconds.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        project: str = "candelabra",
+        name: str | None = None,
+        group: str | None = None,
+        offline: bool = False,
+        log_model: bool = False,
+        timeout: float = 60.0,
+    ) -> None:
+        self.folder, self.project, self.log_model = Path(folder), project, log_model
+        self.name = name or title(self.folder)
+        sweep = sweep_of(self.folder)
+        self.group = group or (sweep.name if sweep else None)
+        self.offline = offline or os.environ.get("WANDB_MODE") == "offline" or not _has_key()
+        self.limit = timeout
+        self.run: Run | None = None
+        self.past = Past()
+
+    @property
+    def timeout(self) -> float:
+        return 2 * self.limit + 30  # it keeps the limit itself, at both ends, and then still has to close
+
+    def begin(self, facts: Facts) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its own faults are told to nobody
+        import wandb
+
+        known = read_id(self.folder, "wandb")
+        number = known or secrets.token_hex(4)
+        self.past = facts.past if known else Past()
+        try:
+            self.run = self._start(number, facts, None if not self.offline else "offline")
+        except wandb.errors.Error as error:
+            if self.offline:
+                raise
+            why = " ".join(str(error).split())[:200]
+            self.offline = True
+            log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
+            wandb.teardown()  # its service holds the id that it could not begin
+            self.run = self._start(number, facts, "offline")
+        write_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
+        self._run.define_metric("*", step_metric=AXIS)
+        for values, step in () if known else facts.past.numbers(facts.step):
+            self.numbers(values, step)
+
+    def _start(self, number: str, facts: Facts, mode: Literal["offline"] | None) -> "Run":
+        import wandb
+
+        silent: dict[str, Any] = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
+        prompt: dict[str, Any] = {
+            "init_timeout": self.limit,
+            "finish_timeout": self.limit,
+            "x_transaction_log_flush_interval": 1.0,
+        }
+        return wandb.init(
+            dir=str(self.folder),
+            project=self.project,
+            name=self.name,
+            group=self.group,
+            id=number,
+            resume="allow",
+            mode=mode,
+            config={**facts.config, "code": dict(facts.code)},
+            allow_val_change=True,
+            settings=wandb.Settings(**silent, **prompt),
+        )
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        new = self.past.new(values, step)
+        if new:
+            self._run.log({**new, AXIS: step})
+
+    def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
+        import wandb
+
+        if step > self.past.validated():
+            self._run.log({name: wandb.Image(pixels), AXIS: step})
+
+    def table(self, name: str, table: Table, step: int) -> None:
+        import wandb
+
+        rows: list[Iterable[Any]] = [list(row) for row in table.rows]
+        self._run.log({name: wandb.Table(columns=list(table.columns), data=rows), AXIS: step})
+
+    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+        import wandb
+
+        rows = zip(embedding.thumbnails, embedding.table.rows, embedding.vectors, strict=True)
+        data: list[Iterable[Any]] = [[wandb.Image(pixels), *row, vector.tolist()] for pixels, row, vector in rows]
+        table = wandb.Table(columns=["image", *embedding.table.columns, "vector"], data=data)
+        self._run.log({name: table, AXIS: step})
+
+    def checkpoint(self, path: Path) -> None:
+        import wandb
+
+        if self.log_model:
+            artifact = wandb.Artifact(f"model-{self._run.id}", type="model")
+            artifact.add_file(str(path))
+            self._run.log_artifact(artifact, aliases=["best"])
+
+    def end(self, status: Status) -> None:
+        self._run.finish(exit_code=0 if status is Status.FINISHED else 1)
+
+    def later(self) -> str:
+        which = "offline-run-*" if self.offline else "run-*"
+        return f"`wandb sync {self.folder / 'wandb' / which}` sends what is not on the server yet."
+
+    @property
+    def _run(self) -> "Run":
+        assert self.run is not None, "begin comes first"
+        return self.run
+
+
+def _has_key() -> bool:
+    """Whether W&B could log in without asking."""
+    if "WANDB_API_KEY" in os.environ:
+        return True
+    host: Any = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    return netrc.is_file() and str(host) in netrc.read_text(encoding="utf-8", errors="replace")

@@ -1,7 +1,0 @@
-"""Losses that torch, torchvision and segmentation-models-pytorch lack, or lack for each sample."""
-
-from candelabra.losses.dice import soft_dice
-from candelabra.losses.overlap import giou_loss
-from candelabra.losses.points import SmoothL1, Wing
-
-__all__ = ["SmoothL1", "Wing", "giou_loss", "soft_dice"]

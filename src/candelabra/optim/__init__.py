@@ -1,0 +1,1 @@
+"""Optimizers: schedulers, parameter groups and the schedule plan of a run."""

@@ -1,0 +1,123 @@
+"""The page of one run."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from candelabra.report.html.embedded_images import read_pictures
+from candelabra.report.html.page import write_page
+from candelabra.report.html.panels import panels
+from candelabra.report.html.plotly_figures import Figure, panel
+from candelabra.report.html.run_collection import job_of
+from candelabra.report.html.script import script
+from candelabra.runs.aggregation import MAIN
+from candelabra.runs.curves import Curve, read_curves
+from candelabra.runs.overrides import COUNTS
+from candelabra.runs.partial_run import Remains, count_oddities, read_table, read_text, target
+
+POINTS = 100_000  # on the page, of all curves
+SPLITS = ("val", "test")
+ROWS = 1000  # of a table
+TITLES = {"label_classes": "Classes, on test", "mask_classes": "Classes of the mask, on test", "probe": "Trials"}
+
+
+def write_run(run: Remains, path: Path) -> None:
+    """Writes the page of a run, which may be unfinished."""
+    curves = read_curves(run.folder / "metrics.csv")
+    job = job_of(run.folder)
+    pictures, problems = read_pictures([run.folder / "pictures"])
+    write_page(
+        Path(__file__).with_name("run.html"),
+        path,
+        name=run.folder.resolve().name,
+        state="finished" if run.finished else job.now.value if job else "not finished",
+        error=job.error if job else None,
+        resumable=not run.finished and any((run.folder / "checkpoints").glob("last*.ckpt")),
+        folder=run.folder,
+        command=shlex.join(["candelabra", "train", *run.words]) if run.words else "",
+        facts=facts(run),
+        problems=[*run.problems, *broken(curves), *problems],
+        results=results(run.results),
+        splits=SPLITS,
+        figures=_figures(curves),
+        pictures=pictures,
+        tables=_tables(run.folder),
+        oddities=count_oddities(run.folder),
+        log=read_text(run.folder / "candelabra.log", end=True),
+        config=read_text(run.folder / "config.yaml"),
+        plotly=script() if curves else "",
+    )
+
+
+def facts(run: Remains) -> list[tuple[str, str]]:
+    """What was trained on what, and how fast that went."""
+    config, results = run.config, run.results
+    data, task = _node(config, "data"), _node(config, "task")
+    sets = [f"{name} ({target(each)})" for name, each in _node(data, "sets").items()]
+    heads = [name for name in MAIN if _node(task, "heads").get(name) or isinstance(task.get(name), Mapping)]
+    backbone = _node(config, "backbone")
+    found = [
+        ("data", _joined(target(data), *sets, data.get("root"), _said("{} px", data.get("size")))),
+        ("backbone", _joined(backbone.get("name") or target(backbone), _said("weights {}", backbone.get("weights")))),
+        ("heads", _joined(*heads)),
+        ("fine-tuning", target(config.get("finetune"))),
+        ("balance", target(config.get("balance")) if len(heads) > 1 else ""),
+        ("epochs", _joined(config.get("epochs"), _said("batches of {}", data.get("batch_size")))),
+        ("rate", _joined(_node(config, "optimizer").get("lr", config.get("lr")), target(config.get("optimizer")))),
+        ("seed", _joined(config.get("seed"))),
+        ("best by", _joined(config.get("monitor"))),
+        ("parameters", _said("{:,.0f}", results.get("parameters"))),
+        (
+            "time",
+            _joined(_said("{:.0f} s", results.get("seconds")), _said("{} images/s", results.get("images_per_second"))),
+        ),
+        ("versions", _joined(*(f"{name} {version}" for name, version in run.code.items()))),
+        ("waiting for data", _said("{:.1%} of the training", results.get("data_wait"))),
+    ]
+    return [(what, words) for what, words in found if words]
+
+
+def results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
+    """A row a metric: its name, and its number on validation and on test."""
+    names = dict.fromkeys(key.split("/", 1)[1] for key in found if key.split("/")[0] in SPLITS and "/" in key)
+    ordered = sorted(names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNTS), name))
+    rows = []
+    for name in ordered:
+        digits = 0 if name.endswith(COUNTS) else 4
+        values = [found.get(f"{split}/{name}") for split in SPLITS]
+        rows.append((name, ["" if value is None else f"{value:.{digits}f}" for value in values]))
+    return rows
+
+
+def broken(curves: Mapping[str, Curve]) -> list[str]:
+    """A sentence for each number that was infinite, or none."""
+    return [
+        f"{name} was not finite at step {curve.broken}" for name, curve in curves.items() if curve.broken is not None
+    ]
+
+
+def _figures(curves: Mapping[str, Curve]) -> list[tuple[str, Figure]]:
+    drawn = {name: curve for name, curve in curves.items() if curve.steps}
+    most = max(50, POINTS // max(1, len(drawn)))
+    return [(each.title, panel(each, drawn, most)) for each in panels(drawn)]
+
+
+def _tables(folder: Path) -> list[tuple[str, list[str], list[list[str]]]]:
+    """The tables of a run by title: classes of each head, trials of a probe."""
+    files = [*sorted(folder.glob("*_classes.csv")), folder / "probe.csv"]
+    found = [(TITLES.get(path.stem, path.stem), *read_table(path, ROWS)) for path in files]
+    return [(title, header, rows) for title, header, rows in found if rows]
+
+
+def _node(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    node = config.get(key)
+    return node if isinstance(node, Mapping) else {}
+
+
+def _said(form: str, value: Any) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part not in (None, ""))

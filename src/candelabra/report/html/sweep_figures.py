@@ -1,0 +1,134 @@
+"""Figures of a sweep: what was tried against what came of it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from candelabra.report.html.plotly_figures import Figure, text
+from candelabra.report.html.run_collection import Collection, Entry
+
+MOST = 12  # axes side by side
+WORDS = 40  # different words on one axis
+SHORT = 24  # characters of a word there
+SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, seen on white and on black
+WIDE = 50  # a largest number so many times the smallest asks for a logarithmic axis
+
+
+def coordinates(found: Collection) -> Figure | None:
+    """A line a run through its words to its objectives; null where fewer than two runs have come to both.
+
+    Runs of other keys, or without objectives, are left out.
+    """
+    entries = complete(found)
+    keys = [
+        key
+        for key in found.keys
+        if 1 < len({entry.words.get(key) for entry in entries}) <= max(WORDS, _numbers(entries, key))
+    ]
+    if len(entries) < 2 or not keys:
+        return None
+    axes = [_axis(key, [entry.words.get(key, "") for entry in entries]) for key in keys[: MOST - len(found.objectives)]]
+    axes += [{"label": text(key), "values": [entry.values[key] for entry in entries]} for key in found.objectives]
+    first, way = next(iter(found.objectives.items()))
+    colour = {
+        "color": [entry.values[first] for entry in entries],
+        "colorscale": SCALE,
+        "reversescale": way == "minimize",
+        "showscale": True,
+        "colorbar": {"thickness": 12, "title": {"text": text(first), "side": "right"}},
+    }
+    return {
+        "data": [
+            {
+                "type": "parcoords",
+                "line": colour,
+                "dimensions": axes,
+                "labelfont": {"size": 13},
+                "tickfont": {"size": 11},
+            }
+        ],
+        "layout": {"margin": {"l": 130, "r": 60, "t": 50, "b": 20}},
+        "label": f"parallel coordinates of {len(entries)} runs: {', '.join([*keys, *found.objectives])}",
+        "width": 150 * len(axes) + 200,
+    }
+
+
+def outcomes(found: Collection) -> Figure | None:
+    """One objective over the runs in their order; two against each other. The best are marked."""
+    entries = complete(found)
+    if len(entries) < 2:
+        return None
+    names = list(found.objectives)
+    down, across = names[-1], names[:-1]
+    best = set(found.best)
+    across_values = [
+        entry.values[across[0]] if across else place for place, entry in enumerate(found.entries) if entry in entries
+    ]
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": across_values,
+        "y": [entry.values[down] for entry in entries],
+        "text": [text(entry.label) for entry in entries],
+        "hovertemplate": "%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
+        "marker": {
+            "size": [12 if entry in best else 7 for entry in entries],
+            "symbol": ["star" if entry in best else "circle" for entry in entries],
+        },
+    }
+    return {
+        "data": [points],
+        "layout": {
+            "hovermode": "closest",
+            "xaxis": {"title": {"text": text(across[0])}} if across else _counting(len(found.entries)),
+            "yaxis": {"type": "linear", "title": {"text": text(down)}},
+            "showlegend": False,
+        },
+        "label": f"{down} over {across[0] if across else 'runs'}",
+    }
+
+
+def _counting(count: int) -> dict[str, Any]:
+    """An axis of whole numbers."""
+    return {"title": {"text": "run"}, "dtick": max(1, count // 10)}
+
+
+def complete(found: Collection) -> list[Entry]:
+    """The runs that have come to all objectives."""
+    return [entry for entry in found.entries if found.objectives.keys() <= entry.values.keys()]
+
+
+def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
+    """Numbers as numbers, over decades by their logarithm; other words one below the other. Ticks are no markup."""
+    numbers = [_number(word) for word in words]
+    values = [number for number in numbers if number is not None]
+    label = text(key)
+    if len(values) < len(words):
+        names = sorted(set(words))
+        places = {name: place for place, name in enumerate(names)}
+        shown = [name if len(name) <= SHORT else f"{name[: SHORT - 3]}..." for name in names]
+        return {
+            "label": label,
+            "values": [places[word] for word in words],
+            "tickvals": [*places.values()],
+            "ticktext": shown,
+        }
+    if min(values) > 0 and max(values) / min(values) >= WIDE:
+        low, high = math.log10(min(values)), math.log10(max(values))
+        ticks = sorted({low, high, *range(math.ceil(low), math.floor(high) + 1)})
+        shown = [f"{10**tick:.2g}" for tick in ticks]
+        return {"label": label, "values": [math.log10(value) for value in values], "tickvals": ticks, "ticktext": shown}
+    return {"label": label, "values": values}
+
+
+def _numbers(entries: Sequence[Entry], key: str) -> int:
+    """As many runs as there are, where their words are numbers."""
+    return len(entries) if all(_number(entry.words.get(key, "")) is not None for entry in entries) else 0
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

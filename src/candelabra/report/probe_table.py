@@ -1,0 +1,57 @@
+"""What a grid of rates and weight decays found: a table on the terminal, a CSV, and a heat map."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from candelabra.feature_cache.probe_grid import Trial
+
+
+def write_trials(trials: Sequence[Trial], best: Trial, folder: Path) -> None:
+    """Prints scores by rate and decay, and writes `probe.csv` and `pictures/probe.png`.
+
+    Args:
+        trials: all of them.
+        best: the one that was kept.
+        folder: of the run.
+    """
+    with (folder / "probe.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["rate", "decay", "val/score", "val/loss", "epoch", "kept"])
+        for trial in trials:
+            kept = (trial.rate, trial.decay) == (best.rate, best.decay)
+            rows.writerow([trial.rate, trial.decay, trial.score, trial.loss, trial.epoch, int(kept)])
+    rates, decays = sorted({trial.rate for trial in trials}), sorted({trial.decay for trial in trials})
+    scores = {(trial.rate, trial.decay): trial.score for trial in trials}
+    table = Table("rate \\ decay", *(f"{decay:g}" for decay in decays), title="val/score of the probe")
+    for rate in rates:
+        cells = [f"{scores[rate, decay]:.4f}" for decay in decays]
+        marked = [
+            f"[bold]{cell}[/]" if (rate, decay) == (best.rate, best.decay) else cell
+            for cell, decay in zip(cells, decays, strict=True)
+        ]
+        table.add_row(f"{rate:g}", *marked)
+    Console().print(table)
+    _heat_map(np.array([[scores[rate, decay] for decay in decays] for rate in rates]), rates, decays, folder)
+
+
+def _heat_map(scores: np.ndarray, rates: Sequence[float], decays: Sequence[float], folder: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2 + 0.9 * len(decays), 2 + 0.6 * len(rates)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(scores, aspect="auto")
+    axes.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
+    axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+    axes.set_xlabel("weight decay")
+    axes.set_ylabel("rate")
+    for row, column in np.ndindex(scores.shape):
+        colour = "black" if scores[row, column] > (scores.min() + scores.max()) / 2 else "white"
+        axes.text(column, row, f"{scores[row, column]:.3f}", ha="center", va="center", color=colour)
+    figure.colorbar(image, label="val/score")
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "pictures" / "probe.png", dpi=120)

@@ -1,0 +1,148 @@
+"""Folders of runs: found, and read as what they are, plain text; nothing heavy is imported."""
+
+import csv
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from candelabra.runs.config_diff import settings
+from candelabra.errors import CandelabraError
+from candelabra.runs.overrides import run_of
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the folder of a finished run says.
+
+    Attributes:
+        folder: as it was given.
+        config: resolved, plain.
+        settings: the same without the seed and what does not change the result.
+        tested: names of the test images.
+        results: numbers by name, `test/<head>/<metric>` and others.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    tested: frozenset[str]
+    results: Mapping[str, float]
+
+    @property
+    def heads(self) -> list[str]:
+        """What was measured on test."""
+        return self._measured("test")
+
+    @property
+    def learnt(self) -> list[str]:
+        """What was measured on validation or test."""
+        return self._measured("val", "test")
+
+    def _measured(self, *splits: str) -> list[str]:
+        keys = [key.split("/") for key in self.results]
+        return list(dict.fromkeys(key[1] for key in keys if len(key) == 3 and key[0] in splits))
+
+
+def find_runs(given: Iterable[Path]) -> list[Path]:
+    """The folders of runs that are meant, each once; a folder of runs, or of such folders, stands for all in it.
+
+    Of a sweep those that have results, as some of its jobs may have failed.
+
+    Raises:
+        CandelabraError: one is neither.
+    """
+    found: dict[Path, Path] = {}
+    for path in given:
+        folder = run_of(path) if path.suffix == ".ckpt" else path
+        inside = [folder] if (folder / "config.yaml").is_file() else _inside(folder)
+        if not inside:
+            raise CandelabraError(
+                f"{path} is no run and holds none: there is no config.yaml; give what candelabra train left behind."
+            )
+        for run in inside:
+            found.setdefault(run.resolve(), run)
+    if not found:
+        raise CandelabraError("No run is given; name folders that candelabra train left behind, or a folder of them.")
+    return list(found.values())
+
+
+def _inside(folder: Path) -> list[Path]:
+    files = [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")]
+    runs = sorted((file.parent for file in files), key=lambda run: [_counted(part) for part in run.parts])
+    left = [run for run in runs if (run.parent / SWEEP).is_file() and not (run / "results.json").is_file()]
+    if not left or left == runs:
+        return runs
+    log.warning("jobs of a sweep without results are left out: %s", ", ".join(map(str, left)))
+    return [run for run in runs if run not in left]
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """For sorting: 2 before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def read_run(folder: Path) -> Run:
+    """What a run left behind.
+
+    Raises:
+        CandelabraError: it is not finished, or cannot be read.
+    """
+    if not (folder / "results.json").is_file():
+        raise CandelabraError(
+            f"{folder} is not finished: it has no results.json; candelabra train resume={folder} goes on with it, or "
+            "leave it out."
+        )
+    import yaml
+
+    try:
+        config = read_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
+            tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
+        return Run(folder, config, settings(config), tested, {key: float(value) for key, value in results.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
+
+
+def read_yaml(text: str) -> Any:
+    """Plain values, by the compiled reader where there is one: it is ten times as fast.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    import yaml
+
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def refuse_other_tests(runs: Sequence[Run]) -> None:
+    """Numbers of different test images do not compare.
+
+    Raises:
+        CandelabraError: the test splits differ, or a head was measured on more samples in one run than in another.
+    """
+    counted: dict[str, Run] = {}
+    for run in runs:
+        differ = len(runs[0].tested ^ run.tested)
+        if differ:
+            raise CandelabraError(
+                f"{runs[0].folder} and {run.folder} were tested on different images: {differ} are in the test split of "
+                "one alone; compare runs of one split (equal data, data.split, data.split_seed, data.val, data.test)."
+            )
+        for key, value in run.results.items():
+            if not (key.startswith("test/") and key.endswith("/count")):
+                continue
+            other = counted.setdefault(key, run)
+            if other.results[key] != value:
+                raise CandelabraError(
+                    f"{other.folder} and {run.folder} were tested on different labels: {key} is "
+                    f"{other.results[key]:.0f} in one and {value:.0f} in the other; test both on the same labels."
+                )

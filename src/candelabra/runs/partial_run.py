@@ -1,0 +1,123 @@
+"""What a run left behind, however far it came: every file may be missing, cut off or not what it should be."""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from candelabra.runs.config_diff import settings
+from candelabra.runs.folders import read_yaml
+
+LONGEST = 200_000  # characters of a file that are shown
+
+
+@dataclass(frozen=True, eq=False)
+class Remains:
+    """The folder of a run.
+
+    Attributes:
+        folder: as it was given.
+        config: resolved, plain; empty where it cannot be read.
+        results: finite numbers by name; empty where the run is not finished.
+        code: versions by name, and the commit where there was one; empty where no logger wrote them.
+        problems: a sentence for each file that cannot be read.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    results: Mapping[str, float]
+    code: Mapping[str, Any]
+    problems: Sequence[str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has been tested."""
+        return bool(self.results)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The config without seeds and what does not change the result; empty where it is not whole."""
+        try:
+            return settings(self.config)
+        except (KeyError, TypeError):
+            return {}
+
+    @property
+    def words(self) -> list[str]:
+        """As typed; none where the run was not begun on the command line."""
+        words = self.config.get("words")
+        return [str(word) for word in words] if isinstance(words, list) else []
+
+
+def read_remains(folder: Path) -> Remains:
+    """What there is of a run."""
+    import yaml
+
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    for name in ("config.yaml", "results.json", "code.json"):
+        try:
+            text = (folder / name).read_text(encoding="utf-8")
+            content = read_yaml(text) if name.endswith("yaml") else json.loads(text)
+            if not isinstance(content, dict):
+                raise ValueError("it holds no names with values")
+            found[name] = content
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
+    results = {str(key): float(value) for key, value in found.get("results.json", {}).items() if _number(value)}
+    return Remains(folder, found.get("config.yaml", {}), results, found.get("code.json", {}), problems)
+
+
+def _number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def read_table(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
+    """Names of columns, and the first rows, of a CSV; empty where there is none or it is none."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            lines = csv.reader(file)
+            header = next(lines, [])
+            rows = [row for _, row in zip(range(most), lines, strict=False)]
+    except (OSError, csv.Error):
+        return [], []
+    return header, [row for row in rows if len(row) == len(header)]
+
+
+def count_oddities(folder: Path) -> list[tuple[str, str, int]]:
+    """What is odd in the data, its treatment, how often; the most frequent first."""
+    header, rows = read_table(folder / "oddities.csv", 10**9)
+    if not {"what", "treatment"} <= set(header):
+        return []
+    what, treatment = header.index("what"), header.index("treatment")
+    counts = Counter((row[what], row[treatment]) for row in rows)
+    return [(*key, count) for key, count in counts.most_common()]
+
+
+def read_text(path: Path, end: bool = False) -> str:
+    """A file to show; of a long one its beginning or its end, and a line that says so."""
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    if len(content) <= LONGEST:
+        return content
+    return f"... {content[-LONGEST:]}" if end else f"{content[:LONGEST]} ..."
+
+
+def target(node: Any) -> str:
+    """The class that a part of a config names, without its package.
+
+    >>> target({"_target_": "candelabra.data.Pets"}), target(None)
+    ('Pets', '')
+    """
+    return str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, Mapping) else ""

@@ -1,0 +1,135 @@
+"""From a resolved config, or a checkpoint, to a task; and a rehearsal before anything is trained."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from candelabra import __version__
+from candelabra.balancing import GradientBalance, Hindsight
+from candelabra.config.build import Plain, build
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.sampling.name_tables import is_table
+from candelabra.errors import CandelabraError
+from candelabra.optim.schedule_plan import holds_still, make_plan
+from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
+from candelabra.tasks.mixup import refuse_places
+from candelabra.tasks.task import Task
+from candelabra.types import Labels
+
+
+def build_task(plain: Plain, labels: Labels) -> Task:
+    """The task of a resolved config for data with these labels."""
+    finetune = build(plain["finetune"])
+    backbone = build(plain["backbone"])
+    if plain.get("compile"):
+        backbone.compile()
+    task: Task = build(
+        plain["task"],
+        backbone=backbone,
+        labels=labels,
+        finetune=finetune,
+        optimizer=build(plain["optimizer"]),
+        scheduler=build(plain["scheduler"]),
+    )
+    if plain.get("compile") and isinstance(task.balance, GradientBalance):
+        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
+    needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
+    kept = {key: plain[key] for key in needed}
+    kept["data"] = _located(kept["data"])
+    task.recipe = {
+        "version": __version__,
+        "torch": str(torch.__version__),
+        "config": kept,
+        "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
+    }
+    return task
+
+
+def rehearse(task: Task, data: DataModule, epochs: int) -> None:
+    """Builds the optimizer, plans and runs an image of each data set: what does not fit fails before training.
+
+    Raises:
+        CandelabraError: the optimizer refuses its arguments, the strategy would never do what it is for, or a head
+            cannot work with this backbone or size.
+    """
+    groups = task.parameter_groups()
+    try:
+        task.optimizer(groups)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
+    make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
+    still = holds_still(task.finetune, epochs, len(task.backbone.stages))
+    if still and isinstance(task.balance, GradientBalance | Hindsight):
+        raise CandelabraError(
+            "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
+            "each head learns for itself. Choose balance=fixed, or another finetune."
+        )
+    if data.batchwise.blends:
+        refuse_places(dict(task.named_heads()))
+    prepared = data.prepared("train")
+    task.eval()
+    for place in data.chosen("train", len(data.shares)):
+        image = prepared[place]["image"][None]
+        for size in dict.fromkeys(data.batchwise.sizes((image.shape[2], image.shape[3]))):
+            _try(task, torch.nn.functional.interpolate(image, size))
+    task.train()
+
+
+def _try(task: Task, image: torch.Tensor) -> None:
+    try:
+        with torch.no_grad():
+            task(image)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise CandelabraError(
+            f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
+            f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder."
+        ) from error
+
+
+def load_task(checkpoint: str | Path) -> Task:
+    """Rebuilds a trained task from a checkpoint alone, in evaluation mode; no network, no conf/, no pickle.
+
+    Args:
+        checkpoint: a `.ckpt` file, or the folder of a run (its best, else its last).
+
+    Raises:
+        CandelabraError: there is none, or it is not one of ours.
+    """
+    saved = read_checkpoint(find_checkpoint(checkpoint))
+    recipe = saved["candelabra"]
+    config = {**recipe["config"], "compile": False}
+    config["backbone"] = {**config["backbone"], "weights": "none"}
+    if "balance" in config["task"]:  # of use in training alone, where its solver is installed
+        config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
+    task = build_task(config, Labels.restore(recipe["labels"]))
+    task.recipe = recipe
+    task.load_state_dict({key: value for key, value in saved["state_dict"].items() if not key.startswith("balance.")})
+    return task.eval()
+
+
+def _constant(balance: Plain) -> Plain:
+    """The weights of a balance's validation loss."""
+    return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
+
+
+def _located(data: Plain) -> Plain:
+    """The same data, found again from any folder."""
+    found = with_tables_located(data)
+    if "root" in data:
+        found["root"] = str(Path(data["root"]).expanduser().absolute())
+    if "sets" in data:
+        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
+    return found
+
+
+def with_tables_located(data: Plain) -> Plain:
+    """The same data, its tables of splits, groups and weights found again from any folder."""
+    found = dict(data)
+    for key in ("split", "groups", "sampler"):
+        word = str(data.get(key))
+        if is_table(word) and Path(word.rpartition(":")[0] or word).expanduser().is_file():
+            found[key] = str(Path(word).expanduser().absolute())
+    if "sets" in data:
+        found["sets"] = {name: with_tables_located(each) for name, each in data["sets"].items()}
+    return found

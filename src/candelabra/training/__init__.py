@@ -1,0 +1,1 @@
+"""Training: the trainer, checkpoints, resuming, the range test and distributed strategies."""

@@ -1,0 +1,107 @@
+"""How fast a run is, and how much of its time it waits for data."""
+
+import logging
+import time
+from typing import Any
+
+import lightning as L
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.workers import processors
+from candelabra.types import count
+
+log = logging.getLogger(__name__)
+MUCH = 0.1  # share of the time between batches from which on it is worth a word
+
+
+class Throughput(L.Callback):
+    """Measures training alone: images a second, and the share of the time between batches.
+
+    Validation, checkpoints at the end of an epoch and the first batch of an epoch (workers start) are left out of
+    neither images nor seconds but belong to `seconds`, the wall clock of the whole fit. A run that goes on counts on.
+    Of each epoch `images_per_second` are logged, and the share of waiting, 0 to 1, as `data_wait`.
+    """
+
+    def __init__(self) -> None:
+        self.images, self.training, self.waiting, self.seconds = 0, 0.0, 0.0, 0.0
+        self.begun = self.left = time.perf_counter()
+        self.before = 0.0
+        self.earlier = (0.0, 0.0, 0)  # training, waiting and images, before this epoch
+        self.told = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begun = time.perf_counter()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()  # a run resumed in mid-epoch starts no epoch
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()
+        self.earlier = (self.training, self.waiting, self.images)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self.waiting += now - self.left
+        self.training += now - self.left
+        self.left = now
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self.images += count(batch) * trainer.world_size
+        self.training += now - self.left
+        self.left = now
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.left = time.perf_counter()  # in mid-epoch, no batch was waited for in the meantime
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        share = self.epoch_wait()
+        pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if share > MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
+            self.told = True
+            words = advice(data, processors(trainer.num_devices) - 1)
+            log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.seconds = self.before + time.perf_counter() - self.begun
+
+    def epoch_wait(self) -> float:
+        """The share of this epoch, so far, that went by waiting for data, 0 to 1."""
+        training, waiting = self.training - self.earlier[0], self.waiting - self.earlier[1]
+        return waiting / training if training else 0.0
+
+    def epoch_speed(self) -> float:
+        """Images a second of training in this epoch, so far."""
+        training = self.training - self.earlier[0]
+        return (self.images - self.earlier[2]) / training if training else 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        spent = self.before + time.perf_counter() - self.begun
+        return {"images": self.images, "training": self.training, "waiting": self.waiting, "seconds": spent}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self.images, self.before = int(state_dict["images"]), state_dict["seconds"]
+        self.training, self.waiting = state_dict["training"], state_dict["waiting"]
+        self.earlier = (self.training, self.waiting, self.images)
+
+    def results(self) -> dict[str, float]:
+        """seconds; images_per_second of training; data_wait, a share of training time, 0 to 1."""
+        return {
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.images / self.training, 2) if self.training else 0.0,
+            "data_wait": round(self.waiting / self.training, 4) if self.training else 0.0,
+        }
+
+
+def advice(data: DataModule, spare: int) -> str:
+    """What to set so that a model waits less for these data, of which so many processors are left to prepare more."""
+    words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
+    workers = data.processes()
+    if workers < spare:
+        words.append(f"data.workers={min(spare, max(2 * workers, 1))} prepares more of them at a time")
+    return f"{', or '.join([*words, 'a smaller data.size makes them cheaper'])}."

@@ -1,0 +1,173 @@
+"""A killed run loses nothing: atomic checkpoints every so often, one more on a signal, nothing left to chance."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+
+from candelabra.environment import SLURM_JOB
+from candelabra.errors import CandelabraError, Interrupted
+from candelabra.training.callbacks.throughput import Throughput
+
+PART = ".part"  # ends the name of a file that is still being written
+
+
+class Saver(Checkpoint):
+    """Writes `last.ckpt` every so often and at the end of training; the one before it becomes `step-<n>.ckpt`.
+
+    A checkpoint is written between two optimizer steps, never between the last step of an epoch and its validation:
+    Lightning would leave that validation out when it goes on. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are answered
+    at the same places; a second signal stops the process at once.
+
+    Args:
+        folder: where they are written.
+        steps: optimizer steps between two; null goes by minutes alone.
+        minutes: between two, of wall clock; null goes by steps alone.
+        keep: how many, the newest; the others are removed.
+
+    Raises:
+        CandelabraError: `steps`, `minutes` or `keep` is out of range.
+    """
+
+    def __init__(self, folder: Path, steps: int | None = None, minutes: float | None = 2.0, keep: int = 2) -> None:
+        if keep < 1 or (steps is not None and steps < 1) or (minutes is not None and minutes <= 0):
+            raise CandelabraError(
+                f"save.steps={steps}, save.minutes={minutes}, save.keep={keep}: steps and keep must be at least 1 and "
+                "minutes above 0; null for steps or minutes leaves one out."
+            )
+        self.folder, self.steps, self.minutes, self.keep = folder, steps, minutes, keep
+        self.step, self.clock = 0, time.monotonic()
+        self.signals: list[int] = []
+        self.process = 0
+        self.stopping = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.step, self.clock, self.process = trainer.global_step, time.monotonic(), os.getpid()
+        patience = trainer.early_stopping_callback
+        if patience is not None and patience.stopped_epoch:
+            trainer.should_stop = True  # a run that was at its end; Lightning would give it another epoch
+        for number in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR1] if SLURM_JOB in os.environ else [])):
+            signal.signal(number, self._note)  # in place of Lightning's; its own teardown brings back what was before
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self.stopping:  # not at the end of the step before: its metrics would not be logged
+            raise Interrupted(f"interrupted at step {trainer.global_step}; resume={self.folder.parent} goes on")
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        between_steps = progress.current.ready % trainer.accumulate_grad_batches == 0
+        if between_steps and not progress.is_last_batch:
+            self._save_or_stop(trainer, finished=False)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        by_steps = trainer.max_steps != -1
+        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and trainer.global_step != trainer.max_steps:
+            return  # time is up in mid-epoch: Lightning would take this epoch for a whole one
+        if by_steps and trainer.global_step != trainer.max_steps:
+            return  # it would count this epoch twice; the first step of the next is soon enough
+        self._save_or_stop(trainer, trainer.should_stop or by_steps or epochs == trainer.max_epochs)
+
+    def _save_or_stop(self, trainer: L.Trainer, finished: bool) -> None:
+        since = trainer.global_step - self.step
+        due = trainer.should_stop or finished or (self.steps is not None and since >= self.steps)
+        due = due or (self.minutes is not None and time.monotonic() - self.clock >= 60 * self.minutes)
+        due, stop = _any(trainer, due), _any(trainer, bool(self.signals))
+        if (due or stop) and since:
+            self._save(trainer)
+        self.stopping = stop and not finished
+        if self.stopping and trainer.is_global_zero and signal.SIGUSR1 in self.signals:
+            requeue()
+
+    def _save(self, trainer: L.Trainer) -> None:
+        last = self.folder / "last.ckpt"
+        if trainer.is_global_zero and last.exists() and self.keep > 1:
+            last.replace(self.folder / f"step-{self.step:08d}.ckpt")
+        trainer.save_checkpoint(last)
+        self.step, self.clock = trainer.global_step, time.monotonic()
+        if trainer.is_global_zero:
+            earlier = sorted(self.folder.glob("step-*.ckpt"))
+            for old in earlier[: len(earlier) - self.keep + 1]:
+                old.unlink()
+        for each in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(each, Throughput):
+                each.left = time.perf_counter()  # nobody waited for data
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self.process:
+            return  # forked to load data: the main process ends it in time, see `loader.linger`
+        if not self.signals:
+            print("stopping after this step; a second signal stops at once", file=sys.stderr, flush=True)
+        if self.signals:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.signals.append(number)
+
+
+def requeue() -> None:
+    """Asks SLURM to start this job again; `candelabra train` then finds its run and goes on."""
+    done = subprocess.run(["scontrol", "requeue", os.environ[SLURM_JOB]], check=False)
+    if done.returncode:
+        print(f"scontrol requeue failed with {done.returncode}; start the job again by hand", file=sys.stderr)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes beside the file and then renames, so that a kill or a full disk leaves the one before as it was.
+
+    Lightning's own writes to the folder of temporary files first, which may be another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + PART)
+        try:
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except (OSError, RuntimeError) as error:  # torch says a full disk in a RuntimeError
+            part.unlink(missing_ok=True)
+            words = str(error).splitlines()[0]
+            raise CandelabraError(
+                f"{path} cannot be written ({words}); the checkpoints before it are untouched. Free some space, then "
+                f"go on with resume={path.parent.parent}."
+            ) from error
+
+
+class Chance(L.Callback):
+    """Makes what is random in a step (dropout, stochastic depth) a function of seed and step, not of what came before.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.fit_loop.total_batch_idx
+        torch.manual_seed((self.seed * 1_000_003 + step) * trainer.world_size + trainer.global_rank)
+
+
+def _any(trainer: L.Trainer, answer: bool) -> bool:
+    """Whether any rank says so."""
+    if trainer.world_size == 1:
+        return answer
+    return bool(trainer.strategy.reduce_boolean_decision(answer, all=False))

@@ -1,0 +1,105 @@
+"""Weights, gradients and the optimizer's state divided among processes (FSDP2): for what one device cannot hold."""
+
+from datetime import timedelta
+
+import lightning as L
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+
+from candelabra.balancing import GradientBalance, Hindsight
+from candelabra.errors import CandelabraError
+from candelabra.optim.schedule_plan import holds_still
+from candelabra.tasks.task import Task
+from candelabra.training.peers import watch
+
+STEPS = ("training_step", "validation_step", "test_step")
+
+
+class Fsdp(ModelParallelStrategy):
+    """Lightning's FSDP2 (Zhao et al. 2023), over all processes; checkpoints are whole, as those of one process.
+
+    A block of the backbone is gathered while it is used; heads, and what is left of the backbone, for a whole step.
+    Parameters stay those that they were, so rates by stage hold.
+
+    Args:
+        minutes: that a process waits for the others before it gives up.
+        backend: nccl or gloo; null: nccl on GPUs, else gloo.
+        smallest: parameters that a block must have to be divided by itself.
+    """
+
+    def __init__(self, minutes: float = 10.0, backend: str | None = None, smallest: int = 1_000_000) -> None:
+        if minutes <= 0 or smallest < 1:
+            raise CandelabraError(
+                f"trainer.strategy.minutes={minutes} must be above 0, trainer.strategy.smallest={smallest} at least 1."
+            )
+        super().__init__(
+            tensor_parallel_size=1,
+            save_distributed_checkpoint=False,
+            process_group_backend=backend,
+            timeout=timedelta(minutes=minutes),
+        )
+        self.smallest = smallest
+
+    def setup_environment(self) -> None:
+        watch(self.launcher)
+        self._data_parallel_size = self.num_nodes * self.num_processes
+        super().setup_environment()
+
+    def setup(self, trainer: L.Trainer) -> None:
+        task = self.lightning_module
+        if not isinstance(task, Task):
+            raise CandelabraError("trainer=fsdp divides a task, and a probe has nothing to divide; choose trainer=ddp.")
+        if not isinstance(task, FSDPModule):
+            refuse(task, trainer)
+            if self._layer_sync and trainer.state.fn == TrainerFn.FITTING:
+                self._layer_sync.apply(task)
+            task.to(self.root_device, memory_format=torch.contiguous_format)  # others cannot be divided
+            shard(task, self.device_mesh["data_parallel"], self.smallest)
+            task.configure_model = _nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
+        super().setup(trainer)
+
+
+def _nothing() -> None:
+    """All is divided already."""
+
+
+def refuse(task: Task, trainer: L.Trainer) -> None:
+    """Refuses what needs the whole weights, or other ones in a later epoch.
+
+    Raises:
+        CandelabraError: see above.
+    """
+    averaged = [each for each in trainer.callbacks if isinstance(each, L.pytorch.callbacks.WeightAveraging)]  # type: ignore[attr-defined]
+    fit = trainer.state.fn == TrainerFn.FITTING
+    reasons = {
+        "balance weighs gradients or looks at a batch twice": isinstance(task.balance, GradientBalance | Hindsight),
+        "ema averages weights": bool(averaged),
+        "finetune thaws stages as it goes": fit and not task.settle(),
+        "finetune leaves nothing of the backbone to divide": fit
+        and holds_still(task.finetune, task.epochs, len(task.backbone.stages)),
+    }
+    for reason, there in reasons.items():
+        if there:
+            raise CandelabraError(
+                f"This {reason}, which goes with trainer=ddp, not with weights divided by trainer=fsdp."
+            )
+
+
+def shard(task: Task, mesh: DeviceMesh, smallest: int) -> None:
+    """Divides a task, in place: large blocks of the backbone by themselves, then the backbone, then all else."""
+    within: set[nn.Module] = set()  # what belongs to a block that is divided already
+    for module in list(task.backbone.modules()):
+        blocks = module.children() if isinstance(module, nn.Sequential | nn.ModuleList) else ()
+        for block in blocks:
+            large = sum(p.numel() for p in block.parameters()) >= smallest
+            if large and block not in within and not isinstance(block, nn.Sequential | nn.ModuleList):
+                within |= set(block.modules())
+                fully_shard(block, mesh=mesh)
+    fully_shard(task.backbone, mesh=mesh)
+    fully_shard(task, mesh=mesh)
+    for name in STEPS:
+        register_fsdp_forward_method(task, name)

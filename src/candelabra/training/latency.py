@@ -1,0 +1,29 @@
+"""How long one image takes, from pixels to outputs."""
+
+import time
+from statistics import median
+
+import lightning as L
+import torch
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.tasks.task import Task
+
+WARM, MOST, SECONDS = 3, 30, 2.0  # passes that are not counted, that are, and what they may take
+
+
+def milliseconds_per_image(task: Task, data: DataModule, trainer: L.Trainer) -> float:
+    """The median over some passes of one image of the run's size, on its device, in its precision."""
+    device = trainer.strategy.root_device
+    task.to(device).eval()
+    image = data.prepared("train")[data.chosen("train", 1)[0]]["image"][None].to(device)
+    times: list[float] = []
+    begun = time.perf_counter()
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        while len(times) < WARM + MOST and (len(times) <= WARM or time.perf_counter() - begun < SECONDS):
+            before = time.perf_counter()
+            task(image)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - before)
+    return round(1000 * median(times[WARM:]), 3)

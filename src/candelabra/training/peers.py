@@ -1,0 +1,85 @@
+"""What is said when one of several processes is gone: which, and how to go on."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+
+from candelabra.errors import Interrupted
+from candelabra.runs.checkpoints import saved
+
+POLL = 0.2  # seconds; Lightning looks every 5, and then ends all without a word
+GRACE = 3.0  # seconds in which a process whose connection is closed has ended
+SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
+
+
+class Watch(threading.Thread):
+    """Says which process ended before its time, and how; Lightning then ends the others.
+
+    Args:
+        processes: those of ranks 1, 2, ...
+    """
+
+    def __init__(self, processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+        super().__init__(daemon=True)
+        self.processes = processes
+
+    def run(self) -> None:
+        while not any(self.codes()):
+            if all(code == 0 for code in self.codes()):
+                return
+            time.sleep(POLL)
+        for rank, code in enumerate(self.codes(), 1):
+            if code and code != Interrupted.code:
+                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+                print(f"rank {rank} {how}; the others end too", file=sys.stderr, flush=True)
+
+    def codes(self) -> list[int | None]:
+        """Of each process, how it ended; none where it has not."""
+        return [process.poll() for process in self.processes]
+
+
+def watch(launcher: object) -> None:
+    """Watches the processes that the first one of this machine has started."""
+    if isinstance(launcher, _SubprocessScriptLauncher) and launcher.procs:
+        Watch(launcher.procs).start()
+
+
+@contextmanager
+def accompanied(trainer: L.Trainer, folder: Path) -> Iterator[None]:
+    """Makes an interruption of the fault that a lost process is to the others.
+
+    Raises:
+        Interrupted: another process is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
+        if gone is None:
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would end this one before it has said why
+        raise gone from error
+
+
+def lost(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
+    """What to say where an error means that another process is gone; none where it means something else."""
+    words = str(error).partition("\n")[0]
+    gone = isinstance(error, torch.distributed.DistNetworkError | torch.distributed.DistStoreError)
+    if not gone and not any(sign in words for sign in SIGNS):
+        return None  # a fault that would come again
+    for thread in threading.enumerate():
+        if isinstance(thread, Watch):
+            thread.join(GRACE)  # it knows which
+    return Interrupted(
+        f"rank {trainer.global_rank} lost another one at step {trainer.global_step}, which is gone or too late; "
+        + (f"resume={folder} goes on from the newest checkpoint" if saved(folder) else "there is no checkpoint yet")
+    )

@@ -1,0 +1,177 @@
+"""Going on with a run: its own config, its newest checkpoint, its history; and not walking into one by accident."""
+
+import logging
+import os
+import shutil
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from candelabra import __version__
+from candelabra.config.build import Plain, resolve
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.distributed.slurm import remember
+from candelabra.environment import RUN
+from candelabra.errors import CandelabraError
+from candelabra.runs.checkpoints import FOLDER, read_checkpoint, saved
+from candelabra.runs.metrics_csv import BEFORE, METRICS
+from candelabra.runs.overrides import key_of, run_of
+
+log = logging.getLogger(__name__)
+# What may be said anew when a run goes on, because its result does not depend on it.
+OF_NO_ACCOUNT = ["resume", "anew", "folder"]
+FREE = [
+    "data.root",
+    "data.sets.*.root",
+    "data.workers",
+    "data.cache_gigabytes",
+    "logger",
+    "save",
+    "cache",
+    "trainer.accelerator",
+]
+FREE += [
+    "trainer.strategy.minutes",
+    "trainer.strategy.backend",
+    "trainer.max_time",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+]
+WRITTEN = ("config.yaml", "splits.csv", METRICS, BEFORE, "results.json", FOLDER)
+TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
+
+
+def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]:
+    """The config of the run that `resume` names, and the checkpoint to go on from.
+
+    Args:
+        config: as composed now.
+        words: what was typed now; words that change the result are refused.
+
+    Returns:
+        The config the run was begun with, and its newest checkpoint; none where it was stopped before the first.
+
+    Raises:
+        CandelabraError: there is no such run, its checkpoint cannot be read, or a word does not fit it.
+    """
+    given = Path(str(config.resume))
+    run = run_of(given)
+    if not (run / "config.yaml").is_file():
+        raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
+    stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
+    if "words" not in stored:
+        raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
+    if "split" in stored["data"]:
+        stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
+    new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
+    composed = resolve(config) if new else stored
+    for word in new:
+        key = key_of(word)
+        if _get(composed, key) is None and _get(stored, key) is None:
+            raise CandelabraError(f"{word} does not fit resume={given}: that run has no {key}; leave it out.")
+        _merge(key, _get(composed, key), stored, f"resume={given}")
+    said = {key_of(word) for word in new}
+    stored["words"] = [word for word in stored["words"] if key_of(word) not in said] + [
+        word for word in new if key_of(word) not in OF_NO_ACCOUNT
+    ]
+    stored = _moved(stored, stored["folder"], str(run))
+    stored["resume"] = str(given)
+    checkpoint = given if given.is_file() else next(iter(saved(run)), None)
+    if checkpoint is None:
+        log.warning("%s has no checkpoint yet; it begins at its first step", run)
+        return stored, None
+    _compare(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
+    return stored, checkpoint
+
+
+def begun(config: DictConfig, words: list[str]) -> tuple[Plain, None]:
+    """The config of a new run, with the words it was typed in; no run is overwritten unasked.
+
+    Raises:
+        CandelabraError: see `config.resolve`; or the folder holds a run.
+    """
+    plain = resolve(config)
+    folder = Path(plain["folder"])
+    held = _held(folder)
+    if held and not plain["anew"] and RUN not in os.environ:
+        raise CandelabraError(
+            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, anew=true deletes it and "
+            "begins again, hydra.run.dir=<folder> takes another folder."
+        )
+    remember(folder)
+    plain["words"] = words
+    return plain, None
+
+
+def find_place(checkpoint: Path, data: DataModule) -> None:
+    """Tells the data where in the epoch to go on.
+
+    Lightning would, but it files the place under the name of the class that served, and that may be another one now:
+    features may be cached, or not any more.
+    """
+    content = read_checkpoint(checkpoint)
+    for name in ("CachedFeatures", type(data).__qualname__):
+        if name in content:
+            data.load_state_dict(content[name])
+
+
+def clear(folder: Path) -> None:
+    """Removes what a run left in its folder."""
+    for path in [*_held(folder), *(folder / name for name in TRACKED if (folder / name).exists())]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _held(folder: Path) -> list[Path]:
+    return [folder / name for name in WRITTEN if (folder / name).exists()]
+
+
+def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
+    """Takes over what was typed, where the result does not depend on it."""
+    old = _get(stored, key)
+    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
+        _set(stored, key, new)
+    elif isinstance(new, dict) and isinstance(old, dict):
+        for part in {*new, *old}:
+            _merge(f"{key}.{part}", new.get(part), stored, resume)
+    elif new != old:
+        raise CandelabraError(
+            f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
+            f"Free to change are {', '.join(FREE)}."
+        )
+
+
+def _moved(node: Any, old: str, new: str) -> Any:
+    """The same config where the folder of the run, which loggers know too, is another one now."""
+    if isinstance(node, dict):
+        return {key: _moved(value, old, new) for key, value in node.items()}
+    return new if node == old else node
+
+
+def _get(config: Plain, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _set(config: Plain, key: str, new: Any) -> None:
+    *parents, name = key.split(".")
+    for parent in parents:
+        config = config[parent]
+    config[name] = new
+
+
+def _compare(recipe: Plain, stored: Plain, checkpoint: Path) -> None:
+    """Warns of other code; refuses a checkpoint of another config."""
+    for library, now in (("version", __version__), ("torch", str(torch.__version__))):
+        if recipe.get(library) != now:
+            log.warning("%s: %s was %s and is %s now; bits may differ", checkpoint, library, recipe.get(library), now)
+    for key in ("backbone", "task", "finetune", "optimizer", "scheduler", "seed"):
+        if recipe["config"][key] != stored[key]:
+            raise CandelabraError(
+                f"{checkpoint} was written by a run with {key}={recipe['config'][key]}, but config.yaml in "
+                f"{stored['folder']} says {stored[key]}; give the checkpoint its own run folder."
+            )

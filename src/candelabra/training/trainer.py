@@ -1,0 +1,124 @@
+"""Lightning's trainer as a run needs it: what is saved, logged, shown and stopped."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+
+from candelabra.config.batch_scaling import accumulation
+from candelabra.config.build import Plain, build
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.distributed.rendezvous import launched
+from candelabra.environment import RUN
+from candelabra.errors import CandelabraError
+from candelabra.loggers.tracking import Tracking, make_loggers
+from candelabra.report.plan import ShowPlan
+from candelabra.runs.checkpoints import FOLDER
+from candelabra.runs.overrides import LOWER_IS_BETTER
+from candelabra.training.callbacks.balance_log import LogBalance
+from candelabra.training.callbacks.gradient_norm import LogGradient
+from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.checkpointing import AtomicCheckpoints, Chance, Saver
+from candelabra.training.ddp import SyncedNorms
+
+
+def make_trainer(node: Plain, **further: Any) -> L.Trainer:
+    """Lightning's trainer, without its advertisements."""
+    for chatty in (
+        "pytorch.utilities.rank_zero",
+        "fabric.utilities.distributed",
+        "fabric.utilities.seed",
+        "pytorch.trainer.connectors",
+    ):
+        logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
+    return build(node, **further)  # type: ignore[no-any-return]
+
+
+def training(
+    plain: Plain, data: DataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
+) -> L.Trainer:
+    """The trainer of a run: what is logged and shown, and `keeping`, see `keepers`."""
+    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput, LogBalance()]
+    loggers = make_loggers(plain["logger"], folder)
+    if loggers:
+        callbacks += [LearningRateMonitor("step"), LogGradient(), Tracking(data)]
+    if plain["trainer"]["enable_progress_bar"]:
+        callbacks.append(Progress(refresh_rate=10))
+    plugins: list[Any] = [AtomicCheckpoints()]
+    if plain["trainer"].get("sync_batchnorm"):
+        plugins.append(SyncedNorms())
+    further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": plugins, "sync_batchnorm": False}
+    node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(keeping)}
+    trainer = make_trainer(node, **further)
+    _check_processes(trainer)
+    if plain.get("global_batch") is not None:
+        typed = plain["trainer"].get("accumulate_grad_batches", 1)
+        if typed != 1:
+            raise CandelabraError(
+                f"global_batch={plain['global_batch']} and trainer.accumulate_grad_batches={typed} both say how many "
+                "batches make a step; leave one of them out."
+            )
+        batches = accumulation(plain["global_batch"], plain["data"]["batch_size"], trainer.world_size)
+        trainer.accumulate_grad_batches = batches
+    return trainer
+
+
+def _check_processes(trainer: L.Trainer) -> None:
+    here = launched()
+    processes = trainer.num_devices * trainer.num_nodes
+    if here is not None and processes != here.ranks:
+        raise CandelabraError(
+            f"{here.by} started {here.ranks} processes, but trainer.devices and trainer.num_nodes make "
+            f"{processes} of them one run; add trainer={'slurm' if here.by == 'srun' else here.by}."
+        )
+    if here is None and trainer.num_nodes > 1 and RUN not in os.environ:
+        raise CandelabraError(
+            f"trainer.num_nodes={trainer.num_nodes}: something has to start the processes of all machines; use "
+            "trainer=torchrun under torchrun, or trainer=slurm under srun (see docs/scale.md)."
+        )
+
+
+def keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:
+    """What shows the plan, averages weights, stops early, and saves the best weights by `metric` and the last ones."""
+    mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
+    callbacks: list[L.Callback] = [ShowPlan(folder)]
+    if plain["ema"] is not None:
+        if not 0 < plain["ema"] < 1:
+            raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")
+        callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
+    if plain["patience"] is not None:
+        callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
+    checkpoints = folder / FOLDER
+    best = Best(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
+    return [*callbacks, best, Saver(checkpoints, **plain["save"])]  # the last after all whose state it saves
+
+
+class Best(ModelCheckpoint):
+    """Lightning's, which would forget the best score so far where the folder of a run has been moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        here, there = str(self.dirpath), state_dict["dirpath"]
+        paths = {key: value.replace(there, here) for key, value in state_dict.items() if isinstance(value, str)}
+        best = {path.replace(there, here): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best})
+
+
+class Progress(TQDMProgressBar):
+    """Lightning's progress bar with the share of time waited for data, without the version number, which ours lack."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        waits = [callback for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
+        if waits and trainer.training:
+            shown["data_wait"] = f"{waits[0].epoch_wait():.0%}"
+        return shown

@@ -1,0 +1,15 @@
+"""What is typed, before Hydra composes it."""
+
+from pathlib import Path
+
+from candelabra.cli.compose import _continuing
+
+
+def test_a_run_that_goes_on_keeps_words_together_whatever_flags_stand_around_them(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("words: [task=depth, lr=0.1, hydra.run.dir=x]\n")
+    given, where = f"resume={tmp_path}", f"hydra.run.dir='{tmp_path}'"
+    flags = ["--config-dir", "conf", "--info"]
+    typed = [*flags[:2], "lr=0.2", given, "epochs=3", flags[2]]
+    kept = [*flags[:2], "task=depth", "lr=0.2", given, where, "epochs=3", flags[2]]
+    assert _continuing(typed) == kept
+    assert _continuing([given]) == ["task=depth", "lr=0.1", given, where]

@@ -1,0 +1,241 @@
+"""COCO's json, and OCHuman's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from candelabra.data import Coco
+from candelabra.data.readers.polygons import unpacked
+from candelabra.errors import CandelabraError
+from tests.data.files import treatments, write_image
+
+SQUARE = [2.0, 2.0, 10.0, 2.0, 10.0, 10.0, 2.0, 10.0]
+POINTS = ["nose", "left_eye", "right_eye"]
+
+
+def document(annotations: list[Any], images: int = 3, **more: Any) -> dict[str, Any]:
+    listed = [{"id": 10 + i, "file_name": f"{i}.jpg", "width": 24, "height": 16} for i in range(images)]
+    categories = [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}]
+    return {"images": listed, "annotations": annotations, "categories": categories, **more}
+
+
+def thing(image: int, category: int = 7, **more: Any) -> dict[str, Any]:
+    return {"image_id": 10 + image, "category_id": category, "bbox": [2, 2, 8, 8], **more}
+
+
+def make(root: Path, content: Any, images: int = 3, **options: Any) -> Coco:
+    for number in range(images):
+        write_image(root / "images" / f"{number}.jpg")
+    (root / "annotations.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return Coco(root=str(root), **options)
+
+
+def test_boxes_and_classes_by_id(tmp_path: Path) -> None:
+    big = thing(0, 3, bbox=[0, 0, 20, 10])
+    samples = make(tmp_path, document([thing(0), big, thing(1)])).read()
+    assert samples.labels.classes == ("cat", "dog")
+    assert [int(samples[i]["label"]) for i in range(3)] == [1, 0, -1]
+    assert samples[0]["box"].tolist() == [[0, 0, 20, 10]]
+    assert samples.labelled()["box"].tolist() == [True, True, False]
+
+
+def test_keypoints_swap_by_name_and_are_absent_where_invisible(tmp_path: Path) -> None:
+    content = document([thing(0, keypoints=[5, 5, 2, 4, 4, 1, 9, 9, 0])])
+    content["categories"][0]["keypoints"] = POINTS
+    samples = make(tmp_path, content, normalizer=["left_eye", "right_eye"]).read()
+    assert samples.labels.keypoints == tuple(POINTS)
+    assert samples.labels.mirror == (0, 2, 1)
+    assert samples.labels.normalizer == (1, 2)
+    points = samples[0]["keypoints"]
+    assert points[:2].tolist() == [[5, 5], [4, 4]]
+    assert points[2].isnan().all()
+
+
+def runs_of(mask: np.ndarray) -> list[int]:
+    flat = mask.flatten(order="F")
+    changes = np.flatnonzero(np.diff(flat)) + 1
+    lengths = np.diff([0, *changes, len(flat)]).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def packed(lengths: list[int]) -> str:
+    """COCO's compression: the difference to the length before the last, five bits a character."""
+    text = ""
+    for place, length in enumerate(lengths):
+        value = length - lengths[place - 2] if place > 2 else length
+        more = True
+        while more:
+            bits = value & 31
+            value >>= 5
+            more = value != -1 if bits & 16 else value != 0
+            text += chr((bits | 32 if more else bits) + 48)
+    return text
+
+
+@pytest.mark.parametrize("kind", ["polygon", "runs", "packed"])
+def test_masks_are_drawn_from_outlines(tmp_path: Path, kind: str) -> None:
+    wanted = np.zeros((16, 24), int)
+    wanted[2:10, 2:10] = 1
+    lengths = runs_of(wanted)
+    outline: Any = {
+        "polygon": [SQUARE],
+        "runs": {"size": [16, 24], "counts": lengths},
+        "packed": {"size": [16, 24], "counts": packed(lengths)},
+    }[kind]
+    samples = make(tmp_path, document([thing(0, segmentation=outline), thing(1)])).read()
+    assert samples.labels.mask_classes == ("background", "cat")
+    mask = samples[0]["mask"].numpy()
+    assert (mask != wanted).sum() <= (20 if kind == "polygon" else 0)  # pixels on the border of a polygon
+    assert samples.labelled()["mask"].tolist() == [True, False, False]
+    assert samples[1]["mask"].unique().tolist() == [255]
+    assert samples[2]["mask"].unique().tolist() == [255]
+
+
+def test_small_objects_are_drawn_over_large_ones_and_change_the_digest(tmp_path: Path) -> None:
+    whole = [0.0, 0.0, 24.0, 0.0, 24.0, 16.0, 0.0, 16.0]
+    annotations = [thing(0, 3, segmentation=[SQUARE]), thing(0, 7, segmentation=[whole])]
+    samples = make(tmp_path, document(annotations)).read()
+    mask = samples[0]["mask"]
+    assert (int(mask[5, 5]), int(mask[14, 20])) == (2, 1)
+    assert samples.digest(0) != make(tmp_path, document(annotations[:1])).read().digest(0)
+
+
+def test_compressed_runs_are_read_back() -> None:
+    lengths = [0, 5, 1000, 70000, 3, 1, 40, 12]
+    assert unpacked(packed(lengths)) == lengths
+    with pytest.raises(ValueError, match="no part of"):
+        unpacked("\x01")
+
+
+def test_crowds_are_drawn_and_never_chosen(tmp_path: Path) -> None:
+    crowd = thing(0, 3, bbox=[0, 0, 24, 16], iscrowd=1, segmentation={"size": [16, 24], "counts": [0, 384]})
+    samples = make(tmp_path, document([crowd, thing(0, segmentation=[SQUARE])])).read()
+    assert samples.labels.classes == ("cat",)
+    assert samples[0]["mask"].unique().tolist() == [1, 2]
+
+
+def test_files_of_splits_are_found(tmp_path: Path) -> None:
+    for split in ("train2017", "val2017"):
+        write_image(tmp_path / split / "0.jpg")
+        path = tmp_path / "annotations" / f"instances_{split}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(document([thing(0)], 1)))
+    data = Coco(root=str(tmp_path), images={"train": "train2017", "val": "val2017"})
+    assert data.read().names == ["train2017/0.jpg", "val2017/0.jpg"]
+    assert data.read().published.tolist() == ["train", "val"]
+    (tmp_path / "annotations" / "person_keypoints_val2017.json").write_text(json.dumps(document([thing(0)], 1)))
+    with pytest.raises(CandelabraError, match="holds 3 json files"):
+        data.read()
+
+
+@pytest.mark.parametrize("stated", [{}, {"width": 0, "height": 0}, {"width": None, "height": "many"}])
+def test_the_size_that_a_document_does_not_state_is_that_of_the_file(tmp_path: Path, stated: dict[str, Any]) -> None:
+    content = document([thing(0, segmentation=[SQUARE]), thing(0, 3, segmentation=[SQUARE]), thing(1)])
+    expected = make(tmp_path / "said", content).read()
+    for image in content["images"]:
+        image.pop("width"), image.pop("height")
+        image.update(stated)
+    data = make(tmp_path / "unsaid", content)
+    samples = data.read()
+    assert samples.labelled()["mask"].tolist() == [True, False, False]
+    assert samples[0]["mask"].equal(expected[0]["mask"])
+    assert treatments(data)["image listed without its size: repaired"] == ["images/0.jpg"]  # where an outline needs it
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "no category": {"category_id": 99},
+    "no list": {"category_id": [7]},
+    "short box": {"bbox": [1, 2, 3]},
+    "words": {"bbox": ["a", 2, 3, 4]},
+    "odd polygon": {"segmentation": [[1, 2, 3]]},
+    "bomb": {"segmentation": {"size": [100000, 100000], "counts": [0, 10**10]}},
+    "short runs": {"segmentation": {"size": [16, 24], "counts": [1, 2]}},
+    "points": {"keypoints": [1, 2]},
+    "huge": {"segmentation": {"size": [16, 24], "counts": [10**30]}},
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_malformed_annotations_leave_their_image_unlabelled(tmp_path: Path, case: str) -> None:
+    content = document([thing(0, **BAD[case]), thing(0), thing(1)])
+    content["categories"][0]["keypoints"] = POINTS
+    data = make(tmp_path, content)
+    assert data.read().labelled()["label"].tolist() == [False, True, False]
+    assert treatments(data)["malformed annotation: unlabelled"] == ["images/0.jpg"]
+
+
+def test_odd_lists_are_repaired_or_left_out(tmp_path: Path) -> None:
+    content = document([thing(0), thing(0), thing(5), thing(1, bbox=[9, 9, -4, -4]), "nonsense"], 2)
+    content["images"] += [{"id": 77, "file_name": "../../etc/passwd"}, {"id": 78, "file_name": "0.jpg"}]
+    data = make(tmp_path, content)
+    samples = data.read()
+    assert samples[1]["box"].tolist() == [[5, 5, 9, 9]]
+    assert treatments(data) == {
+        "object is there twice: repaired": ["images/0.jpg"],
+        "listed image is not there: skipped": ["../../etc/passwd"],
+        "image is listed twice: repaired": ["images/0.jpg"],
+        "annotations of images that are not there: skipped": ["."],
+        "box is inverted: repaired": ["images/1.jpg"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"images": [', "cannot be read as json"),
+        ('{"images": ' + "[" * 100_000, "cannot be read as json"),
+        ({"images": [], "annotations": {}}, "no list of annotations and categories"),
+        (document([]), "has a labelled object"),
+        ('{"images": [], "annotations": [], "categories": [5]}', "have no id or name"),
+    ],
+)
+def test_documents_that_cannot_be_used_are_refused(tmp_path: Path, content: Any, words: str) -> None:
+    with pytest.raises(CandelabraError, match=words):
+        make(tmp_path, content, file="annotations.json").read()
+
+
+REAL = {  # images, labelled boxes, points, labelled masks
+    "coco_instances": (6, 5, 0, 5),
+    "ochuman": (10, 10, 19, 4),
+    "mmpose/coco": (4, 4, 17, 4),
+    "mmpose/ap10k": (1, 1, 17, 0),
+    "mmpose/animalpose": (2, 2, 20, 0),
+    "mmpose/wflw": (2, 2, 98, 0),
+    "mmpose/300w": (2, 2, 68, 0),
+    "mmpose/aflw": (2, 2, 19, 0),
+    "mmpose/cofw": (2, 2, 29, 0),
+    "mmpose/onehand10k": (4, 4, 21, 4),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", REAL)
+def test_real_samples(real: Path, name: str) -> None:
+    samples = Coco(root=str(real / "format_samples" / name)).read()
+    images, boxes, points, masks = REAL[name]
+    known = samples.labelled()
+    assert len(samples) == images
+    assert int(known["box"].sum()) == boxes if boxes else "box" not in known
+    assert len(samples.labels.keypoints) == points
+    assert int(known["mask"].sum()) == masks if masks else "mask" not in known
+    for index in range(images):
+        sample = samples[index]
+        if points and not sample["keypoints"].isnan().all():
+            height, width = sample["image"].shape[1:]
+            inside = sample["keypoints"][~sample["keypoints"].isnan().any(1)]
+            assert (inside > -0.2 * width).all()
+            assert (inside < 1.2 * max(width, height)).all()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["mmpose/wflw", "mmpose/300w"])
+def test_numbered_points_of_real_faces_are_mirrored(real: Path, name: str) -> None:
+    samples = Coco(root=str(real / "format_samples" / name)).read()
+    for index in range(len(samples)):
+        points = samples[index]["keypoints"].numpy()
+        shape = (points - points.mean(0)) @ np.array([1, 1j])
+        mirrored = -shape[list(samples.labels.mirror)].conj()
+        assert abs(np.vdot(mirrored, shape)) / np.vdot(shape, shape).real > 0.93  # the same face, turned at most

@@ -1,0 +1,75 @@
+"""One geometric transform moves everything together, and sided points swap."""
+
+import torch
+
+from candelabra.data.samples import sample
+from candelabra.data.transforms.pipeline import Mirror, Pipeline, evaluation, training
+from candelabra.data.transforms.resize import Stretch
+from candelabra.types import Labels, Sample
+
+LABELS = Labels(box=True, keypoints=("left", "right", "none"), mirror=(1, 0, 2), mask_classes=("black", "white"))
+
+
+def scene() -> Sample:
+    """A white rectangle, whose box, corner points and mask are known."""
+    image = torch.zeros(3, 60, 80, dtype=torch.uint8)
+    image[:, 20:40, 10:50] = 255
+    return sample(
+        image,
+        torch.tensor(1),
+        torch.tensor([10.0, 20, 50, 40]),
+        torch.tensor([[10.0, 30], [49, 30], [float("nan")] * 2]),
+        (image[0] > 0).to(torch.uint8),
+    )
+
+
+def box_of(mask: torch.Tensor) -> torch.Tensor:
+    rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+    return torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+
+
+def test_evaluation_stretches_all_alike() -> None:
+    made = evaluation(Stretch((120, 40)))(scene())
+    assert made["image"].shape == (3, 120, 40)
+    assert made["box"].tolist() == [5, 40, 25, 80]
+    assert made["keypoints"][:2].tolist() == [[5, 60], [24.5, 60]]
+    assert made["keypoints"][2].isnan().all()
+    assert box_of(made["mask"]).tolist() == [5, 40, 25, 80]
+    assert all(type(value) is torch.Tensor for value in made.values())
+
+
+def test_light_moves_image_box_points_and_mask_together() -> None:
+    pipeline = training("light", Stretch((64, 64)), LABELS, flip=True)
+    for seed in range(30):
+        torch.manual_seed(seed)
+        made = pipeline(scene())
+        if made["box"].isnan().any() or not made["mask"].any():
+            continue
+        assert (made["box"] - box_of(made["mask"])).abs().max() <= 2.5
+        bright = (made["image"].float().mean(0) > 100).to(torch.uint8)
+        assert (bright != made["mask"]).float().mean() < 0.06
+        left, right = made["keypoints"][0], made["keypoints"][1]
+        if not (left.isnan().any() or right.isnan().any()):
+            assert left[0] < right[0]  # the left point is left in the mirror image too
+            assert abs(left[0] - made["box"][0]) <= 2.5
+
+
+def test_a_mirror_image_swaps_sided_points() -> None:
+    made = Mirror((1, 0, 2), share=1.0)(scene())
+    assert made["keypoints"][0].tolist() == [30, 30]
+    assert made["keypoints"][1].tolist() == [69, 30]
+    assert made["box"].tolist() == [[30, 20, 70, 40]]
+    assert not Mirror((1, 0, 2), share=0.0)(scene())["mask"][25, 60]
+
+
+def test_what_leaves_the_image_is_no_longer_labelled() -> None:
+    made = Pipeline([])(
+        sample(
+            torch.zeros(3, 10, 10, dtype=torch.uint8),
+            None,
+            torch.tensor([8.0, 8, 30, 30]),
+            torch.tensor([[-1.0, 5], [5, 5]]),
+        )
+    )
+    assert made["box"].isnan().all()
+    assert made["keypoints"].isnan().all(1).tolist() == [True, False]

@@ -1,0 +1,88 @@
+"""Classic classifiers on frozen features: chosen without the test images, one table."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from candelabra.commands.probe import run_probe
+from candelabra.embeddings.classifiers import Candidate
+from candelabra.embeddings.classifiers.candidate import folds_of
+from candelabra.errors import CandelabraError
+from tests.conftest import composed
+
+WORDS: tuple[str, ...] = ("backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu", "jobs=1")
+WORDS += ("trainer.precision=32-true", "trainer.enable_progress_bar=false")
+DRAW = np.random.default_rng(0)
+LABELS = np.repeat([0, 1, 2], 20)
+VECTORS = (DRAW.standard_normal((60, 5)) + 4 * np.eye(5)[LABELS]).astype(np.float32)
+
+
+def test_hyper_parameters_are_chosen_by_cross_validation_and_steps_are_fitted_in_each_fold() -> None:
+    candidate = Candidate("words", KNeighborsClassifier(), [StandardScaler()], {"n_neighbors": [1, 60 - 12]})
+    fitted = candidate.fit(VECTORS, LABELS, folds_of(LABELS, None, 5, 0), 1)
+    assert fitted.chosen == {"n_neighbors": 1}
+    assert fitted.cross_validated > 0.9
+    assert fitted.converged
+    assert (fitted.model.predict(VECTORS) == LABELS).all()
+
+
+def test_running_out_of_iterations_is_told() -> None:
+    candidate = Candidate("words", LogisticRegression(max_iter=1), [], {"C": [1.0]})
+    assert not candidate.fit(VECTORS, LABELS, folds_of(LABELS, None, 2, 0), 1).converged
+
+
+def test_a_grid_of_what_the_estimator_lacks_is_refused() -> None:
+    with pytest.raises(CandelabraError, match="has depth, but KNeighborsClassifier takes"):
+        Candidate("words", KNeighborsClassifier(), [], {"depth": [1]})
+
+
+def test_folds_spread_classes_and_keep_groups_together() -> None:
+    for fitting, judged in folds_of(LABELS, None, 5, 0):
+        assert np.bincount(LABELS[judged]).tolist() == [4, 4, 4]
+        assert not set(fitting) & set(judged)
+    groups = np.arange(60) // 4
+    for fitting, judged in folds_of(LABELS, groups, 5, 0):
+        assert not set(groups[fitting]) & set(groups[judged])
+    assert len(folds_of(np.array([0, 0, 0, 1, 1]), None, 5, 0)) == 2
+    assert len(folds_of(np.array([0, 0, 1]), None, 5, 0)) == 3
+    with pytest.raises(CandelabraError, match="folds=1"):
+        folds_of(LABELS, None, 1, 0)
+
+
+def test_the_command_writes_one_table(tmp_path: Path, features: Path) -> None:
+    words = ["data=digits", "data.size=32", "classifiers=fast", "folds=2", f"folder={tmp_path / 'out'}"]
+    run_probe(composed("probe", *WORDS, *words))
+    with (tmp_path / "out" / "classifiers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["classifier"] for row in rows] == ["k nearest neighbours", "logistic regression", "RBF SVM"]
+    assert sum(int(row["best"]) for row in rows) == 1
+    best = max(rows, key=lambda row: (float(row["val"]), float(row["folds"])))
+    assert best["best"] == "1"
+    assert float(best["test"]) > 0.3  # weights are random; chance is 0.1
+    assert list(features.glob("*/*.npy"))
+    assert "(best)" in (tmp_path / "out" / "classifiers.md").read_text()
+    for name in ("classifiers", "confusion"):
+        with Image.open(tmp_path / "out" / "pictures" / f"{name}.png") as picture:
+            assert picture.width > 300
+
+
+def test_without_a_cache_the_features_are_the_same(tmp_path: Path) -> None:
+    told = []
+    for gigabytes in (0, 1):
+        words = ["data=digits", "data.size=16", "classifiers=fast", "classifiers.rbf_svm=null", "folds=2"]
+        words += ["classifiers.logistic=null", f"cache.gigabytes={gigabytes}", f"folder={tmp_path / str(gigabytes)}"]
+        run_probe(composed("probe", *WORDS, *words))
+        with (tmp_path / str(gigabytes) / "classifiers.csv").open() as file:
+            told.append([row[:6] for row in csv.reader(file)])
+    assert told[0] == told[1]
+
+
+def test_data_without_one_class_an_image_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CandelabraError, match="one class each"):
+        run_probe(composed("probe", *WORDS, "data=shapes", "data.count=60", "data.targets=[box]", f"folder={tmp_path}"))

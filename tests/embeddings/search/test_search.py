@@ -1,0 +1,148 @@
+"""Nearest images: exact against brute force, measures against scikit-learn's, the command from end to end."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import average_precision_score
+
+from candelabra.commands.embed import run_embed
+from candelabra.commands.search import run_search
+from candelabra.embeddings.search import Exact, Faiss, Searcher, exact, retrieval
+from candelabra.embeddings.search.auto import fastest
+from candelabra.errors import CandelabraError
+from tests.embeddings.images import asked, folder_of
+
+DRAW = np.random.default_rng(0)
+VECTORS = DRAW.standard_normal((300, 16)).astype(np.float32)
+QUERIES = DRAW.standard_normal((7, 16)).astype(np.float32)
+
+
+def brute(metric: str, k: int) -> tuple[np.ndarray, np.ndarray]:
+    if metric == "euclidean":
+        scores = np.linalg.norm(QUERIES[:, None] - VECTORS, axis=2)
+        rows = np.argsort(scores, 1)[:, :k]
+    else:
+        lengths = np.linalg.norm(QUERIES, axis=1)[:, None] * np.linalg.norm(VECTORS, axis=1)
+        scores = QUERIES @ VECTORS.T / lengths
+        rows = np.argsort(-scores, 1)[:, :k]
+    return np.take_along_axis(scores, rows, 1), rows
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("make", [Exact, Faiss, fastest])
+def test_the_nearest_are_those_of_brute_force(
+    make: type[Searcher], metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(exact, "ROWS", 64)
+    monkeypatch.setattr(exact, "QUERIES", 3)
+    scores, rows = brute(metric, 10)
+    found = make(VECTORS, metric).nearest(QUERIES, 10)
+    assert np.array_equal(found.rows, rows)
+    assert np.allclose(found.scores, scores, atol=1e-5)
+    assert make(VECTORS[:4], metric).nearest(QUERIES, 10).rows.shape == (7, 4)
+
+
+def test_candidates_in_bytes_find_the_same_among_ten_times_as_many() -> None:
+    pytest.importorskip("faiss")
+    found = Faiss(VECTORS, "cosine", candidates=10).nearest(QUERIES, 10)
+    scores, rows = brute("cosine", 10)
+    assert np.array_equal(found.rows, rows)
+    assert np.allclose(found.scores, scores, atol=1e-5)
+
+
+def test_what_cannot_be_searched_is_refused() -> None:
+    with pytest.raises(CandelabraError, match="allowed are cosine, euclidean"):
+        Exact(VECTORS, "manhattan")
+    with pytest.raises(CandelabraError, match="k=0"):
+        Exact(VECTORS).nearest(QUERIES, 0)
+
+
+def test_measures_are_those_of_scikit_learn() -> None:
+    labels = DRAW.choice(["a", "b", "c", ""], 300).astype(object)
+    labels[0] = "alone"
+    rows = np.arange(300)
+    found = retrieval(VECTORS, labels, rows[:100], rows, (1, 5))
+    unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+    precisions, first, fifth = [], [], []
+    for query in range(1, 100):
+        if labels[query] == "":
+            continue
+        others = np.flatnonzero((labels != "") & (rows != query))
+        scores = unit[others] @ unit[query]
+        same = labels[others] == labels[query]
+        precisions.append(average_precision_score(same, scores))
+        best = same[np.argsort(-scores)]
+        first.append(best[:1].any())
+        fifth.append(best[:5].any())
+    assert found.mean_average_precision == pytest.approx(np.mean(precisions), abs=1e-6)
+    assert found.recall == pytest.approx({1: np.mean(first), 5: np.mean(fifth)})
+    assert (found.queries, found.lonely) == (len(first), 1)
+    assert 0.2 < found.chance < 0.45
+    with pytest.raises(CandelabraError, match="No image has another"):
+        retrieval(VECTORS, np.arange(300).astype(str).astype(object), rows, rows)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("search")
+    folder_of(root / "images")
+    run_embed(asked(f"source={root / 'images'}", f"folder={root / 'index'}", "label='(.+)_'", "workers=0"))
+    return root / "index"
+
+
+def test_a_query_finds_itself_first_and_its_kind_after(index: Path, tmp_path: Path) -> None:
+    images, out = index.parent / "images", tmp_path / "out"
+    (tmp_path / "odd.png").write_bytes(b"no image")
+    asking = [str(images / "dark_0.png"), str(tmp_path / "odd.png"), str(images / "bright_3.png")]
+    words = [f"index={index}", f"query=[{','.join(asking)}]", "k=4", "evaluate=all", f"folder={out}"]
+    run_search(asked(*words, command="search"))
+    with (out / "search.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"] * 2
+    assert [Path(row["name"]).name for row in rows[::4]] == ["dark_0.png", "bright_3.png"]
+    assert {row["label"] for row in rows[:4]} == {"dark"}
+    assert {row["label"] for row in rows[4:]} == {"bright"}
+    assert float(rows[0]["score"]) == pytest.approx(1.0, abs=1e-5)
+    measured = json.loads((out / "retrieval.json").read_text())
+    assert (measured["recall@1"], measured["mAP"], measured["queries"]) == (1.0, pytest.approx(1.0), 12)
+    with Image.open(out / "pictures" / "search.png") as picture:
+        assert picture.width > picture.height > 100
+
+
+def test_a_folder_of_images_is_embedded_first(index: Path, tmp_path: Path) -> None:
+    images = index.parent / "images"
+    words = [f"index={images}", f"query={images / 'dark_1.png'}", "workers=0", f"folder={tmp_path / 'out'}"]
+    run_search(asked(*words, command="search"))
+    assert (tmp_path / "out" / "index" / "embeddings.npy").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["index={index}"], "Give query="),
+        (["index={index}", "evaluate=some"], "allowed are all, test"),
+        (["index={index}", "evaluate=test"], "know the split"),
+        (["index={index}", "query=nowhere.jpg"], "query=nowhere.jpg is no image"),
+        (["index=nowhere", "evaluate=all"], "candelabra embed"),
+    ],
+)
+def test_what_is_wrongly_asked_is_refused(index: Path, words: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(CandelabraError, match=sentence):
+        run_search(asked(*(word.format(index=index) for word in words), f"folder={tmp_path}", command="search"))
+
+
+def test_other_weights_than_those_of_the_index_are_refused(index: Path, tmp_path: Path) -> None:
+    about = json.loads((index / "embedding.json").read_text())
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in index.iterdir():
+        (moved / path.name).write_bytes(path.read_bytes())
+    (moved / "embedding.json").write_text(json.dumps({**about, "seed": 7}))
+    query = index.parent / "images" / "dark_0.png"
+    with pytest.raises(CandelabraError, match="not those that the index was made with"):
+        run_search(asked(f"index={moved}", f"query={query}", f"folder={tmp_path}", command="search"))

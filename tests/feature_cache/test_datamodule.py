@@ -1,0 +1,179 @@
+"""A run with cached features is the run without: same features, same weights, same numbers; each image is seen once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from candelabra.backbones import Timm
+from candelabra.commands.train import run_train
+from candelabra.data import Folder, Shapes
+from candelabra.feature_cache.datamodule import frozen
+from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt
+from candelabra.tasks import Classification
+from tests.conftest import Compose
+
+FROZEN = ("finetune=frozen", "data.augment=none", "data.count=50", "epochs=3", "lr=0.01")
+Seen = list[int]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Images in each batch that the backbone was given."""
+    batches: Seen = []
+    extract = Timm.extract
+
+    def counted(self: Timm, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        batches.append(len(images))
+        return extract(self, images)
+
+    monkeypatch.setattr(Timm, "extract", counted)
+    monkeypatch.setattr(
+        "candelabra.commands.train.milliseconds_per_image", lambda *_: 0.0
+    )  # which takes as many as fit its time
+    return batches
+
+
+def weights(run: Path, name: str = "last") -> dict[str, Tensor]:
+    saved: dict[str, Tensor] = torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+    return saved
+
+
+def results(run: Path) -> dict[str, float]:
+    found = json.loads((run / "results.json").read_text())
+    return {key: value for key, value in found.items() if "/" in key}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("trainer.precision=bf16-mixed",),
+        ("data.augment=light", "data.views=2"),
+        ("data.workers=1", "task.heads.label.dropout=0.3", "head@task.heads.keypoints=keypoints"),
+        ("backbone=test_convnext", "task.heads.label.pooling=concat", "task.heads.mask=null"),
+        ("task=classification", "task.label.pooling=flatten", "task.label.grid=2", "data.size=[64,48]"),
+        ("task=classification", "task.label.pooling=max", "trainer.precision=bf16-mixed"),
+        ("decoder@task.heads.mask.decoder=fpn", "reader@task.heads.box.reader=pooled", "data.batch_size=7"),
+    ],
+    ids=lambda words: "-".join(words) or "default",
+)
+def test_heads_end_in_the_same_weights_with_the_cache_and_without(
+    words: tuple[str, ...], tiny: Compose, tmp_path: Path
+) -> None:
+    options = [*FROZEN, *words]
+    run_train(tiny(*options, f"folder={tmp_path / 'images'}", "cache.gigabytes=0"))
+    run_train(tiny(*options, f"folder={tmp_path / 'cached'}"))
+    images, cached = weights(tmp_path / "images"), weights(tmp_path / "cached")
+    assert list(images) == list(cached)
+    assert all(torch.equal(value, cached[key]) for key, value in images.items())
+    assert results(tmp_path / "images") == results(tmp_path / "cached")
+
+
+def test_a_second_run_computes_nothing(tiny: Compose, tmp_path: Path, seen: Seen) -> None:
+    run_train(tiny(*FROZEN, "task=classification"))
+    first = list(seen)
+    seen.clear()
+    run_train(tiny(*FROZEN, "task=classification", "lr=0.1", f"folder={tmp_path / 'second'}"))
+    trying = [1, 1, 2, 8, 8]  # channels of the maps, rehearsal, what heads read, pictures, embedding of validation
+    assert sum(first) - sum(trying) == 50
+    assert sorted(seen) == sorted(trying)
+
+
+@pytest.mark.parametrize(
+    "word", ["backbone.options.drop_rate=0.1", "data.size=32", "seed=1", "trainer.precision=bf16-mixed"]
+)
+def test_other_weights_sizes_or_precisions_are_computed_anew(word: str, tiny: Compose, seen: Seen) -> None:
+    run_train(tiny(*FROZEN, "task=classification"))
+    seen.clear()
+    word = word if "drop_rate" not in word else "+backbone.options={drop_rate:0.1}"
+    run_train(tiny(*FROZEN, "task=classification", word, "anew=true"))
+    assert (sum(seen) >= 50) == ("drop_rate" not in word)
+
+
+def test_an_image_is_known_by_its_bytes_its_label_and_what_is_drawn_for_it(tmp_path: Path) -> None:
+    for number, kind in enumerate("abababab"):
+        path = tmp_path / ("train" if number < 4 else "val" if number < 6 else "test") / kind / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((20, 20), 50 + number).convert("RGB").save(path)
+    plain, light = (Folder(root=str(tmp_path), size=16, augment=augment, views=2) for augment in ("none", "light"))
+    one, drawn = plain.prepared("train"), light.prepared("train")
+    assert (one.versions, drawn.versions, light.prepared("val").versions) == (1, 2, 1)
+    assert one.digest(0) == one.digest(4) == plain.prepared("train").digest(0)
+    assert len({one.digest(0), one.digest(1), drawn.digest(0), drawn.digest(4)}) == 4
+    assert drawn.digest(0) == drawn.digest(8)
+    assert torch.equal(drawn[0]["image"], drawn[8]["image"])
+    assert not torch.equal(drawn[0]["image"], drawn[4]["image"])
+    before = one.digest(0), one.digest(1)
+    Image.new("RGB", (20, 20), (99, 0, 0)).save(next((tmp_path / "train" / "a").glob("*.png")))
+    assert (one.digest(0) != before[0], one.digest(1) == before[1]) == (True, True)
+
+
+def test_advice_where_augmentation_keeps_features_from_being_cached(
+    tiny: Compose, caplog: pytest.LogCaptureFixture, features: Path
+) -> None:
+    caplog.set_level("INFO")
+    run_train(tiny("finetune=frozen", "data.count=50", "epochs=1", "task=classification"))
+    assert sum("data.views=4" in line for line in caplog.messages) == 1
+    assert not list(features.glob("*/*.npy"))
+
+
+def test_a_bound_that_is_too_small_costs_the_cache_but_not_the_run(
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_train(tiny(*FROZEN, "task=classification", "cache.gigabytes=1e-6", f"folder={tmp_path / 'images'}"))
+    assert sum("cache.gigabytes" in line for line in caplog.messages) == 2  # training and validation, then test
+    run_train(tiny(*FROZEN, "task=classification", f"folder={tmp_path / 'cached'}"))
+    assert results(tmp_path / "images") == results(tmp_path / "cached")
+
+
+RANKS = """
+import sys
+import lightning as L, torch
+from functools import partial
+from candelabra.backbones import Timm
+from candelabra.data import Shapes
+from candelabra.finetuning import Frozen
+from candelabra.heads import Box, Label
+from candelabra.feature_cache import Cache, cached
+from candelabra.tasks import MultiTask
+L.seed_everything(0, verbose=False)
+data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0, augment="none")
+task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box}, finetune=Frozen(),
+    optimizer=partial(torch.optim.AdamW, lr=1e-2))
+trainer = L.Trainer(max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true",
+    logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    use_distributed_sampler=False,
+    num_sanity_val_steps=0)
+trainer.fit(task, cached(task, data, Cache(gigabytes=float(sys.argv[1])), trainer))
+if trainer.is_global_zero:
+    print("WEIGHTS", float(sum(p.double().abs().sum() for p in task.heads.parameters())))
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_share_the_pass_and_end_in_the_weights_of_two_without_a_cache(tmp_path: Path, features: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(RANKS)
+    ends = []
+    for gigabytes in ("0", "1", "1"):
+        command = [sys.executable, "-W", "ignore", str(script), gigabytes]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        ends.append(run.stdout.split("WEIGHTS")[1].split()[0])
+    assert len(set(ends)) == 1
+    assert len(list(features.glob("*/*.npy"))) == 2  # one shard a rank
+
+
+@pytest.mark.parametrize(("strategy", "still"), [(Frozen(), True), (Gradual(), False), (LpFt(), False)])
+def test_a_run_ended_by_its_steps_is_cached_only_where_nothing_ever_thaws(strategy: FineTuning, still: bool) -> None:
+    data = Shapes(count=50, size=32, canvas=32, augment="none")
+    task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=strategy)
+    trainer = L.Trainer(accelerator="cpu", max_epochs=-1, max_steps=50, logger=False, enable_checkpointing=False)
+    assert frozen(task, trainer) == still

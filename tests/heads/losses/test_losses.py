@@ -1,0 +1,52 @@
+"""Losses against their definitions."""
+
+import math
+
+import pytest
+import torch
+from torchvision.ops import generalized_box_iou_loss
+
+from candelabra.errors import CandelabraError
+from candelabra.heads.losses import SmoothL1, Wing, giou_loss, soft_dice
+
+
+def test_smooth_l1_is_torchs_in_tenths_of_a_side() -> None:
+    errors = torch.linspace(-0.3, 0.3, 61)
+    expected = torch.nn.functional.smooth_l1_loss(errors * 10, torch.zeros(61), reduction="none", beta=0.1)
+    torch.testing.assert_close(SmoothL1(0.01)(errors), expected)
+
+
+def test_wing_follows_the_paper_and_is_continuous() -> None:
+    wing = Wing(0.04, 0.008)
+    assert float(wing(torch.tensor(0.01))) == pytest.approx(10 * 0.04 * math.log1p(0.01 / 0.008))
+    below, above = wing(torch.tensor([0.04 - 1e-6, 0.04 + 1e-6]))
+    assert float(below) == pytest.approx(float(above), abs=1e-3)
+    assert float(wing(torch.tensor(1.0)) - wing(torch.tensor(0.5))) == pytest.approx(5)
+
+
+def test_soft_dice_of_each_sample_without_ignored_pixels() -> None:
+    target = torch.tensor([[[0, 0, 1, 255]], [[1, 1, 1, 1]]])
+    perfect = torch.nn.functional.one_hot(target.clamp(max=1), 2).permute(0, 3, 1, 2).float()
+    torch.testing.assert_close(soft_dice(perfect, target), torch.zeros(2))
+    assert soft_dice(1 - perfect, target).min() > 0.6
+    changed = perfect.clone()
+    changed[0, :, 0, 3] = torch.tensor([1.0, 0.0])
+    torch.testing.assert_close(soft_dice(changed, target), soft_dice(perfect, target))
+
+
+def test_giou_is_torchvisions_for_boxes_in_order() -> None:
+    boxes, others = torch.rand(2, 50, 2, 2).sort(2).values.flatten(2)
+    torch.testing.assert_close(giou_loss(boxes, others), generalized_box_iou_loss(boxes, others), atol=1e-5, rtol=1e-5)
+
+
+def test_giou_of_a_box_inside_out_stays_in_range() -> None:
+    wanted = torch.tensor([[0.35, 0.2, 0.65, 0.5]]).expand(2000, 4)
+    values = giou_loss(torch.rand(2000, 4) * 3 - 1, wanted)
+    assert float(values.min()) >= 0
+    assert float(values.max()) <= 2
+
+
+@pytest.mark.parametrize("make", [lambda: SmoothL1(0), lambda: Wing(width=-1), lambda: Wing(epsilon=0)])
+def test_lengths_must_be_above_zero(make: object) -> None:
+    with pytest.raises(CandelabraError, match="above 0"):
+        make()  # type: ignore[operator]

@@ -1,0 +1,220 @@
+"""Trackers that fail: training goes on, the others too, and each is named once."""
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event, get_ident
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from candelabra.commands.train import run_train
+from candelabra.config.build import resolve
+from candelabra.errors import CandelabraError
+from candelabra.loggers import Csv, MLflow, TensorBoard, Wandb
+from candelabra.loggers.guard import Guard
+from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
+from candelabra.runs.metrics_csv import Past, read_past
+from tests.conftest import Compose
+from tests.loggers.reading import of_csv, of_mlflow, of_wandb
+from tests.loggers.test_loggers import LOADING
+
+pytestmark = [pytest.mark.filterwarnings(each) for each in LOADING]
+FACTS = Facts({"seed": 0, "data": {"size": 32, "note": "x" * 9000}}, {"torch": "2"}, 0, Past())
+
+
+class Recorder(Tracker):
+    """Remembers what it is told; fails, or does not answer, at one step."""
+
+    timeout = 0.5
+
+    def __init__(self, fails: int = -1, hangs: int = -1) -> None:
+        self.fails, self.hangs, self.go_on = fails, hangs, Event()
+        self.told: list[tuple[str, int]] = []
+        self.threads: set[int] = set()
+
+    def begin(self, facts: Facts) -> None:
+        self.told.append(("begin", facts.step))
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        self.threads.add(get_ident())
+        if step == self.fails:
+            raise ConnectionError("the server\nis gone")
+        if step == self.hangs:
+            self.go_on.wait()
+        self.told.append(("numbers", step))
+
+    def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None: ...
+    def table(self, name: str, table: Table, step: int) -> None: ...
+    def embedding(self, name: str, embedding: Embedding, step: int) -> None: ...
+    def checkpoint(self, path: Path) -> None: ...
+
+    def end(self, status: Status) -> None:
+        self.told.append((status, 0))
+
+    def later(self) -> str:
+        return "It is lost."
+
+
+def log_twenty(*guards: Guard) -> float:
+    """Seconds that it takes whoever logs."""
+    begun = time.perf_counter()
+    for guard in guards:
+        guard.do(lambda tracker: tracker.begin(FACTS))
+    for step in range(20):
+        for guard in guards:
+            guard.log_metrics({"x/y": float(step), "a,b (c)": float("nan")}, step)
+    taken = time.perf_counter() - begun
+    for guard in guards:
+        guard.end(Status.FINISHED)
+    return taken
+
+
+def test_one_that_raises_is_named_once_and_left_out_while_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    bad, good = Recorder(fails=3), Recorder()
+    log_twenty(Guard("bad", bad), Guard("good", good))
+    assert good.told == [("begin", 0), *(("numbers", step) for step in range(20)), (Status.FINISHED, 0)]
+    assert bad.told == [("begin", 0), ("numbers", 0), ("numbers", 1), ("numbers", 2), (Status.FAILED, 0)]
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == ["logger=bad failed"]
+    assert "ConnectionError: the server is gone" in caplog.text
+    assert "It is lost." in caplog.text
+    assert get_ident() not in good.threads
+
+
+def test_one_that_does_not_answer_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    slow = Recorder(hangs=3)
+    guard = Guard("slow", slow)
+    begun = time.perf_counter()
+    assert log_twenty(guard) < 0.2
+    assert 0.4 < time.perf_counter() - begun < 5
+    assert caplog.text.count("logger=slow failed (it has not answered for 0 s)") == 1
+    guard.log_metrics({"x": 1.0}, 21)
+    slow.go_on.set()
+
+
+def test_one_that_falls_behind_is_given_up(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candelabra.loggers.guard.WAITING", 5)
+    slow = Recorder(hangs=0)
+    log_twenty(Guard("slow", slow))
+    slow.go_on.set()
+    assert caplog.text.count("logger=slow failed (it has not answered while 5 things were logged)") == 1
+
+
+def test_a_full_disk_costs_csv_and_tensorboard_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    def full(self: RecordWriter) -> None:
+        raise OSError(28, "No space left on device")
+
+    csv, board, other = Guard("csv", Csv(str(tmp_path))), Guard("tensorboard", TensorBoard(str(tmp_path))), Recorder()
+    for guard in (csv, board):
+        guard.do(lambda tracker: tracker.begin(FACTS))
+        assert guard.wait(60)
+    (tmp_path / "metrics.csv").symlink_to("/dev/full")
+    monkeypatch.setattr(RecordWriter, "flush", full)
+    for step in range(3):
+        for guard in (csv, board):
+            guard.log_metrics({"x": 1.0}, step)
+    for guard in (csv, board):
+        guard.end(Status.FINISHED)
+    log_twenty(Guard("other", other))
+    named = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert sorted(words.split(" (")[0] for words in named) == ["logger=csv failed", "logger=tensorboard failed"]
+    assert all("No space left on device" in words for words in named)
+    assert len(other.told) == 22
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["gone", "hanging"])
+def test_a_server_that_is_gone_or_hangs_costs_mlflow_alone(
+    answers: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if not answers:
+            server.close()
+        guard = Guard("mlflow", MLflow(str(tmp_path / "run"), uri=f"http://127.0.0.1:{port}", timeout=90.0))
+        assert log_twenty(guard) < 0.2
+    assert guard.failed
+    assert caplog.text.count("logger=mlflow failed (") == 1
+    assert f"`candelabra train resume={tmp_path / 'run'}` sends the numbers" in caplog.text
+
+
+def test_wandb_goes_on_offline_where_its_server_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.delenv("WANDB_MODE")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    guard = Guard("wandb", Wandb(str(folder), timeout=5.0))
+    assert isinstance(guard.tracker, Wandb)
+    assert not guard.tracker.offline
+    assert log_twenty(guard) < 0.2
+    assert not guard.failed
+    assert caplog.text.count("logger=wandb goes on offline") == 1
+    assert f"`wandb sync {folder / 'wandb'}/offline-run-*`" in caplog.text
+    (file,) = (folder / "wandb").glob("offline-run-*/*.wandb")
+    assert [step for key, step, _ in of_wandb(file)[0] if key == "x/y"] == list(range(20))
+
+
+def test_mlflow_gets_what_it_lacks_when_a_run_goes_on_and_takes_any_name_and_length(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    whole, short = [Guard(word, made) for word, made in (("csv", Csv(str(folder))), ("mlflow", MLflow(str(folder))))]
+    for guard in (whole, short):
+        guard.do(lambda tracker: tracker.begin(FACTS))
+    for step in range(6):
+        whole.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
+        if step < 4:  # then its server was gone
+            short.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
+    whole.end(Status.FINISHED)
+    short.end(Status.STOPPED)
+    again = Guard("mlflow", MLflow(str(folder)))
+    again.do(lambda tracker: tracker.begin(Facts(FACTS.config, FACTS.code, 5, read_past(folder))))
+    again.log_metrics({"x": 2.5}, 5)
+    again.end(Status.FINISHED)
+    assert not short.failed
+    assert not again.failed
+    numbers, found, _ = of_mlflow(folder, tmp_path)
+    assert numbers == [("a_b _c_", s, 1.0) for s in range(5)] + [("x", s, s / 2) for s in range(6)]
+    assert len(found.data.params["data.note"]) == 500
+    assert len(of_csv(folder)) == 12
+
+
+def test_training_ends_well_though_a_tracker_raises_from_its_first_word_on(
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: TensorBoard, facts: Facts) -> None:
+        raise PermissionError(13, "not yours")
+
+    monkeypatch.setattr(TensorBoard, "begin", refuse)
+    words = ["task=classification", "data.count=60", "data.size=32", "epochs=1", "logger=tensorboard"]
+    run_train(tiny(*words))
+    assert "test/score" in json.loads((tmp_path / "train" / "results.json").read_text())
+    assert {"train/loss", "gradient_norm"} <= {key for key, *_ in of_csv(tmp_path / "train")}
+    assert caplog.text.count("logger=tensorboard failed (PermissionError") == 1
+
+
+def test_a_word_that_is_wrong_or_a_library_that_lacks_is_refused_beforehand(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CandelabraError, match=r"logger.wandb.projct is not known; .* takes project"):
+        resolve(tiny("logger=[csv,wandb]", "+logger.wandb.projct=x"))
+    with pytest.raises(CandelabraError, match=r"logger.mlflow.timeout=long has the wrong type"):
+        resolve(tiny("logger=mlflow", "logger.mlflow.timeout=long"))
+    monkeypatch.setattr("candelabra.loggers.mlflow.find_spec", lambda name: None)
+    with pytest.raises(CandelabraError, match=r"pip install 'candelabra\[mlflow\]'"):
+        MLflow(str(tmp_path))
+    assert resolve(tiny("logger=none"))["logger"] == {}
+    assert list(resolve(tiny("logger=[default,wandb,mlflow]"))["logger"]) == ["csv", "tensorboard", "wandb", "mlflow"]

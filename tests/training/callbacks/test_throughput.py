@@ -1,0 +1,109 @@
+"""How long a run waits for data: measured, logged, shown, and said where it is much."""
+
+import csv
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import lightning as L
+import pytest
+
+from candelabra.commands.train import run_train
+from candelabra.data import Shapes
+from candelabra.data.loading.transformed_dataset import Prepared
+from candelabra.data.loading.workers import choose, measured, rule
+from candelabra.tasks.task import Task
+from candelabra.training.callbacks import throughput
+from candelabra.training.callbacks.throughput import advice
+from candelabra.training.trainer import Progress
+from tests.conftest import Compose
+
+SMALL = ("task=classification", "data.count=80", "data.batch_size=8", "data.size=32", "epochs=2")
+
+
+def test_waiting_is_logged_shown_and_said_once(
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, shown = Prepared.__getitem__, []
+
+    def slowly(self: Prepared, key: int) -> object:
+        time.sleep(0.02)
+        return take(self, key)
+
+    monkeypatch.setattr(Prepared, "__getitem__", slowly)
+    get = Progress.get_metrics
+
+    def seen(self: Progress, trainer: L.Trainer, task: L.LightningModule) -> dict[str, object]:
+        shown.append(get(self, trainer, task))
+        return shown[-1]
+
+    monkeypatch.setattr(Progress, "get_metrics", seen)
+    with caplog.at_level(logging.WARNING):
+        run_train(tiny(*SMALL, "trainer.enable_progress_bar=true"))
+    with (tmp_path / "train" / "metrics.csv").open() as file:
+        logged = [float(row["data_wait"]) for row in csv.DictReader(file) if row["data_wait"]]
+    results = json.loads((tmp_path / "train" / "results.json").read_text())
+    assert len(logged) == 2
+    assert all(0.1 < share <= 1 for share in logged)
+    assert min(logged) <= results["data_wait"] + 1e-3
+    assert results["data_wait"] <= max(logged) + 1e-3
+    assert any(str(each.get("data_wait", "")).endswith("%") for each in shown)
+    assert caplog.text.count("went by waiting for data: data.cache=ram (or disk)") == 1
+
+
+def test_a_validation_in_mid_epoch_is_not_waited_for(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    steps = {"training_step": 1.0, "validation_step": 100.0}  # seconds that each takes by this clock, and nothing else
+
+    def lasting(name: str) -> Callable[..., object]:
+        step = getattr(Task, name)
+
+        def taken(self: Task, *batch: object) -> object:
+            now[0] += steps[name]
+            return step(self, *batch)
+
+        return taken
+
+    for name in steps:
+        monkeypatch.setattr(Task, name, lasting(name))
+    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    run_train(tiny(*SMALL, "epochs=1", "++trainer.val_check_interval=2"))
+    results = json.loads((tmp_path / "train" / "results.json").read_text())
+    assert results["data_wait"] == 0
+    assert results["images_per_second"] == 8
+    assert results["seconds"] > 300  # several validations
+
+
+def test_advice_names_what_is_left_to_set() -> None:
+    slow = Shapes(count=60, workers=1)
+    assert advice(slow, 4).startswith("data.cache=ram (or disk) reads each image once, or data.workers=2 prepares")
+    assert advice(Shapes(count=60, workers=3, cache="ram"), 3) == "a smaller data.size makes them cheaper."
+
+
+def test_workers_go_with_what_a_sample_costs() -> None:
+    assert rule(1e-6, 32, "cpu", 8) == 0
+    assert rule(0.001, 32, "cpu", 1) == 0
+    assert rule(0.001, 32, "cuda", 1) == 1
+    assert rule(0.001, 32, "cpu", 8) < rule(0.02, 32, "cpu", 8) == 5
+    assert rule(10, 1, "cuda", 64) == 16
+
+
+def test_choosing_takes_less_than_a_second_and_draws_nothing() -> None:
+    import torch
+
+    data = Shapes(count=60, size=32, workers=None)
+    prepared = data.prepared("train")
+    state = torch.get_rng_state()
+    begun = time.perf_counter()
+    chosen = choose(prepared, 8, "cpu", 1, False)
+    assert time.perf_counter() - begun < 5
+    assert torch.equal(state, torch.get_rng_state())
+    assert chosen.workers <= max(chosen.processors - 1, 0)
+    assert chosen.seconds > 0
+    assert measured(prepared, True) > 0
+    assert data.processes() == data.processes()

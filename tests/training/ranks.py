@@ -1,0 +1,146 @@
+"""Trains every task on so many processes: python -m tests.training.ranks <processes> <folder of results> [cases].
+
+One process trains twice: noise, relative, on the initial weights shows what rounding alone does to the result. Two take
+half of each of its batches. The sets are odd, so that the last batches are short and cannot be divided.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.strategies import ParallelStrategy
+from torch.utils.data import DataLoader, default_collate
+
+from candelabra.backbones import Timm
+from candelabra.data import Shapes
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
+from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
+from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
+from candelabra.tasks import Keypoints as KeypointsTask
+from candelabra.training.ddp import Ddp, SyncedNorms
+from candelabra.training.fsdp import Fsdp
+from candelabra.types import Sample
+
+BATCH, EPOCHS, ROUNDING = 16, 2, 1e-7
+ALL = {"label": Label, "box": Box, "keypoints": Keypoints, "mask": Mask}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained."""
+
+    task: Callable[..., Task]
+    data: dict[str, Any] = field(default_factory=dict)
+    finetune: FineTuning = field(default_factory=Scratch)
+    steps: int = 1  # batches of each process that one step takes together
+    ema: bool = False
+    strategy: Callable[[], ParallelStrategy] = Ddp
+
+
+HALF = {"label": 0.5, "mask": 0.25}  # some batches of a process have no mask, some one
+CASES = {
+    "classification": Case(Classification),
+    "localization": Case(Localization),
+    "keypoints": Case(KeypointsTask),
+    "heatmap": Case(partial(KeypointsTask, keypoints=partial(Keypoints, reader=SoftArgmax))),
+    "segmentation": Case(Segmentation),
+    "multitask": Case(partial(MultiTask, heads=ALL), {"labelled": HALF, "targets": ["label", "mask"]}),
+    "ema": Case(partial(MultiTask, heads=ALL), ema=True),
+    "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
+    "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),
+    "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(Fsdp, smallest=1000)),
+    "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
+}
+
+
+def run(name: str, devices: int, noise: float, folder: Path) -> None:
+    """One case."""
+    case = CASES[name]
+    L.seed_everything(0, verbose=False)
+    batch = BATCH // devices // (case.steps if devices > 1 else 1)
+    data = Shapes(count=75, size=32, canvas=32, batch_size=batch, workers=0, val=0.2, test=0.2, **case.data)
+    task = case.task(
+        _backbone(noise),
+        data.labels,
+        finetune=case.finetune,
+        optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.9),
+        scheduler=None,
+    )
+    blended = "mixup" in case.data
+    trainer = L.Trainer(
+        max_epochs=1 if blended else EPOCHS,
+        accelerator="cpu",
+        devices=devices,
+        strategy=case.strategy() if devices > 1 else "auto",
+        accumulate_grad_batches=2 if blended and devices == 1 else case.steps if devices > 1 else 1,
+        callbacks=[Ranks(name), *([EMAWeightAveraging(decay=0.9)] if case.ema else [])],
+        plugins=[SyncedNorms()] if devices > 1 else [],
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    if blended and devices == 1:
+        data.open()
+        trainer.fit(task, DataLoader(list(_halves(data)), batch_size=None), data.val_dataloader())
+    else:
+        trainer.fit(task, data)
+    measured = dict(trainer.callback_metrics)
+    state = trainer.strategy.lightning_module_state_dict()
+    weights = {key: value.clone() for key, value in state.items() if not key.endswith("tracked")}
+    trainer.test(task, datamodule=data, verbose=False)
+    measured |= dict(trainer.callback_metrics)
+    if trainer.is_global_zero:
+        found = {key: torch.as_tensor(value) for key, value in measured.items() if not key.startswith("train/")}
+        torch.save(
+            {"weights": weights, "measured": found, "tables": task.tables}, folder / f"{name}-{devices}-{noise:g}.pt"
+        )
+
+
+def _backbone(noise: float) -> Timm:
+    backbone = Timm("test_resnet", weights="none")
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter *= 1 + noise * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    return backbone
+
+
+def _halves(data: DataModule) -> Iterable[Sample]:
+    """What two processes would be served, in turn: images are blended with those of the same process."""
+    prepared = data.prepared("train")
+    each = [data.orders["train"].batches(0, BATCH // 2, rank, 2) for rank in (0, 1)]
+    for number, halves in enumerate(zip(*each, strict=True)):
+        for keys in halves:
+            yield data.batchwise(default_collate([prepared[key] for key in keys.tolist()]), 0, number)
+
+
+class Ranks(L.Callback):
+    """Prints how far the ranks are apart after training."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if isinstance(trainer.strategy, Fsdp):
+            return  # each has a part
+        flat = torch.cat([value.flatten().double() for value in pl_module.state_dict().values()])
+        every = pl_module.all_gather(flat).view(trainer.world_size, -1)
+        if trainer.is_global_zero:
+            print("APART", self.name, float((every[0] - every[-1]).abs().max()), flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for each in sys.argv[3:] or CASES:
+        for noise in (0.0, ROUNDING) if sys.argv[1] == "1" else (0.0,):
+            run(each, int(sys.argv[1]), noise, Path(sys.argv[2]))
