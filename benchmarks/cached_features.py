@@ -14,14 +14,14 @@ from lightning.pytorch.loggers import CSVLogger
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.config.precision import fast_precision
+from candelabra.config.precision import choose_precision
 from candelabra.data import Pets
-from candelabra.feature_cache import Cache, cached
+from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.finetuning import Frozen
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.trainer import Progress
+from candelabra.training.trainer import EpochProgress
 
 
 class Clock(L.Callback):
@@ -55,16 +55,16 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[flo
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
-        precision=fast_precision("cpu"),  # type: ignore[arg-type]
+        precision=choose_precision("cpu"),  # type: ignore[arg-type]
         logger=CSVLogger(folder, "", ""),
-        callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), Progress(refresh_rate=10)],
+        callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), EpochProgress(refresh_rate=10)],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
     begun = time.perf_counter()
-    trainer.fit(task, cached(task, data, Cache(str(folder / "cache"), gigabytes), trainer))
+    trainer.fit(task, cache_features(task, data, FeatureCache(str(folder / "cache"), gigabytes), trainer))
     gaps = [end - start for start, end in zip(clock.times, clock.times[1:], strict=False)]
     train, val = len(data.parts["train"]), len(data.parts["val"])
     seen = (train // data.batch_size * data.batch_size + val) / (train + val)

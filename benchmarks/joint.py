@@ -23,14 +23,14 @@ from omegaconf import DictConfig
 
 from benchmarks import joint_page, joint_speed
 from candelabra.commands.train import run_train
-from candelabra.config.build import resolve
-from candelabra.environment import CONF
+from candelabra.config.build import resolve_config
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
-from candelabra.report.comparison import report
-from candelabra.runs.aggregation import MAIN, Row, read_rows
-from candelabra.runs.config_diff import differing, settings
+from candelabra.report.comparison import print_comparison
+from candelabra.runs.aggregation import MAIN_METRICS, RunRow, read_rows
+from candelabra.runs.config_diff import diff_configs, flatten_settings
 from candelabra.runs.folders import read_run
-from candelabra.runs.joint_gain import gains
+from candelabra.runs.joint_gain import compute_gains
 
 HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
 QUIET = ["logger=none", "trainer.enable_progress_bar=false"]
@@ -60,10 +60,10 @@ def run(folder: Path, typed: list[str]) -> None:
     Raises:
         CandelabraError: it was not.
     """
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         config: DictConfig = compose("train", [*typed, f"folder='{folder}'", "anew=true"])
     if (folder / "results.json").is_file():
-        other = differing([read_run(folder).settings, settings(resolve(config))])
+        other = diff_configs([read_run(folder).settings, flatten_settings(resolve_config(config))])
         if other:
             told = ", ".join(f"{key}={was}, now {now}" for key, (was, now) in other.items())
             raise CandelabraError(f"{folder} is a run with {told}; take another --out, or delete it.")
@@ -72,7 +72,9 @@ def run(folder: Path, typed: list[str]) -> None:
         run_train(config)
     gc.collect()
     results = json.loads((folder / "results.json").read_text())
-    numbers = [f"{head} {results[key]:.4f}" for head in MAIN if (key := f"test/{head}/{MAIN[head]}") in results]
+    numbers = [
+        f"{head} {results[key]:.4f}" for head in MAIN_METRICS if (key := f"test/{head}/{MAIN_METRICS[head]}") in results
+    ]
     print(f"{folder.parent.name} {folder.name}: {', '.join(numbers)}, {results['seconds']:.0f} s", flush=True)
 
 
@@ -105,10 +107,10 @@ def main() -> None:
         for runs in folders.values():
             for folder, typed in runs.items():
                 run(folder, typed)
-    rows: dict[float, list[Row]] = {}
+    rows: dict[float, list[RunRow]] = {}
     for share, runs in () if given.speed else folders.items():
         rows[share] = read_rows(runs)
-        report(rows[share], gains(rows[share]), given.out / f"{share:g}")
+        print_comparison(rows[share], compute_gains(rows[share]), given.out / f"{share:g}")
     first = given.out / f"{shares[0]:g}"
     joint = first / f"joint-{given.balances[0]}-0"
     speeds, how = joint_speed.measure(joint, [first / f"{head}-0" for head in HEADS], given.size, given.repetitions)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from benchmarks.joint_speed import Speed, table
-from candelabra.report.comparison import UNKNOWN, WORSE, Sheet, markdown, shown
-from candelabra.runs.aggregation import Number, Row
-from candelabra.runs.joint_gain import Gain, gains
+from candelabra.report.comparison import UNKNOWN_VALUE, WORSE_MARK, ComparisonTable, format_markdown, format_value
+from candelabra.runs.aggregation import MetricNumber, RunRow
+from candelabra.runs.joint_gain import JointGain, compute_gains
 
 FIXED = ["data=pets", "data.split=random", "task=multitask"]
 PAGE = """# One model for all heads, or one a head
@@ -37,7 +37,7 @@ medians of {repetitions} repetitions in turn, {how}.
 """
 
 
-def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str, given: Namespace) -> str:
+def page(rows: Mapping[float, Sequence[RunRow]], speeds: Sequence[Speed], how: str, given: Namespace) -> str:
     """The page.
 
     Args:
@@ -46,7 +46,7 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
         how: under what it was measured.
         given: the arguments of the script.
     """
-    found = {share: gains(of) for share, of in rows.items()}
+    found = {share: compute_gains(of) for share, of in rows.items()}
     names = dict.fromkeys(gain.row.name for of in found.values() for gain in of)
     deltas = {name: {share: _delta(of, name) for share, of in found.items()} for name in names}
     first = next((gain for of in found.values() for gain in of), None)
@@ -54,19 +54,19 @@ def page(rows: Mapping[float, Sequence[Row]], speeds: Sequence[Speed], how: str,
     return PAGE.format(
         seeds=given.seeds,
         words=" ".join([*FIXED, f"data.size={given.size}", f"epochs={given.epochs}", *given.words]),
-        worse=WORSE[True, False].strip(),
-        clearly=WORSE[True, True].strip(),
-        tables="\n".join(markdown(results(share, of, found[share])) for share, of in rows.items()),
+        worse=WORSE_MARK[True, False].strip(),
+        clearly=WORSE_MARK[True, True].strip(),
+        tables="\n".join(format_markdown(results(share, of, found[share])) for share, of in rows.items()),
         trends="\n".join(f"- {trend(name, values)}" for name, values in deltas.items()),
-        parameters=UNKNOWN if parameters is None else f"{parameters:.3f}",
-        seconds=UNKNOWN if seconds is None else f"{seconds:.2f}",
+        parameters=UNKNOWN_VALUE if parameters is None else f"{parameters:.3f}",
+        seconds=UNKNOWN_VALUE if seconds is None else f"{seconds:.2f}",
         repetitions=given.repetitions,
         how=how,
         speed=table(speeds),
     )
 
 
-def results(share: float, rows: Sequence[Row], found: Sequence[Gain]) -> Sheet:
+def results(share: float, rows: Sequence[RunRow], found: Sequence[JointGain]) -> ComparisonTable:
     """Main metrics of all rows; of the joint ones Δm, and training time as a share of what the others took together."""
     heads = list(dict.fromkeys(head for row in rows for head in row.heads))
     names = {head: next(row.main(head) for row in rows if head in row.heads).removeprefix("test/") for head in heads}
@@ -76,18 +76,20 @@ def results(share: float, rows: Sequence[Row], found: Sequence[Gain]) -> Sheet:
         values = []
         for head in heads:
             of = gain.heads.get(head) if gain else None
-            mark = WORSE[of.worse, of.clearly] if of else ""
-            values.append(shown(row.number(row.main(head)) if head in row.heads else None, mark=mark))
-        delta = shown(gain.delta, "+.3f") if gain else ""
+            mark = WORSE_MARK[of.worse, of.clearly] if of else ""
+            values.append(format_value(row.number(row.main(head)) if head in row.heads else None, mark=mark))
+        delta = format_value(gain.delta, "+.3f") if gain else ""
         seconds = f"{gain.seconds:.2f}" if gain and gain.seconds is not None else ""
         cells.append([row.name, *values, delta, seconds, str(len(row.runs))])
     counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
     below = [f"test samples: {', '.join(f'{head} {number:.0f}' for head, number in counts.items())}"] if counts else []
     notes = [note for gain in found for note in gain.notes]
-    return Sheet(f"{share:.0%} of the labels", ["", *names.values(), "Δm", "time", "seeds"], cells, [*below, *notes])
+    return ComparisonTable(
+        f"{share:.0%} of the labels", ["", *names.values(), "Δm", "time", "seeds"], cells, [*below, *notes]
+    )
 
 
-def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
+def trend(name: str, deltas: Mapping[float, MetricNumber | None]) -> str:
     """Whether Δm grows from the largest share of labels to the smallest, by more than the seeds scatter.
 
     >>> trend("joint", {1.0: Number(0.01, 0.01), 0.2: Number(0.06, 0.02)})
@@ -98,7 +100,8 @@ def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
         return f"{name}: Δm is known for fewer than two shares of labels, so nothing can be said."
     first, last = known[max(known)], known[min(known)]
     said = (
-        f"{name}: Δm is {shown(first, '+.3f')} with {max(known):.0%} of the labels and {shown(last, '+.3f')} with "
+        f"{name}: Δm is {format_value(first, '+.3f')} with {max(known):.0%} of the labels and "
+        f"{format_value(last, '+.3f')} with "
         f"{min(known):.0%}"
     )
     if first.deviation is None or last.deviation is None:
@@ -112,5 +115,5 @@ def trend(name: str, deltas: Mapping[float, Number | None]) -> str:
     return f"{said}: {verdict}{'' if all(steps) else ', though not at each step'}."
 
 
-def _delta(found: Sequence[Gain], name: str) -> Number | None:
+def _delta(found: Sequence[JointGain], name: str) -> MetricNumber | None:
     return next((gain.delta for gain in found if gain.row.name == name), None)

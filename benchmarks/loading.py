@@ -23,10 +23,10 @@ from torchvision.datasets import ImageFolder
 
 from benchmarks.reporting import parser, report
 from candelabra.data import Folder
-from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.data.transforms.crop import RandomCrop
-from candelabra.data.transforms.pipeline import LIGHT, Mirror, Pipeline, enough
-from candelabra.data.views.cached_samples import Cached
+from candelabra.data.transforms.pipeline import LIGHT_AUGMENTATION, RandomMirror, TransformPipeline, least_read_size
+from candelabra.data.views.cached_samples import CacheMode
 
 REFERENCE = "torchvision + PIL"
 SIDE = 224
@@ -59,7 +59,7 @@ def photographs(root: Path, size: tuple[int, int], count: int, source: Path | No
 
 def by_torchvision(root: Path, jitter: bool) -> Iterable[Tensor]:
     """As https://github.com/pytorch/examples/blob/main/imagenet/main.py, with our crops."""
-    steps = [v1.RandomResizedCrop(SIDE, scale=(LIGHT, 1.0), ratio=RATIO)]
+    steps = [v1.RandomResizedCrop(SIDE, scale=(LIGHT_AUGMENTATION, 1.0), ratio=RATIO)]
     steps += [v1.ColorJitter(0.2, 0.2, 0.2)] if jitter else []
     steps += [v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)]
     images = ImageFolder(str(root), v1.Compose(steps))
@@ -74,16 +74,19 @@ def handed(data: Folder) -> Iterable[Tensor]:
 def normalised(data: Folder) -> Iterable[Tensor]:
     """The same, coloured as every task does it and normalised as every backbone does."""
     mean, std = torch.tensor(MEAN).view(-1, 1, 1), torch.tensor(STD).view(-1, 1, 1)
-    return ((tinted(batch)["image"] / 255 - mean) / std for batch in data.train_dataloader())
+    return ((jitter_batch(batch)["image"] / 255 - mean) / std for batch in data.train_dataloader())
 
 
-def ours(root: Path, jitter: bool, cache: Cached) -> Folder:
+def ours(root: Path, jitter: bool, cache: CacheMode) -> Folder:
     """`data=folder` with `augment=light`, or with the crops and mirror images of it alone."""
     data = Folder(root=str(root), size=SIDE, batch_size=32, workers=0, val=0.05, test=0.05, cache=cache)
     data.open()
     if not jitter:
-        steps: list[Callable[[Any], Any]] = [RandomCrop((SIDE, SIDE), (LIGHT, 1.0), RATIO), Mirror(())]
-        data.pipelines["train"] = Pipeline(steps, least=enough((SIDE, SIDE), LIGHT))
+        steps: list[Callable[[Any], Any]] = [
+            RandomCrop((SIDE, SIDE), (LIGHT_AUGMENTATION, 1.0), RATIO),
+            RandomMirror(()),
+        ]
+        data.pipelines["train"] = TransformPipeline(steps, least=least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION))
     return data
 
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.config.precision import fast_precision
+from candelabra.config.precision import choose_precision
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
@@ -89,7 +89,7 @@ def by_candelabra(name: str, batches: Any, steps: int, labels: Labels, precision
 
 def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
     """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
-    precision = fast_precision("cpu")
+    precision = choose_precision("cpu")
     ratios = []
     data = Shapes(size=224, canvas=224, count=2000, batch_size=32, workers=1)
     for name in ("resnet18", "tf_efficientnet_lite0"):

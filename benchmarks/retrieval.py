@@ -11,31 +11,31 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.reporting import parser
-from candelabra.commands.embed import embedded
-from candelabra.commands.search import told
-from candelabra.config.build import resolve
-from candelabra.data.decoding.images import picture
-from candelabra.embeddings import Index
+from candelabra.commands.embed import embed_source
+from candelabra.commands.search import retrieval_to_json
+from candelabra.config.build import resolve_config
+from candelabra.data.decoding.images import decode_image
+from candelabra.embeddings import VectorIndex
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.search import retrieval
-from candelabra.environment import CONF
+from candelabra.embeddings.search import score_retrieval
+from candelabra.environment import CONFIG_FOLDER
 
 PIXELS = 16  # side of the image whose pixels are a vector: 768 numbers
 
 
-def index_of(folder: Path, words: list[str]) -> Index:
+def index_of(folder: Path, words: list[str]) -> VectorIndex:
     """Embeds, or finds what was embedded before."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         config = compose("embed", [f"folder={folder}", "trainer.precision=32-true", *words])
-    return embedded(resolve(config))
+    return embed_source(resolve_config(config))
 
 
-def pixels_of(index: Index) -> Vectors:
+def pixels_of(index: VectorIndex) -> Vectors:
     """Each image, shrunk, less its mean."""
     from PIL import Image
 
     def vector(path: str) -> NDArray[np.float32]:
-        small = Image.fromarray(picture(Path(path)).pixels).resize((PIXELS, PIXELS), Image.Resampling.BOX)
+        small = Image.fromarray(decode_image(Path(path)).pixels).resize((PIXELS, PIXELS), Image.Resampling.BOX)
         values: NDArray[np.float32] = np.asarray(small, dtype=np.float32).reshape(-1)
         return values - np.float32(values.mean())
 
@@ -49,7 +49,7 @@ def measure(name: str, folder: Path, words: list[str]) -> list[dict[str, Any]]:
     every, labels = np.arange(len(trained)), trained.columns["label"]
     made = {"ImageNet weights": trained.vectors, "random weights": drawn.vectors, "pixels": pixels_of(trained)}
     return [
-        {"data": name, "vectors": what, **told(retrieval(vectors, labels, every, every))}
+        {"data": name, "vectors": what, **retrieval_to_json(score_retrieval(vectors, labels, every, every))}
         for what, vectors in made.items()
     ]
 

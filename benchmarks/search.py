@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.reporting import parser, report
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.search import Exact, Faiss, Searcher
+from candelabra.embeddings.search import ExactSearch, FaissSearch, Search
 
 K = 10
 
@@ -32,12 +32,12 @@ def main() -> None:
     rows: dict[str, list[float]] = {}
     true = np.empty((0, K))
     for name, make in (
-        ("exact", Exact),
-        ("faiss, flat", Faiss),
-        ("faiss, 10 candidates", lambda given: Faiss(given, candidates=10)),
+        ("exact", ExactSearch),
+        ("faiss, flat", FaissSearch),
+        ("faiss, 10 candidates", lambda given: FaissSearch(given, candidates=10)),
     ):
         begun = time.perf_counter()
-        searcher: Searcher = make(vectors)
+        searcher: Search = make(vectors)
         rows[f"{name}: seconds to build"] = [time.perf_counter() - begun]
         found = []
         for query in queries:

@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.reporting import parser
 from candelabra.commands.train import run_train
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 
 WAYS = {
     "scratch": ["finetune=scratch", "backbone.weights=none"],
@@ -44,7 +44,7 @@ validation, chosen with seed 0 alone.
 
 def one(words: list[str]) -> dict[str, float]:
     """The results of one run, whose folder is thrown away."""
-    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
+    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         fixed = ["task=classification", "logger=none", "trainer.enable_progress_bar=false", f"folder={folder}/run"]
         run_train(compose("train", [*fixed, *words]))
         results: dict[str, float] = json.loads(Path(folder, "run", "results.json").read_text())

@@ -22,13 +22,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.reporting import parser
-from candelabra.config.build import build, resolve
-from candelabra.environment import CONF
-from candelabra.feature_cache import cached
+from candelabra.config.build import build_object, resolve_config
+from candelabra.environment import CONFIG_FOLDER
+from candelabra.feature_cache import cache_features
 from candelabra.tasks.loading import build_task
 from candelabra.training.trainer import make_trainer
-from hydra_plugins.candelabra_sweeper._space import read_space
-from hydra_plugins.candelabra_sweeper._study import Study, StudyOptions
+from hydra_plugins.candelabra_sweeper._space import parse_search_space
+from hydra_plugins.candelabra_sweeper._study import StudyOptions, StudyPlan
 from hydra_plugins.candelabra_sweeper.jobs import State
 
 WORDS = [
@@ -66,13 +66,13 @@ The space:
 
 def one(words: list[str], root: Path) -> dict[str, float]:
     """The results of one trial."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        plain = resolve(compose("train", [*WORDS, *words, f"data.root={root}", "folder=unused"]))
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        plain = resolve_config(compose("train", [*WORDS, *words, f"data.root={root}", "folder=unused"]))
     L.seed_everything(plain["seed"], verbose=False)
-    data = build(plain["data"])
+    data = build_object(plain["data"])
     task = build_task(plain, data.labels)
     trainer = make_trainer(plain["trainer"], logger=False, enable_checkpointing=False)
-    served = cached(task, data, build(plain["cache"]), trainer)
+    served = cache_features(task, data, build_object(plain["cache"]), trainer)
     trainer.fit(task, served)
     results: dict[str, Any] = {}
     for judge in (trainer.validate, trainer.test):
@@ -86,7 +86,7 @@ def search(name: str, seed: int, trials: int, root: Path) -> list[dict[str, floa
     found = []
     with tempfile.TemporaryDirectory() as folder:
         options = StudyOptions("benchmark", f"{folder}/study.log", sampler, None, {CHOSEN_BY: "minimize"}, trials)
-        study = Study(read_space(SPACE, [], None), options, Path(folder), [], [])
+        study = StudyPlan(parse_search_space(SPACE, [], None), options, Path(folder), [], [])
         while (job := study.next()) is not None:
             results = one(list(job.words), root)
             if not math.isfinite(results[CHOSEN_BY]):
@@ -98,7 +98,7 @@ def search(name: str, seed: int, trials: int, root: Path) -> list[dict[str, floa
 
 def sampler_of(name: str) -> dict[str, Any]:
     """The node of conf/sweep/<name>.yaml."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         node = OmegaConf.to_container(compose("train", [f"sweep={name}"]).sweep.sampler)
     assert isinstance(node, dict)
     return {str(key): value for key, value in node.items()}

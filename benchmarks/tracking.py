@@ -20,18 +20,18 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.config.precision import fast_precision
+from candelabra.config.precision import choose_precision
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Keypoints, Label, Mask
-from candelabra.loggers import Csv, MLflow, TensorBoard, Wandb
-from candelabra.loggers.code_version import code_version
-from candelabra.loggers.guard import Guard
-from candelabra.loggers.logger import Facts, Status
-from candelabra.runs.metrics_csv import Past
+from candelabra.loggers import CsvLogger, MlflowLogger, TensorboardLogger, WandbLogger
+from candelabra.loggers.code_version import find_code_version
+from candelabra.loggers.guard import GuardedLogger
+from candelabra.loggers.logger import RunFacts, RunStatus
+from candelabra.runs.metrics_csv import LoggedMetrics
 from candelabra.tasks import MultiTask
-from candelabra.training.callbacks.balance_log import LogBalance
-from candelabra.training.callbacks.gradient_norm import LogGradient
+from candelabra.training.callbacks.balance_log import BalanceLog
+from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.throughput import Throughput
 
 WINDOW = 10  # steps: what the trainer logs is logged once in it
@@ -41,9 +41,9 @@ WARM = 2  # windows that do not count
 class Turns(L.Callback):
     """Switches the trackers, and what is only worked out for them, on and off from window to window, and takes time."""
 
-    def __init__(self, guards: list[Guard]) -> None:
+    def __init__(self, guards: list[GuardedLogger]) -> None:
         self.guards, self.windows, self.begun = guards, 0, 0.0
-        self.extra = [LearningRateMonitor("step"), LogGradient()]
+        self.extra = [LearningRateMonitor("step"), GradientNormLog()]
         self.seconds: dict[str, list[float]] = {"all": [], "none": []}
 
     @property
@@ -91,21 +91,28 @@ def main() -> None:
             os.environ[name] = home
         folder = Path(home, "run")
         folder.mkdir()
-        made = {"csv": Csv, "tensorboard": TensorBoard, "mlflow": MLflow}
+        made = {"csv": CsvLogger, "tensorboard": TensorboardLogger, "mlflow": MlflowLogger}
         trackers: dict[str, Any] = {word: each(str(folder)) for word, each in made.items()}
-        guards = [Guard(word, each) for word, each in {**trackers, "wandb": Wandb(str(folder), offline=True)}.items()]
+        guards = [
+            GuardedLogger(word, each)
+            for word, each in {**trackers, "wandb": WandbLogger(str(folder), offline=True)}.items()
+        ]
         for guard in guards:
-            guard.do(lambda tracker: tracker.begin(Facts({"batch": given.batch}, code_version(Path.cwd()), 0, Past())))
+            guard.do(
+                lambda tracker: tracker.begin(
+                    RunFacts({"batch": given.batch}, find_code_version(Path.cwd()), 0, LoggedMetrics())
+                )
+            )
             guard.wait(300)
         turns = Turns(guards)
         trainer = L.Trainer(
             accelerator="auto",
             devices=1,
-            precision=fast_precision("auto"),  # type: ignore[arg-type]
+            precision=choose_precision("auto"),  # type: ignore[arg-type]
             max_steps=steps,
             max_epochs=-1,
             logger=guards,
-            callbacks=[Throughput(), LogBalance(), turns],
+            callbacks=[Throughput(), BalanceLog(), turns],
             log_every_n_steps=WINDOW,
             limit_val_batches=0,
             enable_progress_bar=False,
@@ -116,7 +123,7 @@ def main() -> None:
         trainer.fit(task, batches)
         failed = [guard.word for guard in guards if guard.failed]
         for guard in guards:
-            guard.end(Status.FINISHED)
+            guard.end(RunStatus.FINISHED)
     pairs = list(zip(turns.seconds["all"], turns.seconds["none"], strict=True))
     rows = {f"{word}, ms a step": [each * 1000 / WINDOW for each in found] for word, found in turns.seconds.items()}
     rows["ratio"] = [loud / silent for loud, silent in pairs]

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from candelabra.backbones import Timm
-from candelabra.environment import CACHE, CONF
+from candelabra.environment import CACHE_VARIABLE, CONFIG_FOLDER
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
@@ -46,14 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def composed(command: str, *overrides: str) -> DictConfig:
     """A command's config as the command line composes it; `train` runs get a tiny network and small images."""
     base = TINY if command == "train" else ()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         return compose(command, [*base, *overrides])
 
 
 @pytest.fixture(autouse=True)
 def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cached features go: never into the home of who runs the tests."""
-    monkeypatch.setenv(CACHE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     return tmp_path / "features"
 
 

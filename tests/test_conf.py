@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from candelabra.config.build import check
-from candelabra.environment import CONF
+from candelabra.config.build import check_config
+from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
 from tests.conftest import composed as command_of
 
@@ -24,7 +24,11 @@ GIVEN_BY_RUN = {
     "names",
     "vectors",
 }
-OPTIONS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) == 2)
+OPTIONS = sorted(
+    path.relative_to(CONFIG_FOLDER)
+    for path in CONFIG_FOLDER.rglob("*.yaml")
+    if len(path.relative_to(CONFIG_FOLDER).parts) == 2
+)
 SERVED: dict[str, object] = {
     "size": 64,  # as typed
     "batch_size": 16,
@@ -85,7 +89,11 @@ def roots_of(experiment: str) -> list[str]:
 
 def composed(option: Path, tiny: Compose, folder: Path) -> object:
     group, name = str(option.parent), option.stem
-    needed = ["data.root=x"] if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONF / option), "root") else []
+    needed = (
+        ["data.root=x"]
+        if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONFIG_FOLDER / option), "root")
+        else []
+    )
     needed += ["data.path=x"] if name == "huggingface" else []
     if group == "to":
         return tiny(f"to={name}", "folder=x", command="convert")
@@ -108,10 +116,10 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     return tiny(f"{group}={name}", *needed)
 
 
-@pytest.mark.parametrize("name", [path.stem for path in (CONF / "experiment").glob("*.yaml")])
+@pytest.mark.parametrize("name", [path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml")])
 @pytest.mark.parametrize("other", ["finetune=discriminative", "balance=uncertainty"])
 def test_an_experiment_goes_with_another_strategy_and_balance(name: str, other: str, tiny: Compose) -> None:
-    check(OmegaConf.to_container(tiny(f"experiment={name}", *roots_of(name), other), resolve=True))
+    check_config(OmegaConf.to_container(tiny(f"experiment={name}", *roots_of(name), other), resolve=True))
 
 
 @pytest.mark.parametrize("option", PLAIN, ids=str)
@@ -122,7 +130,7 @@ def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     if "trainer" in plain:  # type: ignore[operator]
         plain["trainer"]["precision"] = "32-true"  # type: ignore[index, call-overload]
-    check(plain)
+    check_config(plain)
     for path, node in nodes(plain):
         if not str(node["_target_"]).startswith("candelabra."):
             continue

@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from candelabra.backbones.registry import backbone as backbone
+    from candelabra.backbones.registry import create_backbone as create_backbone
     from candelabra.embeddings.embedder import Embedder as Embedder
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`from candelabra import backbone, Embedder` loads torch; `import candelabra` loads nothing."""
-    if name == "backbone":
-        from candelabra.backbones.registry import backbone
+    """`from candelabra import Embedder, create_backbone` loads torch; `import candelabra` loads nothing."""
+    if name == "create_backbone":
+        from candelabra.backbones.registry import create_backbone
 
-        return backbone
+        return create_backbone
     if name == "Embedder":
         from candelabra.embeddings.embedder import Embedder
 

@@ -5,22 +5,24 @@ from threading import Thread
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-RUN = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
-CACHE = "CANDELABRA_CACHE"  # the folder of what runs share; ~/.cache/candelabra where it is not set
-SLURM_JOB = "SLURM_JOB_ID"
-PACKAGE = Path(__file__).parent
+RUN_VARIABLE = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
+CACHE_VARIABLE = "CANDELABRA_CACHE"  # the folder of what runs share; ~/.cache/candelabra where it is not set
+SLURM_JOB_VARIABLE = "SLURM_JOB_ID"
+_PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
-CONF = next((place for place in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if place.is_dir()), PACKAGE / "conf")
-SECONDS = 4.0  # a host that gives no answer for so long counts as out of reach
+CONFIG_FOLDER = next(
+    (place for place in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if place.is_dir()), _PACKAGE / "conf"
+)
+NETWORK_TIMEOUT = 4.0  # a host that gives no answer for so long counts as out of reach
 
 
-def answers(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     """Whether anything answers at an address; libraries that download may wait for minutes to find out."""
     answered: list[bool] = []
 
     def ask() -> None:
         try:
-            urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
+            urlopen(Request(url, method="HEAD"), timeout=NETWORK_TIMEOUT).close()
         except HTTPError:
             pass  # an answer all the same
         except OSError:
@@ -29,5 +31,5 @@ def answers(url: str) -> bool:
 
     thread = Thread(target=ask, daemon=True)  # a name look-up has no timeout of its own
     thread.start()
-    thread.join(SECONDS)
+    thread.join(NETWORK_TIMEOUT)
     return bool(answered)

@@ -8,7 +8,7 @@ class CandelabraError(ValueError):
     """What the user typed or gave cannot be used; the message says what is allowed and what to do."""
 
 
-class Unreadable(CandelabraError):
+class UnreadableFile(CandelabraError):
     """A file that cannot be read as what it should be."""
 
 
@@ -18,10 +18,10 @@ class Interrupted(Exception):
     code = 75  # of the exit (EX_TEMPFAIL of sysexits.h)
 
 
-def nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:
+def list_nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:
     """Lists `allowed` in words for an error message, the names nearest to `word` first.
 
-    >>> nearest("resnet5O", ["alexnet", "resnet50", "vgg16"])
+    >>> list_nearest("resnet5O", ["alexnet", "resnet50", "vgg16"])
     'resnet50, alexnet, vgg16'
     """
     names = list(allowed)

@@ -57,7 +57,7 @@ class Sample(TypedDict):
     size: NotRequired[tuple[int, int]]  # of a whole batch in training: (H, W) that it is to be resized to
 
 
-class Rows(Sequence[Tensor]):
+class SelectedRows(Sequence[Tensor]):
     """Some samples of feature maps, picked when a map is read: most heads read few of them.
 
     Args:
@@ -83,7 +83,7 @@ class Rows(Sequence[Tensor]):
         return self.maps[index].index_select(0, self.rows)
 
 
-def count(batch: Sample) -> int:
+def count_samples(batch: Sample) -> int:
     """How many samples a batch holds."""
     return len(batch["features"].final if "features" in batch else batch["image"])
 

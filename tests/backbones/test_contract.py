@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from candelabra.backbones import Backbone
-from candelabra.config.build import build, resolve
-from candelabra.environment import CONF
+from candelabra.config.build import build_object, resolve_config
+from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
 
 LIGHT = ("test_", "alexnet", "googlenet", "resnet18", "mobilenet", "efficientnet", "vit", "swin", "hrnet", "convnext")
-NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (CONFIG_FOLDER / "backbone").glob("*.yaml"))
 
 
 def every_backbone() -> list[object]:
@@ -18,8 +18,8 @@ def every_backbone() -> list[object]:
 
 @pytest.mark.parametrize("name", every_backbone())
 def test_channels_strides_and_stages_are_as_promised(name: str, tiny: Compose) -> None:
-    node = resolve(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"]
-    backbone: Backbone = build(node).eval()
+    node = resolve_config(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"]
+    backbone: Backbone = build_object(node).eval()
     with torch.no_grad():
         features = backbone(torch.zeros(1, 3, 192, 160, dtype=torch.uint8))
 
@@ -39,7 +39,7 @@ def test_channels_strides_and_stages_are_as_promised(name: str, tiny: Compose) -
 
 @pytest.mark.parametrize("name", every_backbone())
 def test_every_parameter_is_used(name: str, tiny: Compose) -> None:
-    backbone: Backbone = build(resolve(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"])
+    backbone: Backbone = build_object(resolve_config(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"])
     features = backbone(torch.rand(2, 3, 160, 160))
     (features.final.square().mean() + sum(m.square().mean() for m in features.maps)).backward()
     unused = [key for key, p in backbone.named_parameters() if p.grad is None]
@@ -47,8 +47,8 @@ def test_every_parameter_is_used(name: str, tiny: Compose) -> None:
 
 
 def test_other_timm_names_and_channels(tiny: Compose) -> None:
-    backbone: Backbone = build(
-        resolve(
+    backbone: Backbone = build_object(
+        resolve_config(
             tiny("backbone=timm", "backbone.name=test_efficientnet", "backbone.weights=none", "backbone.in_channels=5")
         )["backbone"]
     )

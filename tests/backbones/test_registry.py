@@ -9,14 +9,14 @@ import timm
 import torch
 import torchvision
 
-from candelabra import backbone
+from candelabra import create_backbone
 from candelabra.backbones import Timm, Torchvision
-from candelabra.backbones.receptive_field import fields_of
-from candelabra.backbones.registry import make, names, node_of
-from candelabra.environment import CONF
+from candelabra.backbones.receptive_field import combine_fields
+from candelabra.backbones.registry import build_backbone, find_backbone_config, list_backbones
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 
-NAMES = names()
+NAMES = list_backbones()
 SMALL = ("test_", "alexnet", "lenet", "cifar_net", "resnet18", "efficientnet_lite0", "mobilenet", "googlenet")
 PUBLISHED = {  # millions of weights, without the classifier
     "preact_resnet164": 1.70,  # He et al. 2016
@@ -40,17 +40,17 @@ def slowly(every: list[str], light: tuple[str, ...] = SMALL) -> list[Any]:
 
 
 def test_every_yaml_is_an_entry() -> None:
-    assert {*NAMES, "timm"} == {path.stem for path in (CONF / "backbone").glob("*.yaml")}
-    assert names("vgg1?_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
+    assert {*NAMES, "timm"} == {path.stem for path in (CONFIG_FOLDER / "backbone").glob("*.yaml")}
+    assert list_backbones("vgg1?_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_geometry_is_that_of_the_running_model(name: str) -> None:
     """Strides and sizes of maps; attention has no window, and says so."""
     with torch.device("meta"):
-        model = make({**node_of(name), "weights": "none"}).eval()
+        model = build_backbone({**find_backbone_config(name), "weights": "none"}).eval()
         images = torch.zeros(1, 3, 192, 160)
-        fields = fields_of(lambda pixels: model.extract(pixels)[0], images)
+        fields = combine_fields(lambda pixels: model.extract(pixels)[0], images)
         with torch.no_grad():
             maps = model(images).maps
     for field, stride, each in zip(fields, model.strides, maps, strict=True):
@@ -67,24 +67,26 @@ def test_geometry_is_that_of_the_running_model(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_weights_are_as_many_as_published(name: str) -> None:
     with torch.device("meta"):
-        model = make({**node_of(name), "weights": "none"})
+        model = build_backbone({**find_backbone_config(name), "weights": "none"})
     count = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     assert count == pytest.approx(PUBLISHED[name], abs=0.006)
 
 
 def test_lenet_has_the_weights_of_the_textbooks() -> None:
-    lenet = backbone("lenet5", in_channels=1)
+    lenet = create_backbone("lenet5", in_channels=1)
     count = sum(parameter.numel() for parameter in lenet.parameters())
     assert count + 120 * 84 + 84 + 84 * 10 + 10 == 61706
     assert lenet(torch.rand(1, 1, 32, 32)).final.shape == (1, 120, 1, 1)
 
 
-@pytest.mark.parametrize("name", slowly([name for name in NAMES if node_of(name)["_target_"].endswith(".Timm")]))
+@pytest.mark.parametrize(
+    "name", slowly([name for name in NAMES if find_backbone_config(name)["_target_"].endswith(".Timm")])
+)
 def test_features_are_timm_s_own_to_the_last_bit(name: str) -> None:
-    node = node_of(name)
+    node = find_backbone_config(name)
     torch.manual_seed(0)
     theirs: Any = timm.create_model(node["name"], num_classes=0, **node["options"]).eval()
-    ours = backbone(name, weights="none").eval()
+    ours = create_backbone(name, weights="none").eval()
     assert isinstance(ours, Timm)
     kept = ours.network.state_dict()
     ours.network.load_state_dict({key: value for key, value in theirs.state_dict().items() if key in kept})
@@ -102,11 +104,13 @@ def test_features_are_timm_s_own_to_the_last_bit(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if node_of(name)["_target_"].endswith(".Torchvision")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if find_backbone_config(name)["_target_"].endswith(".Torchvision")]
+)
 def test_features_are_torchvision_s_own_to_the_last_bit(name: str) -> None:
-    node = node_of(name)
+    node = find_backbone_config(name)
     theirs: Any = torchvision.models.get_model(node["name"], weights=None, **node["options"]).eval()
-    ours = backbone(name, weights="none").eval()
+    ours = create_backbone(name, weights="none").eval()
     assert isinstance(ours, Torchvision)
     ours.network.load_state_dict({k: v for k, v in theirs.state_dict().items() if k in ours.network.state_dict()})
     seen: dict[str, torch.Tensor] = {}
@@ -122,7 +126,7 @@ def test_features_are_torchvision_s_own_to_the_last_bit(name: str) -> None:
 
 def test_the_embedding_is_timm_s() -> None:
     theirs: Any = timm.create_model("test_resnet", num_classes=0).eval()
-    ours = backbone("test_resnet", weights="none").eval()
+    ours = create_backbone("test_resnet", weights="none").eval()
     ours.network.load_state_dict(theirs.state_dict())
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
@@ -130,15 +134,15 @@ def test_the_embedding_is_timm_s() -> None:
 
 
 def test_any_model_of_timm_is_taken_by_its_name() -> None:
-    assert backbone("test_vit", weights="none").name == "test_vit"
+    assert create_backbone("test_vit", weights="none").name == "test_vit"
     with pytest.raises(CandelabraError, match="resnet50"):
-        backbone("resnet5O")
+        create_backbone("resnet5O")
     with pytest.raises(CandelabraError, match="nobody publishes weights"):
-        backbone("lenet5", weights="hub")
+        create_backbone("lenet5", weights="hub")
 
 
 def test_where_nobody_publishes_weights_auto_means_none() -> None:
-    assert backbone("cifar_net").num_features == 128
+    assert create_backbone("cifar_net").num_features == 128
 
 
 def test_importing_the_package_loads_nothing() -> None:

@@ -9,7 +9,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from candelabra.backbones import Timm
-from candelabra.backbones.sync_batchnorm import sync, synced
+from candelabra.backbones.sync_batchnorm import convert_sync_batchnorm, has_sync_batchnorm
 from candelabra.errors import CandelabraError
 
 
@@ -30,9 +30,9 @@ def test_outputs_gradients_and_statistics_are_those_of_the_layer(
     torch.manual_seed(0)
     layer = make(5).train(training)
     other = deepcopy(layer)
-    sync(other)
-    assert synced(other)
-    assert not synced(layer)
+    convert_sync_batchnorm(other)
+    assert has_sync_batchnorm(other)
+    assert not has_sync_batchnorm(layer)
     found = []
     for each in (layer, other):
         values = torch.randn(shape, generator=torch.Generator().manual_seed(1), requires_grad=True)
@@ -47,7 +47,7 @@ def test_outputs_gradients_and_statistics_are_those_of_the_layer(
 
 def test_a_backbone_keeps_its_parameters_stages_and_names(backbone: Timm) -> None:
     before, stages = dict(backbone.named_parameters()), [list(stage) for stage in backbone.stages]
-    sync(backbone)
+    convert_sync_batchnorm(backbone)
     assert all(parameter is before[name] for name, parameter in backbone.named_parameters())
     assert [list(stage) for stage in backbone.stages] == stages
     backbone.freeze(2)
@@ -56,4 +56,4 @@ def test_a_backbone_keeps_its_parameters_stages_and_names(backbone: Timm) -> Non
 
 def test_a_layer_of_no_known_kind_is_refused() -> None:
     with pytest.raises(CandelabraError, match="cannot sync the BatchNorm3d"):
-        sync(nn.BatchNorm3d(4))
+        convert_sync_batchnorm(nn.BatchNorm3d(4))

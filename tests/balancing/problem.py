@@ -9,30 +9,30 @@ from candelabra.balancing import (
     MGDA,
     AlignedMTL,
     Balance,
+    BalanceFactory,
     CAGrad,
     DynamicWeightAverage,
     Famo,
     Fixed,
     GradientBalance,
     GradNorm,
-    Hindsight,
-    MakeBalance,
-    Moment,
     NashMTL,
     PCGrad,
+    PostStepBalance,
     Random,
+    StepPosition,
     Uncertainty,
     UPGrad,
 )
 
-LOSSES: dict[str, MakeBalance] = {
+LOSSES: dict[str, BalanceFactory] = {
     "fixed": Fixed,
     "uncertainty": Uncertainty,
     "dwa": DynamicWeightAverage,
     "random": Random,
     "famo": Famo,
 }
-GRADIENTS: dict[str, MakeBalance] = {
+GRADIENTS: dict[str, BalanceFactory] = {
     "gradnorm": GradNorm,
     "pcgrad": PCGrad,
     "cagrad": CAGrad,
@@ -58,7 +58,7 @@ def jacobian(point: Tensor, scales: Tensor = SCALES) -> Tensor:
 
 
 def descend(
-    make: MakeBalance, steps: int = 600, rate: float = 5e-3, scales: Tensor = SCALES, start: Tensor = START
+    make: BalanceFactory, steps: int = 600, rate: float = 5e-3, scales: Tensor = SCALES, start: Tensor = START
 ) -> tuple[Tensor, Balance]:
     """The point after plain steps of one length (so that scales of losses do not decide it), and the balance."""
     balance = make(["one", "two"])
@@ -66,7 +66,7 @@ def descend(
     point = start.clone()
     learnt = torch.optim.SGD(balance.parameters(), lr=0.05) if list(balance.parameters()) else None
     for step in range(steps):
-        moment = Moment(step, step // 50)
+        moment = StepPosition(step, step // 50)
         rows, values = jacobian(point, scales), losses(point, scales)
         if isinstance(balance, GradientBalance):
             _, weights = balance((rows @ rows.T).double(), values, counts, moment)
@@ -82,15 +82,15 @@ def descend(
                 learnt.zero_grad()
         direction = weights @ rows
         point = point - rate * direction / direction.norm().clamp(min=1.0)
-        if isinstance(balance, Hindsight):
+        if isinstance(balance, PostStepBalance):
             balance.look_back(losses(point, scales), counts)
     return point, balance
 
 
-def solve(make: MakeBalance, rows: Sequence[Sequence[float]], present: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+def solve(make: BalanceFactory, rows: Sequence[Sequence[float]], present: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
     """Weights of the rows of a Jacobian, and what they sum to."""
     matrix = torch.tensor(rows, dtype=torch.float64)
     counts = torch.ones(len(rows)) if not present else torch.tensor([float(n) for n in present])
     balance = make([str(i) for i in range(len(rows))])
-    _, weights = balance(matrix @ matrix.T, torch.ones(len(rows)), counts, Moment())
+    _, weights = balance(matrix @ matrix.T, torch.ones(len(rows)), counts, StepPosition())
     return weights.double(), weights.double() @ matrix

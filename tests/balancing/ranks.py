@@ -18,7 +18,7 @@ from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.heads.coordinate_readers import Pooled
 from candelabra.tasks import MultiTask
-from candelabra.training.callbacks.balance_log import LogBalance
+from candelabra.training.callbacks.balance_log import BalanceLog
 from candelabra.types import Sample
 from tests.balancing.problem import BALANCES
 
@@ -91,7 +91,7 @@ def run(name: str, devices: int, noise: float, folder: Path) -> None:
         enable_checkpointing=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        callbacks=[LogBalance(), Compare(name)],
+        callbacks=[BalanceLog(), Compare(name)],
     )
     sets = {split: Drawn(data, split) for split in ("train", "val")}
     rank = trainer.global_rank

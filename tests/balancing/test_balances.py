@@ -9,16 +9,16 @@ from torch import Tensor
 from candelabra.balancing import (
     MGDA,
     AlignedMTL,
+    BalanceFactory,
     CAGrad,
     DynamicWeightAverage,
     Famo,
     Fixed,
     GradNorm,
-    MakeBalance,
-    Moment,
     NashMTL,
     PCGrad,
     Random,
+    StepPosition,
     Uncertainty,
     UPGrad,
 )
@@ -38,7 +38,7 @@ def means(*values: float) -> Tensor:
 
 def test_fixed_weights_are_a_weighted_sum() -> None:
     balance = Fixed(TWO, {"two": 0.5})
-    assert float(balance(means(2, 3), means(4, 0), Moment())) == 3.5
+    assert float(balance(means(2, 3), means(4, 0), StepPosition())) == 3.5
     assert balance.constant.tolist() == [1.0, 0.5]
     with pytest.raises(CandelabraError, match="weight of two"):
         Fixed(TWO, {"two": -1})
@@ -52,11 +52,11 @@ def test_uncertainty_ends_at_the_log_of_twice_the_loss() -> None:
     optimizer = torch.optim.SGD(balance.parameters(), lr=0.2)
     for _ in range(600):
         optimizer.zero_grad()
-        balance(means(0.1, 5.0), ALL, Moment()).backward()
+        balance(means(0.1, 5.0), ALL, StepPosition()).backward()
         optimizer.step()
     assert balance.weights().tolist() == pytest.approx([1 / 0.2, 1 / 10], rel=1e-3)
     optimizer.zero_grad()
-    balance(means(2, 0), means(1, 0), Moment()).backward()
+    balance(means(2, 0), means(1, 0), StepPosition()).backward()
     assert balance.log_variances.grad is not None
     assert balance.log_variances.grad[1] == 0  # it had no label: it must not look solved
 
@@ -65,9 +65,9 @@ def test_dynamic_weight_average_follows_its_formula_and_favours_the_loss_that_fa
     balance = DynamicWeightAverage(TWO, temperature=2.0)
     for epoch, (one, two) in enumerate([(4.0, 1.0), (2.0, 0.9)]):
         for _ in range(3):
-            balance(means(one, two), means(8, 2), Moment(0, epoch))
+            balance(means(one, two), means(8, 2), StepPosition(0, epoch))
             assert balance.weights().tolist() == [1.0, 1.0]
-    balance(means(1, 1), ALL, Moment(0, 2))
+    balance(means(1, 1), ALL, StepPosition(0, 2))
     wanted = 2 * torch.softmax(torch.tensor([0.5, 0.9]) / 2, 0)
     assert balance.weights().tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
 
@@ -75,7 +75,7 @@ def test_dynamic_weight_average_follows_its_formula_and_favours_the_loss_that_fa
 def test_dynamic_weight_average_of_a_head_without_labels_stays() -> None:
     balance = DynamicWeightAverage(TWO)
     for epoch, counts in enumerate([ALL, ALL, means(1, 0), means(1, 0)]):
-        balance(means(1.0, 2.0 / (epoch + 1)) * counts, counts, Moment(0, epoch))
+        balance(means(1.0, 2.0 / (epoch + 1)) * counts, counts, StepPosition(0, epoch))
     assert balance.last.tolist() == [1.0, 1.0]
     assert balance.before.tolist() == [1.0, 2.0]
 
@@ -84,12 +84,12 @@ def test_random_weights_average_one_and_are_a_function_of_seed_and_step() -> Non
     balance = Random(TWO, seed=1)
     drawn = []
     for step in range(400):
-        balance(means(1, 1), ALL, Moment(step))
+        balance(means(1, 1), ALL, StepPosition(step))
         drawn.append(balance.weights())
     assert torch.stack(drawn).sum(1).allclose(torch.tensor(2.0))
     assert torch.stack(drawn).mean(0).tolist() == pytest.approx([1, 1], abs=0.05)
     again = Random(TWO, seed=1)
-    again(means(1, 1), ALL, Moment(7))
+    again(means(1, 1), ALL, StepPosition(7))
     assert torch.equal(again.weights(), drawn[7])
     assert len({tuple(each.tolist()) for each in drawn}) == 400
 
@@ -104,11 +104,11 @@ def test_famo_lets_losses_fall_at_one_relative_rate() -> None:
     assert fell[0].min() > fell[1].min() + 0.3
     balance = Famo(TWO)
     for _ in range(50):
-        balance(means(1, 1), ALL, Moment())
+        balance(means(1, 1), ALL, StepPosition())
         balance.look_back(means(0.5, 1.0), ALL)
     assert balance.weights()[1] > 1.2 > 0.8 > balance.weights()[0]
     kept = balance.logits.clone()
-    balance(means(1, 0), means(1, 0), Moment())
+    balance(means(1, 0), means(1, 0), StepPosition())
     balance.look_back(means(0.5, 0), means(1, 0))
     assert balance.logits[1] == kept[1]
 
@@ -125,10 +125,10 @@ def test_gradnorm_gives_the_head_that_learns_slowly_the_larger_pull() -> None:
     balance = GradNorm(TWO, alpha=1.5)
     norms = torch.eye(2, dtype=torch.float64)
     for step in range(300):
-        balance(norms, means(0.3 if step else 1.0, 1.0), ALL, Moment(step))
+        balance(norms, means(0.3 if step else 1.0, 1.0), ALL, StepPosition(step))
     assert balance.weights()[1] > 1.3 > 0.7 > balance.weights()[0]
     kept = balance.logits.clone()
-    balance(norms, means(1.0, 0.0), means(1, 0), Moment())
+    balance(norms, means(1.0, 0.0), means(1, 0), StepPosition())
     assert balance.logits[1] == kept[1]
 
 
@@ -222,7 +222,7 @@ def test_opposite_gradients_end_in_finite_weights() -> None:
 
 
 @pytest.mark.parametrize("make", GRADIENTS.values(), ids=GRADIENTS)
-def test_small_gradients_are_weighed_like_large_ones_and_absent_heads_left_out(make: MakeBalance) -> None:
+def test_small_gradients_are_weighed_like_large_ones_and_absent_heads_left_out(make: BalanceFactory) -> None:
     large, _ = solve(make, THREE)
     small, _ = solve(make, [[1e-5 * x for x in row] for row in THREE])
     assert (small / small.sum()).tolist() == pytest.approx((large / large.sum()).tolist(), abs=2e-2)
@@ -252,21 +252,21 @@ def test_where_fixed_weights_serve_the_loud_head_alone_these_leave_the_quiet_one
 
 def test_no_balance_of_losses_needs_a_gradient() -> None:
     for make in LOSSES.values():
-        assert make(TWO)(means(1, 2), ALL, Moment()).shape == ()
+        assert make(TWO)(means(1, 2), ALL, StepPosition()).shape == ()
 
 
 def test_a_loss_that_mixed_precision_skips_leaves_no_trace() -> None:
     for broken in (float("nan"), float("inf")):
         famo, average, norm = Famo(TWO), DynamicWeightAverage(TWO), GradNorm(TWO)
-        famo(means(1, broken), ALL, Moment())
+        famo(means(1, broken), ALL, StepPosition())
         famo.look_back(means(1, broken), ALL)
-        average(means(1, broken), ALL, Moment())
-        norm(torch.eye(2, dtype=torch.float64), means(1, broken), ALL, Moment())
+        average(means(1, broken), ALL, StepPosition())
+        norm(torch.eye(2, dtype=torch.float64), means(1, broken), ALL, StepPosition())
         for step in range(3):
-            famo(means(1, 1), ALL, Moment(step, step))
+            famo(means(1, 1), ALL, StepPosition(step, step))
             famo.look_back(means(0.9, 0.9), ALL)
-            average(means(1, 1), ALL, Moment(step, step))
-            norm(torch.eye(2, dtype=torch.float64), means(1, 1), ALL, Moment(step))
+            average(means(1, 1), ALL, StepPosition(step, step))
+            norm(torch.eye(2, dtype=torch.float64), means(1, 1), ALL, StepPosition(step))
         for balance in (famo, average, norm):
             assert balance.weights().tolist() == pytest.approx([1, 1], abs=0.05)
             assert all(value.isfinite().all() for value in balance.state_dict().values())

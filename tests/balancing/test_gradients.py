@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from candelabra.backbones import Timm
-from candelabra.balancing import Fixed, GradientBalance, MakeBalance, Moment, PCGrad
-from candelabra.balancing.gradients import SharedGradients, leaves
+from candelabra.balancing import BalanceFactory, Fixed, GradientBalance, PCGrad, StepPosition
+from candelabra.balancing.gradients import SharedGradients, detach_features
 from candelabra.data import Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
@@ -22,12 +22,12 @@ HEADS = {"label": Label, "box": Box, "mask": Mask}
 class Given(GradientBalance):
     """Weights that were chosen beforehand."""
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         self.used = torch.tensor([0.5, -2.0, 3.0])
         return torch.tensor([1.0, 1.0, 0.25]), self.used
 
 
-def task(balance: MakeBalance = Fixed) -> MultiTask:
+def task(balance: BalanceFactory = Fixed) -> MultiTask:
     torch.manual_seed(0)
     labels = Shapes(count=40, size=32, canvas=32).labels
     made = MultiTask(Timm("test_resnet", weights="none"), labels, HEADS, balance, Full(keep_statistics=True))
@@ -74,7 +74,7 @@ def test_mixed_precision_rounds_neither_weights_nor_their_sum() -> None:
     weight = torch.nn.Parameter(torch.randn(50))
     final = weight.view(1, -1, 1, 1) * 1.0
     features = Features([final], final, (1, 1))
-    cut = leaves(features)
+    cut = detach_features(features)
     losses = [(cut.final * torch.randn(1, 50, 1, 1)).sum() for _ in range(3)]
     weights = torch.tensor([0.123456, 1000.0, -0.5])
     with torch.autocast("cpu", torch.bfloat16):
@@ -101,7 +101,9 @@ def test_the_gramian_is_that_of_the_gradients() -> None:
 
 
 @pytest.mark.parametrize("balance", [Fixed, PCGrad])
-def test_a_sample_without_a_label_neither_teaches_a_head_nor_moves_its_running_statistics(balance: MakeBalance) -> None:
+def test_a_sample_without_a_label_neither_teaches_a_head_nor_moves_its_running_statistics(
+    balance: BalanceFactory,
+) -> None:
     whole = batch()
     partly: Any = {**whole, "mask": whole["mask"].clone()}
     partly["mask"][6:] = 255
@@ -120,7 +122,7 @@ def test_a_sample_without_a_label_neither_teaches_a_head_nor_moves_its_running_s
 
 
 @pytest.mark.parametrize("balance", [Fixed, PCGrad])
-def test_a_batch_without_a_label_leaves_a_head_as_it_was(balance: MakeBalance) -> None:
+def test_a_batch_without_a_label_leaves_a_head_as_it_was(balance: BalanceFactory) -> None:
     samples = batch()
     samples["mask"][:] = 255
     one = task(balance)

@@ -13,10 +13,10 @@ import pandas
 import pytest
 from PIL import Image
 
-from candelabra.checking.findings import Level
-from candelabra.commands.check import as_json, examine, run_check
+from candelabra.checking.findings import FindingLevel
+from candelabra.commands.check import check_dataset, report_to_json, run_check
 from candelabra.data import DataModule, Folder, Pets, Shapes
-from candelabra.data.file_samples import Records
+from candelabra.data.file_samples import FileSamples
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
@@ -116,8 +116,8 @@ def test_masks_whose_colours_nobody_named_end_in_a_page_that_lists_them(tiny: Co
 def test_bad_files_under_raise_are_a_reason_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     root = make_folder(tmp_path)
     (root / "cat" / "empty.jpg").touch()
-    report = examine(Folder(root=str(root), size=32, workers=0, on_bad="raise"))
-    assert report.level is Level.UNUSABLE
+    report = check_dataset(Folder(root=str(root), size=32, workers=0, on_bad="raise"))
+    assert report.level is FindingLevel.UNUSABLE
     assert [each.name for each in report.tally.oddities] == ["cat/empty.jpg"]
     assert report.tally.readable.sum() == 16
 
@@ -182,7 +182,7 @@ def boxed(root: Path, boxes: list[list[float]], files: list[int], split: list[st
     for number, seed in enumerate(files):
         write(root / f"{number}.jpg", seed)
     names = [f"{number}.jpg" for number in range(len(files))]
-    records = Records(root, names, Labels(box=True), np.array(split), box=np.array(boxes, np.float32))
+    records = FileSamples(root, names, Labels(box=True), np.array(split), box=np.array(boxes, np.float32))
     return Given(records=records, size=32, workers=0)
 
 
@@ -190,9 +190,9 @@ def test_equal_files_with_other_boxes_contradict_each_other(tmp_path: Path) -> N
     nan = float("nan")
     boxes = [[1, 1, 9, 9], [1, 1, 9, 12], [2, 2, 8, 8], [nan] * 4, [3, 3, 9, 9], [3, 3, 9, 9]]
     split = ["train", "train", "train", "val", "test", "train"]
-    report = examine(boxed(tmp_path, boxes, [0, 0, 1, 1, 2, 2], split))
+    report = check_dataset(boxed(tmp_path, boxes, [0, 0, 1, 1, 2, 2], split))
     assert [(list(group), targets) for group, targets in report.contradicting] == [([0, 1], ["box"])]
-    words = [finding.words for finding in report.findings if finding.level is Level.ODD]
+    words = [finding.words for finding in report.findings if finding.level is FindingLevel.ODD]
     assert any("1 group of equal images is labelled in contradiction (box)" in each for each in words)
     assert any("val leaks: 1 of its 1 image (100.0%) is in train too, 1 of them equal" in each for each in words)
 
@@ -200,13 +200,13 @@ def test_equal_files_with_other_boxes_contradict_each_other(tmp_path: Path) -> N
 def test_frames_of_one_film_that_are_saved_anew_leak(tmp_path: Path) -> None:
     data = boxed(tmp_path, [[1, 1, 9, 9]] * 4, [0, 1, 2, 3], ["train", "train", "val", "test"])
     Image.fromarray(saved(scene(0, (60, 45)), 50)).save(tmp_path / "3.jpg", quality=60)
-    found = as_json(examine(data))
+    found = report_to_json(check_dataset(data))
     assert found["alike"] == [[{"name": "0.jpg", "split": "train"}, {"name": "3.jpg", "split": "test"}]]
     assert found["equal"] == []
 
 
 def test_what_is_found_does_not_depend_on_processes() -> None:
-    one, two = (as_json(examine(Shapes(count=80, size=32, workers=workers))) for workers in (0, 2))
+    one, two = (report_to_json(check_dataset(Shapes(count=80, size=32, workers=workers))) for workers in (0, 2))
     assert {k: v for k, v in one.items() if "second" not in k} == {k: v for k, v in two.items() if "second" not in k}
 
 
@@ -222,7 +222,7 @@ def test_the_published_split_of_faces_leaks(real: Path) -> None:
     split = np.array([split for split, table in tables.items() for _ in range(len(table))])
     points = np.concatenate([table.iloc[:, 1:].to_numpy(np.float32).reshape(-1, 68, 2) for table in tables.values()])
     labels = Labels(keypoints=tuple(str(number) for number in range(68)))
-    report = examine(Given(records=Records(root, names, labels, split, keypoints=points), size=64, workers=0))
+    report = check_dataset(Given(records=FileSamples(root, names, labels, split, keypoints=points), size=64, workers=0))
     train, val, test = (len(report.survey.parts[name]) for name in ("train", "val", "test"))
     assert (train + val, test) == (3462, 770)
     persons = [re.sub(r"_\d+$", "", Path(name).stem) for name in names]
@@ -239,18 +239,18 @@ def test_the_published_split_of_faces_leaks(real: Path) -> None:
     files, starts = report.names
     assert (starts.shared, starts.number) == (347, 347)
     assert files.shared >= 770
-    assert report.level is Level.ODD
+    assert report.level is FindingLevel.ODD
 
 
 @pytest.mark.real
 def test_counts_of_real_sets_are_those_of_their_authors(real: Path) -> None:
-    pets = as_json(examine(Pets(root=str(real / "pets_sample"), size=64, workers=0)))
+    pets = report_to_json(check_dataset(Pets(root=str(real / "pets_sample"), size=64, workers=0)))
     counts = pets["labelled"]
     assert counts["train"]["images"] + counts["val"]["images"] == 300
     assert counts["test"] == {"images": 298, "label": 298, "box": 0, "mask": 298}
     assert counts["train"]["box"] + counts["val"]["box"] == 295
     assert pets["classes"]["test"] == {"Abyssinian": 98, "Bengal": 100, "american bulldog": 100}
-    cifar = as_json(examine(Folder(root=str(real / "cifar10_6k"), size=32, workers=0)))
+    cifar = report_to_json(check_dataset(Folder(root=str(real / "cifar10_6k"), size=32, workers=0)))
     assert set(cifar["classes"]["test"].values()) == {100}
     assert {cifar["classes"]["train"][name] + cifar["classes"]["val"][name] for name in cifar["classes"]["val"]} == {
         500

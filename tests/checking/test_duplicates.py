@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from candelabra.checking.duplicates import Twins, find
-from candelabra.checking.sample_scan import thumbnail
-from candelabra.data.samples import digest
+from candelabra.checking.duplicates import Duplicates, find_duplicates
+from candelabra.checking.sample_scan import make_scan_thumbnail
+from candelabra.data.samples import hash_contents
 
 Pixels = NDArray[np.uint8]
 
@@ -32,10 +32,10 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def found(images: list[Pixels], near: float | None = 0.6) -> tuple[list[list[int]], list[list[int]]]:
-    pixels = np.array([np.frombuffer(digest(image)[:8], np.uint64)[0] for image in images])
-    thumbs = np.stack([thumbnail(image) for image in images])
+    pixels = np.array([np.frombuffer(hash_contents(image)[:8], np.uint64)[0] for image in images])
+    thumbs = np.stack([make_scan_thumbnail(image) for image in images])
     sizes = np.array([image.shape[:2] for image in images], np.int32)
-    twins: Twins = find(pixels, thumbs, sizes, near)
+    twins: Duplicates = find_duplicates(pixels, thumbs, sizes, near)
     return [group.tolist() for group in twins.equal], [group.tolist() for group in twins.alike]
 
 
@@ -75,13 +75,13 @@ def test_strong_outlines_on_other_backgrounds_are_not_alike() -> None:
 
 def test_unreadable_images_are_no_duplicates_of_each_other() -> None:
     thumbs = np.zeros((3, 16, 16), np.uint8)
-    assert find(np.zeros(3, np.uint64), thumbs, np.zeros((3, 2), np.int32), 0.6) == ([], [])
+    assert find_duplicates(np.zeros(3, np.uint64), thumbs, np.zeros((3, 2), np.int32), 0.6) == ([], [])
 
 
 @pytest.mark.timeout(60)
 def test_a_still_camera_is_one_group_and_takes_no_quadratic_memory() -> None:
     rng = np.random.default_rng(0)
-    still = thumbnail(scene(0)).astype(int)
+    still = make_scan_thumbnail(scene(0)).astype(int)
     thumbs = np.clip(still + rng.integers(-2, 3, (2500, 16, 16)), 0, 255).astype(np.uint8)
-    twins = find(np.arange(2500, dtype=np.uint64), thumbs, np.full((2500, 2), 64, np.int32), 0.6)
+    twins = find_duplicates(np.arange(2500, dtype=np.uint64), thumbs, np.full((2500, 2), 64, np.int32), 0.6)
     assert [len(group) for group in twins.alike] == [2500]

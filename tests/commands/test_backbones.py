@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from candelabra.backbones.info.backbone_info import facts_of
-from candelabra.backbones.info.table import print_table
-from candelabra.backbones.registry import node_of
+from candelabra.backbones.info.backbone_info import measure_backbone
+from candelabra.backbones.info.table import print_backbones
+from candelabra.backbones.registry import find_backbone_config
 from candelabra.commands.backbones import run_backbones
 from candelabra.errors import CandelabraError
 
 
 def test_facts_are_the_published_ones() -> None:
-    facts = facts_of("resnet50", node_of("resnet50"), None)
+    facts = measure_backbone("resnet50", find_backbone_config("resnet50"), None)
     assert facts.parameters == 25_557_032 - 2_049_000
     assert facts.multiply_adds == pytest.approx(4.09e9, rel=0.01)  # timm's results tables: 4.1 with the classifier
     assert [one.channels for one in facts.maps] == [64, 256, 512, 1024, 2048]
@@ -28,15 +28,15 @@ def test_facts_are_the_published_ones() -> None:
 
 
 def test_squeeze_and_attention_are_told_apart_from_windows() -> None:
-    gated = facts_of("efficientnet_b0", node_of("efficientnet_b0"), 64).maps[-1]
+    gated = measure_backbone("efficientnet_b0", find_backbone_config("efficientnet_b0"), 64).maps[-1]
     assert (gated.field, gated.gated) == (851, True)
-    assert facts_of("test_vit", node_of("test_vit"), None).maps[-1].field is None
+    assert measure_backbone("test_vit", find_backbone_config("test_vit"), None).maps[-1].field is None
 
 
 def test_where_weights_are() -> None:
-    assert facts_of("efficientnet_lite0", node_of("efficientnet_lite0"), 64).weights == "bundled"
-    assert facts_of("alexnet", node_of("alexnet"), 96).weights in ("hub", "cached")
-    small = facts_of("cifar_net", node_of("cifar_net"), None, effective=True, batch=2)
+    assert measure_backbone("efficientnet_lite0", find_backbone_config("efficientnet_lite0"), 64).weights == "bundled"
+    assert measure_backbone("alexnet", find_backbone_config("alexnet"), 96).weights in ("hub", "cached")
+    small = measure_backbone("cifar_net", find_backbone_config("cifar_net"), None, effective=True, batch=2)
     assert small.weights == "none"
     assert small.licence is None
     assert small.images_per_second is not None
@@ -98,10 +98,10 @@ def test_words_that_cannot_be_used_are_named(words: list[str], said: str) -> Non
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_table_fits_the_terminal(width: int) -> None:
-    facts = [facts_of(name, node_of(name), 64) for name in ("test_resnet", "cifar_net")]
+    facts = [measure_backbone(name, find_backbone_config(name), 64) for name in ("test_resnet", "cifar_net")]
     named = replace(facts[0], name="swin_tiny_patch4_window7_224", licence="cc-by-nc-4.0")
     console = Console(width=width, file=StringIO(), record=True)
-    print_table([named, facts[1]], console)
+    print_backbones([named, facts[1]], console)
     rows = [line for line in console.export_text().splitlines() if "swin_tiny" in line]
     assert len(rows[0]) <= width
     assert "cc-by-nc-4.0" in rows[0]

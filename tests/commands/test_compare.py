@@ -16,10 +16,10 @@ from PIL import Image
 
 from candelabra.commands.compare import run_compare
 from candelabra.errors import CandelabraError
-from candelabra.runs.aggregation import Number, read_rows
-from candelabra.runs.config_diff import differing, seeds, settings
+from candelabra.runs.aggregation import MetricNumber, read_rows
+from candelabra.runs.config_diff import diff_configs, find_seeds, flatten_settings
 from candelabra.runs.folders import find_runs
-from candelabra.runs.joint_gain import gains
+from candelabra.runs.joint_gain import compute_gains
 
 METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}
 
@@ -66,17 +66,17 @@ def test_seeds_are_one_row_with_mean_and_deviation(tmp_path: Path) -> None:
     rows = {row.name: row for row in read_rows([family(tmp_path)])}
     assert list(rows) == ["joint", "label", "points"]
     assert len(rows["label"].runs) == 3
-    assert rows["label"].number("test/label/accuracy") == Number(pytest.approx(0.8), pytest.approx(0.1))
+    assert rows["label"].number("test/label/accuracy") == MetricNumber(pytest.approx(0.8), pytest.approx(0.1))
     assert rows["points"].heads == ["keypoints"]
     assert rows["joint"].differences == {"task.heads.label": "Label", "task.heads.keypoints": "Keypoints"}
 
 
 def test_gains_by_hand(tmp_path: Path) -> None:
-    (gain,) = gains(read_rows([family(tmp_path)]))
+    (gain,) = compute_gains(read_rows([family(tmp_path)]))
     # label: 0.1 and 0.2 over 0.8; keypoints, where lower is better: -0.2 and 0.2 over 0.1
-    assert gain.heads["label"].gain == Number(pytest.approx(0.15), pytest.approx(0.1 / 2**0.5))
-    assert gain.heads["keypoints"].gain == Number(pytest.approx(0.0, abs=1e-9), pytest.approx(0.4 / 2**0.5))
-    assert gain.delta == Number(pytest.approx(0.075), pytest.approx(0.25 / 2**0.5))  # of -0.05 and 0.2
+    assert gain.heads["label"].gain == MetricNumber(pytest.approx(0.15), pytest.approx(0.1 / 2**0.5))
+    assert gain.heads["keypoints"].gain == MetricNumber(pytest.approx(0.0, abs=1e-9), pytest.approx(0.4 / 2**0.5))
+    assert gain.delta == MetricNumber(pytest.approx(0.075), pytest.approx(0.25 / 2**0.5))  # of -0.05 and 0.2
     assert gain.seconds == pytest.approx(200 / 400)
     assert gain.parameters == pytest.approx(3000 / 4000)
     assert gain.notes == []
@@ -90,7 +90,7 @@ def test_negative_transfer_is_clear_beyond_the_deviation_of_the_seeds_alone(
         write(tmp_path / f"points-{seed}", {"keypoints": alone}, seed)
     write(tmp_path / "label", {"label": 0.5})
     write(tmp_path / "joint", {"label": 0.5, "keypoints": nme})
-    (gain,) = gains(read_rows([tmp_path]))
+    (gain,) = compute_gains(read_rows([tmp_path]))
     assert (gain.heads["keypoints"].worse, gain.heads["keypoints"].clearly) == (worse, clearly)
     assert not gain.heads["label"].worse
 
@@ -98,7 +98,7 @@ def test_negative_transfer_is_clear_beyond_the_deviation_of_the_seeds_alone(
 def test_a_head_without_a_model_alone_has_no_gain_and_says_so(tmp_path: Path) -> None:
     write(tmp_path / "label", {"label": 0.5})
     write(tmp_path / "joint", {"label": 0.6, "mask": 0.5})
-    (gain,) = gains(read_rows([tmp_path]))
+    (gain,) = compute_gains(read_rows([tmp_path]))
     assert gain.heads["label"].gain.mean == pytest.approx(0.2)
     assert (gain.delta, gain.seconds, gain.parameters) == (None, None, None)
     assert gain.notes == ["joint: no Δm, as no run here has mask alone"]
@@ -119,7 +119,7 @@ def test_a_joint_run_is_none_of_one_head_where_the_test_images_lack_the_others(t
     write(tmp_path / "label", {"label": 0.5})
     both = {"heads": {head: {"_target_": f"heads.{head.title()}"} for head in ("label", "box")}}
     write(tmp_path / "joint", {"label": 0.6}, results={"val/label/accuracy": 0.5, "val/box/iou": 0.5}, task=both)
-    (gain,) = gains(read_rows([tmp_path]))
+    (gain,) = compute_gains(read_rows([tmp_path]))
     assert (gain.row.name, gain.heads["label"].alone.name) == ("joint", "label")
 
 
@@ -130,9 +130,9 @@ def test_a_head_that_was_built_otherwise_is_told_and_the_like_one_preferred(tmp_
 
     write(tmp_path / "concat", {"label": 0.5}, task=task("concat"))
     write(tmp_path / "joint", {"label": 0.6, "box": 0.5}, task=task("avg", "box"))
-    assert "differs in task.heads.label.pooling" in gains(read_rows([tmp_path]))[0].notes[0]
+    assert "differs in task.heads.label.pooling" in compute_gains(read_rows([tmp_path]))[0].notes[0]
     write(tmp_path / "avg", {"label": 0.4}, task=task("avg"))
-    assert gains(read_rows([tmp_path]))[0].heads["label"].alone.name == "avg"
+    assert compute_gains(read_rows([tmp_path]))[0].heads["label"].alone.name == "avg"
 
 
 def test_epochs_that_were_typed_and_epochs_that_were_run_are_two_columns(tmp_path: Path) -> None:
@@ -147,14 +147,14 @@ def test_epochs_that_were_typed_and_epochs_that_were_run_are_two_columns(tmp_pat
 
 def test_a_data_set_may_be_called_seed() -> None:
     configs = [{"seed": 0, "data": {"sets": {"seed": {"size": size}}}} for size in (32, 64)]
-    assert settings(configs[0]) != settings(configs[1])
-    assert seeds(configs[0]) == {"seed": 0}
+    assert flatten_settings(configs[0]) != flatten_settings(configs[1])
+    assert find_seeds(configs[0]) == {"seed": 0}
 
 
 def test_multilabel_goes_by_f1(tmp_path: Path) -> None:
     write(tmp_path / "label", {"label": 0.9}, results={"test/label/f1": 0.5, "test/label/map": 0.6})
     write(tmp_path / "joint", {"label": 0.9, "box": 0.1}, results={"test/label/f1": 0.6, "test/label/map": 0.6})
-    assert gains(read_rows([tmp_path]))[0].heads["label"].gain.mean == pytest.approx(0.2)
+    assert compute_gains(read_rows([tmp_path]))[0].heads["label"].gain.mean == pytest.approx(0.2)
 
 
 def test_the_model_alone_that_differs_least_is_taken(tmp_path: Path) -> None:
@@ -162,17 +162,19 @@ def test_the_model_alone_that_differs_least_is_taken(tmp_path: Path) -> None:
     write(tmp_path / "long", {"label": 0.8})
     write(tmp_path / "box", {"box": 0.5})
     write(tmp_path / "joint", {"label": 0.8, "box": 0.5}, balance={"_target_": "balancing.Uncertainty"})
-    (gain,) = gains(read_rows([tmp_path]))
+    (gain,) = compute_gains(read_rows([tmp_path]))
     assert gain.heads["label"].alone.name == "long"
     write(tmp_path / "again", {"label": 0.7}, task={"_target_": "tasks.Classification"})
     with pytest.raises(CandelabraError, match="again, long are each a run of label alone, equally near to joint"):
-        gains(read_rows([tmp_path]))
+        compute_gains(read_rows([tmp_path]))
 
 
 def test_a_model_alone_under_other_settings_is_said(tmp_path: Path) -> None:
     write(tmp_path / "label", {"label": 0.5}, epochs=1)
     write(tmp_path / "joint", {"label": 0.5, "box": 0.5})
-    assert "joint: its single-task run of label, label, differs in epochs" in gains(read_rows([tmp_path]))[0].notes
+    assert (
+        "joint: its single-task run of label, label, differs in epochs" in compute_gains(read_rows([tmp_path]))[0].notes
+    )
 
 
 def test_names_without_a_word_give_way_to_the_words_typed(tmp_path: Path) -> None:
@@ -306,18 +308,20 @@ def test_without_a_folder_one_is_named_after_the_moment(tmp_path: Path, monkeypa
 
 def test_settings_leave_out_what_does_not_change_a_result(tmp_path: Path) -> None:
     config: Any = OmegaConf.to_container(OmegaConf.load(write(tmp_path / "x", {"label": 0.5}, 7) / "config.yaml"))
-    kept = settings(config)
+    kept = flatten_settings(config)
     assert set(kept) == {"epochs", "trainer", "data", "balance", "task"}
     assert kept["data"] == {"_target_": "data.Pets"}
-    assert seeds(config) == {"seed": 7, "data.seed": 7}
+    assert find_seeds(config) == {"seed": 7, "data.seed": 7}
     assert config["data"]["seed"] == 7
     sets = {"one": {"_target_": "data.Pets", "root": "here", "size": 64}}
-    assert settings({"data": {"sets": sets}}) == {"data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}}
+    assert flatten_settings({"data": {"sets": sets}}) == {
+        "data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}
+    }
 
 
 def test_a_rate_that_was_looked_for_is_no_difference() -> None:
     found = [{"words": ["lr=auto"], "lr": rate, "optimizer": {"lr": rate}} for rate in (0.01, 0.02)]
-    assert settings(found[0]) == settings(found[1])
+    assert flatten_settings(found[0]) == flatten_settings(found[1])
 
 
 def test_differences_are_named_once_and_classes_by_their_arguments() -> None:
@@ -328,7 +332,7 @@ def test_differences_are_named_once_and_classes_by_their_arguments() -> None:
         )
         return {"finetune": finetune, "balance": node, "task": {"balance": node}}
 
-    found = differing([config(0.3, "Fixed"), config(0.4, "Fixed"), config(0, "Uncertainty")])
+    found = diff_configs([config(0.3, "Fixed"), config(0.4, "Fixed"), config(0, "Uncertainty")])
     assert found == {
         "finetune": ["Discriminative(decay=0.3)", "Discriminative(decay=0.4)", "Full"],
         "balance": ["Fixed", "Fixed", "Uncertainty"],

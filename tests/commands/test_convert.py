@@ -14,16 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.commands.convert import begin, run_convert, vacant
+from candelabra.commands.convert import begin_conversion, check_vacant, run_convert
 from candelabra.data import DataModule, Folder, LitData, Samples, Shapes, Table, WebDataset
 from candelabra.data.samples import SPLITS
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
 from tests.data.files import make_folder, write_image, write_mask
 
 READERS: dict[str, Any] = {"table": Table, "webdataset": WebDataset, "litdata": LitData}
-FORMATS = sorted(path.stem for path in (CONF / "to").glob("*.yaml"))
+FORMATS = sorted(path.stem for path in (CONFIG_FOLDER / "to").glob("*.yaml"))
 
 
 def converted(tiny: Compose, folder: Path, to: str, *words: str) -> DataModule:
@@ -169,10 +169,10 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path, tiny: Compose)
     with pytest.raises(CandelabraError, match="is not empty; give another"):
         converted(tiny, tmp_path / "full", "table", "data.count=60")
     with pytest.raises(CandelabraError, match="is not empty"):
-        vacant(tmp_path / "full" / "file")
+        check_vacant(tmp_path / "full" / "file")
     (tmp_path / "x.unfinished").mkdir()
     with pytest.raises(CandelabraError, match="is in the way"):
-        begin(tmp_path / "x")
+        begin_conversion(tmp_path / "x")
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ import torch
 
 from candelabra.backbones import Timm
 from candelabra.commands.embed import run_embed
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import resize_by
-from candelabra.embeddings import Encoder, Index
-from candelabra.embeddings.encoder import rehearsed
-from candelabra.embeddings.extraction import Items, fill
-from candelabra.embeddings.parts import Parts
-from candelabra.embeddings.sources import source_of
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import make_resize
+from candelabra.embeddings import Encoder, VectorIndex
+from candelabra.embeddings.encoder import check_encoder
+from candelabra.embeddings.extraction import ImageItems, extract_vectors
+from candelabra.embeddings.parts import VectorParts
+from candelabra.embeddings.sources import make_source
 from candelabra.errors import CandelabraError
 from tests.embeddings.images import asked, folder_of
 
@@ -34,37 +34,37 @@ class Mortal(Encoder):
         return super().__call__(images)
 
 
-def items_of(folder: Path) -> Items:
-    return Items(source_of(str(folder)), evaluation(resize_by("stretch", (32, 32))))
+def items_of(folder: Path) -> ImageItems:
+    return ImageItems(make_source(str(folder)), make_eval_transforms(make_resize("stretch", (32, 32))))
 
 
-def vectors_of(parts: Parts) -> np.ndarray:
+def vectors_of(parts: VectorParts) -> np.ndarray:
     return np.concatenate([part.vectors for part in parts])
 
 
 def test_a_killed_pass_goes_on_and_ends_in_the_same_bits(tmp_path: Path, backbone: Timm) -> None:
     items = items_of(folder_of(tmp_path / "images"))
-    fill(Parts(tmp_path / "whole"), items, Encoder(backbone), 2, 0, silent=True)
+    extract_vectors(VectorParts(tmp_path / "whole"), items, Encoder(backbone), 2, 0, silent=True)
     with pytest.raises(KeyboardInterrupt):
-        fill(Parts(tmp_path / "parts"), items, Mortal(backbone, 5), 2, 0, silent=True)
+        extract_vectors(VectorParts(tmp_path / "parts"), items, Mortal(backbone, 5), 2, 0, silent=True)
     again = Mortal(backbone, 100)
-    fill(Parts(tmp_path / "parts"), items, again, 2, 0, silent=True)
+    extract_vectors(VectorParts(tmp_path / "parts"), items, again, 2, 0, silent=True)
     assert again.seen == 8
-    assert np.array_equal(vectors_of(Parts(tmp_path / "parts")), vectors_of(Parts(tmp_path / "whole")))
+    assert np.array_equal(vectors_of(VectorParts(tmp_path / "parts")), vectors_of(VectorParts(tmp_path / "whole")))
 
 
 def test_torn_parts_and_changed_images_are_embedded_again(tmp_path: Path, backbone: Timm) -> None:
     folder = folder_of(tmp_path / "images")
-    items, parts = items_of(folder), Parts(tmp_path / "parts")
-    fill(parts, items, Encoder(backbone), 4, 0, silent=True)
+    items, parts = items_of(folder), VectorParts(tmp_path / "parts")
+    extract_vectors(parts, items, Encoder(backbone), 4, 0, silent=True)
     (path,) = (tmp_path / "parts").glob("*.npz")
     before = vectors_of(parts)
     path.write_bytes(path.read_bytes()[:-100])
     (tmp_path / "parts" / "x.passing").touch()
-    fill(Parts(tmp_path / "parts"), items, Encoder(backbone), 4, 0, silent=True)
+    extract_vectors(VectorParts(tmp_path / "parts"), items, Encoder(backbone), 4, 0, silent=True)
     assert np.array_equal(vectors_of(parts), before)
     (folder / "dark_0.png").write_bytes((folder / "bright_0.png").read_bytes())
-    fill(parts, items, Encoder(backbone), 4, 0, silent=True)
+    extract_vectors(parts, items, Encoder(backbone), 4, 0, silent=True)
     assert not np.array_equal(vectors_of(parts), before)
     assert not list((tmp_path / "parts").glob("*.passing"))
 
@@ -99,10 +99,10 @@ def test_what_memory_does_not_hold_goes_through_in_halves(backbone: Timm, monkey
 
 
 def test_memory_is_asked_before_images_are_read(backbone: Timm) -> None:
-    small, large = rehearsed(Encoder(backbone), (32, 32)), rehearsed(Encoder(backbone), (64, 64))
+    small, large = check_encoder(Encoder(backbone), (32, 32)), check_encoder(Encoder(backbone), (64, 64))
     assert 3 < large / small < 5
     with pytest.raises(CandelabraError, match="does not work on images of 32 x 32 pixels"):
-        rehearsed(Encoder(Timm("vit_tiny_patch16_224", weights="none")), (32, 32))
+        check_encoder(Encoder(Timm("vit_tiny_patch16_224", weights="none")), (32, 32))
 
 
 def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,7 +110,7 @@ def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCa
     (images / "dark_9.png").write_bytes(b"no image")
     words = [f"source={images}", f"folder={tmp_path / 'index'}", "label='(.+)_'", "workers=0"]
     run_embed(asked(*words))
-    index = Index.read(tmp_path / "index")
+    index = VectorIndex.read(tmp_path / "index")
     assert index.vectors.shape == (12, 96)
     assert list(index.columns) == ["name", "path", "label"]
     assert list(index.columns["label"]) == ["bright"] * 6 + ["dark"] * 6
@@ -126,7 +126,7 @@ def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCa
 
     run_embed(asked(*words, "format=parquet"))
     assert not (tmp_path / "index" / "embeddings.npy").exists()
-    again = Index.read(tmp_path / "index")
+    again = VectorIndex.read(tmp_path / "index")
     assert np.array_equal(again.vectors, index.vectors)
     assert list(again.columns["name"]) == list(index.columns["name"])
     assert pandas.read_parquet(tmp_path / "index" / "embeddings.parquet")["embedding"][0].shape == (96,)
@@ -134,14 +134,14 @@ def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCa
     with pytest.raises(CandelabraError, match=r"were made otherwise \(size: .*anew=true"):
         run_embed(asked(*words, "size=48"))
     run_embed(asked(*words, "size=48", "anew=true"))
-    assert Index.read(tmp_path / "index").about["size"] == [48, 48]
+    assert VectorIndex.read(tmp_path / "index").about["size"] == [48, 48]
 
 
 def test_a_data_set_brings_splits_and_classes(tmp_path: Path) -> None:
     run_embed(
         asked("data=digits", "data.workers=0", "workers=0", "size=null", "data.size=16", f"folder={tmp_path / 'd'}")
     )
-    index = Index.read(tmp_path / "d")
+    index = VectorIndex.read(tmp_path / "d")
     assert set(index.columns) == {"name", "path", "split", "label"}
     assert set(index.columns["split"]) == {"train", "val", "test"}
     assert set(index.columns["label"]) == set("0123456789")
@@ -153,12 +153,12 @@ def test_a_table_names_images_and_labels(tmp_path: Path) -> None:
     folder_of(tmp_path, 2)
     table = tmp_path / "list.csv"
     table.write_text("image,label,split\ndark_0.png,NA,train\nbright_1.png,,test\n,x,test\n")
-    source = source_of(str(table))
+    source = make_source(str(table))
     assert [Path(name).name for name in source.names] == ["dark_0.png", "bright_1.png"]
     assert (source.columns["label"], source.columns["split"]) == (["NA", ""], ["train", "test"])
     table.write_text("picture\nx.png\n")
     with pytest.raises(CandelabraError, match="needs a column image"):
-        source_of(str(table))
+        make_source(str(table))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, words: list[str], senten
 
 def test_an_index_that_is_none_or_not_whole_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CandelabraError, match=r"has no embedding\.json"):
-        Index.read(tmp_path)
+        VectorIndex.read(tmp_path)
     (tmp_path / "embedding.json").write_text("{}")
     with pytest.raises(CandelabraError, match="is not finished"):
-        Index.read(tmp_path)
+        VectorIndex.read(tmp_path)

@@ -4,22 +4,22 @@ import pytest
 import torch
 
 from candelabra.backbones import Backbone
-from candelabra.config.build import build, resolve
-from candelabra.environment import CONF
+from candelabra.config.build import build_object, resolve_config
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.tasks import MultiTask
 from candelabra.types import Labels
 from tests.conftest import Compose
 
 LABELS = Labels(classes=("a", "b"), box=True, keypoints=("p", "q"), mask_classes=("no", "yes"))
-NAMES = [path.stem for path in sorted((CONF / "backbone").glob("*.yaml")) if path.stem != "timm"]
+NAMES = [path.stem for path in sorted((CONFIG_FOLDER / "backbone").glob("*.yaml")) if path.stem != "timm"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_head_works_on_every_backbone(name: str, tiny: Compose) -> None:
-    plain = resolve(tiny(f"backbone={name}", "backbone.weights=none"))
-    backbone: Backbone = build(plain["backbone"])
-    task = build(plain["task"], backbone=backbone, labels=LABELS)
+    plain = resolve_config(tiny(f"backbone={name}", "backbone.weights=none"))
+    backbone: Backbone = build_object(plain["backbone"])
+    task = build_object(plain["task"], backbone=backbone, labels=LABELS)
     assert isinstance(task, MultiTask)
     side = 224 if "224" in name else 160
     batch = {

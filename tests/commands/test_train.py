@@ -12,7 +12,7 @@ from PIL import Image
 from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
-from candelabra.data.decoding.images import size_of
+from candelabra.data.decoding.images import read_image_size
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from tests.conftest import Compose
@@ -76,8 +76,8 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
         rows = list(csv.DictReader(file))
     assert [Path(row["image"]).name for row in rows] == ["grey.png", "wide.jpg"]
     assert {"label", "probability", "xmin", "left_eye_x", "mouth_y"} <= set(rows[0])
-    assert size_of(out / "masks" / "wide.png") == (90, 60)
-    assert size_of(out / "pictures" / "grey.jpg") == (40, 70)
+    assert read_image_size(out / "masks" / "wide.png") == (90, 60)
+    assert read_image_size(out / "pictures" / "grey.jpg") == (40, 70)
     assert "torn.jpg" in (out / "unreadable.csv").read_text()
 
 

@@ -12,20 +12,20 @@ from omegaconf import OmegaConf
 from candelabra.backbones import Timm
 from candelabra.balancing import PCGrad
 from candelabra.commands.train import _write_config
-from candelabra.config.batch_scaling import accumulation, scaled
-from candelabra.config.build import build, resolve
+from candelabra.config.batch_scaling import count_accumulation_steps, scale_rate
+from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.tasks import MultiTask
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.fsdp import refuse
-from candelabra.training.trainer import training
+from candelabra.training.fsdp import check_fsdp
+from candelabra.training.trainer import make_run_trainer
 from candelabra.types import Labels
 from tests.conftest import Compose
 
 
 @pytest.mark.parametrize(("ranks", "size", "steps"), [(1, 32, 8), (4, 32, 2), (8, 32, 1), (3, 4, 1)])
 def test_one_step_takes_as_many_batches_as_make_the_global_batch(ranks: int, size: int, steps: int) -> None:
-    assert accumulation(ranks * size * steps, size, ranks) == steps
+    assert count_accumulation_steps(ranks * size * steps, size, ranks) == steps
 
 
 @pytest.mark.parametrize(
@@ -40,37 +40,37 @@ def test_what_does_not_divide_is_refused_with_the_nearest_numbers(
     batch: int, size: int, ranks: int, words: str
 ) -> None:
     with pytest.raises(CandelabraError) as error:
-        accumulation(batch, size, ranks)
+        count_accumulation_steps(batch, size, ranks)
     assert str(error.value).endswith(words)
 
 
 def test_rates_grow_with_the_batch_by_a_rule_that_is_named() -> None:
-    assert scaled(0.1, "none", None, 256) == 0.1
-    assert scaled(0.1, "linear", 1024, 256) == pytest.approx(0.4)
-    assert scaled(0.1, "sqrt", 1024, 256) == pytest.approx(0.2)
+    assert scale_rate(0.1, "none", None, 256) == 0.1
+    assert scale_rate(0.1, "linear", 1024, 256) == pytest.approx(0.4)
+    assert scale_rate(0.1, "sqrt", 1024, 256) == pytest.approx(0.2)
     for rule, batch in (("linear", None), ("sqrt", 0), ("cubic", 256)):
         with pytest.raises(CandelabraError, match=f"lr_rule={rule}"):
-            scaled(0.1, rule, batch, 256)
+            scale_rate(0.1, rule, batch, 256)
 
 
 def test_the_rule_is_applied_once_and_never_to_a_rate_that_was_typed(tiny: Compose) -> None:
     words = ["lr=0.1", "lr_rule=linear", "global_batch=1024"]
-    plain = resolve(tiny(*words))
+    plain = resolve_config(tiny(*words))
     assert plain["optimizer"]["lr"] == pytest.approx(0.4)
     assert plain["lr"] == 0.1
-    assert resolve(OmegaConf.create(plain))["optimizer"]["lr"] == pytest.approx(0.4)  # as further processes do
-    assert resolve(tiny(*words, "optimizer.lr=0.3"))["optimizer"]["lr"] == 0.3
+    assert resolve_config(OmegaConf.create(plain))["optimizer"]["lr"] == pytest.approx(0.4)  # as further processes do
+    assert resolve_config(tiny(*words, "optimizer.lr=0.3"))["optimizer"]["lr"] == 0.3
 
 
 def test_a_run_accumulates_up_to_the_global_batch(tiny: Compose, tmp_path: Path) -> None:
-    plain = resolve(tiny("global_batch=64"))
-    assert training(plain, build(plain["data"]), tmp_path, Throughput(), []).accumulate_grad_batches == 4
+    plain = resolve_config(tiny("global_batch=64"))
+    assert make_run_trainer(plain, build_object(plain["data"]), tmp_path, Throughput(), []).accumulate_grad_batches == 4
 
 
 def test_several_machines_need_something_that_starts_their_processes(tiny: Compose, tmp_path: Path) -> None:
-    plain = resolve(tiny("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.num_nodes=2"))
+    plain = resolve_config(tiny("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.num_nodes=2"))
     with pytest.raises(CandelabraError, match="use trainer=torchrun under torchrun"):
-        training(plain, build(plain["data"]), tmp_path, Throughput(), [])
+        make_run_trainer(plain, build_object(plain["data"]), tmp_path, Throughput(), [])
 
 
 def test_processes_that_would_each_train_alone_are_refused(
@@ -78,14 +78,14 @@ def test_processes_that_would_each_train_alone_are_refused(
 ) -> None:
     for key, value in {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(key, value)
-    plain = resolve(tiny())
+    plain = resolve_config(tiny())
     with pytest.raises(CandelabraError, match=r"torchrun started 2 processes.*add trainer=torchrun"):
-        training(plain, build(plain["data"]), tmp_path, Throughput(), [])
+        make_run_trainer(plain, build_object(plain["data"]), tmp_path, Throughput(), [])
 
 
 def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_path: Path) -> None:
-    plain = resolve(tiny("data.count=20"))
-    data = build(plain["data"])
+    plain = resolve_config(tiny("data.count=20"))
+    data = build_object(plain["data"])
     data.open()
     _write_config(plain, data, tmp_path / "run", again=False)
     with pytest.raises(CandelabraError, match="taken by another run"):
@@ -106,4 +106,4 @@ def test_weights_are_not_divided_where_they_are_needed_whole(
     task = MultiTask(backbone, Labels(classes=("a", "b"), box=True), **options)
     judging = SimpleNamespace(callbacks=callbacks, state=SimpleNamespace(fn=TrainerFn.VALIDATING))
     with pytest.raises(CandelabraError, match=words):
-        refuse(task, judging)
+        check_fsdp(task, judging)

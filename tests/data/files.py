@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from candelabra.data import DataModule
-from candelabra.data.file_samples import Records
+from candelabra.data.file_samples import FileSamples
 from candelabra.types import Labels
 
 NAN = float("nan")
@@ -57,11 +57,11 @@ def found(oddities: object) -> list[tuple[str, str]]:
     return [(each.what, each.treatment) for each in oddities]  # type: ignore[attr-defined]
 
 
-def boxed(root: Path, box: list[float], points: list[list[float]] | None = None) -> Records:
+def boxed(root: Path, box: list[float], points: list[list[float]] | None = None) -> FileSamples:
     """One image of 20 x 10 pixels."""
     written(root / "a.png", Image.effect_noise((20, 10), 50).convert("RGB").rotate(0), optimize=False)
     names = tuple(map(str, range(len(points or ()))))
-    return Records(
+    return FileSamples(
         root,
         ["a.png"],
         Labels(box=True, keypoints=names),

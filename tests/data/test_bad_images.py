@@ -11,16 +11,21 @@ from PIL import Image
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
 from candelabra.data import Folder
-from candelabra.data.issues import Treatment
+from candelabra.data.issues import IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.loading.transformed_dataset import Prepared
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import resize_by
-from candelabra.errors import CandelabraError, Unreadable
+from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import make_resize
+from candelabra.errors import CandelabraError, UnreadableFile
 from tests.conftest import Compose
 from tests.data.files import written
 
-USED, REPAIRED, UNLABELLED, SKIPPED = Treatment.USED, Treatment.REPAIRED, Treatment.UNLABELLED, Treatment.SKIPPED
+USED, REPAIRED, UNLABELLED, SKIPPED = (
+    IssueTreatment.USED,
+    IssueTreatment.REPAIRED,
+    IssueTreatment.UNLABELLED,
+    IssueTreatment.SKIPPED,
+)
 
 
 def broken_folder(root: Path) -> Path:
@@ -88,9 +93,11 @@ def test_digests_of_what_cannot_be_read_do_not_stop_a_run(spoilt: tuple[DataModu
     digests = {prepared.digest(key) for key in range(len(prepared))}
     assert len(digests) == len(prepared)
     assert prepared[0]["image"].unique().tolist() == [128]
-    strict = Prepared(data.open(), data.parts["train"], evaluation(resize_by("stretch", (16, 16))), 0)
+    strict = TransformedDataset(
+        data.open(), data.parts["train"], make_eval_transforms(make_resize("stretch", (16, 16))), 0
+    )
     for read in (strict.digest, strict.__getitem__):
-        with pytest.raises(Unreadable, match="No such file"):
+        with pytest.raises(UnreadableFile, match="No such file"):
             read(0)
 
 

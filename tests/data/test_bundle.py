@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 
 from candelabra.data import Pets, Table
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Treatment
-from candelabra.errors import Unreadable
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import IssueTreatment
+from candelabra.errors import UnreadableFile
 from candelabra.types import Labels
 from tests.data.files import found
 
-USED, REPAIRED, UNLABELLED, SKIPPED = Treatment.USED, Treatment.REPAIRED, Treatment.UNLABELLED, Treatment.SKIPPED
+USED, REPAIRED, UNLABELLED, SKIPPED = (
+    IssueTreatment.USED,
+    IssueTreatment.REPAIRED,
+    IssueTreatment.UNLABELLED,
+    IssueTreatment.SKIPPED,
+)
 
 
-def pets(real: Path, tmp_path: Path) -> Records:
+def pets(real: Path, tmp_path: Path) -> FileSamples:
     """The three pets of the bundle as the whole set has them; one lacks its trimap here."""
     source, names = real / "oddities" / "pets", ("Abyssinian_34", "Abyssinian_5", "Bengal_105")
     for folder in ("images", "annotations/trimaps", "annotations/xmls"):
@@ -35,15 +40,15 @@ def pets(real: Path, tmp_path: Path) -> Records:
     return Pets(root=str(tmp_path)).read()  # type: ignore[return-value]
 
 
-def voc(folder: Path, name: str) -> Records:
+def voc(folder: Path, name: str) -> FileSamples:
     """One image and the first box of its file."""
     box = ElementTree.parse(folder / f"{name}.xml").findall("object/bndbox")[-1]
     corners = [float(box.findtext(side, "nan")) for side in ("xmin", "ymin", "xmax", "ymax")]
     labels = Labels(box=True)
-    return Records(folder, [f"{name}.jpg"], labels, np.array([""]), box=np.array([corners], np.float32))
+    return FileSamples(folder, [f"{name}.jpg"], labels, np.array([""]), box=np.array([corners], np.float32))
 
 
-def rows(real: Path, tmp_path: Path) -> Records:
+def rows(real: Path, tmp_path: Path) -> FileSamples:
     """The lines of coco128 as rows of a table; a label file without rows is a row without labels."""
     source, lines = real / "oddities" / "coco128", ["image,xmin,ymin,xmax,ymax"]
     for number, box in (("250", ",,,"), ("656", "1,1,9,9"), ("508", ",,,"), ("086", "1,1,9,9")):
@@ -58,7 +63,7 @@ def rows(real: Path, tmp_path: Path) -> Records:
     return Table(root=str(tmp_path)).read()  # type: ignore[return-value]
 
 
-def points(folder: Path, file: str) -> Records:
+def points(folder: Path, file: str) -> FileSamples:
     return Table(root=str(folder), file=file, points=68).read()  # type: ignore[return-value]
 
 
@@ -72,7 +77,7 @@ GREY, OPAQUE, MISNAMED = (
 OUTSIDE, NO_AREA = "keypoints outside the image", "box outside the image, or of no area in it"
 
 
-BUNDLE: dict[str, tuple[Callable[[Path, Path], Records], int, list[tuple[str, str]]]] = {
+BUNDLE: dict[str, tuple[Callable[[Path, Path], FileSamples], int, list[tuple[str, str]]]] = {
     # how it is read, index of the sample, all that is odd about its image, box and points, and what is done
     "kangaroo/00090.jpg": (lambda real, _: voc(real / "oddities/kangaroo", "00090"), 0, [("unreadable", SKIPPED)]),
     "kangaroo/00103.jpg": (
@@ -137,7 +142,7 @@ LABELLED = {  # what is labelled in the end: box, number of points, classes of t
 }
 
 
-def degenerate(folder: Path) -> Records:
+def degenerate(folder: Path) -> FileSamples:
     records = voc(folder, "BloodImage_00338")
     boxes = ElementTree.parse(folder / "BloodImage_00338.xml").findall("object/bndbox")
     corners = [[float(side.text or "nan") for side in box] for box in boxes]
@@ -155,7 +160,7 @@ def test_every_line_of_the_bundle(real: Path, tmp_path: Path, file: str) -> None
     bad = records.verify()
     assert (index in bad) == (("unreadable", SKIPPED) in odd)
     if index in bad:
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableFile):
             records.load(index)
         return
     sample = records.load(index, (64, 64))

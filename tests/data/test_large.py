@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from candelabra.data import Table, file_samples, verification
-from candelabra.data.decoding.images import Header, Picture, picture
-from candelabra.report.tables import coverage
+from candelabra.data.decoding.images import DecodedImage, ImageHeader, decode_image
+from candelabra.report.tables import count_labels
 
 ROWS = 100_000
 
@@ -25,20 +25,20 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
     looked: list[Path] = []
 
-    def header(path: Path) -> Header:
+    def header(path: Path) -> ImageHeader:
         looked.append(path)
-        return Header((16, 16), 1, "RGB", True)
+        return ImageHeader((16, 16), 1, "RGB", True)
 
-    def read(path: Path, least: tuple[int, int] | None = None) -> Picture:
-        return picture(tmp_path / "all.jpg", least)
+    def read(path: Path, least: tuple[int, int] | None = None) -> DecodedImage:
+        return decode_image(tmp_path / "all.jpg", least)
 
-    monkeypatch.setattr(verification, "header", header)  # of files that are not there
-    monkeypatch.setattr(file_samples, "picture", read)
+    monkeypatch.setattr(verification, "read_header", header)  # of files that are not there
+    monkeypatch.setattr(file_samples, "decode_image", read)
     before = resident()
     data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
     loader = data.train_dataloader()
     batch = next(iter(loader))
     assert len(batch["image"]) == 32  # type: ignore[index]
-    assert coverage(data)["train"]["label"] == len(data.parts["train"]) == 70_000
-    assert len(looked) <= verification.VERIFIED
+    assert count_labels(data)["train"]["label"] == len(data.parts["train"]) == 70_000
+    assert len(looked) <= verification.VERIFIED_FILES
     assert resident() - before < 300

@@ -6,24 +6,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data.decoding.mask_fitting import misfit
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Treatment
+from candelabra.data.decoding.mask_fitting import describe_misfit
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import IssueTreatment
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels
 from tests.data.files import found, grey, written
 
-USED, REPAIRED, UNLABELLED, SKIPPED = Treatment.USED, Treatment.REPAIRED, Treatment.UNLABELLED, Treatment.SKIPPED
+USED, REPAIRED, UNLABELLED, SKIPPED = (
+    IssueTreatment.USED,
+    IssueTreatment.REPAIRED,
+    IssueTreatment.UNLABELLED,
+    IssueTreatment.SKIPPED,
+)
 
 
-def masked(root: Path, *masks: Image.Image, size: tuple[int, int] = (24, 16), **options: object) -> Records:
+def masked(root: Path, *masks: Image.Image, size: tuple[int, int] = (24, 16), **options: object) -> FileSamples:
     """Images with these masks, whose numbers 0 and 1 are classes and 9 is ignored."""
     for number, mask in enumerate(masks):
         written(root / f"{number}.jpg", Image.new("RGB", size, "green"), **options)
         written(root / f"{number}.png", mask)
     meaning = np.full(256, IGNORED, np.uint8)
     meaning[:2] = 0, 1
-    return Records(
+    return FileSamples(
         root,
         [f"{number}.jpg" for number in range(len(masks))],
         Labels(mask_classes=("a", "b")),
@@ -67,7 +72,7 @@ def test_masks_of_the_stored_image_turn_as_it_does(tmp_path: Path) -> None:
     assert ("mask of the image before EXIF turned it, turned as well", REPAIRED) in found(records.inspect(0))
     assert records[0]["image"].shape == (3, 24, 16)
     assert (records[0]["mask"].numpy() == halves(24, 16).T).all()
-    assert misfit((16, 24), (16, 24), 6) is None
+    assert describe_misfit((16, 24), (16, 24), 6) is None
 
 
 def test_masks_that_cannot_be_read_do_not_label(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity, Treatment, write_oddities
-from candelabra.errors import Unreadable
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment, write_issues
+from candelabra.errors import UnreadableFile
 from candelabra.types import Labels
 from tests.data.files import NAN, boxed, found, written
 
-USED, REPAIRED, UNLABELLED, SKIPPED = Treatment.USED, Treatment.REPAIRED, Treatment.UNLABELLED, Treatment.SKIPPED
+USED, REPAIRED, UNLABELLED, SKIPPED = (
+    IssueTreatment.USED,
+    IssueTreatment.REPAIRED,
+    IssueTreatment.UNLABELLED,
+    IssueTreatment.SKIPPED,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_inspection_tells_what_pixels_tell(tmp_path: Path) -> None:
         "missing.jpg",
         "/etc/hostname",
     ]
-    records = Records(tmp_path, names, Labels(), np.array([""] * len(names)))
+    records = FileSamples(tmp_path, names, Labels(), np.array([""] * len(names)))
     assert [found(records.inspect(index)) for index in range(len(names))] == [
         [],
         [("named as another kind of image than it is", USED), ("several images in one file, the first used", USED)],
@@ -98,14 +103,14 @@ def test_whatever_a_decoder_raises_is_unreadable(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("candelabra.data.decoding.images.colours", fail)
-    with pytest.raises(Unreadable, match=r"a\.png cannot be read"):
+    monkeypatch.setattr("candelabra.data.decoding.images.convert_to_rgb", fail)
+    with pytest.raises(UnreadableFile, match=r"a\.png cannot be read"):
         records.load(0)
 
 
 def test_names_of_any_bytes_can_be_written(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
-    write_oddities([Oddity(name, "unreadable", SKIPPED, name)], tmp_path / "oddities.csv")
+    write_issues([DataIssue(name, "unreadable", SKIPPED, name)], tmp_path / "oddities.csv")
     with (tmp_path / "oddities.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows == [

@@ -7,31 +7,31 @@ import pytest
 import torch
 
 from candelabra.data import Folder, Masks
-from candelabra.data.decoding.file_finder import Finder
-from candelabra.data.samples import sample
+from candelabra.data.decoding.file_finder import FileFinder
+from candelabra.data.samples import make_sample
 from candelabra.data.sampling.name_tables import read_column
-from candelabra.data.shards.encoded_samples import Contents, Source, encoded
-from candelabra.data.shards.label_columns import Columns
-from candelabra.data.transforms.crop import Stretched
-from candelabra.data.transforms.resize import visible
+from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
+from candelabra.data.shards.label_columns import LabelColumns
+from candelabra.data.transforms.crop import ResizedCrop
+from candelabra.data.transforms.resize import drop_invisible
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from tests.data.files import make_folder, write_image, write_mask
 
 
-class Nowhere(Source):
-    def read(self, index: int) -> Contents:
+class Nowhere(EncodedSource):
+    def read(self, index: int) -> EncodedFiles:
         raise AssertionError("no image is needed")
 
 
 def test_a_box_that_is_moved_out_after_a_resize_is_no_line_on_the_edge() -> None:
     from torchvision.transforms.v2 import functional
 
-    scene = sample(torch.zeros(3, 40, 100, dtype=torch.uint8), box=torch.tensor([80.0, 10, 95, 30]))
-    resized = Stretched((40, 100))(scene)
+    scene = make_sample(torch.zeros(3, 40, 100, dtype=torch.uint8), box=torch.tensor([80.0, 10, 95, 30]))
+    resized = ResizedCrop((40, 100))(scene)
     assert resized["box"].clamping_mode is None  # type: ignore[attr-defined]
     gone = {**resized, "box": functional.affine(resized["box"], 0.0, [40, 0], 1.0, [0.0, 0.0])}
-    assert visible(gone)["box"].isnan().all()  # type: ignore[arg-type]
+    assert drop_invisible(gone)["box"].isnan().all()  # type: ignore[arg-type]
 
 
 def test_names_and_groups_of_a_table_are_read_as_they_stand_there(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_names_and_groups_of_a_table_are_read_as_they_stand_there(tmp_path: Path
 )
 def test_a_number_is_an_index_and_a_word_a_name(cells: list[object], expected: list[int]) -> None:
     blank = [None] * len(cells)
-    columns = Columns([str(n) for n in range(len(cells))], cells, blank, blank)
+    columns = LabelColumns([str(n) for n in range(len(cells))], cells, blank, blank)
     labels, label = columns.labels(Labels(classes=("1", "2", "3")))
     assert labels.classes == ("1", "2", "3")
     assert label is not None
@@ -55,8 +55,8 @@ def test_a_number_is_an_index_and_a_word_a_name(cells: list[object], expected: l
 def test_several_labels_of_shards_are_told_apart_for_samplers() -> None:
     cells = [["a"], ["b", "c"], None]
     blank = [None] * 3
-    columns = Columns(["0", "1", "2"], cells, blank, blank)
-    samples = encoded(Nowhere(), columns, [""] * 3, [False] * 3, Labels())
+    columns = LabelColumns(["0", "1", "2"], cells, blank, blank)
+    samples = make_encoded_samples(Nowhere(), columns, [""] * 3, [False] * 3, Labels())
     assert samples.shown().tolist() == [[True, False, False], [False, True, True], [False, False, False]]
     assert samples.labelled()["label"].tolist() == [True, True, False]
 
@@ -64,7 +64,7 @@ def test_several_labels_of_shards_are_told_apart_for_samplers() -> None:
 def test_a_missing_file_is_not_replaced_by_its_namesake(tmp_path: Path) -> None:
     for name in ("one/a.png", "two/a.png", "two/b.png"):
         write_image(tmp_path / name)
-    finder = Finder(tmp_path, sorted(tmp_path.rglob("*.png")))
+    finder = FileFinder(tmp_path, sorted(tmp_path.rglob("*.png")))
     assert finder.find("elsewhere/two/b.png", "") == "two/b.png"
     assert finder.find("one/b.png", "") is None
 

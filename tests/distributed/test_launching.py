@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from candelabra.cli.exit_codes import INTERRUPTED
+from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.tasks.loading import load_task
 
 WORDS = [
@@ -133,7 +133,7 @@ def test_a_killed_process_ends_the_others_which_say_how_to_go_on(how: str, tmp_p
         os.kill(workers(process)[-1], signal.SIGKILL)
         code = process.wait(SOON)
     said = (tmp_path / "said").read_text()
-    assert code in ((INTERRUPTED, -signal.SIGKILL) if how == "ddp" else (1,)), said
+    assert code in ((EXIT_INTERRUPTED, -signal.SIGKILL) if how == "ddp" else (1,)), said
     assert "rank 1 was ended by SIGKILL" in said if how == "ddp" else "Signal 9 (SIGKILL) received" in said, said
     assert f"resume={tmp_path / 'run'}" in said or "resume=run" in said, said
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache import Cache
-from candelabra.feature_cache.store import Space, lock_of, row_layout
+from candelabra.feature_cache import FeatureCache
+from candelabra.feature_cache.store import FeatureStore, layout_rows, lock_store
 
-LAYOUT = row_layout({"final": ("<i2", (5, 1, 1)), "label": ("<i8", ())})
+LAYOUT = layout_rows({"final": ("<i2", (5, 1, 1)), "label": ("<i8", ())})
 
 
 def name(number: int) -> bytes:
@@ -30,8 +30,8 @@ def rows(numbers: list[int]) -> np.ndarray:
     return made
 
 
-def filled(folder: Path, *shards: list[int]) -> Space:
-    space = Space(folder, LAYOUT, {})
+def filled(folder: Path, *shards: list[int]) -> FeatureStore:
+    space = FeatureStore(folder, LAYOUT, {})
     space.promise(0)
     for numbers in shards:
         space.add(rows(numbers))
@@ -41,7 +41,7 @@ def filled(folder: Path, *shards: list[int]) -> Space:
 
 def test_rows_come_back_by_their_digest_whatever_shard_they_are_in(features: Path) -> None:
     filled(features / "a", [1, 2, 3], [4, 5])
-    space = Space(features / "a", LAYOUT, {})
+    space = FeatureStore(features / "a", LAYOUT, {})
     space.read()
     wanted = [5, 1, 4, 1, 3]
     places = [space.places[name(number)] for number in wanted]
@@ -60,7 +60,7 @@ def test_a_torn_shard_is_named_and_missing(harm: str, features: Path, caplog: py
         path.write_bytes(path.read_bytes()[:-7] + b"x" + path.read_bytes()[-6:])
     else:
         np.save(path, np.zeros(3))
-    space = Space(features / "a", LAYOUT, {})
+    space = FeatureStore(features / "a", LAYOUT, {})
     with caplog.at_level(logging.WARNING):
         space.read()
     assert str(path) in caplog.text
@@ -74,25 +74,25 @@ def test_the_space_not_used_for_longest_gives_way_but_not_one_that_is_being_fill
         filled(folder, list(range(100)))
         os.utime(folder / "space.json", (1000 + age, 1000 + age))
     one = LAYOUT.itemsize * 100 + 1000
-    cache = Cache(str(features), 3 * one / 1e9)
-    space = Space(features / "d", LAYOUT, {})
-    with lock_of(folders[0]).acquire():
+    cache = FeatureCache(str(features), 3 * one / 1e9)
+    space = FeatureStore(features / "d", LAYOUT, {})
+    with lock_store(folders[0]).acquire():
         assert cache.allot(space, [name(number) for number in range(100)])
     assert [folder.exists() for folder in folders] == [True, False, True]
 
 
 def test_what_does_not_fit_is_said_in_one_line(features: Path, caplog: pytest.LogCaptureFixture) -> None:
     features.mkdir()
-    cache = Cache(str(features), LAYOUT.itemsize * 50 / 1e9)
+    cache = FeatureCache(str(features), LAYOUT.itemsize * 50 / 1e9)
     with caplog.at_level(logging.WARNING):
-        assert not cache.allot(Space(features / "a", LAYOUT, {}), [name(number) for number in range(100)])
+        assert not cache.allot(FeatureStore(features / "a", LAYOUT, {}), [name(number) for number in range(100)])
     assert len(caplog.messages) == 1
     assert "cache.gigabytes" in caplog.text
 
 
 def test_rows_of_images_that_are_gone_give_way_to_new_ones(features: Path) -> None:
     space = filled(features / "a", list(range(100)), list(range(100, 200)))
-    cache = Cache(str(features), (LAYOUT.itemsize * 250 + 2000) / 1e9)
+    cache = FeatureCache(str(features), (LAYOUT.itemsize * 250 + 2000) / 1e9)
     wanted = [name(number) for number in (*range(100, 200), *range(300, 400))]
     assert cache.allot(space, wanted)
     assert len(space.places) == 100
@@ -101,9 +101,9 @@ def test_rows_of_images_that_are_gone_give_way_to_new_ones(features: Path) -> No
 
 def test_a_negative_bound_and_an_unusable_folder(features: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CandelabraError, match=r"cache.gigabytes=-1"):
-        Cache(None, -1)
+        FeatureCache(None, -1)
     features.write_text("a file")
-    assert not Cache(str(features / "below")).usable()
+    assert not FeatureCache(str(features / "below")).usable()
     assert "cache.folder" in caplog.text
 
 
@@ -114,7 +114,7 @@ from candelabra.backbones import Timm
 from candelabra.data import Shapes
 from candelabra.finetuning import Frozen
 from candelabra.feature_cache import extraction
-from candelabra.feature_cache import Cache, cached
+from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.tasks import Classification
 extraction.SHARD_SECONDS = 0.0
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
@@ -130,7 +130,7 @@ data = Shapes(count=60, size=32, canvas=32, batch_size=8, workers=0, augment="no
 task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=Frozen())
 trainer = L.Trainer(accelerator="cpu", max_epochs=2, logger=False, enable_progress_bar=False,
     enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False, num_sanity_val_steps=0)
-trainer.fit(task, cached(task, data, Cache(sys.argv[1]), trainer))
+trainer.fit(task, cache_features(task, data, FeatureCache(sys.argv[1]), trainer))
 print("WEIGHTS", float(sum(p.double().abs().sum() for p in task.heads.parameters())))
 """
 

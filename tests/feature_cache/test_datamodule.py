@@ -14,7 +14,7 @@ from torch import Tensor
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
 from candelabra.data import Folder, Shapes
-from candelabra.feature_cache.datamodule import frozen
+from candelabra.feature_cache.datamodule import is_frozen_throughout
 from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt
 from candelabra.tasks import Classification
 from tests.conftest import Compose
@@ -35,7 +35,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
     monkeypatch.setattr(Timm, "extract", counted)
     monkeypatch.setattr(
-        "candelabra.commands.train.milliseconds_per_image", lambda *_: 0.0
+        "candelabra.commands.train.measure_latency", lambda *_: 0.0
     )  # which takes as many as fit its time
     return batches
 
@@ -141,7 +141,7 @@ from candelabra.backbones import Timm
 from candelabra.data import Shapes
 from candelabra.finetuning import Frozen
 from candelabra.heads import Box, Label
-from candelabra.feature_cache import Cache, cached
+from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.tasks import MultiTask
 L.seed_everything(0, verbose=False)
 data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0, augment="none")
@@ -151,7 +151,7 @@ trainer = L.Trainer(max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_fi
     logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
     use_distributed_sampler=False,
     num_sanity_val_steps=0)
-trainer.fit(task, cached(task, data, Cache(gigabytes=float(sys.argv[1])), trainer))
+trainer.fit(task, cache_features(task, data, FeatureCache(gigabytes=float(sys.argv[1])), trainer))
 if trainer.is_global_zero:
     print("WEIGHTS", float(sum(p.double().abs().sum() for p in task.heads.parameters())))
 """
@@ -176,4 +176,4 @@ def test_a_run_ended_by_its_steps_is_cached_only_where_nothing_ever_thaws(strate
     data = Shapes(count=50, size=32, canvas=32, augment="none")
     task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=strategy)
     trainer = L.Trainer(accelerator="cpu", max_epochs=-1, max_steps=50, logger=False, enable_checkpointing=False)
-    assert frozen(task, trainer) == still
+    assert is_frozen_throughout(task, trainer) == still

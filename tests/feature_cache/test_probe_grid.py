@@ -68,7 +68,12 @@ def test_what_cannot_be_probed_is_refused_in_words(overrides: list[str], words: 
 
 
 def test_of_equal_scores_the_lower_loss_wins() -> None:
-    from candelabra.feature_cache.probe_grid import Trial
+    from candelabra.feature_cache.probe_grid import ProbeTrial
 
-    assert max(Trial(1, 0, 0.9, 0.5), Trial(2, 0, 0.9, 0.4), Trial(3, 0, 0.8, 0.1), key=lambda t: t.rank).rate == 2
+    assert (
+        max(
+            ProbeTrial(1, 0, 0.9, 0.5), ProbeTrial(2, 0, 0.9, 0.4), ProbeTrial(3, 0, 0.8, 0.1), key=lambda t: t.rank
+        ).rate
+        == 2
+    )
     assert Probe().frozen_stages(7, 9, 5) == 5

@@ -8,9 +8,9 @@ import torch
 from omegaconf import OmegaConf
 
 from candelabra.backbones import Backbone, Timm
-from candelabra.config.build import build
+from candelabra.config.build import build_object
 from candelabra.data import Shapes
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.finetuning import FineTuning
 from candelabra.optim.schedulers import cosine
 from candelabra.tasks import Classification, Task
@@ -18,11 +18,11 @@ from candelabra.tasks import Classification, Task
 
 def _strategy(path: Path) -> FineTuning:
     node = OmegaConf.to_container(OmegaConf.load(path))
-    strategy: FineTuning = build(node.get("finetune", node))  # type: ignore[union-attr]
+    strategy: FineTuning = build_object(node.get("finetune", node))  # type: ignore[union-attr]
     return strategy
 
 
-STRATEGIES = {path.stem: _strategy(path) for path in sorted((CONF / "finetune").glob("*.yaml"))}
+STRATEGIES = {path.stem: _strategy(path) for path in sorted((CONFIG_FOLDER / "finetune").glob("*.yaml"))}
 
 
 def data(count: int = 80) -> Shapes:

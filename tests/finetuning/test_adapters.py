@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from candelabra.backbones import Backbone, Torchvision, adapt
+from candelabra.backbones import Backbone, Torchvision, add_lora
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Adapters
@@ -40,7 +40,7 @@ def test_stages_stay_complete_and_features_as_they_were(name: str) -> None:
     images = torch.rand(2, 3, size, size)
     before = backbone(images).final
     learning = sum(p.numel() for p in backbone.parameters())
-    adapt(backbone, 4)
+    add_lora(backbone, 4)
     assert torch.equal(before, backbone.eval()(images).final)
     staged = [p for stage in backbone.stages for m in stage for p in m.parameters(recurse=False)]
     assert len(staged) == len(set(staged)) == len(list(backbone.parameters()))
@@ -61,7 +61,7 @@ def test_a_traced_backbone_of_torchvision_takes_them_too() -> None:
     backbone = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none").eval()
     images = torch.rand(1, 3, 64, 64)
     before = backbone(images).final
-    adapt(backbone, 2)
+    add_lora(backbone, 2)
     for module in backbone.adapters:
         for parameter in module.parameters(recurse=False):
             nn.init.ones_(parameter)

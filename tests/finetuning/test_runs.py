@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import AdamW, Optimizer
 
-from candelabra.data.transforms.pipeline import Pipeline
+from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Frozen, Full, Gradual, LpFt
 from candelabra.optim.schedulers import constant, cosine, one_cycle, plateau
@@ -179,6 +179,6 @@ def test_an_absent_target_does_not_move_its_head(tmp_path: Path) -> None:
         sample["mask"].fill_(255)
         return sample
 
-    source.pipelines["train"] = Pipeline([*source.pipelines["train"].of(0).steps, without_mask])
+    source.pipelines["train"] = TransformPipeline([*source.pipelines["train"].of(0).steps, without_mask])
     trainer(1, tmp_path).fit(model, source)
     assert all(torch.equal(before[key], value) for key, value in model.heads["mask"].named_parameters())

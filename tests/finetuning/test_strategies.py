@@ -16,7 +16,7 @@ from candelabra.finetuning import (
     NormOnly,
     Thirds,
 )
-from candelabra.optim.parameter_groups import parts
+from candelabra.optim.parameter_groups import divide_parameters
 from tests.finetuning.runs import STRATEGIES, tiny
 
 
@@ -40,7 +40,7 @@ def test_discriminative_rates_fall_towards_the_input_or_are_listed() -> None:
 
 def test_a_list_of_another_length_names_the_stages_of_this_backbone() -> None:
     with pytest.raises(CandelabraError, match="has 2 numbers and this backbone 5 stages"):
-        parts(tiny(), Discriminative(shares=[0.001, 0.01]))
+        divide_parameters(tiny(), Discriminative(shares=[0.001, 0.01]))
 
 
 def test_gradual_thaws_from_the_top() -> None:
@@ -90,19 +90,19 @@ def test_impossible_strategies_name_their_key(make: object, words: str) -> None:
 
 
 def test_layers_are_timms_and_torchvision_is_refused_in_words() -> None:
-    layers = parts(tiny("test_vit"), Layerwise(decay=0.5))
+    layers = divide_parameters(tiny("test_vit"), Layerwise(decay=0.5))
     assert [part.name for part in layers] == [f"backbone/layer{index}" for index in range(len(layers))]
     assert len(layers) > len(tiny("test_vit").stages)
     assert [part.scale for part in layers] == [0.5 ** (len(layers) - index) for index in range(len(layers))]
     alexnet = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none")
     with pytest.raises(CandelabraError, match=r"the layers of alexnet.*finetune=discriminative"):
-        parts(alexnet, Layerwise())
+        divide_parameters(alexnet, Layerwise())
 
 
 def test_norm_only_is_refused_where_nothing_normalises() -> None:
     alexnet = Torchvision("alexnet", ["features.2", "features.12"], [8, 32], weights="none")
     with pytest.raises(CandelabraError, match=r"GroupNorm, LayerNorm.* it has none of them; .*vgg16_bn"):
-        parts(alexnet, NormOnly())
+        divide_parameters(alexnet, NormOnly())
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet"])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from candelabra.backbones import Timm, Torchvision
-from candelabra.backbones.registry import node_of
-from candelabra.config.build import build, resolve
+from candelabra.backbones.registry import find_backbone_config
+from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.heads import Auxiliary, Label
 from candelabra.tasks.loading import build_task
@@ -43,14 +43,14 @@ def test_what_lies_behind_the_map_learns_nothing_from_it(backbone: Timm) -> None
 @pytest.mark.parametrize(("name", "channels"), [("googlenet_auxiliary", [512, 528]), ("inception_v3", [768])])
 def test_they_sit_where_the_papers_put_them(name: str, channels: list[int]) -> None:
     with torch.device("meta"):
-        head = Auxiliary(build({**node_of(name), "weights": "none"}), LABELS)
+        head = Auxiliary(build_object({**find_backbone_config(name), "weights": "none"}), LABELS)
     assert [other[1].in_channels for other in head.others] == channels  # type: ignore[index, union-attr]
 
 
 def test_googlenet_s_nodes_do_not_change_its_features() -> None:
     torch.manual_seed(0)
-    plain: Torchvision = build({**node_of("googlenet"), "weights": "none"}).eval()
-    other: Torchvision = build({**node_of("googlenet_auxiliary"), "weights": "none"}).eval()
+    plain: Torchvision = build_object({**find_backbone_config("googlenet"), "weights": "none"}).eval()
+    other: Torchvision = build_object({**find_backbone_config("googlenet_auxiliary"), "weights": "none"}).eval()
     other.network.load_state_dict(plain.network.state_dict())
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -58,7 +58,9 @@ def test_googlenet_s_nodes_do_not_change_its_features() -> None:
 
 
 def test_it_is_an_option_of_training(tiny: Compose) -> None:
-    task = build_task(resolve(tiny("task=multitask", "head@task.heads.label=auxiliary")), Labels(classes=("a", "b")))
+    task = build_task(
+        resolve_config(tiny("task=multitask", "head@task.heads.label=auxiliary")), Labels(classes=("a", "b"))
+    )
     batch = {"image": torch.rand(4, 3, 64, 64), "label": torch.tensor([0, 1, -1, 0])}
     loss, _ = task.judge(batch, "train")  # type: ignore[arg-type]
     loss.backward()
@@ -67,6 +69,6 @@ def test_it_is_an_option_of_training(tiny: Compose) -> None:
 
 
 def test_a_backbone_without_such_a_map_is_refused() -> None:
-    lenet = build({**node_of("lenet5")})
+    lenet = build_object({**find_backbone_config("lenet5")})
     with pytest.raises(CandelabraError, match="its strides are 1, 2, 4"):
         Auxiliary(lenet, LABELS)

@@ -13,21 +13,21 @@ import pytest
 from numpy.typing import NDArray
 
 from candelabra.commands.train import run_train
-from candelabra.config.build import resolve
+from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
-from candelabra.loggers import Csv, MLflow, TensorBoard, Wandb
-from candelabra.loggers.guard import Guard
-from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
-from candelabra.runs.metrics_csv import Past, read_past
+from candelabra.loggers import CsvLogger, MlflowLogger, TensorboardLogger, WandbLogger
+from candelabra.loggers.guard import GuardedLogger
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
+from candelabra.runs.metrics_csv import LoggedMetrics, read_logged_metrics
 from tests.conftest import Compose
 from tests.loggers.reading import of_csv, of_mlflow, of_wandb
 from tests.loggers.test_loggers import LOADING
 
 pytestmark = [pytest.mark.filterwarnings(each) for each in LOADING]
-FACTS = Facts({"seed": 0, "data": {"size": 32, "note": "x" * 9000}}, {"torch": "2"}, 0, Past())
+FACTS = RunFacts({"seed": 0, "data": {"size": 32, "note": "x" * 9000}}, {"torch": "2"}, 0, LoggedMetrics())
 
 
-class Recorder(Tracker):
+class Recorder(RunLogger):
     """Remembers what it is told; fails, or does not answer, at one step."""
 
     timeout = 0.5
@@ -37,7 +37,7 @@ class Recorder(Tracker):
         self.told: list[tuple[str, int]] = []
         self.threads: set[int] = set()
 
-    def begin(self, facts: Facts) -> None:
+    def begin(self, facts: RunFacts) -> None:
         self.told.append(("begin", facts.step))
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
@@ -49,18 +49,18 @@ class Recorder(Tracker):
         self.told.append(("numbers", step))
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None: ...
-    def table(self, name: str, table: Table, step: int) -> None: ...
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None: ...
+    def table(self, name: str, table: LoggedTable, step: int) -> None: ...
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None: ...
     def checkpoint(self, path: Path) -> None: ...
 
-    def end(self, status: Status) -> None:
+    def end(self, status: RunStatus) -> None:
         self.told.append((status, 0))
 
     def later(self) -> str:
         return "It is lost."
 
 
-def log_twenty(*guards: Guard) -> float:
+def log_twenty(*guards: GuardedLogger) -> float:
     """Seconds that it takes whoever logs."""
     begun = time.perf_counter()
     for guard in guards:
@@ -70,15 +70,15 @@ def log_twenty(*guards: Guard) -> float:
             guard.log_metrics({"x/y": float(step), "a,b (c)": float("nan")}, step)
     taken = time.perf_counter() - begun
     for guard in guards:
-        guard.end(Status.FINISHED)
+        guard.end(RunStatus.FINISHED)
     return taken
 
 
 def test_one_that_raises_is_named_once_and_left_out_while_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
     bad, good = Recorder(fails=3), Recorder()
-    log_twenty(Guard("bad", bad), Guard("good", good))
-    assert good.told == [("begin", 0), *(("numbers", step) for step in range(20)), (Status.FINISHED, 0)]
-    assert bad.told == [("begin", 0), ("numbers", 0), ("numbers", 1), ("numbers", 2), (Status.FAILED, 0)]
+    log_twenty(GuardedLogger("bad", bad), GuardedLogger("good", good))
+    assert good.told == [("begin", 0), *(("numbers", step) for step in range(20)), (RunStatus.FINISHED, 0)]
+    assert bad.told == [("begin", 0), ("numbers", 0), ("numbers", 1), ("numbers", 2), (RunStatus.FAILED, 0)]
     assert [record.getMessage().split(" (")[0] for record in caplog.records] == ["logger=bad failed"]
     assert "ConnectionError: the server is gone" in caplog.text
     assert "It is lost." in caplog.text
@@ -87,7 +87,7 @@ def test_one_that_raises_is_named_once_and_left_out_while_the_others_go_on(caplo
 
 def test_one_that_does_not_answer_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
     slow = Recorder(hangs=3)
-    guard = Guard("slow", slow)
+    guard = GuardedLogger("slow", slow)
     begun = time.perf_counter()
     assert log_twenty(guard) < 0.2
     assert 0.4 < time.perf_counter() - begun < 5
@@ -97,9 +97,9 @@ def test_one_that_does_not_answer_holds_up_nobody(caplog: pytest.LogCaptureFixtu
 
 
 def test_one_that_falls_behind_is_given_up(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candelabra.loggers.guard.WAITING", 5)
+    monkeypatch.setattr("candelabra.loggers.guard.CLOSE_TIMEOUT", 5)
     slow = Recorder(hangs=0)
-    log_twenty(Guard("slow", slow))
+    log_twenty(GuardedLogger("slow", slow))
     slow.go_on.set()
     assert caplog.text.count("logger=slow failed (it has not answered while 5 things were logged)") == 1
 
@@ -112,7 +112,11 @@ def test_a_full_disk_costs_csv_and_tensorboard_alone(
     def full(self: RecordWriter) -> None:
         raise OSError(28, "No space left on device")
 
-    csv, board, other = Guard("csv", Csv(str(tmp_path))), Guard("tensorboard", TensorBoard(str(tmp_path))), Recorder()
+    csv, board, other = (
+        GuardedLogger("csv", CsvLogger(str(tmp_path))),
+        GuardedLogger("tensorboard", TensorboardLogger(str(tmp_path))),
+        Recorder(),
+    )
     for guard in (csv, board):
         guard.do(lambda tracker: tracker.begin(FACTS))
         assert guard.wait(60)
@@ -122,8 +126,8 @@ def test_a_full_disk_costs_csv_and_tensorboard_alone(
         for guard in (csv, board):
             guard.log_metrics({"x": 1.0}, step)
     for guard in (csv, board):
-        guard.end(Status.FINISHED)
-    log_twenty(Guard("other", other))
+        guard.end(RunStatus.FINISHED)
+    log_twenty(GuardedLogger("other", other))
     named = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert sorted(words.split(" (")[0] for words in named) == ["logger=csv failed", "logger=tensorboard failed"]
     assert all("No space left on device" in words for words in named)
@@ -140,7 +144,9 @@ def test_a_server_that_is_gone_or_hangs_costs_mlflow_alone(
         port = server.getsockname()[1]
         if not answers:
             server.close()
-        guard = Guard("mlflow", MLflow(str(tmp_path / "run"), uri=f"http://127.0.0.1:{port}", timeout=90.0))
+        guard = GuardedLogger(
+            "mlflow", MlflowLogger(str(tmp_path / "run"), uri=f"http://127.0.0.1:{port}", timeout=90.0)
+        )
         assert log_twenty(guard) < 0.2
     assert guard.failed
     assert caplog.text.count("logger=mlflow failed (") == 1
@@ -157,8 +163,8 @@ def test_wandb_goes_on_offline_where_its_server_is_gone(
     monkeypatch.delenv("WANDB_MODE")
     folder = tmp_path / "run"
     folder.mkdir()
-    guard = Guard("wandb", Wandb(str(folder), timeout=5.0))
-    assert isinstance(guard.tracker, Wandb)
+    guard = GuardedLogger("wandb", WandbLogger(str(folder), timeout=5.0))
+    assert isinstance(guard.tracker, WandbLogger)
     assert not guard.tracker.offline
     assert log_twenty(guard) < 0.2
     assert not guard.failed
@@ -171,19 +177,22 @@ def test_wandb_goes_on_offline_where_its_server_is_gone(
 def test_mlflow_gets_what_it_lacks_when_a_run_goes_on_and_takes_any_name_and_length(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    whole, short = [Guard(word, made) for word, made in (("csv", Csv(str(folder))), ("mlflow", MLflow(str(folder))))]
+    whole, short = [
+        GuardedLogger(word, made)
+        for word, made in (("csv", CsvLogger(str(folder))), ("mlflow", MlflowLogger(str(folder))))
+    ]
     for guard in (whole, short):
         guard.do(lambda tracker: tracker.begin(FACTS))
     for step in range(6):
         whole.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
         if step < 4:  # then its server was gone
             short.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
-    whole.end(Status.FINISHED)
-    short.end(Status.STOPPED)
-    again = Guard("mlflow", MLflow(str(folder)))
-    again.do(lambda tracker: tracker.begin(Facts(FACTS.config, FACTS.code, 5, read_past(folder))))
+    whole.end(RunStatus.FINISHED)
+    short.end(RunStatus.STOPPED)
+    again = GuardedLogger("mlflow", MlflowLogger(str(folder)))
+    again.do(lambda tracker: tracker.begin(RunFacts(FACTS.config, FACTS.code, 5, read_logged_metrics(folder))))
     again.log_metrics({"x": 2.5}, 5)
-    again.end(Status.FINISHED)
+    again.end(RunStatus.FINISHED)
     assert not short.failed
     assert not again.failed
     numbers, found, _ = of_mlflow(folder, tmp_path)
@@ -195,10 +204,10 @@ def test_mlflow_gets_what_it_lacks_when_a_run_goes_on_and_takes_any_name_and_len
 def test_training_ends_well_though_a_tracker_raises_from_its_first_word_on(
     tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: TensorBoard, facts: Facts) -> None:
+    def refuse(self: TensorboardLogger, facts: RunFacts) -> None:
         raise PermissionError(13, "not yours")
 
-    monkeypatch.setattr(TensorBoard, "begin", refuse)
+    monkeypatch.setattr(TensorboardLogger, "begin", refuse)
     words = ["task=classification", "data.count=60", "data.size=32", "epochs=1", "logger=tensorboard"]
     run_train(tiny(*words))
     assert "test/score" in json.loads((tmp_path / "train" / "results.json").read_text())
@@ -210,11 +219,16 @@ def test_a_word_that_is_wrong_or_a_library_that_lacks_is_refused_beforehand(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CandelabraError, match=r"logger.wandb.projct is not known; .* takes project"):
-        resolve(tiny("logger=[csv,wandb]", "+logger.wandb.projct=x"))
+        resolve_config(tiny("logger=[csv,wandb]", "+logger.wandb.projct=x"))
     with pytest.raises(CandelabraError, match=r"logger.mlflow.timeout=long has the wrong type"):
-        resolve(tiny("logger=mlflow", "logger.mlflow.timeout=long"))
+        resolve_config(tiny("logger=mlflow", "logger.mlflow.timeout=long"))
     monkeypatch.setattr("candelabra.loggers.mlflow.find_spec", lambda name: None)
     with pytest.raises(CandelabraError, match=r"pip install 'candelabra\[mlflow\]'"):
-        MLflow(str(tmp_path))
-    assert resolve(tiny("logger=none"))["logger"] == {}
-    assert list(resolve(tiny("logger=[default,wandb,mlflow]"))["logger"]) == ["csv", "tensorboard", "wandb", "mlflow"]
+        MlflowLogger(str(tmp_path))
+    assert resolve_config(tiny("logger=none"))["logger"] == {}
+    assert list(resolve_config(tiny("logger=[default,wandb,mlflow]"))["logger"]) == [
+        "csv",
+        "tensorboard",
+        "wandb",
+        "mlflow",
+    ]

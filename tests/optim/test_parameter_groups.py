@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from candelabra.finetuning import Discriminative, Gradual, Layerwise
-from candelabra.optim.parameter_groups import parts, undecayed
+from candelabra.optim.parameter_groups import divide_parameters, is_undecayed
 from candelabra.optim.schedulers import constant, cosine, one_cycle, plateau
 from tests.finetuning.runs import STRATEGIES, data, task, tiny, trainer
 
@@ -22,7 +22,7 @@ def test_every_parameter_is_in_one_group_at_its_rate(name: str) -> None:
     grouped = [p for group in optimizer.param_groups for p in group["params"]]
     assert len(grouped) == len({id(p) for p in grouped}) == len(list(model.parameters()))
     rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    for part in parts(model.backbone, STRATEGIES[name]):
+    for part in divide_parameters(model.backbone, STRATEGIES[name]):
         assert all(rates[p] == pytest.approx(3e-3 * part.scale) for p in part.parameters)
     assert all(rates[p] == 3e-3 for p in model.heads.parameters())
 
@@ -46,7 +46,7 @@ def test_biases_of_more_dimensions_and_normalised_planes_do_not_decay_either() -
     module = nn.Module()
     module.relative_position_bias_table = nn.Parameter(torch.zeros(9, 2))
     network = nn.Sequential(nn.LayerNorm([4, 4]), module, nn.Linear(2, 2))
-    assert undecayed([network]) == set(network.parameters()) - {network[2].weight}
+    assert is_undecayed([network]) == set(network.parameters()) - {network[2].weight}
 
 
 def test_a_norm_equal_in_value_to_one_of_a_head_has_its_own_place() -> None:

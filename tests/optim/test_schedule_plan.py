@@ -12,7 +12,7 @@ from candelabra.backbones import Timm
 from candelabra.commands.plan import run_plan as plan_command
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt
-from candelabra.optim.schedule_plan import Plan, make_plan
+from candelabra.optim.schedule_plan import SchedulePlan, make_schedule_plan
 from candelabra.optim.schedulers import constant, cosine, one_cycle, plateau
 from candelabra.report.plan import ShowPlan, draw_plan, print_plan, write_plan
 from tests.conftest import Compose
@@ -57,7 +57,7 @@ def test_training_does_what_was_planned(strategy: FineTuning, scheduler: object,
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_has_a_plan_and_frozen_parts_show_in_it(name: str) -> None:
     strategy = STRATEGIES[name]
-    plan = make_plan(tiny(), strategy, SGD, None, 12)
+    plan = make_schedule_plan(tiny(), strategy, SGD, None, 12)
     assert plan.epochs == 12
     assert plan.rates[-1] == pytest.approx([0.1] * 12)
     if not strategy.rank and not strategy.layerwise:
@@ -67,11 +67,11 @@ def test_every_strategy_has_a_plan_and_frozen_parts_show_in_it(name: str) -> Non
 
 
 def test_a_part_in_which_nothing_may_learn_is_frozen_in_the_plan() -> None:
-    plan = make_plan(tiny("test_vit"), STRATEGIES["norm_only"], SGD, None, 2)
+    plan = make_schedule_plan(tiny("test_vit"), STRATEGIES["norm_only"], SGD, None, 2)
     assert plan.rates[0] == pytest.approx([0.1, 0.1])
     vgg = Timm("test_resnet", weights="none")
     vgg.stages = [[m for m in vgg.modules() if isinstance(m, torch.nn.Conv2d)], [*vgg.modules()]]
-    assert make_plan(vgg, STRATEGIES["norm_only"], SGD, None, 2).rates[0] == [None, None]
+    assert make_schedule_plan(vgg, STRATEGIES["norm_only"], SGD, None, 2).rates[0] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_a_part_in_which_nothing_may_learn_is_frozen_in_the_plan() -> None:
 )
 def test_what_would_be_frozen_unawares_is_refused_in_words(strategy: FineTuning, epochs: int, words: str) -> None:
     with pytest.raises(CandelabraError, match=words):
-        make_plan(tiny(), strategy, SGD, None, epochs)
+        make_schedule_plan(tiny(), strategy, SGD, None, epochs)
 
 
 def test_frozen_on_purpose_is_not_refused_and_nothing_at_all_is() -> None:
-    make_plan(tiny(), Frozen(), SGD, None, 1)
+    make_schedule_plan(tiny(), Frozen(), SGD, None, 1)
     with pytest.raises(CandelabraError, match="lr=0: nothing would learn; set lr above 0"):
-        make_plan(tiny(), Frozen(), partial(torch.optim.SGD, lr=0.0), None, 1)
+        make_schedule_plan(tiny(), Frozen(), partial(torch.optim.SGD, lr=0.0), None, 1)
 
 
 def test_a_library_run_is_refused_as_well_before_a_step(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_library_run_is_refused_as_well_before_a_step(tmp_path: Path) -> None:
 
 
 def test_columns_of_a_long_run_stand_for_ranges_that_keep_the_thaws() -> None:
-    plan = make_plan(tiny(), Gradual(every=20), SGD, one_cycle, 500)
+    plan = make_schedule_plan(tiny(), Gradual(every=20), SGD, one_cycle, 500)
     spans = plan.ranges(8)
     assert [epoch for span in spans for epoch in span] == list(range(500))
     assert len(spans) == 8
@@ -110,7 +110,7 @@ def test_columns_of_a_long_run_stand_for_ranges_that_keep_the_thaws() -> None:
     assert [len(span) for span in plan.ranges(3)] == [166, 167, 167]
     assert plan.peak(0, range(100)) is None
     assert plan.peak(0, range(90, 110)) == max(rate for rate in plan.rates[0][100:110] if rate)
-    assert [list(span) for span in Plan(["heads"], [[1.0, 1.0]]).ranges(9)] == [[0], [1]]
+    assert [list(span) for span in SchedulePlan(["heads"], [[1.0, 1.0]]).ranges(9)] == [[0], [1]]
 
 
 @pytest.mark.parametrize("epochs", [1, 10, 300])
@@ -118,7 +118,7 @@ def test_the_table_fits_a_terminal(
     epochs: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    print_plan(make_plan(tiny("test_vit"), STRATEGIES["layerwise"], SGD, one_cycle, epochs))
+    print_plan(make_schedule_plan(tiny("test_vit"), STRATEGIES["layerwise"], SGD, one_cycle, epochs))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 110
     assert any("heads" in line for line in lines)
@@ -134,7 +134,7 @@ def test_a_run_prints_its_plan_and_draws_it(tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("name", ["frozen", "scratch"])
 def test_pictures_and_tables_of_one_rate_alone(name: str, tmp_path: Path) -> None:
-    plan = make_plan(tiny(), STRATEGIES[name], SGD, None, 1)
+    plan = make_schedule_plan(tiny(), STRATEGIES[name], SGD, None, 1)
     draw_plan(plan, tmp_path / "new" / "plan.png")
     write_plan(plan, tmp_path / "plan.csv")
     with (tmp_path / "plan.csv").open() as file:

@@ -12,8 +12,8 @@ import pytest
 from candelabra.commands.sweep import run_sweep
 from candelabra.errors import CandelabraError
 from candelabra.sweeps.folder import open_sweep
-from candelabra.sweeps.retry import announced, chosen, retried
-from candelabra.sweeps.status import listed
+from candelabra.sweeps.retry import announce_retry, choose_jobs, retry_sweep
+from candelabra.sweeps.status import sort_jobs
 from hydra_plugins.candelabra_sweeper.jobs import Job, State, Sweep, write_job, write_sweep
 from tests.hydra_plugins.candelabra_sweeper.made import finished, made
 
@@ -100,20 +100,20 @@ def test_of_several_objectives_the_front_is_best(tmp_path: Path) -> None:
     jobs = [finished(n, [f"lr={n}"], *point, objectives=sought) for n, point in enumerate(points)]
     found = open_sweep(made(tmp_path / "sweep", jobs, sought))
     assert [job.number for job in found.best()] == [1, 4, 0, 5]
-    assert [job.number for job in listed(found)] == [1, 3, 4, 0, 5, 2]
+    assert [job.number for job in sort_jobs(found)] == [1, 3, 4, 0, 5, 2]
 
 
 def test_retry_is_the_command_of_the_sweep(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = open_sweep(mixed)
-    assert chosen(found, []) == [1, 4]
-    assert announced(found, [1, 4]) == f"{mixed} goes on: job 1 again, 1 stopped, 2 not begun"
+    assert choose_jobs(found, []) == [1, 4]
+    assert announce_retry(found, [1, 4]) == f"{mixed} goes on: job 1 again, 1 stopped, 2 not begun"
     program = ["python", "-m", "candelabra", "train", "-m", "lr=0.1,0.2"]
-    assert retried(found, [1, 4]) == [*program, f"hydra.sweep.dir='{mixed}'", "++hydra.sweeper.retry=[1]"]
-    assert retried(found, [4]) == [*program, f"hydra.sweep.dir='{mixed}'"]
+    assert retry_sweep(found, [1, 4]) == [*program, f"hydra.sweep.dir='{mixed}'", "++hydra.sweeper.retry=[1]"]
+    assert retry_sweep(found, [4]) == [*program, f"hydra.sweep.dir='{mixed}'"]
     monkeypatch.chdir(mixed.parent)
-    assert retried(open_sweep(Path("sweep")), [4])[-1] == "hydra.sweep.dir='sweep'"
+    assert retry_sweep(open_sweep(Path("sweep")), [4])[-1] == "hydra.sweep.dir='sweep'"
     monkeypatch.chdir(mixed)
-    assert retried(open_sweep(Path("../sweep")), [4])[-1] == f"hydra.sweep.dir='{mixed}/../sweep'"
+    assert retry_sweep(open_sweep(Path("../sweep")), [4])[-1] == f"hydra.sweep.dir='{mixed}/../sweep'"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,8 @@ def test_the_status_of_a_thousand_jobs_takes_less_than_two_seconds(tmp_path: Pat
 def test_nothing_heavy_is_loaded_for_a_status(tmp_path: Path) -> None:
     folder = made(tmp_path / "sweep", [finished(0, ["lr=1"], 0.5)])
     code = (
-        "import sys; from candelabra.commands.sweep import sweep; sweep(['status', sys.argv[1]]); print(*sys.modules)"
+        "import sys; from candelabra.commands.sweep import run_sweep; "
+        "run_sweep(['status', sys.argv[1]]); print(*sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert not {"torch", "lightning", "hydra", "omegaconf", "optuna", "numpy", "pandas"} & set(told.stdout.split())

@@ -8,7 +8,7 @@ import torch
 from torch.optim import AdamW
 
 from candelabra.backbones import Timm
-from candelabra.balancing import Fixed, MakeBalance, Uncertainty
+from candelabra.balancing import BalanceFactory, Fixed, Uncertainty
 from candelabra.data import Digits, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import CandelabraError
@@ -68,11 +68,11 @@ def test_localization_learns_boxes_far_better_than_a_constant() -> None:
 
 
 def constant_box_iou(data: DataModule) -> float:
-    from candelabra.heads.box import iou
+    from candelabra.heads.box import pairwise_iou
 
     boxes = {s: torch.stack([data.prepared(s)[i]["box"] for i in range(len(data.parts[s]))]) for s in ("val", "test")}
     mean = boxes["val"].mean(0, keepdim=True)
-    return float(iou(mean.expand_as(boxes["test"]), boxes["test"]).mean())
+    return float(pairwise_iou(mean.expand_as(boxes["test"]), boxes["test"]).mean())
 
 
 def test_keypoints_learn() -> None:
@@ -83,7 +83,7 @@ def test_keypoints_learn() -> None:
 
 
 @pytest.mark.parametrize("balance", [partial(Fixed, weights={"mask": 2.0}), Uncertainty])
-def test_all_heads_learn_on_one_backbone(balance: MakeBalance) -> None:
+def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
     data = shapes(500)
     heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, reader=SoftArgmax), "mask": Mask}
     task = MultiTask(tiny(), data.labels, heads, balance, Scratch(), RATE, one_cycle)

@@ -24,8 +24,8 @@ from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
 from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
 from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
-from candelabra.training.ddp import Ddp, SyncedNorms
-from candelabra.training.fsdp import Fsdp
+from candelabra.training.ddp import DdpStrategy, SyncBatchNormPlugin
+from candelabra.training.fsdp import FsdpStrategy
 from candelabra.types import Sample
 
 BATCH, EPOCHS, ROUNDING = 16, 2, 1e-7
@@ -41,7 +41,7 @@ class Case:
     finetune: FineTuning = field(default_factory=Scratch)
     steps: int = 1  # batches of each process that one step takes together
     ema: bool = False
-    strategy: Callable[[], ParallelStrategy] = Ddp
+    strategy: Callable[[], ParallelStrategy] = DdpStrategy
 
 
 HALF = {"label": 0.5, "mask": 0.25}  # some batches of a process have no mask, some one
@@ -55,7 +55,7 @@ CASES = {
     "ema": Case(partial(MultiTask, heads=ALL), ema=True),
     "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
     "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),
-    "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(Fsdp, smallest=1000)),
+    "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(FsdpStrategy, smallest=1000)),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
 }
 
@@ -81,7 +81,7 @@ def run(name: str, devices: int, noise: float, folder: Path) -> None:
         strategy=case.strategy() if devices > 1 else "auto",
         accumulate_grad_batches=2 if blended and devices == 1 else case.steps if devices > 1 else 1,
         callbacks=[Ranks(name), *([EMAWeightAveraging(decay=0.9)] if case.ema else [])],
-        plugins=[SyncedNorms()] if devices > 1 else [],
+        plugins=[SyncBatchNormPlugin()] if devices > 1 else [],
         gradient_clip_val=1.0,
         logger=False,
         enable_progress_bar=False,
@@ -131,7 +131,7 @@ class Ranks(L.Callback):
         self.name = name
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if isinstance(trainer.strategy, Fsdp):
+        if isinstance(trainer.strategy, FsdpStrategy):
             return  # each has a part
         flat = torch.cat([value.flatten().double() for value in pl_module.state_dict().values()])
         every = pl_module.all_gather(flat).view(trainer.world_size, -1)

@@ -19,13 +19,13 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from candelabra.cli.exit_codes import INTERRUPTED
+from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.commands.train import run_train
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError, Interrupted
-from candelabra.runs.checkpoints import saved
-from candelabra.training.checkpointing import Chance
-from candelabra.training.resume import continued
+from candelabra.runs.checkpoints import list_checkpoints
+from candelabra.training.checkpointing import StepSeeding
+from candelabra.training.resume import continue_run
 from tests.conftest import TINY, Compose, composed
 
 SPEEDS = ("data_wait", "images_per_second")
@@ -45,31 +45,31 @@ def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool =
 
 def _train(words: list[str], number: int, step: int, late: bool, everyone: bool) -> None:
     torch.set_num_threads(1)
-    begin = Chance.on_train_batch_start
+    begin = StepSeeding.on_train_batch_start
 
-    def hooked(self: Chance, trainer: L.Trainer, *rest: object) -> None:
+    def hooked(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
         if trainer.fit_loop.total_batch_idx == step:
             os.kill(os.getpid(), number)
         begin(self, trainer, *rest)
 
-    def to_all(self: Chance, trainer: L.Trainer, *rest: object) -> None:
+    def to_all(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
         if trainer.fit_loop.total_batch_idx == step:
             for child in multiprocessing.active_children():
                 os.kill(child.pid, number)  # as a scheduler does, and `timeout`
             time.sleep(0.5)
         hooked(self, trainer, *rest)
 
-    def ended(self: Chance, trainer: L.Trainer, *rest: object) -> None:
+    def ended(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
         if trainer.fit_loop.total_batch_idx == step:
             os.kill(os.getpid(), number)
 
     begun = to_all if everyone else hooked
-    setattr(Chance, "on_train_batch_end" if late else "on_train_batch_start", ended if late else begun)
+    setattr(StepSeeding, "on_train_batch_end" if late else "on_train_batch_start", ended if late else begun)
     try:
         run_train(composed("train", *words))
     except Interrupted as error:
         print(error)
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -111,7 +111,7 @@ def test_killed_in_mid_epoch_it_ends_as_if_it_had_not_been(tmp_path: Path) -> No
     assert in_a_process([*HARDEST, f"folder={whole}"]) == 0
     words = [*HARDEST, f"folder={killed}", "data.workers=1"]
     assert in_a_process(words, signal.SIGKILL, 8) == -signal.SIGKILL
-    assert len(saved(killed)) == 2
+    assert len(list_checkpoints(killed)) == 2
     assert in_a_process([f"resume={killed}"], signal.SIGKILL, 12, late=True) == -signal.SIGKILL
     assert in_a_process([f"resume={killed}"]) == 0
     assert_equal(whole, killed)
@@ -119,7 +119,7 @@ def test_killed_in_mid_epoch_it_ends_as_if_it_had_not_been(tmp_path: Path) -> No
 
 def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tmp_path: Path) -> None:
     words = [*SMALL, "data.workers=1", f"folder={tmp_path / 'run'}"]
-    assert in_a_process(words, signal.SIGTERM, 7, everyone=True) == INTERRUPTED
+    assert in_a_process(words, signal.SIGTERM, 7, everyone=True) == EXIT_INTERRUPTED
     assert in_a_process([f"resume={tmp_path / 'run'}"]) == 0
 
 
@@ -127,7 +127,7 @@ def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tm
     "balance",
     [
         name if name in ("famo", "gradnorm") else pytest.param(name, marks=pytest.mark.slow)
-        for name in sorted(path.stem for path in (CONF / "balance").glob("*.yaml"))
+        for name in sorted(path.stem for path in (CONFIG_FOLDER / "balance").glob("*.yaml"))
     ],
 )
 def test_killed_under_any_balance_it_ends_as_if_it_had_not_been(balance: str, tmp_path: Path) -> None:
@@ -188,9 +188,9 @@ def test_killed_with_blended_images_sizes_and_samplers_it_ends_as_if_it_had_not_
 def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert in_a_process([*SMALL, f"folder={whole}"]) == 0
-    assert in_a_process([*SMALL, f"folder={stopped}"], number, 6) == INTERRUPTED
-    assert len(saved(stopped)) == 1
-    assert torch.load(saved(stopped)[0], weights_only=True)["global_step"] == 7
+    assert in_a_process([*SMALL, f"folder={stopped}"], number, 6) == EXIT_INTERRUPTED
+    assert len(list_checkpoints(stopped)) == 1
+    assert torch.load(list_checkpoints(stopped)[0], weights_only=True)["global_step"] == 7
     assert in_a_process([f"resume={stopped}"]) == 0
     assert_equal(whole, stopped)
 
@@ -198,16 +198,16 @@ def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_pa
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     script = """
 import os, signal, sys, time
-from candelabra.training.resume import continued
-from candelabra.commands.train import train
-from candelabra.training.checkpointing import Chance
+from candelabra.training.resume import continue_run
+from candelabra.commands.train import run_train
+from candelabra.training.checkpointing import StepSeeding
 from tests.conftest import composed
 def twice(self, trainer, *rest):
     if trainer.fit_loop.total_batch_idx == 3:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-Chance.on_train_batch_start = twice
-train(composed("train", *sys.argv[1:]))
+StepSeeding.on_train_batch_start = twice
+run_train(composed("train", *sys.argv[1:]))
 """
     command = [sys.executable, "-c", script, *SMALL, f"folder={tmp_path / 'run'}"]
     done = subprocess.run(
@@ -215,7 +215,7 @@ train(composed("train", *sys.argv[1:]))
     )
     assert done.returncode == -signal.SIGINT, done.stderr
     assert "a second signal stops at once" in done.stderr
-    assert saved(tmp_path / "run") == []
+    assert list_checkpoints(tmp_path / "run") == []
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_slurm_requeues_and_the_same_words_go_on(tmp_path: Path) -> None:
     while not list(tmp_path.glob("runs/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(60) == INTERRUPTED, (tmp_path / "said").read_text()
+    assert process.wait(60) == EXIT_INTERRUPTED, (tmp_path / "said").read_text()
     assert (tmp_path / "asked").read_text() == "requeue 17\n"
     again = {**os.environ, **cluster, "SLURM_RESTART_COUNT": "1"}
     done = subprocess.run(command, env=again, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
@@ -245,8 +245,8 @@ def test_slurm_requeues_and_the_same_words_go_on(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tiny: Compose, tmp_path: Path) -> None:
     run = tmp_path / "train"
-    assert in_a_process([*SMALL, f"folder={run}"], signal.SIGTERM, 6) == INTERRUPTED
-    before = saved(run)[0].read_bytes()
+    assert in_a_process([*SMALL, f"folder={run}"], signal.SIGTERM, 6) == EXIT_INTERRUPTED
+    before = list_checkpoints(run)[0].read_bytes()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
     try:
@@ -254,7 +254,7 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tiny: Compose, 
             run_train(composed("train", f"resume={run}", f"folder={run}"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert saved(run)[0].read_bytes() == before
+    assert list_checkpoints(run)[0].read_bytes() == before
     assert not list(run.rglob("*.part"))
     run_train(composed("train", f"resume={run}", f"folder={run}"))
     assert json.loads((run / "results.json").read_text())["epochs"] == 3
@@ -263,7 +263,7 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tiny: Compose, 
 def test_a_torn_checkpoint_is_named_with_the_one_before_it(tiny: Compose, tmp_path: Path) -> None:
     run = tmp_path / "train"
     run_train(tiny(*SMALL, "epochs=1", "save.steps=2"))
-    last, earlier = saved(run)
+    last, earlier = list_checkpoints(run)
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(CandelabraError, match=rf"last.ckpt cannot be read .* an earlier one is {earlier}"):
         run_train(tiny(f"resume={run}"))
@@ -301,7 +301,7 @@ def test_a_run_whose_time_was_up_goes_on_in_mid_epoch(tiny: Compose, tmp_path: P
 
     run_train(tiny(*SMALL, f"folder={tmp_path / 'whole'}"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Chance, "on_train_batch_end", TimeIsUp.on_train_batch_end)
+        patch.setattr(StepSeeding, "on_train_batch_end", TimeIsUp.on_train_batch_end)
         run_train(tiny(*SMALL))
     run_train(tiny(f"resume={tmp_path / 'train'}"))
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "train")  # not the history: it was validated once more
@@ -309,11 +309,11 @@ def test_a_run_whose_time_was_up_goes_on_in_mid_epoch(tiny: Compose, tmp_path: P
 
 
 def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compose, tmp_path: Path) -> None:
-    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 2) == INTERRUPTED
+    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 2) == EXIT_INTERRUPTED
     run = tmp_path / "train"
 
     def going_on(*words: str) -> dict[str, object]:
-        return continued(tiny(f"resume={run}", *SMALL, *words), list(words))[0]
+        return continue_run(tiny(f"resume={run}", *SMALL, *words), list(words))[0]
 
     with pytest.raises(CandelabraError, match=r"lr=0.5 does not fit resume=.* begun with lr=0.003"):
         going_on("lr=0.5")
@@ -324,20 +324,20 @@ def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compos
     with pytest.raises(CandelabraError, match=r"task.label.* does not fit"):
         going_on("head@task.label=box")
     with pytest.raises(CandelabraError, match=r"\+experiment=camvid does not fit .* has no experiment"):
-        continued(tiny(f"resume={run}"), ["+experiment=camvid"])
+        continue_run(tiny(f"resume={run}"), ["+experiment=camvid"])
     begun: Any = OmegaConf.load(run / "config.yaml")
     begun.words = ["lr=auto"]  # which the config has a number for
     OmegaConf.save(begun, run / "config.yaml")
-    again, _ = continued(tiny(f"resume={run}", *SMALL, "data.workers=2", "lr=1.0"), ["lr=auto", "data.workers=2"])
+    again, _ = continue_run(tiny(f"resume={run}", *SMALL, "data.workers=2", "lr=1.0"), ["lr=auto", "data.workers=2"])
     assert (again["optimizer"], again["data"]["workers"]) == (changed["optimizer"], 2)
     (run / "checkpoints" / "last.ckpt").unlink()
-    config, checkpoint = continued(tiny(f"resume={run}"), [])
+    config, checkpoint = continue_run(tiny(f"resume={run}"), [])
     assert checkpoint is None
     assert config["epochs"] == 3
 
 
 def test_a_run_that_has_moved_goes_on_where_it_is_now(tiny: Compose, tmp_path: Path) -> None:
-    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 6) == INTERRUPTED
+    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 6) == EXIT_INTERRUPTED
     (tmp_path / "train").rename(tmp_path / "moved")
     run_train(tiny(f"resume={tmp_path / 'moved'}"))
     assert not (tmp_path / "train").exists()

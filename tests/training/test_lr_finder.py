@@ -16,7 +16,7 @@ from candelabra.data import Shapes
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Discriminative, LpFt
 from candelabra.tasks import Classification
-from candelabra.training.lr_finder import AtStart, RangeTest, range_test
+from candelabra.training.lr_finder import RangeTest, StopAtStart, run_range_test
 from tests.conftest import Compose
 
 LEARNS = (
@@ -59,7 +59,7 @@ def test_each_group_has_its_share_of_the_rising_rate() -> None:
     make = partial(
         L.Trainer, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0
     )
-    found = range_test(task, data, make, min=1e-4, max=1e-1, steps=24)
+    found = run_range_test(task, data, make, min=1e-4, max=1e-1, steps=24)
     assert torch.equal(before, torch.get_rng_state())
     shares = [rate / seen[5][-1] for rate in seen[5]]
     assert shares == pytest.approx([0.03125, 0.03125, 0.0625, 0.0625, 0.125, 0.125, 0.25, 0.25, 0.5, 0.5, 1, 1])
@@ -68,7 +68,7 @@ def test_each_group_has_its_share_of_the_rising_rate() -> None:
 
 
 def test_nothing_thaws_during_the_test() -> None:
-    held = AtStart(LpFt())
+    held = StopAtStart(LpFt())
     assert [held.frozen_stages(epoch, 8, 5) for epoch in (0, 7)] == [5, 5]
     assert held.lr_scale(0, 5) == LpFt().lr_scale(0, 5)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from candelabra.cli.exit_codes import INTERRUPTED
+from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from tests.finetuning.runs import STRATEGIES
 
 SCRIPT = """
@@ -20,7 +20,7 @@ from functools import partial
 import lightning as L, torch
 from candelabra.backbones import Timm
 from candelabra.data import Shapes
-from candelabra.data.transforms.pipeline import Pipeline
+from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
@@ -50,7 +50,7 @@ for name, strategy in {**STRATEGIES, "full_with_statistics": Full(keep_statistic
     L.seed_everything(0, verbose=False)
     data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0)
     data.open()
-    data.pipelines["train"] = Pipeline([*data.pipelines["train"].steps, without_masks_on_rank_one])
+    data.pipelines["train"] = TransformPipeline([*data.pipelines["train"].steps, without_masks_on_rank_one])
     task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box, "mask": Mask},
         finetune=strategy, optimizer=partial(torch.optim.AdamW, lr=1e-2))
     start = {k: v.clone() for k, v in task.state_dict().items()}
@@ -123,7 +123,7 @@ def test_both_ranks_stop_at_one_signal_and_go_on_together(tmp_path: Path) -> Non
     while not (tmp_path / "stopped" / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)  # to the first rank alone
-    assert process.wait(60) == INTERRUPTED, (tmp_path / "said").read_text()
+    assert process.wait(60) == EXIT_INTERRUPTED, (tmp_path / "said").read_text()
     rest = train(tmp_path, "resume=stopped")
     assert rest.returncode == 0, rest.stderr
     first, second = (

@@ -3,9 +3,9 @@
 from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.cifar_net import CifarNet
 from candelabra.backbones.lenet import LeNet5
-from candelabra.backbones.lora import adapt
+from candelabra.backbones.lora import add_lora
 from candelabra.backbones.preact_resnet import PreActResNet
 from candelabra.backbones.timm import Timm
 from candelabra.backbones.torchvision import Torchvision
 
-__all__ = ["Backbone", "CifarNet", "LeNet5", "PreActResNet", "Timm", "Torchvision", "adapt"]
+__all__ = ["Backbone", "CifarNet", "LeNet5", "PreActResNet", "Timm", "Torchvision", "add_lora"]

@@ -117,7 +117,7 @@ def fit_channels(values: Sequence[float], channels: int) -> list[float]:
     return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
-def divide(network: nn.Module, ends: Sequence[str]) -> list[list[nn.Module]]:
+def divide_into_stages(network: nn.Module, ends: Sequence[str]) -> list[list[nn.Module]]:
     """Divides a network's modules into stages, in the order in which they are registered.
 
     Args:
@@ -132,7 +132,7 @@ def divide(network: nn.Module, ends: Sequence[str]) -> list[list[nn.Module]]:
     return stages
 
 
-def drop_unused(network: nn.Module, used: set[nn.Module]) -> None:
+def drop_unused_modules(network: nn.Module, used: set[nn.Module]) -> None:
     """Removes children that hold parameters and were not needed to make features, such as a classifier."""
     for name, child in list(network.named_children()):
         if used.isdisjoint(child.modules()) and next(child.parameters(), None) is not None:

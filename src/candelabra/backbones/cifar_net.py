@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from candelabra.backbones.backbone import Backbone, divide, fit_channels
-from candelabra.backbones.sequential import fill, through
+from candelabra.backbones.backbone import Backbone, divide_into_stages, fit_channels
+from candelabra.backbones.sequential import load_or_initialize, run_stages
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training images
 
@@ -36,13 +36,13 @@ class CifarNet(Backbone):
             nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_convolution(widths[0], widths[1])),
             nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_convolution(widths[1], widths[2])),
         )
-        fill(self.network, "the small CIFAR network", weights, mean, std)
+        load_or_initialize(self.network, "the small CIFAR network", weights, mean, std)
         self.channels, self.strides, self.num_features = list(widths), [1, 2, 4], widths[-1]
-        self.stages = divide(self.network, ["0", "1", "2"])
+        self.stages = divide_into_stages(self.network, ["0", "1", "2"])
         self.name, self.side = "cifar_net", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        return through(self.network, images)
+        return run_stages(self.network, images)
 
     def layers(self) -> list[list[nn.Parameter]]:
         return [list(stage.parameters()) for stage in self.network]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from candelabra.backbones.backbone import Backbone, divide, fit_channels
-from candelabra.backbones.sequential import fill, through
+from candelabra.backbones.backbone import Backbone, divide_into_stages, fit_channels
+from candelabra.backbones.sequential import load_or_initialize, run_stages
 
 
 class LeNet5(Backbone):
@@ -34,13 +34,13 @@ class LeNet5(Backbone):
             nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh()),
             nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(16, 120, 5), nn.Tanh()),
         )
-        fill(self.network, "LeNet-5", weights, mean, std)
+        load_or_initialize(self.network, "LeNet-5", weights, mean, std)
         self.channels, self.strides, self.num_features = [6, 16, 120], [1, 2, 4], 120
-        self.stages = divide(self.network, ["0", "1", "2"])
+        self.stages = divide_into_stages(self.network, ["0", "1", "2"])
         self.name, self.side = "lenet5", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        return through(self.network, images)
+        return run_stages(self.network, images)
 
     def layers(self) -> list[list[nn.Parameter]]:
         return [list(stage.parameters()) for stage in self.network]

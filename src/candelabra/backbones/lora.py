@@ -7,7 +7,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 
 
-def adapt(backbone: Backbone, rank: int) -> None:
+def add_lora(backbone: Backbone, rank: int) -> None:
     """Puts an adapter of this rank on each linear layer and convolution of a backbone that allows it.
 
     An adapter belongs to the stage of its layer. The features stay as they are until it has learnt.

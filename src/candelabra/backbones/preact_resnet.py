@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from candelabra.backbones.backbone import Backbone, divide, fit_channels
+from candelabra.backbones.backbone import Backbone, divide_into_stages, fit_channels
 from candelabra.backbones.cifar_net import MEAN, STD
-from candelabra.backbones.sequential import fill, through
+from candelabra.backbones.sequential import load_or_initialize, run_stages
 from candelabra.errors import CandelabraError
 
 
@@ -48,13 +48,13 @@ class PreActResNet(Backbone):
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        fill(self.network, f"the pre-activation ResNet-{depth}", weights, mean, std)
+        load_or_initialize(self.network, f"the pre-activation ResNet-{depth}", weights, mean, std)
         self.channels, self.strides, self.num_features = [64, 128, 256], [1, 2, 4], 256
-        self.stages = divide(self.network, ["0", "1", "2"])
+        self.stages = divide_into_stages(self.network, ["0", "1", "2"])
         self.name, self.side = f"preact_resnet{depth}", 32
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        return through(self.network, images)
+        return run_stages(self.network, images)
 
     def layers(self) -> list[list[nn.Parameter]]:
         groups = [list(part.parameters()) for stage in self.network for part in stage.children()]

@@ -10,16 +10,16 @@ import yaml
 
 from candelabra import backbones
 from candelabra.backbones.backbone import Backbone
-from candelabra.environment import CONF
-from candelabra.errors import CandelabraError, nearest
+from candelabra.environment import CONFIG_FOLDER
+from candelabra.errors import CandelabraError, list_nearest
 
-ANY = "timm"  # the entry that stands for every other model of timm
-HOUSE = "candelabra.backbones."
-LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
-Node = dict[str, Any]
+_ANY = "timm"  # the entry that stands for every other model of timm
+_HOUSE = "candelabra.backbones."
+_LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+BackboneConfig = dict[str, Any]
 
 
-def backbone(name: str, weights: str = "auto", in_channels: int | None = None) -> Backbone:
+def create_backbone(name: str, weights: str = "auto", in_channels: int | None = None) -> Backbone:
     """A backbone for anyone's loop: a plain `nn.Module` on images (N, C, H, W), uint8 or float in [0, 1].
 
     Args:
@@ -33,62 +33,62 @@ def backbone(name: str, weights: str = "auto", in_channels: int | None = None) -
         CandelabraError: there is no such backbone, or its weights are not to be had.
 
     >>> import torch
-    >>> from candelabra import backbone
-    >>> trunk = backbone("test_resnet", weights="none").eval()
+    >>> from candelabra import create_backbone
+    >>> trunk = create_backbone("test_resnet", weights="none").eval()
     >>> trunk.freeze(len(trunk.stages))  # all of them: nothing learns, and no statistics move
     >>> trunk.embedding(torch.rand(2, 3, 64, 64)).shape, [m.shape[1] for m in trunk(torch.rand(2, 3, 64, 64)).maps]
     (torch.Size([2, 96]), [32, 32, 48, 192, 96])
     """
     folder = Path(name)
     exported = (folder / "config.json").is_file()
-    node = node_of_trunk(folder) | {"weights": name} if exported else node_of(name)
+    node = load_exported_config(folder) | {"weights": name} if exported else find_backbone_config(name)
     node |= {} if weights == "auto" else {"weights": weights}
-    return make(node | ({} if in_channels is None else {"in_channels": in_channels}))
+    return build_backbone(node | ({} if in_channels is None else {"in_channels": in_channels}))
 
 
-def names(pattern: str = "*") -> list[str]:
+def list_backbones(pattern: str = "*") -> list[str]:
     """The entries that a pattern with * and ? means.
 
     Raises:
         CandelabraError: none.
     """
-    every = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml") if path.stem != ANY)
+    every = sorted(path.stem for path in (CONFIG_FOLDER / "backbone").glob("*.yaml") if path.stem != _ANY)
     found = [name for name in every if fnmatchcase(name, pattern)]
     if not found:
         raise CandelabraError(
-            f"No backbone is called {pattern}; the nearest are {nearest(pattern, every)}. A pattern may hold * and ?, "
-            "as in resnet*."
+            f"No backbone is called {pattern}; the nearest are {list_nearest(pattern, every)}. A pattern may "
+            "hold * and ?, as in resnet*."
         )
     return found
 
 
-def node_of(name: str) -> Node:
+def find_backbone_config(name: str) -> BackboneConfig:
     """What the yaml of an entry says, or that of timm for one of its other models.
 
     Raises:
         CandelabraError: there is none.
     """
-    path = CONF / "backbone" / f"{name}.yaml"
-    if "/" not in name and name != ANY and path.is_file():
-        return read(path)
+    path = CONFIG_FOLDER / "backbone" / f"{name}.yaml"
+    if "/" not in name and name != _ANY and path.is_file():
+        return load_backbone_config(path)
     import timm
 
     if timm.is_model(name):
-        return read(CONF / "backbone" / f"{ANY}.yaml") | {"name": name}
-    known = nearest(name, [*names(), *timm.list_models()])
+        return load_backbone_config(CONFIG_FOLDER / "backbone" / f"{_ANY}.yaml") | {"name": name}
+    known = list_nearest(name, [*list_backbones(), *timm.list_models()])
     raise CandelabraError(
         f"{name} is neither an entry of conf/backbone, nor a model of timm, nor the folder of a trunk; the nearest are "
         f"{known}."
     )
 
 
-def read(path: Path) -> Node:
+def load_backbone_config(path: Path) -> BackboneConfig:
     """A yaml of conf/backbone/."""
-    node: Node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    node: BackboneConfig = yaml.safe_load(path.read_text(encoding="utf-8"))
     return node
 
 
-def node_of_trunk(folder: Path) -> Node:
+def load_exported_config(folder: Path) -> BackboneConfig:
     """How the backbone of an exported trunk is built; of a file that anyone may have written, nothing is called.
 
     Raises:
@@ -104,12 +104,12 @@ def node_of_trunk(folder: Path) -> Node:
             f"{folder} is not a trunk that candelabra trunk export wrote ({type(error).__name__}); take its weights "
             f"alone, with the backbone that they belong to: backbone.weights={folder}."
         ) from error
-    if _kind(target) is None or not plain or {*options} & {*LOADING}:
+    if _kind(target) is None or not plain or {*options} & {*_LOADING}:
         raise CandelabraError(f"{folder}/config.json asks for what no trunk of ours needs; it is not used.")
     return {**node, "bundled": None} if "bundled" in node else dict(node)
 
 
-def make(node: Mapping[str, Any]) -> Backbone:
+def build_backbone(node: Mapping[str, Any]) -> Backbone:
     """Builds what a node of this catalogue names."""
     kind = _kind(node["_target_"])
     assert kind is not None  # of conf/backbone/, or looked at above
@@ -117,9 +117,9 @@ def make(node: Mapping[str, Any]) -> Backbone:
 
 
 def _kind(target: Any) -> Callable[..., Backbone] | None:
-    kind = getattr(backbones, str(target).removeprefix(HOUSE), None)
+    kind = getattr(backbones, str(target).removeprefix(_HOUSE), None)
     final = isinstance(kind, type) and issubclass(kind, Backbone) and kind is not Backbone
-    return kind if final and str(target).startswith(HOUSE) else None
+    return kind if final and str(target).startswith(_HOUSE) else None
 
 
 def _plain(value: Any) -> bool:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from candelabra.backbones.weights import load_file, refuse_other_colours, source_of
+from candelabra.backbones.weights import check_in_channels, load_weights_file, resolve_weights
 from candelabra.errors import CandelabraError
 
 
-def through(network: nn.Sequential, images: Tensor) -> tuple[list[Tensor], Tensor]:
+def run_stages(network: nn.Sequential, images: Tensor) -> tuple[list[Tensor], Tensor]:
     """Images (N, C, H, W) -> the output of each stage, finest first, and the last once more."""
     maps: list[Tensor] = []
     for stage in network:
@@ -18,7 +18,9 @@ def through(network: nn.Sequential, images: Tensor) -> tuple[list[Tensor], Tenso
     return maps, maps[-1]
 
 
-def fill(network: nn.Module, name: str, weights: str, mean: Sequence[float], std: Sequence[float]) -> None:
+def load_or_initialize(
+    network: nn.Module, name: str, weights: str, mean: Sequence[float], std: Sequence[float]
+) -> None:
     """Loads weights where a file, or a folder of a trunk, is given.
 
     Raises:
@@ -29,7 +31,7 @@ def fill(network: nn.Module, name: str, weights: str, mean: Sequence[float], std
             f"backbone.weights={weights}: nobody publishes weights for {name}; allowed are none, or a file or an "
             "exported trunk of your own."
         )
-    source = source_of(weights, None)
-    refuse_other_colours(source, mean, std)
+    source = resolve_weights(weights, None)
+    check_in_channels(source, mean, std)
     if source != "none":
-        load_file(network, Path(source))
+        load_weights_file(network, Path(source))

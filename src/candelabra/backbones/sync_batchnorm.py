@@ -18,53 +18,53 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
     """A batch normalisation of maps (N, C, H, W) that stands in for torch's, in training on several processes."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return normalised(self, input) if self.training else super().forward(input)
+        return normalize_across_ranks(self, input) if self.training else super().forward(input)
 
 
 class SyncedBatchNorm1d(nn.BatchNorm1d):
     """Likewise of vectors (N, C)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return normalised(self, input) if self.training else super().forward(input)
+        return normalize_across_ranks(self, input) if self.training else super().forward(input)
 
 
 class SyncedBatchNormAct2d(BatchNormAct2d):
     """Likewise for timm's, which has an activation of its own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.act(self.drop(normalised(self, x))) if self.training else super().forward(x)  # type: ignore[no-untyped-call]
+        found: Tensor = self.act(self.drop(normalize_across_ranks(self, x))) if self.training else super().forward(x)  # type: ignore[no-untyped-call]
         return found
 
 
-KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
+_KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: SyncedBatchNorm1d,
     nn.BatchNorm2d: SyncedBatchNorm2d,
     BatchNormAct2d: SyncedBatchNormAct2d,
 }
 
 
-def sync(network: nn.Module) -> None:
+def convert_sync_batchnorm(network: nn.Module) -> None:
     """Makes the batch normalisation of a network a synced one, in place: its parameters and buffers stay.
 
     Raises:
         CandelabraError: a layer is of a kind that is not known.
     """
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and not synced(module):
-            if type(module) not in KINDS:
+        if isinstance(module, _BatchNorm) and not has_sync_batchnorm(module):
+            if type(module) not in _KINDS:
                 raise CandelabraError(
                     f"trainer.sync_batchnorm=true cannot sync the {type(module).__name__} of this network; set it to "
                     "false, or choose another backbone."
                 )
-            module.__class__ = KINDS[type(module)]  # type: ignore[assignment]
+            module.__class__ = _KINDS[type(module)]  # type: ignore[assignment]
 
 
-def synced(network: nn.Module) -> bool:
+def has_sync_batchnorm(network: nn.Module) -> bool:
     """Whether processes have to run a network together, in training."""
-    return any(isinstance(module, tuple(KINDS.values())) for module in network.modules())
+    return any(isinstance(module, tuple(_KINDS.values())) for module in network.modules())
 
 
-def normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
+def normalize_across_ranks(norm: _BatchNorm, values: Tensor) -> Tensor:
     """Normalises (N, C, ...) by mean and variance over all processes, in float32; running statistics follow.
 
     N may be 0 on some processes.
@@ -73,11 +73,11 @@ def normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
     shape = [1, -1] + [1] * (values.ndim - 2)
     wide = values.float()
     count = wide.new_tensor([wide.numel() / wide.shape[1]])
-    sums = Sum.apply(torch.cat([wide.sum(others), count]))
+    sums = AllReduceSum.apply(torch.cat([wide.sum(others), count]))
     total = sums[-1].detach()
     mean = sums[:-1] / total.clamp(min=1)
     centred = wide - mean.view(shape)
-    variance = Sum.apply(centred.square().sum(others)) / total.clamp(min=1)
+    variance = AllReduceSum.apply(centred.square().sum(others)) / total.clamp(min=1)
     if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
         _follow(norm, mean.detach(), variance.detach(), total)
     found: Tensor = centred * torch.rsqrt(variance + norm.eps).view(shape)
@@ -98,7 +98,7 @@ def _follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> 
     norm.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), share)
 
 
-class Sum(torch.autograd.Function):
+class AllReduceSum(torch.autograd.Function):
     """The sum over processes; so is its gradient."""
 
     @staticmethod

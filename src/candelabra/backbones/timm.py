@@ -9,11 +9,23 @@ import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
 
-from candelabra.backbones.backbone import Backbone, divide, drop_unused, fit_channels, keep_depthwise_float32
-from candelabra.backbones.weights import from_hugging_face, load_bundled, load_file, refuse_other_colours, source_of
-from candelabra.errors import CandelabraError, nearest
+from candelabra.backbones.backbone import (
+    Backbone,
+    divide_into_stages,
+    drop_unused_modules,
+    fit_channels,
+    keep_depthwise_float32,
+)
+from candelabra.backbones.weights import (
+    check_in_channels,
+    download_from_hugging_face,
+    load_bundled_weights,
+    load_weights_file,
+    resolve_weights,
+)
+from candelabra.errors import CandelabraError, list_nearest
 
-PROBE = 128  # pixels; enough for every architecture, Inception included
+_PROBE = 128  # pixels; enough for every architecture, Inception included
 
 
 class Timm(Backbone):
@@ -42,21 +54,21 @@ class Timm(Backbone):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         if not timm.is_model(name):
-            known = nearest(name, timm.list_models())
+            known = list_nearest(name, timm.list_models())
             raise CandelabraError(f"backbone.name={name} is not a model of timm; the nearest are {known}.")
-        source = source_of(weights, bundled)
+        source = resolve_weights(weights, bundled)
         arguments = {"in_chans": in_channels, "num_classes": 0, **(options or {})}
         if source == "hub":  # timm itself then converts old formats and adapts the first filters
             known_as: Any = timm.get_pretrained_cfg(name)
-            file = from_hugging_face(known_as.to_dict())
+            file = download_from_hugging_face(known_as.to_dict())
             arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
         network: Any = timm.create_model(name, **arguments)
         if source == "bundled":
-            load_bundled(network, str(bundled))
+            load_bundled_weights(network, str(bundled))
         elif source not in ("hub", "none"):
-            load_file(network, Path(source))
+            load_weights_file(network, Path(source))
         config = network.pretrained_cfg
-        refuse_other_colours(source, config["mean"], config["std"])
+        check_in_channels(source, config["mean"], config["std"])
         super().__init__(fit_channels(config["mean"], in_channels), fit_channels(config["std"], in_channels))
         self.network: Any = network
         self.name, self.side, self.licence = name, int(config["input_size"][-1]), config.get("license")
@@ -68,7 +80,9 @@ class Timm(Backbone):
         self.strides = [int(entry["reduction"]) for entry in entries]
         self.channels = self._probe(in_channels, config)
         keep_depthwise_float32(network)
-        self.stages = divide(network, stage_ends or _resolve(network, [entry["module"] for entry in entries]))
+        self.stages = divide_into_stages(
+            network, stage_ends or _resolve(network, [entry["module"] for entry in entries])
+        )
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         final, maps = self.network.forward_intermediates(images, indices=self.indices)
@@ -95,12 +109,12 @@ class Timm(Backbone):
         """Runs once, to learn the channels of the maps and which modules make features at all."""
         used: set[nn.Module] = set()
         hooks = [module.register_forward_hook(lambda module, *_: used.add(module)) for module in self.network.modules()]
-        side = config["input_size"][-1] if config.get("fixed_input_size") else PROBE
+        side = config["input_size"][-1] if config.get("fixed_input_size") else _PROBE
         maps, _ = self.eval().extract(torch.zeros(1, in_channels, side, side))
         self.train()
         for hook in hooks:
             hook.remove()
-        drop_unused(self.network, used)
+        drop_unused_modules(self.network, used)
         return [features.shape[1] for features in maps]
 
 

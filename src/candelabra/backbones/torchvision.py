@@ -9,11 +9,11 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from candelabra.backbones.backbone import Backbone, divide, fit_channels
-from candelabra.backbones.weights import from_url, load_file, refuse_other_colours, source_of
-from candelabra.errors import CandelabraError, nearest
+from candelabra.backbones.backbone import Backbone, divide_into_stages, fit_channels
+from candelabra.backbones.weights import check_in_channels, download_from_url, load_weights_file, resolve_weights
+from candelabra.errors import CandelabraError, list_nearest
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Torchvision(Backbone):
@@ -40,14 +40,14 @@ class Torchvision(Backbone):
         strides: Sequence[int],
         weights: str = "auto",
         in_channels: int = 3,
-        mean: Sequence[float] = IMAGENET[0],
-        std: Sequence[float] = IMAGENET[1],
+        mean: Sequence[float] = _IMAGENET[0],
+        std: Sequence[float] = _IMAGENET[1],
         options: Mapping[str, Any] | None = None,
     ) -> None:
         known = torchvision.models.list_models(module=torchvision.models)
         if name not in known:
             raise CandelabraError(
-                f"backbone.name={name} is not a model of torchvision; the nearest are {nearest(name, known)}."
+                f"backbone.name={name} is not a model of torchvision; the nearest are {list_nearest(name, known)}."
             )
         super().__init__(fit_channels(mean, in_channels), fit_channels(std, in_channels))
         full = torchvision.models.get_model(name, weights=None, **(options or {}))
@@ -58,19 +58,19 @@ class Torchvision(Backbone):
             first.reset_parameters()
         self.network = create_feature_extractor(full, {node: str(i) for i, node in enumerate(nodes)})
         published: Any = torchvision.models.get_model_weights(name)["DEFAULT"].value
-        source = source_of(weights, None)
+        source = resolve_weights(weights, None)
         if source == "hub":
-            source = str(from_url(published.url, name))
-        refuse_other_colours(source, mean, std)
+            source = str(download_from_url(published.url, name))
+        check_in_channels(source, mean, std)
         if source != "none":
-            load_file(self.network, Path(source))
+            load_weights_file(self.network, Path(source))
         self.strides = list(strides)
         with torch.no_grad():
             maps, _ = self.eval().extract(torch.zeros(1, in_channels, 128, 128))
         self.train()
         self.channels = [features.shape[1] for features in maps]
         self.num_features = self.channels[-1]
-        self.stages = divide(self.network, nodes)
+        self.stages = divide_into_stages(self.network, nodes)
         self.name, self.side = name, int(published.transforms.keywords["crop_size"])
 
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:

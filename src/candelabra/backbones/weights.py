@@ -12,14 +12,14 @@ import timm.models
 import torch
 from torch import Tensor, nn
 
-from candelabra.environment import SECONDS, answers
+from candelabra.environment import NETWORK_TIMEOUT, is_reachable
 from candelabra.errors import CandelabraError
 
-TRUNK = ("model.safetensors", "config.json")  # the files of an exported trunk, as timm names them
-PREFIXES = ("backbone.network.", "network.", "module.", "model.")
+EXPORT_FILES = ("model.safetensors", "config.json")  # the files of an exported trunk, as timm names them
+_PREFIXES = ("backbone.network.", "network.", "module.", "model.")
 
 
-def source_of(weights: str, bundled: str | None) -> str:
+def resolve_weights(weights: str, bundled: str | None) -> str:
     """The one place `weights` stands for: bundled, hub, none, or the path of a file.
 
     Raises:
@@ -36,12 +36,12 @@ def source_of(weights: str, bundled: str | None) -> str:
     if weights not in ("bundled", "hub", "none") and not _file_in(Path(weights)).is_file():
         raise CandelabraError(
             f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, the path of a file of weights "
-            f"(safetensors or a plain state dict), or the folder of an exported trunk, which holds {TRUNK[0]}."
+            f"(safetensors or a plain state dict), or the folder of an exported trunk, which holds {EXPORT_FILES[0]}."
         )
     return weights
 
 
-def load_bundled(network: nn.Module, package: str) -> None:
+def load_bundled_weights(network: nn.Module, package: str) -> None:
     """Loads the state dict that a package ships; it holds the network's tensors in order, under other names."""
     path = next(Path(str(entry)) for entry in files(package).joinpath("models").iterdir())
     given = timm.models.load_state_dict(str(path))
@@ -50,10 +50,10 @@ def load_bundled(network: nn.Module, package: str) -> None:
     for (name, tensor), (theirs, value) in zip(expected.items(), given.items(), strict=False):
         if name.split(".")[-1] != theirs.split(".")[-1] or tensor.shape[2:] != value.shape[2:]:
             raise CandelabraError(f"The weights in {package} do not fit: {theirs} stands where {name} belongs.")
-    load_state(network, dict(zip(expected, given.values(), strict=False)), path)
+    load_state_dict_into(network, dict(zip(expected, given.values(), strict=False)), path)
 
 
-def load_file(network: nn.Module, path: Path) -> None:
+def load_weights_file(network: nn.Module, path: Path) -> None:
     """Loads a file of weights in timm's or torchvision's names, a checkpoint of ours, or the folder of a trunk.
 
     Raises:
@@ -67,10 +67,10 @@ def load_file(network: nn.Module, path: Path) -> None:
             f"backbone.weights={path} cannot be read as a plain state dict or safetensors "
             f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."
         ) from error
-    load_state(network, state, path)
+    load_state_dict_into(network, state, path)
 
 
-def refuse_other_colours(given: str, mean: Sequence[float], std: Sequence[float]) -> None:
+def check_in_channels(given: str, mean: Sequence[float], std: Sequence[float]) -> None:
     """An exported trunk learnt on images that were normalised in one way; with another it would be worse, silently.
 
     Args:
@@ -81,7 +81,7 @@ def refuse_other_colours(given: str, mean: Sequence[float], std: Sequence[float]
     Raises:
         CandelabraError: they differ.
     """
-    path = Path(given) / TRUNK[1]
+    path = Path(given) / EXPORT_FILES[1]
     if not path.is_file():
         return
     try:
@@ -100,14 +100,14 @@ def refuse_other_colours(given: str, mean: Sequence[float], std: Sequence[float]
 
 
 def _file_in(path: Path) -> Path:
-    return path / TRUNK[0] if path.is_dir() else path
+    return path / EXPORT_FILES[0] if path.is_dir() else path
 
 
-def load_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+def load_state_dict_into(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Copies a state dict into a network whose classifier may be missing; first filters are adapted (timm's way)."""
     expected = network.state_dict()
     found: dict[str, Tensor] = {}
-    for prefix in ("", *PREFIXES):
+    for prefix in ("", *_PREFIXES):
         stripped = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         if len(stripped.keys() & expected.keys()) > len(found):
             found = {key: value for key, value in stripped.items() if key in expected}
@@ -125,7 +125,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> N
     network.load_state_dict(found)
 
 
-def from_hugging_face(config: Mapping[str, Any]) -> Path:
+def download_from_hugging_face(config: Mapping[str, Any]) -> Path:
     """The file of a timm model's weights, from the cache or else from the Hugging Face hub.
 
     Raises:
@@ -137,7 +137,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     repository, architecture = config.get("hf_hub_id"), config["architecture"]
     if not repository:
         raise CandelabraError(f"timm has no weights for {architecture}; {_ways_out(architecture)}")
-    cached = cached_from_hugging_face(config)
+    cached = find_cached_hugging_face(config)
     if cached:
         return cached
     names = _names(config)
@@ -145,7 +145,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     problem: Exception | None = None
     for name in names:
         try:
-            return Path(huggingface_hub.hf_hub_download(repository, name, etag_timeout=SECONDS))
+            return Path(huggingface_hub.hf_hub_download(repository, name, etag_timeout=NETWORK_TIMEOUT))
         except (OSError, HfHubHTTPError, ValueError) as error:
             problem = error
     raise CandelabraError(
@@ -154,7 +154,7 @@ def from_hugging_face(config: Mapping[str, Any]) -> Path:
     ) from problem
 
 
-def cached_from_hugging_face(config: Mapping[str, Any]) -> Path | None:
+def find_cached_hugging_face(config: Mapping[str, Any]) -> Path | None:
     """The file of a timm model's weights, where it was downloaded before."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -166,12 +166,12 @@ def cached_from_hugging_face(config: Mapping[str, Any]) -> Path | None:
 
 
 def _names(config: Mapping[str, Any]) -> list[str]:
-    return [config["hf_hub_filename"]] if config.get("hf_hub_filename") else [TRUNK[0], "pytorch_model.bin"]
+    return [config["hf_hub_filename"]] if config.get("hf_hub_filename") else [EXPORT_FILES[0], "pytorch_model.bin"]
 
 
-def from_url(url: str, architecture: str) -> Path:
+def download_from_url(url: str, architecture: str) -> Path:
     """The file of a torchvision model's weights, from torch's cache or else from its address."""
-    path = cache_of_url(url)
+    path = find_cached_url(url)
     if path.is_file():
         return path
     _must_reach(url, architecture)
@@ -185,7 +185,7 @@ def from_url(url: str, architecture: str) -> Path:
     return path
 
 
-def cache_of_url(url: str) -> Path:
+def find_cached_url(url: str) -> Path:
     """Where torch keeps what it downloads from an address."""
     return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
 
@@ -200,7 +200,7 @@ def _ways_out(architecture: str) -> str:
 
 def _must_reach(url: str, architecture: str) -> None:
     """Fails within seconds where a plain download would wait for minutes."""
-    if not answers(url):
+    if not is_reachable(url):
         raise CandelabraError(
             f"The weights of {architecture} are not on this machine and {urlsplit(url).hostname} does not answer; "
             + _ways_out(architecture)

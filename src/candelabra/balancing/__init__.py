@@ -1,7 +1,14 @@
 """Balances: how the heads' losses, or their gradients on the backbone, become one."""
 
 from candelabra.balancing.aligned_mtl import AlignedMTL
-from candelabra.balancing.balance import Balance, GradientBalance, Hindsight, LossBalance, MakeBalance, Moment
+from candelabra.balancing.balance import (
+    Balance,
+    BalanceFactory,
+    GradientBalance,
+    LossBalance,
+    PostStepBalance,
+    StepPosition,
+)
 from candelabra.balancing.cagrad import CAGrad
 from candelabra.balancing.dwa import DynamicWeightAverage
 from candelabra.balancing.famo import Famo
@@ -18,19 +25,19 @@ __all__ = [
     "MGDA",
     "AlignedMTL",
     "Balance",
+    "BalanceFactory",
     "CAGrad",
     "DynamicWeightAverage",
     "Famo",
     "Fixed",
     "GradNorm",
     "GradientBalance",
-    "Hindsight",
     "LossBalance",
-    "MakeBalance",
-    "Moment",
     "NashMTL",
     "PCGrad",
+    "PostStepBalance",
     "Random",
+    "StepPosition",
     "UPGrad",
     "Uncertainty",
 ]

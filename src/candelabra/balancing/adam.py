@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Adam(nn.Module):
+class VectorAdam(nn.Module):
     """Adam (Kingma & Ba 2015), element by element: an element without a gradient stays as it is.
 
     torch's own keeps its state outside of a module's, and follows no move to another device.

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from candelabra.balancing.balance import GradientBalance, Moment
+from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
 class AlignedMTL(GradientBalance):
@@ -22,5 +22,5 @@ class AlignedMTL(GradientBalance):
         super().__init__(names)
         self.method = AlignedMTLWeighting(scale_mode=scale)
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))

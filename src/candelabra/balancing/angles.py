@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-RIDGE = 1e-6  # gradients that are parallel, or opposite, have singular cosines
+_RIDGE = 1e-6  # gradients that are parallel, or opposite, have singular cosines
 
 
-def cosines(gramian: Tensor) -> Tensor:
+def compute_cosines(gramian: Tensor) -> Tensor:
     """(m, m) of the angles between gradients; NaN where one is 0."""
     norms = gramian.diagonal().sqrt()
     return gramian / torch.outer(norms, norms)
 
 
-def angles(gramian: Tensor) -> tuple[Tensor, Tensor]:
+def norms_and_cosines(gramian: Tensor) -> tuple[Tensor, Tensor]:
     """(m, m) inner products -> (m,) norms and (m, m) cosines, these with a ridge."""
-    return gramian.diagonal().sqrt(), cosines(gramian) + RIDGE * torch.eye(len(gramian), dtype=gramian.dtype)
+    return gramian.diagonal().sqrt(), compute_cosines(gramian) + _RIDGE * torch.eye(len(gramian), dtype=gramian.dtype)

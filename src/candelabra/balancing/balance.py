@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from candelabra.errors import CandelabraError
 
-Solve = Callable[[Tensor], Tensor]
-TINY = 1e-20  # a squared gradient norm below this is none
+GramianSolver = Callable[[Tensor], Tensor]
+_TINY = 1e-20  # a squared gradient norm below this is none
 
 
-class Moment(NamedTuple):
+class StepPosition(NamedTuple):
     """Where in a run a batch is."""
 
     step: int = 0  # optimizer steps so far
@@ -39,7 +39,7 @@ class LossBalance(nn.Module, ABC):
         self.constant: Tensor
 
     @abstractmethod
-    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
         """One loss () from one loss a head.
 
         Args:
@@ -70,7 +70,7 @@ class GradientBalance(nn.Module, ABC):
         self.used: Tensor
 
     @abstractmethod
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         """(m,) factors of the losses, for the heads, and (m,) factors of their gradients, for the backbone.
 
         Args:
@@ -84,7 +84,7 @@ class GradientBalance(nn.Module, ABC):
         """(m,) the factors of the gradients of the last step."""
         return self.used
 
-    def conflict(self, gramian: Tensor, counts: Tensor, solve: Solve) -> tuple[Tensor, Tensor]:
+    def conflict(self, gramian: Tensor, counts: Tensor, solve: GramianSolver) -> tuple[Tensor, Tensor]:
         """What `solve` makes of the gradients that there are; heads keep their losses, absent heads weigh 1.
 
         Args:
@@ -93,14 +93,14 @@ class GradientBalance(nn.Module, ABC):
             solve: (k, k) inner products of mean 1 on the diagonal -> (k,) weights.
         """
         self.used = torch.ones_like(self.used)
-        there = torch.nonzero((counts > 0) & (gramian.diagonal() > TINY)).flatten()
+        there = torch.nonzero((counts > 0) & (gramian.diagonal() > _TINY)).flatten()
         if len(there) > 1 and gramian.isfinite().all():
             part = gramian[there][:, there].cpu().double()
             self.used[there] = solve(part / part.diagonal().mean()).to(self.used)
         return torch.ones_like(self.used), self.used
 
 
-class Hindsight(ABC):
+class PostStepBalance(ABC):
     """What a balance also is that learns from the losses after a step, on the batch of that step."""
 
     @abstractmethod
@@ -109,10 +109,10 @@ class Hindsight(ABC):
 
 
 Balance = LossBalance | GradientBalance
-MakeBalance = Callable[[Sequence[str]], Balance]
+BalanceFactory = Callable[[Sequence[str]], Balance]
 
 
-def above_zero(name: str, value: float) -> float:
+def check_positive(name: str, value: float) -> float:
     """The value, refused where it is not above 0.
 
     Raises:
@@ -123,7 +123,7 @@ def above_zero(name: str, value: float) -> float:
     return value
 
 
-def not_negative(name: str, value: float) -> float:
+def check_not_negative(name: str, value: float) -> float:
     """The value, refused where it is below 0.
 
     Raises:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from candelabra.balancing.balance import GradientBalance, Moment, not_negative
+from candelabra.balancing.balance import GradientBalance, StepPosition, check_not_negative
 from candelabra.errors import CandelabraError
 
-TINY = 1e-12  # torchjd stops all heads where the best direction is shorter; its own 1e-4 is one small gradient away
+_TINY = 1e-12  # torchjd stops all heads where the best direction is shorter; its own 1e-4 is one small gradient away
 
 
 class CAGrad(GradientBalance):
@@ -26,12 +26,12 @@ class CAGrad(GradientBalance):
 
         super().__init__(names)
         try:
-            self.method = CAGradWeighting(not_negative("c", c), TINY)
+            self.method = CAGradWeighting(check_not_negative("c", c), _TINY)
         except ImportError as error:
             raise CandelabraError(
                 "balance=cagrad needs a solver that is not installed; pip install 'candelabra[cagrad]' brings it; the "
                 "other balances need none."
             ) from error
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import LossBalance, Moment, above_zero
+from candelabra.balancing.balance import LossBalance, StepPosition, check_positive
 
 
 class DynamicWeightAverage(LossBalance):
@@ -21,7 +21,7 @@ class DynamicWeightAverage(LossBalance):
 
     def __init__(self, names: Sequence[str], temperature: float = 2.0) -> None:
         super().__init__(names)
-        self.temperature = above_zero("temperature", temperature)
+        self.temperature = check_positive("temperature", temperature)
         for name in ("sums", "samples", "last", "before"):
             self.register_buffer(name, torch.zeros(len(self.names)))
         self.register_buffer("epoch", torch.tensor(0))
@@ -31,7 +31,7 @@ class DynamicWeightAverage(LossBalance):
         self.before: Tensor
         self.epoch: Tensor
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
         if moment.epoch != int(self.epoch):
             self._end_epoch()
             self.epoch = torch.full_like(self.epoch, moment.epoch)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.adam import Adam
-from candelabra.balancing.balance import Hindsight, LossBalance, Moment, above_zero
+from candelabra.balancing.adam import VectorAdam
+from candelabra.balancing.balance import LossBalance, PostStepBalance, StepPosition, check_positive
 
-EPSILON = 1e-8  # losses are above 0
+_EPSILON = 1e-8  # losses are above 0
 
 
-class Famo(LossBalance, Hindsight):
+class Famo(LossBalance, PostStepBalance):
     """Fast adaptive multitask optimization (Liu et al. 2023): the sum of c z log(loss), z = softmax of learnt logits.
 
     After each step the losses of its batch are measured once more, which costs a pass forward; where a loss fell less
@@ -25,17 +25,17 @@ class Famo(LossBalance, Hindsight):
 
     def __init__(self, names: Sequence[str], lr: float = 0.025, decay: float = 1e-3) -> None:
         super().__init__(names)
-        self.adam = Adam(len(self.names), above_zero("lr", lr), decay)
+        self.adam = VectorAdam(len(self.names), check_positive("lr", lr), decay)
         self.register_buffer("logits", torch.zeros(len(self.names)))
         self.logits: Tensor
         self.used = torch.ones(len(self.names))
         self.losses = torch.zeros(len(self.names))
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
         there = counts > 0
         self.losses = losses.detach()
-        shares = self._shares(there) / (self.losses + EPSILON)
-        self.used = shares * there.sum() / shares.sum().clamp(min=EPSILON)
+        shares = self._shares(there) / (self.losses + _EPSILON)
+        self.used = shares * there.sum() / shares.sum().clamp(min=_EPSILON)
         return (self.used * losses).sum()
 
     def weights(self) -> Tensor:
@@ -44,7 +44,7 @@ class Famo(LossBalance, Hindsight):
     def look_back(self, losses: Tensor, counts: Tensor) -> None:
         finite = (self.losses.isfinite() & losses.isfinite()).all()  # or mixed precision skipped the step
         there = (counts > 0) & finite
-        fell = torch.log(self.losses + EPSILON) - torch.log(losses.detach() + EPSILON)
+        fell = torch.log(self.losses + _EPSILON) - torch.log(losses.detach() + _EPSILON)
         shares = self._shares(there)
         gradient = shares * (torch.where(there, fell, 0.0) - (shares * torch.where(there, fell, 0.0)).sum())
         self.logits = self.adam(self.logits, gradient, there)

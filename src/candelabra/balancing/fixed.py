@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import LossBalance, Moment
-from candelabra.errors import CandelabraError, nearest
+from candelabra.balancing.balance import LossBalance, StepPosition
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import TARGETS
 
 
@@ -24,13 +24,13 @@ class Fixed(LossBalance):
         for head, factor in given.items():
             if head not in {*names, *TARGETS}:
                 raise CandelabraError(
-                    f"balance.weights.{head}: there is no such head; allowed are {nearest(head, names)}."
+                    f"balance.weights.{head}: there is no such head; allowed are {list_nearest(head, names)}."
                 )
             if factor < 0:
                 raise CandelabraError(f"The weight of {head} is {factor}; it must be 0 or more.")
         self.constant = torch.tensor([float(given.get(head, 1.0)) for head in names])
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
         return (self.constant * losses).sum()
 
     def weights(self) -> Tensor:

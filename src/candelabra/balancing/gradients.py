@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from candelabra.types import Features
 
 
-def leaves(features: Features) -> Features:
+def detach_features(features: Features) -> Features:
     """The same features, cut off from the backbone, so that what heads make of them can be told apart."""
 
     def cut(each: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ class SharedGradients:
 
     Args:
         losses: () of each head, which read `cut`; one without a gradient is of a head that has no label.
-        features, cut: what the backbone returned, and its `leaves`.
+        features, cut: what the backbone returned, and its `detach_features`.
         parameters: of the backbone.
         mean: a tensor -> its mean over ranks.
         scale: of the losses on the way back, where small gradients would be rounded to 0 (float16).
@@ -44,7 +44,7 @@ class SharedGradients:
         self.rows = torch.stack(rows) if rows else losses[0].new_zeros(len(losses), 0)
         shared = mean(self.rows) if rows else self.rows
         wide = shared if shared.device.type == "mps" else shared.double()  # Apple's GPUs have no float64
-        with exact(wide):
+        with disable_autocast(wide):
             self.gramian = wide @ wide.T
 
     def _row(self, loss: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -67,13 +67,13 @@ class SharedGradients:
         """
         if not self.rows.numel():
             return weights.new_zeros(())
-        with exact(self.rows):
+        with disable_autocast(self.rows):
             joined = (weights.to(self.rows) @ self.rows).split([p.numel() for p in self.parameters])
         value = torch.stack([(p * g.view_as(p)).sum() for p, g in zip(self.parameters, joined, strict=True)]).sum()
         return value - value.detach()
 
 
-def exact(like: Tensor) -> AbstractContextManager[None]:
+def disable_autocast(like: Tensor) -> AbstractContextManager[None]:
     """No mixed precision, which would round products of gradients, and the weights, to 8 bits of fraction."""
     return torch.autocast(like.device.type, enabled=False)
 

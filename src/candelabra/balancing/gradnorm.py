@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.adam import Adam
-from candelabra.balancing.balance import GradientBalance, Moment, above_zero, not_negative
+from candelabra.balancing.adam import VectorAdam
+from candelabra.balancing.balance import GradientBalance, StepPosition, check_not_negative, check_positive
 
 
 class GradNorm(GradientBalance):
@@ -24,14 +24,14 @@ class GradNorm(GradientBalance):
 
     def __init__(self, names: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:
         super().__init__(names)
-        self.alpha = not_negative("alpha", alpha)
-        self.adam = Adam(len(self.names), above_zero("lr", lr))
+        self.alpha = check_not_negative("alpha", alpha)
+        self.adam = VectorAdam(len(self.names), check_positive("lr", lr))
         self.register_buffer("logits", torch.zeros(len(self.names)))
         self.register_buffer("first", torch.full((len(self.names),), torch.nan))
         self.logits: Tensor
         self.first: Tensor
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         there = (counts > 0) & (gramian.diagonal() > 0)
         self.first = torch.where(there & losses.isfinite() & self.first.isnan(), losses, self.first)
         self.used = len(self.names) * torch.softmax(self.logits, 0)

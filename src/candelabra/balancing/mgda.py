@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import angles
-from candelabra.balancing.balance import GradientBalance, Moment
+from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
 class MGDA(GradientBalance):
@@ -17,11 +17,11 @@ class MGDA(GradientBalance):
     Args: see `GradientBalance`.
     """
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part: len(part) * shortest(part))
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.conflict(gramian, counts, lambda part: len(part) * find_min_norm_point(part))
 
 
-def shortest(gramian: Tensor) -> Tensor:
+def find_min_norm_point(gramian: Tensor) -> Tensor:
     """The w >= 0 of sum 1 and least w' G w.
 
     With G = R'R it is the direction of the w >= 0 of least |R w|^2 + (1 - sum w)^2, whatever its length: non-negative
@@ -29,7 +29,7 @@ def shortest(gramian: Tensor) -> Tensor:
     """
     from scipy.optimize import nnls
 
-    norms, cosines = angles(gramian)
+    norms, cosines = norms_and_cosines(gramian)
     root = torch.linalg.cholesky(cosines).T.numpy()
     lengths = 1 / norms.numpy()
     found = lengths * nnls(np.vstack([root, lengths]), np.append(np.zeros(len(root)), 1.0))[0]

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import angles
-from candelabra.balancing.balance import GradientBalance, Moment
+from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.balance import GradientBalance, StepPosition
 
-ROUNDS = 100  # 25 were enough for a thousand times between the norms of four heads
-CLOSE = 1e-10
+_ROUNDS = 100  # 25 were enough for a thousand times between the norms of four heads
+_CLOSE = 1e-10
 
 
 class NashMTL(GradientBalance):
@@ -20,19 +20,19 @@ class NashMTL(GradientBalance):
     Args: see `GradientBalance`.
     """
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, bargain)
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.conflict(gramian, counts, solve_nash_bargain)
 
 
-def bargain(gramian: Tensor) -> Tensor:
+def solve_nash_bargain(gramian: Tensor) -> Tensor:
     """By Newton's method, damped as logarithms allow (Nesterov & Nemirovskii 1994): it stays above 0 and converges."""
-    norms, cosines = angles(gramian)
+    norms, cosines = norms_and_cosines(gramian)
     found = torch.ones_like(norms)
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         slope = cosines @ found - 1 / found
         step = torch.linalg.solve(cosines + torch.diag(found**-2), slope)
         decrement = (slope @ step).clamp(min=0).sqrt()
         found = found - step / (1 + decrement)
-        if decrement < CLOSE:
+        if decrement < _CLOSE:
             break
     return found / norms

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import GradientBalance, Moment
+from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
 class PCGrad(GradientBalance):
@@ -22,7 +22,7 @@ class PCGrad(GradientBalance):
         super().__init__(names)
         self.seed, self.method = seed, PCGradWeighting()
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(self.seed * 1_000_003 + moment.step)
             return self.conflict(gramian, counts, lambda part: self.method(part))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candelabra.balancing.balance import LossBalance, Moment
+from candelabra.balancing.balance import LossBalance, StepPosition
 
 
 class Random(LossBalance):
@@ -21,7 +21,7 @@ class Random(LossBalance):
         self.seed = seed
         self.drawn = torch.ones(len(self.names))
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: Moment) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + moment.step)
         self.drawn = len(self.names) * torch.softmax(torch.randn(len(self.names), generator=generator), 0)
         return (self.drawn.to(losses.device) * losses).sum()

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import angles
-from candelabra.balancing.balance import GradientBalance, Moment
+from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
 class UPGrad(GradientBalance):
@@ -23,20 +23,20 @@ class UPGrad(GradientBalance):
         from torchjd.aggregation import UPGradWeighting
 
         super().__init__(names)
-        self.method = UPGradWeighting(projector=cast(Any, project))
+        self.method = UPGradWeighting(projector=cast(Any, project_onto_cone))
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
         return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))
 
 
-def project(preferences: Tensor, gramian: Tensor) -> Tensor:
+def project_onto_cone(preferences: Tensor, gramian: Tensor) -> Tensor:
     """The v >= u of least v' G v for each row u of preferences (..., m), as torchjd asks of a projector.
 
     Its own needs quadprog, whose licence is the GPL: with G = A'A this is non-negative least squares.
     """
     from scipy.optimize import nnls
 
-    norms, cosines = (values.numpy() for values in angles(gramian.double()))
+    norms, cosines = (values.numpy() for values in norms_and_cosines(gramian.double()))
     root = np.linalg.cholesky(cosines).T
     rows = norms * preferences.double().numpy().reshape(-1, len(gramian))
     found = np.stack([row + nnls(root, -root @ row)[0] for row in rows]) / norms

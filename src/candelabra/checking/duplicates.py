@@ -9,15 +9,15 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-LAYOUT = 0.95  # correlation of low frequencies that two images need before their details are compared
-SMALLEST = 32  # pixels; shorter images (MNIST's 28) hold too little to tell alike from equal
-FLAT = 2.0  # deviation of grey values below which there is nothing to compare
-EDGE = 4.0  # grey levels from one pixel to the next from which an edge counts about whole, however strong it is
-BLOCK = 2048  # images that are compared with as many others at once
-CHUNK = 32_768  # pairs whose details are compared at once
+_LAYOUT = 0.95  # correlation of low frequencies that two images need before their details are compared
+_SMALLEST = 32  # pixels; shorter images (MNIST's 28) hold too little to tell alike from equal
+_FLAT = 2.0  # deviation of grey values below which there is nothing to compare
+_EDGE = 4.0  # grey levels from one pixel to the next from which an edge counts about whole, however strong it is
+_BLOCK = 2048  # images that are compared with as many others at once
+_CHUNK = 32_768  # pairs whose details are compared at once
 
 
-class Twins(NamedTuple):
+class Duplicates(NamedTuple):
     """Groups of images.
 
     Args:
@@ -29,11 +29,13 @@ class Twins(NamedTuple):
     alike: Sequence[NDArray[np.int64]]
 
 
-def find(pixels: NDArray[np.uint64], thumbs: NDArray[np.uint8], sizes: NDArray[np.int32], near: float | None) -> Twins:
+def find_duplicates(
+    pixels: NDArray[np.uint64], thumbs: NDArray[np.uint8], sizes: NDArray[np.int32], near: float | None
+) -> Duplicates:
     """Finds images that are there more than once.
 
     Two images are alike where the low frequencies of their thumbnails (the coefficients of a perceptual hash, not
-    rounded to bits; Zauner 2010) correlate by `LAYOUT`, and their gradients by `near`. An image alike to one of a group
+    rounded to bits; Zauner 2010) correlate by `_LAYOUT`, their gradients by `near`. An image alike to one of a group
     is in the group.
 
     Args:
@@ -48,10 +50,10 @@ def find(pixels: NDArray[np.uint64], thumbs: NDArray[np.uint8], sizes: NDArray[n
     first = np.full(len(pixels) + 1, len(pixels))
     np.minimum.at(first, same, read)
     group[read] = first[same]
-    equal = members(group)
+    equal = list_members(group)
     if near is None:
-        return Twins(equal, [])
-    detailed = (sizes.min(1) >= SMALLEST) & (_deviation(thumbs) >= FLAT) & (group == np.arange(len(group)))
+        return Duplicates(equal, [])
+    detailed = (sizes.min(1) >= _SMALLEST) & (_deviation(thumbs) >= _FLAT) & (group == np.arange(len(group)))
     chosen = np.flatnonzero(detailed)
     number = _joined(thumbs[chosen], near)
     whole = np.arange(len(group))
@@ -59,13 +61,13 @@ def find(pixels: NDArray[np.uint64], thumbs: NDArray[np.uint8], sizes: NDArray[n
     np.minimum.at(leader, number, chosen)
     whole[chosen] = leader[number]
     whole = whole[group]  # equal images go with their first
-    return Twins(equal, [found for found in members(whole) if len(np.unique(group[found])) > 1])
+    return Duplicates(equal, [found for found in list_members(whole) if len(np.unique(group[found])) > 1])
 
 
-def members(group: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def list_members(group: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """The indices of each group of two or more, in the order of their first.
 
-    >>> members(np.array([0, 1, 0, 3, 1]))
+    >>> list_members(np.array([0, 1, 0, 3, 1]))
     [array([0, 2]), array([1, 4])]
     """
     order = np.argsort(group, kind="stable")
@@ -79,8 +81,8 @@ def _joined(thumbs: NDArray[np.uint8], near: float) -> NDArray[np.int64]:
     group = np.arange(count)
     layout = _layout(thumbs)
     for rows, columns in _candidates(layout):
-        for start in range(0, len(rows), CHUNK):
-            one, other = rows[start : start + CHUNK], columns[start : start + CHUNK]
+        for start in range(0, len(rows), _CHUNK):
+            one, other = rows[start : start + _CHUNK], columns[start : start + _CHUNK]
             apart = group[one] != group[other]  # of a thousand views of one scene, few pairs have to be compared
             if apart.any():
                 one, other = one[apart], other[apart]
@@ -97,26 +99,26 @@ def _merged(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.
 
 
 def _candidates(layout: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    for top in range(0, len(layout), BLOCK):
-        for left in range(top, len(layout), BLOCK):
-            rows, columns = np.nonzero(layout[top : top + BLOCK] @ layout[left : left + BLOCK].T >= LAYOUT)
+    for top in range(0, len(layout), _BLOCK):
+        for left in range(top, len(layout), _BLOCK):
+            rows, columns = np.nonzero(layout[top : top + _BLOCK] @ layout[left : left + _BLOCK].T >= _LAYOUT)
             above = rows + top < columns + left
             yield rows[above] + top, columns[above] + left
 
 
 def _deviation(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     deviation = np.zeros(len(thumbs), np.float32)
-    for start in range(0, len(thumbs), BLOCK):
-        deviation[start : start + BLOCK] = thumbs[start : start + BLOCK].std((1, 2))
+    for start in range(0, len(thumbs), _BLOCK):
+        deviation[start : start + _BLOCK] = thumbs[start : start + _BLOCK].std((1, 2))
     return deviation
 
 
 def _layout(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, 63) the lowest frequencies without the mean, of length 1."""
     layout = np.zeros((len(thumbs), 8, 8), np.float32)
-    for start in range(0, len(thumbs), BLOCK):
-        block = thumbs[start : start + BLOCK].astype(np.float32)
-        layout[start : start + BLOCK] = dctn(block, axes=(1, 2), norm="ortho")[:, :8, :8]
+    for start in range(0, len(thumbs), _BLOCK):
+        block = thumbs[start : start + _BLOCK].astype(np.float32)
+        layout[start : start + _BLOCK] = dctn(block, axes=(1, 2), norm="ortho")[:, :8, :8]
     return _unit(layout.reshape(-1, 64)[:, 1:])
 
 
@@ -126,7 +128,7 @@ def _gradients(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     They are bounded, or one strong outline (a frame, the stroke of a digit) would outweigh all details that differ.
     """
     grey = thumbs.astype(np.float32)
-    both = [np.tanh(np.diff(grey, axis=axis) / EDGE).reshape(len(grey), -1) for axis in (1, 2)]
+    both = [np.tanh(np.diff(grey, axis=axis) / _EDGE).reshape(len(grey), -1) for axis in (1, 2)]
     return _unit(np.concatenate(both, axis=1))
 
 

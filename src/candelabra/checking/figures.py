@@ -10,32 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.checking.statistics import CELLS
-from candelabra.data.decoding.paths import shown
+from candelabra.checking.statistics import GRID_CELLS
+from candelabra.data.decoding.paths import printable_path
 from candelabra.data.samples import SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"train": "#3b6fb6", "val": "#e0a030", "test": "#3f9b6c"}
-MOST = 40  # bars in one figure
+_COLOURS = {"train": "#3b6fb6", "val": "#e0a030", "test": "#3f9b6c"}
+_MOST = 40  # bars in one figure
 
 
-def uri(image: Image.Image) -> str:
+def encode_figure(image: Image.Image) -> str:
     """A small picture as a `data:` address."""
     buffer = BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def classes(counts: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
+def plot_classes(counts: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
     """Images of each class, by split; of many classes the largest."""
     total = sum(counts[split] for split in SPLITS)
     return _bars({split: counts[split] for split in SPLITS}, names, np.argsort(-np.asarray(total)), "images", True)
 
 
-def shares(pixels: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
+def plot_shares(pixels: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
     """Share of the labelled pixels that each class has, by split."""
     counted = {split: pixels[split][: len(names)] for split in SPLITS}
     part = {split: count / max(1, int(count.sum())) for split, count in counted.items()}
@@ -45,16 +45,16 @@ def shares(pixels: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str
 def _bars(
     values: Mapping[str, NDArray[np.generic]], names: Sequence[str], order: NDArray[np.int64], what: str, stacked: bool
 ) -> str:
-    order = order[:MOST]
+    order = order[:_MOST]
     figure, [axes] = _figure(7.2, 0.9 + 0.24 * len(order))
     place, left = np.arange(len(order), dtype=float), np.zeros(len(order))
     for number, (split, value) in enumerate(values.items()):
         wide = np.asarray(value[order], float)
         if stacked:
-            axes.barh(place, wide, left=left, color=COLOURS[split], label=split)
+            axes.barh(place, wide, left=left, color=_COLOURS[split], label=split)
             left += wide
         else:
-            axes.barh(place + (number - 1) * 0.27, wide, 0.27, color=COLOURS[split], label=split)
+            axes.barh(place + (number - 1) * 0.27, wide, 0.27, color=_COLOURS[split], label=split)
     axes.set_yticks(place, [_plain(names[index]) for index in order])
     axes.invert_yaxis()
     axes.set_xlabel(what)
@@ -62,7 +62,7 @@ def _bars(
     return _drawn(figure)
 
 
-def sizes(sizes: NDArray[np.int32]) -> str:
+def plot_sizes(sizes: NDArray[np.int32]) -> str:
     """Widths, heights and ratios of sides."""
     figure, (first, second) = _figure(8.6, 2.6, 2)
     largest = int(sizes.max())
@@ -80,20 +80,20 @@ def sizes(sizes: NDArray[np.int32]) -> str:
     return _drawn(figure)
 
 
-def boxes(covered: NDArray[np.float64], boxes: NDArray[np.float32]) -> str:
+def plot_boxes(covered: NDArray[np.float64], boxes: NDArray[np.float32]) -> str:
     """Where boxes are, and how large."""
     figure, (first, second) = _figure(8.6, 3.2, 2)
     count = int((~np.isnan(boxes[:, 0])).sum())
     _map(first, covered / max(1, count), "share of boxes over each place")
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     known = ~np.isnan(width)
-    spread = np.histogram2d(height[known], width[known], CELLS, [[0, 1], [0, 1]])[0]
+    spread = np.histogram2d(height[known], width[known], GRID_CELLS, [[0, 1], [0, 1]])[0]
     second.imshow(np.log1p(spread), origin="lower", extent=(0, 1, 0, 1), cmap="magma_r", interpolation="nearest")
     second.set(xlabel="width / image width", ylabel="height / image height", title="sizes of boxes")
     return _drawn(figure)
 
 
-def points(places: NDArray[np.int64], visible: NDArray[np.int64], names: Sequence[str]) -> str:
+def plot_points(places: NDArray[np.int64], visible: NDArray[np.int64], names: Sequence[str]) -> str:
     """Where keypoints are, and in how many images each is."""
     figure, (first, second) = _figure(8.6, 3.2, 2)
     _map(first, places.astype(float), "keypoints in each place")
@@ -126,7 +126,7 @@ def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, lis
 
 def _plain(name: str) -> str:
     """A name that matplotlib takes for text, not for a formula, and that leaves room for bars."""
-    short = shown(name)
+    short = printable_path(name)
     short = short if len(short) <= 28 else f"{short[:27]}…"
     return short.replace("$", r"\$")
 

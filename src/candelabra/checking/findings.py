@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.checking import duplicates, leaks
-from candelabra.checking.statistics import Tally
+from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import Survey
-from candelabra.data.issues import Treatment
+from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
 
-UNEVEN = 10  # times as many images in the largest class as in the smallest, from which it is worth a word
+_UNEVEN = 10  # times as many images in the largest class as in the smallest, from which it is worth a word
 
 
-class Level(IntEnum):
+class FindingLevel(IntEnum):
     """How bad it is; the worst of all is the exit code."""
 
     NOTE = 0
@@ -29,12 +29,12 @@ class Level(IntEnum):
 class Finding(NamedTuple):
     """One thing to know, in a sentence."""
 
-    level: Level
+    level: FindingLevel
     words: str
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """All that was found out about a data set.
 
     Args:
@@ -46,26 +46,26 @@ class Report:
     """
 
     survey: Survey
-    tally: Tally
-    twins: duplicates.Twins
+    tally: DatasetStatistics
+    twins: duplicates.Duplicates
     near: float | None
     seconds: float
 
     @cached_property
     def contradicting(self) -> list[tuple[NDArray[np.int64], list[str]]]:
         """Equal images with other labels."""
-        return leaks.contradictions(self.twins.equal, self.tally.answers)
+        return leaks.find_contradictions(self.twins.equal, self.tally.answers)
 
     @cached_property
     def doubtful(self) -> list[NDArray[np.int64]]:
         """Images that show the same, with other classes."""
         answers = {target: values for target, values in self.tally.answers.items() if target == "label"}
-        return [group for group, _ in leaks.contradictions(self.twins.alike, answers)]
+        return [group for group, _ in leaks.find_contradictions(self.twins.alike, answers)]
 
     @cached_property
-    def names(self) -> list[leaks.Shared]:
+    def names(self) -> list[leaks.SharedName]:
         """File names that splits share."""
-        return leaks.shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
+        return leaks.find_shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -81,23 +81,23 @@ class Report:
         return sorted(found, key=lambda finding: -finding.level)
 
     @property
-    def level(self) -> Level:
+    def level(self) -> FindingLevel:
         """The worst of all findings."""
-        return max((finding.level for finding in self.findings), default=Level.NOTE)
+        return max((finding.level for finding in self.findings), default=FindingLevel.NOTE)
 
 
 def _refusal(survey: Survey) -> list[Finding]:
-    return [Finding(Level.UNUSABLE, survey.refusal)] if survey.refusal else []
+    return [Finding(FindingLevel.UNUSABLE, survey.refusal)] if survey.refusal else []
 
 
-def _leaks(report: Report) -> list[Finding]:
+def _leaks(report: CheckReport) -> list[Finding]:
     split = report.survey.split
     found = []
-    for one, other, images, equal in leaks.between(*report.twins, split):
+    for one, other, images, equal in leaks.find_leaks(*report.twins, split):
         total = int((split == other).sum())
         found.append(
             Finding(
-                Level.ODD,
+                FindingLevel.ODD,
                 f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too"
                 f"{f', {equal:,} of them equal in every pixel' * bool(equal)}. Results on {other} will look better "
                 "than they are; divide by person, video or place.",
@@ -106,7 +106,7 @@ def _leaks(report: Report) -> list[Finding]:
     for each in report.names:
         found.append(
             Finding(
-                Level.NOTE,
+                FindingLevel.NOTE,
                 f"{each.shared:,} of {each.number:,} {each.what} {_are(each.shared)} in more than one split of "
                 f"{_and(each.splits)} ({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same "
                 "persons, videos or places?",
@@ -115,26 +115,26 @@ def _leaks(report: Report) -> list[Finding]:
     return found
 
 
-def _labels(report: Report) -> list[Finding]:
+def _labels(report: CheckReport) -> list[Finding]:
     found = []
     if report.contradicting:
         targets = sorted({target for _, differing in report.contradicting for target in differing})
         words = f"{_groups(len(report.contradicting))} of equal images {_are(len(report.contradicting))} labelled"
-        found.append(Finding(Level.ODD, f"{words} in contradiction ({', '.join(targets)})."))
+        found.append(Finding(FindingLevel.ODD, f"{words} in contradiction ({', '.join(targets)})."))
     if report.doubtful:
         words = f"{_groups(len(report.doubtful))} of images that show the same {_have(len(report.doubtful))}"
-        found.append(Finding(Level.NOTE, f"{words} more than one class."))
+        found.append(Finding(FindingLevel.NOTE, f"{words} more than one class."))
     counts = report.tally.labelled()
     for target in report.survey.samples.labels.targets:
         if counts["train"]["images"] and not counts["train"][target]:
-            found.append(Finding(Level.ODD, f"No training image has a {target}, so no head can learn it."))
+            found.append(Finding(FindingLevel.ODD, f"No training image has a {target}, so no head can learn it."))
     return found
 
 
-def _oddities(tally: Tally) -> list[Finding]:
+def _oddities(tally: DatasetStatistics) -> list[Finding]:
     return [
         Finding(
-            Level.NOTE if treatment == Treatment.USED else Level.ODD,
+            FindingLevel.NOTE if treatment == IssueTreatment.USED else FindingLevel.ODD,
             f"{what}: {len(found)} {'time' if len(found) == 1 else 'times'}, {treatment} ({found[0].name}"
             f"{', ...' if len(found) > 1 else ''}).",
         )
@@ -142,36 +142,47 @@ def _oddities(tally: Tally) -> list[Finding]:
     ]
 
 
-def _copies(report: Report) -> list[Finding]:
+def _copies(report: CheckReport) -> list[Finding]:
     split = report.survey.split
     equal, alike = report.twins
     found = []
     if equal:
         words = f"{_images(sum(map(len, equal)))} in {_groups(len(equal))} are equal in every pixel"
-        found.append(Finding(Level.ODD, f"{words}; {_groups(len(leaks.across(equal, split)))} over several splits."))
+        found.append(
+            Finding(
+                FindingLevel.ODD,
+                f"{words}; {_groups(len(leaks.find_cross_split_groups(equal, split)))} over several splits.",
+            )
+        )
     if alike:
         words = f"{_images(sum(map(len, alike)))} in {_groups(len(alike))} show the same in other files"
-        found.append(Finding(Level.NOTE, f"{words}; {_groups(len(leaks.across(alike, split)))} over several splits."))
+        found.append(
+            Finding(
+                FindingLevel.NOTE,
+                f"{words}; {_groups(len(leaks.find_cross_split_groups(alike, split)))} over several splits.",
+            )
+        )
     return found
 
 
-def _classes(survey: Survey, tally: Tally) -> list[Finding]:
+def _classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
     counts: Mapping[str, NDArray[np.int64]] = tally.classes
     classes = survey.samples.labels.classes
     found = []
     if classes and counts["train"].any():
         small, large = int(counts["train"].argmin()), int(counts["train"].argmax())
         fewest, most = int(counts["train"][small]), int(counts["train"][large])
-        if most > UNEVEN * fewest:
+        if most > _UNEVEN * fewest:
             found.append(
                 Finding(
-                    Level.NOTE, f"Classes are uneven in train: {classes[large]} has {most}, {classes[small]} {fewest}."
+                    FindingLevel.NOTE,
+                    f"Classes are uneven in train: {classes[large]} has {most}, {classes[small]} {fewest}.",
                 )
             )
     for split in SPLITS if survey.refusal is None else ():
         missing = [name for name, count in zip(classes, counts[split], strict=True) if not count]
         if missing:
-            level = Level.ODD if split == "train" else Level.NOTE
+            level = FindingLevel.ODD if split == "train" else FindingLevel.NOTE
             found.append(Finding(level, f"{split} has no image of {_and(missing[:5])}{', ...' * (len(missing) > 5)}."))
     return found
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS
 
-TELLING = 10  # beginnings of names that there must be, or they tell of the data set rather than of persons or drives
+_TELLING = 10  # beginnings of names that there must be, or they tell of the data set rather than of persons or drives
 
 
 class Leak(NamedTuple):
@@ -29,7 +29,7 @@ class Leak(NamedTuple):
     equal: int
 
 
-class Shared(NamedTuple):
+class SharedName(NamedTuple):
     """File names, or beginnings of them, that several splits have.
 
     Args:
@@ -48,7 +48,7 @@ class Shared(NamedTuple):
     examples: Sequence[str]
 
 
-def between(
+def find_leaks(
     equal: Sequence[NDArray[np.int64]], alike: Sequence[NDArray[np.int64]], split: NDArray[np.str_]
 ) -> list[Leak]:
     """What each later split holds of an earlier one; see `twins.Twins` for the groups."""
@@ -69,12 +69,12 @@ def _held(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_], one: str
     return held
 
 
-def across(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[NDArray[np.int64]]:
+def find_cross_split_groups(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[NDArray[np.int64]]:
     """Those groups that are in more than one split."""
     return [group for group in groups if len(set(split[group]) & set(SPLITS)) > 1]
 
 
-def contradictions(
+def find_contradictions(
     groups: Sequence[NDArray[np.int64]], answers: Mapping[str, NDArray[np.uint64]]
 ) -> list[tuple[NDArray[np.int64], list[str]]]:
     """Groups that are labelled differently, with the targets; what one of its images lacks is no answer."""
@@ -87,7 +87,7 @@ def contradictions(
     return found
 
 
-def shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[np.int64]) -> list[Shared]:
+def find_shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[np.int64]) -> list[SharedName]:
     """File names in several splits, and beginnings of names (`Luis_Fonsi` of `Luis_Fonsi_21.jpg`) likewise.
 
     Names of digits alone tell nothing, nor do beginnings that are few or that are the classes.
@@ -104,7 +104,7 @@ def shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[
     kinds = {starts[row] for row in told}
     pairs = {(starts[row], int(strata[there[row]])) for row in told}
     classes = {label for _, label in pairs}
-    if len(kinds) < TELLING or len(classes) == len(kinds) == len(pairs):
+    if len(kinds) < _TELLING or len(classes) == len(kinds) == len(pairs):
         return []
     places = split[there]
     found = [
@@ -114,11 +114,11 @@ def shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[
     return [each for each in found if each.shared]
 
 
-def _shared(what: str, words: Sequence[str], places: NDArray[np.str_]) -> Shared:
+def _shared(what: str, words: Sequence[str], places: NDArray[np.str_]) -> SharedName:
     by_word: dict[str, set[str]] = {}
     for word, place in zip(words, places.tolist(), strict=True):
         by_word.setdefault(word, set()).add(place)
     several = {word: found for word, found in by_word.items() if len(found) > 1}
     splits = tuple(split for split in SPLITS if any(split in found for found in several.values()))
     images = sum(word in several for word in words)
-    return Shared(what, len(several), len(by_word), splits, images, sorted(several)[:5])
+    return SharedName(what, len(several), len(by_word), splits, images, sorted(several)[:5])

@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.checking import figures, leaks
-from candelabra.checking.findings import Level, Report
-from candelabra.data.decoding.images import Unreadable
+from candelabra.checking.findings import CheckReport, FindingLevel
+from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.report.html.page import write_page
-from candelabra.report.pictures import draw, enlarged
+from candelabra.report.pictures import draw_sample, enlarge_sample
 from candelabra.types import Labels, Sample
 
-SHOWN = 20  # odd files of one kind; all are in oddities.csv
-GROUPS = 12  # groups of equal or similar images of one kind
-MEMBERS = 6  # images of a group
-ROWS = 1000  # classes in a table
-SIDE = 168  # pixels of a picture
-VERDICTS = {
-    Level.NOTE: ("clean", "Clean: nothing stands against training on it."),
-    Level.ODD: ("odd", "Usable, but odd: read what is listed first."),
-    Level.UNUSABLE: ("unusable", "Not usable as it is."),
+_SHOWN = 20  # odd files of one kind; all are in oddities.csv
+_GROUPS = 12  # groups of equal or similar images of one kind
+_MEMBERS = 6  # images of a group
+_ROWS = 1000  # classes in a table
+_SIDE = 168  # pixels of a picture
+_VERDICTS = {
+    FindingLevel.NOTE: ("clean", "Clean: nothing stands against training on it."),
+    FindingLevel.ODD: ("odd", "Usable, but odd: read what is listed first."),
+    FindingLevel.UNUSABLE: ("unusable", "Not usable as it is."),
 }
 
 
-def write(report: Report, data: DataModule, words: Sequence[str], count: int, path: Path) -> None:
+def write_check_page(report: CheckReport, data: DataModule, words: Sequence[str], count: int, path: Path) -> None:
     """Writes check.html.
 
     Args:
@@ -43,7 +43,7 @@ def write(report: Report, data: DataModule, words: Sequence[str], count: int, pa
     write_page(
         Path(__file__).with_name("page.html"),
         path,
-        verdict=VERDICTS[report.level],
+        verdict=_VERDICTS[report.level],
         words=" ".join(words),
         findings=[(finding.level.name.lower(), finding.words) for finding in report.findings],
         images=len(survey.samples),
@@ -52,10 +52,10 @@ def write(report: Report, data: DataModule, words: Sequence[str], count: int, pa
         targets=survey.samples.labels.targets,
         labelled=tally.labelled(),
         labels=survey.samples.labels,
-        classes=_class_rows(report)[:ROWS],
+        classes=_class_rows(report)[:_ROWS],
         masks=_mask_rows(report),
         extents=_extents(tally.sizes[tally.readable]),
-        kinds=[(what, treatment, len(found), found[:SHOWN]) for what, treatment, found in tally.kinds()],
+        kinds=[(what, treatment, len(found), found[:_SHOWN]) for what, treatment, found in tally.kinds()],
         twins=_twins(report),
         names=report.names,
         near=report.near,
@@ -66,28 +66,28 @@ def write(report: Report, data: DataModule, words: Sequence[str], count: int, pa
     )
 
 
-def _figures(report: Report) -> dict[str, str]:
+def _figures(report: CheckReport) -> dict[str, str]:
     tally, labels = report.tally, report.survey.samples.labels
     drawn: dict[str, str] = {}
     if labels.classes:
-        drawn["classes"] = figures.classes(tally.classes, labels.classes)
+        drawn["classes"] = figures.plot_classes(tally.classes, labels.classes)
     if tally.readable.any():
-        drawn["sizes"] = figures.sizes(tally.sizes[tally.readable])
+        drawn["sizes"] = figures.plot_sizes(tally.sizes[tally.readable])
     if labels.box and tally.covered.any():
-        drawn["boxes"] = figures.boxes(tally.covered, tally.boxes)
+        drawn["boxes"] = figures.plot_boxes(tally.covered, tally.boxes)
     if labels.keypoints and tally.visible.any():
-        drawn["points"] = figures.points(tally.points, tally.visible, labels.keypoints)
+        drawn["points"] = figures.plot_points(tally.points, tally.visible, labels.keypoints)
     if labels.mask_classes:
-        drawn["mask"] = figures.shares(tally.mask, labels.mask_classes)
+        drawn["mask"] = figures.plot_shares(tally.mask, labels.mask_classes)
     return drawn
 
 
-def _class_rows(report: Report) -> list[tuple[str, list[int]]]:
+def _class_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
     counts, names = report.tally.classes, report.survey.samples.labels.classes
     return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(names)]
 
 
-def _mask_rows(report: Report) -> list[tuple[str, list[float], list[int]]]:
+def _mask_rows(report: CheckReport) -> list[tuple[str, list[float], list[int]]]:
     tally, names = report.tally, report.survey.samples.labels.mask_classes
     total = {split: max(1, int(tally.mask[split][: len(names)].sum())) for split in SPLITS}
     return [
@@ -107,14 +107,14 @@ def _extents(sizes: NDArray[np.int32]) -> list[tuple[str, list[int]]]:
     return [("width", quantiles[:, 1].tolist()), ("height", quantiles[:, 0].tolist())]
 
 
-def _twins(report: Report) -> list[dict[str, Any]]:
+def _twins(report: CheckReport) -> list[dict[str, Any]]:
     split = report.survey.split
     disputed = [group for group, _ in report.contradicting]
     kinds = (
         ("Equal images, labelled in contradiction", disputed),
         ("The same in other files, in more than one class", report.doubtful),
-        ("Equal in every pixel, over several splits", leaks.across(report.twins.equal, split)),
-        ("The same in other files, over several splits", leaks.across(report.twins.alike, split)),
+        ("Equal in every pixel, over several splits", leaks.find_cross_split_groups(report.twins.equal, split)),
+        ("The same in other files, over several splits", leaks.find_cross_split_groups(report.twins.alike, split)),
         ("Equal in every pixel, in one split", _within(report.twins.equal, split)),
         ("The same in other files, in one split", _within(report.twins.alike, split)),
     )
@@ -123,12 +123,12 @@ def _twins(report: Report) -> list[dict[str, Any]]:
             "title": title,
             "count": len(groups),
             "groups": [
-                [_member(report, int(index), groups is disputed) for index in group[:MEMBERS]] for group in shown
+                [_member(report, int(index), groups is disputed) for index in group[:_MEMBERS]] for group in shown
             ],
-            "rest": [max(0, len(group) - MEMBERS) for group in shown],
+            "rest": [max(0, len(group) - _MEMBERS) for group in shown],
         }
         for title, groups in kinds
-        if (shown := groups[:GROUPS])
+        if (shown := groups[:_GROUPS])
     ]
 
 
@@ -136,46 +136,52 @@ def _within(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> lis
     return [group for group in groups if len(set(split[group]) & set(SPLITS)) <= 1]
 
 
-def _member(report: Report, index: int, labelled: bool) -> tuple[str, str, str]:
+def _member(report: CheckReport, index: int, labelled: bool) -> tuple[str, str, str]:
     samples, split = report.survey.samples, str(report.survey.split[index])
     sample = samples.load(index)
-    shown = sample if labelled else only_label(sample)  # points would hide a face
-    return samples.names[index], split or "none", picture(shown, samples.labels, SIDE * 2 // 3)
+    shown = sample if labelled else draw_label_only(sample)  # points would hide a face
+    return samples.names[index], split or "none", encode_sample_image(shown, samples.labels, _SIDE * 2 // 3)
 
 
-def _before(report: Report, count: int) -> list[tuple[str, str, str]]:
+def _before(report: CheckReport, count: int) -> list[tuple[str, str, str]]:
     pool = report.survey.parts["train"]
     pool = pool if len(pool) else np.flatnonzero(report.tally.readable)
     pool = pool[report.tally.readable[pool]]
     chosen = pool[np.linspace(0, len(pool) - 1, min(count, len(pool))).astype(int)]
     samples = report.survey.samples
-    return [(samples.names[index], "", picture(samples.load(int(index)), samples.labels, SIDE)) for index in chosen]
+    return [
+        (samples.names[index], "", encode_sample_image(samples.load(int(index)), samples.labels, _SIDE))
+        for index in chosen
+    ]
 
 
-def _after(report: Report, data: DataModule, count: int) -> list[str]:
+def _after(report: CheckReport, data: DataModule, count: int) -> list[str]:
     if report.survey.refusal:
         return []
     prepared, pool = data.prepared("train"), report.survey.parts["train"]
     places = np.flatnonzero(report.tally.readable[pool])
     chosen = places[np.linspace(0, len(places) - 1, min(count, len(places))).astype(int)]
     try:
-        return [picture(tinted(prepared[int(place)]), report.survey.samples.labels, SIDE) for place in chosen]
-    except Unreadable:  # since it was looked at
+        return [
+            encode_sample_image(jitter_batch(prepared[int(place)]), report.survey.samples.labels, _SIDE)
+            for place in chosen
+        ]
+    except UnreadableFile:  # since it was looked at
         return []
 
 
-def only_label(sample: Sample) -> Sample:
+def draw_label_only(sample: Sample) -> Sample:
     """A sample without what would be drawn over its image."""
     kept: Any = {key: value for key, value in sample.items() if key in ("image", "label")}
     shown: Sample = kept
     return shown
 
 
-def picture(sample: Sample, labels: Labels, side: int) -> str:
+def encode_sample_image(sample: Sample, labels: Labels, side: int) -> str:
     """A sample with its labels drawn, as a `data:` address; a box as data sets or as batches have it."""
     found: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
     if "box" in found:
         found["box"] = found["box"].reshape(4)
     image = sample["image"]
     pixels = (image * 255 if image.is_floating_point() else image).byte().permute(1, 2, 0).numpy()
-    return figures.uri(draw(*enlarged(pixels, found, side), labels))
+    return figures.encode_figure(draw_sample(*enlarge_sample(pixels, found, side), labels))

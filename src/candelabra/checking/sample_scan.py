@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.decoding.images import Unreadable
-from candelabra.data.issues import Oddity
-from candelabra.data.samples import Samples, digest
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.issues import DataIssue
+from candelabra.data.samples import Samples, hash_contents
 from candelabra.types import TARGETS, Sample
 
-THUMB = 16  # pixels a side of the small grey picture by which images are compared
-KEPT = 8  # bytes of a digest: two of 100,000 images get the same by chance once in 3 billion sets
-BATCH = 32  # samples that a process hands over at once
+THUMBNAIL_SIDE = 16  # pixels a side of the small grey picture by which images are compared
+KEPT_ISSUES = 8  # bytes of a digest: two of 100,000 images get the same by chance once in 3 billion sets
+_BATCH = 32  # samples that a process hands over at once
 
 
-class Facts(NamedTuple):
+class SampleScan(NamedTuple):
     """What is kept of one sample.
 
     Args:
@@ -46,11 +46,11 @@ class Facts(NamedTuple):
     box: NDArray[np.float32] | None = None
     points: NDArray[np.float32] | None = None
     mask: NDArray[np.int64] | None = None
-    oddities: tuple[Oddity, ...] = ()
+    oddities: tuple[DataIssue, ...] = ()
     problem: str | None = None
 
 
-class Looked(Dataset[Facts]):
+class ScanDataset(Dataset[SampleScan]):
     """Samples as facts.
 
     Args:
@@ -64,12 +64,12 @@ class Looked(Dataset[Facts]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> Facts:
+    def __getitem__(self, index: int) -> SampleScan:
         try:
             sample = self.samples.load(index)
             odd = [each._replace(name=self.samples.names[index]) for each in self.samples.inspect(index)]
-        except Unreadable as error:
-            return Facts(index, problem=str(error))
+        except UnreadableFile as error:
+            return SampleScan(index, problem=str(error))
         labelled = [target for target in TARGETS if target in sample and self.known[target][index]]
         values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
         # what lies outside of its image is known only now
@@ -77,16 +77,16 @@ class Looked(Dataset[Facts]):
         return _facts(index, sample, values)._replace(oddities=tuple(odd))
 
 
-def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Facts:
-    pixels = pixels_of(sample)
+def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> SampleScan:
+    pixels = stack_pixels(sample)
     height, width = pixels.shape[:2]
     extent = np.array([width, height], np.float32)
-    return Facts(
+    return SampleScan(
         index,
         (height, width),
-        digest(pixels)[:KEPT],
-        {target: digest(value)[:KEPT] for target, value in values.items()},
-        thumbnail(pixels),
+        hash_contents(pixels)[:KEPT_ISSUES],
+        {target: hash_contents(value)[:KEPT_ISSUES] for target, value in values.items()},
+        make_scan_thumbnail(pixels),
         values.get("label"),
         (values["box"].reshape(2, 2) / extent).reshape(4).astype(np.float32) if "box" in values else None,
         (values["keypoints"] / extent).astype(np.float32) if "keypoints" in values else None,
@@ -94,7 +94,7 @@ def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Fa
     )
 
 
-def pixels_of(sample: Sample) -> NDArray[np.uint8]:
+def stack_pixels(sample: Sample) -> NDArray[np.uint8]:
     """The image of a sample as (H, W, 3) uint8."""
     image = sample["image"].as_subclass(torch.Tensor)
     if image.is_floating_point():
@@ -102,13 +102,13 @@ def pixels_of(sample: Sample) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
-def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def make_scan_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) -> (THUMB, THUMB) grey, each pixel the mean of what it covers."""
-    small = Image.fromarray(pixels).resize((THUMB, THUMB), Image.Resampling.BOX, reducing_gap=2.0)
+    small = Image.fromarray(pixels).resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     return np.asarray(small.convert("L"))
 
 
-def look(samples: Samples, workers: int | None) -> Iterator[Facts]:
+def scan_samples(samples: Samples, workers: int | None) -> Iterator[SampleScan]:
     """Reads all samples in processes, in order; no more than a few batches wait in memory.
 
     Args:
@@ -116,12 +116,12 @@ def look(samples: Samples, workers: int | None) -> Iterator[Facts]:
         workers: processes; null for as many as there are processors.
     """
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    loader: DataLoader[Facts] = DataLoader(
-        Looked(samples),
-        BATCH,
-        num_workers=min(workers, len(samples) // BATCH),
+    loader: DataLoader[SampleScan] = DataLoader(
+        ScanDataset(samples),
+        _BATCH,
+        num_workers=min(workers, len(samples) // _BATCH),
         collate_fn=list,
-        multiprocessing_context="fork" if min(workers, len(samples) // BATCH) and os.name == "posix" else None,
+        multiprocessing_context="fork" if min(workers, len(samples) // _BATCH) and os.name == "posix" else None,
     )
     for facts in loader:
         yield from facts

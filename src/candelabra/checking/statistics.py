@@ -5,16 +5,16 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking.sample_scan import KEPT, THUMB, Facts
-from candelabra.checking.survey import NOWHERE, Survey
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.checking.sample_scan import KEPT_ISSUES, THUMBNAIL_SIDE, SampleScan
+from candelabra.checking.survey import NO_SPLIT, Survey
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import SPLITS
 
-CELLS = 48  # a side of the maps of boxes and points
-PLACES = (*SPLITS, NOWHERE)
+GRID_CELLS = 48  # a side of the maps of boxes and points
+_PLACES = (*SPLITS, NO_SPLIT)
 
 
-class Tally:
+class DatasetStatistics:
     """What all samples of a survey come to.
 
     Args:
@@ -41,15 +41,15 @@ class Tally:
         self.sizes = np.zeros((count, 2), np.int32)
         self.pixels = np.zeros(count, np.uint64)
         self.answers = {target: np.zeros(count, np.uint64) for target in labels.targets}
-        self.thumbs = np.zeros((count, THUMB, THUMB), np.uint8)
-        self.classes = {split: np.zeros(len(labels.classes), np.int64) for split in PLACES}
+        self.thumbs = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
+        self.classes = {split: np.zeros(len(labels.classes), np.int64) for split in _PLACES}
         self.boxes = np.full((count if labels.box else 0, 4), np.nan, np.float32)
-        self.covered = np.zeros((CELLS, CELLS))
-        self.points = np.zeros((CELLS, CELLS), np.int64)
+        self.covered = np.zeros((GRID_CELLS, GRID_CELLS))
+        self.points = np.zeros((GRID_CELLS, GRID_CELLS), np.int64)
         self.visible = np.zeros(len(labels.keypoints), np.int64)
-        self.mask = {split: np.zeros(256, np.int64) for split in PLACES}
-        self.present = {split: np.zeros(256, np.int64) for split in PLACES}
-        self.oddities: list[Oddity] = list(survey.oddities)
+        self.mask = {split: np.zeros(256, np.int64) for split in _PLACES}
+        self.present = {split: np.zeros(256, np.int64) for split in _PLACES}
+        self.oddities: list[DataIssue] = list(survey.oddities)
         self._told = {(each.name, each.what) for each in survey.oddities}
 
     @property
@@ -58,7 +58,7 @@ class Tally:
         readable: NDArray[np.bool_] = self.sizes[:, 0] > 0
         return readable
 
-    def add(self, facts: Facts) -> None:
+    def add(self, facts: SampleScan) -> None:
         """Adds one sample."""
         index, split = facts.number, str(self.survey.split[facts.number])
         self.oddities += [each for each in facts.oddities if (each.name, each.what) not in self._told]
@@ -77,7 +77,7 @@ class Tally:
             self.classes[split][int(facts.label)] += 1
         if facts.box is not None:
             self.boxes[index] = facts.box
-            left, top, right, bottom = np.clip(facts.box * CELLS, 0, CELLS)
+            left, top, right, bottom = np.clip(facts.box * GRID_CELLS, 0, GRID_CELLS)
             self.covered[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] += 1
         if facts.points is not None:
             self._add_points(facts.points)
@@ -89,21 +89,21 @@ class Tally:
         known = ~np.isnan(points).any(1)
         self.visible += known
         inside = points[known & (points >= 0).all(1) & (points <= 1).all(1)]
-        cells = np.minimum((inside * CELLS).astype(int), CELLS - 1)
+        cells = np.minimum((inside * GRID_CELLS).astype(int), GRID_CELLS - 1)
         np.add.at(self.points, (cells[:, 1], cells[:, 0]), 1)
 
     def _cannot_be_read(self, index: int, split: str, problem: str) -> None:
         name = self.survey.samples.names[index]
         if (name, "unreadable") not in self._told:
-            left_out = split == NOWHERE
-            treatment = Treatment.SKIPPED if left_out else Treatment.UNLABELLED
+            left_out = split == NO_SPLIT
+            treatment = IssueTreatment.SKIPPED if left_out else IssueTreatment.UNLABELLED
             detail = problem if left_out else f"{problem} A grey image without labels stands in for it."
-            self.oddities.append(Oddity(name, "unreadable", treatment, detail))
+            self.oddities.append(DataIssue(name, "unreadable", treatment, detail))
 
-    def kinds(self) -> list[tuple[str, str, list[Oddity]]]:
+    def kinds(self) -> list[tuple[str, str, list[DataIssue]]]:
         """Oddities by what is odd and what is done about it, the most frequent first."""
         counted = Counter((each.what, str(each.treatment)) for each in self.oddities)
-        groups: dict[tuple[str, str], list[Oddity]] = {kind: [] for kind, _ in counted.most_common()}
+        groups: dict[tuple[str, str], list[DataIssue]] = {kind: [] for kind, _ in counted.most_common()}
         for each in self.oddities:
             groups[each.what, str(each.treatment)].append(each)
         return [(what, treatment, found) for (what, treatment), found in groups.items()]
@@ -116,10 +116,10 @@ class Tally:
                 "images": int(there.sum()),
                 **{target: int((known[target] & there).sum()) for target in self.survey.samples.labels.targets},
             }
-            for split in PLACES
+            for split in _PLACES
             if (there := self.survey.split == split).any() or split
         }
 
 
 def _number(content: bytes) -> np.uint64:
-    return np.frombuffer(content[:KEPT], np.uint64)[0]  # type: ignore[no-any-return]
+    return np.frombuffer(content[:KEPT_ISSUES], np.uint64)[0]  # type: ignore[no-any-return]

@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.union import Union
-from candelabra.data.samples import SPLITS, Samples, Unclear
-from candelabra.data.views.concat import Joined
-from candelabra.data.views.select_targets import restrict
+from candelabra.data.samples import SPLITS, AmbiguousDataset, Samples
+from candelabra.data.views.concat import ConcatSamples
+from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 
-NOWHERE = ""  # the split of a sample that is in none
+NO_SPLIT = ""  # the split of a sample that is in none
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class Survey:
 
     samples: Samples
     parts: Mapping[str, NDArray[np.int64]]
-    oddities: Sequence[Oddity]
+    oddities: Sequence[DataIssue]
     refusal: str | None
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
         """(n,) the split of each sample."""
-        split = np.full(len(self.samples), NOWHERE, dtype="<U5")
+        split = np.full(len(self.samples), NO_SPLIT, dtype="<U5")
         for name, part in self.parts.items():
             split[part] = name
         return split
 
 
-def survey(data: DataModule) -> Survey:
+def open_survey(data: DataModule) -> Survey:
     """Opens a data set; where it refuses to be opened, reads what there is.
 
     Raises:
@@ -54,36 +54,36 @@ def survey(data: DataModule) -> Survey:
     except CandelabraError as error:
         refusal = str(error)
     if isinstance(data, Union):
-        each = {name: survey(one) for name, one in data.sets.items()}
-        joined = Joined(
+        each = {name: open_survey(one) for name, one in data.sets.items()}
+        joined = ConcatSamples(
             {name: one.samples for name, one in each.items()}, {name: one.parts for name, one in each.items()}
         )
         found = [_below(name, oddity) for name, one in each.items() for oddity in one.oddities]
-        return Survey(joined, as_published(joined), found, refusal)
+        return Survey(joined, split_as_published(joined), found, refusal)
     try:
-        samples = restrict(data.read(), data.targets)
-    except Unclear as error:
+        samples = select_targets(data.read(), data.targets)
+    except AmbiguousDataset as error:
         samples = error.samples
     bad = samples.verify()
     found = [
         *samples.oddities,
-        *(Oddity(samples.names[i], "unreadable", Treatment.SKIPPED, why) for i, why in bad.items()),
+        *(DataIssue(samples.names[i], "unreadable", IssueTreatment.SKIPPED, why) for i, why in bad.items()),
     ]
-    return Survey(samples, as_published(samples, bad), found, refusal)
+    return Survey(samples, split_as_published(samples, bad), found, refusal)
 
 
-def as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str, NDArray[np.int64]]:
+def split_as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str, NDArray[np.int64]]:
     """The indices of each published split, without bad samples."""
     split = samples.published.copy()
-    split[list(bad)] = NOWHERE
+    split[list(bad)] = NO_SPLIT
     return {name: np.flatnonzero(split == name) for name in SPLITS}
 
 
-def _oddities(data: DataModule) -> list[Oddity]:
+def _oddities(data: DataModule) -> list[DataIssue]:
     if isinstance(data, Union):  # whose own know nothing of what its sets left out
         return [_below(name, oddity) for name, one in data.sets.items() for oddity in _oddities(one)]
     return list(data.oddities)
 
 
-def _below(name: str, oddity: Oddity) -> Oddity:
+def _below(name: str, oddity: DataIssue) -> DataIssue:
     return oddity._replace(name=f"{name}/{oddity.name}")

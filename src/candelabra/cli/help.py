@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 
 COMMANDS = {
     "train": "learn, keep the best, test it, and leave a run folder",
@@ -24,7 +24,7 @@ COMMANDS = {
     "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
     "trunk": "a trained backbone for other tasks and people: export, push to and pull from the hub, as timm does",
 }
-EXAMPLES = {
+_EXAMPLES = {
     "train": [
         "",
         "task=classification data=folder data.root=photos",
@@ -80,8 +80,8 @@ EXAMPLES = {
         "pull repo=somebody/pets-trunk folder=trunks/theirs",
     ],
 }
-ROOTS = {"lr": "train", "plan": "train"}  # commands that take the words of another
-PLAIN = {  # commands that compose nothing: what their words are
+CONFIG_NAMES = {"lr": "train", "plan": "train"}  # commands that take the words of another
+UNCOMPOSED_COMMANDS = {  # commands that compose nothing: what their words are
     "compare": """
   <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
   folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
@@ -127,7 +127,7 @@ Nothing is downloaded: layers are counted without their weights.""",
 }
 
 
-def overview() -> str:
+def format_overview() -> str:
     """The commands, a line each."""
     commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
     return (
@@ -138,12 +138,14 @@ def overview() -> str:
     )
 
 
-def help_of(command: str) -> str:
+def format_command_help(command: str) -> str:
     """One command: examples, groups with their options, keys."""
-    examples = "\n".join(["Examples", *(f"  candelabra {command} {example}".rstrip() for example in EXAMPLES[command])])
-    if command in PLAIN:
-        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\nWords\n{PLAIN[command]}\n"
-    lines = (CONF / f"{ROOTS.get(command, command)}.yaml").read_text().splitlines()
+    examples = "\n".join(
+        ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES[command])]
+    )
+    if command in UNCOMPOSED_COMMANDS:
+        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\nWords\n{UNCOMPOSED_COMMANDS[command]}\n"
+    lines = (CONFIG_FOLDER / f"{CONFIG_NAMES.get(command, command)}.yaml").read_text().splitlines()
     groups, keys, chosen = [], [], {}
     for line in lines:
         if line.startswith("  - ") and ":" in line and not line.startswith(("  - optional", "  - override")):
@@ -152,11 +154,11 @@ def help_of(command: str) -> str:
         elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
             keys.append(f"  {line}")
     for group, option in chosen.items():
-        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        options = sorted(path.stem for path in (CONFIG_FOLDER / group).glob("*.yaml"))
         if group != "hydra":
             groups.append(f"  {group}={option}\n" + _wrapped(options))
     parts = [
-        [f"candelabra {command}: {COMMANDS[command]}"] if command in ROOTS else [lines[0].removeprefix("# ")],
+        [f"candelabra {command}: {COMMANDS[command]}"] if command in CONFIG_NAMES else [lines[0].removeprefix("# ")],
         [examples],
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         ["Keys", *keys],
@@ -172,7 +174,7 @@ def _wrapped(words: Sequence[str]) -> str:
     return textwrap.fill(", ".join(words), 112, initial_indent=indent, subsequent_indent=indent)
 
 
-def completed_command(arguments: list[str]) -> list[str]:
+def expand_completion(arguments: list[str]) -> list[str]:
     """Hydra's completion asks the program without its command; it stands in the line being completed."""
     words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
     command = next((word for word in words[1:] if word in COMMANDS), "train")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 
-WORDS = {  # key: (its default, what it takes)
+_WORDS = {  # key: (its default, what it takes)
     "size": ("", "pixels, 8 to 2048"),
     "format": ("table", "table or json"),
     "effective": ("false", "true or false"),
@@ -18,7 +18,7 @@ WORDS = {  # key: (its default, what it takes)
     "depth": ("2", "levels of modules, 1 to 9"),
     "folder": (".", "where the picture goes"),
 }
-SWITCHES = {"true": True, "false": False}
+_SWITCHES = {"true": True, "false": False}
 
 
 def run_backbones(words: Sequence[str]) -> None:
@@ -39,52 +39,52 @@ def run_backbones(words: Sequence[str]) -> None:
     effective, speed = _switch(keys, "effective"), _switch(keys, "speed")
     batch = _number(keys, "batch", 1, 1024) if speed else 0
     if keys["format"] not in ("table", "json"):
-        raise CandelabraError(f"format={keys['format']} is not known; allowed are {WORDS['format'][1]}.")
+        raise CandelabraError(f"format={keys['format']} is not known; allowed are {_WORDS['format'][1]}.")
     depth = _number(keys, "depth", 1, 9)
     warnings.filterwarnings("ignore", module="torch|timm|torchvision")  # advice to the developers of this program
     from rich.progress import track
 
-    from candelabra.backbones.info.backbone_info import facts_of
-    from candelabra.backbones.registry import names, node_of
+    from candelabra.backbones.info.backbone_info import measure_backbone
+    from candelabra.backbones.registry import find_backbone_config, list_backbones
 
     if show:
-        from candelabra.backbones.info.details import show as show_one
+        from candelabra.backbones.info.details import print_backbone_details as show_one
 
-        node = node_of(given[1])
-        return show_one(facts_of(given[1], node, size, effective, batch), node, depth, Path(keys["folder"]))
-    found = list(dict.fromkeys(name for pattern in given or ["*"] for name in names(pattern)))
+        node = find_backbone_config(given[1])
+        return show_one(measure_backbone(given[1], node, size, effective, batch), node, depth, Path(keys["folder"]))
+    found = list(dict.fromkeys(name for pattern in given or ["*"] for name in list_backbones(pattern)))
     if not given:
         found = [name for name in found if not name.startswith("test_")]  # tiny ones, for tests
     quiet = not sys.stderr.isatty()
     from rich.console import Console
 
     looked = track(found, "looking", console=Console(stderr=True), transient=True, disable=quiet)
-    every = [facts_of(name, node_of(name), size, effective, batch) for name in looked]
+    every = [measure_backbone(name, find_backbone_config(name), size, effective, batch) for name in looked]
     if keys["format"] == "json":
         print(json.dumps([asdict(each) for each in every], indent=2))
         return None
-    from candelabra.backbones.info.table import print_table
+    from candelabra.backbones.info.table import print_backbones
 
-    print_table(every)
+    print_backbones(every)
     return None
 
 
 def _read(words: Sequence[str]) -> dict[str, str]:
     given = dict(word.split("=", 1) for word in words)
     for key in given:
-        if key not in WORDS:
-            raise CandelabraError(f"{key}= is not known; allowed are {nearest(key, WORDS)}.")
-    return {key: given.get(key, default) for key, (default, _) in WORDS.items()}
+        if key not in _WORDS:
+            raise CandelabraError(f"{key}= is not known; allowed are {list_nearest(key, _WORDS)}.")
+    return {key: given.get(key, default) for key, (default, _) in _WORDS.items()}
 
 
 def _number(keys: Mapping[str, str], key: str, least: int, most: int) -> int:
     value = keys[key]
     if not value.isdecimal() or not least <= int(value) <= most:
-        raise CandelabraError(f"{key}={value} cannot be used; allowed are {WORDS[key][1]}.")
+        raise CandelabraError(f"{key}={value} cannot be used; allowed are {_WORDS[key][1]}.")
     return int(value)
 
 
 def _switch(keys: Mapping[str, str], key: str) -> bool:
-    if keys[key] not in SWITCHES:
-        raise CandelabraError(f"{key}={keys[key]} is not known; allowed are {WORDS[key][1]}.")
-    return SWITCHES[keys[key]]
+    if keys[key] not in _SWITCHES:
+        raise CandelabraError(f"{key}={keys[key]} is not known; allowed are {_WORDS[key][1]}.")
+    return _SWITCHES[keys[key]]

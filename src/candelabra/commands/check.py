@@ -11,21 +11,21 @@ from rich.table import Table
 from tqdm import tqdm
 
 from candelabra.checking import duplicates, page
-from candelabra.checking.findings import Level, Report
-from candelabra.checking.sample_scan import look
-from candelabra.checking.statistics import Tally
-from candelabra.checking.survey import survey
-from candelabra.config.build import build, resolve
-from candelabra.data.decoding.paths import shown
-from candelabra.data.issues import write_oddities
+from candelabra.checking.findings import CheckReport, FindingLevel
+from candelabra.checking.sample_scan import scan_samples
+from candelabra.checking.statistics import DatasetStatistics
+from candelabra.checking.survey import open_survey
+from candelabra.config.build import build_object, resolve_config
+from candelabra.data.decoding.paths import printable_path
+from candelabra.data.issues import write_issues
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
-from candelabra.report.pictures import grid
-from candelabra.report.tables import mixture
+from candelabra.report.pictures import draw_grid
+from candelabra.report.tables import print_mixture
 
-STYLES = {Level.NOTE: "", Level.ODD: "yellow", Level.UNUSABLE: "red"}
+_STYLES = {FindingLevel.NOTE: "", FindingLevel.ODD: "yellow", FindingLevel.UNUSABLE: "red"}
 
 
 def run_check(config: DictConfig) -> int:
@@ -37,36 +37,42 @@ def run_check(config: DictConfig) -> int:
     Raises:
         CandelabraError: the data cannot even be looked at.
     """
-    plain = resolve(config)
+    plain = resolve_config(config)
     near, count = plain["near"], plain["samples"]
     if near is not None and not 0 < near <= 1:
         raise CandelabraError(f"near={near} must be above 0 and at most 1, or null.")
-    data: DataModule = build(plain["data"])
-    report = examine(data, near)
+    data: DataModule = build_object(plain["data"])
+    report = check_dataset(data, near)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "check.json").write_text(json.dumps(as_json(report), indent=2) + "\n")
-    write_oddities(report.tally.oddities, folder / "oddities.csv")
+    (folder / "check.json").write_text(json.dumps(report_to_json(report), indent=2) + "\n")
+    write_issues(report.tally.oddities, folder / "oddities.csv")
     if report.survey.refusal is None:
         prepared = data.prepared("train")
-        grid([tinted(prepared[i]) for i in data.chosen("train", count)], None, data.labels, folder / "samples.png")
-    page.write(report, data, _words(plain["data"]), count, folder / "check.html")
+        draw_grid(
+            [jitter_batch(prepared[i]) for i in data.chosen("train", count)], None, data.labels, folder / "samples.png"
+        )
+    page.write_check_page(report, data, _words(plain["data"]), count, folder / "check.html")
     _say(report, data, folder)
     return int(report.level)
 
 
-def examine(data: DataModule, near: float | None = 0.6) -> Report:
+def check_dataset(data: DataModule, near: float | None = 0.6) -> CheckReport:
     """Looks at every sample of a data set; see `duplicates.find` for `near`."""
-    found = survey(data)
-    tally = Tally(found)
+    found = open_survey(data)
+    tally = DatasetStatistics(found)
     begun = time.monotonic()
-    for facts in tqdm(look(found.samples, data.workers), total=len(found.samples), desc="looking", unit="image"):
+    for facts in tqdm(
+        scan_samples(found.samples, data.workers), total=len(found.samples), desc="looking", unit="image"
+    ):
         tally.add(facts)
     seconds = time.monotonic() - begun
-    return Report(found, tally, duplicates.find(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds)
+    return CheckReport(
+        found, tally, duplicates.find_duplicates(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds
+    )
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def report_to_json(report: CheckReport) -> dict[str, Any]:
     """All that was found, in plain types."""
     survey, tally = report.survey, report.tally
     labels = survey.samples.labels
@@ -116,7 +122,7 @@ def _words(node: dict[str, Any]) -> list[str]:
     return [f"data={str(node['_target_']).rpartition('.')[2].lower()}", *given]
 
 
-def _say(report: Report, data: DataModule, folder: Path) -> None:
+def _say(report: CheckReport, data: DataModule, folder: Path) -> None:
     console = Console()
     targets = report.survey.samples.labels.targets
     table = Table("split", "images", *targets, title="labelled images")
@@ -124,17 +130,17 @@ def _say(report: Report, data: DataModule, folder: Path) -> None:
         table.add_row(split, str(row["images"]), *(str(row[target]) for target in targets))
     console.print(table)
     if report.survey.refusal is None and len(data.shares) > 1:
-        console.print(mixture(data))
+        console.print(print_mixture(data))
     if report.tally.oddities:
         table = Table("what is odd", "times", "treatment", title="odd files")
         for what, treatment, found in report.tally.kinds():
-            table.add_row(shown(what), str(len(found)), treatment)
+            table.add_row(printable_path(what), str(len(found)), treatment)
         console.print(table)
     for finding in report.findings:
         console.print(
-            f"{finding.level.name.lower()}: {shown(finding.words)}", style=STYLES[finding.level], markup=False
+            f"{finding.level.name.lower()}: {printable_path(finding.words)}", style=_STYLES[finding.level], markup=False
         )
     rate = len(report.survey.samples) / max(report.seconds, 1e-9)
     console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
     for path in sorted(folder.glob("*.*")):
-        console.print(f"  {shown(str(path))}", highlight=False, soft_wrap=True)
+        console.print(f"  {printable_path(str(path))}", highlight=False, soft_wrap=True)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from candelabra.environment import CONF
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
-from candelabra.report.comparison import report
+from candelabra.report.comparison import print_comparison
 from candelabra.runs.aggregation import read_rows
-from candelabra.runs.joint_gain import gains
+from candelabra.runs.joint_gain import compute_gains
 
 
 def run_compare(words: Sequence[str]) -> None:
@@ -19,7 +19,7 @@ def run_compare(words: Sequence[str]) -> None:
         words: as typed: folders of runs, or of such folders; `folder=<folder>` for where the files go.
 
     Raises:
-        CandelabraError: see `read_rows` and `gains`; or the folder cannot be written into.
+        CandelabraError: see `read_rows` and `compute_gains`; or the folder cannot be written into.
     """
     told = [word for word in words if word.startswith("folder=")]
     given = [Path(word) for word in words if word not in told]
@@ -27,17 +27,17 @@ def run_compare(words: Sequence[str]) -> None:
         if not path.exists():
             raise CandelabraError(f"{path} does not exist; give folders of runs, and folder=<folder> for the files.")
     rows = read_rows(given)
-    gained = gains(rows)
-    folder = Path(told[-1].partition("=")[2]) if told else new_folder()
+    gained = compute_gains(rows)
+    folder = Path(told[-1].partition("=")[2]) if told else make_run_folder()
     try:
-        report(rows, gained, folder)
+        print_comparison(rows, gained, folder)
     except OSError as error:
         raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
 
 
-def new_folder() -> Path:
+def make_run_folder() -> Path:
     """Named after this moment, as Hydra names the folders of runs."""
     import yaml
 
-    pattern = yaml.safe_load((CONF / "hydra" / "candelabra.yaml").read_text(encoding="utf-8"))["run"]["dir"]
+    pattern = yaml.safe_load((CONFIG_FOLDER / "hydra" / "candelabra.yaml").read_text(encoding="utf-8"))["run"]["dir"]
     return Path(re.sub(r"\$\{now:(.*?)\}", lambda now: datetime.now().strftime(now[1]), pattern))

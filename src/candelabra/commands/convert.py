@@ -11,18 +11,18 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from candelabra.config.build import build, resolve
+from candelabra.config.build import build_object, resolve_config
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.loading.workers import processors
-from candelabra.data.readers.labels_json import FILE, written
+from candelabra.data.loading.workers import count_processors
+from candelabra.data.readers.labels_json import LABELS_FILE, write_labels_json
 from candelabra.data.samples import SPLITS
-from candelabra.data.writers.entry import Entries, Entry
-from candelabra.data.writers.writer import Writer
+from candelabra.data.writers.entry import DatasetEntries, DatasetEntry
+from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
-from candelabra.report.tables import coverage
+from candelabra.report.tables import count_labels
 
 log = logging.getLogger(__name__)
-UNFINISHED = ".unfinished"  # after the name of the folder, and the name of a file in it
+_UNFINISHED = ".unfinished"  # after the name of the folder, and the name of a file in it
 
 
 def run_convert(config: DictConfig) -> None:
@@ -33,18 +33,18 @@ def run_convert(config: DictConfig) -> None:
     Raises:
         CandelabraError: the data cannot be used, or the folder holds something.
     """
-    plain = resolve(config)
-    writer: Writer = build(plain["to"])
-    folder = vacant(Path(plain["folder"]).expanduser().absolute())
-    data: DataModule = build(plain["data"])
+    plain = resolve_config(config)
+    writer: DatasetWriter = build_object(plain["to"])
+    folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
+    data: DataModule = build_object(plain["data"])
     samples = data.open()
     writer.check(samples.labels)
-    coverage(data)
-    unfinished = begin(folder)
+    count_labels(data)
+    unfinished = begin_conversion(folder)
     left_out: list[str] = []
-    writer.write(unfinished, samples.labels, entries(data, writer.shuffled, left_out))
-    (unfinished / FILE).write_text(written(samples.labels), encoding="utf-8")
-    (unfinished / UNFINISHED).unlink()
+    writer.write(unfinished, samples.labels, iterate_entries(data, writer.shuffled, left_out))
+    (unfinished / LABELS_FILE).write_text(write_labels_json(samples.labels), encoding="utf-8")
+    (unfinished / _UNFINISHED).unlink()
     unfinished.rename(folder)
     for why in left_out[:3]:
         log.warning("left out: %s", why)
@@ -54,7 +54,7 @@ def run_convert(config: DictConfig) -> None:
     log.info("read them with data=%s data.root=%s", writer.reader, folder)
 
 
-def entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[Entry]:
+def iterate_entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[DatasetEntry]:
     """All samples that are in a split, split by split, made by workers.
 
     Args:
@@ -70,12 +70,12 @@ def entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[E
     for split in SPLITS:
         part = draw.permutation(data.parts[split]) if shuffled else data.parts[split]
         places += [(split, int(index)) for index in part]
-    workers = max(1, processors(1) - 1) if data.workers is None else data.workers
+    workers = max(1, count_processors(1) - 1) if data.workers is None else data.workers
     context = "fork" if workers else None
-    made = Entries(data.open(), places)
+    made = DatasetEntries(data.open(), places)
     loader = DataLoader(made, None, num_workers=workers, collate_fn=_same, multiprocessing_context=context)
     for entry in tqdm(loader, "images", len(places), leave=False, delay=1):
-        if isinstance(entry, Entry):
+        if isinstance(entry, DatasetEntry):
             yield entry
         elif data.on_bad == "raise":
             raise CandelabraError(f"{entry} Mend it, or leave such images out with data.on_bad=skip.")
@@ -87,7 +87,7 @@ def _same(entry: Any) -> Any:
     return entry
 
 
-def vacant(folder: Path) -> Path:
+def check_vacant(folder: Path) -> Path:
     """The folder, if nothing would be lost.
 
     Raises:
@@ -98,17 +98,17 @@ def vacant(folder: Path) -> Path:
     return folder
 
 
-def begin(folder: Path) -> Path:
+def begin_conversion(folder: Path) -> Path:
     """A new folder beside it, to be renamed; what a conversion that was killed has left there is deleted.
 
     Raises:
         CandelabraError: something else is there.
     """
-    unfinished = folder.with_name(folder.name + UNFINISHED)
+    unfinished = folder.with_name(folder.name + _UNFINISHED)
     if unfinished.exists():
-        if not (unfinished / UNFINISHED).is_file():
+        if not (unfinished / _UNFINISHED).is_file():
             raise CandelabraError(f"{unfinished} is in the way, and is no rest of a conversion; take it away.")
         shutil.rmtree(unfinished)
     unfinished.mkdir(parents=True)
-    (unfinished / UNFINISHED).touch()
+    (unfinished / _UNFINISHED).touch()
     return unfinished

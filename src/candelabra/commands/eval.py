@@ -6,11 +6,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from candelabra.config.build import Plain, build, resolve
+from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.sampling.train_order import InTurn
-from candelabra.data.transforms.batch_transforms import Batchwise
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.sampling.train_order import SequentialOrder
+from candelabra.data.transforms.batch_transforms import BatchTransforms
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.tasks.loading import load_task
 from candelabra.training.trainer import make_trainer
@@ -23,25 +23,25 @@ def run_eval(config: DictConfig) -> None:
     Raises:
         CandelabraError: the checkpoint or the data cannot be used.
     """
-    plain = resolve(config)
+    plain = resolve_config(config)
     if plain["split"] not in ("train", "val", "test"):
         raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    data: DataModule = build(moved(trained["data"], plain["data"]))
+    data: DataModule = build_object(relocate_data(trained["data"], plain["data"]))
     labels = Labels.restore(task.recipe["labels"])
     if data.labels != labels:
         raise CandelabraError(
             f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
-            f"{difference(data.labels, labels)}; give the data it was trained on with data.root=<folder>."
+            f"{diff_labels(data.labels, labels)}; give the data it was trained on with data.root=<folder>."
         )
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
     data.open()
     data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented, ...
-    data.orders["train"] = InTurn(data.runs["train"])  # ... and each of them once, as they are
-    data.batchwise = Batchwise(0.0, 0.0, None, data.seed)
+    data.orders["train"] = SequentialOrder(data.runs["train"])  # ... and each of them once, as they are
+    data.batchwise = BatchTransforms(0.0, 0.0, None, data.seed)
     values = trainer.test(task, dataloaders=data.loader(plain["split"]), verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
@@ -50,7 +50,7 @@ def run_eval(config: DictConfig) -> None:
     print_results(results, folder)
 
 
-def moved(trained: Plain, now: Plain) -> Plain:
+def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
     """The data of a training where they are now.
 
     Args:
@@ -62,8 +62,8 @@ def moved(trained: Plain, now: Plain) -> Plain:
         CandelabraError: the data have no such set, or have no root.
     """
     before = {"split_seed": trained["seed"]} if "split" in trained else {}  # once one seed did both
-    data: Plain = {**before, **trained, **{k: v for k, v in now.items() if v is not None and k != "sets"}}
-    sets: Plain = trained.get("sets", {})
+    data: PlainConfig = {**before, **trained, **{k: v for k, v in now.items() if v is not None and k != "sets"}}
+    sets: PlainConfig = trained.get("sets", {})
     if "root" in data and "root" not in trained:
         roots = ", ".join(f"data.sets.{name}.root" for name in sets) or "batch_size and workers"
         raise CandelabraError(f"data.root={now['root']}: the data of this training have none; allowed are {roots}.")
@@ -73,7 +73,7 @@ def moved(trained: Plain, now: Plain) -> Plain:
         data |= {"folds": None, "fold": 0}  # the table says it all
     for name, change in (now["sets"] or {}).items():
         if name not in sets:
-            known = nearest(str(name), sets) or "none, for it was not trained on a union"
+            known = list_nearest(str(name), sets) or "none, for it was not trained on a union"
             raise CandelabraError(f"data.sets.{name} is not known to this checkpoint; allowed are {known}.")
         if not isinstance(change, dict) or set(change) != {"root"} or "root" not in sets[name]:
             raise CandelabraError(f"data.sets.{name}={change}: only data.sets.{name}.root=<folder> can be set here.")
@@ -81,7 +81,7 @@ def moved(trained: Plain, now: Plain) -> Plain:
     return data
 
 
-def difference(given: Labels, trained: Labels) -> str:
+def diff_labels(given: Labels, trained: Labels) -> str:
     """In words, the first field in which two descriptions of labels differ."""
     field = next(f.name for f in fields(Labels) if getattr(given, f.name) != getattr(trained, f.name))
     return f"{field} is {getattr(given, field)}, it was {getattr(trained, field)}"

@@ -13,17 +13,17 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.config.build import build, resolve
+from candelabra.config.build import build_object, resolve_config
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.index import Index
-from candelabra.embeddings.projection.clusters import clustered
-from candelabra.embeddings.projection.projection import Plane
-from candelabra.embeddings.projection.scatter import draw
-from candelabra.errors import CandelabraError, nearest
+from candelabra.embeddings.index import VectorIndex
+from candelabra.embeddings.projection.clusters import find_clusters
+from candelabra.embeddings.projection.projection import Projection
+from candelabra.embeddings.projection.scatter import draw_scatter
+from candelabra.errors import CandelabraError, list_nearest
 
 log = logging.getLogger(__name__)
-CLUSTERS = 10  # where nothing says how many
-FEWEST = 4  # images that can be drawn and divided
+_CLUSTERS = 10  # where nothing says how many
+_FEWEST = 4  # images that can be drawn and divided
 
 
 def run_map(config: DictConfig) -> None:
@@ -32,16 +32,16 @@ def run_map(config: DictConfig) -> None:
     Raises:
         CandelabraError: the index cannot be used, or has too few images.
     """
-    plain = resolve(config)
-    plane: Plane = build(plain["plane"])
-    index = Index.read(plain["index"])
-    colour = coloured(plain["colour"], index)
-    rows = chosen(index, plain["images"], plain["seed"])
-    vectors = unit(index.vectors[rows])
+    plain = resolve_config(config)
+    plane: Projection = build_object(plain["plane"])
+    index = VectorIndex.read(plain["index"])
+    colour = color_by(plain["colour"], index)
+    rows = choose_projection_rows(index, plain["images"], plain["seed"])
+    vectors = normalize_rows(index.vectors[rows])
     labels = None if colour is None else index.columns[colour][rows]
     kinds = 0 if labels is None else len(set(labels) - {""})
-    count = plain["clusters"] or (kinds if kinds >= 2 else CLUSTERS)
-    found = clustered(vectors, min(count, len(vectors) - 1), labels, plain["seed"])
+    count = plain["clusters"] or (kinds if kinds >= 2 else _CLUSTERS)
+    found = find_clusters(vectors, min(count, len(vectors) - 1), labels, plain["seed"])
     points = plane.points(vectors, plain["seed"])
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def run_map(config: DictConfig) -> None:
     way = type(plane).__name__.lower()
     panels = {} if labels is None else {f"{way}, by {colour}": labels}
     panels[f"{way}, by k-means cluster"] = np.array([f"{cluster:02d}" for cluster in found.assigned], dtype=object)
-    draw(points, panels, folder / "pictures" / "map.png")
+    draw_scatter(points, panels, folder / "pictures" / "map.png")
     scores: dict[str, Any] = {name: None if math.isnan(score) else score for name, score in found.scores.items()}
     told = {"images": len(rows), "plane": way, "colour": colour, "clusters": int(found.assigned.max()) + 1, **scores}
     (folder / "map.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
@@ -64,7 +64,7 @@ def run_map(config: DictConfig) -> None:
     log.info("%d images in the plane: %s", len(rows), folder / "pictures" / "map.png")
 
 
-def coloured(word: str | None, index: Index) -> str | None:
+def color_by(word: str | None, index: VectorIndex) -> str | None:
     """The column that colours points; by itself the label, where it is known.
 
     Raises:
@@ -74,23 +74,23 @@ def coloured(word: str | None, index: Index) -> str | None:
         known = "label" in index.columns and (index.columns["label"] != "").any()
         return "label" if known else None
     if word not in index.columns:
-        raise CandelabraError(f"colour={word} is no column of the index; it has {nearest(word, index.columns)}.")
+        raise CandelabraError(f"colour={word} is no column of the index; it has {list_nearest(word, index.columns)}.")
     return word
 
 
-def chosen(index: Index, most: int, seed: int) -> NDArray[np.int64]:
+def choose_projection_rows(index: VectorIndex, most: int, seed: int) -> NDArray[np.int64]:
     """Rows of the index: all, or so many drawn at random.
 
     Raises:
         CandelabraError: they are too few.
     """
-    if min(most, len(index)) < FEWEST:
-        raise CandelabraError(f"A map needs {FEWEST} images; images={most} of {len(index)} are fewer.")
+    if min(most, len(index)) < _FEWEST:
+        raise CandelabraError(f"A map needs {_FEWEST} images; images={most} of {len(index)} are fewer.")
     drawn: NDArray[np.int64] = np.sort(np.random.default_rng(seed).permutation(len(index))[:most])
     return drawn
 
 
-def unit(vectors: Vectors) -> Vectors:
+def normalize_rows(vectors: Vectors) -> Vectors:
     """Vectors of length 1, as search by cosine sees them."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     made: Vectors = vectors / np.maximum(length, np.finfo(np.float32).tiny)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from candelabra.backbones import Backbone, adapt
-from candelabra.config.build import build, resolve
+from candelabra.backbones import Backbone, add_lora
+from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
-from candelabra.optim.schedule_plan import make_plan
+from candelabra.optim.schedule_plan import make_schedule_plan
 from candelabra.report.plan import draw_plan, print_plan, write_plan
 
 log = logging.getLogger(__name__)
@@ -24,15 +24,17 @@ def run_plan(config: DictConfig) -> None:
     with open_dict(config):
         for group in ("data", "task"):  # not needed here, so what is missing in them does not matter
             OmegaConf.update(config, group, None)
-    plain = resolve(config)
+    plain = resolve_config(config)
     epochs = plain["trainer"]["max_epochs"]
     if epochs is None or epochs < 1:
         raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
-    strategy: FineTuning = build(plain["finetune"])
-    backbone: Backbone = build({**plain["backbone"], "weights": "none"})
+    strategy: FineTuning = build_object(plain["finetune"])
+    backbone: Backbone = build_object({**plain["backbone"], "weights": "none"})
     if strategy.rank:
-        adapt(backbone, strategy.rank)
-    found = make_plan(backbone, strategy, build(plain["optimizer"]), build(plain["scheduler"]), epochs)
+        add_lora(backbone, strategy.rank)
+    found = make_schedule_plan(
+        backbone, strategy, build_object(plain["optimizer"]), build_object(plain["scheduler"]), epochs
+    )
     print_plan(found)
     folder = Path(plain["folder"])
     draw_plan(found, folder / "plan.png")

@@ -15,21 +15,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.config.build import Plain, resolve
-from candelabra.data.decoding.images import find_images, picture
-from candelabra.data.samples import as_tensor, sample
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import Resize, resize_by
+from candelabra.config.build import PlainConfig, resolve_config
+from candelabra.data.decoding.images import decode_image, find_images
+from candelabra.data.samples import image_to_tensor, make_sample
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import ResizeMethod, make_resize
 from candelabra.errors import CandelabraError
-from candelabra.report.pictures import draw, save_masks
+from candelabra.report.pictures import draw_sample, save_masks
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
 from candelabra.types import Labels
 
 log = logging.getLogger(__name__)
-Item = tuple[int, Tensor, tuple[int, int], str]
-LONGEST = 200  # bytes of a name, to which an ending comes
+PredictItem = tuple[int, Tensor, tuple[int, int], str]
+_LONGEST = 200  # bytes of a name, to which an ending comes
 
 
 def run_predict(config: DictConfig) -> None:
@@ -38,11 +38,11 @@ def run_predict(config: DictConfig) -> None:
     Raises:
         CandelabraError: there is no image, or the checkpoint cannot be used.
     """
-    plain = resolve(config)
-    paths = sources(plain["source"])
+    plain = resolve_config(config)
+    paths = list_sources(plain["source"])
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    side = plain["size"] or trained_size(trained["data"])
+    side = plain["size"] or read_trained_size(trained["data"])
     labels = Labels.restore(task.recipe["labels"])
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
@@ -52,8 +52,8 @@ def run_predict(config: DictConfig) -> None:
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     size = (side, side) if isinstance(side, int) else (side[0], side[1])
-    resize = resize_by(trained_resize(trained["data"]), size)
-    files = Files(paths, resize)
+    resize = make_resize(read_trained_resize(trained["data"]), size)
+    files = PredictDataset(paths, resize)
     loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
     unreadable: list[tuple[Path, str]] = []
     names = _unique(paths)
@@ -76,23 +76,23 @@ def run_predict(config: DictConfig) -> None:
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
 
 
-def trained_size(data: Plain) -> int | list[int]:
+def read_trained_size(data: PlainConfig) -> int | list[int]:
     """Side or (H, W) of the images of a training; where data sets had several, that of the first."""
     if data["size"] is None:
-        return trained_size(next(iter(data["sets"].values())))
+        return read_trained_size(next(iter(data["sets"].values())))
     size: int | list[int] = data["size"]
     return size
 
 
-def trained_resize(data: Plain) -> str:
+def read_trained_resize(data: PlainConfig) -> str:
     """How images came to this size in a training; where data sets had several ways, that of the first."""
     resize: str | None = data.get("resize", None if data["size"] is None else "stretch")  # once there was no other way
     if resize is None:
-        return trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
+        return read_trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
     return resize
 
 
-def sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
+def list_sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
     """The images that files, folders and globs stand for, in order, each once.
 
     Args:
@@ -117,7 +117,7 @@ def sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
     return list(found)
 
 
-class Files(Dataset[Item]):
+class PredictDataset(Dataset[PredictItem]):
     """Image files, ready for the model: index, image (3, H, W), size (H, W) of the file, and what is wrong with it.
 
     Args:
@@ -125,21 +125,23 @@ class Files(Dataset[Item]):
         resize: how they come to the size that the model was trained on.
     """
 
-    def __init__(self, paths: Sequence[Path], resize: Resize) -> None:
-        self.paths, self.pipeline = paths, evaluation(resize)
+    def __init__(self, paths: Sequence[Path], resize: ResizeMethod) -> None:
+        self.paths, self.pipeline = paths, make_eval_transforms(resize)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, index: int) -> PredictItem:
         try:
-            seen = picture(self.paths[index], self.pipeline.least)
+            seen = decode_image(self.paths[index], self.pipeline.least)
         except CandelabraError as error:
             return index, torch.empty(0), (0, 0), str(error)
-        return index, self.pipeline(sample(as_tensor(seen.pixels)))["image"], seen.size[::-1], ""
+        return index, self.pipeline(make_sample(image_to_tensor(seen.pixels)))["image"], seen.size[::-1], ""
 
 
-def _predictions(task: Task, trainer: Any, items: Sequence[Item], resize: Resize) -> Iterator[dict[str, Tensor]]:
+def _predictions(
+    task: Task, trainer: Any, items: Sequence[PredictItem], resize: ResizeMethod
+) -> Iterator[dict[str, Tensor]]:
     """What the heads say of each image, in the pixels of its file."""
     if not items:
         return
@@ -151,10 +153,10 @@ def _predictions(task: Task, trainer: Any, items: Sequence[Item], resize: Resize
 
 
 def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:
-    seen = picture(path)
+    seen = decode_image(path)
     scale = seen.pixels.shape[1] / seen.size[0]
     placed = {name: value * scale if name in ("box", "keypoints") else value for name, value in found.items()}
-    return draw(seen.pixels, placed, labels)
+    return draw_sample(seen.pixels, placed, labels)
 
 
 def _header(task: Task, labels: Labels) -> list[str]:
@@ -199,4 +201,4 @@ def _unique(paths: Sequence[Path]) -> list[str]:
 
 def _short(name: str) -> str:
     """A name that a file system still takes when an ending comes to it."""
-    return os.fsdecode(os.fsencode(name)[:LONGEST])
+    return os.fsdecode(os.fsencode(name)[:_LONGEST])

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from candelabra.commands.compare import new_folder
+from candelabra.commands.compare import make_run_folder
 from candelabra.errors import CandelabraError
-from candelabra.report.html.run_collection import collect, is_sweep
-from candelabra.report.html.run_page import write_run
-from candelabra.report.html.runs_page import write_runs
-from candelabra.runs.overrides import run_of
-from candelabra.runs.partial_run import read_remains
+from candelabra.report.html.run_collection import collect_runs, is_sweep_folder
+from candelabra.report.html.run_page import write_run_page
+from candelabra.report.html.runs_page import write_runs_page
+from candelabra.runs.overrides import resolve_run_folder
+from candelabra.runs.partial_run import read_partial_run
 
-PAGE = "report.html"
+_PAGE = "report.html"
 
 
 def run_report(words: Sequence[str]) -> None:
@@ -24,19 +24,23 @@ def run_report(words: Sequence[str]) -> None:
         CandelabraError: no folder is given, one is no run and holds none, or the page cannot be written.
     """
     told = [word.partition("=")[2] for word in words if word.startswith("folder=")]
-    given = [run_of(Path(word)) if word.endswith(".ckpt") else Path(word) for word in words if "folder=" not in word]
+    given = [
+        resolve_run_folder(Path(word)) if word.endswith(".ckpt") else Path(word)
+        for word in words
+        if "folder=" not in word
+    ]
     for path in given:
         if not path.is_dir():
             raise CandelabraError(f"{path} is no folder; give that of a run or a sweep: candelabra report runs/first")
     if not given:
         raise CandelabraError("No run is given; name its folder, or that of a sweep: candelabra report runs/first")
-    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else new_folder()
+    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else make_run_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if len(given) == 1 and (given[0] / "config.yaml").is_file() and not is_sweep(given[0]):
-            write_run(read_remains(given[0]), folder / PAGE)
+        if len(given) == 1 and (given[0] / "config.yaml").is_file() and not is_sweep_folder(given[0]):
+            write_run_page(read_partial_run(given[0]), folder / _PAGE)
         else:
-            write_runs(collect(given), given, folder / PAGE)
+            write_runs_page(collect_runs(given), given, folder / _PAGE)
     except OSError as error:
         raise CandelabraError(f"folder={folder} cannot be used ({error.strerror}); give another.") from error
-    print(f"{folder / PAGE}")
+    print(f"{folder / _PAGE}")

@@ -16,24 +16,24 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.commands.embed import embedded
-from candelabra.config.build import Plain, build, resolve
-from candelabra.data.decoding.paths import shown
+from candelabra.commands.embed import embed_source
+from candelabra.config.build import PlainConfig, build_object, resolve_config
+from candelabra.data.decoding.paths import printable_path
 from candelabra.data.samples import SPLITS
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.extraction import Items
-from candelabra.embeddings.index import ABOUT, Index
-from candelabra.embeddings.recipe import restored
-from candelabra.embeddings.search.gallery import Card, grid, short
-from candelabra.embeddings.search.retrieval import Retrieval, retrieval
-from candelabra.embeddings.search.searcher import Found, Searcher
-from candelabra.embeddings.sources import Source, source_of
+from candelabra.embeddings.extraction import ImageItems
+from candelabra.embeddings.index import INDEX_FILE, VectorIndex
+from candelabra.embeddings.recipe import restore_recipe
+from candelabra.embeddings.search.gallery import GalleryCard, draw_gallery, shorten_name
+from candelabra.embeddings.search.retrieval import RetrievalScores, score_retrieval
+from candelabra.embeddings.search.searcher import Neighbors, Search
+from candelabra.embeddings.sources import EmbeddingSource, make_source
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
-EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
-TABLES = 3  # queries whose nearest are told on the terminal
-INDEX = "index"  # a folder in the output folder
+_EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
+_TABLES = 3  # queries whose nearest are told on the terminal
+_INDEX = "index"  # a folder in the output folder
 
 
 def run_search(config: DictConfig) -> None:
@@ -42,14 +42,14 @@ def run_search(config: DictConfig) -> None:
     Raises:
         CandelabraError: the index or the queries cannot be used, or nothing is asked.
     """
-    plain = resolve(config)
+    plain = resolve_config(config)
     if plain["query"] is None and plain["evaluate"] is None:
         raise CandelabraError(
             "Give query=<image, folder or glob>, or evaluate=all (or <split>:<split>) to measure how well images of "
             "one label find each other."
         )
     folder = Path(plain["folder"])
-    index = opened(plain)
+    index = open_index(plain)
     folder.mkdir(parents=True, exist_ok=True)
     if plain["query"] is not None:
         _ask(plain, index, folder)
@@ -57,27 +57,27 @@ def run_search(config: DictConfig) -> None:
         _evaluate(plain["evaluate"], index, folder)
 
 
-def opened(plain: Plain) -> Index:
+def open_index(plain: PlainConfig) -> VectorIndex:
     """The index that `index` names; of a folder of images, one that is made now, in the output folder.
 
     Raises:
         CandelabraError: it is neither.
     """
     place = Path(plain["index"])
-    if (place / ABOUT).is_file() or not place.is_dir():
-        return Index.read(place)
-    made = Path(plain["folder"]) / INDEX
-    words = {key: plain[key] for key in EMBEDDING}
-    index = embedded({**words, "source": str(place), "format": "npy", "anew": False, "folder": str(made)})
-    log.info("embedded %s; index=%s saves that another time", shown(place), made)
+    if (place / INDEX_FILE).is_file() or not place.is_dir():
+        return VectorIndex.read(place)
+    made = Path(plain["folder"]) / _INDEX
+    words = {key: plain[key] for key in _EMBEDDING}
+    index = embed_source({**words, "source": str(place), "format": "npy", "anew": False, "folder": str(made)})
+    log.info("embedded %s; index=%s saves that another time", printable_path(place), made)
     return index
 
 
-def _ask(plain: Plain, index: Index, folder: Path) -> None:
-    source = source_of(plain["query"], "query")
+def _ask(plain: PlainConfig, index: VectorIndex, folder: Path) -> None:
+    source = make_source(plain["query"], "query")
     read, vectors = _embed(plain, index, source)
     names = [source.names[position] for position in read]
-    make: partial[Searcher] = build(plain["searcher"])
+    make: partial[Search] = build_object(plain["searcher"])
     searcher = make(index.vectors)
     begun = time.perf_counter()
     found = searcher.nearest(vectors, plain["k"])
@@ -88,18 +88,18 @@ def _ask(plain: Plain, index: Index, folder: Path) -> None:
     paths = [source.columns["path"][position] for position in read][: plain["pictures"]]
     if paths:
         cards = [
-            [Card(path, "query"), *_cards(index, scores, rows)]
+            [GalleryCard(path, "query"), *_cards(index, scores, rows)]
             for path, scores, rows in zip(paths, found.scores, found.rows, strict=False)
         ]
-        grid(cards, folder / "pictures" / "search.png")
-    _show(index, names[:TABLES], found)
+        draw_gallery(cards, folder / "pictures" / "search.png")
+    _show(index, names[:_TABLES], found)
     log.info("the nearest of %d queries: %s", len(names), folder / "search.csv")
 
 
-def _embed(plain: Plain, index: Index, source: Source) -> tuple[list[int], Vectors]:
+def _embed(plain: PlainConfig, index: VectorIndex, source: EmbeddingSource) -> tuple[list[int], Vectors]:
     """Positions of the queries that can be read, and their vectors."""
-    recipe, encoder = restored(index.about, plain["trainer"])
-    items = Items(source, recipe.pipeline)
+    recipe, encoder = restore_recipe(index.about, plain["trainer"])
+    items = ImageItems(source, recipe.pipeline)
     size: int = index.about["batch_size"]
     read, blocks = [], []
     for start in range(0, len(items), size):
@@ -116,16 +116,16 @@ def _embed(plain: Plain, index: Index, source: Source) -> tuple[list[int], Vecto
     return read, np.concatenate(blocks)
 
 
-def _cards(index: Index, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Card]:
+def _cards(index: VectorIndex, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[GalleryCard]:
     paths, names = (index.columns.get(key, np.full(len(index), "", object)) for key in ("path", "name"))
     labels = index.columns.get("label", names)
     return [
-        Card(paths[row], f"{short(labels[row] or names[row])}\n{score:.3f}")
+        GalleryCard(paths[row], f"{shorten_name(labels[row] or names[row])}\n{score:.3f}")
         for score, row in zip(scores, rows, strict=True)
     ]
 
 
-def _write(index: Index, names: Sequence[str], found: Found, path: Path) -> None:
+def _write(index: VectorIndex, names: Sequence[str], found: Neighbors, path: Path) -> None:
     columns = list(index.columns)
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
@@ -135,27 +135,27 @@ def _write(index: Index, names: Sequence[str], found: Found, path: Path) -> None
                 table.writerow([name, rank, f"{score:.6f}", *(index.columns[column][row] for column in columns)])
 
 
-def _show(index: Index, names: Sequence[str], found: Found) -> None:
+def _show(index: VectorIndex, names: Sequence[str], found: Neighbors) -> None:
     told = [column for column in ("name", "label", "split") if column in index.columns]
     for name, scores, rows in zip(names, found.scores, found.rows, strict=False):
-        table = Table("", "score", *told, title=f"nearest to {shown(name)}", title_justify="left")
+        table = Table("", "score", *told, title=f"nearest to {printable_path(name)}", title_justify="left")
         for rank, (score, row) in enumerate(zip(scores, rows, strict=True), 1):
-            table.add_row(str(rank), f"{score:.4f}", *(shown(index.columns[column][row]) for column in told))
+            table.add_row(str(rank), f"{score:.4f}", *(printable_path(index.columns[column][row]) for column in told))
         Console().print(table)
 
 
-def _evaluate(word: str, index: Index, folder: Path) -> None:
+def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
     labels = index.column("label", "evaluate")
-    queries, gallery = sides(word, index)
-    found = retrieval(index.vectors, labels, queries, gallery)
+    queries, gallery = split_rows(word, index)
+    found = score_retrieval(index.vectors, labels, queries, gallery)
     table = Table("", word, title="retrieval")
-    for name, value in told(found).items():
+    for name, value in retrieval_to_json(found).items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     Console().print(table)
-    (folder / "retrieval.json").write_text(json.dumps({"evaluate": word, **told(found)}, indent=2) + "\n")
+    (folder / "retrieval.json").write_text(json.dumps({"evaluate": word, **retrieval_to_json(found)}, indent=2) + "\n")
 
 
-def told(found: Retrieval) -> dict[str, Any]:
+def retrieval_to_json(found: RetrievalScores) -> dict[str, Any]:
     """The measures by their names."""
     recall = {f"recall@{k}": value for k, value in found.recall.items()}
     return {
@@ -167,7 +167,7 @@ def told(found: Retrieval) -> dict[str, Any]:
     }
 
 
-def sides(word: str, index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_rows(word: str, index: VectorIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the queries and of what they are looked for among.
 
     Args:
@@ -188,5 +188,7 @@ def sides(word: str, index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]
     found = [np.flatnonzero(split == name) for name in names]
     for name, rows in zip(names, found, strict=True):
         if not len(rows):
-            raise CandelabraError(f"evaluate={word}: no image of {shown(index.folder)} is in the split {name}.")
+            raise CandelabraError(
+                f"evaluate={word}: no image of {printable_path(index.folder)} is in the split {name}."
+            )
     return found[0], found[1]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.sweeps.folder import open_sweep
 
-ROWS = 50  # of the table, where nothing else is said
-FORMATS = ("table", "json")
+_ROWS = 50  # of the table, where nothing else is said
+_FORMATS = ("table", "json")
 
 
 def run_sweep(words: Sequence[str]) -> int:
@@ -20,12 +20,17 @@ def run_sweep(words: Sequence[str]) -> int:
     Raises:
         CandelabraError: there is no such subcommand, or its words cannot be used.
     """
-    commands: Mapping[str, Callable[[Path, Sequence[str]], int]] = {"status": status, "best": best, "retry": retry}
+    commands: Mapping[str, Callable[[Path, Sequence[str]], int]] = {
+        "status": show_status,
+        "best": show_best,
+        "retry": retry_jobs,
+    }
     if not words:
         raise CandelabraError(f"candelabra sweep what? Allowed are {', '.join(commands)}, each with a sweep's folder.")
     if words[0] not in commands:
         raise CandelabraError(
-            f"candelabra sweep {words[0]} is not known; allowed are {nearest(words[0], commands)}, each with a sweep's "
+            f"candelabra sweep {words[0]} is not known; allowed are {list_nearest(words[0], commands)}, each "
+            "with a sweep's "
             "folder; `candelabra train -m ...` begins a sweep."
         )
     if len(words) < 2:
@@ -33,45 +38,45 @@ def run_sweep(words: Sequence[str]) -> int:
     return commands[words[0]](Path(words[1]), words[2:])
 
 
-def status(folder: Path, words: Sequence[str]) -> int:
+def show_status(folder: Path, words: Sequence[str]) -> int:
     """The table of jobs, or everything as JSON."""
-    from candelabra.sweeps.status import print_json, print_status
+    from candelabra.sweeps.status import print_jobs_json, print_status
 
-    told = keyed("status", words, ("rows", "format"))
-    rows, form = told.get("rows", str(ROWS)), told.get("format", FORMATS[0])
+    told = parse_options("status", words, ("rows", "format"))
+    rows, form = told.get("rows", str(_ROWS)), told.get("format", _FORMATS[0])
     if rows != "all" and not rows.isdecimal():
         raise CandelabraError(f"rows={rows} is no number of rows; give one, or all.")
-    if form not in FORMATS:
-        raise CandelabraError(f"format={form} is not known; allowed are {nearest(form, FORMATS)}.")
+    if form not in _FORMATS:
+        raise CandelabraError(f"format={form} is not known; allowed are {list_nearest(form, _FORMATS)}.")
     found = open_sweep(folder)
     if form == "json":
-        print_json(found, Console())
+        print_jobs_json(found, Console())
     else:
         print_status(found, None if rows == "all" else int(rows), Console())
     return 0
 
 
-def best(folder: Path, words: Sequence[str]) -> int:
+def show_best(folder: Path, words: Sequence[str]) -> int:
     """The best job or jobs, and pictures of the sweep."""
     from candelabra.sweeps.best import print_best, print_pictures
 
-    keyed("best", words, ())
+    parse_options("best", words, ())
     found, console = open_sweep(folder), Console()
     print_best(found, console)
     print_pictures(found, console)
     return 0
 
 
-def retry(folder: Path, words: Sequence[str]) -> int:
+def retry_jobs(folder: Path, words: Sequence[str]) -> int:
     """The sweep goes on in place of this process, so that signals reach it and its exit code is ours."""
-    from candelabra.sweeps.retry import announced, chosen, retried
+    from candelabra.sweeps.retry import announce_retry, choose_jobs, retry_sweep
 
     found = open_sweep(folder)
-    numbers = chosen(found, words)
-    said = announced(found, numbers) if numbers else f"{folder}: no job failed or was stopped"
+    numbers = choose_jobs(found, words)
+    said = announce_retry(found, numbers) if numbers else f"{folder}: no job failed or was stopped"
     Console().print(said, highlight=False, soft_wrap=True)
     if numbers:
-        command, place = retried(found, numbers), found.sweep.place
+        command, place = retry_sweep(found, numbers), found.sweep.place
         if place is not None and Path(place).is_dir():
             os.chdir(place)
         sys.stdout.flush()
@@ -79,7 +84,7 @@ def retry(folder: Path, words: Sequence[str]) -> int:
     return 0
 
 
-def keyed(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
+def parse_options(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
     """Words of the kind key=value.
 
     Raises:
@@ -89,7 +94,9 @@ def keyed(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[st
     for word in words:
         key, sign, value = word.partition("=")
         if not sign or key not in allowed:
-            known = f"allowed are {nearest(key, [f'{name}=...' for name in allowed])}" if allowed else "it takes none"
+            known = (
+                f"allowed are {list_nearest(key, [f'{name}=...' for name in allowed])}" if allowed else "it takes none"
+            )
             raise CandelabraError(f"candelabra sweep {command}: {word} is no word of it beside the folder; {known}.")
         told[key] = value
     return told

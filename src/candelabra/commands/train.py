@@ -16,32 +16,32 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import WeightAveraging
 from omegaconf import DictConfig, OmegaConf
 
-from candelabra.config.batch_scaling import accumulation
-from candelabra.config.build import Plain, build, resolve
-from candelabra.data.issues import Oddity, Treatment, summary, write_oddities
+from candelabra.config.batch_scaling import count_accumulation_steps
+from candelabra.config.build import PlainConfig, build_object, resolve_config
+from candelabra.data.issues import DataIssue, IssueTreatment, summarize_issues, write_issues
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
-from candelabra.distributed.rendezvous import tell
-from candelabra.environment import RUN
-from candelabra.errors import CandelabraError, nearest
-from candelabra.feature_cache import Grid, cached
+from candelabra.distributed.rendezvous import publish_config
+from candelabra.environment import RUN_VARIABLE
+from candelabra.errors import CandelabraError, list_nearest
+from candelabra.feature_cache import ProbeGrid, cache_features
 from candelabra.finetuning import Probe
-from candelabra.loggers.tracking import show_results, tracked, wait
-from candelabra.report.pictures import curves, write_pictures
-from candelabra.report.probe_table import write_trials
-from candelabra.report.tables import coverage, print_results
-from candelabra.runs.checkpoints import FOLDER, read_checkpoint
-from candelabra.runs.overrides import COUNTS
-from candelabra.tasks.loading import build_task, load_task, rehearse, with_tables_located
+from candelabra.loggers.tracking import log_results, log_run, wait_for_loggers
+from candelabra.report.pictures import draw_curves, write_pictures
+from candelabra.report.probe_table import write_probe_table
+from candelabra.report.tables import count_labels, print_results
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, read_checkpoint
+from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.tasks.loading import build_task, dry_run, load_task, resolve_table_paths
 from candelabra.tasks.task import Task
-from candelabra.training.callbacks.pruning import pruning
+from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.fsdp import Fsdp
-from candelabra.training.latency import milliseconds_per_image
-from candelabra.training.lr_finder import LONG, RangeTest, range_test, write_range
-from candelabra.training.peers import accompanied
-from candelabra.training.resume import begun, clear, continued, find_place
-from candelabra.training.trainer import keepers, make_trainer, training
+from candelabra.training.fsdp import FsdpStrategy
+from candelabra.training.latency import measure_latency
+from candelabra.training.lr_finder import LONG_RUN_EPOCHS, RangeTest, run_range_test, write_range_test
+from candelabra.training.peers import monitor_peers
+from candelabra.training.resume import begin_run, clear_run, continue_run, restore_position
+from candelabra.training.trainer import checkpoint_callbacks, make_run_trainer, make_trainer
 from candelabra.types import TARGETS
 
 log = logging.getLogger(__name__)
@@ -57,46 +57,46 @@ def run_train(config: DictConfig) -> None:
     search = config.lr == "auto"
     if search:
         config.lr = 1.0  # until it is found
-    plain, checkpoint = continued(config, words) if config.resume else begun(config, words)
+    plain, checkpoint = continue_run(config, words) if config.resume else begin_run(config, words)
     folder = Path(plain["folder"])
     L.seed_everything(plain["seed"], verbose=False)
-    data: DataModule = build(plain["data"])
+    data: DataModule = build_object(plain["data"])
     labels = data.labels
     heads = plain["task"].get("heads", plain["task"])
-    counts = coverage(data, [target for target in TARGETS if heads.get(target)])
+    counts = count_labels(data, [target for target in TARGETS if heads.get(target)])
     if search and not config.resume:
         config.lr = find_rate(plain, data).suggestion
-        plain, _ = begun(config, words)
+        plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, labels)
     measured = _measured(task, counts["val"])
     metric = _monitored(plain["monitor"], measured)
     epochs = plain["trainer"]["max_epochs"]
-    rehearse(task, data, epochs if epochs and epochs > 0 else LONG)
+    dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)
     throughput = Throughput()
-    trial = pruning(measured)
-    keeping = [] if isinstance(task.finetune, Probe) else [*trial, *keepers(plain, folder, metric)]
-    trainer = training(plain, data, folder, throughput, keeping)
-    served = cached(task, data, build(plain["cache"]), trainer)
+    trial = make_pruning(measured)
+    keeping = [] if isinstance(task.finetune, Probe) else [*trial, *checkpoint_callbacks(plain, folder, metric)]
+    trainer = make_run_trainer(plain, data, folder, throughput, keeping)
+    served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:
-        find_place(checkpoint, data)
+        restore_position(checkpoint, data)
     if trainer.is_global_zero:
         _describe(task, data, trainer)
         if plain["anew"] and not config.resume:
-            clear(folder)
+            clear_run(folder)
         _write_config(plain, data, folder, again=bool(config.resume))
-        tell((folder / "config.yaml").read_text(encoding="utf-8"))
+        publish_config((folder / "config.yaml").read_text(encoding="utf-8"))
     step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
-    os.environ[RUN] = str(folder.absolute())
+    os.environ[RUN_VARIABLE] = str(folder.absolute())
     try:
-        with tracked(trainer, plain, step), accompanied(trainer, folder):
+        with log_run(trainer, plain, step), monitor_peers(trainer, folder):
             best = _fit(task, served, trainer, checkpoint, folder)
             _finish(task, data, served, trainer, throughput, best, folder)
     finally:
-        os.environ.pop(RUN, None)
+        os.environ.pop(RUN_VARIABLE, None)
 
 
-def find_rate(plain: Plain, data: DataModule) -> RangeTest:
+def find_rate(plain: PlainConfig, data: DataModule) -> RangeTest:
     """The range test with a task and a trainer of its own, so that nothing of the run to come is touched."""
     if plain.get("lr_rule", "none") != "none":
         raise CandelabraError(
@@ -104,13 +104,13 @@ def find_rate(plain: Plain, data: DataModule) -> RangeTest:
             "already. Leave lr_rule out, or set lr=<number>."
         )
     task = build_task(plain, data.labels)
-    rehearse(task, data, LONG)
+    dry_run(task, data, LONG_RUN_EPOCHS)
     node = plain["trainer"]
     if plain.get("global_batch") is not None:
-        steps = accumulation(plain["global_batch"], plain["data"]["batch_size"], 1)
+        steps = count_accumulation_steps(plain["global_batch"], plain["data"]["batch_size"], 1)
         node = {**node, "accumulate_grad_batches": steps}
-    test = range_test(task, data, partial(make_trainer, node), **plain["range"])
-    write_range(test, Path(plain["folder"]))
+    test = run_range_test(task, data, partial(make_trainer, node), **plain["range"])
+    write_range_test(test, Path(plain["folder"]))
     return test
 
 
@@ -122,9 +122,9 @@ def run_lr(config: DictConfig) -> None:
     """
     _leave_hydra(config)
     config.lr = 1.0  # of no account
-    plain = resolve(config)
+    plain = resolve_config(config)
     L.seed_everything(plain["seed"], verbose=False)
-    find_rate(plain, build(plain["data"]))
+    find_rate(plain, build_object(plain["data"]))
 
 
 def _fit(
@@ -134,14 +134,14 @@ def _fit(
     if not isinstance(task.finetune, Probe):
         trainer.fit(task, served, ckpt_path=checkpoint)
         return trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
-    grid = Grid(task)
+    grid = ProbeGrid(task)
     trainer.fit(grid, served)
     if not math.isfinite(grid.best.score):
         raise CandelabraError("The probe ended before its heads were compared on validation; give it more epochs.")
-    best = folder / FOLDER / "best.ckpt"
+    best = folder / CHECKPOINT_FOLDER / "best.ckpt"
     trainer.save_checkpoint(best, weights_only=True)
     if trainer.is_global_zero:
-        write_trials(grid.trials, grid.best, folder)
+        write_probe_table(grid.trials, grid.best, folder)
     return str(best)
 
 
@@ -158,7 +158,7 @@ def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
             log.warning("no validation image has a %s: this head is not judged", name)
             continue
         keys = [f"val/{name}/{key}" for key in measured]
-        judged += [key for key in keys if not key.endswith((*COUNTS, "/confusion"))]
+        judged += [key for key in keys if not key.endswith((*COUNT_METRICS, "/confusion"))]
     if not judged:
         raise CandelabraError(
             f"No validation image has a label of any head ({', '.join(task.heads)}), so there is nothing to choose the "
@@ -169,7 +169,7 @@ def _measured(task: Task, labelled: Mapping[str, int]) -> list[str]:
 
 def _monitored(metric: str, known: Sequence[str]) -> str:
     if metric not in known:
-        raise CandelabraError(f"monitor={metric} is not measured here; allowed are {nearest(metric, known)}.")
+        raise CandelabraError(f"monitor={metric} is not measured here; allowed are {list_nearest(metric, known)}.")
     return metric
 
 
@@ -201,13 +201,13 @@ def _describe(task: Task, data: DataModule, trainer: L.Trainer) -> None:
     )
 
 
-def _write_config(plain: Plain, data: DataModule, folder: Path, again: bool) -> None:
+def _write_config(plain: PlainConfig, data: DataModule, folder: Path, again: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": with_tables_located(plain["data"])}))
+    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": resolve_table_paths(plain["data"])}))
     try:
         with (folder / "config.yaml").open("w" if again else "x", encoding="utf-8") as file:
             file.write(config)
-    except FileExistsError as error:  # since we looked, see `begun`
+    except FileExistsError as error:  # since we looked, see `begin_run`
         raise CandelabraError(
             f"{folder} was taken by another run that began at the same time; set hydra.run.dir=<folder> to another one."
         ) from error
@@ -218,8 +218,8 @@ def _write_config(plain: Plain, data: DataModule, folder: Path, again: bool) -> 
         for split in SPLITS:
             table.writerows((samples.names[index], split) for index in data.parts[split])
     if data.oddities:
-        write_oddities(data.oddities, folder / "oddities.csv")
-        log.info("odd in the data: %s; see %s", summary(data.oddities), folder / "oddities.csv")
+        write_issues(data.oddities, folder / "oddities.csv")
+        log.info("odd in the data: %s; see %s", summarize_issues(data.oddities), folder / "oddities.csv")
 
 
 def _finish(
@@ -233,8 +233,8 @@ def _finish(
 ) -> None:
     """The best checkpoint's numbers on val and test, and the pictures."""
     if trainer.is_global_zero:
-        wait(trainer)
-        curves(folder)
+        wait_for_loggers(trainer)
+        draw_curves(folder)
     # It would put the weights that are not averaged back when a checkpoint is loaded to be tested.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
@@ -249,11 +249,13 @@ def _finish(
     results["epochs"] = trainer.current_epoch
     results["parameters"] = sum(p.numel() for p in task.parameters())
     if trainer.is_global_zero:
-        whole = load_task(best) if best and isinstance(trainer.strategy, Fsdp) else task  # others take no part now
-        results["milliseconds_per_image"] = milliseconds_per_image(whole, data, trainer)
+        whole = (
+            load_task(best) if best and isinstance(trainer.strategy, FsdpStrategy) else task
+        )  # others take no part now
+        results["milliseconds_per_image"] = measure_latency(whole, data, trainer)
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
         write_pictures(whole, data, tables, folder)
-        show_results(trainer, whole, data, folder, best)
+        log_results(trainer, whole, data, folder, best)
         print_results(results, folder)
         _tell_replaced(data, folder)
 
@@ -262,6 +264,8 @@ def _tell_replaced(data: DataModule, folder: Path) -> None:
     """Says which images were found bad in training only; nothing tells so beforehand in sets too large to verify."""
     names = [data.open().names[index] for index in data.replaced.nonzero().flatten().tolist()]
     if names:
-        found = [Oddity(name, "unreadable in training", Treatment.SKIPPED, "a grey image stood in") for name in names]
-        write_oddities([*data.oddities, *found], folder / "oddities.csv")
+        found = [
+            DataIssue(name, "unreadable in training", IssueTreatment.SKIPPED, "a grey image stood in") for name in names
+        ]
+        write_issues([*data.oddities, *found], folder / "oddities.csv")
         log.warning("%d images could not be read in training: %s", len(names), folder / "oddities.csv")

@@ -5,11 +5,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from candelabra.errors import CandelabraError, nearest
-from candelabra.runs.overrides import run_of
+from candelabra.errors import CandelabraError, list_nearest
+from candelabra.runs.overrides import resolve_run_folder
 
-KEYS = {"export": ("folder", "licence"), "push": ("repo", "private"), "pull": ("repo", "folder")}
-SWITCHES = {"true": True, "false": False}
+_KEYS = {"export": ("folder", "licence"), "push": ("repo", "private"), "pull": ("repo", "folder")}
+_SWITCHES = {"true": True, "false": False}
 
 
 def run_trunk(words: Sequence[str]) -> None:
@@ -19,17 +19,17 @@ def run_trunk(words: Sequence[str]) -> None:
         words: as typed.
 
     Raises:
-        CandelabraError: a word is not known or missing, or see `export`, `push` and `pull`.
+        CandelabraError: a word is not known or missing, or see `export_backbone`, `push_to_hub` and `pull_from_hub`.
     """
     action, *rest = words or [""]
-    if action not in KEYS:
+    if action not in _KEYS:
         given = f"trunk {action} is not known" if action else "candelabra trunk needs a word"
-        raise CandelabraError(f"{given}; allowed are {nearest(action, KEYS)}.")
+        raise CandelabraError(f"{given}; allowed are {list_nearest(action, _KEYS)}.")
     places = [Path(word) for word in rest if "=" not in word]
     keys = dict(word.split("=", 1) for word in rest if "=" in word)
     for key in keys:
-        if key not in KEYS[action]:
-            raise CandelabraError(f"{key}= is not known; trunk {action} takes {', '.join(KEYS[action])}.")
+        if key not in _KEYS[action]:
+            raise CandelabraError(f"{key}= is not known; trunk {action} takes {', '.join(_KEYS[action])}.")
     if len(places) != (action != "pull"):
         wanted = {"export": "the folder of one run", "push": "one exported trunk", "pull": "no folder but folder="}
         raise CandelabraError(f"candelabra trunk {action} takes {wanted[action]}.")
@@ -42,25 +42,25 @@ def run_trunk(words: Sequence[str]) -> None:
 
 
 def _export(run: Path, keys: Mapping[str, str]) -> None:
-    from candelabra.backbones.export.folder import export
+    from candelabra.backbones.export.folder import export_backbone
 
-    folder = Path(keys.get("folder", run_of(run) / "trunk"))
-    for remark in export(run, folder, keys.get("licence")):
+    folder = Path(keys.get("folder", resolve_run_folder(run) / "trunk"))
+    for remark in export_backbone(run, folder, keys.get("licence")):
         print(remark)
     print(f"{folder}: candelabra train backbone.weights={folder} starts from it; README.md there says more.")
 
 
 def _carry(action: str, places: Sequence[Path], keys: Mapping[str, str]) -> None:
-    from candelabra.backbones.export.hub import pull, push
+    from candelabra.backbones.export.hub import pull_from_hub, push_to_hub
 
     if "repo" not in keys:
         raise CandelabraError(f"candelabra trunk {action} needs repo=<owner>/<name>.")
     if action == "pull":
         folder = Path(keys.get("folder", keys["repo"].rpartition("/")[2]))
-        pull(keys["repo"], folder)
+        pull_from_hub(keys["repo"], folder)
         print(f"{folder}: candelabra train backbone.weights={folder} starts from it.")
         return
     private = keys.get("private", "false")
-    if private not in SWITCHES:
+    if private not in _SWITCHES:
         raise CandelabraError(f"private={private} is not known; allowed are true and false.")
-    print(push(places[0], keys["repo"], SWITCHES[private]))
+    print(push_to_hub(places[0], keys["repo"], _SWITCHES[private]))

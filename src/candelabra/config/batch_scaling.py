@@ -2,12 +2,12 @@
 
 import math
 
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 
-RULES = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}  # the power of the batch by which the rate grows
+_RULES = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}  # the power of the batch by which the rate grows
 
 
-def accumulation(batch: int, size: int, ranks: int) -> int:
+def count_accumulation_steps(batch: int, size: int, ranks: int) -> int:
     """How many batches of each process one step takes together.
 
     Args:
@@ -33,7 +33,7 @@ def accumulation(batch: int, size: int, ranks: int) -> int:
     )
 
 
-def scaled(rate: float, rule: str, batch: int | None, base: int) -> float:
+def scale_rate(rate: float, rule: str, batch: int | None, base: int) -> float:
     """The rate of a step of `batch` images where `rate` is that of one of `base`.
 
     Args:
@@ -46,8 +46,8 @@ def scaled(rate: float, rule: str, batch: int | None, base: int) -> float:
     Raises:
         CandelabraError: the rule is not known, or there is no batch to go by.
     """
-    if rule not in RULES:
-        raise CandelabraError(f"lr_rule={rule} is not known; allowed are {nearest(rule, RULES)}.")
+    if rule not in _RULES:
+        raise CandelabraError(f"lr_rule={rule} is not known; allowed are {list_nearest(rule, _RULES)}.")
     if rule == "none":
         return rate
     if batch is None or min(batch, base) < 1:
@@ -55,4 +55,4 @@ def scaled(rate: float, rule: str, batch: int | None, base: int) -> float:
             f"lr_rule={rule} goes by global_batch={batch} and lr_batch={base}; set both to at least 1 "
             "(global_batch=1024 lr_batch=256, say), or lr_rule=none."
         )
-    return rate * math.pow(batch / base, RULES[rule])
+    return rate * math.pow(batch / base, _RULES[rule])

@@ -11,14 +11,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from candelabra.config.batch_scaling import scaled
-from candelabra.config.precision import precision_of
-from candelabra.errors import CandelabraError, nearest
+from candelabra.config.batch_scaling import scale_rate
+from candelabra.config.precision import resolve_precision
+from candelabra.errors import CandelabraError, list_nearest
 
-Plain = dict[str, Any]
+PlainConfig = dict[str, Any]
 
 
-def resolve(config: DictConfig) -> Plain:
+def resolve_config(config: DictConfig) -> PlainConfig:
     """The config as plain dictionaries and lists, checked; `trainer.precision=auto` is decided.
 
     Raises:
@@ -26,30 +26,30 @@ def resolve(config: DictConfig) -> Plain:
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    resolved: Plain = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
+    resolved: PlainConfig = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
     if "lr_rule" in resolved and OmegaConf.is_interpolation(
         config.optimizer, "lr"
     ):  # else it was typed, or is resolved
         batches = resolved["global_batch"], resolved["lr_batch"]
-        resolved["optimizer"]["lr"] = scaled(resolved["optimizer"]["lr"], resolved["lr_rule"], *batches)
+        resolved["optimizer"]["lr"] = scale_rate(resolved["optimizer"]["lr"], resolved["lr_rule"], *batches)
     trainer = resolved.get("trainer")
     if trainer:
-        trainer["precision"] = precision_of(trainer["precision"], trainer["accelerator"])
-    check(resolved)
+        trainer["precision"] = resolve_precision(trainer["precision"], trainer["accelerator"])
+    check_config(resolved)
     return resolved
 
 
-def check(node: Any, path: str = "") -> None:
+def check_config(node: Any, path: str = "") -> None:
     """Compares each node that names a `_target_` with its signature, and its plain values with the annotations."""
     if isinstance(node, list):
         for item in node:
-            check(item, path)
+            check_config(item, path)
     if not isinstance(node, dict):
         return
     if "_target_" in node:
         _check_target(node, path)
     for key, value in node.items():
-        check(value, f"{path}.{key}" if path else str(key))
+        check_config(value, f"{path}.{key}" if path else str(key))
 
 
 def _check_target(node: Mapping[str, Any], path: str) -> None:
@@ -64,7 +64,7 @@ def _check_target(node: Mapping[str, Any], path: str) -> None:
         if key.startswith("_"):
             continue
         if key not in parameters and not free:
-            known = nearest(key, parameters) or "no arguments"
+            known = list_nearest(key, parameters) or "no arguments"
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
         if key in hints and not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
             _check_value(f"{path}.{key}", value, hints[key])
@@ -87,7 +87,7 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
         raise CandelabraError(f"{path}={value} has the wrong type: it should be {wanted}.") from error
 
 
-def build(node: Any, **objects: Any) -> Any:
+def build_object(node: Any, **objects: Any) -> Any:
     """Instantiates what a node names; further arguments are objects, which Hydra would take apart.
 
     Raises:

@@ -5,7 +5,7 @@ import torch
 from candelabra.errors import CandelabraError
 
 
-def fast_precision(accelerator: str) -> str:
+def choose_precision(accelerator: str) -> str:
     """bf16-mixed on a GPU from Ampere on and on a CPU with avx512_bf16 or AMX, else 32-true."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         fast = torch.cuda.get_device_capability()[0] >= 8
@@ -17,7 +17,7 @@ def fast_precision(accelerator: str) -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
-def precision_of(asked: str | int | None, accelerator: str) -> str | int | None:
+def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
     """What a trainer is told; `auto` is decided.
 
     Raises:
@@ -25,7 +25,7 @@ def precision_of(asked: str | int | None, accelerator: str) -> str | int | None:
             and halves would round the labels as well: 200.6 of a box would be 201 in bfloat16.
     """
     if asked == "auto":
-        return fast_precision(accelerator)
+        return choose_precision(accelerator)
     if asked in ("bf16-true", "16-true", "64-true", "64", 64):
         allowed = "auto, 32-true, bf16-mixed, 16-mixed"
         raise CandelabraError(

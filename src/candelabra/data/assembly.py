@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.bounds import clipped, within
-from candelabra.data.decoding.images import Picture
-from candelabra.data.samples import as_tensor, sample
+from candelabra.data.bounds import clip_boxes, drop_outside_points
+from candelabra.data.decoding.images import DecodedImage
+from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.types import Sample
 
 
-def assembled(
-    seen: Picture,
+def assemble_sample(
+    seen: DecodedImage,
     label: Any | None,
     box: NDArray[np.float32] | None,
     keypoints: NDArray[np.float32] | None,
@@ -30,10 +30,10 @@ def assembled(
     """
     size = np.array([seen.size], np.float32)
     scale = (np.array([seen.pixels.shape[1::-1]], np.float32) / size)[0]
-    return sample(
-        as_tensor(seen.pixels),
+    return make_sample(
+        image_to_tensor(seen.pixels),
         None if label is None else torch.from_numpy(np.asarray(label)),
-        None if box is None else torch.from_numpy(clipped(box[None], size)[0] * np.tile(scale, 2)),
-        None if keypoints is None else torch.from_numpy(within(keypoints[None], size)[0] * scale),
-        None if mask is None else as_tensor(mask),
+        None if box is None else torch.from_numpy(clip_boxes(box[None], size)[0] * np.tile(scale, 2)),
+        None if keypoints is None else torch.from_numpy(drop_outside_points(keypoints[None], size)[0] * scale),
+        None if mask is None else image_to_tensor(mask),
     )

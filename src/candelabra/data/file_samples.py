@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data import label_arrays
-from candelabra.data.assembly import assembled
-from candelabra.data.bounds import clipped, odd_box, odd_points, within
-from candelabra.data.decoding.images import Picture, fingerprint, mask, picture, read_bytes
-from candelabra.data.decoding.mask_fitting import fitted
-from candelabra.data.decoding.paths import below
-from candelabra.data.inspection import inspected, inspected_mask
-from candelabra.data.issues import Oddity
-from candelabra.data.samples import Samples, digest
-from candelabra.data.verification import verify
-from candelabra.errors import CandelabraError, Unreadable
+from candelabra.data.assembly import assemble_sample
+from candelabra.data.bounds import clip_boxes, drop_outside_points, find_box_issues, find_point_issues
+from candelabra.data.decoding.images import DecodedImage, decode_image, decode_mask, hash_file, read_bytes
+from candelabra.data.decoding.mask_fitting import fit_mask
+from candelabra.data.decoding.paths import resolve_inside
+from candelabra.data.inspection import inspect_image, inspect_mask
+from candelabra.data.issues import DataIssue
+from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.verification import verify_files
+from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import IGNORED, Labels, Sample
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Records(Samples):
+class FileSamples(Samples):
     """A table of images and their labels, all in pixels of the original image as it is shown (EXIF turns it first).
 
     A box is cut at the border of its image, and a point outside of it counts as not labelled; so does a mask that
@@ -59,33 +59,35 @@ class Records(Samples):
 
     def __post_init__(self) -> None:
         self.told: set[int] = set()
-        self.strata = label_arrays.strata(self.label, len(self))
+        self.strata = label_arrays.compute_strata(self.label, len(self))
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
-        seen = picture(below(self.root, self.names[index]), least)
+        seen = decode_image(resolve_inside(self.root, self.names[index]), least)
         columns = (self.label, self.box, self.keypoints)
         label, box, keypoints = (None if column is None else column[index] for column in columns)
         found = None if self.masks is None else self._mask(index, seen)
-        return assembled(seen, label, box, keypoints, found)
+        return assemble_sample(seen, label, box, keypoints, found)
 
-    def _mask(self, index: int, seen: Picture) -> NDArray[np.uint8]:
+    def _mask(self, index: int, seen: DecodedImage) -> NDArray[np.uint8]:
         assert self.masks is not None
         assert self.meaning is not None
         if self.masks[index]:
             try:
-                return fitted(mask(below(self.root, self.masks[index]), self.colours), seen, self.meaning)
-            except Unreadable as error:
+                return fit_mask(
+                    decode_mask(resolve_inside(self.root, self.masks[index]), self.colours), seen, self.meaning
+                )
+            except UnreadableFile as error:
                 if index not in self.told:
                     log.warning("%s It counts as not labelled.", error)
                     self.told.add(index)
         return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
 
     def original(self, index: int) -> bytes | None:
-        return read_bytes(below(self.root, self.names[index]))
+        return read_bytes(resolve_inside(self.root, self.names[index]))
 
     def digest(self, index: int) -> bytes:
-        return digest(
-            fingerprint(below(self.root, self.names[index])),
+        return hash_contents(
+            hash_file(resolve_inside(self.root, self.names[index])),
             *(None if column is None else column[index] for column in (self.label, self.box, self.keypoints)),
             self._mask_digest(index),
             self.meaning,
@@ -96,31 +98,31 @@ class Records(Samples):
         if self.masks is None or not self.masks[index]:
             return None
         try:
-            return fingerprint(below(self.root, self.masks[index]))
-        except Unreadable:
+            return hash_file(resolve_inside(self.root, self.masks[index]))
+        except UnreadableFile:
             return "unreadable"
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known = label_arrays.labelled(self.label, self.box, self.keypoints)
+        known = label_arrays.find_labelled(self.label, self.box, self.keypoints)
         if self.masks is not None:
             known["mask"] = np.array([bool(path) for path in self.masks])
         return known
 
     def shown(self) -> NDArray[np.bool_]:
-        return label_arrays.shown(self.label, len(self.labels.classes))
+        return label_arrays.one_hot_labels(self.label, len(self.labels.classes))
 
     def verify(self) -> Mapping[int, str]:
         if not self.names:
             raise CandelabraError(f"There is no image in {self.root}; give another folder with data.root=<folder>.")
-        return verify(self)
+        return verify_files(self)
 
-    def inspect(self, index: int) -> Sequence[Oddity]:
-        seen, odd = inspected(self.root, self.names[index])
+    def inspect(self, index: int) -> Sequence[DataIssue]:
+        seen, odd = inspect_image(self.root, self.names[index])
         size = np.array([seen.size if seen else (np.inf, np.inf)], np.float32)
         if self.box is not None:
-            odd += odd_box(self.box[index], clipped(self.box[[index]], size)[0])
+            odd += find_box_issues(self.box[index], clip_boxes(self.box[[index]], size)[0])
         if self.keypoints is not None:
-            odd += odd_points(self.keypoints[index], within(self.keypoints[[index]], size)[0])
+            odd += find_point_issues(self.keypoints[index], drop_outside_points(self.keypoints[[index]], size)[0])
         if self.masks is not None and self.masks[index] and self.meaning is not None:
-            odd += inspected_mask(self.root, self.masks[index], seen, self.meaning, self.ignored, self.colours)
+            odd += inspect_mask(self.root, self.masks[index], seen, self.meaning, self.ignored, self.colours)
         return [each._replace(name=self.names[index]) for each in odd]

@@ -7,84 +7,88 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.image_files import Origin, opened
-from candelabra.data.decoding.images import Picture, mask, picture
-from candelabra.data.decoding.mask_colours import Colour, shares
-from candelabra.data.decoding.mask_fitting import misfit
-from candelabra.data.decoding.paths import below
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.errors import Unreadable
+from candelabra.data.decoding.image_files import ImageSource, open_image
+from candelabra.data.decoding.images import DecodedImage, decode_image, decode_mask
+from candelabra.data.decoding.mask_colours import Colour, count_colour_shares
+from candelabra.data.decoding.mask_fitting import describe_misfit
+from candelabra.data.decoding.paths import resolve_inside
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.errors import UnreadableFile
 from candelabra.types import IGNORED
 
-KINDS = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "pgm": "PPM"}  # else a suffix says its own name
-Odd = list[Oddity]
+_KINDS = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "pgm": "PPM"}  # else a suffix says its own name
+IssueList = list[DataIssue]
 
 
-def inspected(root: Path, name: str) -> tuple[Picture | None, Odd]:
+def inspect_image(root: Path, name: str) -> tuple[DecodedImage | None, IssueList]:
     """An image below a root, null where it cannot be read, and what is odd about it."""
     try:
-        path = below(root, name)
-        seen = picture(path)
-        with opened(path) as image:
+        path = resolve_inside(root, name)
+        seen = decode_image(path)
+        with open_image(path) as image:
             more = _misnamed(path, image.format or "") + _frames(image)
-    except Unreadable as error:
-        return None, [Oddity("", "unreadable", Treatment.SKIPPED, str(error))]
+    except UnreadableFile as error:
+        return None, [DataIssue("", "unreadable", IssueTreatment.SKIPPED, str(error))]
     return seen, [*seen.odd, *more, *_grey(seen), *_reduced(seen)]
 
 
-def _misnamed(path: Path, kind: str) -> Odd:
+def _misnamed(path: Path, kind: str) -> IssueList:
     suffix = path.suffix.lower().lstrip(".")
-    if KINDS.get(suffix, suffix.upper()) == kind:
+    if _KINDS.get(suffix, suffix.upper()) == kind:
         return []
-    return [Oddity("", "named as another kind of image than it is", Treatment.USED, f"{kind} named .{suffix}")]
+    return [DataIssue("", "named as another kind of image than it is", IssueTreatment.USED, f"{kind} named .{suffix}")]
 
 
-def _frames(image: Image.Image) -> Odd:
+def _frames(image: Image.Image) -> IssueList:
     try:
         count = getattr(image, "n_frames", 1)  # not every kind of image can have several
     except Exception:
         count = 1  # what follows the first image is damaged, and of no account
-    return [Oddity("", "several images in one file, the first used", Treatment.USED, f"{count}")] if count > 1 else []
+    return (
+        [DataIssue("", "several images in one file, the first used", IssueTreatment.USED, f"{count}")]
+        if count > 1
+        else []
+    )
 
 
-def _grey(seen: Picture) -> Odd:
+def _grey(seen: DecodedImage) -> IssueList:
     if any(each.what in ("one channel", "one bit a pixel") for each in seen.odd):
         return []
     grey = (seen.pixels == seen.pixels[:, :, :1]).all()
-    return [Oddity("", "grey, kept as colours", Treatment.USED)] if grey else []
+    return [DataIssue("", "grey, kept as colours", IssueTreatment.USED)] if grey else []
 
 
-def _reduced(seen: Picture) -> Odd:
+def _reduced(seen: DecodedImage) -> IssueList:
     height, width = seen.pixels.shape[:2]
     if (width, height) == seen.size:
         return []
     detail = f"{seen.size[0]} x {seen.size[1]} pixels, read at {width} x {height}"
-    return [Oddity("", "larger than is decoded at once, read smaller", Treatment.USED, detail)]
+    return [DataIssue("", "larger than is decoded at once, read smaller", IssueTreatment.USED, detail)]
 
 
-def inspected_mask(
+def inspect_mask(
     root: Path,
     name: str,
-    seen: Picture | None,
+    seen: DecodedImage | None,
     meaning: NDArray[np.uint8],
     ignored: Collection[int],
     colours: Mapping[tuple[int, int, int], int] | None,
-) -> Odd:
-    """What is odd about a mask below a root; see `odd_mask`."""
+) -> IssueList:
+    """What is odd about a mask below a root; see `find_mask_issues`."""
     try:
-        path = below(root, name)
-    except Unreadable as error:
-        return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
-    return odd_mask(path, seen, meaning, ignored, colours)
+        path = resolve_inside(root, name)
+    except UnreadableFile as error:
+        return [DataIssue("", "mask that cannot be read", IssueTreatment.UNLABELLED, str(error))]
+    return find_mask_issues(path, seen, meaning, ignored, colours)
 
 
-def odd_mask(
-    path: Origin,
-    seen: Picture | None,
+def find_mask_issues(
+    path: ImageSource,
+    seen: DecodedImage | None,
     meaning: NDArray[np.uint8],
     ignored: Collection[int],
     colours: Mapping[tuple[int, int, int], int] | None = None,
-) -> Odd:
+) -> IssueList:
     """What is odd about a mask.
 
     Args:
@@ -95,26 +99,28 @@ def odd_mask(
         colours: see `Records`.
     """
     try:
-        found = mask(path, colours)
-    except Unreadable as error:
-        return [Oddity("", "mask that cannot be read", Treatment.UNLABELLED, str(error))]
-    odd = misfit(found.size, seen.size, seen.orientation) if seen else None
+        found = decode_mask(path, colours)
+    except UnreadableFile as error:
+        return [DataIssue("", "mask that cannot be read", IssueTreatment.UNLABELLED, str(error))]
+    odd = describe_misfit(found.size, seen.size, seen.orientation) if seen else None
     strange = _unlisted(path, colours) if colours is not None else []
     numbers = _numbers(found.pixels, meaning, ignored, colours is None)
     return [*found.odd, *([odd] if odd else []), *strange, *numbers]
 
 
-def _unlisted(path: Origin, colours: Mapping[Colour, int]) -> Odd:
-    with opened(path) as image:
-        strange = {colour: share for colour, share in shares(image).items() if colour not in colours}
+def _unlisted(path: ImageSource, colours: Mapping[Colour, int]) -> IssueList:
+    with open_image(path) as image:
+        strange = {colour: share for colour, share in count_colour_shares(image).items() if colour not in colours}
     if not strange:
         return []
     some = ", ".join(f"{list(colour)}: {share:.1%}" for colour, share in list(strange.items())[:8])
     detail = f"{len(strange)} of them: {some}{', ...' if len(strange) > 8 else ''}"
-    return [Oddity("", "mask with colours of no class, ignored", Treatment.UNLABELLED, detail)]
+    return [DataIssue("", "mask with colours of no class, ignored", IssueTreatment.UNLABELLED, detail)]
 
 
-def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Collection[int], numbered: bool) -> Odd:
+def _numbers(
+    values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Collection[int], numbered: bool
+) -> IssueList:
     numbers, counts = np.unique(values, return_counts=True)
     known = {int(n) for n in numbers if n < len(meaning) and meaning[n] != IGNORED}
     strange = {int(n): int(c) / values.size for n, c in zip(numbers, counts, strict=True)}
@@ -122,10 +128,10 @@ def _numbers(values: NDArray[np.uint8], meaning: NDArray[np.uint8], ignored: Col
     odd = []
     if strange:
         detail = ", ".join(f"{n}: {share:.1%}" for n, share in list(strange.items())[:8])
-        odd.append(Oddity("", "mask with numbers of no class, ignored", Treatment.UNLABELLED, detail))
+        odd.append(DataIssue("", "mask with numbers of no class, ignored", IssueTreatment.UNLABELLED, detail))
     if numbered and set(numbers.tolist()) == {0, 255} and 255 not in known:
-        odd.append(Oddity("", "mask of 0 and 255 alone, of which 255 is ignored", Treatment.UNLABELLED))
+        odd.append(DataIssue("", "mask of 0 and 255 alone, of which 255 is ignored", IssueTreatment.UNLABELLED))
     elif len(known) < 2:
         words = "mask of a single class" if known else "mask without a class"
-        odd.append(Oddity("", words, Treatment.USED, ", ".join(map(str, sorted(known)))))
+        odd.append(DataIssue("", words, IssueTreatment.USED, ", ".join(map(str, sorted(known)))))
     return odd

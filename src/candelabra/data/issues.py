@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Treatment(StrEnum):
+class IssueTreatment(StrEnum):
     """What is done about something odd."""
 
     USED = "used"  # as it is, for it does no harm
@@ -17,7 +17,7 @@ class Treatment(StrEnum):
     SKIPPED = "skipped"  # the image is left out; data.on_bad=raise refuses the data set instead
 
 
-class Oddity(NamedTuple):
+class DataIssue(NamedTuple):
     """One odd thing.
 
     Args:
@@ -29,23 +29,24 @@ class Oddity(NamedTuple):
 
     name: str
     what: str
-    treatment: Treatment
+    treatment: IssueTreatment
     detail: str = ""
 
 
-def summary(oddities: Iterable[Oddity]) -> str:
+def summarize_issues(oddities: Iterable[DataIssue]) -> str:
     """How often each thing is odd, the most frequent first.
 
-    >>> summary([Oddity("c", "unreadable", Treatment.SKIPPED), *[Oddity("a", "CMYK", Treatment.USED)] * 2])
+    >>> cmyk = DataIssue("a", "CMYK", IssueTreatment.USED)
+    >>> summarize_issues([DataIssue("c", "unreadable", IssueTreatment.SKIPPED), cmyk, cmyk])
     '2 x CMYK (used), 1 x unreadable (skipped)'
     """
     counts = Counter((each.what, each.treatment.value) for each in oddities)
     return ", ".join(f"{count} x {what} ({treatment})" for (what, treatment), count in counts.most_common())
 
 
-def write_oddities(oddities: Iterable[Oddity], path: Path) -> None:
+def write_issues(oddities: Iterable[DataIssue], path: Path) -> None:
     """A table, one row a thing that is odd; bytes of names that are no UTF-8 come as in `paths.shown`."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
-        table.writerow(Oddity._fields)
+        table.writerow(DataIssue._fields)
         table.writerows(oddities)

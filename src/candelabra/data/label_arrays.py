@@ -5,16 +5,16 @@ from numpy.typing import NDArray
 
 from candelabra.types import UNLABELLED
 
-Label = NDArray[np.int64] | NDArray[np.float32]  # (n,) a class each; or (n, C), several of which may hold
+LabelArray = NDArray[np.int64] | NDArray[np.float32]  # (n,) a class each; or (n, C), several of which may hold
 
 
-def strata(label: Label | None, count: int) -> NDArray[np.int64]:
+def compute_strata(label: LabelArray | None, count: int) -> NDArray[np.int64]:
     """(n,) what random splits keep the shares of: the class, where an image has one; see `Samples`."""
     return label.astype(np.int64) if label is not None and label.ndim == 1 else np.zeros(count, np.int64)
 
 
-def labelled(
-    label: Label | None, box: NDArray[np.float32] | None, keypoints: NDArray[np.float32] | None
+def find_labelled(
+    label: LabelArray | None, box: NDArray[np.float32] | None, keypoints: NDArray[np.float32] | None
 ) -> dict[str, NDArray[np.bool_]]:
     """For each target that is there, which samples have it: (n,) bool."""
     known: dict[str, NDArray[np.bool_]] = {}
@@ -28,10 +28,10 @@ def labelled(
     return known
 
 
-def shown(label: Label | None, classes: int) -> NDArray[np.bool_]:
+def one_hot_labels(label: LabelArray | None, classes: int) -> NDArray[np.bool_]:
     """(n, C) which classes each sample is labelled with; see `Samples.shown`.
 
-    >>> shown(np.array([1, -1]), 2).tolist(), shown(np.array([[1, np.nan]], np.float32), 2).tolist()
+    >>> one_hot_labels(np.array([1, -1]), 2).tolist(), one_hot_labels(np.array([[1, np.nan]], np.float32), 2).tolist()
     ([[False, True], [False, False]], [[True, False]])
     """
     assert label is not None

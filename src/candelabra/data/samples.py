@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from candelabra.data.issues import Oddity
+from candelabra.data.issues import DataIssue
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
 
 SPLITS = ("train", "val", "test")
 
 
-class Unclear(CandelabraError):
+class AmbiguousDataset(CandelabraError):
     """Something must be said of a data set before it can be used; `candelabra check` looks at what there is.
 
     Args:
@@ -47,7 +47,7 @@ class Samples(Dataset[Sample], ABC):
     names: Sequence[str]
     published: NDArray[np.str_]
     strata: NDArray[np.int64]
-    oddities: Sequence[Oddity] = ()
+    oddities: Sequence[DataIssue] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,7 +57,7 @@ class Samples(Dataset[Sample], ABC):
 
     @abstractmethod
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
-        """One sample; see `sample` for how it is made.
+        """One sample; see `make_sample` for how it is made.
 
         Args:
             index: of the sample.
@@ -70,7 +70,7 @@ class Samples(Dataset[Sample], ABC):
 
     @abstractmethod
     def digest(self, index: int) -> bytes:
-        """20 bytes that differ where the pixels or labels of two samples do; no image is decoded. See `digest`."""
+        """20 bytes that differ where pixels or labels of two samples do; no image is decoded; see `hash_contents`."""
 
     def original(self, index: int) -> bytes | None:
         """The image file of a sample as it was found; null where there is none, as for drawn images.
@@ -97,15 +97,15 @@ class Samples(Dataset[Sample], ABC):
         """
         return {}
 
-    def inspect(self, index: int) -> Sequence[Oddity]:
+    def inspect(self, index: int) -> Sequence[DataIssue]:
         """All that is odd in one sample, its image and mask decoded; see `oddities` for lists and labels."""
         return ()
 
 
-def digest(*contents: Any) -> bytes:
+def hash_contents(*contents: Any) -> bytes:
     """20 bytes that stand for arrays, tensors, the bytes of files and plain values, in this order.
 
-    >>> digest(b"a", 1) == digest(b"a", 1), digest(b"a", 1) == digest(b"a", 2)
+    >>> hash_contents(b"a", 1) == hash_contents(b"a", 1), hash_contents(b"a", 1) == hash_contents(b"a", 2)
     (True, False)
     """
     digester = hashlib.blake2b(digest_size=20)
@@ -121,7 +121,7 @@ def digest(*contents: Any) -> bytes:
     return digester.digest()
 
 
-def sample(
+def make_sample(
     image: Tensor,
     label: Tensor | None = None,
     box: Tensor | None = None,
@@ -142,7 +142,7 @@ def sample(
     return made
 
 
-def blank(sample: Sample, wanted: Labels) -> Sample:
+def add_missing_targets(sample: Sample, wanted: Labels) -> Sample:
     """Adds the targets that a sample lacks, as not labelled."""
     size = (sample["image"].shape[-2], sample["image"].shape[-1])
     made: dict[str, Tensor] = {
@@ -166,7 +166,7 @@ def _bounding_box(box: Tensor, size: tuple[int, int]) -> Any:
     return tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
 
 
-def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+def image_to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Pixels (H, W, 3) or (H, W) -> a tensor (3, H, W) or (H, W)."""
     # Pillow's own memory cannot be written to; what was decoded for us alone needs no copy.
     tensor = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from candelabra.errors import CandelabraError
 
-PATIENCE = timedelta(days=2)  # rank zero may look for a rate first; who started us ends us where it fails
-LIMIT = timedelta(minutes=10)  # to be reached at all
-FAILED = b"failed"
+_PATIENCE = timedelta(days=2)  # rank zero may look for a rate first; who started us ends us where it fails
+_LIMIT = timedelta(minutes=10)  # to be reached at all
+_FAILED = b"failed"
 
 
-class Launched(NamedTuple):
+class LaunchedProcess(NamedTuple):
     """What an environment says of a process that another one started.
 
     Args:
@@ -29,7 +29,7 @@ class Launched(NamedTuple):
     by: str
 
 
-def launched() -> Launched | None:
+def detect_launcher() -> LaunchedProcess | None:
     """Which of several processes this is; none where it was started by itself."""
     for by, sign, rank, ranks in (
         ("torchrun", "TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"),
@@ -38,17 +38,17 @@ def launched() -> Launched | None:
         if by == "srun" and os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):
             continue  # a shell of SLURM's; Lightning sees it so too
         if sign in os.environ and int(os.environ.get(ranks, 1)) > 1:
-            return Launched(int(os.environ[rank]), int(os.environ[ranks]), by)
+            return LaunchedProcess(int(os.environ[rank]), int(os.environ[ranks]), by)
     return None
 
 
-def lead(work: Callable[[], int]) -> int:
+def lead_ranks(work: Callable[[], int]) -> int:
     """Rank zero does its work, an exit code, while the others wait; they end where it fails.
 
     Raises:
         CandelabraError: its port is in use.
     """
-    here = launched()
+    here = detect_launcher()
     assert here is not None
     store = _store(here)
     code = 1
@@ -56,29 +56,29 @@ def lead(work: Callable[[], int]) -> int:
         code = work()
     finally:
         if code:
-            store.set(_key(), FAILED)
+            store.set(_key(), _FAILED)
     return code
 
 
-def tell(config: str) -> None:
+def publish_config(config: str) -> None:
     """Rank zero says the resolved config, as YAML, once its folder is written."""
-    here = launched()
+    here = detect_launcher()
     if here:
         _store(here, client=True).set(_key(), config.encode())
 
 
-def hear() -> str:
+def receive_config() -> str:
     """Waits for rank zero and returns the config.
 
     Raises:
         CandelabraError: rank zero has failed, and says why itself.
     """
-    here = launched()
+    here = detect_launcher()
     assert here is not None
     store = _store(here)
-    store.wait([_key()], PATIENCE)
+    store.wait([_key()], _PATIENCE)
     found: bytes = store.get(_key())
-    if found == FAILED:
+    if found == _FAILED:
         raise CandelabraError(f"rank {here.rank}: rank 0 could not begin the run; it says why.")
     return found.decode()
 
@@ -88,7 +88,7 @@ def _key() -> str:
     return f"candelabra/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
 
 
-def _store(here: Launched, client: bool = False) -> Any:
+def _store(here: LaunchedProcess, client: bool = False) -> Any:
     """Torchrun has a store open; under srun rank zero opens one, beside the port that training will use."""
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -101,7 +101,7 @@ def _store(here: Launched, client: bool = False) -> Any:
         address, port = SLURMEnvironment().main_address, SLURMEnvironment().main_port + 1
     host = here.rank == 0 and not agents and not client
     try:
-        return TCPStore(address, port, is_master=host, timeout=LIMIT, wait_for_workers=False)
+        return TCPStore(address, port, is_master=host, timeout=_LIMIT, wait_for_workers=False)
     except RuntimeError as error:
         raise CandelabraError(
             f"rank {here.rank} cannot meet the others at {address}:{port} ({str(error).splitlines()[0]}); set "

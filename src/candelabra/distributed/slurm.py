@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from candelabra.environment import CACHE, SLURM_JOB
+from candelabra.environment import CACHE_VARIABLE, SLURM_JOB_VARIABLE
 
 
-def remember(run: Path) -> None:
+def remember_slurm_run(run: Path) -> None:
     """Writes down which folder the run of this job and these words has; nothing outside SLURM, or in a sweep."""
     if _single_run():
         note = _note()
@@ -16,7 +16,7 @@ def remember(run: Path) -> None:
         note.write_text(str(run.absolute()))
 
 
-def begun() -> Path | None:
+def find_slurm_run() -> Path | None:
     """The folder of the run that this job began with the same words, before it was started again."""
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) and _single_run() and _note().is_file():
         run = Path(_note().read_text())
@@ -25,11 +25,11 @@ def begun() -> Path | None:
 
 
 def _single_run() -> bool:
-    return SLURM_JOB in os.environ and not {"-m", "--multirun"} & set(sys.argv)
+    return SLURM_JOB_VARIABLE in os.environ and not {"-m", "--multirun"} & set(sys.argv)
 
 
 def _note() -> Path:
     """A job may train several times: its commands are told apart by their words."""
-    home = Path(os.environ.get(CACHE, "~/.cache/candelabra")).expanduser()
+    home = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra")).expanduser()
     words = hashlib.sha256("\0".join(sys.argv[1:]).encode()).hexdigest()[:16]
-    return home / "slurm" / f"{os.environ.get('SLURM_CLUSTER_NAME', '')}-{os.environ[SLURM_JOB]}-{words}"
+    return home / "slurm" / f"{os.environ.get('SLURM_CLUSTER_NAME', '')}-{os.environ[SLURM_JOB_VARIABLE]}-{words}"

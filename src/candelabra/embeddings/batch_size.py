@@ -5,25 +5,25 @@ from pathlib import Path
 
 import torch
 
-MOST = {"cuda": 512, "cpu": 32}  # beyond which nothing is faster
-SHARE = 0.25  # of the free memory
-UNKNOWN = 2 * 2**30  # bytes that are taken for free where the system does not tell
+_MOST = {"cuda": 512, "cpu": 32}  # beyond which nothing is faster
+_SHARE = 0.25  # of the free memory
+_UNKNOWN = 2 * 2**30  # bytes that are taken for free where the system does not tell
 
 
-def batch_size(bytes_an_image: int, device: torch.device) -> int:
+def choose_batch_size(bytes_an_image: int, device: torch.device) -> int:
     """A power of two, from 2 up to what is of use on the device, that takes a quarter of its free memory at most.
 
-    >>> batch_size(10**15, torch.device("cpu")), batch_size(1, torch.device("cpu"))
+    >>> choose_batch_size(10**15, torch.device("cpu")), choose_batch_size(1, torch.device("cpu"))
     (2, 32)
     """
-    fitting = int(free(device) * SHARE / max(1, bytes_an_image))
-    size = MOST.get(device.type, MOST["cpu"])
+    fitting = int(free_memory(device) * _SHARE / max(1, bytes_an_image))
+    size = _MOST.get(device.type, _MOST["cpu"])
     while size > max(2, fitting):
         size //= 2
     return size
 
 
-def free(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
     """Bytes of memory that nobody uses; of a CPU's, what the system could give."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -35,4 +35,4 @@ def free(device: torch.device) -> int:
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return UNKNOWN
+        return _UNKNOWN

@@ -12,14 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.backbones.registry import backbone as named
-from candelabra.data.decoding.images import picture
-from candelabra.data.samples import as_tensor, sample
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import resize_by
+from candelabra.backbones.registry import create_backbone as named
+from candelabra.data.decoding.images import decode_image
+from candelabra.data.samples import image_to_tensor, make_sample
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
-from candelabra.runs.checkpoints import FOLDER
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.tasks.loading import load_task
 
 
@@ -81,7 +81,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise CandelabraError(f"size={self.size} must be one side or (height, width), in pixels, at least 8.")
         if self.batch_size < 1:
             raise CandelabraError(f"batch_size={self.batch_size} must be at least 1.")
-        resize_by(self.resize, (8, 8))
+        make_resize(self.resize, (8, 8))
         next(self._batches(X, 1))
         self.encoder_ = Encoder(self._network(), self.device)
         self.n_features_out_ = self.encoder_.backbone.num_features
@@ -110,11 +110,11 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """So many images at a time (n, 3, H, W), of the size that the backbone is shown."""
         side = self.size
         size = (side, side) if isinstance(side, int) else (side[0], side[1])
-        pipeline = evaluation(resize_by(self.resize, size))
+        pipeline = make_eval_transforms(make_resize(self.resize, size))
         images = _sequence(X)
         for start in range(0, len(images), count):
             here = [_image(each, size) for each in images[start : start + count]]
-            yield torch.stack([pipeline(sample(image))["image"].as_subclass(Tensor) for image in here])
+            yield torch.stack([pipeline(make_sample(image))["image"].as_subclass(Tensor) for image in here])
 
     def __getstate__(self) -> dict[str, Any]:
         """Without weights that can be looked up."""
@@ -143,7 +143,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _trained(backbone: Any) -> bool:
     """Whether a word is the folder of a run, or a checkpoint."""
     place = Path(backbone)
-    return place.suffix == ".ckpt" or (place / FOLDER).is_dir()
+    return place.suffix == ".ckpt" or (place / CHECKPOINT_FOLDER).is_dir()
 
 
 def _sequence(X: Any) -> Any:
@@ -172,7 +172,7 @@ def _image(given: Any, size: tuple[int, int]) -> Tensor:
         CandelabraError: it is neither.
     """
     if isinstance(given, str | Path):
-        return as_tensor(picture(Path(given), size).pixels)
+        return image_to_tensor(decode_image(Path(given), size).pixels)
     pixels = np.asarray(given)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -181,7 +181,7 @@ def _image(given: Any, size: tuple[int, int]) -> Tensor:
     pixels = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
     if pixels.dtype != np.uint8:
         pixels = _shares(pixels)
-    return as_tensor(np.ascontiguousarray(pixels))
+    return image_to_tensor(np.ascontiguousarray(pixels))
 
 
 def _shares(pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Features
 
 Vectors = NDArray[np.float32]
-LEAST = 2  # a batch of one takes other paths on a CPU than all larger ones, which agree to the last bit
+_LEAST = 2  # a batch of one takes other paths on a CPU than all larger ones, which agree to the last bit
 
 
 class Encoder:
@@ -39,7 +39,7 @@ class Encoder:
 
     def __call__(self, images: Tensor) -> Vectors:
         """Images (N, 3, H, W), uint8 or float in [0, 1] -> (N, num_features); equal to the last bit in any batch."""
-        short = LEAST - len(images)
+        short = _LEAST - len(images)
         padded = torch.cat([images, images[-1:].expand(short, *images.shape[1:])]) if short > 0 else images
         return self._encode(padded)[: len(images)]
 
@@ -49,9 +49,9 @@ class Encoder:
                 features: Features = self.backbone(images.to(self.device, non_blocking=True))
                 return features.final.float().mean((2, 3)).cpu().numpy()
         except torch.OutOfMemoryError as error:
-            if len(images) < 2 * LEAST:
+            if len(images) < 2 * _LEAST:
                 raise CandelabraError(
-                    f"{self.device} has no memory for {LEAST} images of {images.shape[2]} x {images.shape[3]} pixels; "
+                    f"{self.device} has no memory for {_LEAST} images of {images.shape[2]} x {images.shape[3]} pixels; "
                     "give a smaller size or backbone, or trainer=cpu."
                 ) from error
         torch.cuda.empty_cache()
@@ -59,7 +59,7 @@ class Encoder:
         return np.concatenate([self._encode(images[:half]), self._encode(images[half:])])
 
 
-def rehearsed(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int:
+def check_encoder(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int:
     """Tries the encoder on noise of this size, before any image is read; the bytes that an image needs at once.
 
     Raises:
@@ -71,7 +71,7 @@ def rehearsed(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int
         for module in encoder.backbone.modules()
         if not list(module.children())
     ]
-    noise = torch.randint(0, 256, (LEAST, channels, *size), dtype=torch.uint8, generator=torch.Generator())
+    noise = torch.randint(0, 256, (_LEAST, channels, *size), dtype=torch.uint8, generator=torch.Generator())
     try:
         encoder(noise)
     except (RuntimeError, ValueError, AssertionError) as error:
@@ -83,7 +83,7 @@ def rehearsed(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int
         for hook in hooks:
             hook.remove()
     largest = sorted(outputs, reverse=True)[:8]  # the maps of a pyramid are kept; of the others two are there at once
-    return (sum(largest) + 16 * noise[0].numel()) // LEAST
+    return (sum(largest) + 16 * noise[0].numel()) // _LEAST
 
 
 def _bytes(output: object) -> int:

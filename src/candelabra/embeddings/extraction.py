@@ -12,23 +12,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.data.decoding.paths import shown
-from candelabra.data.loading.loader import linger
-from candelabra.data.loading.workers import processors, rule
-from candelabra.data.transforms.pipeline import Pipeline
+from candelabra.data.decoding.paths import printable_path
+from candelabra.data.loading.loader import survive_sigterm
+from candelabra.data.loading.workers import count_processors, workers_for
+from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.embeddings.encoder import Encoder, Vectors
-from candelabra.embeddings.parts import Part, Parts
-from candelabra.embeddings.sources import Source
-from candelabra.errors import Unreadable
+from candelabra.embeddings.parts import VectorPart, VectorParts
+from candelabra.embeddings.sources import EmbeddingSource
+from candelabra.errors import UnreadableFile
 
 log = logging.getLogger(__name__)
-SECONDS = 20.0  # of work that a kill may cost
-BYTES = 64 * 2**20  # of vectors in memory until a part is written
-PROBES = 8  # images that are timed
-UNREAD = bytes(20)  # the digest of what cannot be read
+_SECONDS = 20.0  # of work that a kill may cost
+_BYTES = 64 * 2**20  # of vectors in memory until a part is written
+_PROBES = 8  # images that are timed
+_UNREAD = bytes(20)  # the digest of what cannot be read
 
 
-class Item(NamedTuple):
+class ImageItem(NamedTuple):
     """One image: (3, H, W), empty where there is a problem; the digest of its file; and why it cannot be read."""
 
     image: Tensor
@@ -36,7 +36,7 @@ class Item(NamedTuple):
     problem: str
 
 
-class Batch(NamedTuple):
+class ImageBatch(NamedTuple):
     """Several of them: those that can be read as one tensor, which a process hands over much faster than many."""
 
     images: Tensor
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
     problems: list[str]
 
 
-class Items(Dataset[Item]):
+class ImageItems(Dataset[ImageItem]):
     """The images of a source, ready for the backbone.
 
     Args:
@@ -52,29 +52,31 @@ class Items(Dataset[Item]):
         pipeline: what they go through.
     """
 
-    def __init__(self, source: Source, pipeline: Pipeline) -> None:
+    def __init__(self, source: EmbeddingSource, pipeline: TransformPipeline) -> None:
         self.source, self.pipeline = source, pipeline
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> Item:
-        found = digest(self.source, index)
+    def __getitem__(self, index: int) -> ImageItem:
+        found = hash_items(self.source, index)
         try:
             image = self.pipeline(self.source.load(index, self.pipeline.least or (1, 1)))["image"]
-        except Unreadable as error:
-            return Item(torch.empty(0), found, shown(str(error)))
-        return Item(image.as_subclass(Tensor), found, "")
+        except UnreadableFile as error:
+            return ImageItem(torch.empty(0), found, printable_path(str(error)))
+        return ImageItem(image.as_subclass(Tensor), found, "")
 
 
-def digest(source: Source, index: int) -> bytes:
+def hash_items(source: EmbeddingSource, index: int) -> bytes:
     """Of the content of an image; the same for all that cannot be read."""
-    with suppress(Unreadable):
+    with suppress(UnreadableFile):
         return source.digest(index)
-    return UNREAD
+    return _UNREAD
 
 
-def fill(parts: Parts, items: Items, encoder: Encoder, batch_size: int, workers: int, silent: bool = False) -> None:
+def extract_vectors(
+    parts: VectorParts, items: ImageItems, encoder: Encoder, batch_size: int, workers: int, silent: bool = False
+) -> None:
     """Embeds what no part has, and adds parts; what is done when it is stopped stays.
 
     Args:
@@ -85,13 +87,13 @@ def fill(parts: Parts, items: Items, encoder: Encoder, batch_size: int, workers:
         workers: processes that decode.
         silent: without a progress bar.
     """
-    gaps = parts.missing(len(items), lambda here: [digest(items.source, index) for index in here])
+    gaps = parts.missing(len(items), lambda here: [hash_items(items.source, index) for index in here])
     left = sum(map(len, gaps))
     if 0 < left < len(items):
         log.info("%d of %d images are embedded already", len(items) - left, len(items))
     with tqdm(total=len(items), initial=len(items) - left, desc="embedding", unit="image", disable=silent) as bar:
         for gap in gaps:
-            pending = Pending(parts, gap.start)
+            pending = PendingItems(parts, gap.start)
             try:
                 for batch in _loader(items, gap, batch_size, workers):
                     pending.add(batch, _vectors(encoder, batch.images))
@@ -100,7 +102,7 @@ def fill(parts: Parts, items: Items, encoder: Encoder, batch_size: int, workers:
                 pending.write()
 
 
-class Pending:
+class PendingItems:
     """Vectors that no part has yet.
 
     Args:
@@ -108,20 +110,20 @@ class Pending:
         start: position of the first image.
     """
 
-    def __init__(self, parts: Parts, start: int) -> None:
+    def __init__(self, parts: VectorParts, start: int) -> None:
         self.parts, self.start = parts, start
         self.digests: list[bytes] = []
         self.problems: list[str] = []
         self.vectors: list[Vectors] = []
         self.written = time.monotonic()
 
-    def add(self, batch: Batch, vectors: Vectors) -> None:
+    def add(self, batch: ImageBatch, vectors: Vectors) -> None:
         """Takes a batch; writes a part where it is time."""
         self.digests += batch.digests
         self.problems += batch.problems
         self.vectors.append(vectors)
-        late = time.monotonic() - self.written >= SECONDS
-        if late or sum(block.nbytes for block in self.vectors) >= BYTES:
+        late = time.monotonic() - self.written >= _SECONDS
+        if late or sum(block.nbytes for block in self.vectors) >= _BYTES:
             self.write()
 
     def write(self) -> None:
@@ -129,29 +131,29 @@ class Pending:
         if not self.digests:
             return
         digests = np.array(self.digests, dtype="V20")
-        part = Part(self.start, digests, np.array(self.problems), np.concatenate(self.vectors))
+        part = VectorPart(self.start, digests, np.array(self.problems), np.concatenate(self.vectors))
         self.parts.add(part)
         self.start, self.written = part.stop, time.monotonic()
         self.digests, self.problems, self.vectors = [], [], []
 
 
-def choose_workers(items: Items, batch_size: int, device: torch.device) -> int:
+def choose_embedding_workers(items: ImageItems, batch_size: int, device: torch.device) -> int:
     """Processes that decode as fast as a small network eats, by timing a few images; see `data.workers`."""
     spent = []
-    for index in np.linspace(0, len(items) - 1, min(PROBES, len(items))).astype(int).tolist():
+    for index in np.linspace(0, len(items) - 1, min(_PROBES, len(items))).astype(int).tolist():
         begun = time.perf_counter()
         items[index]
         spent.append(time.perf_counter() - begun)
-    return rule(float(np.median(spent)), batch_size, device.type, processors(1))
+    return workers_for(float(np.median(spent)), batch_size, device.type, count_processors(1))
 
 
-def _batch(items: Sequence[Item]) -> Batch:
+def _batch(items: Sequence[ImageItem]) -> ImageBatch:
     good = [item.image for item in items if not item.problem]
     images = torch.stack(good) if good else torch.empty(0)
-    return Batch(images, [item.digest for item in items], [item.problem for item in items])
+    return ImageBatch(images, [item.digest for item in items], [item.problem for item in items])
 
 
-def _loader(items: Items, gap: range, batch_size: int, workers: int) -> Iterator[Batch]:
+def _loader(items: ImageItems, gap: range, batch_size: int, workers: int) -> Iterator[ImageBatch]:
     batches = [list(gap[start : start + batch_size]) for start in range(0, len(gap), batch_size)]
     return iter(
         DataLoader(
@@ -159,7 +161,7 @@ def _loader(items: Items, gap: range, batch_size: int, workers: int) -> Iterator
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=_batch,
-            worker_init_fn=linger,
+            worker_init_fn=survive_sigterm,
             generator=torch.Generator(),
             multiprocessing_context="fork" if workers else None,
         )

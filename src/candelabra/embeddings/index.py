@@ -9,19 +9,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.paths import shown
+from candelabra.data.decoding.paths import printable_path
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-Format = Literal["npy", "parquet"]
-FORMATS = ("npy", "parquet")
-ABOUT = "embedding.json"  # how the vectors were made; there while they are being made, too
-VECTORS, TABLE, PARQUET = "embeddings.npy", "samples.csv", "embeddings.parquet"
-PASSING = ".passing"
+IndexFormat = Literal["npy", "parquet"]
+INDEX_FORMATS = ("npy", "parquet")
+INDEX_FILE = "embedding.json"  # how the vectors were made; there while they are being made, too
+VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE = "embeddings.npy", "samples.csv", "embeddings.parquet"
+TEMPORARY_FILES = ".passing"
 
 
 @dataclass(frozen=True)
-class Index:
+class VectorIndex:
     """Embedded images.
 
     Args:
@@ -37,7 +37,7 @@ class Index:
     folder: Path
 
     @classmethod
-    def read(cls, folder: str | Path, key: str = "index") -> "Index":
+    def read(cls, folder: str | Path, key: str = "index") -> "VectorIndex":
         """Reads what `candelabra embed` has written.
 
         Args:
@@ -48,20 +48,22 @@ class Index:
             CandelabraError: there is no such thing, or it is not finished.
         """
         place = Path(folder)
-        if not (place / ABOUT).is_file():
+        if not (place / INDEX_FILE).is_file():
             raise CandelabraError(
-                f"{key}={shown(place)} is no folder that candelabra embed has written (it has no {ABOUT}); make one "
-                f"with candelabra embed source=<images> folder={shown(place)}."
+                f"{key}={printable_path(place)} is no folder that candelabra embed wrote (it has no {INDEX_FILE}); "
+                "make one "
+                f"with candelabra embed source=<images> folder={printable_path(place)}."
             )
-        about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads((place / INDEX_FILE).read_text(encoding="utf-8"))
         if not about.get("complete"):
             raise CandelabraError(
-                f"{key}={shown(place)} is not finished; the same candelabra embed with folder={shown(place)} goes on."
+                f"{key}={printable_path(place)} is not finished; the same candelabra embed with "
+                f"folder={printable_path(place)} goes on."
             )
-        if (place / PARQUET).is_file():
-            vectors, columns = _read_parquet(place / PARQUET)
+        if (place / PARQUET_TABLE).is_file():
+            vectors, columns = _read_parquet(place / PARQUET_TABLE)
         else:
-            vectors, columns = np.load(place / VECTORS, mmap_mode="r"), _read_csv(place / TABLE)
+            vectors, columns = np.load(place / VECTORS_FILE, mmap_mode="r"), _read_csv(place / INDEX_TABLE)
         return cls(vectors, columns, about, place)
 
     def __len__(self) -> int:
@@ -76,13 +78,14 @@ class Index:
         if name in self.columns and (self.columns[name] != "").any():
             return self.columns[name]
         raise CandelabraError(
-            f"{wanted} needs to know the {name} of each image, which {shown(self.folder)} does not have: embed them "
+            f"{wanted} needs to know the {name} of each image, which {printable_path(self.folder)} does not have: "
+            "embed them "
             f"from data=..., from a table with a column {name}, or with label='<regular expression on names>'."
         )
 
 
 def write_index(
-    folder: Path, kind: Format, blocks: Iterable[Vectors], columns: Mapping[str, Sequence[str]], dimensions: int
+    folder: Path, kind: IndexFormat, blocks: Iterable[Vectors], columns: Mapping[str, Sequence[str]], dimensions: int
 ) -> None:
     """Writes vectors and table, each under a passing name first; few of the vectors are in memory at once.
 
@@ -94,10 +97,10 @@ def write_index(
         dimensions: D.
     """
     if kind == "parquet":
-        _write_parquet(folder / PARQUET, blocks, columns, dimensions)
+        _write_parquet(folder / PARQUET_TABLE, blocks, columns, dimensions)
         return
     count = len(next(iter(columns.values())))
-    passing = folder / (VECTORS + PASSING)
+    passing = folder / (VECTORS_FILE + TEMPORARY_FILES)
     array = np.lib.format.open_memmap(passing, "w+", np.float32, (count, dimensions))
     start = 0
     for block in blocks:
@@ -105,13 +108,13 @@ def write_index(
         start += len(block)
     array.flush()
     del array
-    passing.replace(folder / VECTORS)
+    passing.replace(folder / VECTORS_FILE)
     import pandas
 
-    table = folder / (TABLE + PASSING)
+    table = folder / (INDEX_TABLE + TEMPORARY_FILES)
     with table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         pandas.DataFrame(dict(columns)).to_csv(file, index=False)
-    table.replace(folder / TABLE)
+    table.replace(folder / INDEX_TABLE)
 
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.object_]]:
@@ -127,12 +130,14 @@ def _write_parquet(path: Path, blocks: Iterable[Vectors], columns: Mapping[str, 
 
     words = [pyarrow.field(name, pyarrow.string()) for name in columns]
     schema = pyarrow.schema([*words, pyarrow.field("embedding", pyarrow.list_(pyarrow.float32(), width))])
-    passing = path.with_name(path.name + PASSING)
+    passing = path.with_name(path.name + TEMPORARY_FILES)
     with parquet.ParquetWriter(passing, schema) as writer:
         start = 0
         for block in blocks:
             stop = start + len(block)
-            arrays = [pyarrow.array([shown(word) for word in column[start:stop]]) for column in columns.values()]
+            arrays = [
+                pyarrow.array([printable_path(word) for word in column[start:stop]]) for column in columns.values()
+            ]
             flat = pyarrow.array(np.ascontiguousarray(block).reshape(-1))
             arrays.append(pyarrow.FixedSizeListArray.from_arrays(flat, width))
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))

@@ -16,7 +16,7 @@ from candelabra.embeddings.encoder import Vectors
 log = logging.getLogger(__name__)
 
 
-class Part(NamedTuple):
+class VectorPart(NamedTuple):
     """What became of the images from `start` on.
 
     Args:
@@ -37,7 +37,7 @@ class Part(NamedTuple):
         return self.start + len(self.digests)
 
 
-class Parts:
+class VectorParts:
     """A folder of parts, each a file that is written under a passing name, synced, and renamed.
 
     Args:
@@ -50,19 +50,19 @@ class Parts:
         for torn in folder.glob("*.passing"):
             torn.unlink()
 
-    def __iter__(self) -> Iterator[Part]:
+    def __iter__(self) -> Iterator[VectorPart]:
         """Parts by position, read one at a time; a torn one is taken away, with a warning."""
         for path in sorted(self.folder.glob("*.npz")):
             try:
                 with path.open("rb") as handle, np.load(handle) as file:
-                    part = Part(int(path.stem), file["digests"], file["problems"], file["vectors"])
+                    part = VectorPart(int(path.stem), file["digests"], file["problems"], file["vectors"])
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 log.warning("%s is torn; its images are embedded again", path)
                 path.unlink()
                 continue
             yield part
 
-    def add(self, part: Part) -> None:
+    def add(self, part: VectorPart) -> None:
         """Writes a part; a kill at any moment leaves the part, or nothing."""
         with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".passing", delete=False) as file:
             np.savez(file, digests=part.digests, problems=part.problems, vectors=part.vectors)

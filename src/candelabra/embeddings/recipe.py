@@ -7,11 +7,11 @@ from typing import Any, cast
 import lightning as L
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.commands.predict import trained_resize, trained_size
-from candelabra.config.build import Plain, build
-from candelabra.data.samples import digest
-from candelabra.data.transforms.pipeline import Pipeline, evaluation
-from candelabra.data.transforms.resize import Resizing, resize_by
+from candelabra.commands.predict import read_trained_resize, read_trained_size
+from candelabra.config.build import PlainConfig, build_object
+from candelabra.data.samples import hash_contents
+from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_transforms
+from candelabra.data.transforms.resize import Resizing, make_resize
 from candelabra.embeddings.encoder import Encoder
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
@@ -19,7 +19,7 @@ from candelabra.training.trainer import make_trainer
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EmbeddingRecipe:
     """What to embed with, in plain types.
 
     Args:
@@ -31,7 +31,7 @@ class Recipe:
         precision: of a trainer.
     """
 
-    backbone: Plain
+    backbone: PlainConfig
     run: str | None
     seed: int
     size: tuple[int, int]
@@ -39,9 +39,9 @@ class Recipe:
     precision: str
 
     @property
-    def pipeline(self) -> Pipeline:
+    def pipeline(self) -> TransformPipeline:
         """What images go through."""
-        return evaluation(resize_by(self.resize, self.size))
+        return make_eval_transforms(make_resize(self.resize, self.size))
 
     def network(self) -> Backbone:
         """The backbone, on the CPU.
@@ -52,21 +52,21 @@ class Recipe:
         if self.run is not None:
             return load_task(self.run).backbone
         L.seed_everything(self.seed, verbose=False)
-        backbone: Backbone = build(self.backbone)
+        backbone: Backbone = build_object(self.backbone)
         return backbone
 
-    def encoder(self, trainer: Plain) -> Encoder:
+    def encoder(self, trainer: PlainConfig) -> Encoder:
         """The backbone on the device of a trainer's config, in the precision of this recipe."""
         made = make_trainer({**trainer, "precision": self.precision}, logger=False, enable_checkpointing=False)
         return Encoder(self.network(), made.strategy.root_device, made.precision_plugin.forward_context)
 
     def told(self, encoder: Encoder) -> dict[str, Any]:
         """The recipe in words, with a digest of the weights."""
-        told = {**asdict(self), "weights": weights(encoder.backbone)}
+        told = {**asdict(self), "weights": describe_weights(encoder.backbone)}
         return {**told, "size": list(self.size)} | ({"backbone": None} if self.run else {})
 
 
-def recipe_of(plain: Plain, otherwise: Plain | None) -> Recipe:
+def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingRecipe:
     """The recipe of a command's config.
 
     Args:
@@ -78,17 +78,19 @@ def recipe_of(plain: Plain, otherwise: Plain | None) -> Recipe:
     """
     run = None if plain["run"] is None else str(Path(plain["run"]).expanduser().absolute())
     given = load_task(run).recipe["config"]["data"] if run else otherwise
-    size = plain["size"] or (trained_size(given) if given else 224)
+    size = plain["size"] or (read_trained_size(given) if given else 224)
     sides = [size, size] if isinstance(size, int) else list(size)
     if len(sides) != 2 or min(sides) < 8:
         raise CandelabraError(f"size={size} must be one side or [height,width], in pixels, at least 8.")
-    word = plain["resize"] or (trained_resize(given) if given else "stretch")
-    resize_by(word, (8, 8))  # refuses a word that is not known
+    word = plain["resize"] or (read_trained_resize(given) if given else "stretch")
+    make_resize(word, (8, 8))  # refuses a word that is not known
     resize = cast(Resizing, word)
-    return Recipe(plain["backbone"], run, plain["seed"], (sides[0], sides[1]), resize, plain["trainer"]["precision"])
+    return EmbeddingRecipe(
+        plain["backbone"], run, plain["seed"], (sides[0], sides[1]), resize, plain["trainer"]["precision"]
+    )
 
 
-def restored(about: Any, trainer: Plain) -> tuple[Recipe, Encoder]:
+def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, Encoder]:
     """What an index was made with, for further images.
 
     Raises:
@@ -96,9 +98,9 @@ def restored(about: Any, trainer: Plain) -> tuple[Recipe, Encoder]:
     """
     height, width = about["size"]
     words = {key: about[key] for key in ("backbone", "run", "seed", "resize", "precision")}
-    recipe = Recipe(size=(height, width), **words)
+    recipe = EmbeddingRecipe(size=(height, width), **words)
     encoder = recipe.encoder(trainer)
-    if weights(encoder.backbone) != about["weights"]:
+    if describe_weights(encoder.backbone) != about["weights"]:
         source = f"run={recipe.run}" if recipe.run else f"backbone.weights={recipe.backbone['weights']}"
         raise CandelabraError(
             f"The weights of {source} are not those that the index was made with; embed its images again."
@@ -106,7 +108,7 @@ def restored(about: Any, trainer: Plain) -> tuple[Recipe, Encoder]:
     return recipe, encoder
 
 
-def weights(backbone: Backbone) -> str:
+def describe_weights(backbone: Backbone) -> str:
     """A digest of all weights and statistics."""
     state = backbone.state_dict()
-    return digest(*(part for name in sorted(state) for part in (name, state[name].detach().cpu().float()))).hex()
+    return hash_contents(*(part for name in sorted(state) for part in (name, state[name].detach().cpu().float()))).hex()

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from candelabra.commands.predict import sources
-from candelabra.data.decoding.images import fingerprint, picture
-from candelabra.data.decoding.paths import shown
+from candelabra.commands.predict import list_sources
+from candelabra.data.decoding.images import decode_image, hash_file
+from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import as_tensor, sample
-from candelabra.data.sampling.name_tables import TABLE, is_table, read_column
+from candelabra.data.samples import image_to_tensor, make_sample
+from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-NAMED = ("image", "path", "name", "file")  # columns of a table that hold paths, the first that is there
+_NAMED = ("image", "path", "name", "file")  # columns of a table that hold paths, the first that is there
 
 
-class Source(ABC):
+class EmbeddingSource(ABC):
     """Images, and what is known of them.
 
     Attributes:
@@ -51,7 +51,7 @@ class Source(ABC):
         """
 
 
-class Files(Source):
+class FileSource(EmbeddingSource):
     """Image files; their names are relative to the folder that holds all of them.
 
     Args:
@@ -66,13 +66,13 @@ class Files(Source):
         self.columns = {"path": whole, **columns}
 
     def load(self, index: int, least: tuple[int, int]) -> Sample:
-        return sample(as_tensor(picture(self.paths[index], least).pixels))
+        return make_sample(image_to_tensor(decode_image(self.paths[index], least).pixels))
 
     def digest(self, index: int) -> bytes:
-        return fingerprint(self.paths[index])
+        return hash_file(self.paths[index])
 
 
-class DataSet(Source):
+class DatasetSource(EmbeddingSource):
     """All samples of a data set that are in a split, training first.
 
     Args:
@@ -102,7 +102,7 @@ class DataSet(Source):
         return self.samples.digest(self.indices[index])
 
 
-def source_of(given: str | Sequence[str], key: str = "source") -> Source:
+def make_source(given: str | Sequence[str], key: str = "source") -> EmbeddingSource:
     """The images that files, folders, globs or a table stand for.
 
     A table (CSV or Parquet) names images in its column image, path, name or file, relative to its own folder; its
@@ -117,10 +117,10 @@ def source_of(given: str | Sequence[str], key: str = "source") -> Source:
     """
     if isinstance(given, str) and is_table(given) and Path(given).is_file():
         return _tabled(given, key)
-    return Files(sources(given, key), {})
+    return FileSource(list_sources(given, key), {})
 
 
-def _tabled(given: str, key: str) -> Files:
+def _tabled(given: str, key: str) -> FileSource:
     import pandas
 
     path = Path(given)
@@ -129,15 +129,15 @@ def _tabled(given: str, key: str) -> Files:
         if path.suffix.lower() == ".parquet"
         else pandas.read_csv(path, dtype=str, keep_default_na=False)
     )
-    named = next((column for column in NAMED if column in table), None)
+    named = next((column for column in _NAMED if column in table), None)
     if named is None or table.empty:
-        raise CandelabraError(f"{key}={given} names no image; it needs a column {', '.join(NAMED[:-1])} or file.")
+        raise CandelabraError(f"{key}={given} names no image; it needs a column {', '.join(_NAMED[:-1])} or file.")
     table = table[table[named].fillna("") != ""].fillna("")
     columns = {column: table[column].astype(str).tolist() for column in ("split", "label") if column in table}
-    return Files([path.parent / str(name) for name in table[named]], columns)
+    return FileSource([path.parent / str(name) for name in table[named]], columns)
 
 
-def labelled(source: Source, word: str, root: str | None) -> None:
+def label_files(source: EmbeddingSource, word: str, root: str | None) -> None:
     """Gives images labels that the data do not: by a regular expression on names, or a table with name and label.
 
     Args:
@@ -148,7 +148,7 @@ def labelled(source: Source, word: str, root: str | None) -> None:
     Raises:
         CandelabraError: it is neither, or says nothing of any image.
     """
-    if TABLE.fullmatch(word):
+    if TABLE_PATTERN.fullmatch(word):
         cells = read_column("label", word, "label", source.names, root)
         source.columns["label"] = ["" if cell is None else str(cell) for cell in cells]
         return
@@ -158,6 +158,6 @@ def labelled(source: Source, word: str, root: str | None) -> None:
         raise CandelabraError(f"label={word} is no regular expression ({error}) and no table.") from error
     found = [expression.search(Path(name).as_posix()) for name in source.names]
     if not any(found):
-        raise CandelabraError(f"label={word} matches no name, such as {shown(source.names[0])}.")
+        raise CandelabraError(f"label={word} matches no name, such as {printable_path(source.names[0])}.")
     group = 1 if expression.groups else 0
     source.columns["label"] = [match[group] or "" if match else "" for match in found]

@@ -1,7 +1,7 @@
 """Training on what a frozen backbone has made of the images once: cached features, and grids of heads on them."""
 
-from candelabra.feature_cache.cache import Cache
-from candelabra.feature_cache.datamodule import CachedFeatures, cached
-from candelabra.feature_cache.probe_grid import Grid
+from candelabra.feature_cache.cache import FeatureCache
+from candelabra.feature_cache.datamodule import CachedFeatures, cache_features
+from candelabra.feature_cache.probe_grid import ProbeGrid
 
-__all__ = ["Cache", "CachedFeatures", "Grid", "cached"]
+__all__ = ["CachedFeatures", "FeatureCache", "ProbeGrid", "cache_features"]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from candelabra.environment import CACHE
+from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache.store import KEY, Space, lock_of, size_of
+from candelabra.feature_cache.store import STORE_FILE, FeatureStore, lock_store, measure_folder
 
 log = logging.getLogger(__name__)
-GIGA = 10**9
+_GIGA = 10**9
 
 
-class Cache:
+class FeatureCache:
     """A folder of spaces, shared by all runs; the space that was not used for longest gives way to a new one.
 
     Args:
@@ -32,7 +32,7 @@ class Cache:
     def __init__(self, folder: str | None = None, gigabytes: float = 10.0) -> None:
         if gigabytes < 0:
             raise CandelabraError(f"cache.gigabytes={gigabytes} must be 0 (no cache) or more.")
-        given = folder or Path(os.environ.get(CACHE, "~/.cache/candelabra"), "features")
+        given = folder or Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "features")
         self.folder, self.gigabytes = Path(given).expanduser().absolute(), gigabytes
 
     def usable(self) -> bool:
@@ -47,7 +47,7 @@ class Cache:
             return False
         return True
 
-    def allot(self, space: Space, digests: Sequence[bytes]) -> bool:
+    def allot(self, space: FeatureStore, digests: Sequence[bytes]) -> bool:
         """Makes room for these samples in a space; says in one line where there is none.
 
         Args:
@@ -56,34 +56,34 @@ class Cache:
         """
         new = len(space.missing(digests)) * space.layout.itemsize
         whole = len(set(digests)) * space.layout.itemsize
-        limit = self.gigabytes * GIGA
+        limit = self.gigabytes * _GIGA
         if whole > limit:
             return self._refuse(space, whole, f"cache.gigabytes={self.gigabytes:g} is all there may be")
         with self._alone():
-            if size_of(space.folder) + new > limit:
+            if measure_folder(space.folder) + new > limit:
                 space.keep_only(digests)
-            whole = size_of(space.folder) + new
+            whole = measure_folder(space.folder) + new
             if whole + self._evict(space, limit - whole) > limit:
                 return self._refuse(space, whole, f"of cache.gigabytes={self.gigabytes:g} others are using the rest")
             free = shutil.disk_usage(self.folder).free
             if new > free:
-                return self._refuse(space, new, f"{self.folder} has {free / GIGA:.2f} GB free")
+                return self._refuse(space, new, f"{self.folder} has {free / _GIGA:.2f} GB free")
             space.promise(whole)
         return True
 
-    def _evict(self, space: Space, room: float) -> int:
+    def _evict(self, space: FeatureStore, room: float) -> int:
         """Removes what was used longest ago until the others fit into `room`; returns the bytes they still have."""
-        sizes = {path.parent: _bytes(path.parent) for path in self.folder.glob(f"*/{KEY}")}
+        sizes = {path.parent: _bytes(path.parent) for path in self.folder.glob(f"*/{STORE_FILE}")}
         sizes.pop(space.folder, None)
-        for folder in sorted(sizes, key=lambda folder: (folder / KEY).stat().st_mtime):
+        for folder in sorted(sizes, key=lambda folder: (folder / STORE_FILE).stat().st_mtime):
             if sum(sizes.values()) <= room:
                 break
             try:
-                with lock_of(folder).acquire(timeout=0):
+                with lock_store(folder).acquire(timeout=0):
                     shutil.rmtree(folder)
             except Timeout:  # it is being filled
                 continue
-            log.info("removed cached features not used for longest: %s (%.2f GB)", folder, sizes.pop(folder) / GIGA)
+            log.info("removed cached features not used for longest: %s (%.2f GB)", folder, sizes.pop(folder) / _GIGA)
         return sum(sizes.values())
 
     @contextmanager
@@ -91,12 +91,12 @@ class Cache:
         with FileLock(self.folder / "cache.lock"):
             yield
 
-    def _refuse(self, space: Space, needed: float, why: str) -> bool:
+    def _refuse(self, space: FeatureStore, needed: float, why: str) -> bool:
         log.warning(
             "the features (%d bytes an image) need %.2f GB, but %s: training runs the backbone in every epoch; "
             "set cache.gigabytes, cache.folder, or a smaller data.size",
             space.layout.itemsize,
-            needed / GIGA,
+            needed / _GIGA,
             why,
         )
         return False
@@ -105,6 +105,6 @@ class Cache:
 def _bytes(folder: Path) -> int:
     """What a space has, or what the process that fills it has announced."""
     try:
-        return max(size_of(folder), int(json.loads((folder / KEY).read_text())["bytes"]))
+        return max(measure_folder(folder), int(json.loads((folder / STORE_FILE).read_text())["bytes"]))
     except (OSError, ValueError, KeyError):
-        return size_of(folder)
+        return measure_folder(folder)

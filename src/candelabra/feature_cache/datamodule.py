@@ -9,23 +9,29 @@ import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.loading.transformed_dataset import Prepared
-from candelabra.data.samples import digest
-from candelabra.data.views.drop_labels import without_labels
+from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.samples import hash_contents
+from candelabra.data.views.drop_labels import blank_targets
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache.cache import Cache
-from candelabra.feature_cache.extraction import Item, Recipe, extract, key, recipe
-from candelabra.feature_cache.store import Space
+from candelabra.feature_cache.cache import FeatureCache
+from candelabra.feature_cache.extraction import (
+    FeatureItem,
+    FeatureRecipe,
+    compute_cache_key,
+    describe_features,
+    extract_features,
+)
+from candelabra.feature_cache.store import FeatureStore
 from candelabra.finetuning import Probe
-from candelabra.optim.schedule_plan import PATIENT, holds_still
+from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, is_frozen_run
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
-SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 
 
-def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.LightningDataModule:
+def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> L.LightningDataModule:
     """What to fit a task with: features where its backbone holds still on images that come again, else the data.
 
     Args:
@@ -56,7 +62,7 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    if not cache.gigabytes or not whole or not frozen(task, trainer) or not cache.usable():
+    if not cache.gigabytes or not whole or not is_frozen_throughout(task, trainer) or not cache.usable():
         return data
     if not data.uniform:
         log.info("features are kept for images of one size; data.size=128, say, gives all sets of the union one")
@@ -76,32 +82,32 @@ def cached(task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> L.
     return CachedFeatures(task, data, cache, trainer)
 
 
-def frozen(task: Task, trainer: L.Trainer) -> bool:
+def is_frozen_throughout(task: Task, trainer: L.Trainer) -> bool:
     """Whether no stage of the backbone learns in any epoch."""
-    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PATIENT
-    return holds_still(task.finetune, epochs, len(task.backbone.stages))
+    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PLATEAU_SCHEDULES
+    return is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
 
 
 class CachedFeatures(L.LightningDataModule):
     """Serves the batches of a data module, in its order, as features; a split that does not fit, as images.
 
-    Args: see `cached`.
+    Args: see `cache_features`.
 
     Attributes:
         served: the rows of each split that was asked for, by its name; null where it does not fit.
     """
 
-    def __init__(self, task: Task, data: DataModule, cache: Cache, trainer: L.Trainer) -> None:
+    def __init__(self, task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> None:
         super().__init__()
         self.task, self.data, self.cache, self.runner = task, data, cache, trainer
-        self.served: dict[str, Rows | None] = {}
-        self.spaces: dict[str, Space] = {}
+        self.served: dict[str, FeatureRows | None] = {}
+        self.spaces: dict[str, FeatureStore] = {}
         self.wanted: dict[str, list[bytes]] = {}
-        self.recipe: Recipe | None = None
+        self.recipe: FeatureRecipe | None = None
         data.trainer = trainer
 
     def setup(self, stage: str) -> None:
-        prepared = {split: self.data.prepared(split) for split in SPLITS[stage] if split not in self.served}
+        prepared = {split: self.data.prepared(split) for split in _SPLITS[stage] if split not in self.served}
         for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
             self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})
 
@@ -124,14 +130,14 @@ class CachedFeatures(L.LightningDataModule):
         rows = self.served[split]
         return self.data.loader(split) if rows is None else self.data.serve(rows, split, workers=0, collate=_whole)
 
-    def _serve(self, pipeline: str, splits: Mapping[str, Prepared]) -> None:
+    def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
         """Splits of one pipeline share a space, and one pass."""
         if self.recipe is None:
-            self.recipe = recipe(self.task, next(iter(splits.values()))[0], self.runner)
+            self.recipe = describe_features(self.task, next(iter(splits.values()))[0], self.runner)
         if pipeline not in self.spaces:
-            words = key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
-            name: str = self.runner.strategy.broadcast(digest(*words.values()).hex())
-            self.spaces[pipeline] = Space(self.cache.folder / name, self.recipe.layout, words)
+            words = compute_cache_key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
+            name: str = self.runner.strategy.broadcast(hash_contents(*words.values()).hex())
+            self.spaces[pipeline] = FeatureStore(self.cache.folder / name, self.recipe.layout, words)
         space = self.spaces[pipeline]
         digests = {split: _digests(each) for split, each in splits.items()}
         items = [(splits[split], row, found) for split in splits for row, found in enumerate(digests[split])]
@@ -139,9 +145,11 @@ class CachedFeatures(L.LightningDataModule):
         there = self._fill(space, self.recipe, items, self.wanted[pipeline])
         for split, each in splits.items():
             now = [each.current(row, found) for row, found in enumerate(digests[split])]
-            self.served[split] = Rows(space, self.recipe, each, now) if there else None
+            self.served[split] = FeatureRows(space, self.recipe, each, now) if there else None
 
-    def _fill(self, space: Space, how: Recipe, items: Sequence[Item], wanted: Sequence[bytes]) -> bool:
+    def _fill(
+        self, space: FeatureStore, how: FeatureRecipe, items: Sequence[FeatureItem], wanted: Sequence[bytes]
+    ) -> bool:
         """Each rank computes its share of what is missing, while rank 0 holds the lock; whether all is there then."""
         trainer, strategy = self.runner, self.runner.strategy
         digests = [found for *_, found in items]
@@ -157,14 +165,14 @@ class CachedFeatures(L.LightningDataModule):
                 return False
             mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
             workers = self.data.processes()
-            done = _kept(lambda: extract(self.task, how, space, mine, self.data.batch_size, workers, trainer))
+            done = _kept(lambda: extract_features(self.task, how, space, mine, self.data.batch_size, workers, trainer))
             space.read()
             now = [prepared.current(row, found) for prepared, row, found in items]
             done = strategy.reduce_boolean_decision(done and not space.missing(now))
             space.read()
         return done
 
-    def _missing(self, space: Space, digests: Sequence[bytes], wanted: Sequence[bytes]) -> list[int] | None:
+    def _missing(self, space: FeatureStore, digests: Sequence[bytes], wanted: Sequence[bytes]) -> list[int] | None:
         """Positions of what is to be computed; null where there is no room for it."""
         space.read()  # again: another process may have been at it until now
         room: list[bool] = []
@@ -173,8 +181,8 @@ class CachedFeatures(L.LightningDataModule):
         )
 
 
-class Rows(Dataset[Sample]):
-    """Batches of one split from a space, by the keys of `Prepared`.
+class FeatureRows(Dataset[Sample]):
+    """Batches of one split from a space, by the keys of `TransformedDataset`.
 
     Args:
         space, recipe: where the rows are, and what they mean.
@@ -182,7 +190,9 @@ class Rows(Dataset[Sample]):
         digests: of each version of each sample.
     """
 
-    def __init__(self, space: Space, recipe: Recipe, prepared: Prepared, digests: Sequence[bytes]) -> None:
+    def __init__(
+        self, space: FeatureStore, recipe: FeatureRecipe, prepared: TransformedDataset, digests: Sequence[bytes]
+    ) -> None:
         self.space, self.recipe, self.prepared = space, recipe, prepared
         self.places = [space.places[each] for each in digests]
 
@@ -196,10 +206,10 @@ class Rows(Dataset[Sample]):
         """A whole batch at once, as torch asks for where this is there."""
         places = [self.places[self.prepared.row(key)] for key in keys]
         batch = self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
-        return without_labels(batch) if keys[0] < 0 else batch  # a stand-in comes alone
+        return blank_targets(batch) if keys[0] < 0 else batch  # a stand-in comes alone
 
 
-def _digests(prepared: Prepared) -> list[bytes]:
+def _digests(prepared: TransformedDataset) -> list[bytes]:
     assert prepared.versions is not None
     with ThreadPoolExecutor() as threads:  # reading and hashing leave the interpreter free
         return list(threads.map(prepared.digest, range(len(prepared) * prepared.versions)))

@@ -17,24 +17,24 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from candelabra import __version__
-from candelabra.data.loading.loader import batched
-from candelabra.data.loading.transformed_dataset import Prepared
-from candelabra.data.samples import digest
-from candelabra.data.transforms.colour_jitter import tinted
-from candelabra.feature_cache.layout import Column, Parts, column, parts_read
-from candelabra.feature_cache.store import DIGEST, Space, row_layout
+from candelabra.data.loading.loader import collate_samples
+from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.samples import hash_contents
+from candelabra.data.transforms.colour_jitter import jitter_batch
+from candelabra.feature_cache.layout import FeatureColumn, FeatureLayout, find_feature_layout, make_feature_column
+from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, layout_rows
 from candelabra.tasks.task import Task
 from candelabra.types import Features, Sample
 
-FORMAT = 1  # of shards; a new number makes old ones useless
+_FORMAT = 1  # of shards; a new number makes old ones useless
 SHARD_SECONDS = 20.0  # of work that a kill may cost
-SHARD_BYTES = 256 * 2**20  # of memory until a shard is written
-LIBRARIES = ("torch", "torchvision", "timm", "pillow")
-Item = tuple[Prepared, int, bytes]  # data set, key and digest of a sample
+_SHARD_BYTES = 256 * 2**20  # of memory until a shard is written
+_LIBRARIES = ("torch", "torchvision", "timm", "pillow")
+FeatureItem = tuple[TransformedDataset, int, bytes]  # data set, key and digest of a sample
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FeatureRecipe:
     """How samples become rows: which parts of the features, which targets, in what layout.
 
     Args:
@@ -43,14 +43,14 @@ class Recipe:
         fingerprint: of what the backbone makes of two images of noise, with this device, precision and libraries.
     """
 
-    parts: Parts
-    columns: Mapping[str, Column]
+    parts: FeatureLayout
+    columns: Mapping[str, FeatureColumn]
     fingerprint: str
 
     @property
     def layout(self) -> "np.dtype[np.void]":
         """The type of a row."""
-        return row_layout({name: column.kept for name, column in self.columns.items()})
+        return layout_rows({name: column.kept for name, column in self.columns.items()})
 
     @property
     def targets(self) -> list[str]:
@@ -65,7 +65,7 @@ class Recipe:
 
 
 @contextmanager
-def judging(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
+def evaluation_mode(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
     """The task on the trainer's device, in evaluation and in its precision; afterwards as before.
 
     Random numbers drawn in here are not missing later: a run with a cache draws what one without it draws.
@@ -83,42 +83,44 @@ def judging(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
         task.train(was)
 
 
-def recipe(task: Task, sample: Sample, trainer: L.Trainer) -> Recipe:
+def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> FeatureRecipe:
     """Tries backbone and heads on noise of the size of a sample."""
-    with judging(task, trainer) as device, torch.no_grad():
+    with evaluation_mode(task, trainer) as device, torch.no_grad():
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
         features: Features = task.backbone(noise.to(device))
-        parts = parts_read(task, features)
-        columns = {name: column(taken) for name, taken in parts.take(features).items()}
+        parts = find_feature_layout(task, features)
+        columns = {name: make_feature_column(taken) for name, taken in parts.take(features).items()}
     heads = sorted({head.target for _, head in task.named_heads()})
-    columns |= {target: column(_targets(sample)[target][None]) for target in heads}
-    bits = [column(each).to_rows(each) for each in (*features.maps, features.final)]
-    return Recipe(parts, columns, digest(*bits).hex())
+    columns |= {target: make_feature_column(_targets(sample)[target][None]) for target in heads}
+    bits = [make_feature_column(each).to_rows(each) for each in (*features.maps, features.final)]
+    return FeatureRecipe(parts, columns, hash_contents(*bits).hex())
 
 
-def key(task: Task, recipe: Recipe, pipeline: Any, batch_size: int, trainer: L.Trainer) -> dict[str, str]:
+def compute_cache_key(
+    task: Task, recipe: FeatureRecipe, pipeline: Any, batch_size: int, trainer: L.Trainer
+) -> dict[str, str]:
     """Everything that features depend on beside the sample, in words."""
     backbone = task.backbone
     weights = [*backbone.state_dict().items(), *backbone.named_buffers()]
     device = trainer.strategy.root_device
     return {
-        "format": str(FORMAT),
+        "format": str(_FORMAT),
         "candelabra": __version__,
-        "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
-        "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__} {digest(repr(backbone)).hex()}",
-        "weights": digest(*(part for name, value in weights for part in (name, _bits(value)))).hex(),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+        "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__} {hash_contents(repr(backbone)).hex()}",
+        "weights": hash_contents(*(part for name, value in weights for part in (name, _bits(value)))).hex(),
         "features": recipe.fingerprint,
         "preprocessing": repr(pipeline),
         "precision": str(trainer.precision),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "batch": str(smallest(batch_size, device)),
+        "batch": str(smallest_batch(batch_size, device)),
         "parts": str(recipe.parts),
         "row": str(recipe.layout),
     }
 
 
-def smallest(batch_size: int, device: torch.device) -> int:
+def smallest_batch(batch_size: int, device: torch.device) -> int:
     """The least number of images in a batch so that its features have the bits they would have in training.
 
     On a CPU a batch of one takes other paths than all larger ones, which agree; elsewhere each size may differ.
@@ -126,11 +128,11 @@ def smallest(batch_size: int, device: torch.device) -> int:
     return min(2, batch_size) if device.type == "cpu" else batch_size
 
 
-def extract(
+def extract_features(
     task: Task,
-    recipe: Recipe,
-    space: Space,
-    items: Sequence[Item],
+    recipe: FeatureRecipe,
+    space: FeatureStore,
+    items: Sequence[FeatureItem],
     batch_size: int,
     workers: int,
     trainer: L.Trainer,
@@ -147,7 +149,7 @@ def extract(
         trainer: gives device and precision.
     """
     loader = DataLoader(
-        Missing(items),
+        MissingFeatures(items),
         batch_size,
         num_workers=workers,
         collate_fn=_collate,
@@ -157,26 +159,29 @@ def extract(
     pending: list[NDArray[np.void]] = []
     written = time.monotonic()
     silent = trainer.progress_bar_callback is None or not trainer.is_global_zero
-    with judging(task, trainer) as device, tqdm(total=len(items), desc="features", unit="image", disable=silent) as bar:
+    with (
+        evaluation_mode(task, trainer) as device,
+        tqdm(total=len(items), desc="features", unit="image", disable=silent) as bar,
+    ):
         for digests, batch in loader:
-            pending.append(_rows(task, recipe, digests, batch, smallest(batch_size, device), device))
+            pending.append(_rows(task, recipe, digests, batch, smallest_batch(batch_size, device), device))
             bar.update(len(digests))
             late = time.monotonic() - written >= SHARD_SECONDS
-            if late or sum(rows.nbytes for rows in pending) >= SHARD_BYTES:
+            if late or sum(rows.nbytes for rows in pending) >= _SHARD_BYTES:
                 space.add(np.concatenate(pending))
                 pending, written = [], time.monotonic()
         if pending:
             space.add(np.concatenate(pending))
 
 
-class Missing(Dataset[tuple[bytes, Sample]]):
+class MissingFeatures(Dataset[tuple[bytes, Sample]]):
     """Samples with their digests.
 
     Args:
         items: data set, key and digest of each.
     """
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[FeatureItem]) -> None:
         self.items = items
 
     def __len__(self) -> int:
@@ -189,9 +194,9 @@ class Missing(Dataset[tuple[bytes, Sample]]):
 
 
 def _rows(
-    task: Task, recipe: Recipe, digests: Sequence[bytes], batch: Sample, least: int, device: torch.device
+    task: Task, recipe: FeatureRecipe, digests: Sequence[bytes], batch: Sample, least: int, device: torch.device
 ) -> NDArray[np.void]:
-    images = tinted(batch)["image"]
+    images = jitter_batch(batch)["image"]
     short = least - len(images)
     if short > 0:
         images = torch.cat([images, images[-1:].expand(short, *images.shape[1:])])
@@ -199,14 +204,14 @@ def _rows(
         features: Features = task.backbone(move_data_to_device(images, device))
         taken = recipe.parts.take(features)
     rows = np.zeros(len(digests), recipe.layout)
-    rows[DIGEST] = np.array(digests, dtype="V20")
+    rows[DIGEST_BYTES] = np.array(digests, dtype="V20")
     for name, tensor in (*taken.items(), *((name, _targets(batch)[name]) for name in recipe.targets)):
         rows[name] = recipe.columns[name].to_rows(tensor[: len(digests)])
     return rows
 
 
 def _collate(items: Sequence[tuple[bytes, Sample]]) -> tuple[list[bytes], Sample]:
-    return [found for found, _ in items], batched([sample for _, sample in items])
+    return [found for found, _ in items], collate_samples([sample for _, sample in items])
 
 
 def _targets(sample: Sample) -> dict[str, Tensor]:

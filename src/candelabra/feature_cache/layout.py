@@ -10,15 +10,15 @@ from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from candelabra.heads.coordinate_readers import Pool
+from candelabra.heads.coordinate_readers import FeaturePool
 from candelabra.tasks.task import Task
 from candelabra.types import Features
 
-BITS = {1: "u1", 2: "<i2", 4: "<i4", 8: "<i8"}  # numpy has no bfloat16: a tensor is kept as its bits
+_BITS = {1: "u1", 2: "<i2", 4: "<i4", 8: "<i8"}  # numpy has no bfloat16: a tensor is kept as its bits
 
 
 @dataclass(frozen=True)
-class Column:
+class FeatureColumn:
     """One tensor of a sample, as it is kept.
 
     Args:
@@ -34,7 +34,7 @@ class Column:
     @property
     def kept(self) -> tuple[str, tuple[int, ...]]:
         """Numpy's type and shape of a row."""
-        return BITS[self.dtype.itemsize], tuple(self.shape[dim] for dim in self.order)
+        return _BITS[self.dtype.itemsize], tuple(self.shape[dim] for dim in self.order)
 
     def to_rows(self, batch: Tensor) -> NDArray[Any]:
         """A batch (N, *shape) -> rows of bits."""
@@ -47,14 +47,14 @@ class Column:
         return torch.from_numpy(rows).view(self.dtype).permute(0, *back)
 
 
-def column(batch: Tensor) -> Column:
+def make_feature_column(batch: Tensor) -> FeatureColumn:
     """The column for samples of a batch."""
     order = sorted(range(1, batch.ndim), key=batch.stride, reverse=True)
-    return Column(batch.dtype, tuple(batch.shape[1:]), tuple(dim - 1 for dim in order))
+    return FeatureColumn(batch.dtype, tuple(batch.shape[1:]), tuple(dim - 1 for dim in order))
 
 
 @dataclass(frozen=True)
-class Parts:
+class FeatureLayout:
     """The part of `Features` that heads read.
 
     Args:
@@ -67,7 +67,7 @@ class Parts:
 
     maps: tuple[int, ...]
     final: bool
-    pool: Pool | None
+    pool: FeaturePool | None
     channels: tuple[int, ...]
     size: tuple[int, int]
 
@@ -97,7 +97,7 @@ class Parts:
         return Features(every[:-1], every[-1], self.size)
 
 
-def parts_read(task: Task, features: Features) -> Parts:
+def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
     """Finds what the heads read by asking where a gradient would go; tried out, and everything where in doubt.
 
     Args:
@@ -105,25 +105,25 @@ def parts_read(task: Task, features: Features) -> Parts:
         features: of two images or more; not made in inference mode.
     """
     channels = tuple(each.shape[1] for each in (*features.maps, features.final))
-    everything = Parts(tuple(range(len(features.maps))), True, None, channels, features.size)
+    everything = FeatureLayout(tuple(range(len(features.maps))), True, None, channels, features.size)
     heads = list(task.heads.values())
-    pools: set[Pool] = set()
+    pools: set[FeaturePool] = set()
     *maps, final = _reached(heads, features)
-    parts = Parts(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
+    parts = FeatureLayout(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
     cut = partial(_cut, pools)
-    hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, Pool)]
+    hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, FeaturePool)]
     *_, read_whole = _reached(heads, features)
     for hook in hooks:
         hook.remove()
     kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
     if final and not read_whole and len(kinds) == 1 and "concat" not in next(iter(kinds)):
-        parts = Parts(parts.maps, True, next(iter(pools)), channels, features.size)
+        parts = FeatureLayout(parts.maps, True, next(iter(pools)), channels, features.size)
     return parts if _enough(parts, heads, features) else everything
 
 
-def _enough(parts: Parts, heads: Sequence[nn.Module], features: Features) -> bool:
+def _enough(parts: FeatureLayout, heads: Sequence[nn.Module], features: Features) -> bool:
     """Whether heads make the same bits of what is kept as of the whole."""
-    kept = {name: (column(each), each) for name, each in parts.take(features).items()}
+    kept = {name: (make_feature_column(each), each) for name, each in parts.take(features).items()}
     if not kept:
         return False
     again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in kept.items()})
@@ -135,7 +135,7 @@ def _enough(parts: Parts, heads: Sequence[nn.Module], features: Features) -> boo
         return False
 
 
-def _cut(pools: set[Pool], pool: Pool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
+def _cut(pools: set[FeaturePool], pool: FeaturePool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
     pools.add(pool)
     return output.detach()
 

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
-SCORED = 20  # times in a run that the copies are compared on validation
+_SCORED = 20  # times in a run that the copies are compared on validation
 
 
 @dataclass(frozen=True)
-class Trial:
+class ProbeTrial:
     """One copy of the grid.
 
     Args:
@@ -42,7 +42,7 @@ class Trial:
         return self.score, -self.loss
 
 
-class Grid(L.LightningModule):
+class ProbeGrid(L.LightningModule):
     """Trains copies of a task's heads at once, and gives the task the weights that did best on validation.
 
     The copies share the backbone and one optimizer, which has groups of its own for each; their checkpoint is
@@ -63,12 +63,12 @@ class Grid(L.LightningModule):
         if not isinstance(task.finetune, Probe):
             raise CandelabraError("A grid needs a task with finetune=probe.")
         self.task = task
-        self.trials = [Trial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
+        self.trials = [ProbeTrial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
         shared = {id(task.backbone): task.backbone, id(task.recipe): task.recipe}
         self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
         # Without the backbone, whose modules would change between training and evaluation once for each copy.
         self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
-        self.best = Trial(0.0, 0.0)
+        self.best = ProbeTrial(0.0, 0.0)
 
     def setup(self, stage: str) -> None:
         for one in self.copies:
@@ -104,7 +104,7 @@ class Grid(L.LightningModule):
             loss = one.joint(numbers)
             if score is None or loss is None:
                 continue
-            now = Trial(before.rate, before.decay, score, float(loss), self.current_epoch)
+            now = ProbeTrial(before.rate, before.decay, score, float(loss), self.current_epoch)
             self.trials[position] = max(before, now, key=lambda trial: trial.rank)
             if now.rank > self.best.rank:
                 self.best = now
@@ -171,11 +171,11 @@ class Grid(L.LightningModule):
 
     def _featured(self, batch: Sample) -> Sample:
         """The backbone is run once for all copies, if at all."""
-        return batch if "features" in batch else {**batch, "features": self.task.backbone(tinted(batch)["image"])}
+        return batch if "features" in batch else {**batch, "features": self.task.backbone(jitter_batch(batch)["image"])}
 
     def _compared_now(self) -> bool:
         ended_by_steps = self.trainer.max_steps != -1
         epochs = max(1, self.trainer.max_epochs or 1)
-        every = 1 if ended_by_steps else max(1, epochs // SCORED)
+        every = 1 if ended_by_steps else max(1, epochs // _SCORED)
         done = self.current_epoch + 1
         return done % every == 0 or done >= epochs or self.trainer.should_stop

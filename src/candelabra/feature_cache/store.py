@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
-KEY = "space.json"
-DIGEST = "digest"
+STORE_FILE = "space.json"
+DIGEST_BYTES = "digest"
 
 
-class Space:
+class FeatureStore:
     """A folder of shards, each an `.npy` file of rows: one row a sample, one column a tensor, and its digest.
 
     A shard is written under a passing name, synced, and then renamed to the hash of its rows; it is never changed.
@@ -27,7 +27,7 @@ class Space:
 
     Args:
         folder: of this space alone; made where it is missing.
-        layout: the columns of a row; see `row_layout`.
+        layout: the columns of a row; see `layout_rows`.
         key: what the space stands for, in words; kept beside the shards for people to read.
 
     Attributes:
@@ -49,10 +49,10 @@ class Space:
                     path.unlink(missing_ok=True)
                 elif rows is not None:
                     self.shards[path.name] = rows
-                    self.places |= {digest.tobytes(): (path.name, i) for i, digest in enumerate(rows[DIGEST])}
+                    self.places |= {digest.tobytes(): (path.name, i) for i, digest in enumerate(rows[DIGEST_BYTES])}
         if self.shards:
             with suppress(FileNotFoundError):
-                os.utime(self.folder / KEY)  # last used now
+                os.utime(self.folder / STORE_FILE)  # last used now
 
     def missing(self, digests: Sequence[bytes]) -> list[int]:
         """Positions of the digests, each but once, that no shard has."""
@@ -92,14 +92,14 @@ class Space:
         self.folder.mkdir(parents=True, exist_ok=True)
         for torn in self.folder.glob("*.part"):
             torn.unlink(missing_ok=True)
-        passing = self.folder / f"{KEY}.part"
+        passing = self.folder / f"{STORE_FILE}.part"
         passing.write_text(json.dumps({**self.key, "bytes": size}, indent=2) + "\n")
-        passing.replace(self.folder / KEY)
+        passing.replace(self.folder / STORE_FILE)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No second process fills this space in the meantime; one that comes later waits, and says so."""
-        lock = lock_of(self.folder)
+        lock = lock_store(self.folder)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -119,17 +119,17 @@ class Space:
         return rows if whole else None
 
 
-def row_layout(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
+def layout_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
     """The type of a row: numpy's type and the shape of each column, then the digest."""
-    return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST, "V20")])
+    return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST_BYTES, "V20")])
 
 
-def lock_of(folder: Path) -> FileLock:
+def lock_store(folder: Path) -> FileLock:
     """The lock of a space lies beside it, so that it outlives the space."""
     return FileLock(folder.with_suffix(".lock"))
 
 
-def size_of(folder: Path) -> int:
+def measure_folder(folder: Path) -> int:
     """Bytes of the shards of a space."""
     return sum(path.stat().st_size for path in folder.glob("*.npy"))
 

@@ -1,7 +1,7 @@
 """Small matrices beside still weights."""
 
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
 
 

@@ -3,7 +3,7 @@
 from candelabra.errors import CandelabraError
 
 
-def share(key: str, value: float, default: float) -> float:
+def check_share(key: str, value: float, default: float) -> float:
     """The value, if it is a share: above 0 and at most 1.
 
     Raises:
@@ -14,7 +14,7 @@ def share(key: str, value: float, default: float) -> float:
     return value
 
 
-def scale(value: float) -> float:
+def check_scale(value: float) -> float:
     """The value, if it can multiply a rate: above 0.
 
     Raises:

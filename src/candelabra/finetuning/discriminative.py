@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.checks import share
+from candelabra.finetuning.checks import check_share
 from candelabra.finetuning.strategy import FineTuning
 
 
@@ -24,7 +24,7 @@ class Discriminative(FineTuning):
             raise CandelabraError(
                 f"finetune.shares={list(shares)} must be a list of numbers above 0, one for each stage from the input."
             )
-        self.decay, self.shares = share("decay", decay, 0.4), list(shares) if shares is not None else None
+        self.decay, self.shares = check_share("decay", decay, 0.4), list(shares) if shares is not None else None
         self.keep_statistics = keep_statistics
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:

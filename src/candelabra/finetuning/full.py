@@ -1,6 +1,6 @@
 """The whole network at one rate."""
 
-from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
 
 

@@ -1,7 +1,7 @@
 """Stages thaw one after another, from the top."""
 
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.checks import share
+from candelabra.finetuning.checks import check_share
 from candelabra.finetuning.strategy import FineTuning
 
 
@@ -32,7 +32,7 @@ class Gradual(FineTuning):
             raise CandelabraError(f"finetune.over={over} is a share of the run, above 0 and below 1 (0.5, say).")
         self.every, self.over = every, over
         self.timing = "finetune.every" if over is None else "finetune.over"
-        self.decay, self.keep_statistics = share("decay", decay, 0.4), keep_statistics
+        self.decay, self.keep_statistics = check_share("decay", decay, 0.4), keep_statistics
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         if self.over is None:

@@ -1,6 +1,6 @@
 """Rates that fall from layer to layer."""
 
-from candelabra.finetuning.checks import share
+from candelabra.finetuning.checks import check_share
 from candelabra.finetuning.strategy import FineTuning
 
 
@@ -17,7 +17,7 @@ class Layerwise(FineTuning):
     layerwise = True
 
     def __init__(self, decay: float = 0.75, keep_statistics: bool = True) -> None:
-        self.decay, self.keep_statistics = share("decay", decay, 0.75), keep_statistics
+        self.decay, self.keep_statistics = check_share("decay", decay, 0.75), keep_statistics
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return 0

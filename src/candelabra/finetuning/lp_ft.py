@@ -3,7 +3,7 @@
 import math
 
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
 
 

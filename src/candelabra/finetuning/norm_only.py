@@ -4,10 +4,10 @@ from timm.layers.norm import RmsNorm, RmsNorm2d
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from candelabra.finetuning.checks import scale as checked
+from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
 
-NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RmsNorm, RmsNorm2d)
+NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RmsNorm, RmsNorm2d)
 
 
 class NormOnly(FineTuning):
@@ -20,7 +20,7 @@ class NormOnly(FineTuning):
         keep_statistics: see `FineTuning`.
     """
 
-    kinds = NORMS
+    kinds = NORM_LAYERS
 
     def __init__(self, scale: float = 1.0, keep_statistics: bool = True) -> None:
         self.scale, self.keep_statistics = checked(scale), keep_statistics

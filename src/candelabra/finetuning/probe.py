@@ -10,7 +10,7 @@ class Probe(FineTuning):
     """No stage learns; heads are trained at every rate with every weight decay at once, and the best ones stay.
 
     A linear probe (Alain & Bengio 2017), where the head is linear. Meant for cached features; see
-    `candelabra.feature_cache.Grid`.
+    `candelabra.feature_cache.ProbeGrid`.
 
     Args:
         rates: of the heads, each above 0; they take the place of `lr`.

@@ -14,10 +14,10 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Features
 
 Pooling = Literal["avg", "max", "concat", "flatten"]
-REACH = 64.0  # weights of 1 move a point by so many mean features, in image sides: 32 and 128 learn as well, 8 slowly
+_REACH = 64.0  # weights of 1 move a point by so many mean features, in image sides: 32 and 128 learn as well, 8 slowly
 
 
-class Pool(nn.Module):
+class FeaturePool(nn.Module):
     """Pools the final map (N, C, h, w) to vectors (N, num_features).
 
     Args:
@@ -44,7 +44,7 @@ class Pool(nn.Module):
         return F.adaptive_avg_pool2d(final, self.grid).flatten(1)
 
 
-def perceptron(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+def make_perceptron(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
     """Linear layers with ReLU between them; dropout comes before each."""
     if not 0 <= dropout < 1:
         raise CandelabraError(f"dropout={dropout} is no share; allowed is 0 up to, but not, 1.")
@@ -66,7 +66,7 @@ class Pooled(nn.Module):
 
     Args:
         backbone, points: what to read from, and how many points.
-        pooling, grid: see `Pool`.
+        pooling, grid: see `FeaturePool`.
         hidden: widths of hidden layers.
         dropout: share of activations dropped before each linear layer.
     """
@@ -82,9 +82,9 @@ class Pooled(nn.Module):
     ) -> None:
         super().__init__()
         self.points = points
-        self.pool = Pool(backbone, pooling, grid)
-        self.layers = perceptron(self.pool.num_features, points * 2, hidden, dropout)
-        self.gain = REACH / (hidden[-1] if hidden else self.pool.num_features)
+        self.pool = FeaturePool(backbone, pooling, grid)
+        self.layers = make_perceptron(self.pool.num_features, points * 2, hidden, dropout)
+        self.gain = _REACH / (hidden[-1] if hidden else self.pool.num_features)
 
     def forward(self, features: Features) -> Tensor:
         numbers: Tensor = self.layers(self.pool(features.final))
@@ -115,7 +115,7 @@ class SoftArgmax(nn.Module):
         self.heat = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, points, 1))
 
     def forward(self, features: Features) -> Tensor:
-        return centres(self.heatmaps(features))
+        return pixel_centres(self.heatmaps(features))
 
     def heatmaps(self, features: Features) -> Tensor:
         """(N, points, h, w): unnormalised log probabilities of where each point is."""
@@ -131,10 +131,10 @@ class SoftArgmax(nn.Module):
         return heat.float()
 
 
-def centres(heatmaps: Tensor) -> Tensor:
+def pixel_centres(heatmaps: Tensor) -> Tensor:
     """Log probabilities (N, K, h, w) -> centres of mass (N, K, 2), x and y as shares of the image's sides.
 
-    >>> centres(torch.zeros(1, 1, 4, 4)).tolist()
+    >>> pixel_centres(torch.zeros(1, 1, 4, 4)).tolist()
     [[[0.5, 0.5]]]
     """
     height, width = heatmaps.shape[-2:]
@@ -144,6 +144,6 @@ def centres(heatmaps: Tensor) -> Tensor:
     return torch.stack([(shares.sum(2) * x).sum(-1), (shares.sum(3) * y).sum(-1)], -1)
 
 
-def diagonal(size: tuple[int, int]) -> float:
+def image_diagonal(size: tuple[int, int]) -> float:
     """Of an image (H, W), in pixels."""
     return math.hypot(*size)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Built = tuple[nn.Module, int]
+BuiltDecoder = tuple[nn.Module, int]
 
 
 def _last(widths: Sequence[int], depth: int) -> list[int]:
@@ -19,7 +19,7 @@ def _last(widths: Sequence[int], depth: int) -> list[int]:
 
 def unet(
     channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16), interpolation: str = "nearest"
-) -> Built:
+) -> BuiltDecoder:
     """U-Net (Ronneberger et al. 2015)."""
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
@@ -27,7 +27,7 @@ def unet(
     return UnetDecoder(channels, widths, len(widths), interpolation_mode=interpolation), widths[-1]
 
 
-def unetplusplus(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)) -> Built:
+def unetplusplus(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)) -> BuiltDecoder:
     """U-Net++ (Zhou et al. 2018)."""
     from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
 
@@ -35,7 +35,7 @@ def unetplusplus(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 
     return UnetPlusPlusDecoder(channels, widths, len(widths)), widths[-1]
 
 
-def manet(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)) -> Built:
+def manet(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)) -> BuiltDecoder:
     """MA-Net (Fan et al. 2020)."""
     from segmentation_models_pytorch.decoders.manet.decoder import MAnetDecoder
 
@@ -43,42 +43,42 @@ def manet(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)
     return MAnetDecoder(list(channels), widths, len(widths)), widths[-1]
 
 
-def linknet(channels: Sequence[int], width: int = 32) -> Built:
+def linknet(channels: Sequence[int], width: int = 32) -> BuiltDecoder:
     """LinkNet (Chaurasia & Culurciello 2017)."""
     from segmentation_models_pytorch.decoders.linknet.decoder import LinknetDecoder
 
     return LinknetDecoder(list(channels), width, len(channels) - 1), width
 
 
-def fpn(channels: Sequence[int], pyramid_width: int = 128, width: int = 64, dropout: float = 0.2) -> Built:
+def fpn(channels: Sequence[int], pyramid_width: int = 128, width: int = 64, dropout: float = 0.2) -> BuiltDecoder:
     """Feature pyramid (Lin et al. 2017; Kirillov et al. 2017)."""
     from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
 
     return FPNDecoder(list(channels), len(channels) - 1, pyramid_width, width, dropout), width
 
 
-def pan(channels: Sequence[int], width: int = 32) -> Built:
+def pan(channels: Sequence[int], width: int = 32) -> BuiltDecoder:
     """Pyramid attention (Li et al. 2018); it halves the last map three times, so images need 256 pixels a side."""
     from segmentation_models_pytorch.decoders.pan.decoder import PANDecoder
 
     return PANDecoder(channels, 5 if len(channels) > 5 else 4, width), width
 
 
-def upernet(channels: Sequence[int], width: int = 128) -> Built:
+def upernet(channels: Sequence[int], width: int = 128) -> BuiltDecoder:
     """UPerNet (Xiao et al. 2018)."""
     from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 
     return UPerNetDecoder(channels, len(channels) - 1, width), width
 
 
-def segformer(channels: Sequence[int], width: int = 128) -> Built:
+def segformer(channels: Sequence[int], width: int = 128) -> BuiltDecoder:
     """SegFormer's all-linear decoder (Xie et al. 2021)."""
     from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
 
     return SegformerDecoder(list(channels), len(channels) - 1, width), width
 
 
-def deeplabv3plus(channels: Sequence[int], width: int = 128, rates: Sequence[int] = (2, 4, 6)) -> Built:
+def deeplabv3plus(channels: Sequence[int], width: int = 128, rates: Sequence[int] = (2, 4, 6)) -> BuiltDecoder:
     """DeepLabV3+ (Chen et al. 2018); the paper's backbone ends in stride 16, ours is brought there by resampling."""
     from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
 

@@ -60,7 +60,7 @@ class Head(nn.Module, ABC):
         """Raw outputs -> what people read: probabilities, pixels, class indices."""
 
 
-def need(labels: Labels, target: str) -> None:
+def check_labelled_by(labels: Labels, target: str) -> None:
     """Refuses a head whose target the data set does not label.
 
     Raises:

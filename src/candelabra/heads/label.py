@@ -17,8 +17,8 @@ from torchmetrics.classification import (
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads.coordinate_readers import Pool, Pooling, perceptron
-from candelabra.heads.head import Head, need
+from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
+from candelabra.heads.head import Head, check_labelled_by
 from candelabra.types import Features, Labels
 
 
@@ -27,7 +27,7 @@ class Label(Head):
 
     Args:
         backbone, labels: what to read from, and the classes.
-        pooling, grid: see `Pool`.
+        pooling, grid: see `FeaturePool`.
         hidden: widths of hidden layers; empty for one linear layer.
         dropout: share of activations dropped before each linear layer.
         smoothing: share of the target spread over all classes (Szegedy et al. 2016), 0 to 1.
@@ -48,7 +48,7 @@ class Label(Head):
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        need(labels, self.target)
+        check_labelled_by(labels, self.target)
         if not 0 <= smoothing < 1:
             raise CandelabraError(f"smoothing={smoothing} is no share; allowed is 0 up to, but not, 1.")
         if class_weights is not None and len(class_weights) != len(labels.classes):
@@ -57,8 +57,8 @@ class Label(Head):
                 f"{', '.join(labels.classes)}; give one for each, in this order."
             )
         self.classes, self.multilabel, self.smoothing = labels.classes, labels.multilabel, smoothing
-        self.pool = Pool(backbone, pooling, grid)
-        self.layers = perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
+        self.pool = FeaturePool(backbone, pooling, grid)
+        self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         weights = torch.ones(len(self.classes)) if class_weights is None else torch.tensor(list(class_weights))
         self.register_buffer("class_weights", weights.float(), persistent=False)
         self.class_weights: Tensor

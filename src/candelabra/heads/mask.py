@@ -12,9 +12,9 @@ from torchmetrics.classification import MulticlassF1Score
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads.decoders import Built, unet
-from candelabra.heads.head import Head, need
-from candelabra.heads.losses import soft_dice
+from candelabra.heads.decoders import BuiltDecoder, unet
+from candelabra.heads.head import Head, check_labelled_by
+from candelabra.heads.losses import soft_dice_loss
 from candelabra.types import IGNORED, Features, Labels
 
 
@@ -36,13 +36,13 @@ class Mask(Head):
         self,
         backbone: Backbone,
         labels: Labels,
-        decoder: Callable[[Sequence[int]], Built] = unet,
+        decoder: Callable[[Sequence[int]], BuiltDecoder] = unet,
         cross_entropy_weight: float = 1.0,
         dice_weight: float = 1.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
     ) -> None:
         super().__init__()
-        need(labels, self.target)
+        check_labelled_by(labels, self.target)
         self.classes = labels.mask_classes
         self.balanced = class_weights == "balanced"
         given = [1.0] * len(self.classes) if class_weights is None or isinstance(class_weights, str) else class_weights
@@ -81,7 +81,7 @@ class Mask(Head):
         weights = self._balanced(wanted) if self.balanced else self.class_weights
         pixels = F.cross_entropy(outputs, wanted, weights, ignore_index=IGNORED, reduction="none")
         entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
-        return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice(outputs.softmax(1), wanted)
+        return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
 
     def _balanced(self, target: Tensor) -> Tensor:
         """(C,) weights whose mean over the labelled pixels is 1."""

@@ -1,8 +1,8 @@
 """Where numbers, pictures and tables of a run go; one file and one yaml each."""
 
-from candelabra.loggers.csv import Csv
-from candelabra.loggers.mlflow import MLflow
-from candelabra.loggers.tensorboard import TensorBoard
-from candelabra.loggers.wandb import Wandb
+from candelabra.loggers.csv import CsvLogger
+from candelabra.loggers.mlflow import MlflowLogger
+from candelabra.loggers.tensorboard import TensorboardLogger
+from candelabra.loggers.wandb import WandbLogger
 
-__all__ = ["Csv", "MLflow", "TensorBoard", "Wandb"]
+__all__ = ["CsvLogger", "MlflowLogger", "TensorboardLogger", "WandbLogger"]

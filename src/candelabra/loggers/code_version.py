@@ -11,7 +11,7 @@ import torch
 from candelabra import __version__
 
 
-def code_version(folder: Path) -> dict[str, str]:
+def find_code_version(folder: Path) -> dict[str, str]:
     """Versions by name and, where a folder is under git, its `commit`, its `branch` and whether it was `changed` since.
 
     A missing or slow git is none.

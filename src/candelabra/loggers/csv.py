@@ -9,11 +9,11 @@ import numpy as np
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 
-from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
-from candelabra.runs.metrics_csv import BEFORE, METRICS
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
+from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 
 
-class Csv(Tracker):
+class CsvLogger(RunLogger):
     """Lightning's CSVLogger, which goes on where a run goes on.
 
     Config, pictures, tables and checkpoints are in the run folder without it. It adds the versions of code, as
@@ -29,8 +29,8 @@ class Csv(Tracker):
         self.folder = Path(folder)
         self.logger = CSVLogger(self.folder, name="", version="")
 
-    def begin(self, facts: Facts) -> None:
-        path, before = self.folder / METRICS, self.folder / BEFORE
+    def begin(self, facts: RunFacts) -> None:
+        path, before = self.folder / METRICS_FILE, self.folder / PREVIOUS_METRICS_FILE
         if path.exists() and not before.exists():  # the logger would delete it, before there is another
             path.replace(before)
         (self.folder / "code.json").write_text(json.dumps(dict(facts.code), indent=2) + "\n")
@@ -45,10 +45,10 @@ class Csv(Tracker):
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         """Those of the end are in pictures/."""
 
-    def table(self, name: str, table: Table, step: int) -> None:
+    def table(self, name: str, table: LoggedTable, step: int) -> None:
         """Tables are in the run folder."""
 
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         columns = zip(embedding.table.columns, zip(*embedding.table.rows, strict=True), strict=True)
         arrays: dict[str, Any] = {column: np.array(cells) for column, cells in columns}
         np.savez(self.folder / "embedding.npz", vectors=embedding.vectors, **arrays)
@@ -56,8 +56,8 @@ class Csv(Tracker):
     def checkpoint(self, path: Path) -> None:
         """It is in checkpoints/."""
 
-    def end(self, status: Status) -> None:
+    def end(self, status: RunStatus) -> None:
         self.logger.save()
 
     def later(self) -> str:
-        return f"{self.folder / METRICS} has the rows until then."
+        return f"{self.folder / METRICS_FILE} has the rows until then."

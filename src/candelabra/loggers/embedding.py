@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from candelabra.data.decoding.paths import shown
+from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.loggers.logger import Embedding, Table
-from candelabra.report.pictures import caption
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable
+from candelabra.report.pictures import caption_sample
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
-MOST = 300  # images: enough to see clusters, and a second or a few for the backbone
-SIDE = 48  # pixels of a thumbnail
+_MOST = 300  # images: enough to see clusters, and a second or a few for the backbone
+_SIDE = 48  # pixels of a thumbnail
 
 
-def embed(task: Task, data: DataModule, split: str) -> Embedding | None:
+def embed_validation(task: Task, data: DataModule, split: str) -> LoggedEmbedding | None:
     """The means over space of a backbone's final features, of images spread over a split; none of an empty one."""
     prepared = data.prepared(split)
-    places = data.chosen(split, MOST)
+    places = data.chosen(split, _MOST)
     if not places:
         return None
-    names = [shown(data.open().names[index]) for index in data.parts[split][places]]
+    names = [printable_path(data.open().names[index]) for index in data.parts[split][places]]
     task.eval()
     vectors: list[Tensor] = []
     thumbnails: list[NDArray[np.uint8]] = []
@@ -34,9 +34,11 @@ def embed(task: Task, data: DataModule, split: str) -> Embedding | None:
         while batch := list(islice(alike, data.batch_size)):
             vectors.append(_features(task, torch.stack([sample["image"] for sample in batch])))
             thumbnails += [_thumbnail(sample) for sample in batch]
-            words += [caption({"label": sample["label"]} if "label" in sample else {}, data.labels) for sample in batch]
+            words += [
+                caption_sample({"label": sample["label"]} if "label" in sample else {}, data.labels) for sample in batch
+            ]
     rows = [[name, word] for name, word in zip(names, words, strict=True)]
-    return Embedding(torch.cat(vectors).numpy(), Table(["name", "label"], rows), np.stack(thumbnails))
+    return LoggedEmbedding(torch.cat(vectors).numpy(), LoggedTable(["name", "label"], rows), np.stack(thumbnails))
 
 
 @torch.inference_mode()
@@ -46,4 +48,4 @@ def _features(task: Task, images: Tensor) -> Tensor:
 
 def _thumbnail(sample: Sample) -> NDArray[np.uint8]:
     image = Image.fromarray(sample["image"].permute(1, 2, 0).numpy())
-    return np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
+    return np.asarray(image.convert("RGB").resize((_SIDE, _SIDE)))

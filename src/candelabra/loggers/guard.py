@@ -11,15 +11,15 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from candelabra.loggers.logger import Status, Tracker
+from candelabra.loggers.logger import RunLogger, RunStatus
 
 log = logging.getLogger(__name__)
-Work = Callable[[Tracker], None]
-IN_A_HURRY = 15.0  # seconds that a run waits for a tracker when it was told to stop, or failed
-WAITING = 10_000  # things to log that may wait for a tracker that does not answer
+LoggerCall = Callable[[RunLogger], None]
+_IN_A_HURRY = 15.0  # seconds that a run waits for a tracker when it was told to stop, or failed
+CLOSE_TIMEOUT = 10_000  # things to log that may wait for a tracker that does not answer
 
 
-class Guard(Logger):
+class GuardedLogger(Logger):
     """Hands what is logged to a tracker in a thread of its own, on rank 0 alone.
 
     The first error of the tracker is said in one warning; from then on it is left out. So is one that does not answer
@@ -30,15 +30,15 @@ class Guard(Logger):
         tracker: to be called; by nobody else.
     """
 
-    def __init__(self, word: str, tracker: Tracker) -> None:
+    def __init__(self, word: str, tracker: RunLogger) -> None:
         super().__init__()
         self.word, self.tracker = word, tracker
-        self.queue: Queue[Work | None] = Queue(WAITING)
+        self.queue: Queue[LoggerCall | None] = Queue(CLOSE_TIMEOUT)
         self.thread: Thread | None = None
         self.failed, self.ended = False, False
 
     @rank_zero_only
-    def do(self, work: Work) -> None:
+    def do(self, work: LoggerCall) -> None:
         """Lets the tracker do something, when its turn comes."""
         if self.failed or self.ended:
             return
@@ -48,7 +48,7 @@ class Guard(Logger):
         try:
             self.queue.put_nowait(work)
         except Full:
-            self._fail(f"it has not answered while {WAITING} things were logged")
+            self._fail(f"it has not answered while {CLOSE_TIMEOUT} things were logged")
 
     def wait(self, seconds: float) -> bool:
         """Until all that was to be done is done, but no longer than this; whether it is."""
@@ -57,11 +57,11 @@ class Guard(Logger):
             return queue.all_tasks_done.wait_for(lambda: self.failed or not queue.unfinished_tasks, seconds)
 
     @rank_zero_only
-    def end(self, status: Status) -> None:
+    def end(self, status: RunStatus) -> None:
         """Closes the run; nothing can be logged any more."""
         self.do(lambda tracker: tracker.end(status))
         self.ended = True
-        limit = self.tracker.timeout if status is Status.FINISHED else min(self.tracker.timeout, IN_A_HURRY)
+        limit = self.tracker.timeout if status is RunStatus.FINISHED else min(self.tracker.timeout, _IN_A_HURRY)
         if not self.wait(limit):
             self._fail(f"it has not answered for {limit:.0f} s")
         elif not self.failed:
@@ -90,7 +90,7 @@ class Guard(Logger):
             except (Exception, SystemExit) as error:  # whatever libraries, disks and servers come up with
                 self._fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
                 with suppress(Exception, SystemExit):
-                    self.tracker.end(Status.FAILED)
+                    self.tracker.end(RunStatus.FAILED)
             finally:
                 self.queue.task_done()
 
@@ -109,6 +109,6 @@ class Guard(Logger):
             self.queue.all_tasks_done.notify_all()
 
 
-def guards(loggers: Sequence[Logger]) -> list[Guard]:
+def guard_loggers(loggers: Sequence[Logger]) -> list[GuardedLogger]:
     """Those of a trainer's loggers that are ours."""
-    return [logger for logger in loggers if isinstance(logger, Guard)]
+    return [logger for logger in loggers if isinstance(logger, GuardedLogger)]

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.config.build import Plain
-from candelabra.runs.metrics_csv import Past
+from candelabra.config.build import PlainConfig
+from candelabra.runs.metrics_csv import LoggedMetrics
 
 
-class Status(StrEnum):
+class RunStatus(StrEnum):
     """How a run ended."""
 
     FINISHED = "finished"
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """What is known of a run before its first step.
 
     Attributes:
@@ -33,20 +33,20 @@ class Facts:
         past: what was logged before, where it goes on.
     """
 
-    config: Plain
+    config: PlainConfig
     code: Mapping[str, str]
     step: int
-    past: Past
+    past: LoggedMetrics
 
 
-class Table(NamedTuple):
+class LoggedTable(NamedTuple):
     """Rows of words and numbers."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str | float]]
 
 
-class Embedding(NamedTuple):
+class LoggedEmbedding(NamedTuple):
     """Images as a backbone sees them.
 
     Args:
@@ -56,11 +56,11 @@ class Embedding(NamedTuple):
     """
 
     vectors: NDArray[np.float32]
-    table: Table
+    table: LoggedTable
     thumbnails: NDArray[np.uint8]
 
 
-class Tracker(ABC):
+class RunLogger(ABC):
     """Keeps what a run tells it; a final class says where.
 
     Any method may raise whatever it likes, and may take its time: a `Guard` calls all of them, in order, from one
@@ -68,7 +68,7 @@ class Tracker(ABC):
     """
 
     @abstractmethod
-    def begin(self, facts: Facts) -> None:
+    def begin(self, facts: RunFacts) -> None:
         """Opens the run, or the one of that folder again where it goes on, with its config and its code.
 
         A run that it did not have gets all that was logged in the past before `facts.step`.
@@ -83,11 +83,11 @@ class Tracker(ABC):
         """An image (H, W, 3)."""
 
     @abstractmethod
-    def table(self, name: str, table: Table, step: int) -> None:
+    def table(self, name: str, table: LoggedTable, step: int) -> None:
         """A table, once a run."""
 
     @abstractmethod
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         """Vectors, once a run."""
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Tracker(ABC):
         """The best weights, once a run; where it was asked for, they are kept."""
 
     @abstractmethod
-    def end(self, status: Status) -> None:
+    def end(self, status: RunStatus) -> None:
         """Writes and sends all that is left."""
 
     @abstractmethod

@@ -17,19 +17,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.errors import CandelabraError
-from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
-from candelabra.loggers.naming import flat, read_id, shelf, sweep_of, title, write_id
-from candelabra.runs.metrics_csv import Past
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
+from candelabra.loggers.naming import (
+    find_sweep,
+    flatten_config,
+    name_group,
+    name_run,
+    read_tracker_id,
+    write_tracker_id,
+)
+from candelabra.runs.metrics_csv import LoggedMetrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ENDS = {Status.FINISHED: "FINISHED", Status.FAILED: "FAILED", Status.STOPPED: "KILLED"}
-LONGEST, NAME = 500, 250  # characters of a parameter's value and of any name, as all versions of the server take them
-SEVERAL, MANY = 100, 1000  # parameters, metrics that it takes at a time
+_ENDS = {RunStatus.FINISHED: "FINISHED", RunStatus.FAILED: "FAILED", RunStatus.STOPPED: "KILLED"}
+_LONGEST, _NAME = 500, 250  # characters of a parameter's value and of any name, as all versions of the server take them
+_SEVERAL, _MANY = 100, 1000  # parameters, metrics that it takes at a time
 
 
-class MLflow(Tracker):
+class MlflowLogger(RunLogger):
     """A run of MLflow, which keeps its id (`mlflow.id` in the run folder) when it goes on.
 
     MLflow only adds to a history: what is done again when a run goes on is not logged again. What a server that was
@@ -63,19 +70,19 @@ class MLflow(Tracker):
                 "logger=mlflow needs a library that is not installed: pip install 'candelabra[mlflow]'"
             )
         self.folder, self.experiment, self.log_model, self.limit = Path(folder), experiment, log_model, timeout
-        self.shelf = shelf(self.folder)
+        self.shelf = name_group(self.folder)
         self.uri = uri or f"sqlite:///{self.shelf / 'mlflow.db'}"
-        self.name = name or title(self.folder)
+        self.name = name or name_run(self.folder)
         self.client: MlflowClient | None = None
         self.number = ""
-        self.past = Past()
+        self.past = LoggedMetrics()
         self.last: dict[str, int] = {}  # step of each metric, as the server says
 
     @property
     def timeout(self) -> float:
         return self.limit
 
-    def begin(self, facts: Facts) -> None:
+    def begin(self, facts: RunFacts) -> None:
         _prepare(self.limit)
         from mlflow import MlflowClient
 
@@ -84,13 +91,13 @@ class MLflow(Tracker):
         with self._alone():
             self.client = MlflowClient(tracking_uri=self.uri)
             experiment = self._experiment()
-        known = read_id(self.folder, "mlflow")
+        known = read_tracker_id(self.folder, "mlflow")
         if known and self._goes_on(known):
             self.number, self.past = known, facts.past
         else:
             run = self._client.create_run(experiment, run_name=self.name)
             self.number = run.info.run_id
-            write_id(self.folder, "mlflow", self.number)
+            write_tracker_id(self.folder, "mlflow", self.number)
         self._describe(facts)
         self._send(facts.past.numbers(facts.step))
 
@@ -113,11 +120,11 @@ class MLflow(Tracker):
         if step > self.past.validated():
             self._client.log_image(self.number, pixels, key=_allowed(name), step=step)
 
-    def table(self, name: str, table: Table, step: int) -> None:
+    def table(self, name: str, table: LoggedTable, step: int) -> None:
         self._client.log_text(self.number, _separated(table, ","), f"tables/{name}.csv")
 
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
-        vectors = Table((), [[f"{x:.6g}" for x in vector] for vector in embedding.vectors])
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
+        vectors = LoggedTable((), [[f"{x:.6g}" for x in vector] for vector in embedding.vectors])
         self._client.log_text(self.number, _separated(vectors, "\t").lstrip(), f"{name}/vectors.tsv")
         self._client.log_text(self.number, _separated(embedding.table, "\t"), f"{name}/metadata.tsv")
         side = int(np.ceil(np.sqrt(len(embedding.thumbnails))))
@@ -131,8 +138,8 @@ class MLflow(Tracker):
         if self.log_model:
             self._client.log_artifact(self.number, str(path), "checkpoints")
 
-    def end(self, status: Status) -> None:
-        self._client.set_terminated(self.number, ENDS[status])
+    def end(self, status: RunStatus) -> None:
+        self._client.set_terminated(self.number, _ENDS[status])
 
     def later(self) -> str:
         if self.uri.startswith("http"):
@@ -150,8 +157,8 @@ class MLflow(Tracker):
                 if step > self._last(key):
                     new.append(Metric(key, value, now, step))
                     self.last[key] = step
-        for first in range(0, len(new), MANY):
-            self._client.log_batch(self.number, metrics=new[first : first + MANY])
+        for first in range(0, len(new), _MANY):
+            self._client.log_batch(self.number, metrics=new[first : first + _MANY])
 
     def _last(self, name: str) -> int:
         if name not in self.last:
@@ -166,16 +173,16 @@ class MLflow(Tracker):
         local = None if self.uri.startswith("http") else (self.shelf / "mlflow-artifacts").as_uri()
         return str(self._client.create_experiment(self.experiment, artifact_location=local))
 
-    def _describe(self, facts: Facts) -> None:
+    def _describe(self, facts: RunFacts) -> None:
         """Parameters cannot be changed: of a run that goes on, the new ones are added."""
         from mlflow.entities import Param, RunTag
 
         there = self._client.get_run(self.number).data.params
-        words = {_allowed(key)[:NAME]: str(value)[:LONGEST] for key, value in flat(facts.config).items()}
+        words = {_allowed(key)[:_NAME]: str(value)[:_LONGEST] for key, value in flatten_config(facts.config).items()}
         new = [Param(key, value) for key, value in words.items() if key not in there]
-        for first in range(0, len(new), SEVERAL):
-            self._client.log_batch(self.number, params=new[first : first + SEVERAL])
-        sweep = sweep_of(self.folder)
+        for first in range(0, len(new), _SEVERAL):
+            self._client.log_batch(self.number, params=new[first : first + _SEVERAL])
+        sweep = find_sweep(self.folder)
         tags = {f"code.{key}": value for key, value in facts.code.items()}
         tags |= {"mlflow.source.git.commit": facts.code["commit"]} if "commit" in facts.code else {}
         tags |= {"sweep": sweep.name} if sweep else {}
@@ -212,7 +219,7 @@ def _allowed(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name)
 
 
-def _separated(table: Table, by: str) -> str:
+def _separated(table: LoggedTable, by: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=by, lineterminator="\n")
     writer.writerows([table.columns, *table.rows])

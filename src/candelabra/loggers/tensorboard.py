@@ -10,16 +10,16 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
-from candelabra.loggers.naming import flat
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
+from candelabra.loggers.naming import flatten_config
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-JUDGED = ("val/score", "val/loss", "test/score", "test/loss")  # beside the settings, in the hparams tab
+_JUDGED = ("val/score", "val/loss", "test/score", "test/loss")  # beside the settings, in the hparams tab
 
 
-class TensorBoard(Tracker):
+class TensorboardLogger(RunLogger):
     """Scalars, images, texts, the projector and the hparams tab; `tensorboard --logdir runs` shows them.
 
     A run that goes on writes a further file, which takes back what an earlier one says of steps that are done again.
@@ -34,7 +34,7 @@ class TensorBoard(Tracker):
         self.folder = Path(folder, "tensorboard")
         self.writer: SummaryWriter | None = None
 
-    def begin(self, facts: Facts) -> None:
+    def begin(self, facts: RunFacts) -> None:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
@@ -43,9 +43,11 @@ class TensorBoard(Tracker):
         self.writer.add_text("config", _code(yaml.safe_dump(facts.config, sort_keys=False)), facts.step)
         self.writer.add_text("code", _code(yaml.safe_dump(dict(facts.code))), facts.step)
         settings = {
-            key: value for key, value in flat(facts.config).items() if isinstance(value, bool | int | float | str)
+            key: value
+            for key, value in flatten_config(facts.config).items()
+            if isinstance(value, bool | int | float | str)
         }
-        for summary in hparams(settings, dict.fromkeys(JUDGED, 0.0)):
+        for summary in hparams(settings, dict.fromkeys(_JUDGED, 0.0)):
             self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for values, step in () if known else facts.past.numbers(facts.step):
             self.numbers(values, step)
@@ -59,12 +61,12 @@ class TensorBoard(Tracker):
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
-    def table(self, name: str, table: Table, step: int) -> None:
+    def table(self, name: str, table: LoggedTable, step: int) -> None:
         rows = [table.columns, ["---"] * len(table.columns), *table.rows]
         lines = ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
         self._writer.add_text(name, "\n".join(lines), step)
 
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         shutil.rmtree(
             self.folder / f"{step:05d}", ignore_errors=True
         )  # of a run that was finished, and is tested again
@@ -76,7 +78,7 @@ class TensorBoard(Tracker):
     def checkpoint(self, path: Path) -> None:
         """It shows none."""
 
-    def end(self, status: Status) -> None:
+    def end(self, status: RunStatus) -> None:
         self._writer.close()
 
     def later(self) -> str:

@@ -18,37 +18,37 @@ import numpy as np
 from lightning.pytorch.trainer.states import TrainerFn
 from PIL import Image
 
-from candelabra.config.build import Plain, build
+from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import Interrupted
-from candelabra.loggers.code_version import code_version
-from candelabra.loggers.csv import Csv
-from candelabra.loggers.embedding import embed
-from candelabra.loggers.guard import Guard, guards
-from candelabra.loggers.logger import Facts, Status, Table
-from candelabra.report.pictures import predicted, sheet
-from candelabra.runs.metrics_csv import read_past
+from candelabra.loggers.code_version import find_code_version
+from candelabra.loggers.csv import CsvLogger
+from candelabra.loggers.embedding import embed_validation
+from candelabra.loggers.guard import GuardedLogger, guard_loggers
+from candelabra.loggers.logger import LoggedTable, RunFacts, RunStatus
+from candelabra.report.pictures import draw_sheet, predict_samples
+from candelabra.runs.metrics_csv import read_logged_metrics
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
-SHOWN = 12  # validation images whose predictions are shown
-OF_TEST = ("predictions", "_confusion")  # end the names of pictures in the run folder that are of test images
-SOON = 1.0  # seconds that a checkpoint waits for what was logged before it
+_SHOWN = 12  # validation images whose predictions are shown
+_OF_TEST = ("predictions", "_confusion")  # end the names of pictures in the run folder that are of test images
+_SOON = 1.0  # seconds that a checkpoint waits for what was logged before it
 
 
-def make_loggers(nodes: Mapping[str, Plain], folder: Path) -> list[Guard]:
+def make_loggers(nodes: Mapping[str, PlainConfig], folder: Path) -> list[GuardedLogger]:
     """The trackers that `logger` names, each behind its guard.
 
     Where there is one, metrics.csv is written too: what goes on with a run, draws or reports it reads that.
     """
-    trackers = {word: build(node) for word, node in nodes.items()}
-    if trackers and not any(isinstance(tracker, Csv) for tracker in trackers.values()):
-        trackers = {"csv": Csv(str(folder)), **trackers}
-    return [Guard(word, tracker) for word, tracker in trackers.items()]
+    trackers = {word: build_object(node) for word, node in nodes.items()}
+    if trackers and not any(isinstance(tracker, CsvLogger) for tracker in trackers.values()):
+        trackers = {"csv": CsvLogger(str(folder)), **trackers}
+    return [GuardedLogger(word, tracker) for word, tracker in trackers.items()]
 
 
-class Tracking(L.Callback):
+class LogRun(L.Callback):
     """Shows what is predicted for some validation images, after each validation of a training.
 
     Args:
@@ -60,32 +60,32 @@ class Tracking(L.Callback):
         self.samples: list[Sample] = []
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        shown = [guard for guard in guards(trainer.loggers) if not isinstance(guard.tracker, Csv)]
+        shown = [guard for guard in guard_loggers(trainer.loggers) if not isinstance(guard.tracker, CsvLogger)]
         if shown and isinstance(pl_module, Task):
             prepared = self.data.prepared("val")
-            self.samples = [prepared[index] for index in self.data.chosen("val", SHOWN)]
+            self.samples = [prepared[index] for index in self.data.chosen("val", _SHOWN)]
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not self.samples or trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
             return
         assert isinstance(pl_module, Task)
-        found = predicted(pl_module, self.samples)  # on all ranks: a sharded network runs on all or on none
+        found = predict_samples(pl_module, self.samples)  # on all ranks: a sharded network runs on all or on none
         if trainer.is_global_zero:
-            picture = np.asarray(sheet(self.samples, found, self.data.labels))
+            picture = np.asarray(draw_sheet(self.samples, found, self.data.labels))
             step = trainer.fit_loop.epoch_loop._batches_that_stepped
-            for guard in guards(trainer.loggers):
+            for guard in guard_loggers(trainer.loggers):
                 guard.do(lambda tracker: tracker.picture("predictions", picture, step))
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: Mapping[str, object]
     ) -> None:
         """What was logged before a checkpoint is written first: a run that goes on there does not do it again."""
-        for guard in guards(trainer.loggers):
-            guard.wait(SOON)
+        for guard in guard_loggers(trainer.loggers):
+            guard.wait(_SOON)
 
 
 @contextmanager
-def tracked(trainer: L.Trainer, config: Plain, step: int) -> Iterator[None]:
+def log_run(trainer: L.Trainer, config: PlainConfig, step: int) -> Iterator[None]:
     """Begins the run in all trackers, and ends it whatever happens.
 
     Args:
@@ -93,47 +93,47 @@ def tracked(trainer: L.Trainer, config: Plain, step: int) -> Iterator[None]:
         config: resolved, plain.
         step: that the run goes on from; 0 for a new one.
     """
-    found = guards(trainer.loggers)
+    found = guard_loggers(trainer.loggers)
     folder = Path(config["folder"])
     if found and trainer.is_global_zero:
-        facts = Facts(config, code_version(Path.cwd()), step, read_past(folder))
+        facts = RunFacts(config, find_code_version(Path.cwd()), step, read_logged_metrics(folder))
         for guard in found:
             guard.do(lambda tracker: tracker.begin(facts))
-    status = Status.FAILED
+    status = RunStatus.FAILED
     try:
         yield
-        status = Status.FINISHED
+        status = RunStatus.FINISHED
     except (Interrupted, KeyboardInterrupt):
-        status = Status.STOPPED
+        status = RunStatus.STOPPED
         raise
     except Exception as error:
         if type(error).__name__ == "TrialPruned":  # Optuna's, which is loaded in a sweep alone
-            status = Status.STOPPED
+            status = RunStatus.STOPPED
         raise
     finally:
         for guard in found:
             guard.end(status)
-            if trainer.is_global_zero and not guard.failed and not isinstance(guard.tracker, Csv):
+            if trainer.is_global_zero and not guard.failed and not isinstance(guard.tracker, CsvLogger):
                 log.info("logger=%s: %s", guard.word, guard.tracker.later())
 
 
-def wait(trainer: L.Trainer) -> None:
+def wait_for_loggers(trainer: L.Trainer) -> None:
     """Until metrics.csv has what was logged."""
-    for guard in guards(trainer.loggers):
-        if isinstance(guard.tracker, Csv):
+    for guard in guard_loggers(trainer.loggers):
+        if isinstance(guard.tracker, CsvLogger):
             guard.wait(guard.tracker.timeout)
 
 
-def show_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path, best: str | None) -> None:
+def log_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path, best: str | None) -> None:
     """Logs what the run folder has of the finished run; on rank 0."""
-    found = guards(trainer.loggers)
+    found = guard_loggers(trainer.loggers)
     if not found:
         return
     step = trainer.fit_loop.epoch_loop._batches_that_stepped
-    paths = [path for path in sorted((folder / "pictures").glob("*.png")) if path.stem.endswith(OF_TEST)]
+    paths = [path for path in sorted((folder / "pictures").glob("*.png")) if path.stem.endswith(_OF_TEST)]
     pictures = {f"test/{path.stem}": np.asarray(Image.open(path).convert("RGB")) for path in paths}
     tables = {path.stem: _table(path) for path in folder.glob("*_classes.csv")}
-    seen = embed(task, data, "val")
+    seen = embed_validation(task, data, "val")
     for guard in found:
         for name, pixels in pictures.items():
             guard.do(methodcaller("picture", name, pixels, step))
@@ -145,7 +145,7 @@ def show_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path,
             guard.do(lambda tracker: tracker.checkpoint(Path(best)))
 
 
-def _table(path: Path) -> Table:
+def _table(path: Path) -> LoggedTable:
     with path.open(encoding="utf-8", newline="") as file:
         columns, *rows = csv.reader(file)
-    return Table(columns, [[row[0], *(float(cell) for cell in row[1:])] for row in rows])
+    return LoggedTable(columns, [[row[0], *(float(cell) for cell in row[1:])] for row in rows])

@@ -11,18 +11,18 @@ from urllib.parse import urlparse
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.loggers.logger import Embedding, Facts, Status, Table, Tracker
-from candelabra.loggers.naming import read_id, sweep_of, title, write_id
-from candelabra.runs.metrics_csv import Past
+from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
+from candelabra.loggers.naming import find_sweep, name_run, read_tracker_id, write_tracker_id
+from candelabra.runs.metrics_csv import LoggedMetrics
 
 if TYPE_CHECKING:
     from wandb import Run
 
 log = logging.getLogger(__name__)
-AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps never goes back
+_AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps never goes back
 
 
-class Wandb(Tracker):
+class WandbLogger(RunLogger):
     """A run of W&B, which keeps its id (`wandb.id` in the run folder) when it goes on.
 
     A server that cannot be used, or a wrong key, makes it work offline. W&B only adds to a history: what is done again
@@ -49,25 +49,25 @@ class Wandb(Tracker):
         timeout: float = 60.0,
     ) -> None:
         self.folder, self.project, self.log_model = Path(folder), project, log_model
-        self.name = name or title(self.folder)
-        sweep = sweep_of(self.folder)
+        self.name = name or name_run(self.folder)
+        sweep = find_sweep(self.folder)
         self.group = group or (sweep.name if sweep else None)
         self.offline = offline or os.environ.get("WANDB_MODE") == "offline" or not _has_key()
         self.limit = timeout
         self.run: Run | None = None
-        self.past = Past()
+        self.past = LoggedMetrics()
 
     @property
     def timeout(self) -> float:
         return 2 * self.limit + 30  # it keeps the limit itself, at both ends, and then still has to close
 
-    def begin(self, facts: Facts) -> None:
+    def begin(self, facts: RunFacts) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its own faults are told to nobody
         import wandb
 
-        known = read_id(self.folder, "wandb")
+        known = read_tracker_id(self.folder, "wandb")
         number = known or secrets.token_hex(4)
-        self.past = facts.past if known else Past()
+        self.past = facts.past if known else LoggedMetrics()
         try:
             self.run = self._start(number, facts, None if not self.offline else "offline")
         except wandb.errors.Error as error:
@@ -78,12 +78,12 @@ class Wandb(Tracker):
             log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
             wandb.teardown()  # its service holds the id that it could not begin
             self.run = self._start(number, facts, "offline")
-        write_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
-        self._run.define_metric("*", step_metric=AXIS)
+        write_tracker_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
+        self._run.define_metric("*", step_metric=_AXIS)
         for values, step in () if known else facts.past.numbers(facts.step):
             self.numbers(values, step)
 
-    def _start(self, number: str, facts: Facts, mode: Literal["offline"] | None) -> "Run":
+    def _start(self, number: str, facts: RunFacts, mode: Literal["offline"] | None) -> "Run":
         import wandb
 
         silent: dict[str, Any] = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
@@ -108,27 +108,27 @@ class Wandb(Tracker):
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         new = self.past.new(values, step)
         if new:
-            self._run.log({**new, AXIS: step})
+            self._run.log({**new, _AXIS: step})
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         import wandb
 
         if step > self.past.validated():
-            self._run.log({name: wandb.Image(pixels), AXIS: step})
+            self._run.log({name: wandb.Image(pixels), _AXIS: step})
 
-    def table(self, name: str, table: Table, step: int) -> None:
+    def table(self, name: str, table: LoggedTable, step: int) -> None:
         import wandb
 
         rows: list[Iterable[Any]] = [list(row) for row in table.rows]
-        self._run.log({name: wandb.Table(columns=list(table.columns), data=rows), AXIS: step})
+        self._run.log({name: wandb.Table(columns=list(table.columns), data=rows), _AXIS: step})
 
-    def embedding(self, name: str, embedding: Embedding, step: int) -> None:
+    def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         import wandb
 
         rows = zip(embedding.thumbnails, embedding.table.rows, embedding.vectors, strict=True)
         data: list[Iterable[Any]] = [[wandb.Image(pixels), *row, vector.tolist()] for pixels, row, vector in rows]
         table = wandb.Table(columns=["image", *embedding.table.columns, "vector"], data=data)
-        self._run.log({name: table, AXIS: step})
+        self._run.log({name: table, _AXIS: step})
 
     def checkpoint(self, path: Path) -> None:
         import wandb
@@ -138,8 +138,8 @@ class Wandb(Tracker):
             artifact.add_file(str(path))
             self._run.log_artifact(artifact, aliases=["best"])
 
-    def end(self, status: Status) -> None:
-        self._run.finish(exit_code=0 if status is Status.FINISHED else 1)
+    def end(self, status: RunStatus) -> None:
+        self._run.finish(exit_code=0 if status is RunStatus.FINISHED else 1)
 
     def later(self) -> str:
         which = "offline-run-*" if self.offline else "run-*"

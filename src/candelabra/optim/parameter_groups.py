@@ -9,15 +9,15 @@ from torch.optim import Optimizer
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.norm_only import NORMS
+from candelabra.finetuning.norm_only import NORM_LAYERS
 from candelabra.finetuning.strategy import FineTuning
 
-Groups = list[dict[str, Any]]
-MakeOptimizer = Callable[[Groups], Optimizer]
+ParameterGroups = list[dict[str, Any]]
+OptimizerFactory = Callable[[ParameterGroups], Optimizer]
 
 
 @dataclass(frozen=True)
-class Part:
+class ParameterPart:
     """A stage of the backbone, or a layer where the strategy is layerwise.
 
     Attributes:
@@ -35,7 +35,7 @@ class Part:
     learners: int
 
 
-def parts(backbone: Backbone, strategy: FineTuning) -> list[Part]:
+def divide_parameters(backbone: Backbone, strategy: FineTuning) -> list[ParameterPart]:
     """The backbone under a strategy, from the input on.
 
     Raises:
@@ -52,7 +52,7 @@ def parts(backbone: Backbone, strategy: FineTuning) -> list[Part]:
         )
     word, divided = ("layer", backbone.layers()) if strategy.layerwise else ("stage", stages)
     return [
-        Part(
+        ParameterPart(
             f"backbone/{word}{index}",
             max((stage_of[p] for p in parameters), default=index),
             strategy.lr_scale(index, len(divided)),
@@ -63,7 +63,7 @@ def parts(backbone: Backbone, strategy: FineTuning) -> list[Part]:
     ]
 
 
-def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[nn.Module]) -> Groups:
+def make_parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[nn.Module]) -> ParameterGroups:
     """Groups with a name and their rate as a share `scale`; norms and biases stand apart and do not decay.
 
     Neighbours of equal rate share a group (backbone/stages0-4): each group costs time in every step.
@@ -73,8 +73,8 @@ def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[
         strategy: gives the rates.
         others: modules that learn at the heads' rate.
     """
-    named: Groups = []
-    for part in parts(backbone, strategy):
+    named: ParameterGroups = []
+    for part in divide_parameters(backbone, strategy):
         if named and named[-1]["scale"] == part.scale:
             named[-1]["params"].extend(part.parameters)
             named[-1]["last"] = part.name
@@ -82,8 +82,8 @@ def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[
             named.append({"first": part.name, "last": part.name, "scale": part.scale, "params": list(part.parameters)})
     heads = [p for module in others for p in module.parameters()]
     named.append({"first": "heads", "last": "heads", "scale": 1.0, "params": heads})
-    still = undecayed([backbone, *others])
-    groups: Groups = []
+    still = is_undecayed([backbone, *others])
+    groups: ParameterGroups = []
     for group in named:
         name = _joined(group["first"], group["last"])
         matrices = [p for p in group["params"] if p not in still]
@@ -95,7 +95,7 @@ def parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequence[
     return groups
 
 
-def make_optimizer(make: MakeOptimizer, groups: Groups) -> Optimizer:
+def make_optimizer(make: OptimizerFactory, groups: ParameterGroups) -> Optimizer:
     """The optimizer of these groups, each at its share of the rate.
 
     A fused one takes the factor of 16-bit floats out of the gradients by itself, in its step. Lightning then refuses to
@@ -108,14 +108,14 @@ def make_optimizer(make: MakeOptimizer, groups: Groups) -> Optimizer:
     return optimizer
 
 
-def undecayed(networks: Iterable[nn.Module]) -> set[nn.Parameter]:
+def is_undecayed(networks: Iterable[nn.Module]) -> set[nn.Parameter]:
     """Parameters of normalisation layers, biases (also those of more dimensions, as Swin's), and all vectors."""
     return {
         parameter
         for network in networks
         for module in network.modules()
         for name, parameter in module.named_parameters(recurse=False)
-        if parameter.ndim <= 1 or isinstance(module, NORMS) or "bias" in name
+        if parameter.ndim <= 1 or isinstance(module, NORM_LAYERS) or "bias" in name
     }
 
 

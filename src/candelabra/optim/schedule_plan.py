@@ -12,16 +12,22 @@ from torch.optim import Optimizer
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.strategy import FineTuning
-from candelabra.optim.parameter_groups import Groups, MakeOptimizer, Part, make_optimizer, parts
+from candelabra.optim.parameter_groups import (
+    OptimizerFactory,
+    ParameterGroups,
+    ParameterPart,
+    divide_parameters,
+    make_optimizer,
+)
 
-MakeScheduler = Callable[[Optimizer, int], list[dict[str, Any]]]
-FINEST = 20  # steps an epoch that are simulated; fewer in long runs
-LONGEST = 4000  # simulated steps in all: some 0.1 s
-PATIENT = 10_000  # epochs; a stage that has not thawed by then never does
+SchedulerFactory = Callable[[Optimizer, int], list[dict[str, Any]]]
+_FINEST = 20  # steps an epoch that are simulated; fewer in long runs
+_LONGEST = 4000  # simulated steps in all: some 0.1 s
+PLATEAU_SCHEDULES = 10_000  # epochs; a stage that has not thawed by then never does
 
 
 @dataclass(frozen=True)
-class Plan:
+class SchedulePlan:
     """Rates by part and epoch.
 
     Attributes:
@@ -55,14 +61,14 @@ class Plan:
         return max((rate for epoch in epochs if (rate := self.rates[part][epoch]) is not None), default=None)
 
 
-def make_plan(
+def make_schedule_plan(
     backbone: Backbone,
     strategy: FineTuning,
-    optimizer: MakeOptimizer,
-    scheduler: MakeScheduler | None,
+    optimizer: OptimizerFactory,
+    scheduler: SchedulerFactory | None,
     epochs: int,
-    steps: int = FINEST,
-) -> Plan:
+    steps: int = _FINEST,
+) -> SchedulePlan:
     """The plan of a run of so many epochs with so many steps each.
 
     The optimizer and its scheduler run on one dummy number a part; rates that follow a measure do not fall.
@@ -70,7 +76,7 @@ def make_plan(
     Raises:
         CandelabraError: the strategy does not fit the backbone, or would never do what it is for.
     """
-    divided = parts(backbone, strategy)
+    divided = divide_parameters(backbone, strategy)
     count = len(backbone.stages)
     frozen = [strategy.frozen_stages(epoch, epochs, count) for epoch in range(epochs)]
     if min(frozen) >= count:
@@ -82,16 +88,18 @@ def make_plan(
         [None if _still(part, stages) else rate for rate, stages in zip(row, frozen, strict=True)]
         for part, row in zip(divided, peaks, strict=False)
     ]
-    return Plan([*(part.name for part in divided), "heads"], [*rates, list(peaks[-1])])
+    return SchedulePlan([*(part.name for part in divided), "heads"], [*rates, list(peaks[-1])])
 
 
-def _still(part: Part, frozen: int) -> bool:
+def _still(part: ParameterPart, frozen: int) -> bool:
     return part.stage < frozen or not part.learners
 
 
 def _refuse_idle(strategy: FineTuning, epochs: int, stages: int) -> None:
     """A strategy that thaws in a longer run, but not in this one."""
-    enough = next((n for n in range(epochs, PATIENT) if strategy.frozen_stages(n - 1, n, stages) < stages), None)
+    enough = next(
+        (n for n in range(epochs, PLATEAU_SCHEDULES) if strategy.frozen_stages(n - 1, n, stages) < stages), None
+    )
     if enough is not None:
         raise CandelabraError(
             f"{strategy.timing} thaws no stage within epochs={epochs}: the run would be that of finetune=frozen; set "
@@ -100,11 +108,11 @@ def _refuse_idle(strategy: FineTuning, epochs: int, stages: int) -> None:
 
 
 def _peaks(
-    scales: list[float], optimizer: MakeOptimizer, scheduler: MakeScheduler | None, epochs: int, steps: int
+    scales: list[float], optimizer: OptimizerFactory, scheduler: SchedulerFactory | None, epochs: int, steps: int
 ) -> list[list[float]]:
     """The highest rate of each group within each epoch."""
-    steps = max(1, min(steps, FINEST, LONGEST // epochs))
-    groups: Groups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
+    steps = max(1, min(steps, _FINEST, _LONGEST // epochs))
+    groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
     simulated = make_optimizer(optimizer, groups)
     entries = scheduler(simulated, epochs * steps) if scheduler else []
     each_step = [entry["scheduler"] for entry in entries if entry["interval"] == "step"]
@@ -121,6 +129,6 @@ def _peaks(
     return peaks
 
 
-def holds_still(strategy: FineTuning, epochs: int, num_stages: int) -> bool:
+def is_frozen_run(strategy: FineTuning, epochs: int, num_stages: int) -> bool:
     """Whether no stage of the backbone learns in any epoch."""
     return all(strategy.frozen_stages(epoch, epochs, num_stages) == num_stages for epoch in range(epochs))

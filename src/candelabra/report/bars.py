@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candelabra.runs.aggregation import Row
-from candelabra.runs.joint_gain import Gain
+from candelabra.runs.aggregation import RunRow
+from candelabra.runs.joint_gain import JointGain
 from candelabra.runs.overrides import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(rows: Sequence[Row], gains: Sequence[Gain], path: Path) -> None:
+def draw_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], path: Path) -> None:
     """Bars where there is a gain, else dots."""
-    figure = bars(gains) if any(gain.heads for gain in gains) else dots(rows)
+    figure = draw_bars(gains) if any(gain.heads for gain in gains) else draw_dots(rows)
     figure.savefig(path, dpi=120)
 
 
-def bars(gains: Sequence[Gain]) -> "Figure":
+def draw_bars(gains: Sequence[JointGain]) -> "Figure":
     """For each head the relative gain of each row, then Δm; grey is the deviation of the single-task seeds."""
     from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def bars(gains: Sequence[Gain]) -> "Figure":
     return figure
 
 
-def dots(rows: Sequence[Row]) -> "Figure":
+def draw_dots(rows: Sequence[RunRow]) -> "Figure":
     """A panel a head, a line a row: each seed, and mean with standard deviation."""
     from matplotlib.figure import Figure
 

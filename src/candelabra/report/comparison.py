@@ -8,18 +8,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.report.bars import draw
-from candelabra.runs.aggregation import MAIN, Number, Row
-from candelabra.runs.joint_gain import Gain
-from candelabra.runs.overrides import COUNTS
+from candelabra.report.bars import draw_comparison
+from candelabra.runs.aggregation import MAIN_METRICS, MetricNumber, RunRow
+from candelabra.runs.joint_gain import JointGain
+from candelabra.runs.overrides import COUNT_METRICS
 
-UNKNOWN = "-"
-LONGEST = 20  # word that is never broken, however narrow the terminal
-WORSE = {(False, False): "", (True, False): " ▼", (True, True): " ▼▼"}  # by (worse, clearly)
+UNKNOWN_VALUE = "-"
+_LONGEST = 20  # word that is never broken, however narrow the terminal
+WORSE_MARK = {(False, False): "", (True, False): " ▼", (True, True): " ▼▼"}  # by (worse, clearly)
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ComparisonTable:
     """A table before it is drawn: title, names of columns, cells, and lines below."""
 
     title: str
@@ -34,42 +34,42 @@ class Sheet:
         return sum(max(map(len, column)) + 3 for column in zip(header, *self.cells, strict=True)) + 1
 
 
-def report(rows: Sequence[Row], gains: Sequence[Gain], folder: Path) -> None:
+def print_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], folder: Path) -> None:
     """Prints the tables, and writes compare.csv, compare.md and compare.png into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
-    found = sheets(rows, gains)
+    found = make_comparison_tables(rows, gains)
     fits = found[0].width <= console.width
-    for sheet in found if fits else [_metrics(rows, main_metrics(rows)), *found[1:]]:
+    for sheet in found if fits else [_metrics(rows, list_main_metrics(rows)), *found[1:]]:
         table = Table(title=sheet.title)
         for place, name in enumerate(sheet.header):
             column = [*name.split("/"), *(cells[place] for cells in sheet.cells)]
-            whole = all(" " not in cell and len(cell) <= LONGEST for cell in column)
+            whole = all(" " not in cell and len(cell) <= _LONGEST for cell in column)
             table.add_column(name.replace("/", "\n"), no_wrap=whole, overflow="fold")
         for cells in sheet.cells:
             table.add_row(*(cell.replace("± ", "±") for cell in cells))  # not torn apart where it is narrow
         console.print(table)
         for line in sheet.below:
             console.print(line, highlight=False, markup=False)
-    write_numbers(rows, gains, folder / "compare.csv")
-    (folder / "compare.md").write_text("\n".join(markdown(sheet) for sheet in found), encoding="utf-8")
-    draw(rows, gains, folder / "compare.png")
+    write_comparison_csv(rows, gains, folder / "compare.csv")
+    (folder / "compare.md").write_text("\n".join(format_markdown(sheet) for sheet in found), encoding="utf-8")
+    draw_comparison(rows, gains, folder / "compare.png")
     for name in ("compare.csv", "compare.md", "compare.png"):
         console.print(f"  {folder / name}", highlight=False, soft_wrap=True)
 
 
-def sheets(rows: Sequence[Row], gains: Sequence[Gain]) -> list[Sheet]:
+def make_comparison_tables(rows: Sequence[RunRow], gains: Sequence[JointGain]) -> list[ComparisonTable]:
     """The metrics; the gains, where there is a single-task run; in what the rows differ."""
-    found = [_metrics(rows, metrics(rows))]
+    found = [_metrics(rows, list_metrics(rows))]
     if gains:
         found.append(_gains(gains))
     if any(row.differences for row in rows):
         words = [[row.name, ", ".join(f"{key}={word}" for key, word in row.differences.items())] for row in rows]
-        found.append(Sheet("in what they differ", ["", "config"], words))
+        found.append(ComparisonTable("in what they differ", ["", "config"], words))
     return found
 
 
-def markdown(sheet: Sheet) -> str:
+def format_markdown(sheet: ComparisonTable) -> str:
     """A section."""
     lines = [sheet.header, ["---"] * len(sheet.header), *sheet.cells]
     table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
@@ -77,7 +77,7 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join([f"## {sheet.title.capitalize()}", "", *table, *below, ""])
 
 
-def write_numbers(rows: Sequence[Row], gains: Sequence[Gain], path: Path) -> None:
+def write_comparison_csv(rows: Sequence[RunRow], gains: Sequence[JointGain], path: Path) -> None:
     """A row a configuration: what differs, then mean and deviation of every number, then the gains."""
     lines: list[dict[str, str | float | None]] = []
     for row in rows:
@@ -97,42 +97,42 @@ def write_numbers(rows: Sequence[Row], gains: Sequence[Gain], path: Path) -> Non
         table.writerows(lines)
 
 
-def shown(value: Number | None, form: str = ".3f", mark: str = "") -> str:
+def format_value(value: MetricNumber | None, form: str = ".3f", mark: str = "") -> str:
     """Mean ± deviation.
 
-    >>> shown(Number(0.91234, 0.0101)), shown(Number(0.5, None)), shown(None)
+    >>> format_value(MetricNumber(0.91234, 0.0101)), format_value(MetricNumber(0.5, None)), format_value(None)
     ('0.912 ± 0.010', '0.500', '-')
     """
     if value is None:
-        return UNKNOWN
+        return UNKNOWN_VALUE
     spread = "" if value.deviation is None else f" ± {value.deviation:.3f}"
     return f"{value.mean:{form}}{spread}{mark}"
 
 
-def main_metrics(rows: Sequence[Row]) -> list[str]:
+def list_main_metrics(rows: Sequence[RunRow]) -> list[str]:
     """The main metric of each head."""
-    return list(dict.fromkeys(row.main(head) for head in MAIN for row in rows if head in row.heads))
+    return list(dict.fromkeys(row.main(head) for head in MAIN_METRICS for row in rows if head in row.heads))
 
 
-def metrics(rows: Sequence[Row]) -> list[str]:
+def list_metrics(rows: Sequence[RunRow]) -> list[str]:
     """Head by head, its main metric first; the score only where it is the mean over the same heads."""
     wanted: list[str] = []
-    for main in main_metrics(rows):
+    for main in list_main_metrics(rows):
         head = main.rpartition("/")[0]
         others = dict.fromkeys(key for row in rows for key in row.keys if key.startswith(f"{head}/"))
-        wanted += [main, *(key for key in others if key != main and not key.endswith((*COUNTS, "/loss")))]
+        wanted += [main, *(key for key in others if key != main and not key.endswith((*COUNT_METRICS, "/loss")))]
     alike = all(row.heads == rows[0].heads and "test/score" in row.keys for row in rows)
     return [*wanted, "test/score"] if alike else wanted
 
 
-def _metrics(rows: Sequence[Row], wanted: Sequence[str]) -> Sheet:
+def _metrics(rows: Sequence[RunRow], wanted: Sequence[str]) -> ComparisonTable:
     cells = [
-        [row.name, str(len(row.runs)), *(shown(row.number(key) if key in row.keys else None) for key in wanted)]
+        [row.name, str(len(row.runs)), *(format_value(row.number(key) if key in row.keys else None) for key in wanted)]
         for row in rows
     ]
     counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
     below = [f"test samples with a label: {', '.join(f'{head} {count:.0f}' for head, count in counts.items())}"]
-    return Sheet(
+    return ComparisonTable(
         "test results, mean ± standard deviation over seeds",
         ["", "seeds", *(key.removeprefix("test/") for key in wanted)],
         cells,
@@ -140,17 +140,19 @@ def _metrics(rows: Sequence[Row], wanted: Sequence[str]) -> Sheet:
     )
 
 
-def _gains(gains: Sequence[Gain]) -> Sheet:
+def _gains(gains: Sequence[JointGain]) -> ComparisonTable:
     heads = list(dict.fromkeys(head for gain in gains for head in gain.heads))
     cells, marked = [], False
     for gain in gains:
         each = [gain.heads.get(head) for head in heads]
-        words = [shown(one.gain, "+.3f", WORSE[one.worse, one.clearly]) if one else UNKNOWN for one in each]
-        shares = [UNKNOWN if share is None else f"{share:.2f}" for share in (gain.seconds, gain.parameters)]
-        cells.append([gain.row.name, *words, shown(gain.delta, "+.3f"), *shares])
+        words = [
+            format_value(one.gain, "+.3f", WORSE_MARK[one.worse, one.clearly]) if one else UNKNOWN_VALUE for one in each
+        ]
+        shares = [UNKNOWN_VALUE if share is None else f"{share:.2f}" for share in (gain.seconds, gain.parameters)]
+        cells.append([gain.row.name, *words, format_value(gain.delta, "+.3f"), *shares])
         marked = marked or any(one.worse for one in gain.heads.values())
     below = ["▼ worse than alone; ▼▼ by more than the standard deviation of the seeds of the model alone"] * marked
-    return Sheet(
+    return ComparisonTable(
         "relative gain over one model a head; seconds and size (parameters) as shares of theirs",
         ["", *heads, "Δm", "seconds", "size"],
         cells,

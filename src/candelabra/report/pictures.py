@@ -14,13 +14,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.report.tables import class_table
-from candelabra.runs.overrides import COUNTS
+from candelabra.report.tables import print_class_table
+from candelabra.runs.overrides import COUNT_METRICS
 from candelabra.tasks.task import Task
 from candelabra.types import IGNORED, Labels, Sample
 
-SHOWN = 12  # test images in the picture of predictions
-COLOURS = [
+_SHOWN = 12  # test images in the picture of predictions
+_COLOURS = [
     (230, 70, 60),
     (60, 130, 230),
     (70, 180, 90),
@@ -36,19 +36,19 @@ def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], f
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     prepared = data.prepared("test")
-    samples = [prepared[index] for index in data.chosen("test", SHOWN)]
+    samples = [prepared[index] for index in data.chosen("test", _SHOWN)]
     task.eval()
-    grid(samples, predicted(task, samples), data.labels, pictures / "predictions.png")
+    draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png")
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
             classes = data.labels.classes if head == "label" else data.labels.mask_classes
-            confusion(matrix, classes, pictures / f"{head}_confusion.png")
-            class_table(matrix, classes, folder / f"{head}_classes.csv")
+            draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")
+            print_class_table(matrix, classes, folder / f"{head}_classes.csv")
 
 
 @torch.inference_mode()
-def predicted(task: Task, samples: Sequence[Sample]) -> list[dict[str, Tensor]]:
+def predict_samples(task: Task, samples: Sequence[Sample]) -> list[dict[str, Tensor]]:
     """What a task, in evaluation, says of each sample, on the CPU; see `Task.predictions`."""
     found: list[dict[str, Tensor]] = []
     for _, group in groupby(samples, lambda sample: sample["image"].shape):
@@ -58,7 +58,7 @@ def predicted(task: Task, samples: Sequence[Sample]) -> list[dict[str, Tensor]]:
     return found
 
 
-def draw(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels) -> Image.Image:
+def draw_sample(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels) -> Image.Image:
     """An image (H, W, 3) with class, box, points and mask drawn on it."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     if "mask" in found:
@@ -66,7 +66,7 @@ def draw(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels)
         tint = np.asarray(image, dtype=np.float32).copy()
         for value in np.unique(mask):
             if value not in (0, IGNORED):
-                tint[mask == value] = 0.5 * tint[mask == value] + 0.5 * np.array(COLOURS[(value - 1) % len(COLOURS)])
+                tint[mask == value] = 0.5 * tint[mask == value] + 0.5 * np.array(_COLOURS[(value - 1) % len(_COLOURS)])
         image = Image.fromarray(tint.astype(np.uint8))
     brush = ImageDraw.Draw(image)
     line = max(1, round(max(image.size) / 160))
@@ -75,14 +75,14 @@ def draw(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels)
     for x, y in found["keypoints"].tolist() if "keypoints" in found else []:
         if not math.isnan(x):
             brush.ellipse((x - line, y - line, x + line, y + line), fill=(0, 255, 140), outline=(0, 0, 0))
-    words = caption(found, labels)
+    words = caption_sample(found, labels)
     if words:
         brush.rectangle((0, 0, brush.textlength(words) + 6, 13), fill=(0, 0, 0))
         brush.text((3, 1), words, fill=(255, 255, 255))
     return image
 
 
-def caption(found: Mapping[str, Tensor], labels: Labels) -> str:
+def caption_sample(found: Mapping[str, Tensor], labels: Labels) -> str:
     """The class in words, with its probability where it is a prediction."""
     if "label" not in found:
         return ""
@@ -100,18 +100,18 @@ def save_masks(mask: Tensor, path: Path) -> None:
     Image.fromarray(mask.numpy()).save(path)
 
 
-def grid(
+def draw_grid(
     samples: Sequence[Sample],
     predicted: Sequence[Mapping[str, Tensor]] | None,
     labels: Labels,
     path: Path,
     side: int = 224,
 ) -> None:
-    """Writes a picture of samples; see `sheet`."""
-    sheet(samples, predicted, labels, side).save(path)
+    """Writes a picture of samples; see `draw_sheet`."""
+    draw_sheet(samples, predicted, labels, side).save(path)
 
 
-def sheet(
+def draw_sheet(
     samples: Sequence[Sample], predicted: Sequence[Mapping[str, Tensor]] | None, labels: Labels, side: int = 224
 ) -> Image.Image:
     """Draws samples with their labels; with predictions, truth and prediction stand side by side."""
@@ -119,9 +119,9 @@ def sheet(
     for row, sample in enumerate(samples):
         pixels = sample["image"].permute(1, 2, 0).numpy()
         truth: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
-        pair = [draw(*enlarged(pixels, truth, side), labels)]
+        pair = [draw_sample(*enlarge_sample(pixels, truth, side), labels)]
         if predicted is not None:
-            pair.append(draw(*enlarged(pixels, predicted[row], side), labels))
+            pair.append(draw_sample(*enlarge_sample(pixels, predicted[row], side), labels))
         tile = Image.new("RGB", (sum(one.width for one in pair) + 2 * len(pair), pair[0].height + 2), (255, 255, 255))
         for place, one in enumerate(pair):
             tile.paste(one, (place * (one.width + 2), 0))
@@ -138,7 +138,7 @@ def sheet(
     return whole
 
 
-def enlarged(
+def enlarge_sample(
     pixels: NDArray[np.uint8], found: Mapping[str, Tensor], side: int
 ) -> tuple[NDArray[np.uint8], dict[str, Tensor]]:
     """Scaled so that the longer side has `side` pixels, labels alike."""
@@ -155,7 +155,7 @@ def enlarged(
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR)), scaled
 
 
-def confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     """Rows are the truth, as shares; columns the prediction."""
     from matplotlib.figure import Figure
 
@@ -176,7 +176,7 @@ def confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def curves(folder: Path) -> None:
+def draw_curves(folder: Path) -> None:
     """Draws pictures/curves.png from metrics.csv, where there is one: losses, each target, what balanced them."""
     metrics = folder / "metrics.csv"
     if not metrics.is_file():
@@ -189,7 +189,7 @@ def curves(folder: Path) -> None:
     heads = dict.fromkeys(name.split("/")[1] for name in names if name.count("/") == 2)
     panels = {"loss": [name for name in names if name.endswith("/loss")]}
     for head in heads:
-        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith(("/loss", *COUNTS))]
+        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith(("/loss", *COUNT_METRICS))]
     weights = [name for name in rows[0] if name.startswith("balance/") and name.count("/") == 1]
     panels["balance"] = [name for name in weights if len({row[name] for row in rows if row[name]}) > 1]
     panels["cosine of gradients"] = [name for name in rows[0] if name.endswith("/cosine")]

@@ -8,12 +8,12 @@ import lightning as L
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.optim.schedule_plan import Plan
+from candelabra.optim.schedule_plan import SchedulePlan
 from candelabra.tasks.task import Task
 
-WIDEST = 110  # characters of the table
-COLUMN = 10  # characters of an epoch's column
-SHOWN = 40  # rows of the picture with a name each
+_WIDEST = 110  # characters of the table
+_COLUMN = 10  # characters of an epoch's column
+_SHOWN = 40  # rows of the picture with a name each
 
 
 class ShowPlan(L.Callback):
@@ -34,12 +34,12 @@ class ShowPlan(L.Callback):
             draw_plan(plan, self.folder / "pictures" / "plan.png")
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: SchedulePlan) -> None:
     """A table of parts and epochs; where it would be too wide, a column stands for several epochs."""
     console = Console()
     names = max(len(name) for name in plan.names)
-    room = min(console.width, WIDEST) - names - 4
-    epochs = plan.ranges(max(2, room // COLUMN))
+    room = min(console.width, _WIDEST) - names - 4
+    epochs = plan.ranges(max(2, room // _COLUMN))
     table = Table("epoch", title="plan: the highest rate of each part within an epoch")
     for span in epochs:
         table.add_column(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}", justify="right", no_wrap=True)
@@ -48,7 +48,7 @@ def print_plan(plan: Plan) -> None:
     console.print(table)
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(plan: SchedulePlan, path: Path) -> None:
     """A row a part and epoch (from 0): part, epoch, rate; the rate is empty where the part is frozen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -58,7 +58,7 @@ def write_plan(plan: Plan, path: Path) -> None:
             table.writerows([name, epoch, "" if rate is None else f"{rate:.6g}"] for epoch, rate in enumerate(rates))
 
 
-def draw_plan(plan: Plan, path: Path) -> None:
+def draw_plan(plan: SchedulePlan, path: Path) -> None:
     """A heat map of rates, the heads on top, colours by their logarithm; what is frozen is grey and hatched."""
     import numpy as np
     from matplotlib.colors import LogNorm
@@ -75,7 +75,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
     axes.patch.set(hatch="///", edgecolor="grey")
     norm = LogNorm(learning.min(), max(learning.max(), learning.min() * 1.01))
     picture = axes.imshow(rates, norm=norm, cmap="viridis", aspect="auto", interpolation="nearest")
-    if rows <= SHOWN:
+    if rows <= _SHOWN:
         axes.set_yticks(range(rows), [*reversed(plan.names)])
     axes.set(xlabel="epoch", title="highest rate of each part within an epoch; grey is frozen")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

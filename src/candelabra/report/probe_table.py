@@ -8,10 +8,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.feature_cache.probe_grid import Trial
+from candelabra.feature_cache.probe_grid import ProbeTrial
 
 
-def write_trials(trials: Sequence[Trial], best: Trial, folder: Path) -> None:
+def write_probe_table(trials: Sequence[ProbeTrial], best: ProbeTrial, folder: Path) -> None:
     """Prints scores by rate and decay, and writes `probe.csv` and `pictures/probe.png`.
 
     Args:

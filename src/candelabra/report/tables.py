@@ -13,10 +13,10 @@ from torch import Tensor
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import COUNTS
+from candelabra.runs.overrides import COUNT_METRICS
 
 
-def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
+def count_labels(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
     """Prints how many images of each split have each target.
 
     With several data sets, what each of them gives to an epoch is a table too.
@@ -43,7 +43,7 @@ def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[s
     say = rank_zero_only(Console().print)
     say(table)
     if len(data.shares) > 1:
-        say(mixture(data))
+        say(print_mixture(data))
     for target, number in counts["train"].items():
         if not number and target in wanted:
             raise CandelabraError(
@@ -52,7 +52,7 @@ def coverage(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[s
     return counts
 
 
-def mixture(data: DataModule) -> Table:
+def print_mixture(data: DataModule) -> Table:
     """What each data set gives to an epoch of training."""
     table = Table("set", "training images", "images an epoch", "share", "passes an epoch", title="an epoch of training")
     total = sum(share.quota for share in data.shares)
@@ -70,7 +70,7 @@ def print_results(results: Mapping[str, Any], folder: Path) -> None:
     table = Table("metric", *splits, title="results of the best checkpoint")
     for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
         values = [results.get(f"{split}/{row}") for split in splits]
-        digits = 0 if row.endswith(COUNTS) else 4
+        digits = 0 if row.endswith(COUNT_METRICS) else 4
         table.add_row(row, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(table)
     if "images_per_second" in results:
@@ -83,7 +83,7 @@ def print_results(results: Mapping[str, Any], folder: Path) -> None:
             console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
-def class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+def print_class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     """Precision, recall, F1, IoU and support of each class, from a confusion matrix."""
     hit = matrix.diagonal().double()
     predicted, true = matrix.sum(0).double(), matrix.sum(1).double()

@@ -7,36 +7,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.runs.config_diff import differing, seeds
+from candelabra.runs.config_diff import diff_configs, find_seeds
 from candelabra.errors import CandelabraError
-from candelabra.runs.folders import Run, find_runs, read_run, refuse_other_tests
-from candelabra.runs.overrides import key_of
+from candelabra.runs.folders import FinishedRun, find_runs, read_run, check_same_test_set
+from candelabra.runs.overrides import parse_key
 
-MAIN = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by
+MAIN_METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by
 
 
 @dataclass(frozen=True)
-class Number:
+class MetricNumber:
     """A mean over seeds and their standard deviation, which one seed does not have."""
 
     mean: float
     deviation: float | None
 
 
-def number(values: Sequence[float]) -> Number:
+def parse_number(values: Sequence[float]) -> MetricNumber:
     """Of one value a seed.
 
-    >>> number([1.0, 3.0])
-    Number(mean=2.0, deviation=1.4142135623730951)
+    >>> parse_number([1.0, 3.0])
+    MetricNumber(mean=2.0, deviation=1.4142135623730951)
     """
     if len(values) < 2:
-        return Number(statistics.fmean(values), None)
+        return MetricNumber(statistics.fmean(values), None)
     finite = all(math.isfinite(value) for value in values)  # a run that diverged is shown as what it is
-    return Number(statistics.fmean(values), statistics.stdev(values) if finite else math.nan)
+    return MetricNumber(statistics.fmean(values), statistics.stdev(values) if finite else math.nan)
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class RunRow:
     """Runs that are equal in all but the seed.
 
     Attributes:
@@ -46,7 +46,7 @@ class Row:
     """
 
     name: str
-    runs: Sequence[Run]
+    runs: Sequence[FinishedRun]
     differences: Mapping[str, str]
 
     @property
@@ -61,23 +61,23 @@ class Row:
 
     @property
     def heads(self) -> list[str]:
-        """What was measured on test, in the order of `MAIN`."""
-        return [head for head in MAIN if head in self.runs[0].heads and self.main(head) in self.keys]
+        """What was measured on test, in the order of `MAIN_METRICS`."""
+        return [head for head in MAIN_METRICS if head in self.runs[0].heads and self.main(head) in self.keys]
 
     def main(self, head: str) -> str:
         """The main metric of a head: accuracy of labels, or f1 where several may hold for one image."""
-        return f"test/{head}/" + ("f1" if f"test/{head}/map" in self.keys else MAIN[head])
+        return f"test/{head}/" + ("f1" if f"test/{head}/map" in self.keys else MAIN_METRICS[head])
 
     def values(self, key: str) -> list[float]:
         """One a seed."""
         return [run.results[key] for run in self.runs]
 
-    def number(self, key: str) -> Number:
+    def number(self, key: str) -> MetricNumber:
         """Over seeds."""
-        return number(self.values(key))
+        return parse_number(self.values(key))
 
 
-def read_rows(given: Iterable[Path]) -> list[Row]:
+def read_rows(given: Iterable[Path]) -> list[RunRow]:
     """One row a configuration, in the order given.
 
     Args:
@@ -87,23 +87,23 @@ def read_rows(given: Iterable[Path]) -> list[Row]:
         CandelabraError: something is no finished run, or the runs were not tested on the same images.
     """
     runs = [read_run(folder) for folder in find_runs(given)]
-    refuse_other_tests(runs)
+    check_same_test_set(runs)
     groups = _groups(runs)
-    words = differing([group[0].settings for group in groups])
+    words = diff_configs([group[0].settings for group in groups])
     differences = [{key: column[place] for key, column in words.items()} for place in range(len(groups))]
     names = _names(groups, differences)
-    return [Row(*parts) for parts in zip(names, groups, differences, strict=True)]
+    return [RunRow(*parts) for parts in zip(names, groups, differences, strict=True)]
 
 
-def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
     """Runs that are equal in all but the seed."""
-    groups: list[list[Run]] = []
+    groups: list[list[FinishedRun]] = []
     for run in runs:
-        group = next((group for group in groups if not differing([group[0].settings, run.settings])), None)
+        group = next((group for group in groups if not diff_configs([group[0].settings, run.settings])), None)
         if group is None:
             groups.append([run])
             continue
-        twin = next((other for other in group if seeds(other.config) == seeds(run.config)), None)
+        twin = next((other for other in group if find_seeds(other.config) == find_seeds(run.config)), None)
         if twin:
             raise CandelabraError(
                 f"{twin.folder} and {run.folder} are one run twice: their configs and seeds are equal; leave one out."
@@ -112,7 +112,7 @@ def _groups(runs: Sequence[Run]) -> list[list[Run]]:
     return groups
 
 
-def _names(groups: Sequence[Sequence[Run]], differences: Sequence[Mapping[str, str]]) -> list[str]:
+def _names(groups: Sequence[Sequence[FinishedRun]], differences: Sequence[Mapping[str, str]]) -> list[str]:
     """What the folders are called, seeds left out; where that is no word, what was typed, else what differs."""
     names = [_common(group) for group in groups]
     if not all(re.search("[A-Za-z]", name) for name in names):
@@ -121,7 +121,7 @@ def _names(groups: Sequence[Sequence[Run]], differences: Sequence[Mapping[str, s
         names = typed if len(set(typed)) == len(names) else full if len(names) > 1 else names
     for name in {name for name in names if names.count(name) > 1}:
         places = [place for place, other in enumerate(names) if other == name]
-        words = differing([groups[place][0].settings for place in places])
+        words = diff_configs([groups[place][0].settings for place in places])
         for number, place in enumerate(places):
             names[place] = " ".join([name, *(f"{key}={column[number]}" for key, column in words.items())])
     return names
@@ -130,11 +130,11 @@ def _names(groups: Sequence[Sequence[Run]], differences: Sequence[Mapping[str, s
 def _typed(words: Sequence[Sequence[str]]) -> list[str]:
     """The words that not all runs were begun with."""
     own = [[word for word in each if not all(word in others for others in words)] for each in words]
-    kept = [[word for word in each if key_of(word) not in ("seed", "folder", "hydra.run.dir")] for each in own]
+    kept = [[word for word in each if parse_key(word) not in ("seed", "folder", "hydra.run.dir")] for each in own]
     return [" ".join(each) or "default" for each in kept]
 
 
-def _common(group: Sequence[Run]) -> str:
+def _common(group: Sequence[FinishedRun]) -> str:
     """The beginning that the folders of a row share, without what tells the seeds apart."""
     folders = [run.folder.resolve().name for run in group]
     if len(folders) == 1:

@@ -8,7 +8,7 @@ import torch
 
 from candelabra.errors import CandelabraError
 
-FOLDER = "checkpoints"
+CHECKPOINT_FOLDER = "checkpoints"
 
 
 def find_checkpoint(given: str | Path, which: str = "best") -> Path:
@@ -18,16 +18,16 @@ def find_checkpoint(given: str | Path, which: str = "best") -> Path:
         CandelabraError: there is none.
     """
     path = Path(given)
-    for candidate in (path, path / FOLDER / f"{which}.ckpt", *saved(path)):
+    for candidate in (path, path / CHECKPOINT_FOLDER / f"{which}.ckpt", *list_checkpoints(path)):
         if candidate.is_file():
             return candidate
     raise CandelabraError(f"{given} is neither a checkpoint nor the folder of a run that has one.")
 
 
-def saved(run: Path) -> list[Path]:
+def list_checkpoints(run: Path) -> list[Path]:
     """The checkpoints from which a run can go on, newest first."""
-    last = run / FOLDER / "last.ckpt"
-    earlier = sorted((run / FOLDER).glob("step-*.ckpt"), reverse=True)
+    last = run / CHECKPOINT_FOLDER / "last.ckpt"
+    earlier = sorted((run / CHECKPOINT_FOLDER).glob("step-*.ckpt"), reverse=True)
     return [path for path in (last, *earlier) if path.is_file()]
 
 
@@ -40,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        others = [str(other) for other in saved(path.parent.parent) if other != path]
+        others = [str(other) for other in list_checkpoints(path.parent.parent) if other != path]
         hint = f"; an earlier one is {others[0]}" if others else ""
         raise CandelabraError(
             f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?{hint}"

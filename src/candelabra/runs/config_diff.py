@@ -5,30 +5,30 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OF_NO_ACCOUNT = ["folder", "words", "resume", "anew", "logger", "save", "cache", "range"]
-OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
-OF_NO_ACCOUNT += [f"data.sets.*.{key}" for key in ("root", "download", "workers")]
-OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
-COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
+_OF_NO_ACCOUNT = ["folder", "words", "resume", "anew", "logger", "save", "cache", "range"]
+_OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
+_OF_NO_ACCOUNT += [f"data.sets.*.{key}" for key in ("root", "download", "workers")]
+_OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
+_COPIES = {"task.balance": "balance", "trainer.max_epochs": "epochs", "optimizer.lr": "lr"}  # by conf/, of one word
 
 
-def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config without its seeds, and without what does not change the result of a run."""
     kept: dict[str, Any] = _seedless(copy.deepcopy(dict(config)))
     if "lr=auto" in kept.get("words", []):  # what was found differs from seed to seed
         kept["lr"] = kept["optimizer"]["lr"] = "auto"
-    for path in OF_NO_ACCOUNT:
+    for path in _OF_NO_ACCOUNT:
         _drop(kept, path.split("."))
     return kept
 
 
-def seeds(config: Any, path: str = "") -> dict[str, Any]:
+def find_seeds(config: Any, path: str = "") -> dict[str, Any]:
     """Every key `seed` of a config: those of data and balance mostly follow the run's."""
     if not isinstance(config, Mapping):
         return {}
     found = {f"{path}seed": config["seed"]} if not isinstance(config.get("seed", {}), Mapping) else {}
     for key, value in config.items():
-        found |= seeds(value, f"{path}{key}.")
+        found |= find_seeds(value, f"{path}{key}.")
     return found
 
 
@@ -49,18 +49,18 @@ def _drop(node: Any, way: Sequence[str]) -> None:
         _drop(child, way[1:])
 
 
-def differing(nodes: Sequence[Any]) -> dict[str, list[str]]:
+def diff_configs(nodes: Sequence[Any]) -> dict[str, list[str]]:
     """The keys in which configs differ, each with one word a config; a key that is missing is null.
 
     Where configs name different classes, or none, that is one difference, however many arguments they have.
 
-    >>> differing([{"lr": 0.1, "size": 64}, {"lr": 0.2, "size": 64}])
+    >>> diff_configs([{"lr": 0.1, "size": 64}, {"lr": 0.2, "size": 64}])
     {'lr': ['0.1', '0.2']}
-    >>> differing([{"mask": None}, {"mask": {"_target_": "heads.Mask", "dice": 1}}])
+    >>> diff_configs([{"mask": None}, {"mask": {"_target_": "heads.Mask", "dice": 1}}])
     {'mask': ['null', 'Mask']}
     """
     found = _differing(nodes, "")
-    for copied, original in COPIES.items():
+    for copied, original in _COPIES.items():
         for key in [key for key in found if key == copied or key.startswith(f"{copied}.")]:
             if found[key] == found.get(original + key.removeprefix(copied)):
                 del found[key]

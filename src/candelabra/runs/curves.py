@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
 
-PART = 10_000  # lines at a time
-LONGEST = 16  # digits of a step
+_PART = 10_000  # lines at a time
+_LONGEST = 16  # digits of a step
 
 
 @dataclass(eq=False)
-class Curve:
+class MetricCurve:
     """One number over the steps of a run.
 
     Attributes:
@@ -37,13 +37,13 @@ class Curve:
         self.steps += [step for step, _ in finite]
         self.values += [value for _, value in finite]
 
-    def without(self, steps: Collection[int]) -> "Curve":
+    def without(self, steps: Collection[int]) -> "MetricCurve":
         """The same, less what was measured at these steps."""
         kept = [(step, value) for step, value in zip(self.steps, self.values, strict=True) if step not in steps]
-        return Curve([step for step, _ in kept], [value for _, value in kept], self.broken)
+        return MetricCurve([step for step, _ in kept], [value for _, value in kept], self.broken)
 
 
-def read_curves(path: Path) -> dict[str, Curve]:
+def read_curves(path: Path) -> dict[str, MetricCurve]:
     """The columns of a metrics.csv by name, without those on test; of a run that was killed, what was whole.
 
     A line that was cut off is left out. A run that has ended judges its best weights at a step of its own, where it is
@@ -68,18 +68,18 @@ def _whole(lines: Iterable[str]) -> Iterable[str]:
     return (line for line in lines if line.endswith("\n") and "\0" not in line)
 
 
-def _columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, Curve]:
+def _columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, MetricCurve]:
     place = header.index("step")
-    found = {name: Curve() for name in header if name not in ("step", "epoch")}
+    found = {name: MetricCurve() for name in header if name not in ("step", "epoch")}
     whole = (
         cells
         for cells in lines
         if len(cells) == len(header)
         and cells[place].isascii()
         and cells[place].isdigit()
-        and len(cells[place]) < LONGEST
+        and len(cells[place]) < _LONGEST
     )
-    while part := list(islice(whole, PART)):
+    while part := list(islice(whole, _PART)):
         steps = [int(cells[place]) for cells in part]
         for name, column in zip(header, zip(*part, strict=True), strict=True):
             if name in found:
@@ -95,12 +95,12 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def thinned(curve: Curve, most: int) -> tuple[list[int], list[float]]:
+def thin_curve(curve: MetricCurve, most: int) -> tuple[list[int], list[float]]:
     """Steps and values of at most so many points, to five digits: first, last, and lowest and highest of stretches.
 
     So no peak is lost, however long the run was.
 
-    >>> thinned(Curve([1, 2, 3, 4, 5, 6], [0, 0, 9, 0, 0, 1]), 4)
+    >>> thin_curve(MetricCurve([1, 2, 3, 4, 5, 6], [0, 0, 9, 0, 0, 1]), 4)
     ([1, 2, 3, 6], [0.0, 0.0, 9.0, 1.0])
     """
     count = len(curve.steps)

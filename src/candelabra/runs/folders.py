@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from candelabra.runs.config_diff import settings
+from candelabra.runs.config_diff import flatten_settings
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import run_of
+from candelabra.runs.overrides import resolve_run_folder
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class FinishedRun:
     """What the folder of a finished run says.
 
     Attributes:
@@ -60,7 +60,7 @@ def find_runs(given: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in given:
-        folder = run_of(path) if path.suffix == ".ckpt" else path
+        folder = resolve_run_folder(path) if path.suffix == ".ckpt" else path
         inside = [folder] if (folder / "config.yaml").is_file() else _inside(folder)
         if not inside:
             raise CandelabraError(
@@ -88,7 +88,7 @@ def _counted(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> FinishedRun:
     """What a run left behind.
 
     Raises:
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> Run:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
             tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
-        return Run(folder, config, settings(config), tested, {key: float(value) for key, value in results.items()})
+        return FinishedRun(folder, config, flatten_settings(config), tested, {key: float(value) for key, value in results.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
@@ -123,13 +123,13 @@ def read_yaml(text: str) -> Any:
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-def refuse_other_tests(runs: Sequence[Run]) -> None:
+def check_same_test_set(runs: Sequence[FinishedRun]) -> None:
     """Numbers of different test images do not compare.
 
     Raises:
         CandelabraError: the test splits differ, or a head was measured on more samples in one run than in another.
     """
-    counted: dict[str, Run] = {}
+    counted: dict[str, FinishedRun] = {}
     for run in runs:
         differ = len(runs[0].tested ^ run.tested)
         if differ:

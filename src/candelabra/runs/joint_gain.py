@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from candelabra.runs.config_diff import differing
+from candelabra.runs.config_diff import diff_configs
 from candelabra.errors import CandelabraError
-from candelabra.runs.aggregation import Number, Row, number
+from candelabra.runs.aggregation import MetricNumber, RunRow, parse_number
 from candelabra.runs.overrides import LOWER_IS_BETTER
 
 
@@ -21,8 +21,8 @@ class HeadGain:
         spread: standard deviation of the seeds of that row, relative to their mean; one seed has none.
     """
 
-    alone: Row
-    gain: Number
+    alone: RunRow
+    gain: MetricNumber
     spread: float | None
 
     @property
@@ -37,7 +37,7 @@ class HeadGain:
 
 
 @dataclass(frozen=True, eq=False)
-class Gain:
+class JointGain:
     """Of one joint row.
 
     Attributes:
@@ -49,15 +49,15 @@ class Gain:
         notes: what is missing, or differs from the single-task rows in more than the heads.
     """
 
-    row: Row
+    row: RunRow
     heads: Mapping[str, HeadGain]
-    delta: Number | None
+    delta: MetricNumber | None
     seconds: float | None
     parameters: float | None
     notes: Sequence[str]
 
 
-def gains(rows: Sequence[Row]) -> list[Gain]:
+def compute_gains(rows: Sequence[RunRow]) -> list[JointGain]:
     """One for each joint row, where there is any single-task row.
 
     Raises:
@@ -68,7 +68,7 @@ def gains(rows: Sequence[Row]) -> list[Gain]:
     return [_gain(row, single) for row in joint] if single else []
 
 
-def _gain(row: Row, single: Sequence[Row]) -> Gain:
+def _gain(row: RunRow, single: Sequence[RunRow]) -> JointGain:
     notes: list[str] = []
     each: dict[str, list[float]] = {}
     heads: dict[str, HeadGain] = {}
@@ -84,12 +84,12 @@ def _gain(row: Row, single: Sequence[Row]) -> Gain:
             continue
         notes += _unequal(row, alone, head)
         each[head] = [_relative(value, baseline.mean, row.main(head)) for value in row.values(row.main(head))]
-        gain = number(each[head])
+        gain = parse_number(each[head])
         spread = None if baseline.deviation is None else baseline.deviation / abs(baseline.mean)
         heads[head] = HeadGain(alone, gain, spread)
     complete = len(heads) == len(row.heads)
-    delta = number([statistics.fmean(seed) for seed in zip(*each.values(), strict=True)]) if complete else None
-    return Gain(row, heads, delta, _share("seconds", row, heads), _share("parameters", row, heads), notes)
+    delta = parse_number([statistics.fmean(seed) for seed in zip(*each.values(), strict=True)]) if complete else None
+    return JointGain(row, heads, delta, _share("seconds", row, heads), _share("parameters", row, heads), notes)
 
 
 def _relative(value: float, baseline: float, metric: str) -> float:
@@ -97,7 +97,7 @@ def _relative(value: float, baseline: float, metric: str) -> float:
     return sign * (value - baseline) / baseline
 
 
-def _share(key: str, row: Row, heads: Mapping[str, HeadGain]) -> float | None:
+def _share(key: str, row: RunRow, heads: Mapping[str, HeadGain]) -> float | None:
     """Of the joint row's number in the sum of the single-task ones."""
     rows = [head.alone for head in heads.values()]
     if len(heads) < len(row.heads) or not all(key in other.keys for other in (row, *rows)):
@@ -105,7 +105,7 @@ def _share(key: str, row: Row, heads: Mapping[str, HeadGain]) -> float | None:
     return row.number(key).mean / sum(other.number(key).mean for other in rows)
 
 
-def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
+def _alone(row: RunRow, head: str, single: Sequence[RunRow]) -> RunRow | None:
     """The single-task row that differs least from a joint one.
 
     Raises:
@@ -122,16 +122,16 @@ def _alone(row: Row, head: str, single: Sequence[Row]) -> Row | None:
     return nearest[0] if nearest else None
 
 
-def _apart(row: Row, other: Row, head: str) -> list[str]:
+def _apart(row: RunRow, other: RunRow, head: str) -> list[str]:
     """The keys in which two rows differ, but for what a joint run must have otherwise: other heads, a balance."""
     configs = [row.runs[0].settings, other.runs[0].settings]
-    keys = [key for key in differing(configs) if key.split(".")[0] not in ("task", "balance")]
+    keys = [key for key in diff_configs(configs) if key.split(".")[0] not in ("task", "balance")]
     nodes = [(config["task"].get("heads") or {}).get(head) for config in configs]
     if all(nodes):  # tasks of fewer heads name theirs otherwise
-        keys += [f"task.heads.{head}.{key}" for key in differing(nodes)]
+        keys += [f"task.heads.{head}.{key}" for key in diff_configs(nodes)]
     return keys
 
 
-def _unequal(row: Row, alone: Row, head: str) -> list[str]:
+def _unequal(row: RunRow, alone: RunRow, head: str) -> list[str]:
     keys = _apart(row, alone, head)
     return [f"{row.name}: its single-task run of {head}, {alone.name}, differs in {', '.join(keys)}"] if keys else []

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-METRICS = "metrics.csv"
-BEFORE = "metrics.before.csv"  # what it was, while it is written again for a run that goes on
-Row = Mapping[str, str]
+METRICS_FILE = "metrics.csv"
+PREVIOUS_METRICS_FILE = "metrics.before.csv"  # what it was, while it is written again for a run that goes on
+MetricsRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Past:
+class LoggedMetrics:
     """Rows of metrics.csv, oldest first, up to where the run was stopped; that is after its newest checkpoint."""
 
-    rows: Sequence[Row] = field(default_factory=tuple)
+    rows: Sequence[MetricsRow] = field(default_factory=tuple)
 
-    def before(self, step: int) -> list[Row]:
+    def before(self, step: int) -> list[MetricsRow]:
         """The rows of what is not done again."""
         return [row for row in self.rows if int(row["step"]) < step]
 
@@ -40,19 +40,19 @@ class Past:
         return max((step for key, step in self.steps.items() if key.startswith("val/")), default=-1)
 
 
-def read_past(folder: Path) -> Past:
+def read_logged_metrics(folder: Path) -> LoggedMetrics:
     """From the folder of a run; half a row, which a kill may leave, is none."""
-    path = next((folder / name for name in (BEFORE, METRICS) if (folder / name).is_file()), None)
+    path = next((folder / name for name in (PREVIOUS_METRICS_FILE, METRICS_FILE) if (folder / name).is_file()), None)
     if path is None:
-        return Past()
+        return LoggedMetrics()
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         lines = csv.DictReader(line for line in file if line.endswith("\n") and "\0" not in line)
         whole = [row for row in lines if None not in row.values()]
     rows = [{key: value for key, value in row.items() if key and value} for row in whole]
-    return Past([row for row in rows if _number(row)])
+    return LoggedMetrics([row for row in rows if _number(row)])
 
 
-def _number(row: Row) -> bool:
+def _number(row: MetricsRow) -> bool:
     """Whether it is a row of numbers, at a step."""
     try:
         return int(row["step"]) >= 0 and bool([float(value) for value in row.values()])

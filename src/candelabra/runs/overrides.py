@@ -3,15 +3,15 @@
 from pathlib import Path
 
 LOWER_IS_BETTER = ("loss", "nme")  # metrics by the last part of their name
-COUNTS = ("/count", "/points")  # metrics that are whole numbers, by the end of their name
+COUNT_METRICS = ("/count", "/points")  # metrics that are whole numbers, by the end of their name
 
 
-def key_of(word: str) -> str:
+def parse_key(word: str) -> str:
     """The key of the config that a word is about: `head@task.label=x` is about task.label."""
     group, _, package = word.lstrip("+~").partition("=")[0].partition("@")
     return package or group
 
 
-def run_of(given: Path) -> Path:
+def resolve_run_folder(given: Path) -> Path:
     """The folder of the run that is meant by it, or by one of its checkpoints."""
     return given.parent.parent if given.is_file() else given

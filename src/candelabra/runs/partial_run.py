@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from candelabra.runs.config_diff import settings
+from candelabra.runs.config_diff import flatten_settings
 from candelabra.runs.folders import read_yaml
 
-LONGEST = 200_000  # characters of a file that are shown
+_LONGEST = 200_000  # characters of a file that are shown
 
 
 @dataclass(frozen=True, eq=False)
-class Remains:
+class PartialRun:
     """The folder of a run.
 
     Attributes:
@@ -42,7 +42,7 @@ class Remains:
     def settings(self) -> dict[str, Any]:
         """The config without seeds and what does not change the result; empty where it is not whole."""
         try:
-            return settings(self.config)
+            return flatten_settings(self.config)
         except (KeyError, TypeError):
             return {}
 
@@ -53,7 +53,7 @@ class Remains:
         return [str(word) for word in words] if isinstance(words, list) else []
 
 
-def read_remains(folder: Path) -> Remains:
+def read_partial_run(folder: Path) -> PartialRun:
     """What there is of a run."""
     import yaml
 
@@ -71,7 +71,7 @@ def read_remains(folder: Path) -> Remains:
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
     results = {str(key): float(value) for key, value in found.get("results.json", {}).items() if _number(value)}
-    return Remains(folder, found.get("config.yaml", {}), results, found.get("code.json", {}), problems)
+    return PartialRun(folder, found.get("config.yaml", {}), results, found.get("code.json", {}), problems)
 
 
 def _number(value: object) -> bool:
@@ -81,7 +81,7 @@ def _number(value: object) -> bool:
         return False
 
 
-def read_table(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
+def read_csv_rows(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
     """Names of columns, and the first rows, of a CSV; empty where there is none or it is none."""
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -93,9 +93,9 @@ def read_table(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
     return header, [row for row in rows if len(row) == len(header)]
 
 
-def count_oddities(folder: Path) -> list[tuple[str, str, int]]:
+def count_issues(folder: Path) -> list[tuple[str, str, int]]:
     """What is odd in the data, its treatment, how often; the most frequent first."""
-    header, rows = read_table(folder / "oddities.csv", 10**9)
+    header, rows = read_csv_rows(folder / "oddities.csv", 10**9)
     if not {"what", "treatment"} <= set(header):
         return []
     what, treatment = header.index("what"), header.index("treatment")
@@ -103,21 +103,21 @@ def count_oddities(folder: Path) -> list[tuple[str, str, int]]:
     return [(*key, count) for key, count in counts.most_common()]
 
 
-def read_text(path: Path, end: bool = False) -> str:
+def read_run_text(path: Path, end: bool = False) -> str:
     """A file to show; of a long one its beginning or its end, and a line that says so."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    if len(content) <= LONGEST:
+    if len(content) <= _LONGEST:
         return content
-    return f"... {content[-LONGEST:]}" if end else f"{content[:LONGEST]} ..."
+    return f"... {content[-_LONGEST:]}" if end else f"{content[:_LONGEST]} ..."
 
 
-def target(node: Any) -> str:
+def strip_target(node: Any) -> str:
     """The class that a part of a config names, without its package.
 
-    >>> target({"_target_": "candelabra.data.Pets"}), target(None)
+    >>> strip_target({"_target_": "candelabra.data.Pets"}), strip_target(None)
     ('Pets', '')
     """
     return str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, Mapping) else ""

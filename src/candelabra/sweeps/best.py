@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.table import Table
 
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import COUNTS
-from candelabra.sweeps.folder import command_of
-from candelabra.sweeps.status import table
+from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.sweeps.folder import format_command
+from candelabra.sweeps.status import make_jobs_table
 from hydra_plugins.candelabra_sweeper.jobs import Job
-from hydra_plugins.candelabra_sweeper.results import Results
+from hydra_plugins.candelabra_sweeper.results import SweepResults
 
-SHOWN = ("val", "test")
+_SHOWN = ("val", "test")
 
 
-def print_best(found: Results, console: Console) -> None:
+def print_best(found: SweepResults, console: Console) -> None:
     """The best job by the objective, or the Pareto front of several, with command, results and checkpoint of each.
 
     Raises:
@@ -34,25 +34,25 @@ def print_best(found: Results, console: Console) -> None:
     what = f"best by {sought}" if len(found.objectives) == 1 else f"by {sought}: beaten by no other in all of them"
     judged = len(found.judged())
     console.print(f"{what}; {judged} of {len(found.jobs)} jobs have results", highlight=False, soft_wrap=True)
-    console.print(table(found, best))
+    console.print(make_jobs_table(found, best))
     if len(best) == 1:
         _print_results(found, best[0], console)
     for job in best:
         _print_job(found, job, console)
 
 
-def print_pictures(found: Results, console: Console) -> None:
+def print_pictures(found: SweepResults, console: Console) -> None:
     """Draws the sweep anew, and names what was drawn and why something was not."""
-    from hydra_plugins.candelabra_sweeper.results import draw
+    from hydra_plugins.candelabra_sweeper.results import draw_figure
 
-    written, missing = draw(found)
+    written, missing = draw_figure(found)
     for line in [*(f"  {path}" for path in written), *missing]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_job(found: Results, job: Job, console: Console) -> None:
+def _print_job(found: SweepResults, job: Job, console: Console) -> None:
     run = found.run(job)
-    lines = [f"job {job.number}: {command_of(job, found.sweep.program)}"]
+    lines = [f"job {job.number}: {format_command(job, found.sweep.program)}"]
     if (run / "checkpoints" / "best.ckpt").is_file():
         lines += [
             f"  {shlex.join(['candelabra', 'eval', f'checkpoint={run}'])}",
@@ -62,21 +62,21 @@ def _print_job(found: Results, job: Job, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_results(found: Results, job: Job, console: Console) -> None:
+def _print_results(found: SweepResults, job: Job, console: Console) -> None:
     """What the run says of itself, where it is one of candelabra's."""
     results = _results(found, job)
-    metrics = dict.fromkeys(key.partition("/")[2] for key in results if key.startswith(tuple(f"{s}/" for s in SHOWN)))
+    metrics = dict.fromkeys(key.partition("/")[2] for key in results if key.startswith(tuple(f"{s}/" for s in _SHOWN)))
     if not metrics:
         return
-    sheet = Table("metric", *SHOWN, title=f"results of job {job.number}")
+    sheet = Table("metric", *_SHOWN, title=f"results of job {job.number}")
     for metric in metrics:
-        values = [results.get(f"{split}/{metric}") for split in SHOWN]
-        digits = 0 if metric.endswith(COUNTS) else 4
+        values = [results.get(f"{split}/{metric}") for split in _SHOWN]
+        digits = 0 if metric.endswith(COUNT_METRICS) else 4
         sheet.add_row(metric, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(sheet)
 
 
-def _results(found: Results, job: Job) -> Mapping[str, float]:
+def _results(found: SweepResults, job: Job) -> Mapping[str, float]:
     try:
         content = json.loads((found.run(job) / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

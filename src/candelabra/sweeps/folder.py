@@ -6,10 +6,10 @@ from pathlib import Path
 
 from candelabra.errors import CandelabraError
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, read_jobs, read_sweep
-from hydra_plugins.candelabra_sweeper.results import Results
+from hydra_plugins.candelabra_sweeper.results import SweepResults
 
 
-def command_of(job: Job, program: Sequence[str]) -> str:
+def format_command(job: Job, program: Sequence[str]) -> str:
     """What one types to run the job by itself."""
     return shlex.join([*_short(program), *job.words])
 
@@ -23,7 +23,7 @@ def _short(program: Sequence[str]) -> list[str]:
     return words
 
 
-def open_sweep(folder: Path) -> Results:
+def open_sweep(folder: Path) -> SweepResults:
     """Reads a sweep's folder.
 
     Raises:
@@ -39,7 +39,7 @@ def open_sweep(folder: Path) -> Results:
             f"{folder} is {kind}: it has no {SWEEP}; give what `candelabra train -m ...` left behind."
         )
     try:
-        return Results(folder, read_sweep(folder), read_jobs(folder))
+        return SweepResults(folder, read_sweep(folder), read_jobs(folder))
     except (OSError, ValueError, TypeError, KeyError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a sweep ({problem}).") from error

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from candelabra.errors import CandelabraError
 from hydra_plugins.candelabra_sweeper.jobs import State
-from hydra_plugins.candelabra_sweeper.results import Results
+from hydra_plugins.candelabra_sweeper.results import SweepResults
 
-AGAIN = (State.FAILED, State.STOPPED)
+_AGAIN = (State.FAILED, State.STOPPED)
 
 
-def chosen(found: Results, words: Sequence[str]) -> list[int]:
+def choose_jobs(found: SweepResults, words: Sequence[str]) -> list[int]:
     """The jobs that are to be run again: those that are named, else all that failed or were stopped.
 
     Raises:
@@ -23,15 +23,15 @@ def chosen(found: Results, words: Sequence[str]) -> list[int]:
             known = f"0 to {max(states)}" if states else "none so far"
             raise CandelabraError(f"{found.folder} has no job {word}; its jobs are {known}.")
         state = states[int(word)]
-        if state not in AGAIN:
+        if state not in _AGAIN:
             raise CandelabraError(
                 f"Job {word} is {state}; what failed or was stopped can be run again, and here that is "
-                f"{', '.join(str(number) for number, now in states.items() if now in AGAIN) or 'none'}."
+                f"{', '.join(str(number) for number, now in states.items() if now in _AGAIN) or 'none'}."
             )
-    return sorted({int(word) for word in words} or {number for number, state in states.items() if state in AGAIN})
+    return sorted({int(word) for word in words} or {number for number, state in states.items() if state in _AGAIN})
 
 
-def retried(found: Results, numbers: Sequence[int]) -> list[str]:
+def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
     """The command of the sweep with what makes it run these jobs again, in the same folder and study.
 
     It is run where the sweep was begun, see `Sweep.place`.
@@ -43,7 +43,7 @@ def retried(found: Results, numbers: Sequence[int]) -> list[str]:
     return [*found.sweep.program, "-m", *found.sweep.words, *words]
 
 
-def announced(found: Results, numbers: Sequence[int]) -> str:
+def announce_retry(found: SweepResults, numbers: Sequence[int]) -> str:
     """What will be done: a sweep that goes on ends what it has begun, and begins what is left."""
     counts = Counter(job.now for job in found.jobs)
     left = (found.sweep.total or len(found.jobs)) - len(found.jobs) + counts[State.WAITING]
@@ -56,7 +56,7 @@ def announced(found: Results, numbers: Sequence[int]) -> str:
     return f"{found.folder} goes on: {', '.join(parts)}"
 
 
-def _folder(found: Results) -> Path:
+def _folder(found: SweepResults) -> Path:
     """As it was given, or from the root where the sweep was begun elsewhere."""
     here = found.sweep.place in (None, str(Path.cwd()))
     return found.folder if here else found.folder.absolute()

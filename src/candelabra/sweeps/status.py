@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from hydra_plugins.candelabra_sweeper.jobs import Job, State
-from hydra_plugins.candelabra_sweeper.results import Results
+from hydra_plugins.candelabra_sweeper.results import SweepResults
 
-ORDER = (State.RUNNING, State.FAILED, State.STOPPED, State.WAITING, State.FINISHED, State.PRUNED)
-COLOURS = {State.RUNNING: "cyan", State.FAILED: "red", State.STOPPED: "yellow", State.FINISHED: "green"}
-ERROR = 40  # characters that a column of errors needs
+_ORDER = (State.RUNNING, State.FAILED, State.STOPPED, State.WAITING, State.FINISHED, State.PRUNED)
+_COLOURS = {State.RUNNING: "cyan", State.FAILED: "red", State.STOPPED: "yellow", State.FINISHED: "green"}
+_ERROR = 40  # characters that a column of errors needs
 
 
-def print_status(found: Results, rows: int | None, console: Console) -> None:
+def print_status(found: SweepResults, rows: int | None, console: Console) -> None:
     """Counts by state, a table of jobs, and what to do about those that failed.
 
     Args:
@@ -26,14 +26,14 @@ def print_status(found: Results, rows: int | None, console: Console) -> None:
         rows: of the table; None shows all.
         console: printed on; the table takes its width.
     """
-    jobs = listed(found)
+    jobs = sort_jobs(found)
     counts = Counter(job.now for job in jobs)
     total = found.sweep.total or len(jobs)
-    states = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
+    states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
     console.print(f"{f'{len(jobs)} of {total}' if total > len(jobs) else total} jobs: {states}")
     shown = jobs[:rows]
     if shown:
-        print_table(found, shown, console)
+        print_jobs(found, shown, console)
     if len(shown) < len(jobs):
         rest = Counter(job.now for job in jobs[len(shown) :])
         words = ", ".join(f"{number} {state}" for state, number in rest.items())
@@ -42,34 +42,34 @@ def print_status(found: Results, rows: int | None, console: Console) -> None:
         console.print(f"run them again: candelabra sweep retry {found.folder}", highlight=False, soft_wrap=True)
 
 
-def listed(found: Results) -> list[Job]:
+def sort_jobs(found: SweepResults) -> list[Job]:
     """All jobs: running and failed ones first, finished ones from the best."""
 
     def key(job: Job) -> tuple[int, list[float], int]:
-        return ORDER.index(job.now), found.losses(job) or [float("inf")], job.number
+        return _ORDER.index(job.now), found.losses(job) or [float("inf")], job.number
 
     return sorted(found.jobs, key=key)
 
 
-def print_table(found: Results, jobs: Sequence[Job], console: Console) -> None:
+def print_jobs(found: SweepResults, jobs: Sequence[Job], console: Console) -> None:
     """The table with a column of errors where there is room for it, else with the errors below."""
-    bare = table(found, jobs)
+    bare = make_jobs_table(found, jobs)
     failed = [job for job in jobs if job.error]
-    if failed and console.measure(bare).maximum + ERROR <= console.width:
-        console.print(table(found, jobs, errors=True))
+    if failed and console.measure(bare).maximum + _ERROR <= console.width:
+        console.print(make_jobs_table(found, jobs, errors=True))
         return
     console.print(bare)
     for job in failed:
         console.print(f"job {job.number}: {job.error}", style="red", highlight=False, markup=False, soft_wrap=True)
 
 
-def table(found: Results, jobs: Sequence[Job], errors: bool = False) -> Table:
+def make_jobs_table(found: SweepResults, jobs: Sequence[Job], errors: bool = False) -> Table:
     """Number, state, what differs, objectives, time and perhaps the error of each job."""
     sheet = Table(box=None, padding=(0, 1), expand=errors, header_style="bold")
     sheet.add_column("job", justify="right", no_wrap=True)
     sheet.add_column("state", no_wrap=True)
     parameters = found.parameters()
-    for name in short_names(list(parameters)):
+    for name in shorten_keys(list(parameters)):
         sheet.add_column(_broken(name), overflow="fold")
     for name in found.objectives:
         sheet.add_column(_broken(name), justify="right", no_wrap=True)
@@ -81,27 +81,27 @@ def table(found: Results, jobs: Sequence[Job], errors: bool = False) -> Table:
     for job in jobs:
         cells = [
             Text(str(job.number)),
-            Text(job.now, COLOURS.get(job.now, "")),
-            *(Text(shortened(column[places[job.number]])) for column in parameters.values()),
+            Text(job.now, _COLOURS.get(job.now, "")),
+            *(Text(shorten_text(column[places[job.number]])) for column in parameters.values()),
             *(Text(_number(job.values.get(name))) for name in found.objectives),
-            Text(duration(_seconds(job))),
+            Text(format_duration(_seconds(job))),
             *([Text(job.error or "")] if errors else []),
         ]
         sheet.add_row(*cells, style="bold" if job.number in best else None)
     return sheet
 
 
-def print_json(found: Results, console: Console) -> None:
+def print_jobs_json(found: SweepResults, console: Console) -> None:
     """Everything for scripts: what is sought, and each job with the state that it is in now, on one line."""
-    jobs = [{**asdict(job), "state": job.now, "folder": str(found.run(job))} for job in listed(found)]
+    jobs = [{**asdict(job), "state": job.now, "folder": str(found.run(job))} for job in sort_jobs(found)]
     content = {"folder": str(found.folder), **asdict(found.sweep), "jobs": jobs}
     console.file.write(json.dumps(content) + "\n")
 
 
-def short_names(keys: Sequence[str]) -> list[str]:
+def shorten_keys(keys: Sequence[str]) -> list[str]:
     """The last part of each key, or as many as tell it from the others.
 
-    >>> short_names(["optimizer.lr", "lr", "finetune.decay"])
+    >>> shorten_keys(["optimizer.lr", "lr", "finetune.decay"])
     ['optimizer.lr', 'lr', 'decay']
     """
 
@@ -114,10 +114,10 @@ def short_names(keys: Sequence[str]) -> list[str]:
     return [shorter(key) for key in keys]
 
 
-def shortened(word: str) -> str:
+def shorten_text(word: str) -> str:
     """A number that a sampler drew, with four digits; other words as they are.
 
-    >>> shortened("0.00012345678"), shortened("full"), shortened("3")
+    >>> shorten_text("0.00012345678"), shorten_text("full"), shorten_text("3")
     ('0.0001235', 'full', '3')
     """
     try:
@@ -127,10 +127,10 @@ def shortened(word: str) -> str:
     return short if len(short) < len(word) else word
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """For people.
 
-    >>> [duration(value) for value in (None, 7.26, 75, 3675, 200000)]
+    >>> [format_duration(value) for value in (None, 7.26, 75, 3675, 200000)]
     ['', '7 s', '1 min', '1:01 h', '55:33 h']
     """
     if seconds is None:

@@ -7,10 +7,10 @@ from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Head
 from candelabra.heads import Keypoints as KeypointsHead
-from candelabra.optim.parameter_groups import MakeOptimizer
-from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.parameter_groups import OptimizerFactory
+from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.task import ADAMW, Task
+from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
 from candelabra.types import Labels
 
 
@@ -29,8 +29,8 @@ class Keypoints(Task):
         labels: Labels,
         keypoints: Callable[[Backbone, Labels], Head] = KeypointsHead,
         finetune: FineTuning | None = None,
-        optimizer: MakeOptimizer = ADAMW,
-        scheduler: MakeScheduler | None = cosine,
+        optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
+        scheduler: SchedulerFactory | None = cosine,
     ) -> None:
         heads = {"keypoints": keypoints(backbone, labels)}
         super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)

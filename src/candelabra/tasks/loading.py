@@ -6,31 +6,31 @@ from pathlib import Path
 import torch
 
 from candelabra import __version__
-from candelabra.balancing import GradientBalance, Hindsight
-from candelabra.config.build import Plain, build
+from candelabra.balancing import GradientBalance, PostStepBalance
+from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.errors import CandelabraError
-from candelabra.optim.schedule_plan import holds_still, make_plan
+from candelabra.optim.schedule_plan import is_frozen_run, make_schedule_plan
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
-from candelabra.tasks.mixup import refuse_places
+from candelabra.tasks.mixup import check_blendable
 from candelabra.tasks.task import Task
 from candelabra.types import Labels
 
 
-def build_task(plain: Plain, labels: Labels) -> Task:
+def build_task(plain: PlainConfig, labels: Labels) -> Task:
     """The task of a resolved config for data with these labels."""
-    finetune = build(plain["finetune"])
-    backbone = build(plain["backbone"])
+    finetune = build_object(plain["finetune"])
+    backbone = build_object(plain["backbone"])
     if plain.get("compile"):
         backbone.compile()
-    task: Task = build(
+    task: Task = build_object(
         plain["task"],
         backbone=backbone,
         labels=labels,
         finetune=finetune,
-        optimizer=build(plain["optimizer"]),
-        scheduler=build(plain["scheduler"]),
+        optimizer=build_object(plain["optimizer"]),
+        scheduler=build_object(plain["scheduler"]),
     )
     if plain.get("compile") and isinstance(task.balance, GradientBalance):
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
@@ -46,7 +46,7 @@ def build_task(plain: Plain, labels: Labels) -> Task:
     return task
 
 
-def rehearse(task: Task, data: DataModule, epochs: int) -> None:
+def dry_run(task: Task, data: DataModule, epochs: int) -> None:
     """Builds the optimizer, plans and runs an image of each data set: what does not fit fails before training.
 
     Raises:
@@ -58,15 +58,15 @@ def rehearse(task: Task, data: DataModule, epochs: int) -> None:
         task.optimizer(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
-    make_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
-    still = holds_still(task.finetune, epochs, len(task.backbone.stages))
-    if still and isinstance(task.balance, GradientBalance | Hindsight):
+    make_schedule_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
+    still = is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
+    if still and isinstance(task.balance, GradientBalance | PostStepBalance):
         raise CandelabraError(
             "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
             "each head learns for itself. Choose balance=fixed, or another finetune."
         )
     if data.batchwise.blends:
-        refuse_places(dict(task.named_heads()))
+        check_blendable(dict(task.named_heads()))
     prepared = data.prepared("train")
     task.eval()
     for place in data.chosen("train", len(data.shares)):
@@ -108,14 +108,14 @@ def load_task(checkpoint: str | Path) -> Task:
     return task.eval()
 
 
-def _constant(balance: Plain) -> Plain:
+def _constant(balance: PlainConfig) -> PlainConfig:
     """The weights of a balance's validation loss."""
     return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
-def _located(data: Plain) -> Plain:
+def _located(data: PlainConfig) -> PlainConfig:
     """The same data, found again from any folder."""
-    found = with_tables_located(data)
+    found = resolve_table_paths(data)
     if "root" in data:
         found["root"] = str(Path(data["root"]).expanduser().absolute())
     if "sets" in data:
@@ -123,7 +123,7 @@ def _located(data: Plain) -> Plain:
     return found
 
 
-def with_tables_located(data: Plain) -> Plain:
+def resolve_table_paths(data: PlainConfig) -> PlainConfig:
     """The same data, its tables of splits, groups and weights found again from any folder."""
     found = dict(data)
     for key in ("split", "groups", "sampler"):
@@ -131,5 +131,5 @@ def with_tables_located(data: Plain) -> Plain:
         if is_table(word) and Path(word.rpartition(":")[0] or word).expanduser().is_file():
             found[key] = str(Path(word).expanduser().absolute())
     if "sets" in data:
-        found["sets"] = {name: with_tables_located(each) for name, each in data["sets"].items()}
+        found["sets"] = {name: resolve_table_paths(each) for name, each in data["sets"].items()}
     return found

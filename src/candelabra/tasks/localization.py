@@ -7,10 +7,10 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Box, Head, Label
-from candelabra.optim.parameter_groups import MakeOptimizer
-from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.parameter_groups import OptimizerFactory
+from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.task import ADAMW, Task
+from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
 from candelabra.types import Labels
 
 
@@ -33,8 +33,8 @@ class Localization(Task):
         label_weight: float = 1.0,
         box_weight: float = 1.0,
         finetune: FineTuning | None = None,
-        optimizer: MakeOptimizer = ADAMW,
-        scheduler: MakeScheduler | None = cosine,
+        optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
+        scheduler: SchedulerFactory | None = cosine,
     ) -> None:
         heads = {"label": label(backbone, labels), "box": box(backbone, labels)}
         balance = partial(Fixed, weights={"label": label_weight, "box": box_weight})

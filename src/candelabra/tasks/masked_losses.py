@@ -6,17 +6,17 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from candelabra.backbones.sync_batchnorm import synced
-from candelabra.data.transforms.batch_transforms import partners
+from candelabra.backbones.sync_batchnorm import has_sync_batchnorm
+from candelabra.data.transforms.batch_transforms import roll_partners
 from candelabra.heads.head import Head
-from candelabra.tasks.metrics import Measures
-from candelabra.tasks.mixup import Shares
-from candelabra.types import Features, Rows, Sample, count
+from candelabra.tasks.metrics import HeadMetrics
+from candelabra.tasks.mixup import BlendShares
+from candelabra.types import Features, Sample, SelectedRows, count_samples
 
-Named = Sequence[tuple[str, Head]]
+NamedHeads = Sequence[tuple[str, Head]]
 
 
-class Losses(NamedTuple):
+class HeadLosses(NamedTuple):
     """Of one batch.
 
     Args:
@@ -33,37 +33,37 @@ class Losses(NamedTuple):
         return torch.stack(list(self.each.values()))
 
 
-def labelled_rows(batch: Sample, heads: Named) -> dict[str, Tensor]:
+def find_labelled_rows(batch: Sample, heads: NamedHeads) -> dict[str, Tensor]:
     """For each head, (n,) which samples of a batch have a label for it."""
-    return {name: torch.nonzero(head.labelled(target(batch, head))).flatten() for name, head in heads}
+    return {name: torch.nonzero(head.labelled(select_target(batch, head))).flatten() for name, head in heads}
 
 
-def head_losses(
-    heads: Named,
+def compute_losses(
+    heads: NamedHeads,
     batch: Sample,
     features: Features,
     rows: Mapping[str, Tensor],
-    measures: Measures | None = None,
+    measures: HeadMetrics | None = None,
     total: Callable[[Tensor], Tensor] | None = None,
-) -> Losses:
+) -> HeadLosses:
     """Runs each head on the samples that it has labels for, and on no other: those would move its running statistics.
 
     Args:
         heads: of a task, with their names.
         batch: see `Sample`.
         features: of the batch's images.
-        rows: see `labelled_rows`.
+        rows: see `find_labelled_rows`.
         measures: is updated where given.
         total: a tensor -> its sum over ranks; none for one process. A loss then has the value of all ranks, and the
             gradient of this rank's share, whose mean over ranks is the whole.
     """
-    shares: Mapping[str, Shares] = batch.get("shares", {})
+    shares: Mapping[str, BlendShares] = batch.get("shares", {})
     together = total is not None
     sums = {name: _sum(name, head, batch, features, rows[name], measures, together) for name, head in heads}
     numbers = {name: shares[name].total if name in shares else float(len(rows[name])) for name, _ in heads}
     counts = torch.tensor(list(numbers.values())).to(features.final.device, non_blocking=True)
     if total is None:
-        return Losses({n: s / max(numbers[n], 1) for n, s in sums.items()}, counts)
+        return HeadLosses({n: s / max(numbers[n], 1) for n, s in sums.items()}, counts)
     values, counts, ranks = total(
         torch.stack([torch.stack([s.detach() for s in sums.values()]), counts, torch.ones_like(counts)])
     )
@@ -72,7 +72,7 @@ def head_losses(
         whole = counts[position].clamp(min=1)
         scaled = share * (ranks[position] / whole)
         each[name] = scaled + (values[position] / whole - scaled).detach()
-    return Losses(each, counts)
+    return HeadLosses(each, counts)
 
 
 def _sum(
@@ -81,21 +81,23 @@ def _sum(
     batch: Sample,
     features: Features,
     rows: Tensor,
-    measures: Measures | None,
+    measures: HeadMetrics | None,
     together: bool,
 ) -> Tensor:
     """The losses of one head, summed over its labelled samples; of blended ones, as much as each label counts."""
     number = len(rows)
-    shares: Shares | None = batch.get("shares", {}).get(name)
+    shares: BlendShares | None = batch.get("shares", {}).get(name)
     if not number and together:
         return _nothing(head, features)
     if not number:
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
-    wanted, others = target(batch, head), partners(target(batch, head)) if shares else None
-    if number < count(batch) or number == 1:
-        if number == 1 and head.training and not synced(head):  # twice, as batch normalisation needs two values
+    wanted, others = select_target(batch, head), roll_partners(select_target(batch, head)) if shares else None
+    if number < count_samples(batch) or number == 1:
+        if (
+            number == 1 and head.training and not has_sync_batchnorm(head)
+        ):  # twice, as batch normalisation needs two values
             rows = rows.repeat(2)
-        features = Features(Rows(features.maps, rows), features.final.index_select(0, rows), features.size)
+        features = Features(SelectedRows(features.maps, rows), features.final.index_select(0, rows), features.size)
         wanted = wanted.index_select(0, rows)
         others = others.index_select(0, rows) if others is not None else None
     outputs = head(features)
@@ -112,7 +114,7 @@ def _nothing(head: Head, features: Features) -> Tensor:
 
     In evaluation, as the head must not change; or of no samples, where processes normalise together.
     """
-    if synced(head):
+    if has_sync_batchnorm(head):
         none = Features([each[:0] for each in features.maps], features.final[:0], features.size)
         return cast(Tensor, head(none)).sum().float()
     training = head.training
@@ -130,7 +132,7 @@ def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[
     Args:
         heads: by name.
         batch: of this rank, with `rows`.
-        total: see `head_losses`.
+        total: see `compute_losses`.
     """
     for name, head in heads.items():
         statistics = [buffer for key, buffer in head.named_buffers() if key.endswith(("running_mean", "running_var"))]
@@ -146,6 +148,6 @@ def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[
                 buffer.copy_(mean.view_as(buffer))
 
 
-def target(batch: Sample, head: Head) -> Tensor:
+def select_target(batch: Sample, head: Head) -> Tensor:
     """What a head learns from."""
     return cast(Tensor, cast(dict[str, Any], batch)[head.target])

@@ -9,10 +9,10 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.heads.head import Head
 
-OWN = ("count", "loss")
+_OWN = ("count", "loss")
 
 
-class Measures(nn.Module):
+class HeadMetrics(nn.Module):
     """Metrics of one split, by head, over labelled samples of all batches and ranks.
 
     Args:
@@ -48,7 +48,7 @@ class Measures(nn.Module):
         metrics = self.of(name)
         metrics["count"].update(len(values))
         metrics["loss"].update(values)
-        head.measure({key: m for key, m in metrics.items() if key not in OWN}, outputs, target, size)
+        head.measure({key: m for key, m in metrics.items() if key not in _OWN}, outputs, target, size)
 
     def compute(self, heads: Mapping[str, Head]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
         """Numbers and tables `<head>/<metric>`, and each head's score, since the last call; then begins anew.
@@ -67,7 +67,7 @@ class Measures(nn.Module):
                     found = {key: metric.compute() for key, metric in metrics.items()}
                     score = head.score({key: float(v) for key, v in found.items() if v.numel() == 1})
                     if score is None:
-                        found = {key: found[key] for key in OWN}
+                        found = {key: found[key] for key in _OWN}
                     else:
                         scores[name] = score
                     numbers |= {f"{name}/{key}": value.float() for key, value in found.items() if value.numel() == 1}

@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from candelabra.data.transforms.batch_transforms import partners, paste
-from candelabra.data.transforms.colour_jitter import tinted
+from candelabra.data.transforms.batch_transforms import paste_partner, roll_partners
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 from candelabra.types import Sample
 
-BLENDED = ("label", "mask")  # targets of which an image can have two
+_BLENDED = ("label", "mask")  # targets of which an image can have two
 
 
-class Shares(NamedTuple):
+class BlendShares(NamedTuple):
     """How much the two labels of each blended image count for a head.
 
     Args:
@@ -28,13 +28,13 @@ class Shares(NamedTuple):
     total: float
 
 
-def refuse_places(heads: Mapping[str, Head]) -> None:
+def check_blendable(heads: Mapping[str, Head]) -> None:
     """Blended images have two boxes, and points of two things: no loss of ours compares with both.
 
     Raises:
         CandelabraError: a head learns such a target.
     """
-    placed = [name for name, head in heads.items() if head.target not in BLENDED]
+    placed = [name for name, head in heads.items() if head.target not in _BLENDED]
     if placed:
         raise CandelabraError(
             f"data.mixup and data.cutmix blend images, whose {' and '.join(placed)} would be those of two; set both to "
@@ -42,31 +42,33 @@ def refuse_places(heads: Mapping[str, Head]) -> None:
         )
 
 
-def label_shares(batch: Sample, heads: Sequence[tuple[str, Head]]) -> tuple[dict[str, Tensor], dict[str, Shares]]:
+def compute_blend_shares(
+    batch: Sample, heads: Sequence[tuple[str, Head]]
+) -> tuple[dict[str, Tensor], dict[str, BlendShares]]:
     """For each head, which samples have a label, their own or their partner's, and what each of the two counts."""
     blend = batch["blend"]
     rows: dict[str, Tensor] = {}
-    shares: dict[str, Shares] = {}
+    shares: dict[str, BlendShares] = {}
     for name, head in heads:
         own = head.labelled(cast(dict[str, Any], batch)[head.target]).float()
         whole = blend.place is not None and head.target == "mask"  # pasted, so that each pixel has one label
-        parts = [own, 0 * own] if whole else [blend.share * own, (1 - blend.share) * partners(own)]
+        parts = [own, 0 * own] if whole else [blend.share * own, (1 - blend.share) * roll_partners(own)]
         weights = torch.stack(parts)
         rows[name] = torch.nonzero(weights.sum(0)).flatten()
         weights = weights[:, rows[name]]
-        shares[name] = Shares(weights, float(weights.sum()))
+        shares[name] = BlendShares(weights, float(weights.sum()))
     return rows, shares
 
 
-def changed(batch: Sample) -> Sample:
+def transform_batch(batch: Sample) -> Sample:
     """Colours, blends and resizes the images of a batch as it says, labels that have a place with them."""
-    batch = tinted(batch)
+    batch = jitter_batch(batch)
     blend = batch.get("blend")
     if blend is not None and blend.place is not None:
-        batch = paste(batch, "image", blend)
+        batch = paste_partner(batch, "image", blend)
     elif blend is not None:
         image = _unit(batch["image"])
-        batch = {**batch, "image": torch.lerp(partners(image), image, blend.share)}
+        batch = {**batch, "image": torch.lerp(roll_partners(image), image, blend.share)}
     if "size" in batch and batch["size"] != batch["image"].shape[-2:]:
         batch = _resized(batch, batch["size"])
     return batch

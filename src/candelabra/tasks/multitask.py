@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.balancing import Fixed, MakeBalance
+from candelabra.balancing import BalanceFactory, Fixed
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Box, Head, Keypoints, Label, Mask
-from candelabra.optim.parameter_groups import MakeOptimizer
-from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.parameter_groups import OptimizerFactory
+from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.task import ADAMW, Task
+from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
 from candelabra.types import Labels
 
-HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
+_HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
     "label": Label,
     "box": Box,
     "keypoints": Keypoints,
@@ -35,11 +35,11 @@ class MultiTask(Task):
         self,
         backbone: Backbone,
         labels: Labels,
-        heads: Mapping[str, Callable[[Backbone, Labels], Head] | None] = HEADS,
-        balance: MakeBalance = Fixed,
+        heads: Mapping[str, Callable[[Backbone, Labels], Head] | None] = _HEADS,
+        balance: BalanceFactory = Fixed,
         finetune: FineTuning | None = None,
-        optimizer: MakeOptimizer = ADAMW,
-        scheduler: MakeScheduler | None = cosine,
+        optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
+        scheduler: SchedulerFactory | None = cosine,
     ) -> None:
         built = {name: head(backbone, labels) for name, head in heads.items() if head and name in labels.targets}
         if not built:

@@ -6,10 +6,10 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Head, Mask
-from candelabra.optim.parameter_groups import MakeOptimizer
-from candelabra.optim.schedule_plan import MakeScheduler
+from candelabra.optim.parameter_groups import OptimizerFactory
+from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.task import ADAMW, Task
+from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
 from candelabra.types import Labels
 
 
@@ -28,8 +28,8 @@ class Segmentation(Task):
         labels: Labels,
         mask: Callable[[Backbone, Labels], Head] = Mask,
         finetune: FineTuning | None = None,
-        optimizer: MakeOptimizer = ADAMW,
-        scheduler: MakeScheduler | None = cosine,
+        optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
+        scheduler: SchedulerFactory | None = cosine,
     ) -> None:
         heads = {"mask": mask(backbone, labels)}
         super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)

@@ -14,24 +14,24 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.backbones.lora import adapt
-from candelabra.balancing.balance import GradientBalance, Hindsight, MakeBalance, Moment
-from candelabra.balancing.gradients import SharedGradients, leaves
+from candelabra.backbones.lora import add_lora
+from candelabra.balancing.balance import BalanceFactory, GradientBalance, PostStepBalance, StepPosition
+from candelabra.balancing.gradients import SharedGradients, detach_features
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
-from candelabra.optim.parameter_groups import Groups, MakeOptimizer, make_optimizer, parameter_groups
-from candelabra.optim.schedule_plan import MakeScheduler, Plan, make_plan
+from candelabra.optim.parameter_groups import OptimizerFactory, ParameterGroups, make_optimizer, make_parameter_groups
+from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.masked_losses import Losses, head_losses, labelled_rows, share_statistics
-from candelabra.tasks.metrics import Measures
-from candelabra.tasks.mixup import changed, label_shares, refuse_places
+from candelabra.tasks.masked_losses import HeadLosses, compute_losses, find_labelled_rows, share_statistics
+from candelabra.tasks.metrics import HeadMetrics
+from candelabra.tasks.mixup import check_blendable, compute_blend_shares, transform_batch
 from candelabra.types import Features, Sample
 
-ADAMW: MakeOptimizer = partial(AdamW, lr=1e-3, weight_decay=0.01)
+DEFAULT_OPTIMIZER: OptimizerFactory = partial(AdamW, lr=1e-3, weight_decay=0.01)
 
 
-class Balanced(NamedTuple):
+class BalanceState(NamedTuple):
     """What a balance did in the last step.
 
     Args:
@@ -66,22 +66,22 @@ class Task(L.LightningModule, ABC):
         self,
         backbone: Backbone,
         heads: Mapping[str, Head],
-        balance: MakeBalance,
+        balance: BalanceFactory,
         finetune: FineTuning,
-        optimizer: MakeOptimizer = ADAMW,
-        scheduler: MakeScheduler | None = cosine,
+        optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
+        scheduler: SchedulerFactory | None = cosine,
     ) -> None:
         super().__init__()
         if finetune.rank:
-            adapt(backbone, finetune.rank)
+            add_lora(backbone, finetune.rank)
         self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance(list(heads))
         self.finetune, self.optimizer, self.scheduler = finetune, optimizer, scheduler
-        self.measures = nn.ModuleDict({split: Measures(heads) for split in ("val", "test")})
+        self.measures = nn.ModuleDict({split: HeadMetrics(heads) for split in ("val", "test")})
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
         self.present: set[str] = set()
         self.batch: Sample | None = None
-        self.balanced: Balanced | None = None
+        self.balanced: BalanceState | None = None
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -109,11 +109,11 @@ class Task(L.LightningModule, ABC):
         features = self._features(batch)
         if split == "train" and isinstance(self.balance, GradientBalance):
             return self._weigh_gradients(batch, features)
-        measures = None if split == "train" else cast(Measures, self.measures[split])
+        measures = None if split == "train" else cast(HeadMetrics, self.measures[split])
         losses = self._losses(batch, features, measures)
         if split == "train":
             loss: Tensor = self.balance(losses.vector, losses.counts, self._moment)
-            self.balanced = Balanced(losses.counts > 0, self.balance.weights(), None)
+            self.balanced = BalanceState(losses.counts > 0, self.balance.weights(), None)
             return loss, losses.each
         return (self.balance.constant * losses.vector).sum(), losses.each
 
@@ -121,13 +121,13 @@ class Task(L.LightningModule, ABC):
         found: Features = batch["features"] if "features" in batch else self.backbone(batch["image"])
         return found
 
-    def _losses(self, batch: Sample, features: Features, measures: Measures | None = None) -> Losses:
-        rows = batch["rows"] if "rows" in batch else labelled_rows(batch, self.named_heads())
+    def _losses(self, batch: Sample, features: Features, measures: HeadMetrics | None = None) -> HeadLosses:
+        rows = batch["rows"] if "rows" in batch else find_labelled_rows(batch, self.named_heads())
         reduce = self._sum if self.training and self._ranks > 1 else None
-        return head_losses(self.named_heads(), batch, features, rows, measures, reduce)
+        return compute_losses(self.named_heads(), batch, features, rows, measures, reduce)
 
     @torch.no_grad()
-    def _look_back(self, balance: Hindsight, batch: Sample) -> None:
+    def _look_back(self, balance: PostStepBalance, batch: Sample) -> None:
         """Measures the batch once more; running statistics have seen it already and stay."""
         buffers = [*self.backbone.buffers(), *self.heads.buffers()]
         kept = [buffer.clone() for buffer in buffers]
@@ -138,7 +138,7 @@ class Task(L.LightningModule, ABC):
             buffer.copy_(value)
 
     def _weigh_gradients(self, batch: Sample, features: Features) -> tuple[Tensor, dict[str, Tensor]]:
-        cut = leaves(features)
+        cut = detach_features(features)
         losses = self._losses(batch, cut)
         scaler = getattr(self.trainer.precision_plugin, "scaler", None) if self._trainer else None
         scale = float(scaler.get_scale()) if scaler else 1.0
@@ -147,16 +147,16 @@ class Task(L.LightningModule, ABC):
         )
         vector, counts = losses.vector, losses.counts
         for_heads, for_backbone = self.balance(gradients.gramian, vector.detach(), counts, self._moment)
-        self.balanced = Balanced(counts > 0, for_backbone, gradients.gramian)
+        self.balanced = BalanceState(counts > 0, for_backbone, gradients.gramian)
         return (for_heads * vector).sum() + gradients.surrogate(for_backbone), losses.each
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        self.batch = changed(batch)
+        self.batch = transform_batch(batch)
         return self.step(self.batch, "train")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
-        if isinstance(self.balance, Hindsight) and self.batch is not None:
+        if isinstance(self.balance, PostStepBalance) and self.batch is not None:
             self._look_back(self.balance, self.batch)
         self.batch = None
 
@@ -195,10 +195,10 @@ class Task(L.LightningModule, ABC):
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         heads = self.named_heads()  # the batch is still on the CPU, where looking costs no wait for the device
         if "blend" in batch:
-            refuse_places(dict(heads))
-            rows, batch["shares"] = label_shares(batch, heads)
+            check_blendable(dict(heads))
+            rows, batch["shares"] = compute_blend_shares(batch, heads)
         else:
-            rows = labelled_rows(batch, heads)
+            rows = find_labelled_rows(batch, heads)
         if self.training:
             self.present |= {name for name, which in rows.items() if len(which)}
         return {**batch, "rows": rows}
@@ -222,17 +222,19 @@ class Task(L.LightningModule, ABC):
             return optimizer
         return [optimizer], self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
 
-    def parameter_groups(self) -> Groups:
+    def parameter_groups(self) -> ParameterGroups:
         """All parameters from the first step on, whatever is frozen, grouped by rate; norms and biases do not decay."""
-        return parameter_groups(self.backbone, self.finetune, [self.heads, self.balance])
+        return make_parameter_groups(self.backbone, self.finetune, [self.heads, self.balance])
 
-    def plan(self) -> Plan:
+    def plan(self) -> SchedulePlan:
         """The rate of each part in each epoch of this run.
 
         Raises:
             CandelabraError: the run has no end, or the strategy would never do what it is for.
         """
-        return make_plan(self.backbone, self.finetune, self.optimizer, self.scheduler, self.epochs, self._epoch_steps())
+        return make_schedule_plan(
+            self.backbone, self.finetune, self.optimizer, self.scheduler, self.epochs, self._epoch_steps()
+        )
 
     @property
     def epochs(self) -> int:
@@ -290,7 +292,7 @@ class Task(L.LightningModule, ABC):
 
         What is no single number goes to `tables`.
         """
-        numbers, tables, scores = cast(Measures, self.measures[split]).compute(dict(self.named_heads()))
+        numbers, tables, scores = cast(HeadMetrics, self.measures[split]).compute(dict(self.named_heads()))
         self.tables |= {f"{split}/{name}": table for name, table in tables.items()}
         return numbers, sum(scores.values()) / len(scores) if scores else None
 
@@ -301,8 +303,8 @@ class Task(L.LightningModule, ABC):
         return torch.stack(losses).sum() if losses else None
 
     @property
-    def _moment(self) -> Moment:
-        return Moment(self.global_step, self.current_epoch) if self._trainer else Moment()
+    def _moment(self) -> StepPosition:
+        return StepPosition(self.global_step, self.current_epoch) if self._trainer else StepPosition()
 
     @property
     def _ranks(self) -> int:

@@ -14,14 +14,14 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
-from candelabra.environment import SLURM_JOB
+from candelabra.environment import SLURM_JOB_VARIABLE
 from candelabra.errors import CandelabraError, Interrupted
 from candelabra.training.callbacks.throughput import Throughput
 
-PART = ".part"  # ends the name of a file that is still being written
+_PART = ".part"  # ends the name of a file that is still being written
 
 
-class Saver(Checkpoint):
+class ResumeCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so often and at the end of training; the one before it becomes `step-<n>.ckpt`.
 
     A checkpoint is written between two optimizer steps, never between the last step of an epoch and its validation:
@@ -55,7 +55,7 @@ class Saver(Checkpoint):
         patience = trainer.early_stopping_callback
         if patience is not None and patience.stopped_epoch:
             trainer.should_stop = True  # a run that was at its end; Lightning would give it another epoch
-        for number in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR1] if SLURM_JOB in os.environ else [])):
+        for number in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR1] if SLURM_JOB_VARIABLE in os.environ else [])):
             signal.signal(number, self._note)  # in place of Lightning's; its own teardown brings back what was before
 
     def on_train_batch_start(
@@ -90,7 +90,7 @@ class Saver(Checkpoint):
             self._save(trainer)
         self.stopping = stop and not finished
         if self.stopping and trainer.is_global_zero and signal.SIGUSR1 in self.signals:
-            requeue()
+            requeue_slurm_job()
 
     def _save(self, trainer: L.Trainer) -> None:
         last = self.folder / "last.ckpt"
@@ -117,9 +117,9 @@ class Saver(Checkpoint):
         self.signals.append(number)
 
 
-def requeue() -> None:
+def requeue_slurm_job() -> None:
     """Asks SLURM to start this job again; `candelabra train` then finds its run and goes on."""
-    done = subprocess.run(["scontrol", "requeue", os.environ[SLURM_JOB]], check=False)
+    done = subprocess.run(["scontrol", "requeue", os.environ[SLURM_JOB_VARIABLE]], check=False)
     if done.returncode:
         print(f"scontrol requeue failed with {done.returncode}; start the job again by hand", file=sys.stderr)
 
@@ -133,7 +133,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + PART)
+        part = path.with_name(path.name + _PART)
         try:
             with part.open("wb") as file:
                 torch.save(checkpoint, file)
@@ -149,7 +149,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
             ) from error
 
 
-class Chance(L.Callback):
+class StepSeeding(L.Callback):
     """Makes what is random in a step (dropout, stochastic depth) a function of seed and step, not of what came before.
 
     Args:

@@ -6,14 +6,14 @@ from lightning.pytorch.plugins import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from candelabra.backbones.sync_batchnorm import sync
+from candelabra.backbones.sync_batchnorm import convert_sync_batchnorm
 from candelabra.balancing import GradientBalance
 from candelabra.errors import CandelabraError
 from candelabra.tasks.task import Task
-from candelabra.training.peers import watch
+from candelabra.training.peers import watch_peers
 
 
-class Ddp(DDPStrategy):
+class DdpStrategy(DDPStrategy):
     """Lightning's DDP, which learns from the task whether the same parameters learn in every step.
 
     Where they do, what is frozen is left out of it, and its graph is static: nothing is looked for in a step and
@@ -39,7 +39,7 @@ class Ddp(DDPStrategy):
         )
 
     def setup_environment(self) -> None:
-        watch(self.launcher)
+        watch_peers(self.launcher)
         super().setup_environment()
 
     def configure_ddp(self) -> None:
@@ -51,11 +51,11 @@ class Ddp(DDPStrategy):
         super().configure_ddp()
 
 
-class SyncedNorms(LayerSync):
+class SyncBatchNormPlugin(LayerSync):
     """Gives batch normalisation the statistics of all processes, see `candelabra.backbones.sync_batchnorm`."""
 
     def apply(self, model: nn.Module) -> nn.Module:
-        sync(model)
+        convert_sync_batchnorm(model)
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:

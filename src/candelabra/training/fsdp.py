@@ -10,16 +10,16 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
-from candelabra.balancing import GradientBalance, Hindsight
+from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.errors import CandelabraError
-from candelabra.optim.schedule_plan import holds_still
+from candelabra.optim.schedule_plan import is_frozen_run
 from candelabra.tasks.task import Task
-from candelabra.training.peers import watch
+from candelabra.training.peers import watch_peers
 
-STEPS = ("training_step", "validation_step", "test_step")
+_STEPS = ("training_step", "validation_step", "test_step")
 
 
-class Fsdp(ModelParallelStrategy):
+class FsdpStrategy(ModelParallelStrategy):
     """Lightning's FSDP2 (Zhao et al. 2023), over all processes; checkpoints are whole, as those of one process.
 
     A block of the backbone is gathered while it is used; heads, and what is left of the backbone, for a whole step.
@@ -45,7 +45,7 @@ class Fsdp(ModelParallelStrategy):
         self.smallest = smallest
 
     def setup_environment(self) -> None:
-        watch(self.launcher)
+        watch_peers(self.launcher)
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 
@@ -54,11 +54,11 @@ class Fsdp(ModelParallelStrategy):
         if not isinstance(task, Task):
             raise CandelabraError("trainer=fsdp divides a task, and a probe has nothing to divide; choose trainer=ddp.")
         if not isinstance(task, FSDPModule):
-            refuse(task, trainer)
+            check_fsdp(task, trainer)
             if self._layer_sync and trainer.state.fn == TrainerFn.FITTING:
                 self._layer_sync.apply(task)
             task.to(self.root_device, memory_format=torch.contiguous_format)  # others cannot be divided
-            shard(task, self.device_mesh["data_parallel"], self.smallest)
+            shard_model(task, self.device_mesh["data_parallel"], self.smallest)
             task.configure_model = _nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
         super().setup(trainer)
 
@@ -67,7 +67,7 @@ def _nothing() -> None:
     """All is divided already."""
 
 
-def refuse(task: Task, trainer: L.Trainer) -> None:
+def check_fsdp(task: Task, trainer: L.Trainer) -> None:
     """Refuses what needs the whole weights, or other ones in a later epoch.
 
     Raises:
@@ -76,11 +76,13 @@ def refuse(task: Task, trainer: L.Trainer) -> None:
     averaged = [each for each in trainer.callbacks if isinstance(each, L.pytorch.callbacks.WeightAveraging)]  # type: ignore[attr-defined]
     fit = trainer.state.fn == TrainerFn.FITTING
     reasons = {
-        "balance weighs gradients or looks at a batch twice": isinstance(task.balance, GradientBalance | Hindsight),
+        "balance weighs gradients or looks at a batch twice": isinstance(
+            task.balance, GradientBalance | PostStepBalance
+        ),
         "ema averages weights": bool(averaged),
         "finetune thaws stages as it goes": fit and not task.settle(),
         "finetune leaves nothing of the backbone to divide": fit
-        and holds_still(task.finetune, task.epochs, len(task.backbone.stages)),
+        and is_frozen_run(task.finetune, task.epochs, len(task.backbone.stages)),
     }
     for reason, there in reasons.items():
         if there:
@@ -89,7 +91,7 @@ def refuse(task: Task, trainer: L.Trainer) -> None:
             )
 
 
-def shard(task: Task, mesh: DeviceMesh, smallest: int) -> None:
+def shard_model(task: Task, mesh: DeviceMesh, smallest: int) -> None:
     """Divides a task, in place: large blocks of the backbone by themselves, then the backbone, then all else."""
     within: set[nn.Module] = set()  # what belongs to a block that is divided already
     for module in list(task.backbone.modules()):
@@ -101,5 +103,5 @@ def shard(task: Task, mesh: DeviceMesh, smallest: int) -> None:
                 fully_shard(block, mesh=mesh)
     fully_shard(task.backbone, mesh=mesh)
     fully_shard(task, mesh=mesh)
-    for name in STEPS:
+    for name in _STEPS:
         register_fsdp_forward_method(task, name)

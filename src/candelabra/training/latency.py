@@ -9,10 +9,10 @@ import torch
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.tasks.task import Task
 
-WARM, MOST, SECONDS = 3, 30, 2.0  # passes that are not counted, that are, and what they may take
+_WARM, _MOST, _SECONDS = 3, 30, 2.0  # passes that are not counted, that are, and what they may take
 
 
-def milliseconds_per_image(task: Task, data: DataModule, trainer: L.Trainer) -> float:
+def measure_latency(task: Task, data: DataModule, trainer: L.Trainer) -> float:
     """The median over some passes of one image of the run's size, on its device, in its precision."""
     device = trainer.strategy.root_device
     task.to(device).eval()
@@ -20,10 +20,10 @@ def milliseconds_per_image(task: Task, data: DataModule, trainer: L.Trainer) -> 
     times: list[float] = []
     begun = time.perf_counter()
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
-        while len(times) < WARM + MOST and (len(times) <= WARM or time.perf_counter() - begun < SECONDS):
+        while len(times) < _WARM + _MOST and (len(times) <= _WARM or time.perf_counter() - begun < _SECONDS):
             before = time.perf_counter()
             task(image)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - before)
-    return round(1000 * median(times[WARM:]), 3)
+    return round(1000 * median(times[_WARM:]), 3)

@@ -18,15 +18,15 @@ from torch.optim import Optimizer
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
-from candelabra.optim.parameter_groups import Groups
+from candelabra.optim.parameter_groups import ParameterGroups
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
-LIGHTNINGS_SMOOTHING = 0.98
-LONG = 1000  # epochs: the end of the run is not what ends the test, nor what a strategy goes by
-FEWEST = 20  # steps from which a slope can be read
-FALL = 0.02  # of the loss at first, below which it is noise
-NEIGHBOURS = 0.1  # of all steps: width of the window in which losses are averaged
+_LIGHTNINGS_SMOOTHING = 0.98
+LONG_RUN_EPOCHS = 1000  # epochs: the end of the run is not what ends the test, nor what a strategy goes by
+_FEWEST = 20  # steps from which a slope can be read
+_FALL = 0.02  # of the loss at first, below which it is noise
+_NEIGHBOURS = 0.1  # of all steps: width of the window in which losses are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class RangeTest:
     @property
     def half(self) -> int:
         """How many neighbours on each side a loss is averaged with."""
-        return max(1, round(len(self.losses) * NEIGHBOURS / 2))
+        return max(1, round(len(self.losses) * _NEIGHBOURS / 2))
 
     @property
     def fall(self) -> float:
@@ -86,7 +86,7 @@ class RangeTest:
         )
 
 
-class AtStart(FineTuning):
+class StopAtStart(FineTuning):
     """A strategy as it is in the first epoch, however short Lightning takes the run to be.
 
     Args:
@@ -98,13 +98,13 @@ class AtStart(FineTuning):
         self.keep_statistics, self.kinds, self.layerwise = strategy.keep_statistics, strategy.kinds, strategy.layerwise
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
-        return self.strategy.frozen_stages(0, LONG, num_stages)
+        return self.strategy.frozen_stages(0, LONG_RUN_EPOCHS, num_stages)
 
     def lr_scale(self, stage: int, num_stages: int) -> float:
         return self.strategy.lr_scale(stage, num_stages)
 
 
-def range_test(
+def run_range_test(
     task: Task,
     data: DataModule,
     make: Callable[..., L.Trainer],
@@ -128,19 +128,19 @@ def range_test(
     Raises:
         CandelabraError: the range is empty, or the loss was not finite.
     """
-    if not 0 < min < max or steps < FEWEST:
+    if not 0 < min < max or steps < _FEWEST:
         raise CandelabraError(
             f"range.min={min}, range.max={max}, range.steps={steps}: min must be above 0 and below max, steps at least "
-            f"{FEWEST}."
+            f"{_FEWEST}."
         )
-    task.finetune, task.scheduler = AtStart(task.finetune), None
+    task.finetune, task.scheduler = StopAtStart(task.finetune), None
     task.optimizer = _in_shares(task.optimizer)
     with isolate_rng(), tempfile.TemporaryDirectory() as folder:
         trainer = make(
             logger=False,
             callbacks=[],
             default_root_dir=folder,
-            max_epochs=LONG,
+            max_epochs=LONG_RUN_EPOCHS,
             max_steps=-1,
             check_val_every_n_epoch=1_000_000,
             devices=1,
@@ -152,14 +152,14 @@ def range_test(
         )
     rates, smoothed = (np.array(found.results[key], dtype=np.float64) for key in ("lr", "loss"))
     count = int(np.isfinite(smoothed).cumprod().sum())
-    if count < FEWEST:
+    if count < _FEWEST:
         raise CandelabraError(
             f"The loss was not finite after {count} steps, at a rate of {rates[count]:g}; try range.max={max / 100:g}."
         )
     return RangeTest(rates[:count], _each_loss(smoothed[:count]))
 
 
-def write_range(test: RangeTest, folder: Path) -> None:
+def write_range_test(test: RangeTest, folder: Path) -> None:
     """Writes `lr.csv` and the curve, `pictures/lr.png`, below `folder`, and says the suggestion.
 
     Raises:
@@ -183,7 +183,7 @@ def write_range(test: RangeTest, folder: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "pictures" / "lr.png", dpi=110)
-    if test.fall < max(FALL * abs(test.smooth[0]), 4 * test.noise):
+    if test.fall < max(_FALL * abs(test.smooth[0]), 4 * test.noise):
         raise CandelabraError(
             f"The loss fell at no rate from {test.rates[0]:.1e} to {test.rates[-1]:.1e} more than by chance "
             f"({test.smooth[0]:.3f} at first, {test.smooth.min():.3f} at best, in {len(test.rates)} steps): try more "
@@ -192,10 +192,10 @@ def write_range(test: RangeTest, folder: Path) -> None:
     log.info("lr=%g: %s; see %s", test.suggestion, test.reason, folder / "pictures" / "lr.png")
 
 
-def _in_shares(make: Callable[[Groups], Optimizer]) -> Callable[[Groups], Optimizer]:
+def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[ParameterGroups], Optimizer]:
     """Lightning gives every group the same rate; each step is then taken at the group's share of it."""
 
-    def made(groups: Groups) -> Optimizer:
+    def made(groups: ParameterGroups) -> Optimizer:
         optimizer = make(groups)
         shares = [group["scale"] for group in optimizer.param_groups]
 
@@ -213,9 +213,9 @@ def _in_shares(make: Callable[[Groups], Optimizer]) -> Callable[[Groups], Optimi
 
 def _each_loss(smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
     """The losses behind Lightning's average, whose lag would make the slope seem to come at higher rates."""
-    weights = 1 - LIGHTNINGS_SMOOTHING ** np.arange(2, len(smoothed) + 2)  # it counts from 2
+    weights = 1 - _LIGHTNINGS_SMOOTHING ** np.arange(2, len(smoothed) + 2)  # it counts from 2
     sums = np.concatenate([[0.0], smoothed * weights])
-    losses: NDArray[np.float64] = (sums[1:] - LIGHTNINGS_SMOOTHING * sums[:-1]) / (1 - LIGHTNINGS_SMOOTHING)
+    losses: NDArray[np.float64] = (sums[1:] - _LIGHTNINGS_SMOOTHING * sums[:-1]) / (1 - _LIGHTNINGS_SMOOTHING)
     return losses
 
 

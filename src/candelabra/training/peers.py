@@ -14,14 +14,14 @@ import torch
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from candelabra.errors import Interrupted
-from candelabra.runs.checkpoints import saved
+from candelabra.runs.checkpoints import list_checkpoints
 
-POLL = 0.2  # seconds; Lightning looks every 5, and then ends all without a word
-GRACE = 3.0  # seconds in which a process whose connection is closed has ended
-SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
+_POLL = 0.2  # seconds; Lightning looks every 5, and then ends all without a word
+_GRACE = 3.0  # seconds in which a process whose connection is closed has ended
+_SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
 
 
-class Watch(threading.Thread):
+class PeerMonitor(threading.Thread):
     """Says which process ended before its time, and how; Lightning then ends the others.
 
     Args:
@@ -36,7 +36,7 @@ class Watch(threading.Thread):
         while not any(self.codes()):
             if all(code == 0 for code in self.codes()):
                 return
-            time.sleep(POLL)
+            time.sleep(_POLL)
         for rank, code in enumerate(self.codes(), 1):
             if code and code != Interrupted.code:
                 how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
@@ -47,14 +47,14 @@ class Watch(threading.Thread):
         return [process.poll() for process in self.processes]
 
 
-def watch(launcher: object) -> None:
+def watch_peers(launcher: object) -> None:
     """Watches the processes that the first one of this machine has started."""
     if isinstance(launcher, _SubprocessScriptLauncher) and launcher.procs:
-        Watch(launcher.procs).start()
+        PeerMonitor(launcher.procs).start()
 
 
 @contextmanager
-def accompanied(trainer: L.Trainer, folder: Path) -> Iterator[None]:
+def monitor_peers(trainer: L.Trainer, folder: Path) -> Iterator[None]:
     """Makes an interruption of the fault that a lost process is to the others.
 
     Raises:
@@ -63,23 +63,27 @@ def accompanied(trainer: L.Trainer, folder: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        gone = lost(error, trainer, folder) if trainer.world_size > 1 else None
+        gone = report_lost_peer(error, trainer, folder) if trainer.world_size > 1 else None
         if gone is None:
             raise
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would end this one before it has said why
         raise gone from error
 
 
-def lost(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
+def report_lost_peer(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
     """What to say where an error means that another process is gone; none where it means something else."""
     words = str(error).partition("\n")[0]
     gone = isinstance(error, torch.distributed.DistNetworkError | torch.distributed.DistStoreError)
-    if not gone and not any(sign in words for sign in SIGNS):
+    if not gone and not any(sign in words for sign in _SIGNS):
         return None  # a fault that would come again
     for thread in threading.enumerate():
-        if isinstance(thread, Watch):
-            thread.join(GRACE)  # it knows which
+        if isinstance(thread, PeerMonitor):
+            thread.join(_GRACE)  # it knows which
     return Interrupted(
         f"rank {trainer.global_rank} lost another one at step {trainer.global_step}, which is gone or too late; "
-        + (f"resume={folder} goes on from the newest checkpoint" if saved(folder) else "there is no checkpoint yet")
+        + (
+            f"resume={folder} goes on from the newest checkpoint"
+            if list_checkpoints(folder)
+            else "there is no checkpoint yet"
+        )
     )

@@ -11,19 +11,19 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra import __version__
-from candelabra.config.build import Plain, resolve
+from candelabra.config.build import PlainConfig, resolve_config
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.distributed.slurm import remember
-from candelabra.environment import RUN
+from candelabra.distributed.slurm import remember_slurm_run
+from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import CandelabraError
-from candelabra.runs.checkpoints import FOLDER, read_checkpoint, saved
-from candelabra.runs.metrics_csv import BEFORE, METRICS
-from candelabra.runs.overrides import key_of, run_of
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, read_checkpoint
+from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
+from candelabra.runs.overrides import parse_key, resolve_run_folder
 
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
-OF_NO_ACCOUNT = ["resume", "anew", "folder"]
-FREE = [
+_OF_NO_ACCOUNT = ["resume", "anew", "folder"]
+_FREE = [
     "data.root",
     "data.sets.*.root",
     "data.workers",
@@ -33,18 +33,18 @@ FREE = [
     "cache",
     "trainer.accelerator",
 ]
-FREE += [
+_FREE += [
     "trainer.strategy.minutes",
     "trainer.strategy.backend",
     "trainer.max_time",
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 ]
-WRITTEN = ("config.yaml", "splits.csv", METRICS, BEFORE, "results.json", FOLDER)
-TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
+_WRITTEN = ("config.yaml", "splits.csv", METRICS_FILE, PREVIOUS_METRICS_FILE, "results.json", CHECKPOINT_FOLDER)
+_TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 
-def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]:
+def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Path | None]:
     """The config of the run that `resume` names, and the checkpoint to go on from.
 
     Args:
@@ -58,28 +58,28 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
         CandelabraError: there is no such run, its checkpoint cannot be read, or a word does not fit it.
     """
     given = Path(str(config.resume))
-    run = run_of(given)
+    run = resolve_run_folder(given)
     if not (run / "config.yaml").is_file():
         raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
-    stored: Plain = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
+    stored: PlainConfig = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
     if "words" not in stored:
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
     if "split" in stored["data"]:
         stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
     new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
-    composed = resolve(config) if new else stored
+    composed = resolve_config(config) if new else stored
     for word in new:
-        key = key_of(word)
+        key = parse_key(word)
         if _get(composed, key) is None and _get(stored, key) is None:
             raise CandelabraError(f"{word} does not fit resume={given}: that run has no {key}; leave it out.")
         _merge(key, _get(composed, key), stored, f"resume={given}")
-    said = {key_of(word) for word in new}
-    stored["words"] = [word for word in stored["words"] if key_of(word) not in said] + [
-        word for word in new if key_of(word) not in OF_NO_ACCOUNT
+    said = {parse_key(word) for word in new}
+    stored["words"] = [word for word in stored["words"] if parse_key(word) not in said] + [
+        word for word in new if parse_key(word) not in _OF_NO_ACCOUNT
     ]
     stored = _moved(stored, stored["folder"], str(run))
     stored["resume"] = str(given)
-    checkpoint = given if given.is_file() else next(iter(saved(run)), None)
+    checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
         return stored, None
@@ -87,26 +87,26 @@ def continued(config: DictConfig, words: list[str]) -> tuple[Plain, Path | None]
     return stored, checkpoint
 
 
-def begun(config: DictConfig, words: list[str]) -> tuple[Plain, None]:
+def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     """The config of a new run, with the words it was typed in; no run is overwritten unasked.
 
     Raises:
         CandelabraError: see `config.resolve`; or the folder holds a run.
     """
-    plain = resolve(config)
+    plain = resolve_config(config)
     folder = Path(plain["folder"])
     held = _held(folder)
-    if held and not plain["anew"] and RUN not in os.environ:
+    if held and not plain["anew"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
             f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, anew=true deletes it and "
             "begins again, hydra.run.dir=<folder> takes another folder."
         )
-    remember(folder)
+    remember_slurm_run(folder)
     plain["words"] = words
     return plain, None
 
 
-def find_place(checkpoint: Path, data: DataModule) -> None:
+def restore_position(checkpoint: Path, data: DataModule) -> None:
     """Tells the data where in the epoch to go on.
 
     Lightning would, but it files the place under the name of the class that served, and that may be another one now:
@@ -118,20 +118,20 @@ def find_place(checkpoint: Path, data: DataModule) -> None:
             data.load_state_dict(content[name])
 
 
-def clear(folder: Path) -> None:
+def clear_run(folder: Path) -> None:
     """Removes what a run left in its folder."""
-    for path in [*_held(folder), *(folder / name for name in TRACKED if (folder / name).exists())]:
+    for path in [*_held(folder), *(folder / name for name in _TRACKED if (folder / name).exists())]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _held(folder: Path) -> list[Path]:
-    return [folder / name for name in WRITTEN if (folder / name).exists()]
+    return [folder / name for name in _WRITTEN if (folder / name).exists()]
 
 
-def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
+def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
     """Takes over what was typed, where the result does not depend on it."""
     old = _get(stored, key)
-    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in OF_NO_ACCOUNT + FREE):
+    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in _OF_NO_ACCOUNT + _FREE):
         _set(stored, key, new)
     elif isinstance(new, dict) and isinstance(old, dict):
         for part in {*new, *old}:
@@ -139,7 +139,7 @@ def _merge(key: str, new: Any, stored: Plain, resume: str) -> None:
     elif new != old:
         raise CandelabraError(
             f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
-            f"Free to change are {', '.join(FREE)}."
+            f"Free to change are {', '.join(_FREE)}."
         )
 
 
@@ -150,21 +150,21 @@ def _moved(node: Any, old: str, new: str) -> Any:
     return new if node == old else node
 
 
-def _get(config: Plain, key: str) -> Any:
+def _get(config: PlainConfig, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
-def _set(config: Plain, key: str, new: Any) -> None:
+def _set(config: PlainConfig, key: str, new: Any) -> None:
     *parents, name = key.split(".")
     for parent in parents:
         config = config[parent]
     config[name] = new
 
 
-def _compare(recipe: Plain, stored: Plain, checkpoint: Path) -> None:
+def _compare(recipe: PlainConfig, stored: PlainConfig, checkpoint: Path) -> None:
     """Warns of other code; refuses a checkpoint of another config."""
     for library, now in (("version", __version__), ("torch", str(torch.__version__))):
         if recipe.get(library) != now:

@@ -14,24 +14,24 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 
-from candelabra.config.batch_scaling import accumulation
-from candelabra.config.build import Plain, build
+from candelabra.config.batch_scaling import count_accumulation_steps
+from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.distributed.rendezvous import launched
-from candelabra.environment import RUN
+from candelabra.distributed.rendezvous import detect_launcher
+from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import CandelabraError
-from candelabra.loggers.tracking import Tracking, make_loggers
+from candelabra.loggers.tracking import LogRun, make_loggers
 from candelabra.report.plan import ShowPlan
-from candelabra.runs.checkpoints import FOLDER
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.overrides import LOWER_IS_BETTER
-from candelabra.training.callbacks.balance_log import LogBalance
-from candelabra.training.callbacks.gradient_norm import LogGradient
+from candelabra.training.callbacks.balance_log import BalanceLog
+from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.checkpointing import AtomicCheckpoints, Chance, Saver
-from candelabra.training.ddp import SyncedNorms
+from candelabra.training.checkpointing import AtomicCheckpoints, ResumeCheckpoint, StepSeeding
+from candelabra.training.ddp import SyncBatchNormPlugin
 
 
-def make_trainer(node: Plain, **further: Any) -> L.Trainer:
+def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
     """Lightning's trainer, without its advertisements."""
     for chatty in (
         "pytorch.utilities.rank_zero",
@@ -40,22 +40,22 @@ def make_trainer(node: Plain, **further: Any) -> L.Trainer:
         "pytorch.trainer.connectors",
     ):
         logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
-    return build(node, **further)  # type: ignore[no-any-return]
+    return build_object(node, **further)  # type: ignore[no-any-return]
 
 
-def training(
-    plain: Plain, data: DataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
+def make_run_trainer(
+    plain: PlainConfig, data: DataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
 ) -> L.Trainer:
-    """The trainer of a run: what is logged and shown, and `keeping`, see `keepers`."""
-    callbacks: list[L.Callback] = [Chance(plain["seed"]), throughput, LogBalance()]
+    """The trainer of a run: what is logged and shown, and `keeping`, see `checkpoint_callbacks`."""
+    callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog()]
     loggers = make_loggers(plain["logger"], folder)
     if loggers:
-        callbacks += [LearningRateMonitor("step"), LogGradient(), Tracking(data)]
+        callbacks += [LearningRateMonitor("step"), GradientNormLog(), LogRun(data)]
     if plain["trainer"]["enable_progress_bar"]:
-        callbacks.append(Progress(refresh_rate=10))
+        callbacks.append(EpochProgress(refresh_rate=10))
     plugins: list[Any] = [AtomicCheckpoints()]
     if plain["trainer"].get("sync_batchnorm"):
-        plugins.append(SyncedNorms())
+        plugins.append(SyncBatchNormPlugin())
     further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": plugins, "sync_batchnorm": False}
     node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(keeping)}
     trainer = make_trainer(node, **further)
@@ -67,27 +67,27 @@ def training(
                 f"global_batch={plain['global_batch']} and trainer.accumulate_grad_batches={typed} both say how many "
                 "batches make a step; leave one of them out."
             )
-        batches = accumulation(plain["global_batch"], plain["data"]["batch_size"], trainer.world_size)
+        batches = count_accumulation_steps(plain["global_batch"], plain["data"]["batch_size"], trainer.world_size)
         trainer.accumulate_grad_batches = batches
     return trainer
 
 
 def _check_processes(trainer: L.Trainer) -> None:
-    here = launched()
+    here = detect_launcher()
     processes = trainer.num_devices * trainer.num_nodes
     if here is not None and processes != here.ranks:
         raise CandelabraError(
             f"{here.by} started {here.ranks} processes, but trainer.devices and trainer.num_nodes make "
             f"{processes} of them one run; add trainer={'slurm' if here.by == 'srun' else here.by}."
         )
-    if here is None and trainer.num_nodes > 1 and RUN not in os.environ:
+    if here is None and trainer.num_nodes > 1 and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
             f"trainer.num_nodes={trainer.num_nodes}: something has to start the processes of all machines; use "
             "trainer=torchrun under torchrun, or trainer=slurm under srun (see docs/scale.md)."
         )
 
 
-def keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:
+def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str) -> list[L.Callback]:
     """What shows the plan, averages weights, stops early, and saves the best weights by `metric` and the last ones."""
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
     callbacks: list[L.Callback] = [ShowPlan(folder)]
@@ -97,12 +97,12 @@ def keepers(plain: Plain, folder: Path, metric: str) -> list[L.Callback]:
         callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
     if plain["patience"] is not None:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
-    checkpoints = folder / FOLDER
-    best = Best(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
-    return [*callbacks, best, Saver(checkpoints, **plain["save"])]  # the last after all whose state it saves
+    checkpoints = folder / CHECKPOINT_FOLDER
+    best = BestCheckpoint(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
+    return [*callbacks, best, ResumeCheckpoint(checkpoints, **plain["save"])]  # the last after all whose state it saves
 
 
-class Best(ModelCheckpoint):
+class BestCheckpoint(ModelCheckpoint):
     """Lightning's, which would forget the best score so far where the folder of a run has been moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ class Best(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "best_k_models": best})
 
 
-class Progress(TQDMProgressBar):
+class EpochProgress(TQDMProgressBar):
     """Lightning's progress bar with the share of time waited for data, without the version number, which ours lack."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:

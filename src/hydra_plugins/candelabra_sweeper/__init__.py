@@ -6,12 +6,12 @@ for plugins, and would leave two classes of one name. A job asks `current_trial(
 
 from typing import TYPE_CHECKING, Any
 
-from ._trial import Told, current_trial, told
+from ._trial import JobContext, current_trial, read_job_context
 
 if TYPE_CHECKING:
     from ._errors import SweepError
 
-__all__ = ["SweepError", "Told", "current_trial", "told"]
+__all__ = ["JobContext", "SweepError", "current_trial", "read_job_context"]
 
 
 def __getattr__(name: str) -> Any:

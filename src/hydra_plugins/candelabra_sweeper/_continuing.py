@@ -7,15 +7,15 @@ from pathlib import Path
 from ._errors import SweepError
 from ._jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
-FREE = ("trials", "workers", "retry", "retrying")  # keys of a sweep that may be another each time
+_FREE = ("trials", "workers", "retry", "retrying")  # keys of a sweep that may be another each time
 
 
-def key_of(word: str) -> str:
+def override_key(word: str) -> str:
     """What a word is about."""
     return word.lstrip("+~").partition("=")[0]
 
 
-def continued(folder: Path, sweep: Sweep, own: Sequence[str]) -> list[Job]:
+def continue_sweep(folder: Path, sweep: Sweep, own: Sequence[str]) -> list[Job]:
     """The jobs that there have been; none in a new folder.
 
     Args:
@@ -47,10 +47,10 @@ def _said(sweep: Sweep, own: Sequence[str]) -> list[str]:
     """The words that make it the sweep that it is."""
     kept = [word for word in sweep.program if word.startswith("--config-")]
     for word in sweep.words:
-        parts = key_of(word).replace("/", ".").split(".")
+        parts = override_key(word).replace("/", ".").split(".")
         first, last = parts[0], parts[-1]
-        ours = first in own or key_of(word).startswith("hydra.sweeper")
-        if (ours and last in FREE) or (word.startswith("hydra") and not ours):
+        ours = first in own or override_key(word).startswith("hydra.sweeper")
+        if (ours and last in _FREE) or (word.startswith("hydra") and not ours):
             continue
         kept.append(word)
     return sorted(kept)

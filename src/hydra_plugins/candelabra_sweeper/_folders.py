@@ -17,19 +17,19 @@ from ._errors import SweepError
 from ._jobs import JOBS, Job, State
 from ._returned import RETURNED
 
-LOCK = ".lock"
-PATIENCE = 60.0  # seconds for a job whose sweep was killed to save and end
+_LOCK = ".lock"
+_PATIENCE = 60.0  # seconds for a job whose sweep was killed to save and end
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path) -> Iterator[None]:
     """The folder of a sweep belongs to this process; the system gives it back, however the process ends.
 
     Raises:
         SweepError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as file:
+    with (folder / _LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -44,7 +44,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def folder_of(config: DictConfig, context: HydraContext, words: Sequence[str], number: int) -> Path:
+def job_folder(config: DictConfig, context: HydraContext, words: Sequence[str], number: int) -> Path:
     """Where a job goes; its words are composed for it, so what does not compose is found here.
 
     Args:
@@ -76,14 +76,14 @@ def await_orphans(jobs: Sequence[Job], sweep: Path) -> None:
     Raises:
         SweepError: one does not end.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + _PATIENCE
     for job in jobs:
-        while job.now is State.RUNNING and _works_on(job.process, mark(job, sweep)):
+        while job.now is State.RUNNING and _works_on(job.process, write_marker(job, sweep)):
             if time.monotonic() > deadline:
                 raise SweepError(f"Job {job.number} still runs, as process {job.process} on {job.host}; end it first.")
             time.sleep(0.1)
         if job.state is State.RUNNING and job.host == socket.gethostname():
-            _end_group(job.process, mark(job, sweep))
+            _end_group(job.process, write_marker(job, sweep))
 
 
 def _end_group(leader: int | None, mark: bytes) -> None:
@@ -97,7 +97,7 @@ def _end_group(leader: int | None, mark: bytes) -> None:
             continue
 
 
-def mark(job: Job, sweep: Path) -> bytes:
+def write_marker(job: Job, sweep: Path) -> bytes:
     """What the environment of a job's processes has, and no other's."""
     return os.fsencode(f"{RETURNED}={(sweep / JOBS / f'{job.number:06d}.returned').resolve()}")
 

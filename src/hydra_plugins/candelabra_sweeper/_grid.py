@@ -7,14 +7,14 @@ from typing import final
 
 from ._errors import SweepError
 from ._jobs import Job
-from ._plan import Plan, left_behind
-from ._space import Space
-from ._trial import Told
+from ._plan import SweepPlan, find_unfinished
+from ._space import SearchSpace
+from ._trial import JobContext
 
 
 @final
-class Grid(Plan):
-    """See `Plan`.
+class GridPlan(SweepPlan):
+    """See `SweepPlan`.
 
     Args:
         space: what is varied.
@@ -25,7 +25,7 @@ class Grid(Plan):
     """
 
     def __init__(
-        self, space: Space, name: str, objectives: Mapping[str, str], jobs: Sequence[Job], retry: Sequence[int]
+        self, space: SearchSpace, name: str, objectives: Mapping[str, str], jobs: Sequence[Job], retry: Sequence[int]
     ) -> None:
         self.name, self.objectives = name, objectives
         combinations = list(space.combinations())
@@ -46,7 +46,7 @@ class Grid(Plan):
             else:
                 new.append(Job(next(numbers), words, ""))
         self.count = len(combinations)
-        stopped, failed = left_behind(jobs, retry)
+        stopped, failed = find_unfinished(jobs, retry)
         self.waiting = [*stopped, *new, *failed]
 
     def total(self) -> int:
@@ -58,5 +58,5 @@ class Grid(Plan):
     def tell(self, job: Job) -> Job:
         return job
 
-    def told(self, job: Job) -> Told:
-        return Told(self.objectives, self.name)
+    def told(self, job: Job) -> JobContext:
+        return JobContext(self.objectives, self.name)

@@ -5,42 +5,42 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ._results import Results
+from ._results import SweepResults
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-FEWEST = 5  # finished jobs from which anything can be said
-WIDE = 100.0  # ratio of the largest to the smallest number from which a parameter is taken by its logarithm
-MOST = 300  # jobs that are looked at, evenly spread: a forest over thousands takes minutes and says the same
+_FEWEST = 5  # finished jobs from which anything can be said
+_WIDE = 100.0  # ratio of the largest to the smallest number from which a parameter is taken by its logarithm
+_MOST = 300  # jobs that are looked at, evenly spread: a forest over thousands takes minutes and says the same
 
 
-class NotKnown(Exception):
+class UnknownImportance(Exception):
     """Why nothing can be said of importance; the message is a sentence."""
 
 
-def importances(results: Results) -> dict[str, dict[str, float]]:
+def compute_importances(results: SweepResults) -> dict[str, dict[str, float]]:
     """For each objective the share of its variance that each parameter explains, the largest first; they sum to 1.
 
     Raises:
         NotKnown: too few jobs have finished, or nothing varied.
     """
     jobs = results.judged()
-    if len(jobs) < FEWEST:
-        raise NotKnown(f"{len(jobs)} jobs have results, and importance is told from {FEWEST}")
+    if len(jobs) < _FEWEST:
+        raise UnknownImportance(f"{len(jobs)} jobs have results, and importance is told from {_FEWEST}")
     places = {job.number: place for place, job in enumerate(results.jobs)}
-    kept = jobs[:: math.ceil(len(jobs) / MOST)]
+    kept = jobs[:: math.ceil(len(jobs) / _MOST)]
     columns = {key: [words[places[job.number]] for job in kept] for key, words in results.parameters().items()}
     columns = {key: words for key, words in columns.items() if len(set(words)) > 1}
     if not columns:
-        raise NotKnown("the finished jobs differ in no parameter")
+        raise UnknownImportance("the finished jobs differ in no parameter")
     found = {}
     for objective in results.objectives:
         values = [job.values[objective] for job in kept]
         if all(math.isfinite(value) for value in values) and len(set(values)) > 1:
             found[objective] = _explained(columns, values)
     if not found:
-        raise NotKnown("the finished jobs have equal results, or infinite ones")
+        raise UnknownImportance("the finished jobs have equal results, or infinite ones")
     return found
 
 
@@ -80,4 +80,4 @@ def _typed(words: Sequence[str]) -> tuple[Sequence[float | str], "BaseDistributi
     low, high = min(numbers), max(numbers)
     if low == high:  # the same number in other words
         return words, CategoricalDistribution(sorted(set(words)))
-    return numbers, FloatDistribution(low, high, log=low > 0 and high / low >= WIDE)
+    return numbers, FloatDistribution(low, high, log=low > 0 and high / low >= _WIDE)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 SWEEP = "sweep.json"
-CLOCKS = 2.0  # seconds by which those of the kernel and of the day may differ
+_CLOCKS = 2.0  # seconds by which those of the kernel and of the day may differ
 JOBS = "jobs"  # the folder of the jobs' files, whatever the jobs' own folders are called
 
 
@@ -134,4 +134,4 @@ def _alive(process: int | None, since: float | None) -> bool:
         ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, StopIteration):  # not Linux: believed
         return True
-    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK") < since + CLOCKS
+    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK") < since + _CLOCKS

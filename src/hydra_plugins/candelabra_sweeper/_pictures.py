@@ -6,24 +6,24 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._importance import NotKnown, importances
+from ._importance import UnknownImportance, compute_importances
 from ._jobs import Job, State, read_jobs, read_sweep
-from ._results import MAXIMIZE, Results
+from ._results import MAXIMIZE, SweepResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 log = logging.getLogger("sweep")
-FEWEST = 2  # jobs with results that make a picture
-NAMED = 12  # jobs of a front whose numbers stand beside them
-MARKS = {State.FAILED: ("x", "C3"), State.PRUNED: ("|", "0.5")}
+_FEWEST = 2  # jobs with results that make a picture
+_NAMED = 12  # jobs of a front whose numbers stand beside them
+_MARKS = {State.FAILED: ("x", "C3"), State.PRUNED: ("|", "0.5")}
 
 
 def illustrate(folder: Path) -> None:
     """Draws what a sweep has left and says so; no picture is worth the results of a sweep, so nothing is raised."""
     try:
-        written, missing = draw(Results(folder, read_sweep(folder), read_jobs(folder)))
+        written, missing = draw_figure(SweepResults(folder, read_sweep(folder), read_jobs(folder)))
     except Exception as error:
         log.warning("no pictures of the sweep: %s: %s", type(error).__name__, " ".join(str(error).split()))
         return
@@ -31,21 +31,21 @@ def illustrate(folder: Path) -> None:
         log.info("%s", line)
 
 
-def draw(results: Results) -> tuple[list[Path], list[str]]:
+def draw_figure(results: SweepResults) -> tuple[list[Path], list[str]]:
     """Writes history.png, importance.png and, with several objectives, pareto.png into the sweep's folder.
 
     Returns:
         What was written, and a sentence for each picture that was not.
     """
-    if len(results.judged()) < FEWEST:
-        return [], [f"No pictures of the sweep: they need {FEWEST} jobs with results."]
-    figures, missing = {"history.png": history(results)}, []
+    if len(results.judged()) < _FEWEST:
+        return [], [f"No pictures of the sweep: they need {_FEWEST} jobs with results."]
+    figures, missing = {"history.png": draw_history(results)}, []
     try:
-        figures["importance.png"] = bars(importances(results), len(results.judged()))
-    except NotKnown as reason:
+        figures["importance.png"] = draw_importances(compute_importances(results), len(results.judged()))
+    except UnknownImportance as reason:
         missing.append(f"No importance.png: {reason}.")
     if len(results.objectives) > 1:
-        figures["pareto.png"] = front(results)
+        figures["pareto.png"] = draw_front(results)
     written = []
     for name, figure in figures.items():
         figure.savefig(results.folder / name, dpi=120)
@@ -53,7 +53,7 @@ def draw(results: Results) -> tuple[list[Path], list[str]]:
     return written, missing
 
 
-def history(results: Results) -> "Figure":
+def draw_history(results: SweepResults) -> "Figure":
     """A panel an objective: each job's value by its number, the best so far as a line, jobs without one at the edge."""
     from matplotlib.figure import Figure
 
@@ -67,7 +67,7 @@ def history(results: Results) -> "Figure":
         better = max if results.objectives[name] == MAXIMIZE else min
         axes.plot(numbers, values, "o", color="C0", markersize=4, alpha=0.7, label="job")
         axes.step(numbers, list(accumulate(values, better)), where="post", color="C1", label="best so far")
-        for state, (mark, colour) in MARKS.items():
+        for state, (mark, colour) in _MARKS.items():
             where = [job.number for job in results.jobs if job.now is state]
             if where:
                 edge = [0.02] * len(where)
@@ -80,7 +80,7 @@ def history(results: Results) -> "Figure":
     return figure
 
 
-def bars(found: Mapping[str, Mapping[str, float]], jobs: int) -> "Figure":
+def draw_importances(found: Mapping[str, Mapping[str, float]], jobs: int) -> "Figure":
     """The importance of each parameter for each objective, the largest on top."""
     from matplotlib.figure import Figure
 
@@ -100,7 +100,7 @@ def bars(found: Mapping[str, Mapping[str, float]], jobs: int) -> "Figure":
     return figure
 
 
-def front(results: Results) -> "Figure":
+def draw_front(results: SweepResults) -> "Figure":
     """The first objective against each other one; jobs that no other beats are joined, and named by their numbers."""
     from matplotlib.figure import Figure
 
@@ -129,6 +129,6 @@ def _join(axes: "Axes", best: list[Job], across: str, up: str) -> None:
         color="C1",
         label="no other beats it",
     )
-    for job in best[: NAMED if len(best) <= NAMED else 0]:
+    for job in best[: _NAMED if len(best) <= _NAMED else 0]:
         place = (job.values[across], job.values[up])
         axes.annotate(str(job.number), place, xytext=(4, 4), textcoords="offset points", fontsize=8)

@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ._jobs import Job, State
-from ._trial import Told
+from ._trial import JobContext
 
 
-class Plan(ABC):
+class SweepPlan(ABC):
     """Gives jobs out and hears what came of them.
 
     Jobs that it gives out have a number and words; the sweep knows their folders. A job that was stopped is given out
@@ -27,11 +27,11 @@ class Plan(ABC):
         """Hears of a job that has ended, and returns it as it is to be written down."""
 
     @abstractmethod
-    def told(self, job: Job) -> Told:
+    def told(self, job: Job) -> JobContext:
         """What the job is told."""
 
 
-def left_behind(jobs: Sequence[Job], retry: Sequence[int]) -> tuple[list[Job], list[Job]]:
+def find_unfinished(jobs: Sequence[Job], retry: Sequence[int]) -> tuple[list[Job], list[Job]]:
     """Jobs that are to be run again: those that were stopped, and those that failed."""
     stopped = [job for job in jobs if job.state in (State.RUNNING, State.STOPPED)]
     failed = [job for job in jobs if job.number in retry and job.state is State.FAILED]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import final
 
 # Who this process is among others of a run of several processes; its jobs are no part of that run.
-LEAKS: tuple[str, ...] = (
+_LEAKS: tuple[str, ...] = (
     "LOCAL_RANK",
     "RANK",
     "NODE_RANK",
@@ -20,14 +20,14 @@ LEAKS: tuple[str, ...] = (
     "WORLD_SIZE",
     "LOCAL_WORLD_SIZE",
 )
-LEAKS += ("MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED")
-LEAKS += ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_STEP_ID")
-LEAKING = "TORCHELASTIC_"  # and all that begins so
-END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+_LEAKS += ("MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED")
+_LEAKS += ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_STEP_ID")
+_LEAKING = "TORCHELASTIC_"  # and all that begins so
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @final
-class Process:
+class JobProcess:
     """Starts it.
 
     Args:
@@ -38,7 +38,7 @@ class Process:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        inherited = {key: value for key, value in os.environ.items() if not (key in LEAKS or key.startswith(LEAKING))}
+        inherited = {key: value for key, value in os.environ.items() if not (key in _LEAKS or key.startswith(_LEAKING))}
         with log.open("ab") as said:
             self.process = subprocess.Popen(
                 command,
@@ -80,7 +80,7 @@ def _ends_with(parent: int) -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None).prctl
 
     def ask() -> None:
-        prctl(END_WITH_PARENT, signal.SIGTERM)
+        prctl(_END_WITH_PARENT, signal.SIGTERM)
         if os.getppid() != parent:  # it was killed before we asked
             os._exit(1)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import final
 
 from ._jobs import JOBS, Job, State, write_job
-from ._plan import Plan
-from ._returned import Outcome
+from ._plan import SweepPlan
+from ._returned import JobOutcome
 
 log = logging.getLogger("sweep")
-ENDED = (State.FINISHED, State.PRUNED, State.FAILED)
+_ENDED = (State.FINISHED, State.PRUNED, State.FAILED)
 
 
 @final
-class Record:
+class JobRecord:
     """All jobs of a sweep as they are now.
 
     Args:
@@ -28,7 +28,7 @@ class Record:
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, jobs: Sequence[Job], fixed: Sequence[str], objectives: Mapping[str, str]
+        self, folder: Path, plan: SweepPlan, jobs: Sequence[Job], fixed: Sequence[str], objectives: Mapping[str, str]
     ) -> None:
         self.folder, self.plan, self.fixed, self.objectives = folder, plan, set(fixed), objectives
         self.jobs = {job.number: job for job in jobs}
@@ -54,7 +54,7 @@ class Record:
             )
         )
 
-    def end(self, job: Job, outcome: Outcome) -> Job:
+    def end(self, job: Job, outcome: JobOutcome) -> Job:
         """A job has ended, or stopped."""
         now = time.time()
         seconds = job.seconds + now - (job.since or now)
@@ -104,7 +104,7 @@ class Record:
     def _progress(self) -> str:
         states = [job.state for job in self.jobs.values()]
         counts = [f"{states.count(state)} {state}" for state in State if state in states]
-        return f"{sum(state in ENDED for state in states)} of {self.plan.total()}: {', '.join(counts)}"
+        return f"{sum(state in _ENDED for state in states)} of {self.plan.total()}: {', '.join(counts)}"
 
     def _words(self, job: Job) -> str:
         return " ".join(word for word in job.words if word not in self.fixed) or "as it is"

@@ -11,7 +11,7 @@ MAXIMIZE = "maximize"
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class SweepResults:
     """What lies in the folder of a sweep.
 
     Attributes:
@@ -31,7 +31,7 @@ class Results:
 
     def parameters(self) -> dict[str, list[str]]:
         """The keys in which jobs differ, each with one value a job, which is empty where a job has none."""
-        given = [{key_of(word): word.partition("=")[2] for word in job.words} for job in self.jobs]
+        given = [{result_key(word): word.partition("=")[2] for word in job.words} for job in self.jobs]
         keys = dict.fromkeys(key for words in given for key in words)
         columns = {key: [words.get(key, "") for words in given] for key in keys}
         varied = {key: column for key, column in columns.items() if len(set(column)) > 1}
@@ -64,7 +64,7 @@ class Results:
         return [job for job in jobs if not any(_beats(other, losses[job.number]) for other in losses.values())]
 
 
-def key_of(word: str) -> str:
+def result_key(word: str) -> str:
     """The key of the config that an override is about: `head@task.label=x` is about task.label."""
     group, _, package = word.lstrip("+~").partition("=")[0].partition("@")
     return package or group

@@ -17,11 +17,14 @@ from omegaconf import DictConfig
 from ._jobs import State
 
 RETURNED = "HYDRA_SWEEP_RETURNED"  # the file, for the environment
-STOPPED, PRUNED = 75, 77  # exit codes: stopped by a signal, can go on (EX_TEMPFAIL); ended early, as its trial was told
-BORING = ("Set the environment variable HYDRA_FULL_ERROR",)
+STOPPED, _PRUNED = (
+    75,
+    77,
+)  # exit codes: stopped by a signal, can go on (EX_TEMPFAIL); ended early, as its trial was told
+_BORING = ("Set the environment variable HYDRA_FULL_ERROR",)
 
 
-class Returned(Callback):
+class WriteReturned(Callback):
     """Writes what the task function returned, or how it failed, once; further ranks of a job write nothing."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -34,7 +37,7 @@ class Returned(Callback):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended: see `Job`."""
 
     state: State
@@ -42,12 +45,12 @@ class Outcome:
     error: str | None = None
 
 
-def outcome_of(job_return: JobReturn, objectives: Sequence[str], needed: bool) -> Outcome:
+def wait_for_outcome(job_return: JobReturn, objectives: Sequence[str], needed: bool) -> JobOutcome:
     """Of a job that another launcher has run; `needed` where a study needs its values."""
     return _judged(_content(job_return), objectives, needed)
 
 
-def outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed: bool) -> Outcome:
+def read_outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed: bool) -> JobOutcome:
     """Of a process that ended.
 
     Args:
@@ -61,14 +64,14 @@ def outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed:
     if code == 0:
         return _judged(content, objectives, needed)
     if code == STOPPED or content.get("stopped"):
-        return Outcome(State.STOPPED)
-    if code == PRUNED or content.get("pruned"):
-        return Outcome(State.PRUNED)
+        return JobOutcome(State.STOPPED)
+    if code == _PRUNED or content.get("pruned"):
+        return JobOutcome(State.PRUNED)
     if code < 0:
         name = signal.Signals(-code).name
         more = " (out of memory?)" if name == "SIGKILL" else ""
-        return Outcome(State.FAILED, error=f"ended by {name}{more}")
-    return Outcome(State.FAILED, error=content.get("error") or last_line(log) or f"exit code {code}")
+        return JobOutcome(State.FAILED, error=f"ended by {name}{more}")
+    return JobOutcome(State.FAILED, error=content.get("error") or last_line(log) or f"exit code {code}")
 
 
 def last_line(log: Path) -> str | None:
@@ -78,7 +81,7 @@ def last_line(log: Path) -> str | None:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 8192))
         lines = file.read().decode("utf-8", "replace").splitlines()
-    said = [line.strip() for line in lines if line.strip() and not line.startswith(BORING)]
+    said = [line.strip() for line in lines if line.strip() and not line.startswith(_BORING)]
     return said[-1][:500] if said else None
 
 
@@ -103,22 +106,22 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else None
 
 
-def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool) -> Outcome:
+def _judged(content: Mapping[str, Any], objectives: Sequence[str], needed: bool) -> JobOutcome:
     if content.get("pruned"):
-        return Outcome(State.PRUNED)
+        return JobOutcome(State.PRUNED)
     if content.get("stopped"):
-        return Outcome(State.STOPPED)
+        return JobOutcome(State.STOPPED)
     if content.get("error"):
-        return Outcome(State.FAILED, error=content["error"])
+        return JobOutcome(State.FAILED, error=content["error"])
     value = content.get("value")
     given = value if isinstance(value, list) else [value]
     named = value if isinstance(value, dict) else dict(zip(objectives, given, strict=False))
     values = {name: named[name] for name in objectives if isinstance(named.get(name), float)}
     missing = [name for name in objectives if name not in values or math.isnan(values[name])]
     if not missing or not needed:
-        return Outcome(State.FINISHED, {name: each for name, each in values.items() if name not in missing})
+        return JobOutcome(State.FINISHED, {name: each for name, each in values.items() if name not in missing})
     name = missing[0]
     if name in values:
-        return Outcome(State.FAILED, error=f"{name} is sought, and what the job returned is no number (NaN)")
+        return JobOutcome(State.FAILED, error=f"{name} is sought, and what the job returned is no number (NaN)")
     said = ", ".join(named) if isinstance(value, dict) else value
-    return Outcome(State.FAILED, error=f"{name} is sought, and the job returned {said}"[:500])
+    return JobOutcome(State.FAILED, error=f"{name} is sought, and the job returned {said}"[:500])

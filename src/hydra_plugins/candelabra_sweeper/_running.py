@@ -15,39 +15,39 @@ from typing import final
 
 from hydra.plugins.launcher import Launcher
 
-from ._devices import shares
+from ._devices import divide_devices
 from ._jobs import Job, State
-from ._launcher import LOG, ProcessLauncher, quoted
-from ._plan import Plan
-from ._process import Process
-from ._record import Record
-from ._returned import Outcome, outcome, outcome_of
+from ._launcher import LOG, ProcessLauncher, quote_override
+from ._plan import SweepPlan
+from ._process import JobProcess
+from ._record import JobRecord
+from ._returned import JobOutcome, read_outcome, wait_for_outcome
 from ._trial import TRIAL
 
 log = logging.getLogger("sweep")
-USAGE = 2  # exit code of a program that does not understand its words
-PATIENCE = 3  # so many jobs at the beginning that all end so, and the rest is left
+_USAGE = 2  # exit code of a program that does not understand its words
+_PATIENCE = 3  # so many jobs at the beginning that all end so, and the rest is left
 
 
-class Runner(ABC):
+class JobRunner(ABC):
     """Runs all that a plan gives out."""
 
     @abstractmethod
-    def run(self, plan: Plan, record: Record) -> int:
+    def run(self, plan: SweepPlan, record: JobRecord) -> int:
         """Returns the signal that stopped it, 0 where none did."""
 
 
 @dataclass
-class Worker:
+class JobWorker:
     """One place to run: what its jobs add to the environment, and what it does now."""
 
     environment: dict[str, str]
     job: Job
-    process: Process
+    process: JobProcess
 
 
 @final
-class Processes(Runner):
+class ProcessWorker(JobRunner):
     """A free worker takes the next job at once.
 
     Args:
@@ -61,12 +61,12 @@ class Processes(Runner):
         self, launcher: ProcessLauncher, folder_of: Callable[[Job], Path], objectives: Sequence[str], needed: bool
     ) -> None:
         self.launcher, self.folder_of, self.objectives, self.needed = launcher, folder_of, objectives, needed
-        self.free = shares(launcher.workers, os.environ)
-        self.workers: list[Worker] = []
+        self.free = divide_devices(launcher.workers, os.environ)
+        self.workers: list[JobWorker] = []
         self.codes: list[int] = []
 
-    def run(self, plan: Plan, record: Record) -> int:
-        with stopping(self._stop) as signals:
+    def run(self, plan: SweepPlan, record: JobRecord) -> int:
+        with stop_on_signals(self._stop) as signals:
             while True:
                 while self.free and not signals and not self._hopeless(record) and (job := plan.next()) is not None:
                     self._begin(job, plan, record)
@@ -80,14 +80,14 @@ class Processes(Runner):
                         self._end(worker, code, record, bool(signals))
                 time.sleep(0.05)
 
-    def _begin(self, job: Job, plan: Plan, record: Record) -> None:
+    def _begin(self, job: Job, plan: SweepPlan, record: JobRecord) -> None:
         placed = _placed(job, self.folder_of, record, record.jobs.values())
         if placed is None:
-            self.codes.append(USAGE)
+            self.codes.append(_USAGE)
             return
         job, folder, path = placed, Path(placed.folder), record.returned(placed)
         if job.state in (State.RUNNING, State.STOPPED) and path.is_file():
-            ended = outcome(0, path, folder / LOG, self.objectives, needed=True)
+            ended = read_outcome(0, path, folder / LOG, self.objectives, needed=True)
             if ended.state is State.FINISHED:  # after its sweep was killed
                 record.end(job, ended)
                 return
@@ -97,19 +97,19 @@ class Processes(Runner):
             process = self.launcher.start(job.words, folder, path, variables)
         except OSError as error:  # a folder whose name is too long, no memory for one more process
             self.free.append(share)
-            record.end(job, Outcome(State.FAILED, error=f"it could not be started: {error}"[:500]))
-            self.codes.append(USAGE)
+            record.end(job, JobOutcome(State.FAILED, error=f"it could not be started: {error}"[:500]))
+            self.codes.append(_USAGE)
             return
-        self.workers.append(Worker(share, record.begin(job, socket.gethostname(), process.number), process))
+        self.workers.append(JobWorker(share, record.begin(job, socket.gethostname(), process.number), process))
 
-    def _end(self, worker: Worker, code: int, record: Record, stopped: bool) -> None:
+    def _end(self, worker: JobWorker, code: int, record: JobRecord, stopped: bool) -> None:
         self.workers.remove(worker)
         self.free.append(worker.environment)
         path = record.returned(worker.job)
         if stopped and code != 0:
-            ended = Outcome(State.STOPPED)
+            ended = JobOutcome(State.STOPPED)
         else:
-            ended = outcome(code, path, Path(worker.job.folder) / LOG, self.objectives, self.needed)
+            ended = read_outcome(code, path, Path(worker.job.folder) / LOG, self.objectives, self.needed)
             self.codes.append(code)
         record.end(worker.job, ended)
         path.unlink(missing_ok=True)  # after it is written down: killed in between, it would be run again
@@ -118,23 +118,23 @@ class Processes(Runner):
         for worker in self.workers:
             worker.process.stop() if count == 1 else worker.process.kill()
 
-    def _hopeless(self, record: Record) -> bool:
+    def _hopeless(self, record: JobRecord) -> bool:
         """All that ended did not understand their words; not where some did before, and only what failed is retried."""
         fine = any(job.state in (State.FINISHED, State.PRUNED) for job in record.jobs.values())
-        return len(self.codes) >= PATIENCE and set(self.codes) == {USAGE} and not fine
+        return len(self.codes) >= _PATIENCE and set(self.codes) == {_USAGE} and not fine
 
 
 @final
-class Batches(Runner):
+class BatchWorker(JobRunner):
     """Any other launcher: it is given some jobs and returns when all have ended.
 
     Args:
         launcher: of Hydra's.
-        folder_of: see `Processes`.
+        folder_of: see `ProcessWorker`.
         sweep: folder of the sweep.
         size: how many at once; null all.
-        objectives: see `Processes`.
-        needed: see `Processes`.
+        objectives: see `ProcessWorker`.
+        needed: see `ProcessWorker`.
         again: the words that are added where a job goes on in a folder.
     """
 
@@ -151,11 +151,11 @@ class Batches(Runner):
         self.launcher, self.folder_of, self.sweep, self.size = launcher, folder_of, sweep, size
         self.objectives, self.needed, self.again = objectives, needed, again
 
-    def run(self, plan: Plan, record: Record) -> int:
+    def run(self, plan: SweepPlan, record: JobRecord) -> int:
         while batch := self._batch(plan, record):
             words = [self._words(job, plan) for job in batch]
             jobs = [record.begin(job, socket.gethostname(), os.getpid()) for job in batch]
-            outcomes = [Outcome(State.STOPPED)] * len(jobs)
+            outcomes = [JobOutcome(State.STOPPED)] * len(jobs)
             try:
                 outcomes = self._launched(words, jobs[0].number)
             except KeyboardInterrupt:
@@ -165,30 +165,30 @@ class Batches(Runner):
                     record.end(job, ended)
         return 0
 
-    def _batch(self, plan: Plan, record: Record) -> list[Job]:
+    def _batch(self, plan: SweepPlan, record: JobRecord) -> list[Job]:
         batch: list[Job] = []
         while (self.size is None or len(batch) < self.size) and (job := plan.next()) is not None:
             placed = _placed(job, self.folder_of, record, [*record.jobs.values(), *batch])
             batch += [] if placed is None else [placed]
         return batch
 
-    def _words(self, job: Job, plan: Plan) -> list[str]:
-        trial = f"++hydra.job.env_set.{TRIAL}={quoted(plan.told(job).words())}"
+    def _words(self, job: Job, plan: SweepPlan) -> list[str]:
+        trial = f"++hydra.job.env_set.{TRIAL}={quote_override(plan.told(job).words())}"
         folder = Path(job.folder)
-        place = f"hydra.sweep.subdir={quoted(str(folder.relative_to(self.sweep)))}"
-        where = f"hydra.sweep.dir={quoted(str(self.sweep))}"
+        place = f"hydra.sweep.subdir={quote_override(str(folder.relative_to(self.sweep)))}"
+        where = f"hydra.sweep.dir={quote_override(str(self.sweep))}"
         return [*job.words, *self.again(folder), where, place, trial]
 
-    def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[Outcome]:
+    def _launched(self, words: Sequence[Sequence[str]], first: int) -> list[JobOutcome]:
         try:
             returned = self.launcher.launch(words, initial_job_idx=first)
         except Exception as error:  # a worker that was lost takes the whole batch with it
             said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            return [Outcome(State.FAILED, error=said)] * len(words)
-        return [outcome_of(each, self.objectives, self.needed) for each in returned]
+            return [JobOutcome(State.FAILED, error=said)] * len(words)
+        return [wait_for_outcome(each, self.objectives, self.needed) for each in returned]
 
 
-def _placed(job: Job, folder_of: Callable[[Job], Path], record: Record, others: Iterable[Job]) -> Job | None:
+def _placed(job: Job, folder_of: Callable[[Job], Path], record: JobRecord, others: Iterable[Job]) -> Job | None:
     """The job with its folder; none where it has none of its own, which fails this job alone."""
     try:
         folder = str(folder_of(job))
@@ -199,12 +199,12 @@ def _placed(job: Job, folder_of: Callable[[Job], Path], record: Record, others: 
         if not taken:
             return replace(job, folder=folder)
         said = f"its folder {folder} is that of job {taken[0]}; put ${{hydra.job.num}} into hydra.sweep.subdir"
-    record.end(replace(job, folder=""), Outcome(State.FAILED, error=said[:500]))
+    record.end(replace(job, folder=""), JobOutcome(State.FAILED, error=said[:500]))
     return None
 
 
 @contextmanager
-def stopping(stop: Callable[[int], None]) -> Iterator[list[int]]:
+def stop_on_signals(stop: Callable[[int], None]) -> Iterator[list[int]]:
     """SIGINT, SIGTERM and SIGUSR1 (SLURM, soon out of time) call `stop` with how many there were; yields those."""
     signals: list[int] = []
 

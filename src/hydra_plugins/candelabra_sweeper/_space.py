@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """What is the same in all jobs, and what is varied.
 
     Attributes:
@@ -64,7 +64,7 @@ class Space:
         return [*self.fixed.values(), *(f"{key}={values[key]}" for key in self.varied)]
 
 
-def read_space(listed: Mapping[str, object], words: Sequence[str], loader: ConfigLoader | None) -> Space:
+def parse_search_space(listed: Mapping[str, object], words: Sequence[str], loader: ConfigLoader | None) -> SearchSpace:
     """What is varied: as listed by key in a yaml, and as typed, which goes before it.
 
     Raises:
@@ -80,7 +80,7 @@ def read_space(listed: Mapping[str, object], words: Sequence[str], loader: Confi
             varied[key] = word
         else:
             fixed[key] = str(word.input_line)
-    return Space(fixed, varied)
+    return SearchSpace(fixed, varied)
 
 
 def _values(key: str, word: Override) -> list[str]:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, final
 
 from ._errors import SweepError
 from ._jobs import Job, State
-from ._plan import Plan, left_behind
-from ._space import Space
-from ._trial import Told
+from ._plan import SweepPlan, find_unfinished
+from ._space import SearchSpace
+from ._trial import JobContext
 
 if TYPE_CHECKING:
     import optuna
 
-JOURNALS = (".log", ".journal")
-WHOLE = ("QMCSampler", "GridSampler", "BruteForceSampler")  # their seed is that of the whole sequence
-RETRIES = "retries"  # attribute of a trial: the number of the failed one that it repeats
-SWEEP = "sweep"  # attribute of a trial: the host and folder that it was drawn for
-ABANDONED = 60.0  # seconds after which a trial without that attribute was lost between two writes
+_JOURNALS = (".log", ".journal")
+_WHOLE = ("QMCSampler", "GridSampler", "BruteForceSampler")  # their seed is that of the whole sequence
+_RETRIES = "retries"  # attribute of a trial: the number of the failed one that it repeats
+_SWEEP = "sweep"  # attribute of a trial: the host and folder that it was drawn for
+_ABANDONED = 60.0  # seconds after which a trial without that attribute was lost between two writes
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class StudyOptions:
 
 
 @final
-class Study(Plan):
-    """See `Plan`.
+class StudyPlan(SweepPlan):
+    """See `SweepPlan`.
 
     A trial's parameters depend on the seed, on its number and on the results so far alone: a study that was killed and
     goes on with one worker ends as if it had not been. A seed taken literally would draw the first trials again.
@@ -60,7 +60,7 @@ class Study(Plan):
     """
 
     def __init__(
-        self, space: Space, options: StudyOptions, folder: Path, jobs: Sequence[Job], retry: Sequence[int]
+        self, space: SearchSpace, options: StudyOptions, folder: Path, jobs: Sequence[Job], retry: Sequence[int]
     ) -> None:
         import optuna
 
@@ -82,7 +82,7 @@ class Study(Plan):
         except ValueError as error:
             raise SweepError(f"The study {options.name} cannot be used: {error}") from error
         self.private = str(folder.resolve()) in options.storage
-        self.stopped, self.failed = left_behind(jobs, retry)
+        self.stopped, self.failed = find_unfinished(jobs, retry)
         self.known = {job.trial for job in jobs}
         for job in jobs:  # the sweep may have been killed before it told
             self.tell(job)
@@ -119,22 +119,24 @@ class Study(Plan):
         values = {} if value is None or math.isnan(value) else {next(iter(self.options.objectives)): value}
         return replace(job, values=values)
 
-    def told(self, job: Job) -> Told:
+    def told(self, job: Job) -> JobContext:
         options = self.options
-        return Told(options.objectives, self.folder.name, options.name, options.storage, job.trial, options.pruner)
+        return JobContext(
+            options.objectives, self.folder.name, options.name, options.storage, job.trial, options.pruner
+        )
 
     def _trials(self) -> "list[optuna.trial.FrozenTrial]":
         """Those that count: a failed one that was repeated is one with its repetition."""
         trials = self.study.get_trials(deepcopy=False)
-        repeated = {trial.user_attrs.get(RETRIES) for trial in trials}
+        repeated = {trial.user_attrs.get(_RETRIES) for trial in trials}
         return [trial for trial in trials if trial.number not in repeated]
 
     def _drawn(self, trial: "optuna.trial.Trial | None") -> Job:
         """A new trial, or one whose sweep was killed before its parameters were written down."""
         number = len(self.study.get_trials(deepcopy=False)) if trial is None else trial.number
-        self.study.sampler = sampler_of(self.options.sampler, number)
+        self.study.sampler = make_sampler(self.options.sampler, number)
         trial = trial or self.study.ask()
-        trial.set_user_attr(SWEEP, self.owner)
+        trial.set_user_attr(_SWEEP, self.owner)
         try:
             values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
         except ValueError as error:
@@ -150,8 +152,8 @@ class Study(Plan):
         import optuna
 
         for frozen in self.study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            owner = frozen.user_attrs.get(SWEEP)
-            ours = owner == self.owner or (owner is None and (self.private or _age(frozen) > ABANDONED))
+            owner = frozen.user_attrs.get(_SWEEP)
+            ours = owner == self.owner or (owner is None and (self.private or _age(frozen) > _ABANDONED))
             if ours and frozen.number not in self.known:
                 return optuna.trial.Trial(self.study, frozen._trial_id)
         return None
@@ -161,7 +163,7 @@ class Study(Plan):
         import optuna
 
         old = self.study.get_trials(deepcopy=False)[int(job.trial or 0)]
-        attributes = {RETRIES: old.number, SWEEP: self.owner}
+        attributes = {_RETRIES: old.number, _SWEEP: self.owner}
         new = optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING,
             params=old.params,
@@ -175,12 +177,12 @@ class Study(Plan):
         return replace(job, trial=number)
 
 
-def sampler_of(node: Mapping[str, Any], number: int) -> Any:
+def make_sampler(node: Mapping[str, Any], number: int) -> Any:
     """The sampler for one trial, with a seed of that trial's."""
     from hydra.utils import instantiate
 
     seed = node.get("seed")
-    if seed is not None and not str(node["_target_"]).endswith(WHOLE):
+    if seed is not None and not str(node["_target_"]).endswith(_WHOLE):
         import numpy
 
         node = {**node, "seed": int(numpy.random.SeedSequence([int(seed), number]).generate_state(1)[0])}
@@ -189,7 +191,7 @@ def sampler_of(node: Mapping[str, Any], number: int) -> Any:
 
 def open_storage(address: str) -> Any:
     """Optuna's storage behind an address; a file whose name ends in .log or .journal is a journal."""
-    if not address.endswith(JOURNALS):
+    if not address.endswith(_JOURNALS):
         return address
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock

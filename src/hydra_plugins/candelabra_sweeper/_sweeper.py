@@ -14,21 +14,21 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from ._continuing import continued, key_of
+from ._continuing import continue_sweep, override_key
 from ._errors import SweepError
-from ._folders import await_orphans, folder_of, held
-from ._grid import Grid
+from ._folders import await_orphans, hold_folder, job_folder
+from ._grid import GridPlan
 from ._jobs import SWEEP, Job, State, Sweep, read_sweep, write_sweep
-from ._launcher import ProcessLauncher, flags, going_on, this_program
+from ._launcher import ProcessLauncher, current_program, hydra_flags, resume_overrides
 from ._pictures import illustrate
-from ._plan import Plan
-from ._record import Record
+from ._plan import SweepPlan
+from ._record import JobRecord
 from ._returned import STOPPED
-from ._running import Batches, Processes, Runner
-from ._space import Space, read_space
+from ._running import BatchWorker, JobRunner, ProcessWorker
+from ._space import SearchSpace, parse_search_space
 
 log = logging.getLogger("sweep")
-OF_THIS_TIME = ("hydra.sweeper.retry", "hydra.sweep.dir", "hydra.mode")  # no part of what a sweep is
+_OF_THIS_TIME = ("hydra.sweeper.retry", "hydra.sweep.dir", "hydra.mode")  # no part of what a sweep is
 
 
 @final
@@ -97,23 +97,23 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         folder = Path(str(self.config.hydra.sweep.dir))
-        words = [word for word in arguments if key_of(word).replace("/", ".").split(".")[0] not in self.own]
+        words = [word for word in arguments if override_key(word).replace("/", ".").split(".")[0] not in self.own]
         for word in OverridesParser.create().parse_overrides([word for word in arguments if word not in words]):
             if word.is_sweep_override():
                 raise SweepError(
                     f"{word.input_line} tells of the sweep, which has one value of it; quote what is to be a space "
                     "('sweep.space.lr=\"interval(...)\"'), or type it without sweep.space (lr=interval(...))."
                 )
-        space = read_space(self.space, words, self.hydra_context.config_loader)
-        with held(folder):
-            jobs = continued(folder, self._described(folder), self.own)
+        space = parse_search_space(self.space, words, self.hydra_context.config_loader)
+        with hold_folder(folder):
+            jobs = continue_sweep(folder, self._described(folder), self.own)
             if not jobs:
                 for sample in space.samples():
-                    folder_of(self.config, self.hydra_context, sample, 0)
+                    job_folder(self.config, self.hydra_context, sample, 0)
             await_orphans(jobs, folder)
             plan = self._plan(space, folder, jobs)
             write_sweep(self._described(folder, plan.total()), folder)
-            record = Record(folder, plan, jobs, list(space.fixed.values()), self.objectives)
+            record = JobRecord(folder, plan, jobs, list(space.fixed.values()), self.objectives)
             log.info("%s: %d jobs, %d at once", folder, plan.total(), self.workers)
             stopped = self._runner(folder).run(plan, record)
             self._close(record, stopped)
@@ -140,36 +140,36 @@ class CandelabraSweeper(Sweeper):
     def _described(self, folder: Path, total: int | None = None) -> Sweep:
         assert self.config is not None
         overrides = self.config.hydra.overrides
-        typed = [*overrides.task, *(word for word in overrides.hydra if key_of(word) not in OF_THIS_TIME)]
-        program, place = [sys.executable, *(self.program or this_program()), *flags()], str(Path.cwd())
+        typed = [*overrides.task, *(word for word in overrides.hydra if override_key(word) not in _OF_THIS_TIME)]
+        program, place = [sys.executable, *(self.program or current_program()), *hydra_flags()], str(Path.cwd())
         if self.sampler is None:
             return Sweep(program, typed, self.objectives, total=total, place=place)
         name = str(self.sampler["_target_"]).rpartition(".")[2]
         return Sweep(program, typed, self.objectives, name, self._name(folder), self._storage(folder), total, place)
 
-    def _plan(self, space: Space, folder: Path, jobs: Sequence[Job]) -> Plan:
+    def _plan(self, space: SearchSpace, folder: Path, jobs: Sequence[Job]) -> SweepPlan:
         if self.sampler is None:
-            return Grid(space, folder.name, self.objectives, jobs, self.retry)
-        from ._study import Study, StudyOptions
+            return GridPlan(space, folder.name, self.objectives, jobs, self.retry)
+        from ._study import StudyOptions, StudyPlan
 
         options = StudyOptions(
             self._name(folder), self._storage(folder), self.sampler, self.pruner, self.objectives, self.trials
         )
-        return Study(space, options, folder, jobs, self.retry)
+        return StudyPlan(space, options, folder, jobs, self.retry)
 
-    def _runner(self, folder: Path) -> Runner:
+    def _runner(self, folder: Path) -> JobRunner:
         assert self.launcher is not None
         names, needed = list(self.objectives), self.sampler is not None
         if isinstance(self.launcher, ProcessLauncher):
-            return Processes(self.launcher, self._folder_of, names, needed)
+            return ProcessWorker(self.launcher, self._folder_of, names, needed)
         size = None if self.sampler is None else self.workers
-        again = partial(going_on, again=self.again, begun=self.begun)
-        return Batches(self.launcher, self._folder_of, folder, size, names, needed, again)
+        again = partial(resume_overrides, again=self.again, begun=self.begun)
+        return BatchWorker(self.launcher, self._folder_of, folder, size, names, needed, again)
 
     def _folder_of(self, job: Job) -> Path:
         assert self.config is not None
         assert self.hydra_context is not None
-        return folder_of(self.config, self.hydra_context, job.words, job.number)
+        return job_folder(self.config, self.hydra_context, job.words, job.number)
 
     def _name(self, folder: Path) -> str:
         """The study that the folder began with, where its name is drawn from the time of day, say."""
@@ -179,7 +179,7 @@ class CandelabraSweeper(Sweeper):
     def _storage(self, folder: Path) -> str:
         return self.storage or f"sqlite:///{(folder / 'study.db').resolve()}"
 
-    def _close(self, record: Record, stopped: int) -> None:
+    def _close(self, record: JobRecord, stopped: int) -> None:
         """Says what came of it, lets others know, and exits where not all is well."""
         assert self.config is not None
         assert self.hydra_context is not None

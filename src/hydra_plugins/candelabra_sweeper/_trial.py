@@ -13,7 +13,7 @@ TRIAL = "HYDRA_SWEEP_TRIAL"
 
 
 @dataclass(frozen=True)
-class Told:
+class JobContext:
     """What a job is told of its sweep.
 
     Attributes:
@@ -37,10 +37,10 @@ class Told:
         return json.dumps(asdict(self))
 
 
-def told() -> Told | None:
+def read_job_context() -> JobContext | None:
     """What this process was told; nothing where it is no job of a sweep."""
     words = os.environ.get(TRIAL)
-    return Told(**json.loads(words)) if words else None
+    return JobContext(**json.loads(words)) if words else None
 
 
 def current_trial() -> "optuna.trial.Trial | None":
@@ -48,7 +48,7 @@ def current_trial() -> "optuna.trial.Trial | None":
 
     Raise `optuna.TrialPruned` to end early. In a run of several processes, ask in one alone and share the answer.
     """
-    job = told()
+    job = read_job_context()
     if job is None or job.study is None or job.trial is None:
         return None
     import optuna

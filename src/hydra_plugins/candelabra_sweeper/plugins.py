@@ -6,7 +6,7 @@ from ._launcher import ProcessLauncher
 from ._sweeper import CandelabraSweeper
 
 __all__ = ["CandelabraSweeper", "ProcessLauncher"]
-SWEEPER = {
+_SWEEPER = {
     "defaults": [
         {"sampler": None},
         {"pruner": None},
@@ -29,26 +29,26 @@ SWEEPER = {
     "retry": [],
     "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
 }
-LAUNCHER = {
+_LAUNCHER = {
     "_target_": "hydra_plugins.candelabra_sweeper._launcher.ProcessLauncher",
     "workers": "${oc.select:hydra.sweeper.workers,1}",
     "program": "${oc.select:hydra.sweeper.program,null}",
     "again": "${oc.select:hydra.sweeper.again,[]}",
     "begun": "${oc.select:hydra.sweeper.begun,null}",
 }
-SAMPLERS = {
+_SAMPLERS = {
     "tpe": {"_target_": "optuna.samplers.TPESampler", "seed": 0, "n_startup_trials": 10, "multivariate": False},
     "random": {"_target_": "optuna.samplers.RandomSampler", "seed": 0},
     "cmaes": {"_target_": "optuna.samplers.CmaEsSampler", "seed": 0, "n_startup_trials": 1},
     "nsga2": {"_target_": "optuna.samplers.NSGAIISampler", "seed": 0, "population_size": 50},
 }
-PRUNERS = {
+_PRUNERS = {
     "median": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 5, "n_warmup_steps": 0},
     "halving": {"_target_": "optuna.pruners.SuccessiveHalvingPruner"},
     "hyperband": {"_target_": "optuna.pruners.HyperbandPruner"},
 }
-for group, nodes in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+for group, nodes in (("sampler", _SAMPLERS), ("pruner", _PRUNERS)):
     for name, node in nodes.items():
         ConfigStore.instance().store(group=f"hydra/sweeper/{group}", name=name, node=node)
-ConfigStore.instance().store(group="hydra/sweeper", name="candelabra", node=SWEEPER, provider="candelabra_sweeper")
-ConfigStore.instance().store(group="hydra/launcher", name="processes", node=LAUNCHER, provider="candelabra_sweeper")
+ConfigStore.instance().store(group="hydra/sweeper", name="candelabra", node=_SWEEPER, provider="candelabra_sweeper")
+ConfigStore.instance().store(group="hydra/launcher", name="processes", node=_LAUNCHER, provider="candelabra_sweeper")

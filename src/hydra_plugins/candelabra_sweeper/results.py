@@ -1,7 +1,7 @@
 """What came of a sweep, for whoever reads it: see `jobs` on why what is defined lies in modules with an underscore."""
 
-from ._importance import NotKnown, importances
-from ._pictures import draw
-from ._results import Results, key_of
+from ._importance import UnknownImportance, compute_importances
+from ._pictures import draw_figure
+from ._results import SweepResults, result_key
 
-__all__ = ["NotKnown", "Results", "draw", "importances", "key_of"]
+__all__ = ["SweepResults", "UnknownImportance", "compute_importances", "draw_figure", "result_key"]

@@ -12,9 +12,9 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from candelabra import backbone
+from candelabra import create_backbone
 from candelabra.backbones.export import hub
-from candelabra.backbones.export.folder import export
+from candelabra.backbones.export.folder import export_backbone
 from candelabra.commands.trunk import run_trunk
 from candelabra.errors import CandelabraError
 from tests.backbones.export.test_folder import same, saved
@@ -46,14 +46,14 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", create)
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    monkeypatch.setattr(hub, "answers", lambda url: True)
+    monkeypatch.setattr(hub, "is_reachable", lambda url: True)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     return place
 
 
 def test_a_trunk_comes_back_as_it_went(shelf: Path, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run")
-    export(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
     (tmp_path / "trunk" / "notes.txt").write_text("not for others")
     run_trunk(["push", str(tmp_path / "trunk"), "repo=somebody/pets", "private=true"])
     assert sorted(path.name for path in (shelf / "somebody/pets").iterdir()) == [
@@ -62,7 +62,7 @@ def test_a_trunk_comes_back_as_it_went(shelf: Path, tiny: Compose, tmp_path: Pat
         "model.safetensors",
     ]
     run_trunk(["pull", "repo=somebody/pets", f"folder={tmp_path / 'back'}"])
-    assert same(task.backbone, backbone(str(tmp_path / "back")))
+    assert same(task.backbone, create_backbone(str(tmp_path / "back")))
 
 
 def test_pickles_are_not_fetched(shelf: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from candelabra.backbones.receptive_field import input_gradient, weight_gradient
+from candelabra.backbones.receptive_field import compute_input_gradient, compute_weight_gradient
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_gradients_are_convolutions(kernel: int, stride: int, padding: int, size
     out.backward(gradient)
     assert images.grad is not None
     assert weight.grad is not None
-    found = input_gradient(gradient, weight.detach(), (size, size + 2), stride, padding)
+    found = compute_input_gradient(gradient, weight.detach(), (size, size + 2), stride, padding)
     torch.testing.assert_close(found, images.grad)
-    found = weight_gradient(gradient, images.detach(), (kernel, kernel), stride, padding)
+    found = compute_weight_gradient(gradient, images.detach(), (kernel, kernel), stride, padding)
     torch.testing.assert_close(found, weight.grad)

@@ -10,14 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from candelabra.backbones.receptive_field import Convolution, Layer, Pooling, TransposedConvolution, Window, parameters
+from candelabra.backbones.receptive_field import (
+    Convolution,
+    Layer,
+    PoolingLayer,
+    TransposedConvolution,
+    Window,
+    count_parameters,
+)
 
 chance = random.Random(0)
 
 
 def module(layer: Layer) -> nn.Module:
     """The same layer, running along one axis, with weights of one."""
-    if isinstance(layer, Pooling):
+    if isinstance(layer, PoolingLayer):
         return nn.MaxPool1d(layer.kernel, layer.stride, layer.padding, layer.dilation, ceil_mode=layer.ceil)
     if isinstance(layer, Convolution):
         made: nn.Module = nn.Conv1d(1, 1, layer.kernel, layer.stride, layer.padding, layer.dilation, bias=False)
@@ -33,10 +40,10 @@ def any_convolution() -> Convolution:
     return Convolution(chance.randint(1, 7), chance.randint(1, 4), chance.randint(0, 4), chance.randint(1, 3))
 
 
-def any_pooling() -> Pooling:
+def any_pooling() -> PoolingLayer:
     kernel = chance.randint(1, 7)
     stride = chance.choice([None, 1, 2, 3])
-    return Pooling(kernel, stride, chance.randint(0, kernel // 2), chance.randint(1, 2), chance.random() < 0.5)
+    return PoolingLayer(kernel, stride, chance.randint(0, kernel // 2), chance.randint(1, 2), chance.random() < 0.5)
 
 
 def any_transposed() -> TransposedConvolution:
@@ -65,7 +72,7 @@ def reach(layers: list[Layer], size: int) -> tuple[torch.Tensor, int]:
     image = torch.zeros(1, 1, size, dtype=torch.float64, requires_grad=True)
     found = image
     for layer in layers:
-        if isinstance(layer, Pooling):
+        if isinstance(layer, PoolingLayer):
             layer = Convolution(layer.kernel, layer.stride or layer.kernel, layer.padding, layer.dilation)
         found = module(layer).double()(found)
     out = found.shape[2]
@@ -102,19 +109,19 @@ def test_windows_of_enlarged_maps_hold_all_that_gradients_reach() -> None:
 def test_weights_are_counted(kernel: Any, groups: int, bias: bool) -> None:
     for kind in (nn.Conv2d, nn.ConvTranspose2d):
         layer = kind(8, 12, kernel, groups=groups, bias=bias)
-        assert parameters((8, 12), kernel, groups, bias) == sum(p.numel() for p in layer.parameters())
+        assert count_parameters((8, 12), kernel, groups, bias) == sum(p.numel() for p in layer.parameters())
 
 
 def test_published_receptive_fields() -> None:
     """Araujo et al. 2019, Table 1, of the architectures as their authors published them."""
-    one, three = Convolution(3, padding=1), Pooling(3, 2)
+    one, three = Convolution(3, padding=1), PoolingLayer(3, 2)
     alexnet = [Convolution(11, 4), three, Convolution(5, padding=2), three, one, one, one, three]
     assert Window().through(alexnet).size == 195
     assert Window().through(alexnet).stride == 32
-    blocks = [[one] * count + [Pooling(2)] for count in (2, 2, 3, 3, 3)]
+    blocks = [[one] * count + [PoolingLayer(2)] for count in (2, 2, 3, 3, 3)]
     vgg16 = Window().through(layer for block in blocks for layer in block)
     assert (vgg16.size, int(vgg16.stride)) == (212, 32)
-    layers: list[Layer] = [Convolution(7, 2, 3), Pooling(3, 2, 1)]
+    layers: list[Layer] = [Convolution(7, 2, 3), PoolingLayer(3, 2, 1)]
     for stage, count in enumerate((3, 4, 6, 3)):
         for block in range(count):  # He et al. 2016: the stride in the first convolution, of one pixel
             layers += [Convolution(1, 2 if stage and not block else 1), one, Convolution(1)]

@@ -8,13 +8,18 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from candelabra.backbones.receptive_field import Field, effective_field, fields_of, receptive_fields
+from candelabra.backbones.receptive_field import (
+    ReceptiveField,
+    combine_fields,
+    measure_effective_field,
+    trace_receptive_fields,
+)
 
 
 def size_of(model: nn.Module, name: str, side: int = 224) -> Any:
     with torch.device("meta"):
         image = torch.zeros(1, 3, side, side)
-    return receptive_fields(model.to("meta"), image)[name].size
+    return trace_receptive_fields(model.to("meta"), image)[name].size
 
 
 def reached(model: nn.Module, side: int) -> tuple[int, int]:
@@ -49,7 +54,7 @@ class Branches(nn.Module):
 
 def test_what_is_traced_is_what_gradients_reach() -> None:
     model = Branches()
-    assert receptive_fields(model, torch.zeros(1, 3, 128, 128))[""].size == reached(model, 128)
+    assert trace_receptive_fields(model, torch.zeros(1, 3, 128, 128))[""].size == reached(model, 128)
 
 
 @pytest.mark.parametrize(
@@ -76,24 +81,26 @@ def test_inception_v3_has_the_published_field() -> None:
 def test_squeeze_and_excitation_gates_what_the_windows_hold() -> None:
     model = timm.create_model("efficientnet_b0", num_classes=0)
     image = torch.zeros(1, 3, 64, 64)
-    field = fields_of(lambda images: model.forward_features(images)[None], image)[0]  # a leading axis: none of ours
+    field = combine_fields(lambda images: model.forward_features(images)[None], image)[
+        0
+    ]  # a leading axis: none of ours
     assert field.windows is None
-    fields = receptive_fields(model, image)
-    assert fields["conv_stem"] == Field(fields["conv_stem"].windows, gated=False)
+    fields = trace_receptive_fields(model, image)
+    assert fields["conv_stem"] == ReceptiveField(fields["conv_stem"].windows, gated=False)
     assert fields["conv_head"].gated
     assert fields["conv_head"].size == (851, 851)
 
 
 def test_attention_reads_everything() -> None:
     model = timm.create_model("vit_tiny_patch16_224", num_classes=0)
-    fields = receptive_fields(model, torch.zeros(1, 3, 224, 224))
+    fields = trace_receptive_fields(model, torch.zeros(1, 3, 224, 224))
     assert fields["patch_embed.proj"].size == (16, 16)
     assert "blocks.11" not in fields  # its output has no rows and columns
 
 
 def test_a_norm_over_channels_keeps_the_window() -> None:
     model = timm.create_model("test_convnext", num_classes=0)
-    field = receptive_fields(model, torch.zeros(1, 3, 96, 96))["stages.0"]
+    field = trace_receptive_fields(model, torch.zeros(1, 3, 96, 96))["stages.0"]
     assert field.size is not None
     assert field.size[0] > 4
     assert not field.gated
@@ -103,7 +110,7 @@ def test_the_modes_of_modules_are_left_as_they_were() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.BatchNorm2d(4))
     model[2].eval()
     before = [module.training for module in model.modules()]
-    receptive_fields(model, torch.zeros(1, 3, 16, 16))
+    trace_receptive_fields(model, torch.zeros(1, 3, 16, 16))
     assert [module.training for module in model.modules()] == before
 
 
@@ -112,8 +119,8 @@ def test_the_effective_field_of_a_deep_chain_is_smaller_than_its_field() -> None
     chain = nn.Sequential(
         *(layer for i in range(10) for layer in (nn.Conv2d(8 if i else 3, 8, 3, padding=1), nn.ReLU()))
     )
-    field = receptive_fields(chain, torch.zeros(1, 3, 64, 64))[""].size
+    field = trace_receptive_fields(chain, torch.zeros(1, 3, 64, 64))[""].size
     assert field == (21, 21)
-    assert 3 < effective_field(chain, 64) < 21
+    assert 3 < measure_effective_field(chain, 64) < 21
     identity = nn.Conv2d(3, 4, 1)
-    assert effective_field(identity, 16) == 1
+    assert measure_effective_field(identity, 16) == 1

@@ -59,19 +59,19 @@ def seeds() -> dict[str, bytes]:
 
 def read_everything(path: Path) -> None:
     """All that is ever done with an image file; refused if one of them refuses, and then by all that decode."""
-    from candelabra.data.decoding.images import header, mask, picture
-    from candelabra.errors import Unreadable
+    from candelabra.data.decoding.images import decode_image, decode_mask, read_header
+    from candelabra.errors import UnreadableFile
 
     refused = 0
-    for read in (header, picture, lambda path: picture(path, (20, 20))):
+    for read in (read_header, decode_image, lambda path: decode_image(path, (20, 20))):
         try:
             read(path)
-        except Unreadable:
+        except UnreadableFile:
             refused += 1
             last: Callable[[Path], object] = read
     try:
-        mask(path)
-    except Unreadable:
+        decode_mask(path)
+    except UnreadableFile:
         refused += 0
     if refused:
         last(path)

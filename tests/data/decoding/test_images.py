@@ -13,9 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from candelabra.data.decoding.image_files import LARGEST
-from candelabra.data.decoding.images import find_images, fingerprint, header, picture, read_mask, size_of
-from candelabra.errors import Unreadable
+from candelabra.data.decoding.image_files import LARGEST_IMAGE
+from candelabra.data.decoding.images import (
+    decode_image,
+    find_images,
+    hash_file,
+    open_mask,
+    read_header,
+    read_image_size,
+)
+from candelabra.errors import UnreadableFile
 
 SAME = np.arange(256, dtype=np.uint8)
 
@@ -38,11 +45,11 @@ def written(path: Path, content: bytes) -> Path:
 
 
 def what(path: Path) -> list[tuple[str, str]]:
-    return [(each.what, each.treatment.value) for each in picture(path).odd]
+    return [(each.what, each.treatment.value) for each in decode_image(path).odd]
 
 
 def pixels(path: Path) -> np.ndarray:
-    return picture(path).pixels
+    return decode_image(path).pixels
 
 
 def near(found: np.ndarray, wanted: Image.Image, by: float = 6.0) -> bool:
@@ -57,9 +64,9 @@ def test_exif_orientation_is_applied(tmp_path: Path, kind: str, number: int) -> 
     path = written(tmp_path / "a", encoded(photo(), kind, exif=exif))
     with Image.open(path) as image:
         wanted = image.copy() if kind == "TIFF" else ImageOps.exif_transpose(image)  # Pillow turns a TIFF itself
-    found = picture(path)
+    found = decode_image(path)
     assert near(found.pixels, wanted, 0.01)
-    assert size_of(path) == found.size == wanted.size
+    assert read_image_size(path) == found.size == wanted.size
     assert found.size == ((32, 48) if number >= 5 else (48, 32))
     assert kind == "TIFF" or [each.what for each in found.odd] == (["turned as EXIF says"] if number > 1 else [])
 
@@ -149,10 +156,10 @@ def test_numbers_without_a_range_are_refused_in_words(tmp_path: Path) -> None:
         (values * np.nan, "floats from nan"),
         (-values, "-1 to"),
     ):
-        with pytest.raises(Unreadable, match=words):
+        with pytest.raises(UnreadableFile, match=words):
             pixels(written(path, encoded(Image.fromarray(strange), "TIFF")))
-        assert not header(path).sure
-    with pytest.raises(Unreadable, match=r"32-bit integers from 0 to 99.*8 or 16 bits"):
+        assert not read_header(path).sure
+    with pytest.raises(UnreadableFile, match=r"32-bit integers from 0 to 99.*8 or 16 bits"):
         pixels(written(path, encoded(Image.fromarray(np.int32([[0, 99]])), "TIFF")))
 
 
@@ -190,20 +197,20 @@ def damaged() -> dict[str, tuple[bytes, str]]:
 def test_damaged_files_are_told_by_their_header_and_end(tmp_path: Path, case: str) -> None:
     content, words = damaged()[case]
     path = written(tmp_path / "a.jpg", content)
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableFile, match=words):
         pixels(path)
-    with suppress(Unreadable):
-        assert not header(path).sure
+    with suppress(UnreadableFile):
+        assert not read_header(path).sure
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
 def test_whole_files_are_not_doubted_whatever_follows_them(tmp_path: Path, kind: str) -> None:
     content = encoded(photo(), kind)
     path = written(tmp_path / "a", content)
-    assert header(path).sure
+    assert read_header(path).sure
     assert near(pixels(path), photo(), 25 if kind == "GIF" else 6)
     if kind in ("JPEG", "PNG"):
-        assert header(written(path, content + b"a film of some seconds" * 9_000)).sure
+        assert read_header(written(path, content + b"a film of some seconds" * 9_000)).sure
         assert near(pixels(path), photo())
 
 
@@ -212,8 +219,8 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "round.jpg").symlink_to("round.jpg")
     for name in ("folder.jpg", "pipe.jpg", "round.jpg", "missing.jpg", "n" * 300 + ".jpg", "nul\0.jpg"):
-        for read in (picture, size_of, fingerprint, header):
-            with pytest.raises(Unreadable):
+        for read in (decode_image, read_image_size, hash_file, read_header):
+            with pytest.raises(UnreadableFile):
                 read(tmp_path / name)
     assert not list(find_images(tmp_path))
 
@@ -276,24 +283,24 @@ def webp_bomb(width: int, height: int) -> bytes:
 def test_more_pixels_than_fit_into_memory_are_refused_by_their_header(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path / "a.jpg", content)
     assert len(content) < 500_000
-    for read in (picture, header):
-        with pytest.raises(Unreadable, match=r"pixels, and no more than 50,000,000|exceeds limit"):
+    for read in (decode_image, read_header):
+        with pytest.raises(UnreadableFile, match=r"pixels, and no more than 50,000,000|exceeds limit"):
             read(path)
 
 
 def test_chunks_that_unfold_to_much_more_are_refused(tmp_path: Path) -> None:
     many = zlib.compress(bytes(50_000_000), 9)
     for chunk in (b"zTXtwords\0\0" + many, b"iCCPname\0\0" + many):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableFile):
             pixels(written(tmp_path / "a.png", png_bomb(8, 8, chunk)))
 
 
 def test_a_large_jpeg_is_read_smaller(tmp_path: Path) -> None:
     large = photo((60, 25)).resize((12_000, 5_000), Image.Resampling.NEAREST)
     path = written(tmp_path / "a.jpg", encoded(large, "JPEG"))
-    found = picture(path)
-    assert large.width * large.height > LARGEST
-    assert found.size == size_of(path) == (12_000, 5_000)
+    found = decode_image(path)
+    assert large.width * large.height > LARGEST_IMAGE
+    assert found.size == read_image_size(path) == (12_000, 5_000)
     assert found.pixels.shape == (2_500, 6_000, 3)
     assert near(found.pixels[50::100, 50::100], photo((60, 25)))
 
@@ -303,12 +310,12 @@ def test_a_jpeg_is_read_no_larger_than_needed(
     tmp_path: Path, least: tuple[int, int] | None, shape: tuple[int, int]
 ) -> None:
     path = written(tmp_path / "a.jpg", encoded(photo((600, 400)), "JPEG"))
-    found = picture(path, least)
+    found = decode_image(path, least)
     assert found.pixels.shape[:2] == shape
     assert found.size == (600, 400)
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = picture(written(path, encoded(photo((600, 400)), "JPEG", exif=exif)), least and least[::-1])
+    turned = decode_image(written(path, encoded(photo((600, 400)), "JPEG", exif=exif)), least and least[::-1])
     assert turned.pixels.shape[:2] == shape[::-1]
 
 
@@ -335,20 +342,20 @@ def test_masks_hold_numbers_however_they_are_kept(tmp_path: Path, case: str) -> 
     values = np.arange(48, dtype=np.uint8).reshape(6, 8)
     make, kind = MASKS[case]
     path = written(tmp_path / "a", encoded(make(values), kind))
-    assert (read_mask(path, SAME) == values).all()
+    assert (open_mask(path, SAME) == values).all()
 
 
 def test_a_mask_of_one_bit_and_of_large_numbers(tmp_path: Path) -> None:
     bits = np.eye(8) > 0
-    assert (read_mask(written(tmp_path / "a", encoded(Image.fromarray(bits), "PNG")), SAME) == bits).all()
+    assert (open_mask(written(tmp_path / "a", encoded(Image.fromarray(bits), "PNG")), SAME) == bits).all()
     large = Image.fromarray(np.uint16([[0, 255, 256, 65535]]))
-    assert read_mask(written(tmp_path / "a", encoded(large, "PNG")), SAME).tolist() == [[0, 255, 255, 255]]
+    assert open_mask(written(tmp_path / "a", encoded(large, "PNG")), SAME).tolist() == [[0, 255, 255, 255]]
     below = Image.fromarray(np.int32([[0, 7, -1, 300]]))
-    assert read_mask(written(tmp_path / "a", encoded(below, "TIFF")), SAME).tolist() == [[0, 7, 255, 255]]
+    assert open_mask(written(tmp_path / "a", encoded(below, "TIFF")), SAME).tolist() == [[0, 7, 255, 255]]
 
 
 def test_masks_of_colours_and_of_fractions_are_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match=r"data\.colours"):
-        read_mask(written(tmp_path / "a", encoded(photo(), "PNG")), SAME)
-    with pytest.raises(Unreadable, match="mode F; a mask holds one whole number"):
-        read_mask(written(tmp_path / "a", encoded(Image.new("F", (4, 4)), "TIFF")), SAME)
+    with pytest.raises(UnreadableFile, match=r"data\.colours"):
+        open_mask(written(tmp_path / "a", encoded(photo(), "PNG")), SAME)
+    with pytest.raises(UnreadableFile, match="mode F; a mask holds one whole number"):
+        open_mask(written(tmp_path / "a", encoded(Image.new("F", (4, 4)), "TIFF")), SAME)

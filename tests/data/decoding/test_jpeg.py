@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from candelabra.data.decoding.image_files import Raw
-from candelabra.data.decoding.images import picture
-from candelabra.data.decoding.jpeg import orientation, read_jpeg
-from candelabra.data.decoding.mask_fitting import nearest
-from candelabra.data.file_samples import Records
+from candelabra.data.decoding.image_files import RawBytes
+from candelabra.data.decoding.images import decode_image
+from candelabra.data.decoding.jpeg import find_jpeg_orientation, read_jpeg
+from candelabra.data.decoding.mask_fitting import resize_nearest
+from candelabra.data.file_samples import FileSamples
 from candelabra.types import Labels
 
 RNG = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def encoded(pixels: np.ndarray = SMOOTH, **options: object) -> bytes:
 
 
 def decoded(content: bytes, least: tuple[int, int] = (10_000, 10_000)) -> np.ndarray | None:
-    quick = read_jpeg(Raw(content, "a.jpg"), least)
+    quick = read_jpeg(RawBytes(content, "a.jpg"), least)
     return None if quick is None else quick.pixels
 
 
@@ -92,7 +92,7 @@ def test_what_is_odd_or_damaged_is_left_to_pillow() -> None:
         mutated = bytearray(with_orientation(6))
         mutated[cut] ^= 0xFF
         decoded(bytes(mutated))
-    assert orientation(with_orientation(6)) == 6
+    assert find_jpeg_orientation(with_orientation(6)) == 6
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -102,7 +102,7 @@ def test_labels_come_at_the_scale_of_the_image(tmp_path: Path, suffix: str) -> N
     pixels[40:120, 80:200] = 255
     Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
     Image.fromarray((pixels[..., 0] > 0).astype(np.uint8)).save(tmp_path / "m.png")
-    samples = Records(
+    samples = FileSamples(
         tmp_path,
         [f"a.{suffix}"],
         Labels(box=True, keypoints=("corner", "gone"), mask_classes=("no", "yes")),
@@ -125,8 +125,8 @@ def test_labels_come_at_the_scale_of_the_image(tmp_path: Path, suffix: str) -> N
 
 def test_a_mask_is_made_smaller_without_new_classes() -> None:
     mask = RNG.integers(0, 3, (31, 47)).astype(np.uint8)
-    assert np.array_equal(nearest(mask, (31, 47)), mask)
-    assert set(np.unique(nearest(mask, (8, 12)))) <= {0, 1, 2}
+    assert np.array_equal(resize_nearest(mask, (31, 47)), mask)
+    assert set(np.unique(resize_nearest(mask, (8, 12)))) <= {0, 1, 2}
 
 
 @pytest.mark.real
@@ -134,4 +134,4 @@ def test_real_photographs_come_as_pillow_gives_them(real: Path) -> None:
     paths = sorted((real / "pets_sample").rglob("*.jpg"))[::20]
     assert len(paths) > 20
     for path in paths:
-        assert np.array_equal(picture(path, (10_000, 10_000)).pixels, by_pillow(path.read_bytes()))
+        assert np.array_equal(decode_image(path, (10_000, 10_000)).pixels, by_pillow(path.read_bytes()))

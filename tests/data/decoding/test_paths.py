@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.data.decoding.paths import below, inside, shown
-from candelabra.errors import Unreadable
+from candelabra.data.decoding.paths import is_inside, printable_path, resolve_inside
+from candelabra.errors import UnreadableFile
 
 
 @pytest.fixture
@@ -26,20 +26,20 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["a/1.jpg", "a/same.jpg", "b/1.jpg", "a/../a/1.jpg", "missing.jpg", "round/1.jpg"])
 def test_what_stays_below_the_root_is_followed(root: Path, name: str) -> None:
-    assert below(root, name) == root / name
-    assert below(root, str(root / name)) == root / name
+    assert resolve_inside(root, name) == root / name
+    assert resolve_inside(root, str(root / name)) == root / name
     link = root.parent / "link"
     link.symlink_to(root)
-    assert below(link, name) == link / name
+    assert resolve_inside(link, name) == link / name
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.jpg", "a/away.jpg", "out/secret.jpg", "../rootless/1.jpg"])
 def test_what_leaves_the_root_is_refused(root: Path, name: str) -> None:
-    with pytest.raises(Unreadable, match=r"leads out of .*data\.root"):
-        below(root, name)
-    assert not inside(root / name, root)
+    with pytest.raises(UnreadableFile, match=r"leads out of .*data\.root"):
+        resolve_inside(root, name)
+    assert not is_inside(root / name, root)
 
 
 def test_names_that_are_no_text_can_be_shown() -> None:
     name = os.fsdecode(b"caf\xe9\xff.jpg")
-    assert shown(name).encode() == rb"caf\udce9\udcff.jpg"
+    assert printable_path(name).encode() == rb"caf\udce9\udcff.jpg"

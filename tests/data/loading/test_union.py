@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from candelabra.cli.exit_codes import INTERRUPTED
+from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.commands.check import run_check
-from candelabra.commands.eval import moved, run_eval
-from candelabra.commands.predict import run_predict, trained_size
+from candelabra.commands.eval import relocate_data, run_eval
+from candelabra.commands.predict import read_trained_size, run_predict
 from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
 from candelabra.errors import CandelabraError
-from candelabra.training.resume import continued
+from candelabra.training.resume import continue_run
 from tests.conftest import Compose
 from tests.data.files import make_folder
 from tests.training.test_interruption import in_a_process
@@ -282,15 +282,15 @@ def test_a_stopped_run_goes_on_where_it_was_though_a_set_has_moved(tiny: Compose
     words = [*TWO, "data.batch_size=8", "data.mix=temperature", "data.temperature=3", "epochs=2", "data.epoch=50"]
     assert in_a_process([*words, f"data.sets.photos.root={photos}", f"folder={tmp_path / 'whole'}"]) == 0
     words += [f"data.sets.photos.root={photos}"]
-    assert in_a_process([*words, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 8) == INTERRUPTED
+    assert in_a_process([*words, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 8) == EXIT_INTERRUPTED
     photos.rename(tmp_path / "elsewhere")
     now = f"data.sets.photos.root={tmp_path / 'elsewhere'}"
     config = tiny(f"resume={tmp_path / 'train'}", *words[:-1], now)
-    stored, checkpoint = continued(config, [now])
+    stored, checkpoint = continue_run(config, [now])
     assert checkpoint is not None
     assert stored["data"]["sets"]["photos"]["root"] == str(tmp_path / "elsewhere")
     with pytest.raises(CandelabraError, match=r"data.temperature=1.0 does not fit"):
-        continued(tiny(*words, f"resume={tmp_path / 'train'}", "data.temperature=1.0"), ["data.temperature=1.0"])
+        continue_run(tiny(*words, f"resume={tmp_path / 'train'}", "data.temperature=1.0"), ["data.temperature=1.0"])
     (tmp_path / "elsewhere").rename(photos)
     assert in_a_process([f"resume={tmp_path / 'train'}"]) == 0
     ends = [
@@ -330,14 +330,14 @@ def test_sizes_that_differ_are_trained_on_and_check_draws_all_sets(tiny: Compose
 def test_where_data_have_moved_and_how_large_they_were_in_plain_words() -> None:
     node = {"size": None, "sets": {"a": {"root": "x", "size": [3, 4]}, "b": {"size": 5}}}
     now: dict[str, Any] = {"root": None, "batch_size": 3, "workers": None}
-    assert moved(node, {**now, "sets": {"a": {"root": "y"}}})["sets"]["a"] == {"root": "y", "size": [3, 4]}
-    assert moved(node, {**now, "sets": None}) == {**node, "batch_size": 3}
-    assert trained_size(node) == [3, 4]
+    assert relocate_data(node, {**now, "sets": {"a": {"root": "y"}}})["sets"]["a"] == {"root": "y", "size": [3, 4]}
+    assert relocate_data(node, {**now, "sets": None}) == {**node, "batch_size": 3}
+    assert read_trained_size(node) == [3, 4]
     for wrong in ({"b": {"root": "y"}}, {"a": {"size": 3}}, {"a": None}):
         with pytest.raises(CandelabraError, match="can be set here"):
-            moved(node, {**now, "sets": wrong})
+            relocate_data(node, {**now, "sets": wrong})
     with pytest.raises(CandelabraError, match="not trained on a union"):
-        moved({"root": "x", "split": "random", "seed": 0}, {**now, "sets": {"a": {"root": "y"}}})
+        relocate_data({"root": "x", "split": "random", "seed": 0}, {**now, "sets": {"a": {"root": "y"}}})
 
 
 @pytest.mark.real

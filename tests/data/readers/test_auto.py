@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from candelabra.data import Auto
-from candelabra.data.readers.auto import READERS, recognise
-from candelabra.data.readers.format_detection import TIERS
+from candelabra.data.readers.auto import READERS, recognize_format
+from candelabra.data.readers.format_detection import DETECTOR_TIERS
 from candelabra.errors import CandelabraError
 from tests.data.files import make_folder, write_image, write_mask
 from tests.data.readers import test_coco, test_points, test_voc, test_yolo
@@ -52,11 +52,11 @@ MADE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_each_format_is_recognised(tmp_path: Path, name: str) -> None:
     MADE[name](tmp_path)
-    assert recognise(tmp_path).name == name
+    assert recognize_format(tmp_path).name == name
 
 
 def test_every_look_has_a_reader() -> None:
-    assert sorted(name for tier in TIERS for name in tier) == sorted(READERS)
+    assert sorted(name for tier in DETECTOR_TIERS for name in tier) == sorted(READERS)
 
 
 def test_it_says_what_it_reads_and_reads_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -119,7 +119,7 @@ REAL = {
 @pytest.mark.real
 @pytest.mark.parametrize("folder", REAL)
 def test_real_sets_are_recognised(real: Path, folder: str) -> None:
-    assert recognise(real / folder).name == REAL[folder]
+    assert recognize_format(real / folder).name == REAL[folder]
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from candelabra.data import Coco
-from candelabra.data.readers.polygons import unpacked
+from candelabra.data.readers.polygons import decode_run_lengths
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -105,9 +105,9 @@ def test_small_objects_are_drawn_over_large_ones_and_change_the_digest(tmp_path:
 
 def test_compressed_runs_are_read_back() -> None:
     lengths = [0, 5, 1000, 70000, 3, 1, 40, 12]
-    assert unpacked(packed(lengths)) == lengths
+    assert decode_run_lengths(packed(lengths)) == lengths
     with pytest.raises(ValueError, match="no part of"):
-        unpacked("\x01")
+        decode_run_lengths("\x01")
 
 
 def test_crowds_are_drawn_and_never_chosen(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from candelabra.data import Auto, Masks
-from candelabra.data.samples import Unclear
+from candelabra.data.samples import AmbiguousDataset
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, treatments, write_image, write_mask
 
@@ -97,11 +97,11 @@ def test_colours_without_names_are_listed(tmp_path: Path, options: dict[str, obj
     painted[:, 18:] = 128, 64, 0
     Image.fromarray(painted).save(tmp_path / "masks" / "2.png")
     words = r"hold colours: \[0, 0, 0\] \(75.0%\), \[128, 64, 0\] \(25.0%\)\. Name .*data\.colours=\{name: \[0, 0, 0\]"
-    with pytest.raises(Unclear, match=words) as raised:
+    with pytest.raises(AmbiguousDataset, match=words) as raised:
         Masks(root=str(tmp_path), **options).open()  # type: ignore[arg-type]
     assert len(raised.value.samples) == 4
     assert raised.value.samples.labels.targets == ()
-    with pytest.raises(Unclear, match="looks like data=masks"):
+    with pytest.raises(AmbiguousDataset, match="looks like data=masks"):
         Auto(root=str(tmp_path)).read()
 
 

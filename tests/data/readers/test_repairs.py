@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data.decoding.file_finder import Finder, find_labels
-from candelabra.data.issues import Oddity
-from candelabra.data.readers.point_symmetry import by_name, points
-from candelabra.data.readers.repairs import LARGEST, mend_boxes, parse_xml, read_text
+from candelabra.data.decoding.file_finder import FileFinder, find_labels
+from candelabra.data.issues import DataIssue
+from candelabra.data.readers.point_symmetry import pair_by_name, resolve_points
+from candelabra.data.readers.repairs import LARGEST_ANNOTATION, parse_xml, read_annotation_text, repair_boxes
 
 FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
 
@@ -28,7 +28,7 @@ FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
     ],
 )
 def test_files_are_found_by_the_end_of_their_path(stated: str, near: str, found: str | None) -> None:
-    assert Finder(Path("/root"), [Path("/root", name) for name in FILES]).find(stated, near) == found
+    assert FileFinder(Path("/root"), [Path("/root", name) for name in FILES]).find(stated, near) == found
 
 
 def test_label_files_that_links_lead_out_for_are_left_out(tmp_path: Path) -> None:
@@ -48,15 +48,15 @@ def test_label_files_that_links_lead_out_for_are_left_out(tmp_path: Path) -> Non
     [["left_eye", "right_eye"], ["L_Eye", "R_Eye"], ["eyeLeft", "eyeRight"], ["EYE.L", "EYE.R"], ["LEFT", "RIGHT"]],
 )
 def test_sides_are_told_by_names(names: list[str]) -> None:
-    assert by_name([*names, "nose", "leftover", "ear_left"]) == [1, 0, 2, 3, 4]
+    assert pair_by_name([*names, "nose", "leftover", "ear_left"]) == [1, 0, 2, 3, 4]
 
 
 def test_points_without_sides_are_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
-    points(["0", "1"], None, [])
+    resolve_points(["0", "1"], None, [])
     assert "data.mirror" in caplog.text
     caplog.clear()
-    points(["0", "1"], [], [])
-    points(["left", "right"], None, [])
+    resolve_points(["0", "1"], [], [])
+    resolve_points(["left", "right"], None, [])
     assert not caplog.text
 
 
@@ -66,19 +66,19 @@ def test_points_without_sides_are_said_to_be_so(caplog: pytest.LogCaptureFixture
         (b"\xef\xbb\xbfcaf\xc3\xa9", "caf\u00e9", []),
         ("caf\u00e9".encode("utf-16"), "caf\u00e9", []),
         (b"caf\xe9", "caf\u00e9", ["text is not UTF-8"]),
-        (b"x" * (LARGEST + 1), None, ["label file cannot be read"]),
+        (b"x" * (LARGEST_ANNOTATION + 1), None, ["label file cannot be read"]),
     ],
 )
 def test_text_is_read_in_any_encoding(tmp_path: Path, raw: bytes, text: str | None, odd: list[str]) -> None:
     (tmp_path / "a.txt").write_bytes(raw)
-    found: list[Oddity] = []
-    assert read_text(tmp_path / "a.txt", "a.txt", found) == text
+    found: list[DataIssue] = []
+    assert read_annotation_text(tmp_path / "a.txt", "a.txt", found) == text
     assert [oddity.what for oddity in found] == odd
 
 
 def test_missing_text_is_listed(tmp_path: Path) -> None:
-    found: list[Oddity] = []
-    assert read_text(tmp_path, "a.txt", found) is None
+    found: list[DataIssue] = []
+    assert read_annotation_text(tmp_path, "a.txt", found) is None
     assert found[0].what == "label file cannot be read"
 
 
@@ -93,8 +93,8 @@ def test_boxes_are_mended() -> None:
     given = np.array(
         [[1, 2, 3, 4], [3, 2, 1, 4], [1, 4, 3, 2], [1, 2, 1, 4], [nan] * 4, [1, nan, 3, 4], [1, 2, inf, 4]]
     )
-    found: list[Oddity] = []
-    mended = mend_boxes(given.astype(np.float32), list("abcdefg"), found)
+    found: list[DataIssue] = []
+    mended = repair_boxes(given.astype(np.float32), list("abcdefg"), found)
     assert mended[:3].tolist() == [[1, 2, 3, 4]] * 3
     assert np.isnan(mended[3:]).all()
     assert [(oddity.name, oddity.what) for oddity in found] == [

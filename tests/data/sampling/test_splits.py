@@ -13,9 +13,9 @@ import pytest
 from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
 from candelabra.data import Table
-from candelabra.data.file_samples import Records
+from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
-from candelabra.data.sampling.splits import Division
+from candelabra.data.sampling.splits import Splitter
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from tests.conftest import Compose
@@ -24,7 +24,7 @@ from tests.data.files import make_folder
 PEOPLE = [f"person{number:02}" for number in range(30)]
 
 
-def records(count: int = 240, classes: int = 3, published: Sequence[str] | None = None) -> Records:
+def records(count: int = 240, classes: int = 3, published: Sequence[str] | None = None) -> FileSamples:
     """Eight images of each person; most of a person's show one class."""
     rng = np.random.default_rng(0)
     names = [f"all/{PEOPLE[index % 30]}_{index}.jpg" for index in range(count)]
@@ -32,17 +32,17 @@ def records(count: int = 240, classes: int = 3, published: Sequence[str] | None 
         [(index % 30) % classes if rng.random() < 0.8 else rng.integers(classes) for index in range(count)]
     )
     known = tuple("abc"[:classes])
-    return Records(Path(), names, Labels(classes=known), np.array(published or [""] * count, dtype="<U5"), label)
+    return FileSamples(Path(), names, Labels(classes=known), np.array(published or [""] * count, dtype="<U5"), label)
 
 
-def people(samples: Records, indices: Any) -> set[str]:
+def people(samples: FileSamples, indices: Any) -> set[str]:
     return {samples.names[index].split("_")[0] for index in indices}
 
 
 @pytest.mark.parametrize("pattern", [".+_", r"all/(.+)_\d+"])
 def test_no_group_is_in_two_splits_and_shares_and_strata_are_kept_as_far_as_groups_allow(pattern: str) -> None:
     samples = records()
-    parts = Division(split="random", groups=pattern).parts(samples)
+    parts = Splitter(split="random", groups=pattern).parts(samples)
     each = [people(samples, indices) for indices in parts.values()]
     assert sum(map(len, each)) == 30 == len(set.union(*each))
     assert sorted(np.concatenate(list(parts.values()))) == list(range(240))
@@ -50,7 +50,7 @@ def test_no_group_is_in_two_splits_and_shares_and_strata_are_kept_as_far_as_grou
     for indices in parts.values():
         shares = np.bincount(samples.strata[indices], minlength=3) / len(indices)
         assert shares.min() > 0.2
-    again, other = (Division(split="random", groups=pattern, seed=seed).parts(samples) for seed in (0, 1))
+    again, other = (Splitter(split="random", groups=pattern, seed=seed).parts(samples) for seed in (0, 1))
     assert all(np.array_equal(parts[split], again[split]) for split in parts)
     assert not np.array_equal(parts["test"], other["test"])
 
@@ -60,7 +60,7 @@ def test_folds_partition_the_set_and_validation_is_drawn_from_the_rest(groups: s
     samples = records(published=["train"] * 200 + ["test"] * 40)
     tested = []
     for fold in range(5):
-        parts = Division(folds=5, fold=fold, groups=groups, val=0.25).parts(samples)
+        parts = Splitter(folds=5, fold=fold, groups=groups, val=0.25).parts(samples)
         assert sorted(np.concatenate(list(parts.values()))) == list(range(240))
         assert 40 <= len(parts["test"]) <= 56
         assert 40 <= len(parts["val"]) <= 56
@@ -75,7 +75,7 @@ def test_folds_partition_the_set_and_validation_is_drawn_from_the_rest(groups: s
 
 def test_bad_samples_are_in_no_fold() -> None:
     samples = records()
-    tested = [Division(folds=3, fold=fold).parts(samples, bad=[5, 6])["test"] for fold in range(3)]
+    tested = [Splitter(folds=3, fold=fold).parts(samples, bad=[5, 6])["test"] for fold in range(3)]
     assert sorted(np.concatenate(tested)) == [index for index in range(240) if index not in (5, 6)]
 
 
@@ -87,19 +87,19 @@ def write(path: Path, rows: Sequence[Sequence[object]]) -> str:
 
 def test_the_splits_of_another_run_are_taken_from_its_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     samples = records()
-    drawn = Division(split="random", seed=7).parts(samples)
+    drawn = Splitter(split="random", seed=7).parts(samples)
     rows = [(samples.names[index], split) for split in drawn for index in drawn[split]]
     word = write(tmp_path / "splits.csv", [("name", "split"), *rows])
-    read = Division(split=word).parts(samples)
+    read = Splitter(split=word).parts(samples)
     assert all(np.array_equal(read[split], drawn[split]) for split in drawn)
     short = write(tmp_path / "short.csv", [("image", "split"), *((Path(n).name, s.upper()) for n, s in rows[:-10])])
     with caplog.at_level(logging.WARNING):
-        fewer = Division(split=short).parts(samples)
+        fewer = Splitter(split=short).parts(samples)
     assert "lacks 10 of 240 images" in caplog.text
     assert len(fewer["test"]) == len(drawn["test"]) - 10
     assert np.array_equal(fewer["train"], drawn["train"])
     lacking = write(tmp_path / "two.csv", [("name", "split"), *((n, "train" if s == "val" else s) for n, s in rows)])
-    divided = Division(split="two.csv", root=str(tmp_path), val=0.1).parts(samples)
+    divided = Splitter(split="two.csv", root=str(tmp_path), val=0.1).parts(samples)
     assert lacking.endswith("two.csv")
     assert np.array_equal(divided["test"], drawn["test"])
     assert len(divided["val"]) in (20, 21)
@@ -109,7 +109,7 @@ def test_groups_come_from_a_column_of_a_table(tmp_path: Path, caplog: pytest.Log
     samples = records()
     rows = [(name, f"drive{index % 12}" if index < 200 else "") for index, name in enumerate(samples.names)]
     word = write(tmp_path / "table.csv", [("image", "drive"), *rows])
-    parts = Division(split="random", groups=f"{word}:drive").parts(samples)
+    parts = Splitter(split="random", groups=f"{word}:drive").parts(samples)
     drives = [{rows[index][1] for index in indices if rows[index][1]} for indices in parts.values()]
     assert sum(map(len, drives)) == 12
     assert "40 of 240 images are in no group" in caplog.text
@@ -122,17 +122,17 @@ def test_a_class_that_validation_or_test_lacks_is_a_warning_and_one_without_trai
     samples.strata[:] = 0
     samples.strata[3] = 1
     samples.published[:] = ["train"] * 100 + ["val"] * 70 + ["test"] * 70
-    Division().parts(samples)
+    Splitter().parts(samples)
     assert "1 classes have no image in the val split: b" in caplog.text
     assert "1 classes have no image in the test split: b" in caplog.text
     samples.strata[3], samples.strata[150] = 0, 1
     with pytest.raises(CandelabraError, match=r"Class 'b' has no image in the train split \(1 in all\)"):
-        Division().parts(samples)
+        Splitter().parts(samples)
 
 
 def test_groups_in_several_published_splits_are_told(caplog: pytest.LogCaptureFixture) -> None:
     samples = records(published=["train"] * 100 + ["val"] * 70 + ["test"] * 70)
-    Division(groups=".+_").parts(samples)
+    Splitter(groups=".+_").parts(samples)
     assert "30 groups of data.groups are in several given splits" in caplog.text
 
 
@@ -196,7 +196,7 @@ def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
 )
 def test_what_cannot_be_divided_is_refused_in_words(options: dict[str, Any], message: str) -> None:
     with pytest.raises(CandelabraError, match=message):
-        Division(**options).parts(records())
+        Splitter(**options).parts(records())
 
 
 @pytest.mark.parametrize(
@@ -216,4 +216,4 @@ def test_tables_that_do_not_fit_are_refused_in_words(rows: list[tuple[str, str]]
 def test_a_word_that_is_no_split_is_refused(tmp_path: Path) -> None:
     word = write(tmp_path / "table.csv", [("name", "split"), ("person00_0.jpg", "holdout")])
     with pytest.raises(CandelabraError, match="says 'holdout' of an image"):
-        Division(split=word).parts(records())
+        Splitter(split=word).parts(records())

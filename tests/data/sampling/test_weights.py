@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from candelabra.data import Folder, Shapes
-from candelabra.data.file_samples import Records
-from candelabra.data.sampling.train_order import Batches, Weighted
-from candelabra.data.sampling.weights import training_order
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.sampling.train_order import BatchOrder, WeightedOrder
+from candelabra.data.sampling.weights import make_train_order
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 from tests.data.files import make_folder
@@ -19,20 +19,20 @@ from tests.data.files import make_folder
 COUNTS = (60, 30, 10)
 
 
-def records(label: NDArray[np.int64] | NDArray[np.float32] | None = None) -> Records:
+def records(label: NDArray[np.int64] | NDArray[np.float32] | None = None) -> FileSamples:
     label = np.repeat(np.arange(3), COUNTS) if label is None else label
     names = [f"{index}.jpg" for index in range(len(label))]
     labels = Labels(classes=("a", "b", "c"), multilabel=label.ndim == 2)
-    return Records(Path(), names, labels, np.full(len(label), ""), label)
+    return FileSamples(Path(), names, labels, np.full(len(label), ""), label)
 
 
-def served(order: Weighted, epoch: int, size: int = 8, ranks: int = 1) -> NDArray[np.int64]:
+def served(order: WeightedOrder, epoch: int, size: int = 8, ranks: int = 1) -> NDArray[np.int64]:
     return np.concatenate([b for rank in range(ranks) for b in order.batches(epoch, size, rank, ranks)])
 
 
-def order_of(sampler: str, samples: Records, root: str | None = None) -> Weighted:
-    order = training_order(sampler, samples, np.arange(len(samples)), 3, root)
-    assert isinstance(order, Weighted)
+def order_of(sampler: str, samples: FileSamples, root: str | None = None) -> WeightedOrder:
+    order = make_train_order(sampler, samples, np.arange(len(samples)), 3, root)
+    assert isinstance(order, WeightedOrder)
     return order
 
 
@@ -110,7 +110,7 @@ def test_no_version_comes_twice_versions_come_in_turn_and_ranks_keep_step(sample
     for index in range(100):
         passes = sorted(keys[keys % 100 == index] // 100)
         assert passes == list(range(len(passes)))
-    halves = [Batches(order, 8, rank, 2) for rank in (0, 1)]
+    halves = [BatchOrder(order, 8, rank, 2) for rank in (0, 1)]
     for half in halves:
         half.set_epoch(2)
     both = [list(half) for half in halves]
@@ -127,7 +127,7 @@ def test_classes_of_labels_that_were_taken_away_are_not_known() -> None:
     shown: NDArray[np.bool_] = samples.shown()
     known = shown.max(axis=1)[data.parts["train"]]
     order = data.orders["train"]
-    assert isinstance(order, Weighted)
+    assert isinstance(order, WeightedOrder)
     index = np.concatenate([served(order, epoch, order.total) % len(known) for epoch in range(5)])
     assert known[index].mean() == pytest.approx(0.2, abs=0.01)
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from candelabra.data import HuggingFace
-from candelabra.data.decoding.images import Unreadable
-from candelabra.data.shards.huggingface import Arrow
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.shards.huggingface import ArrowSource
 from candelabra.errors import CandelabraError
 
 datasets = pytest.importorskip("datasets")
@@ -135,9 +135,9 @@ def test_an_image_elsewhere_on_the_disk_is_not_read(tmp_path: Path) -> None:
     features = datasets.Features({"image": datasets.Image()})
     cells = {"image": [{"bytes": None, "path": str(tmp_path / "secret.png")}] * 3 + [{"bytes": b"junk", "path": None}]}
     table = datasets.Dataset.from_dict(cells, features=features)
-    with pytest.raises(Unreadable, match="outside"):
-        Arrow([table], "image", None, [tmp_path / "d"]).read(0)
-    assert Arrow([table], "image", None, [tmp_path]).read(0).image == png(1)["bytes"]
+    with pytest.raises(UnreadableFile, match="outside"):
+        ArrowSource([table], "image", None, [tmp_path / "d"]).read(0)
+    assert ArrowSource([table], "image", None, [tmp_path]).read(0).image == png(1)["bytes"]
 
 
 def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:
     datasets.Dataset.from_dict(cells, features=features).save_to_disk(str(tmp_path / "d"))
     samples = HuggingFace(path=str(tmp_path / "d")).read()
     assert set(samples.verify()) == {3, 4}
-    with pytest.raises(Unreadable, match="is no image"):
+    with pytest.raises(UnreadableFile, match="is no image"):
         samples.load(3)
 
 

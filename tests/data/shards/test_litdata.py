@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from candelabra.data import LitData
-from candelabra.data.decoding.images import Unreadable
+from candelabra.data.decoding.images import UnreadableFile
 from candelabra.errors import CandelabraError
 
 pytest.importorskip("litdata")
@@ -102,7 +102,7 @@ def test_damaged_chunks_are_unreadable_and_never_crash(tmp_path: Path) -> None:
         except CandelabraError:
             continue
         for index in range(len(samples)):
-            with contextlib.suppress(Unreadable):
+            with contextlib.suppress(UnreadableFile):
                 samples.load(index)
 
 

@@ -18,10 +18,10 @@ import torch
 from PIL import Image
 
 from candelabra.data import WebDataset
-from candelabra.data.decoding.images import Unreadable
-from candelabra.data.issues import Treatment
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.issues import IssueTreatment
 from candelabra.data.shards import remote_files, tar_index
-from candelabra.data.shards.tar_index import INDEX
+from candelabra.data.shards.tar_index import INDEX_SUFFIX
 from candelabra.errors import CandelabraError
 
 LOST = "shard is cut off or damaged, its rest is lost"
@@ -115,7 +115,7 @@ def test_headers_are_read_once_and_again_when_a_shard_has_changed(
     shards(tmp_path / "s", 1)
     first = read(tmp_path / "s")
     with monkeypatch.context() as patch:
-        patch.setattr(tar_index, "scan", lambda *_: pytest.fail("read again"))
+        patch.setattr(tar_index, "scan_tar", lambda *_: pytest.fail("read again"))
         again = read(tmp_path / "s")
     assert [again.digest(i) for i in range(len(again))] == [first.digest(i) for i in range(len(first))]
     write(tmp_path / "s" / "train-000.tar", [("new.png", encode(9))])
@@ -168,7 +168,7 @@ def test_each_odd_member_has_its_treatment(tmp_path: Path) -> None:
     at = {name: i for i, name in enumerate(expected)}
     assert samples[at["good"]]["image"][0, 0, 0] == 1  # the first of two images
     found = {(odd.name.rsplit("train-0.tar/")[-1], odd.what, odd.treatment) for odd in samples.oddities}
-    skipped, unlabelled = Treatment.SKIPPED, Treatment.UNLABELLED
+    skipped, unlabelled = IssueTreatment.SKIPPED, IssueTreatment.UNLABELLED
     assert found == {
         ("good.jpg", "second image of one key", skipped),
         ("alone", "key without an image", skipped),
@@ -182,14 +182,14 @@ def test_each_odd_member_has_its_treatment(tmp_path: Path) -> None:
         ("odd", "box is not four numbers", unlabelled),
         ("odd", "keypoints are not as many as there are names", unlabelled),
         ("points", "box has no area", unlabelled),
-        ("inverted", "box is inverted", Treatment.REPAIRED),
+        ("inverted", "box is inverted", IssueTreatment.REPAIRED),
     }
     assert samples[at["inverted"]]["box"].tolist() == [[2, 1, 8, 9]]
     assert samples[at["points"]]["box"].isnan().all()
     assert samples[at["masked"]]["mask"].unique().tolist() == [255]
     assert "mask of another shape than its image" in {odd.what for odd in samples.inspect(at["masked"])}
     assert list(samples.verify()) == [at["broken"]]
-    with pytest.raises(Unreadable, match="broken"):
+    with pytest.raises(UnreadableFile, match="broken"):
         samples.load(at["broken"])
     assert [odd.what for odd in samples.inspect(at["broken"])] == ["unreadable"]
 
@@ -265,15 +265,15 @@ def test_a_distant_file_is_asked_for_again(tmp_path: Path, far: str, monkeypatch
             raise ConnectionResetError("gone")
         return bytes(original(self, path, **where))
 
-    monkeypatch.setattr(remote_files, "PAUSES", (0, 0))
-    monkeypatch.setattr(remote_files, "is_distant", lambda address: True)
+    monkeypatch.setattr(remote_files, "RETRY_PAUSES", (0, 0))
+    monkeypatch.setattr(remote_files, "is_remote", lambda address: True)
     monkeypatch.setattr(memory, "cat_file", lambda self, path, **where: fail(2, self, path, **where))
     assert samples[3]["image"][0, 0, 0] == int(samples.names[3])
     assert len(asked) == 3
     assert len(set(asked)) == 1
     asked.clear()
     monkeypatch.setattr(memory, "cat_file", lambda self, path, **where: fail(3, self, path, **where))
-    with pytest.raises(Unreadable, match="ConnectionResetError"):
+    with pytest.raises(UnreadableFile, match="ConnectionResetError"):
         samples.load(3)
 
 
@@ -307,7 +307,9 @@ def test_a_web_server_is_asked_for_parts_and_an_index_beside_saves_the_headers(t
     near = shards(tmp_path / "near", each=4)
     for path in near.glob("*.tar"):
         with path.open("rb") as file:
-            tar_index.note(tar_index.scan(file, path.name), path.with_name(path.name + INDEX), path.stat().st_size)
+            tar_index.add_tar_member(
+                tar_index.scan_tar(file, path.name), path.with_name(path.name + INDEX_SUFFIX), path.stat().st_size
+            )
     Ranges.asked.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(near))) as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from candelabra.data.samples import sample
-from candelabra.data.transforms.auto_augment import TABLES, randaugment
-from candelabra.data.transforms.pipeline import Augmentation, Pipeline, training
-from candelabra.data.transforms.resize import RESIZES, moved, resize_by
+from candelabra.data.samples import make_sample
+from candelabra.data.transforms.auto_augment import AUGMENT_TABLES, make_randaugment
+from candelabra.data.transforms.pipeline import Augmentation, TransformPipeline, make_train_transforms
+from candelabra.data.transforms.resize import RESIZE_METHODS, apply_geometry, make_resize
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels, Sample
 
@@ -35,7 +35,7 @@ def scene(size: tuple[int, int] = (120, 90)) -> Sample:
     points = torch.tensor([[left + 10.0, y], [right - 11.0, y]])
     x = left + 10
     mask[y - DOT : y + DOT + 1, x - DOT : x + DOT + 1] = 2
-    return sample(image, None, box, points, mask)
+    return make_sample(image, None, box, points, mask)
 
 
 def check(made: Sample, boxed: bool, slack: float = 2.5) -> tuple[int, list[float]]:
@@ -63,12 +63,12 @@ def check(made: Sample, boxed: bool, slack: float = 2.5) -> tuple[int, list[floa
     return compared, []
 
 
-@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("resize", RESIZE_METHODS)
 @pytest.mark.parametrize("augment", PRESETS)
 @pytest.mark.parametrize("targets", [("box", "keypoints", "mask"), ("keypoints", "mask")], ids=["box", "no box"])
 def test_labels_move_with_pixels(augment: str, resize: str, targets: tuple[str, ...]) -> None:
     boxed = "box" in targets
-    pipeline = training(augment, resize_by(resize, (96, 112)), ALL.only(targets), flip=True)
+    pipeline = make_train_transforms(augment, make_resize(resize, (96, 112)), ALL.only(targets), flip=True)
     compared, together = 0, []
     for seed in range(12):
         torch.manual_seed(seed)
@@ -84,13 +84,13 @@ def test_labels_move_with_pixels(augment: str, resize: str, targets: tuple[str, 
     assert sum(each > 0.75 for each in together) >= (0.7 if "augment" in augment else 1.0) * len(together)
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("name", list(TABLES["randaugment"]))
+@pytest.mark.parametrize("table", AUGMENT_TABLES)
+@pytest.mark.parametrize("name", list(AUGMENT_TABLES["randaugment"]))
 def test_every_operation_moves_all_alike(name: str, table: str) -> None:
-    operation = TABLES[table][name]
+    operation = AUGMENT_TABLES[table][name]
     changed = False
     for share in (0.25, 1.0, *([-0.25] if operation.signed else [])):
-        made = Pipeline([lambda s, m=share: operation.change(s, operation.most * m)])(scene())
+        made = TransformPipeline([lambda s, m=share: operation.change(s, operation.most * m)])(scene())
         _, together = check(made, boxed=not operation.turns)
         assert all(each > 0.75 for each in together)
         changed |= not torch.equal(made["image"], scene()["image"].as_subclass(Tensor))
@@ -100,7 +100,7 @@ def test_every_operation_moves_all_alike(name: str, table: str) -> None:
 
 
 def test_a_point_goes_where_the_pixel_goes_when_turned() -> None:
-    made = Pipeline([lambda s: TABLES["randaugment"]["rotate"].change(s, 30.0)])(scene((100, 100)))
+    made = TransformPipeline([lambda s: AUGMENT_TABLES["randaugment"]["rotate"].change(s, 30.0)])(scene((100, 100)))
     x, y = 35 - 50, 50 - 50  # the dot, from the middle; y goes down
     angle = math.radians(30)
     expected = torch.tensor([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)]) + 50
@@ -109,22 +109,22 @@ def test_a_point_goes_where_the_pixel_goes_when_turned() -> None:
 
 def test_where_boxes_are_labelled_nothing_is_turned() -> None:
     for name in ("randaugment", "trivialaugment", "strong"):
-        words = repr(training(name, resize_by("stretch", (32, 32)), ALL, flip=True))
-        free = repr(training(name, resize_by("stretch", (32, 32)), ALL.only(["mask"]), flip=True))
+        words = repr(make_train_transforms(name, make_resize("stretch", (32, 32)), ALL, flip=True))
+        free = repr(make_train_transforms(name, make_resize("stretch", (32, 32)), ALL.only(["mask"]), flip=True))
         assert words != free
         assert "RandomAffine" not in words
         assert ("RandomAffine" in free) == (name == "strong")
-    policy = randaugment(boxed=True)
-    assert len(policy.operations) == len(TABLES["randaugment"]) - 3
+    policy = make_randaugment(boxed=True)
+    assert len(policy.operations) == len(AUGMENT_TABLES["randaugment"]) - 3
 
 
 def test_what_has_left_the_image_does_not_come_back_with_the_next_operation() -> None:
     image = torch.zeros(3, 40, 40, dtype=torch.uint8)
-    gone = sample(image, None, torch.tensor([[-20.0, 5, 10, 20]]), torch.tensor([[-5.0, 10], [20, 10]]))
-    policy = randaugment(boxed=True)
-    policy.operations, policy.count, policy.strength = [TABLES["randaugment"]["translate_x"]], 1, 0.5
+    gone = make_sample(image, None, torch.tensor([[-20.0, 5, 10, 20]]), torch.tensor([[-5.0, 10], [20, 10]]))
+    policy = make_randaugment(boxed=True)
+    policy.operations, policy.count, policy.strength = [AUGMENT_TABLES["randaugment"]["translate_x"]], 1, 0.5
     torch.manual_seed(2)
-    made = Pipeline([policy])(gone)
+    made = TransformPipeline([policy])(gone)
     assert made["keypoints"][0].isnan().all()
     assert made["box"].isnan().all()
 
@@ -132,14 +132,14 @@ def test_what_has_left_the_image_does_not_come_back_with_the_next_operation() ->
 def test_boxes_that_a_crop_leaves_out_are_not_labelled() -> None:
     """Torchvision's own clamping would leave a line on the edge of the image."""
     image = torch.zeros(3, 60, 80, dtype=torch.uint8)
-    pipeline = Pipeline([lambda s: moved(s, v2.functional.crop, 0, 40, 60, 40)])
+    pipeline = TransformPipeline([lambda s: apply_geometry(s, v2.functional.crop, 0, 40, 60, 40)])
     for box in ([2.0, 10, 20, 30], [45.0, 10, 58, 30]):
-        assert pipeline(sample(image, None, torch.tensor(box)))["box"].isnan().all() == (box[0] < 40)
+        assert pipeline(make_sample(image, None, torch.tensor(box)))["box"].isnan().all() == (box[0] < 40)
 
 
 def test_erasing_changes_pixels_and_no_label() -> None:
-    pipeline = training("none", resize_by("stretch", (96, 112)), ALL, flip=True, erase=1.0)
-    plain = training("none", resize_by("stretch", (96, 112)), ALL, flip=True)
+    pipeline = make_train_transforms("none", make_resize("stretch", (96, 112)), ALL, flip=True, erase=1.0)
+    plain = make_train_transforms("none", make_resize("stretch", (96, 112)), ALL, flip=True)
     torch.manual_seed(0)
     made, kept = pipeline(scene()), plain(scene())
     assert (plain.fixed, pipeline.fixed) == (True, False)
@@ -152,13 +152,13 @@ def test_erasing_changes_pixels_and_no_label() -> None:
 
 def test_presets_draw_what_seeds_say_and_no_more() -> None:
     for augment in PRESETS:
-        pipeline = training(augment, resize_by("crop", (48, 48)), ALL, flip=True, erase=0.5)
+        pipeline = make_train_transforms(augment, make_resize("crop", (48, 48)), ALL, flip=True, erase=0.5)
         torch.manual_seed(4)
         one = pipeline(scene())
         torch.manual_seed(4)
         other = pipeline(scene())
         assert all(torch.equal(value(one, key), value(other, key)) for key in ("image", "box", "keypoints", "mask"))
-        assert repr(pipeline) == repr(training(augment, resize_by("crop", (48, 48)), ALL, True, 0.5))
+        assert repr(pipeline) == repr(make_train_transforms(augment, make_resize("crop", (48, 48)), ALL, True, 0.5))
         assert " at 0x" not in repr(pipeline)
 
 
@@ -169,4 +169,4 @@ def value(made: Sample, key: str) -> Tensor:
 
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(CandelabraError, match=r"data.augment=heavy .* none, light, strong, randaugment, trivialaugm"):
-        training("heavy", resize_by("crop", (48, 48)), ALL, flip=True)
+        make_train_transforms("heavy", make_resize("crop", (48, 48)), ALL, flip=True)

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from candelabra.backbones import Timm
 from candelabra.data import DataModule, Shapes, Union
-from candelabra.data.transforms.batch_transforms import Batchwise, scaled
+from candelabra.data.transforms.batch_transforms import BatchTransforms, scale_size
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache import Cache, cached
+from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.finetuning import Frozen, Probe
 from candelabra.heads import Box, Keypoints, Label, Mask
 from candelabra.tasks import MultiTask
-from candelabra.tasks.loading import rehearse
-from candelabra.tasks.mixup import changed, label_shares
+from candelabra.tasks.loading import dry_run
+from candelabra.tasks.mixup import compute_blend_shares, transform_batch
 from candelabra.tasks.task import Task
 from candelabra.types import Blend, Sample
 
@@ -68,7 +68,7 @@ def test_sizes_are_multiples_of_32_within_the_range_and_labels_move_along() -> N
     for epoch in range(3):
         for batch in batches(data, epoch):
             assert batch["image"].shape[-2:] == (96, 96)
-            made = changed(batch)  # type: ignore[arg-type]
+            made = transform_batch(batch)  # type: ignore[arg-type]
             height, width = made["image"].shape[-2:]
             sizes.add((height, width))
             assert made["mask"].shape[-2:] == (height, width)
@@ -80,7 +80,7 @@ def test_sizes_are_multiples_of_32_within_the_range_and_labels_move_along() -> N
                 low, high = made["box"][row].view(2, 2)
                 assert ((made["keypoints"][row] >= low - 1) & (made["keypoints"][row] <= high + 1)).all()
     assert sizes == {(32, 32), (64, 64), (96, 96)}
-    assert scaled((240, 320), 0.75) == (192, 256)
+    assert scale_size((240, 320), 0.75) == (192, 256)
     assert data.shape == (64, 64)
     assert next(iter(data.val_dataloader()))["image"].shape[-2:] == (64, 64)
 
@@ -92,17 +92,17 @@ def plain(count: int = 4, side: int = 8) -> Sample:
 
 
 def test_mixup_averages_pixels_and_cutmix_pastes_them_with_their_mask() -> None:
-    mixed = changed({**plain(), "blend": Blend(0.75, None)})
+    mixed = transform_batch({**plain(), "blend": Blend(0.75, None)})
     assert torch.allclose(mixed["image"][1] * 255, torch.full((3, 8, 8), 0.75 * 10 + 0.25 * 0))
     assert torch.allclose(mixed["image"][0] * 255, torch.full((3, 8, 8), 0.25 * 30.0))
-    whole = Batchwise(0.0, 1.0, None, 0)
+    whole = BatchTransforms(0.0, 1.0, None, 0)
     pasted = 0
     for number in range(20):
         batch = whole(plain(), 0, number)
         blend = batch["blend"]
         assert blend.place is not None
         left, top, right, bottom = blend.place
-        made = changed(batch)
+        made = transform_batch(batch)
         inside = torch.zeros(8, 8, dtype=torch.bool)
         inside[top:bottom, left:right] = True
         assert blend.share == pytest.approx(1 - inside.float().mean().item())
@@ -135,7 +135,7 @@ def test_the_loss_of_blended_images_is_that_of_both_labels_by_their_shares(place
     if place is not None:
         left, top, right, bottom = place
         batch["mask"][..., top:bottom, left:right] = batch["mask"].roll(1, 0)[..., top:bottom, left:right]
-    made = changed(model.on_before_batch_transfer(batch, 0))
+    made = transform_batch(model.on_before_batch_transfer(batch, 0))
     loss, each = model.judge(made, "train")
     outputs = model(made["image"])
     values, weights = [], []
@@ -157,7 +157,7 @@ def test_the_loss_of_blended_images_is_that_of_both_labels_by_their_shares(place
         known = torch.tensor([1.0, 1, 0, 1, 1, 1])
         first, second = share * known, (1 - share) * known.roll(1)
         assert torch.allclose(each["mask"], (first * own + second * partner).sum() / (first + second).sum(), atol=1e-5)
-    rows, shares = label_shares(batch, model.named_heads())
+    rows, shares = compute_blend_shares(batch, model.named_heads())
     assert len(rows["label"]) == len(shares["label"].weights[0]) == 5
     assert shares["label"].total == pytest.approx(sum(weights))
     loss.backward()
@@ -167,7 +167,7 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
     model = task("label", "mask").train()
     batch: Any = next(iter(shapes(mixup=0.4).train_dataloader()))
     batch["label"][:] = -1
-    _, each = model.judge(changed(model.on_before_batch_transfer(batch, 0)), "train")
+    _, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0)), "train")
     assert each["label"] == 0
     assert each["mask"] > 0
     assert "label" not in model.present
@@ -176,19 +176,19 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
 def test_places_cannot_be_blended_and_are_refused_before_training() -> None:
     data = shapes(cutmix=1.0)
     with pytest.raises(CandelabraError, match=r"whose box and keypoints would be those of two.*task.heads.box=null"):
-        rehearse(task("label", "box", "keypoints"), data, 3)
-    rehearse(task("label", "mask"), data, 3)
+        dry_run(task("label", "box", "keypoints"), data, 3)
+    dry_run(task("label", "mask"), data, 3)
 
 
 @pytest.mark.parametrize("words", [{"mixup": 0.2}, {"cutmix": 1.0}, {"multiscale": [0.5, 1.5]}])
 def test_features_are_not_kept_where_batches_are_new_images(words: dict[str, Any], tmp_path: Path) -> None:
     trainer = L.Trainer(max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     data, still = shapes(augment="none", **words), shapes(augment="none")
-    cache = Cache(str(tmp_path), 1.0)
-    assert cached(task("label", finetune=Frozen()), data, cache, trainer) is data
-    assert cached(task("label", finetune=Frozen()), still, cache, trainer) is not still
+    cache = FeatureCache(str(tmp_path), 1.0)
+    assert cache_features(task("label", finetune=Frozen()), data, cache, trainer) is data
+    assert cache_features(task("label", finetune=Frozen()), still, cache, trainer) is not still
     with pytest.raises(CandelabraError, match=r"finetune=probe .* data.mixup, data.cutmix and data.multiscale"):
-        cached(task("label", finetune=Probe()), data, cache, trainer)
+        cache_features(task("label", finetune=Probe()), data, cache, trainer)
 
 
 def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
@@ -199,7 +199,7 @@ def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
     assert "Letterbox" in repr(data.prepared("val").pipeline)
     assert "Crop" not in repr(data.prepared("val").pipeline)
     model = task("label", "mask").train()
-    loss, each = model.judge(changed(model.on_before_batch_transfer(batch, 0)), "train")
+    loss, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0)), "train")
     assert torch.isfinite(loss)
     assert min(each.values()) > 0
     for words in ({"mixup": 0.4}, {"sampler": "balanced"}, {"multiscale": [0.5, 1.5]}):
@@ -211,7 +211,7 @@ def test_every_size_is_tried_before_training() -> None:
     model = task("label", finetune=Frozen())
     seen: list[tuple[int, ...]] = []
     model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[-2:])))
-    rehearse(model, shapes(multiscale=[0.5, 1.5]), 3)
+    dry_run(model, shapes(multiscale=[0.5, 1.5]), 3)
     assert seen == [(32, 32), (96, 96)]
 
 

@@ -6,10 +6,10 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.loading.loader import batched
-from candelabra.data.samples import sample
-from candelabra.data.transforms.colour_jitter import Tint, coloured, tinted
-from candelabra.data.transforms.crop import RandomCrop, Stretched
+from candelabra.data.loading.loader import collate_samples
+from candelabra.data.samples import make_sample
+from candelabra.data.transforms.colour_jitter import ColourJitter, jitter_batch, jitter_image
+from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
 from candelabra.types import Sample
 
 PIXELS = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).permute(
@@ -19,7 +19,7 @@ PIXELS = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=torch.G
 
 def scene() -> Sample:
     points = torch.tensor([[45.0, 30], [float("nan")] * 2])
-    return sample(PIXELS, torch.tensor(1), torch.tensor([30.0, 20, 60, 40]), points, PIXELS[0].contiguous())
+    return make_sample(PIXELS, torch.tensor(1), torch.tensor([30.0, 20, 60, 40]), points, PIXELS[0].contiguous())
 
 
 def plain(sample: Sample, key: str) -> Tensor:
@@ -48,7 +48,7 @@ def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
     for seed in range(50):
         torch.manual_seed(seed)
         crop = RandomCrop((32, 32), (0.1, 0.1), (1, 1))
-        made = crop(sample(PIXELS, box=torch.tensor([0.0, 0, 4, 4])))
+        made = crop(make_sample(PIXELS, box=torch.tensor([0.0, 0, 4, 4])))
         centre = plain(made, "box").view(2, 2).mean(0)
         assert (centre < 0).any() or (centre >= 0).all()
         if (centre < 0).any():
@@ -57,7 +57,7 @@ def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
 
 
 def test_stretching_is_torchvisions_resize() -> None:
-    made, expected = Stretched((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
+    made, expected = ResizedCrop((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
     for key in ("image", "box", "mask"):
         assert torch.equal(plain(made, key), plain(expected, key))
     assert torch.equal(plain(made, "keypoints")[0], plain(expected, "keypoints")[0])
@@ -69,24 +69,24 @@ def test_colours_are_torchvisions_up_to_its_rounding_down(factors: tuple[float, 
     calm = (PIXELS // 2 + 50).contiguous()  # where nothing leaves the range
     expected = functional.adjust_brightness(calm, factors[0])
     expected = functional.adjust_saturation(functional.adjust_contrast(expected, factors[1]), factors[2])
-    assert (coloured(calm, torch.tensor(factors)).int() - expected.int()).abs().max() <= 3
-    assert torch.equal(coloured(calm, torch.ones(3)), calm)
+    assert (jitter_image(calm, torch.tensor(factors)).int() - expected.int()).abs().max() <= 3
+    assert torch.equal(jitter_image(calm, torch.ones(3)), calm)
 
 
 def test_colours_are_drawn_and_leave_labels_alone() -> None:
     torch.manual_seed(0)
-    made = [tinted(Tint(0.2, 0.2, 0.2)(scene())) for _ in range(2)]
+    made = [jitter_batch(ColourJitter(0.2, 0.2, 0.2)(scene())) for _ in range(2)]
     assert made[0].keys() == scene().keys()
     assert not torch.equal(plain(made[0], "image"), plain(made[1], "image"))
     assert torch.equal(plain(made[0], "mask"), plain(scene(), "mask"))
-    assert torch.equal(plain(tinted(Tint(0, 0, 0)(scene())), "image"), PIXELS)
+    assert torch.equal(plain(jitter_batch(ColourJitter(0, 0, 0)(scene())), "image"), PIXELS)
 
 
 def test_one_without_colours_stays_as_it_is_among_others() -> None:
-    drawn = Tint(0.4, 0.4, 0.4)({"image": PIXELS})
-    images = tinted(batched([{"image": PIXELS}, drawn]))["image"]
+    drawn = ColourJitter(0.4, 0.4, 0.4)({"image": PIXELS})
+    images = jitter_batch(collate_samples([{"image": PIXELS}, drawn]))["image"]
     assert torch.equal(images[0], PIXELS)
-    assert torch.equal(images[1], tinted(drawn)["image"])
+    assert torch.equal(images[1], jitter_batch(drawn)["image"])
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -94,9 +94,9 @@ def test_one_without_colours_stays_as_it_is_among_others() -> None:
 def test_an_image_gets_the_same_colours_in_any_batch(layout: torch.memory_format) -> None:
     images = torch.randint(0, 256, (7, 3, 33, 29), dtype=torch.uint8).contiguous(memory_format=layout)
     factors = 0.6 + 0.8 * torch.rand(7, 3)
-    alone = torch.stack([coloured(image, each) for image, each in zip(images, factors, strict=True)])
-    assert torch.equal(coloured(images, factors), alone)
-    assert torch.equal(coloured(images[2:5], factors[2:5]), alone[2:5])
-    batch = tinted({"image": images, "colours": factors})
+    alone = torch.stack([jitter_image(image, each) for image, each in zip(images, factors, strict=True)])
+    assert torch.equal(jitter_image(images, factors), alone)
+    assert torch.equal(jitter_image(images[2:5], factors[2:5]), alone[2:5])
+    batch = jitter_batch({"image": images, "colours": factors})
     assert torch.equal(batch["image"], alone)
     assert batch["image"].is_contiguous(memory_format=layout)

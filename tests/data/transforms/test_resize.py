@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from candelabra.commands.predict import Files, _predictions, trained_resize
-from candelabra.data.samples import sample
-from candelabra.data.transforms.pipeline import evaluation
-from candelabra.data.transforms.resize import RESIZES, resize_by
+from candelabra.commands.predict import PredictDataset, _predictions, read_trained_resize
+from candelabra.data.samples import make_sample
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import RESIZE_METHODS, make_resize
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Sample
 
@@ -27,14 +27,14 @@ def scene(size: tuple[int, int]) -> Sample:
     image = torch.zeros(3, height, width, dtype=torch.uint8)
     image[:, top:bottom, left:right] = 255
     box = torch.tensor([left, top, right, bottom]).float()
-    return sample(image, None, box, box.view(2, 2), (image[0] > 0).to(torch.uint8))
+    return make_sample(image, None, box, box.view(2, 2), (image[0] > 0).to(torch.uint8))
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("word", RESIZES)
+@pytest.mark.parametrize("word", RESIZE_METHODS)
 def test_labels_come_back_to_where_they_were(word: str, size: tuple[int, int]) -> None:
-    resize, before = resize_by(word, (96, 64)), scene(size)
-    made = evaluation(resize)(scene(size))
+    resize, before = make_resize(word, (96, 64)), scene(size)
+    made = make_eval_transforms(resize)(scene(size))
     assert made["image"].shape == (3, 96, 64)
     view = resize.view(size)
     back = view.back({key: cast(dict[str, Any], made)[key] for key in ("box", "keypoints", "mask")})
@@ -53,20 +53,20 @@ def test_labels_come_back_to_where_they_were(word: str, size: tuple[int, int]) -
 
 
 def test_a_letterbox_is_grey_and_its_mask_not_labelled_and_a_crop_fills_the_size() -> None:
-    made = evaluation(resize_by("letterbox", (80, 80)))(scene((40, 80)))
+    made = make_eval_transforms(make_resize("letterbox", (80, 80)))(scene((40, 80)))
     assert (made["image"][:, :20] == 128).all()
     assert (made["image"][:, 60:] == 128).all()
     assert (made["mask"][:20] == IGNORED).all()
     assert (made["mask"][20:60] != IGNORED).all()
-    cut = evaluation(resize_by("crop", (40, 40)))(scene((40, 80)))
+    cut = make_eval_transforms(make_resize("crop", (40, 40)))(scene((40, 80)))
     assert torch.equal(cut["image"], scene((40, 80))["image"].as_subclass(Tensor)[:, :, 20:60])
     assert cut["mask"].max() == 1
 
 
 def test_what_a_crop_cuts_off_is_not_labelled() -> None:
     image = torch.zeros(3, 40, 120, dtype=torch.uint8)
-    edge = sample(image, None, torch.tensor([2.0, 5, 30, 20]), torch.tensor([[10.0, 10], [60, 20]]))
-    made = evaluation(resize_by("crop", (40, 40)))(edge)
+    edge = make_sample(image, None, torch.tensor([2.0, 5, 30, 20]), torch.tensor([[10.0, 10], [60, 20]]))
+    made = make_eval_transforms(make_resize("crop", (40, 40)))(edge)
     assert made["box"].isnan().all()
     assert made["keypoints"].isnan().all(1).tolist() == [True, False]
     assert made["keypoints"][1].tolist() == [20, 20]
@@ -85,14 +85,14 @@ class Finder:
         return {"box": box, "keypoints": box.view(-1, 2, 2), "mask": masks}
 
 
-@pytest.mark.parametrize("word", RESIZES)
+@pytest.mark.parametrize("word", RESIZE_METHODS)
 def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path) -> None:
     paths = []
     for number, size in enumerate(SIZES):
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(scene(size)["image"].permute(1, 2, 0).numpy()).save(paths[-1])
-    resize = resize_by(word, (96, 64))
-    files = Files(paths, resize)
+    resize = make_resize(word, (96, 64))
+    files = PredictDataset(paths, resize)
     trainer = SimpleNamespace(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         precision_plugin=SimpleNamespace(forward_context=torch.inference_mode),
@@ -111,14 +111,14 @@ def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path) -> Non
 
 
 def test_predictions_are_resized_as_in_training() -> None:
-    assert trained_resize({"size": 64}) == "stretch"  # before there was another way
-    assert trained_resize({"size": 64, "resize": "crop"}) == "crop"
+    assert read_trained_resize({"size": 64}) == "stretch"  # before there was another way
+    assert read_trained_resize({"size": 64, "resize": "crop"}) == "crop"
     sets = {"a": {"size": 32, "resize": "letterbox"}, "b": {"size": 32, "resize": "crop"}}
-    assert trained_resize({"size": None, "resize": None, "sets": sets}) == "letterbox"
-    assert trained_resize({"size": None, "sets": {"a": {"size": 32}}}) == "stretch"
-    assert trained_resize({"size": 32, "resize": "crop", "sets": sets}) == "crop"
+    assert read_trained_resize({"size": None, "resize": None, "sets": sets}) == "letterbox"
+    assert read_trained_resize({"size": None, "sets": {"a": {"size": 32}}}) == "stretch"
+    assert read_trained_resize({"size": 32, "resize": "crop", "sets": sets}) == "crop"
 
 
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(CandelabraError, match=r"data.resize=squash is not known; allowed are stretch, letterbox, crop"):
-        resize_by("squash", (32, 32))
+        make_resize("squash", (32, 32))

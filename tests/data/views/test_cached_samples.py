@@ -13,10 +13,10 @@ from PIL import Image
 
 from candelabra.data import Folder, Table, Union
 from candelabra.data.samples import Samples
-from candelabra.data.samples import sample as make_sample
+from candelabra.data.samples import make_sample as make_sample
 from candelabra.data.views import cached_samples, sample_store
-from candelabra.data.views.cached_samples import Kept
-from candelabra.data.views.sample_store import Shelf
+from candelabra.data.views.cached_samples import CachedSamples
+from candelabra.data.views.sample_store import SampleStore
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
@@ -26,7 +26,7 @@ FORK = multiprocessing.get_context("fork")
 @pytest.fixture(autouse=True)
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where data.cache=ram keeps images: a folder of the test."""
-    monkeypatch.setattr(sample_store, "MEMORY", tmp_path)
+    monkeypatch.setattr(sample_store, "SHARED_MEMORY", tmp_path)
     return tmp_path / f"candelabra-{os.getuid()}"
 
 
@@ -52,8 +52,8 @@ def same(one: Sample, other: Sample) -> bool:
     )
 
 
-def of(samples: Samples) -> Kept:
-    while not isinstance(samples, Kept):
+def of(samples: Samples) -> CachedSamples:
+    while not isinstance(samples, CachedSamples):
         samples = samples.samples  # type: ignore[attr-defined]
     return samples
 
@@ -110,8 +110,8 @@ def test_a_union_keeps_the_images_of_each_set(tmp_path: Path) -> None:
     union = Union(sets=sets, cache="ram", workers=0, batch_size=4)
     plain = [next(iter(union.train_dataloader())) for _ in range(2)]
     assert same(*plain)
-    assert isinstance(of(union.sets["a"].open()), Kept)
-    assert not isinstance(union.open(), Kept)
+    assert isinstance(of(union.sets["a"].open()), CachedSamples)
+    assert not isinstance(union.open(), CachedSamples)
 
 
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
@@ -149,15 +149,15 @@ def test_it_stays_within_its_bytes_and_the_oldest_unused_shelf_gives_way(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sample = of(table(tmp_path, cache="disk").open()).load(0, (20, 20))
-    size = sum(map(len, sample_store.pack(sample)))
+    size = sum(map(len, sample_store.pack_sample(sample)))
     home = tmp_path / "shelves"
-    oldest, old = (Shelf(home, name, 5.5 * size / 1e9, lasting=True) for name in ("oldest", "old"))
+    oldest, old = (SampleStore(home, name, 5.5 * size / 1e9, lasting=True) for name in ("oldest", "old"))
     for shelf in (oldest, old):
         for name in ("aa1", "ab2"):
             shelf.put(name, sample)
     os.utime(home / "oldest.lock", (1, 1))
     oldest.close()
-    new = Shelf(home, "new", 5.5 * size / 1e9, lasting=True)
+    new = SampleStore(home, "new", 5.5 * size / 1e9, lasting=True)
     for number in range(9):
         new.put(f"cc{number}", sample)
     assert not (home / "oldest").exists()
@@ -169,14 +169,14 @@ def test_it_stays_within_its_bytes_and_the_oldest_unused_shelf_gives_way(
 
 
 def _hold(memory: Path, tell: Connection) -> None:
-    shelf = Shelf(memory, "killed", 1, lasting=False)
+    shelf = SampleStore(memory, "killed", 1, lasting=False)
     tell.send("there")
     time.sleep(60)
     shelf.close()
 
 
 def _fill(home: Path, tell: Connection) -> None:
-    shelf = Shelf(home, "run", 10, lasting=True)
+    shelf = SampleStore(home, "run", 10, lasting=True)
     tell.send("there")
     for number in range(100_000):
         image = torch.from_numpy(np.full((3, 300, 300), number % 256, np.uint8))  # torch's threads do not live on
@@ -184,7 +184,7 @@ def _fill(home: Path, tell: Connection) -> None:
 
 
 def test_memory_is_given_back_by_the_last_process_and_after_a_kill(tmp_path: Path, memory: Path) -> None:
-    one, two = (Shelf(memory, name, 1, lasting=False) for name in ("run", "run"))
+    one, two = (SampleStore(memory, name, 1, lasting=False) for name in ("run", "run"))
     one.close()
     assert (memory / "run").is_dir()
     two.close()
@@ -193,12 +193,12 @@ def test_memory_is_given_back_by_the_last_process_and_after_a_kill(tmp_path: Pat
     process = FORK.Process(target=_hold, args=(memory, tell))
     process.start()
     assert told.recv() == "there"
-    other = Shelf(memory, "other", 1, lasting=False)
+    other = SampleStore(memory, "other", 1, lasting=False)
     assert (memory / "killed").is_dir()  # it lives
     process.kill()
     process.join()
     other.close()
-    Shelf(memory, "next", 1, lasting=False).close()
+    SampleStore(memory, "next", 1, lasting=False).close()
     assert not (memory / "killed").exists()
 
 
@@ -210,7 +210,7 @@ def test_a_kill_in_mid_write_leaves_nothing_torn(tmp_path: Path) -> None:
     time.sleep(0.5)
     process.kill()
     process.join()
-    shelf = Shelf(tmp_path / "home", "run", 10, lasting=True)
+    shelf = SampleStore(tmp_path / "home", "run", 10, lasting=True)
     found = sorted(shelf.folder.glob("??/*"))
     assert found
     assert not list(shelf.folder.glob("*.part"))
@@ -239,9 +239,9 @@ def test_unreadable_images_are_treated_as_without_a_cache(tmp_path: Path) -> Non
 
 
 def test_shrinking_keeps_the_aspect_and_never_enlarges() -> None:
-    made = cached_samples.shrunk(make_sample(torch.zeros(3, 100, 200, dtype=torch.uint8)), (30, 50))
+    made = cached_samples.shrink_sample(make_sample(torch.zeros(3, 100, 200, dtype=torch.uint8)), (30, 50))
     assert made["image"].shape == (3, 30, 60)
-    assert cached_samples.shrunk(made, (30, 61)) is made
+    assert cached_samples.shrink_sample(made, (30, 61)) is made
 
 
 def test_folders_are_kept_too(tmp_path: Path) -> None:

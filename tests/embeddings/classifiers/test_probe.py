@@ -11,8 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from candelabra.commands.probe import run_probe
-from candelabra.embeddings.classifiers import Candidate
-from candelabra.embeddings.classifiers.candidate import folds_of
+from candelabra.embeddings.classifiers import ClassifierCandidate
+from candelabra.embeddings.classifiers.candidate import make_folds
 from candelabra.errors import CandelabraError
 from tests.conftest import composed
 
@@ -24,8 +24,8 @@ VECTORS = (DRAW.standard_normal((60, 5)) + 4 * np.eye(5)[LABELS]).astype(np.floa
 
 
 def test_hyper_parameters_are_chosen_by_cross_validation_and_steps_are_fitted_in_each_fold() -> None:
-    candidate = Candidate("words", KNeighborsClassifier(), [StandardScaler()], {"n_neighbors": [1, 60 - 12]})
-    fitted = candidate.fit(VECTORS, LABELS, folds_of(LABELS, None, 5, 0), 1)
+    candidate = ClassifierCandidate("words", KNeighborsClassifier(), [StandardScaler()], {"n_neighbors": [1, 60 - 12]})
+    fitted = candidate.fit(VECTORS, LABELS, make_folds(LABELS, None, 5, 0), 1)
     assert fitted.chosen == {"n_neighbors": 1}
     assert fitted.cross_validated > 0.9
     assert fitted.converged
@@ -33,26 +33,26 @@ def test_hyper_parameters_are_chosen_by_cross_validation_and_steps_are_fitted_in
 
 
 def test_running_out_of_iterations_is_told() -> None:
-    candidate = Candidate("words", LogisticRegression(max_iter=1), [], {"C": [1.0]})
-    assert not candidate.fit(VECTORS, LABELS, folds_of(LABELS, None, 2, 0), 1).converged
+    candidate = ClassifierCandidate("words", LogisticRegression(max_iter=1), [], {"C": [1.0]})
+    assert not candidate.fit(VECTORS, LABELS, make_folds(LABELS, None, 2, 0), 1).converged
 
 
 def test_a_grid_of_what_the_estimator_lacks_is_refused() -> None:
     with pytest.raises(CandelabraError, match="has depth, but KNeighborsClassifier takes"):
-        Candidate("words", KNeighborsClassifier(), [], {"depth": [1]})
+        ClassifierCandidate("words", KNeighborsClassifier(), [], {"depth": [1]})
 
 
 def test_folds_spread_classes_and_keep_groups_together() -> None:
-    for fitting, judged in folds_of(LABELS, None, 5, 0):
+    for fitting, judged in make_folds(LABELS, None, 5, 0):
         assert np.bincount(LABELS[judged]).tolist() == [4, 4, 4]
         assert not set(fitting) & set(judged)
     groups = np.arange(60) // 4
-    for fitting, judged in folds_of(LABELS, groups, 5, 0):
+    for fitting, judged in make_folds(LABELS, groups, 5, 0):
         assert not set(groups[fitting]) & set(groups[judged])
-    assert len(folds_of(np.array([0, 0, 0, 1, 1]), None, 5, 0)) == 2
-    assert len(folds_of(np.array([0, 0, 1]), None, 5, 0)) == 3
+    assert len(make_folds(np.array([0, 0, 0, 1, 1]), None, 5, 0)) == 2
+    assert len(make_folds(np.array([0, 0, 1]), None, 5, 0)) == 3
     with pytest.raises(CandelabraError, match="folds=1"):
-        folds_of(LABELS, None, 1, 0)
+        make_folds(LABELS, None, 1, 0)
 
 
 def test_the_command_writes_one_table(tmp_path: Path, features: Path) -> None:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from candelabra.commands.embed import run_embed
 from candelabra.commands.map import run_map
-from candelabra.embeddings.projection import Pca, Plane, Tsne, Umap
-from candelabra.embeddings.projection.clusters import clustered
+from candelabra.embeddings.projection import Pca, Projection, Tsne, Umap
+from candelabra.embeddings.projection.clusters import find_clusters
 from candelabra.errors import CandelabraError
 from tests.conftest import composed
 from tests.embeddings.images import asked, folder_of
@@ -27,7 +27,7 @@ UMAP = pytest.param(
 
 @pytest.mark.parametrize("plane", [Pca(), Tsne(), UMAP], ids=lambda plane: type(plane).__name__)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:numba", "ignore:.*numba.*:UserWarning")
-def test_groups_that_are_apart_stay_apart(plane: Plane) -> None:
+def test_groups_that_are_apart_stay_apart(plane: Projection) -> None:
     points = plane.points(VECTORS, 0)
     assert points.shape == (60, 2)
     assert np.array_equal(points, plane.points(VECTORS, 0))
@@ -37,23 +37,23 @@ def test_groups_that_are_apart_stay_apart(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize("plane", [Pca(), Tsne()], ids=lambda plane: type(plane).__name__)
-def test_few_images_of_one_number_can_be_drawn(plane: Plane) -> None:
+def test_few_images_of_one_number_can_be_drawn(plane: Projection) -> None:
     points = plane.points(np.array([[1.0], [2.0], [3.0], [9.0]], np.float32), 0)
     assert points.shape == (4, 2)
     assert np.isfinite(points).all()
 
 
 def test_clusters_that_are_the_labels_have_full_scores() -> None:
-    found = clustered(VECTORS, 3, GROUPS, 0)
+    found = find_clusters(VECTORS, 3, GROUPS, 0)
     assert found.scores["NMI"] == found.scores["ARI"] == pytest.approx(1.0)
     assert found.scores["silhouette of labels"] == pytest.approx(found.scores["silhouette of clusters"])
     assert found.scores["silhouette of clusters"] > 0.5
-    shuffled = clustered(VECTORS, 3, DRAW.permutation(GROUPS), 0)
+    shuffled = find_clusters(VECTORS, 3, DRAW.permutation(GROUPS), 0)
     assert abs(shuffled.scores["ARI"]) < 0.1
-    assert set(clustered(VECTORS, 2, None, 0).scores) == {"silhouette of clusters"}
-    assert np.isnan(clustered(VECTORS, 2, np.full(60, "a", object), 0).scores["silhouette of labels"])
+    assert set(find_clusters(VECTORS, 2, None, 0).scores) == {"silhouette of clusters"}
+    assert np.isnan(find_clusters(VECTORS, 2, np.full(60, "a", object), 0).scores["silhouette of labels"])
     with pytest.raises(CandelabraError, match="clusters=60"):
-        clustered(VECTORS, 60, None, 0)
+        find_clusters(VECTORS, 60, None, 0)
 
 
 def test_the_command_draws_and_tells(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from sklearn.metrics import average_precision_score
 
 from candelabra.commands.embed import run_embed
 from candelabra.commands.search import run_search
-from candelabra.embeddings.search import Exact, Faiss, Searcher, exact, retrieval
-from candelabra.embeddings.search.auto import fastest
+from candelabra.embeddings.search import ExactSearch, FaissSearch, Search, exact, score_retrieval
+from candelabra.embeddings.search.auto import choose_search
 from candelabra.errors import CandelabraError
 from tests.embeddings.images import asked, folder_of
 
@@ -33,13 +33,11 @@ def brute(metric: str, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("make", [Exact, Faiss, fastest])
-def test_the_nearest_are_those_of_brute_force(
-    make: type[Searcher], metric: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("make", [ExactSearch, FaissSearch, choose_search])
+def test_the_nearest_are_those_of_brute_force(make: type[Search], metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss")
-    monkeypatch.setattr(exact, "ROWS", 64)
-    monkeypatch.setattr(exact, "QUERIES", 3)
+    monkeypatch.setattr(exact, "ROW_BLOCK", 64)
+    monkeypatch.setattr(exact, "QUERY_BLOCK", 3)
     scores, rows = brute(metric, 10)
     found = make(VECTORS, metric).nearest(QUERIES, 10)
     assert np.array_equal(found.rows, rows)
@@ -49,7 +47,7 @@ def test_the_nearest_are_those_of_brute_force(
 
 def test_candidates_in_bytes_find_the_same_among_ten_times_as_many() -> None:
     pytest.importorskip("faiss")
-    found = Faiss(VECTORS, "cosine", candidates=10).nearest(QUERIES, 10)
+    found = FaissSearch(VECTORS, "cosine", candidates=10).nearest(QUERIES, 10)
     scores, rows = brute("cosine", 10)
     assert np.array_equal(found.rows, rows)
     assert np.allclose(found.scores, scores, atol=1e-5)
@@ -57,16 +55,16 @@ def test_candidates_in_bytes_find_the_same_among_ten_times_as_many() -> None:
 
 def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(CandelabraError, match="allowed are cosine, euclidean"):
-        Exact(VECTORS, "manhattan")
+        ExactSearch(VECTORS, "manhattan")
     with pytest.raises(CandelabraError, match="k=0"):
-        Exact(VECTORS).nearest(QUERIES, 0)
+        ExactSearch(VECTORS).nearest(QUERIES, 0)
 
 
 def test_measures_are_those_of_scikit_learn() -> None:
     labels = DRAW.choice(["a", "b", "c", ""], 300).astype(object)
     labels[0] = "alone"
     rows = np.arange(300)
-    found = retrieval(VECTORS, labels, rows[:100], rows, (1, 5))
+    found = score_retrieval(VECTORS, labels, rows[:100], rows, (1, 5))
     unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
     precisions, first, fifth = [], [], []
     for query in range(1, 100):
@@ -84,7 +82,7 @@ def test_measures_are_those_of_scikit_learn() -> None:
     assert (found.queries, found.lonely) == (len(first), 1)
     assert 0.2 < found.chance < 0.45
     with pytest.raises(CandelabraError, match="No image has another"):
-        retrieval(VECTORS, np.arange(300).astype(str).astype(object), rows, rows)
+        score_retrieval(VECTORS, np.arange(300).astype(str).astype(object), rows, rows)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from torchvision.ops import generalized_box_iou_loss
 
 from candelabra.errors import CandelabraError
-from candelabra.heads.losses import SmoothL1, Wing, giou_loss, soft_dice
+from candelabra.heads.losses import SmoothL1, Wing, giou_loss, soft_dice_loss
 
 
 def test_smooth_l1_is_torchs_in_tenths_of_a_side() -> None:
@@ -27,11 +27,11 @@ def test_wing_follows_the_paper_and_is_continuous() -> None:
 def test_soft_dice_of_each_sample_without_ignored_pixels() -> None:
     target = torch.tensor([[[0, 0, 1, 255]], [[1, 1, 1, 1]]])
     perfect = torch.nn.functional.one_hot(target.clamp(max=1), 2).permute(0, 3, 1, 2).float()
-    torch.testing.assert_close(soft_dice(perfect, target), torch.zeros(2))
-    assert soft_dice(1 - perfect, target).min() > 0.6
+    torch.testing.assert_close(soft_dice_loss(perfect, target), torch.zeros(2))
+    assert soft_dice_loss(1 - perfect, target).min() > 0.6
     changed = perfect.clone()
     changed[0, :, 0, 3] = torch.tensor([1.0, 0.0])
-    torch.testing.assert_close(soft_dice(changed, target), soft_dice(perfect, target))
+    torch.testing.assert_close(soft_dice_loss(changed, target), soft_dice_loss(perfect, target))
 
 
 def test_giou_is_torchvisions_for_boxes_in_order() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.cli.exit_codes import INTERRUPTED
+from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from hydra_plugins.candelabra_sweeper.jobs import State, read_jobs, read_sweep
 from tests.conftest import TINY
 
@@ -49,7 +49,7 @@ def test_a_stopped_sweep_goes_on_where_its_runs_were(tmp_path: Path) -> None:
         while not (first / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == INTERRUPTED, (tmp_path / "said").read_text()
+        assert process.wait(120) == EXIT_INTERRUPTED, (tmp_path / "said").read_text()
     (job,) = read_jobs(tmp_path / "sweep")
     assert job.state is State.STOPPED
     assert not (first / "results.json").exists()

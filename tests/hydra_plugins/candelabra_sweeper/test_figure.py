@@ -21,12 +21,12 @@ STORAGES = ["sqlite:///{}/study.db", "{}/study.journal"]
 LR = "lr=tag(log,interval(1e-3,1e-1))"
 SMALL = """
 import sys, time, hydra
-from hydra_plugins.candelabra_sweeper import told
+from hydra_plugins.candelabra_sweeper import read_job_context
 @hydra.main(version_base="1.3", config_path=None)
 def main(config):
     print("BEGIN rank=0", flush=True)
     time.sleep(1)
-    if told().trial == 5:
+    if read_job_context().trial == 5:
         raise RuntimeError("this trial raises")
     return (config.lr - 0.01) ** 2
 main()

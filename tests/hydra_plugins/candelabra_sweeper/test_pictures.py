@@ -9,7 +9,7 @@ from PIL import Image
 
 from candelabra.sweeps.folder import open_sweep
 from hydra_plugins.candelabra_sweeper.jobs import Job, State
-from hydra_plugins.candelabra_sweeper.results import NotKnown, draw, importances
+from hydra_plugins.candelabra_sweeper.results import UnknownImportance, compute_importances, draw_figure
 from tests.hydra_plugins.candelabra_sweeper.made import finished, made
 
 SOUGHT = {"score": "maximize", "seconds": "minimize"}
@@ -28,7 +28,7 @@ def studied(folder: Path, jobs: int = 40) -> Path:
 
 
 def test_what_moves_an_objective_is_important_for_it(tmp_path: Path) -> None:
-    found = importances(open_sweep(studied(tmp_path / "sweep")))
+    found = compute_importances(open_sweep(studied(tmp_path / "sweep")))
     assert list(found) == list(SOUGHT)
     assert found["score"]["lr"] > 0.8
     assert found["seconds"]["net"] > 0.8
@@ -39,7 +39,7 @@ def test_what_moves_an_objective_is_important_for_it(tmp_path: Path) -> None:
 
 def test_every_picture_is_drawn_and_of_a_sensible_size(tmp_path: Path) -> None:
     folder = studied(tmp_path / "sweep")
-    written, missing = draw(open_sweep(folder))
+    written, missing = draw_figure(open_sweep(folder))
     assert [path.name for path in written] == ["history.png", "importance.png", "pareto.png"]
     assert missing == []
     for path in written:
@@ -58,16 +58,16 @@ def test_every_picture_is_drawn_and_of_a_sensible_size(tmp_path: Path) -> None:
 )
 def test_importance_that_cannot_be_told_is_said_in_a_sentence(tmp_path: Path, jobs: list[Job], sentence: str) -> None:
     found = open_sweep(made(tmp_path / "sweep", jobs))
-    with pytest.raises(NotKnown, match=sentence):
-        importances(found)
-    written, missing = draw(found)
+    with pytest.raises(UnknownImportance, match=sentence):
+        compute_importances(found)
+    written, missing = draw_figure(found)
     assert [path.name for path in written] == ["history.png"]
     assert missing == [f"No importance.png: {sentence}."]
 
 
 def test_a_sweep_of_failures_has_no_pictures(tmp_path: Path) -> None:
     failed = [Job(n, [f"lr={n}"], str(n), State.FAILED, error="no") for n in range(3)]
-    assert draw(open_sweep(made(tmp_path / "sweep", failed))) == (
+    assert draw_figure(open_sweep(made(tmp_path / "sweep", failed))) == (
         [],
         ["No pictures of the sweep: they need 2 jobs with results."],
     )
@@ -84,5 +84,5 @@ def test_odd_words_and_values_are_drawn_all_the_same(tmp_path: Path) -> None:
         ["lr=1e3"],
     ]
     jobs = [finished(n, each, [0.1, math.inf, 0.3, 0.2, -math.inf, 0.5, 0.7][n]) for n, each in enumerate(words)]
-    written, _ = draw(open_sweep(made(tmp_path / "sweep", jobs)))
+    written, _ = draw_figure(open_sweep(made(tmp_path / "sweep", jobs)))
     assert "history.png" in [path.name for path in written]

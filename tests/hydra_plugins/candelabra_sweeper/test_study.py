@@ -10,32 +10,32 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 
 from hydra_plugins.candelabra_sweeper._errors import SweepError
-from hydra_plugins.candelabra_sweeper._grid import Grid
-from hydra_plugins.candelabra_sweeper._space import Space, read_space
-from hydra_plugins.candelabra_sweeper._study import Study, StudyOptions, open_storage
+from hydra_plugins.candelabra_sweeper._grid import GridPlan
+from hydra_plugins.candelabra_sweeper._space import SearchSpace, parse_search_space
+from hydra_plugins.candelabra_sweeper._study import StudyOptions, StudyPlan, open_storage
 from hydra_plugins.candelabra_sweeper.jobs import Job, State
 
 TPE = {"_target_": "optuna.samplers.TPESampler", "seed": 3, "n_startup_trials": 3}
 NSGA = {"_target_": "optuna.samplers.NSGAIISampler", "seed": 3, "population_size": 4}
 CMAES = {"_target_": "optuna.samplers.CmaEsSampler", "seed": 3}
 ADDRESS = {"sqlite": "sqlite:///{}/study.db", "journal": "{}/study.journal"}
-Make = Callable[..., Study]
+Make = Callable[..., StudyPlan]
 
 
-def space(*words: str, **listed: object) -> Space:
-    return read_space(listed, words, ConfigLoaderImpl(ConfigSearchPathImpl()))
+def space(*words: str, **listed: object) -> SearchSpace:
+    return parse_search_space(listed, words, ConfigLoaderImpl(ConfigSearchPathImpl()))
 
 
 @pytest.fixture(params=list(ADDRESS))
 def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
     def study(
         *jobs: Job, trials: int = 6, sampler: object = TPE, retry: tuple[int, ...] = (), folder: str = "one"
-    ) -> Study:
+    ) -> StudyPlan:
         (tmp_path / folder).mkdir(exist_ok=True)
         address = ADDRESS[request.param].format(tmp_path)
         options = StudyOptions("study", address, sampler, None, {"score": "maximize"}, trials)
         varied = space("lr=tag(log,interval(1e-4,1e-1))", "width=int(interval(1,64))", "seed=3")
-        return Study(varied, options, tmp_path / folder, jobs, retry)
+        return StudyPlan(varied, options, tmp_path / folder, jobs, retry)
 
     return study
 
@@ -45,7 +45,7 @@ def done(job: Job) -> Job:
     return replace(job, state=State.FINISHED, values={"score": -abs(lr - 0.01)})
 
 
-def run(study: Study) -> list[Job]:
+def run(study: StudyPlan) -> list[Job]:
     found = []
     while (job := study.next()) is not None:
         found.append(study.tell(done(job)))
@@ -58,7 +58,7 @@ def test_a_study_that_goes_on_ends_as_one_that_never_stopped(make: Make, tmp_pat
     both = first + run(make(*first, trials=9, sampler=sampler))
     address = open_storage(f"sqlite:///{tmp_path}/whole.db")
     options = StudyOptions("whole", address, sampler, None, {"score": "maximize"}, 9)
-    whole = run(Study(make().space, options, tmp_path, (), ()))
+    whole = run(StudyPlan(make().space, options, tmp_path, (), ()))
     assert [job.words for job in both] == [job.words for job in whole]
     assert len({tuple(job.words) for job in whole}) == 9  # a seed taken literally would draw the first ones again
     assert [job.number for job in whole] == list(range(9))
@@ -137,11 +137,11 @@ def test_spaces_become_distributions() -> None:
 
 
 def test_a_grid_is_every_combination_and_what_is_typed_goes_before_what_is_listed() -> None:
-    grid = Grid(space("a=1,2", "b=range(0,2)", "+c='x y'", "~d", e="1,2,3"), "name", {"value": "minimize"}, (), ())
+    grid = GridPlan(space("a=1,2", "b=range(0,2)", "+c='x y'", "~d", e="1,2,3"), "name", {"value": "minimize"}, (), ())
     assert grid.total() == 12
     first = grid.next()
     assert first.words == ["+c='x y'", "~d", "e=1", "a=1", "b=0"]
-    typed = Grid(space("e=5", e="1,2,3"), "name", {"value": "minimize"}, (), ())
+    typed = GridPlan(space("e=5", e="1,2,3"), "name", {"value": "minimize"}, (), ())
     assert [typed.next().words, typed.next()] == [["e=5"], None]
 
 
@@ -156,10 +156,10 @@ def test_every_choice_is_tried_once_before_a_job_begins() -> None:
 def test_a_grid_typed_in_another_order_goes_on_with_what_is_left() -> None:
     begun = [Job(number, words, "") for number, words in enumerate(space("a=1,2", "b=3,4").combinations())]
     reversed_ = [Job(each.number, list(reversed(each.words)), "", State.FINISHED) for each in begun[:3]]
-    grid = Grid(space("a=1,2", "b=3,4"), "sweep", {"score": "maximize"}, reversed_, [])
+    grid = GridPlan(space("a=1,2", "b=3,4"), "sweep", {"score": "maximize"}, reversed_, [])
     assert [(job.number, list(job.words)) for job in iter(grid.next, None)] == [(3, ["a=2", "b=4"])]
     with pytest.raises(SweepError, match="sweep holds jobs that are none of this grid"):
-        Grid(space("a=1,2", "b=5,6"), "sweep", {"score": "maximize"}, reversed_, [])
+        GridPlan(space("a=1,2", "b=5,6"), "sweep", {"score": "maximize"}, reversed_, [])
 
 
 def test_a_study_is_not_gone_on_with_for_another_aim_or_from_another_space(make: Make, tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_a_study_is_not_gone_on_with_for_another_aim_or_from_another_space(make:
     study.tell(replace(study.next() or Job(0, [], ""), state=State.FINISHED, values={"score": 1.0}))
     other = replace(study.options, objectives={"score": "minimize"})
     with pytest.raises(SweepError, match="begun with maximize, and here it is minimize"):
-        Study(study.space, other, tmp_path, [], [])
-    named = Study(space("width=a,b"), replace(study.options, name="choices"), tmp_path, [], [])
+        StudyPlan(study.space, other, tmp_path, [], [])
+    named = StudyPlan(space("width=a,b"), replace(study.options, name="choices"), tmp_path, [], [])
     named.next()
     with pytest.raises(SweepError, match="The study choices has trials of another space"):
-        Study(space("width=b,a"), named.options, tmp_path, [], []).next()
+        StudyPlan(space("width=b,a"), named.options, tmp_path, [], []).next()
 
 
 def test_a_grid_retries_after_what_is_stopped_and_new() -> None:
     jobs = [Job(0, ["a=1"], "", State.FAILED), Job(1, ["a=2"], "", State.STOPPED)]
-    grid = Grid(space("a=1,2,3"), "name", {"value": "minimize"}, jobs, [0])
+    grid = GridPlan(space("a=1,2,3"), "name", {"value": "minimize"}, jobs, [0])
     assert [job.number for job in iter(grid.next, None)] == [1, 2, 0]

@@ -11,14 +11,14 @@ import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from hydra_plugins.candelabra_sweeper._folders import _works_on, mark
-from hydra_plugins.candelabra_sweeper._grid import Grid
+from hydra_plugins.candelabra_sweeper._folders import _works_on, write_marker
+from hydra_plugins.candelabra_sweeper._grid import GridPlan
 from hydra_plugins.candelabra_sweeper._launcher import ProcessLauncher
-from hydra_plugins.candelabra_sweeper._process import Process
-from hydra_plugins.candelabra_sweeper._record import Record
-from hydra_plugins.candelabra_sweeper._returned import RETURNED, outcome_of
-from hydra_plugins.candelabra_sweeper._running import Processes
-from hydra_plugins.candelabra_sweeper._space import read_space
+from hydra_plugins.candelabra_sweeper._process import JobProcess
+from hydra_plugins.candelabra_sweeper._record import JobRecord
+from hydra_plugins.candelabra_sweeper._returned import RETURNED, wait_for_outcome
+from hydra_plugins.candelabra_sweeper._running import ProcessWorker
+from hydra_plugins.candelabra_sweeper._space import parse_search_space
 from hydra_plugins.candelabra_sweeper.jobs import Job, State, read_sweep
 from tests.hydra_plugins.candelabra_sweeper.apps import APP, begin, jobs, said, sweep
 
@@ -233,10 +233,10 @@ def test_processes_of_a_job_are_known_by_their_environment(tmp_path: Path) -> No
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the system shows the environment of a program a moment after it began
-        assert _works_on(process.pid, mark(job, tmp_path))
-        assert not _works_on(process.pid, mark(Job(4, ["x=1"], job.folder), tmp_path))
+        assert _works_on(process.pid, write_marker(job, tmp_path))
+        assert not _works_on(process.pid, write_marker(Job(4, ["x=1"], job.folder), tmp_path))
         process.kill()
-    assert not _works_on(process.pid, mark(job, tmp_path))
+    assert not _works_on(process.pid, write_marker(job, tmp_path))
 
 
 def _path(sweep: Path, number: int) -> str:
@@ -244,16 +244,16 @@ def _path(sweep: Path, number: int) -> str:
 
 
 def test_a_signal_that_comes_while_a_job_begins_stops_that_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(*_: object) -> Process:
-        process = Process([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path / "log.txt")
+    def start(*_: object) -> JobProcess:
+        process = JobProcess([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path / "log.txt")
         os.kill(os.getpid(), signal.SIGTERM)
         return process
 
     launcher = ProcessLauncher(1, [], [], None)
     monkeypatch.setattr(ProcessLauncher, "start", start)
-    plan = Grid(read_space({}, ["a=1", "b=2"], None), "sweep", {"value": "minimize"}, [], [])
-    record = Record(tmp_path, plan, [], [], {"value": "minimize"})
-    runner = Processes(launcher, lambda job: tmp_path / str(job.number), ["value"], needed=False)
+    plan = GridPlan(parse_search_space({}, ["a=1", "b=2"], None), "sweep", {"value": "minimize"}, [], [])
+    record = JobRecord(tmp_path, plan, [], [], {"value": "minimize"})
+    runner = ProcessWorker(launcher, lambda job: tmp_path / str(job.number), ["value"], needed=False)
     assert runner.run(plan, record) == signal.SIGTERM
     assert [job.state for job in record.jobs.values()] == [State.STOPPED]
 
@@ -275,7 +275,7 @@ def test_what_tells_a_process_of_others_is_kept_from_a_job(tmp_path: Path, monke
     for name in ("TORCHELASTIC_USE_AGENT_STORE", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID"):
         monkeypatch.setenv(name, "1")
     code = "import os; print(*sorted(name for name in os.environ if name.startswith(('TORCHELASTIC', 'SLURM'))))"
-    process = Process([sys.executable, "-c", code], {}, tmp_path / "log.txt")
+    process = JobProcess([sys.executable, "-c", code], {}, tmp_path / "log.txt")
     process.process.wait()
     assert (tmp_path / "log.txt").read_text().split() == ["SLURM_JOB_ID"]
 
@@ -288,21 +288,21 @@ def test_an_error_with_the_exit_code_of_what_was_stopped_is_no_failure(code: int
     error = Stopping("asked to stop")
     error.code = code  # type: ignore[attr-defined]
     returned = JobReturn(status=JobStatus.FAILED, _return_value=error)
-    assert outcome_of(returned, ["value"], needed=True).state is state
+    assert wait_for_outcome(returned, ["value"], needed=True).state is state
 
 
 def test_a_sweep_in_which_some_were_fine_is_not_given_up_when_retries_fail_again(tmp_path: Path) -> None:
-    plan = Grid(read_space({}, ["a=1"], None), "sweep", {"value": "minimize"}, [], [])
-    runner = Processes(ProcessLauncher(1, [], [], None), lambda job: tmp_path, ["value"], needed=False)
+    plan = GridPlan(parse_search_space({}, ["a=1"], None), "sweep", {"value": "minimize"}, [], [])
+    runner = ProcessWorker(ProcessLauncher(1, [], [], None), lambda job: tmp_path, ["value"], needed=False)
     runner.codes = [2, 2, 2]
     failed, fine = Job(0, [], "", State.FAILED), Job(1, [], "", State.FINISHED)
-    assert runner._hopeless(Record(tmp_path, plan, [failed], [], {}))
-    assert not runner._hopeless(Record(tmp_path, plan, [failed, fine], [], {}))
+    assert runner._hopeless(JobRecord(tmp_path, plan, [failed], [], {}))
+    assert not runner._hopeless(JobRecord(tmp_path, plan, [failed, fine], [], {}))
 
 
 def test_what_is_no_number_is_said_to_be_none() -> None:
     returned = JobReturn(status=JobStatus.COMPLETED, _return_value={"value": float("nan"), "other": 1.0})
     assert (
-        outcome_of(returned, ["value"], needed=True).error
+        wait_for_outcome(returned, ["value"], needed=True).error
         == "value is sought, and what the job returned is no number (NaN)"
     )

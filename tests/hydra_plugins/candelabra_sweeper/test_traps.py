@@ -15,7 +15,7 @@ import os, sys
 import hydra, torch
 import lightning as L
 from lightning.pytorch.demos.boring_classes import BoringModel
-from hydra_plugins.candelabra_sweeper import told
+from hydra_plugins.candelabra_sweeper import read_job_context
 
 class Model(BoringModel):
     def __init__(self, lr):
@@ -24,7 +24,7 @@ class Model(BoringModel):
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.lr)
     def training_step(self, batch, index):
-        if told() is not None and told().trial == 5 and self.global_rank == 0:
+        if read_job_context() is not None and read_job_context().trial == 5 and self.global_rank == 0:
             raise RuntimeError("this trial raises")
         return super().training_step(batch, index)
 
@@ -94,11 +94,11 @@ def test_sweeps_that_begin_at_once_never_share_a_folder() -> None:
     """R19: folders were named by the second."""
     from hydra import compose, initialize_config_dir
 
-    from candelabra.environment import CONF
+    from candelabra.environment import CONFIG_FOLDER
 
     found = set()
     for _ in range(3):
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
             config = compose("train", return_hydra_config=True)
             found.add((config.hydra.sweep.dir, config.hydra.run.dir))
     assert len(found) == 3

@@ -8,7 +8,7 @@ import pytest
 
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
-from candelabra.training.callbacks.pruning import OF_A_RUN, Pruning, pruning
+from candelabra.training.callbacks.pruning import RUN_METRICS, TrialPruning, make_pruning
 from hydra_plugins.candelabra_sweeper import Told
 from hydra_plugins.candelabra_sweeper._trial import TRIAL
 from tests.conftest import Compose
@@ -48,15 +48,15 @@ def test_what_is_not_measured_is_refused_before_training(
 
 
 def test_a_run_that_is_no_job_and_one_that_is_not_pruned_have_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pruning(["val/score"]) == []
-    job(monkeypatch, Told({"val/score": "maximize", OF_A_RUN[0]: "minimize"}, "folder"))
-    assert pruning(["val/score"]) == []
+    assert make_pruning(["val/score"]) == []
+    job(monkeypatch, Told({"val/score": "maximize", RUN_METRICS[0]: "minimize"}, "folder"))
+    assert make_pruning(["val/score"]) == []
     job(monkeypatch, Told({"seconds": "minimize"}, "folder", "name", "x", 1, MEDIAN))
     with pytest.raises(CandelabraError, match="seconds is known at the end alone"):
-        pruning(["val/score"])
+        make_pruning(["val/score"])
     job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", "x", 1, MEDIAN))
-    (callback,) = pruning(["val/score"])
-    assert isinstance(callback, Pruning)
+    (callback,) = make_pruning(["val/score"])
+    assert isinstance(callback, TrialPruning)
 
 
 def test_a_study_that_cannot_be_opened_ends_no_run(
@@ -64,7 +64,7 @@ def test_a_study_that_cannot_be_opened_ends_no_run(
 ) -> None:
     nowhere = f"sqlite:///{tmp_path}/gone/study.db"
     job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", nowhere, 1, MEDIAN))
-    callback = Pruning("val/score")
+    callback = TrialPruning("val/score")
     callback.on_fit_start(Mock(is_global_zero=True), Mock())
     assert callback.trial is None
     assert "the study does not answer" in caplog.text

@@ -13,12 +13,12 @@ import pytest
 
 from candelabra.commands.train import run_train
 from candelabra.data import Shapes
-from candelabra.data.loading.transformed_dataset import Prepared
-from candelabra.data.loading.workers import choose, measured, rule
+from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.loading.workers import choose_workers, measure_sample_time, workers_for
 from candelabra.tasks.task import Task
 from candelabra.training.callbacks import throughput
-from candelabra.training.callbacks.throughput import advice
-from candelabra.training.trainer import Progress
+from candelabra.training.callbacks.throughput import advise_on_throughput
+from candelabra.training.trainer import EpochProgress
 from tests.conftest import Compose
 
 SMALL = ("task=classification", "data.count=80", "data.batch_size=8", "data.size=32", "epochs=2")
@@ -27,20 +27,20 @@ SMALL = ("task=classification", "data.count=80", "data.batch_size=8", "data.size
 def test_waiting_is_logged_shown_and_said_once(
     tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, shown = Prepared.__getitem__, []
+    take, shown = TransformedDataset.__getitem__, []
 
-    def slowly(self: Prepared, key: int) -> object:
+    def slowly(self: TransformedDataset, key: int) -> object:
         time.sleep(0.02)
         return take(self, key)
 
-    monkeypatch.setattr(Prepared, "__getitem__", slowly)
-    get = Progress.get_metrics
+    monkeypatch.setattr(TransformedDataset, "__getitem__", slowly)
+    get = EpochProgress.get_metrics
 
-    def seen(self: Progress, trainer: L.Trainer, task: L.LightningModule) -> dict[str, object]:
+    def seen(self: EpochProgress, trainer: L.Trainer, task: L.LightningModule) -> dict[str, object]:
         shown.append(get(self, trainer, task))
         return shown[-1]
 
-    monkeypatch.setattr(Progress, "get_metrics", seen)
+    monkeypatch.setattr(EpochProgress, "get_metrics", seen)
     with caplog.at_level(logging.WARNING):
         run_train(tiny(*SMALL, "trainer.enable_progress_bar=true"))
     with (tmp_path / "train" / "metrics.csv").open() as file:
@@ -81,16 +81,20 @@ def test_a_validation_in_mid_epoch_is_not_waited_for(
 
 def test_advice_names_what_is_left_to_set() -> None:
     slow = Shapes(count=60, workers=1)
-    assert advice(slow, 4).startswith("data.cache=ram (or disk) reads each image once, or data.workers=2 prepares")
-    assert advice(Shapes(count=60, workers=3, cache="ram"), 3) == "a smaller data.size makes them cheaper."
+    assert advise_on_throughput(slow, 4).startswith(
+        "data.cache=ram (or disk) reads each image once, or data.workers=2 prepares"
+    )
+    assert (
+        advise_on_throughput(Shapes(count=60, workers=3, cache="ram"), 3) == "a smaller data.size makes them cheaper."
+    )
 
 
 def test_workers_go_with_what_a_sample_costs() -> None:
-    assert rule(1e-6, 32, "cpu", 8) == 0
-    assert rule(0.001, 32, "cpu", 1) == 0
-    assert rule(0.001, 32, "cuda", 1) == 1
-    assert rule(0.001, 32, "cpu", 8) < rule(0.02, 32, "cpu", 8) == 5
-    assert rule(10, 1, "cuda", 64) == 16
+    assert workers_for(1e-6, 32, "cpu", 8) == 0
+    assert workers_for(0.001, 32, "cpu", 1) == 0
+    assert workers_for(0.001, 32, "cuda", 1) == 1
+    assert workers_for(0.001, 32, "cpu", 8) < workers_for(0.02, 32, "cpu", 8) == 5
+    assert workers_for(10, 1, "cuda", 64) == 16
 
 
 def test_choosing_takes_less_than_a_second_and_draws_nothing() -> None:
@@ -100,10 +104,10 @@ def test_choosing_takes_less_than_a_second_and_draws_nothing() -> None:
     prepared = data.prepared("train")
     state = torch.get_rng_state()
     begun = time.perf_counter()
-    chosen = choose(prepared, 8, "cpu", 1, False)
+    chosen = choose_workers(prepared, 8, "cpu", 1, False)
     assert time.perf_counter() - begun < 5
     assert torch.equal(state, torch.get_rng_state())
     assert chosen.workers <= max(chosen.processors - 1, 0)
     assert chosen.seconds > 0
-    assert measured(prepared, True) > 0
+    assert measure_sample_time(prepared, True) > 0
     assert data.processes() == data.processes()

@@ -15,19 +15,19 @@ from torch import Tensor, nn
 
 from candelabra import __version__
 from candelabra.backbones import Backbone, Timm
-from candelabra.backbones.export.lora_merge import merged
-from candelabra.backbones.export.model_card import card
-from candelabra.backbones.registry import node_of_trunk
-from candelabra.backbones.weights import TRUNK
+from candelabra.backbones.export.lora_merge import merge_lora
+from candelabra.backbones.export.model_card import format_model_card
+from candelabra.backbones.registry import load_exported_config
+from candelabra.backbones.weights import EXPORT_FILES
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import run_of
+from candelabra.runs.overrides import resolve_run_folder
 from candelabra.tasks.loading import load_task
 
-MODES = {"stretch": "squash", "letterbox": "border", "crop": "center"}  # data.resize -> timm's words
-Plain = dict[str, Any]
+_MODES = {"stretch": "squash", "letterbox": "border", "crop": "center"}  # data.resize -> timm's words
+JsonValue = dict[str, Any]
 
 
-def export(run: Path, folder: Path, licence: str | None) -> list[str]:
+def export_backbone(run: Path, folder: Path, licence: str | None) -> list[str]:
     """Writes model.safetensors, config.json and README.md, then loads them again and compares features.
 
     Args:
@@ -41,21 +41,23 @@ def export(run: Path, folder: Path, licence: str | None) -> list[str]:
     Raises:
         CandelabraError: there is no checkpoint, or the folder holds something else.
     """
-    if folder.is_dir() and any(path.name not in (*TRUNK, "README.md") for path in folder.iterdir()):
+    if folder.is_dir() and any(path.name not in (*EXPORT_FILES, "README.md") for path in folder.iterdir()):
         raise CandelabraError(f"folder={folder} holds something else than a trunk; give a new one.")
     task = load_task(run)
     backbone, config = task.backbone, task.recipe["config"]
-    notes = merged(backbone)
+    notes = merge_lora(backbone)
     network: Any = backbone.network
     network.to(memory_format=torch.contiguous_format)  # safetensors wants it so
     state = network.state_dict()
-    told = _told(backbone, task.recipe, run_of(run), licence)
+    told = _told(backbone, task.recipe, resolve_run_folder(run), licence)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(backbone, Timm):
         missing = _lacking(backbone, config["backbone"], state)
         state |= missing
         told["zeros"] = sorted(missing)
-    (folder / "README.md").write_text(card(told, config["backbone"], backbone, folder.name), encoding="utf-8")
+    (folder / "README.md").write_text(
+        format_model_card(told, config["backbone"], backbone, folder.name), encoding="utf-8"
+    )
     data_config = _input(backbone, config["data"])
     if isinstance(backbone, Timm):
         own = {"license": licence or "other", "tag": "candelabra"}
@@ -63,15 +65,15 @@ def export(run: Path, folder: Path, licence: str | None) -> list[str]:
         save_for_hf(network, str(folder), model_config=model_config, safe_serialization=True, data_config=data_config)
     else:
         plain = {"architecture": backbone.name, "pretrained_cfg": data_config, "candelabra": told}
-        (folder / TRUNK[1]).write_text(json.dumps(plain, indent=2), encoding="utf-8")
-    save_file(state, folder / TRUNK[0], metadata={"format": "pt"})
+        (folder / EXPORT_FILES[1]).write_text(json.dumps(plain, indent=2), encoding="utf-8")
+    save_file(state, folder / EXPORT_FILES[0], metadata={"format": "pt"})
     if isinstance(backbone, Timm):
         _same_in_timm(backbone, folder, data_config)
-    node_of_trunk(folder)  # what is refused on loading would be refused here
+    load_exported_config(folder)  # what is refused on loading would be refused here
     return [*notes, *_remarks(told, licence)]
 
 
-def _told(backbone: Backbone, recipe: Plain, run: Path, licence: str | None) -> Plain:
+def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None) -> JsonValue:
     """What config.json says beside what timm reads: how it is built and what it learnt from; no path."""
     config = recipe["config"]
     given = config["backbone"]["weights"]
@@ -106,7 +108,7 @@ def _images(run: Path) -> dict[str, int]:
         return dict(Counter(row["split"] for row in csv.DictReader(file)))
 
 
-def _input(backbone: Backbone, data: Mapping[str, Any]) -> Plain:
+def _input(backbone: Backbone, data: Mapping[str, Any]) -> JsonValue:
     """How images are prepared, in timm's words."""
     size = data.get("size") or backbone.side
     height, width = (size, size) if isinstance(size, int) else size
@@ -116,7 +118,7 @@ def _input(backbone: Backbone, data: Mapping[str, Any]) -> Plain:
         "std": _numbers(backbone.std),
         "interpolation": "bilinear",
         "crop_pct": 1.0,
-        "crop_mode": MODES.get(data.get("resize", "stretch"), "squash"),
+        "crop_mode": _MODES.get(data.get("resize", "stretch"), "squash"),
     }
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from candelabra.backbones.weights import TRUNK
-from candelabra.environment import SECONDS, answers
+from candelabra.backbones.weights import EXPORT_FILES
+from candelabra.environment import NETWORK_TIMEOUT, is_reachable
 from candelabra.errors import CandelabraError
 
 
-def push(folder: Path, repository: str, private: bool) -> str:
+def push_to_hub(folder: Path, repository: str, private: bool) -> str:
     """Uploads an exported trunk, making the repository if need be; under the account that huggingface_hub knows.
 
     Returns:
@@ -16,7 +16,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
     Raises:
         CandelabraError: it is no trunk, or the hub cannot be reached or refuses.
     """
-    for name in TRUNK:
+    for name in EXPORT_FILES:
         if not (folder / name).is_file():
             raise CandelabraError(f"{folder} is no exported trunk: there is no {name}; see candelabra trunk export.")
     import huggingface_hub
@@ -29,7 +29,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
         hub.upload_folder(
             repo_id=made.repo_id,
             folder_path=folder,
-            allow_patterns=[*TRUNK, "README.md"],
+            allow_patterns=[*EXPORT_FILES, "README.md"],
             commit_message=f"Add {folder.name}",
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
@@ -37,7 +37,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
     return str(made)
 
 
-def pull(repository: str, folder: Path) -> None:
+def pull_from_hub(repository: str, folder: Path) -> None:
     """Downloads a trunk, or any model of timm's layout, into a folder; safetensors alone, no pickle.
 
     Raises:
@@ -49,11 +49,11 @@ def pull(repository: str, folder: Path) -> None:
     _must_answer(repository)
     try:
         huggingface_hub.snapshot_download(
-            repository, local_dir=folder, allow_patterns=[*TRUNK, "README.md"], etag_timeout=SECONDS
+            repository, local_dir=folder, allow_patterns=[*EXPORT_FILES, "README.md"], etag_timeout=NETWORK_TIMEOUT
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise CandelabraError(f"repo={repository} could not be fetched: {_words(error)}.") from error
-    missing = [name for name in TRUNK if not (folder / name).is_file()]
+    missing = [name for name in EXPORT_FILES if not (folder / name).is_file()]
     if missing:
         raise CandelabraError(
             f"repo={repository} has no {' and no '.join(missing)}; it is not kept as timm keeps models."
@@ -67,7 +67,7 @@ def _must_answer(repository: str) -> None:
     owner, _, name = repository.partition("/")
     if not owner or not name:
         raise CandelabraError(f"repo={repository} cannot be used; give repo=<owner>/<name>.")
-    if constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT):
+    if constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT):
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} does not answer"
         raise CandelabraError(
             f"repo={repository} is out of reach: {why}; the folder of an exported trunk can be copied by any other way."

@@ -5,7 +5,7 @@ from typing import Any
 from candelabra.backbones import Backbone
 
 
-def merged(backbone: Backbone) -> list[str]:
+def merge_lora(backbone: Backbone) -> list[str]:
     """Merges the adapters of a backbone, if there are any; what is to be said of it.
 
     Features then equal those with adapters within rounding, not to the last bit.

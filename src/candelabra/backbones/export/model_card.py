@@ -7,7 +7,7 @@ from typing import Any
 from candelabra.backbones import Backbone, Timm
 
 
-def card(told: Mapping[str, Any], node: Mapping[str, Any], backbone: Backbone, name: str) -> str:
+def format_model_card(told: Mapping[str, Any], node: Mapping[str, Any], backbone: Backbone, name: str) -> str:
     """What it is, what it learnt from, how it is loaded.
 
     Args:
@@ -40,9 +40,9 @@ def card(told: Mapping[str, Any], node: Mapping[str, Any], backbone: Backbone, n
         "",
         "```python",
         *(_in_timm() if by_timm else []),
-        "from candelabra import backbone",
+        "from candelabra import create_backbone",
         "",
-        'trunk = backbone("this-folder")  # images uint8, or float in [0, 1]; it normalises them itself',
+        'trunk = create_backbone("this-folder")  # images uint8, or float in [0, 1]; it normalises them itself',
         "```",
         "",
         f"`candelabra train backbone.weights=this-folder {_words(node)}` starts a task from it.",

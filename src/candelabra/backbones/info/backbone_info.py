@@ -11,16 +11,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.backbones.info.weight_sources import whereabouts
-from candelabra.backbones.receptive_field import effective_field, fields_of
-from candelabra.backbones.registry import make
+from candelabra.backbones.info.weight_sources import find_weight_source
+from candelabra.backbones.receptive_field import combine_fields, measure_effective_field
+from candelabra.backbones.registry import build_backbone
 from candelabra.errors import CandelabraError
 
-BATCHES = 3  # timed, after one that is not
+_BATCHES = 3  # timed, after one that is not
 
 
 @dataclass(frozen=True)
-class Map:
+class FeatureMapInfo:
     """One feature map.
 
     Args:
@@ -29,7 +29,7 @@ class Map:
         size: height and width at the size that was asked for.
         field: side of the theoretical receptive field in pixels; null where an element may read the whole image.
         gated: factors made of the whole image (squeeze and excitation) scale what the field holds.
-        effective: the same by gradient, see `effective_field`; null where it was not asked for.
+        effective: the same by gradient, see `measure_effective_field`; null where it was not asked for.
         parameters: of its stage.
     """
 
@@ -43,7 +43,7 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Facts:
+class BackboneInfo:
     """Of one backbone.
 
     Args:
@@ -65,13 +65,15 @@ class Facts:
     size: int
     side: int
     embedding: int
-    maps: tuple[Map, ...]
+    maps: tuple[FeatureMapInfo, ...]
     licence: str | None
     weights: str
     images_per_second: float | None
 
 
-def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bool = False, batch: int = 0) -> Facts:
+def measure_backbone(
+    name: str, node: Mapping[str, Any], size: int | None, effective: bool = False, batch: int = 0
+) -> BackboneInfo:
     """Looks at a backbone; its weights are neither read nor downloaded.
 
     Args:
@@ -85,7 +87,7 @@ def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bo
         CandelabraError: it does not work at this size.
     """
     with torch.device("meta"):
-        backbone = make({**node, "weights": "none"}).eval()
+        backbone = build_backbone({**node, "weights": "none"}).eval()
         size = size or backbone.side
         images = torch.zeros(1, int(node["in_channels"]), size, size)
         try:
@@ -93,10 +95,10 @@ def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bo
                 features = backbone(images)
         except (RuntimeError, ValueError, AssertionError) as error:
             raise CandelabraError(f"{name} does not work at size={size}: {str(error).splitlines()[0]}.") from error
-        fields = fields_of(lambda pixels: backbone.extract(pixels)[0], images)
+        fields = combine_fields(lambda pixels: backbone.extract(pixels)[0], images)
     seen = _effective(node, size) if effective else [None] * len(fields)
     maps = tuple(
-        Map(
+        FeatureMapInfo(
             channels=backbone.channels[i],
             stride=backbone.strides[i],
             size=(each.shape[2], each.shape[3]),
@@ -108,7 +110,7 @@ def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bo
         for i, (each, field) in enumerate(zip(features.maps, fields, strict=True))
     )
     published = node["weights"] != "none"
-    return Facts(
+    return BackboneInfo(
         name=name,
         parameters=sum(parameter.numel() for parameter in backbone.parameters()),
         multiply_adds=counter.get_total_flops() // 2,
@@ -117,7 +119,7 @@ def facts_of(name: str, node: Mapping[str, Any], size: int | None, effective: bo
         embedding=backbone.num_features,
         maps=maps,
         licence=backbone.licence if published else None,
-        weights=whereabouts(node),
+        weights=find_weight_source(node),
         images_per_second=_speed(node, size, batch) if batch else None,
     )
 
@@ -129,14 +131,14 @@ def _count(stage: list[nn.Module]) -> int:
 def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
     """Of each map, at random weights unless others are at hand; images of this size cut off what is larger."""
     torch.manual_seed(0)
-    weights = node["weights"] if whereabouts(node) in ("bundled", "cached") else "none"
-    backbone = make({**node, "weights": weights}).eval()
+    weights = node["weights"] if find_weight_source(node) in ("bundled", "cached") else "none"
+    backbone = build_backbone({**node, "weights": weights}).eval()
     if weights == "none":
         _open(backbone)
     channels = int(node["in_channels"])
 
     def field(index: int) -> float:
-        return effective_field(lambda pixels: backbone.extract(pixels)[0][index], size, channels, images=2)
+        return measure_effective_field(lambda pixels: backbone.extract(pixels)[0][index], size, channels, images=2)
 
     return [field(index) for index in range(len(backbone.strides))]
 
@@ -152,10 +154,12 @@ def _open(backbone: Backbone) -> None:
 @torch.inference_mode()
 def _speed(node: Mapping[str, Any], size: int, batch: int) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    backbone: Backbone = make({**node, "weights": "none"}).eval().to(device).to(memory_format=torch.channels_last)
+    backbone: Backbone = (
+        build_backbone({**node, "weights": "none"}).eval().to(device).to(memory_format=torch.channels_last)
+    )
     images = torch.zeros(batch, int(node["in_channels"]), size, size, dtype=torch.uint8, device=device)
     times = []
-    for _ in range(1 + BATCHES):
+    for _ in range(1 + _BATCHES):
         begun = time.perf_counter()
         backbone(images).final.sum().item()  # waits for the device
         times.append(time.perf_counter() - begun)

@@ -12,16 +12,16 @@ from rich.tree import Tree
 from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.backbones.info.backbone_info import Facts
-from candelabra.backbones.info.diagram import draw
-from candelabra.backbones.info.table import PLACES, field_in_words
-from candelabra.backbones.receptive_field import receptive_fields
-from candelabra.backbones.registry import make
+from candelabra.backbones.info.backbone_info import BackboneInfo
+from candelabra.backbones.info.diagram import draw_backbone
+from candelabra.backbones.info.table import WEIGHT_PLACES, format_receptive_field
+from candelabra.backbones.receptive_field import trace_receptive_fields
+from candelabra.backbones.registry import build_backbone
 
-COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 
 
-def show(facts: Facts, node: Mapping[str, Any], depth: int, folder: Path) -> None:
+def print_backbone_details(facts: BackboneInfo, node: Mapping[str, Any], depth: int, folder: Path) -> None:
     """Prints it, and writes `<name>.png` into `folder`.
 
     Args:
@@ -36,17 +36,18 @@ def show(facts: Facts, node: Mapping[str, Any], depth: int, folder: Path) -> Non
     speed = f", {facts.images_per_second:.3g} images a second here" if facts.images_per_second else ""
     console.print(
         f"{facts.parameters:,} weights, {facts.multiply_adds / 1e9:.2f} billion multiply-adds at {facts.size} pixels"
-        f"{speed}; embedding of {facts.embedding}; made for {facts.side} pixels; weights: {PLACES[facts.weights]}"
+        f"{speed}; embedding of {facts.embedding}; made for {facts.side} pixels; "
+        f"weights: {WEIGHT_PLACES[facts.weights]}"
         f"{f', {facts.licence}' if facts.licence else ''}",
         highlight=False,
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(facts.name).name}.png"
-    draw(facts, path)
+    draw_backbone(facts, path)
     console.print(f"  {path}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _stages(facts: Facts) -> Table:
+def _stages(facts: BackboneInfo) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
     table.add_column("stage")
     for name in ("stride", "size", "channels", "reads pixels", "effectively", "weights"):
@@ -54,11 +55,11 @@ def _stages(facts: Facts) -> Table:
     for index, each in enumerate(facts.maps):
         seen = f"{each.effective:.0f}" if each.effective else ""
         table.add_row(
-            Text(str(index), COLOURS[index % len(COLOURS)]),
+            Text(str(index), _COLOURS[index % len(_COLOURS)]),
             str(each.stride),
             f"{each.size[0]} x {each.size[1]}",
             str(each.channels),
-            field_in_words(each),
+            format_receptive_field(each),
             seen,
             f"{each.parameters:,}",
         )
@@ -67,13 +68,13 @@ def _stages(facts: Facts) -> Table:
     return table
 
 
-def _tree(facts: Facts, node: Mapping[str, Any], depth: int) -> Tree:
+def _tree(facts: BackboneInfo, node: Mapping[str, Any], depth: int) -> Tree:
     """Modules in the order in which they are registered, each in the colour of its stage."""
     with torch.device("meta"):
-        backbone = make({**node, "weights": "none"})
+        backbone = build_backbone({**node, "weights": "none"})
         images = torch.zeros(1, int(node["in_channels"]), facts.size, facts.size)
         shapes = _shapes(backbone, images)
-        fields = receptive_fields(backbone, images)
+        fields = trace_receptive_fields(backbone, images)
     stage_of = {module: index for index, stage in enumerate(backbone.stages) for module in stage}
     tree = Tree(Text(facts.name, "bold"), guide_style="dim")
     network = backbone.network
@@ -89,7 +90,7 @@ def _tree(facts: Facts, node: Mapping[str, Any], depth: int) -> Tree:
             weights = sum(parameter.numel() for parameter in child.parameters())
             field = fields[inside].size if inside in fields else None
             last = [stage_of[each] for each in child.modules() if each in stage_of]
-            text = Text(f"{name} ", COLOURS[max(last, default=0) % len(COLOURS)])
+            text = Text(f"{name} ", _COLOURS[max(last, default=0) % len(_COLOURS)])
             text.append(type(child).__name__ if not list(child.children()) else "", "dim")
             text.append(f" {' x '.join(map(str, shape))}")
             text.append(f"  {weights:,} weights" if weights else "", "dim")

@@ -4,15 +4,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candelabra.backbones.info.backbone_info import Facts
+from candelabra.backbones.info.backbone_info import BackboneInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#4c9ac0", "#58a55c", "#d9a62e", "#b26fb0", "#5566b8", "#c75b4e")
+_COLOURS = ("#4c9ac0", "#58a55c", "#d9a62e", "#b26fb0", "#5566b8", "#c75b4e")
 
 
-def draw(facts: Facts, path: Path) -> None:
+def draw_backbone(facts: BackboneInfo, path: Path) -> None:
     """Writes the picture.
 
     Args:
@@ -34,14 +34,14 @@ def draw(facts: Facts, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _blocks(axes: "Axes", facts: Facts) -> None:
+def _blocks(axes: "Axes", facts: BackboneInfo) -> None:
     """The image and each map: as high as it is large, as wide as the logarithm of its channels."""
     from matplotlib.patches import Rectangle
 
     shapes = [(3, facts.size, "image", "#999999")]
     for index, each in enumerate(facts.maps):
         text = f"stage {index}\n{each.channels} x\n{each.size[0]} x {each.size[1]}\nstride {each.stride}"
-        shapes.append((each.channels, max(each.size), text, COLOURS[index % len(COLOURS)]))
+        shapes.append((each.channels, max(each.size), text, _COLOURS[index % len(_COLOURS)]))
     left = 0.0
     for channels, size, text, colour in shapes:
         width = 0.25 + 0.16 * math.log2(channels)
@@ -53,7 +53,7 @@ def _blocks(axes: "Axes", facts: Facts) -> None:
     axes.axis("off")
 
 
-def _fields(axes: "Axes", facts: Facts) -> None:
+def _fields(axes: "Axes", facts: BackboneInfo) -> None:
     """Squares about the middle of the image."""
     from matplotlib.patches import Rectangle
 
@@ -62,7 +62,7 @@ def _fields(axes: "Axes", facts: Facts) -> None:
     axes.add_patch(Rectangle((-facts.size / 2,) * 2, facts.size, facts.size, facecolor="#eeeeee", edgecolor="#999999"))
     axes.plot([], [], "s", color="#cccccc", label=f"image, {facts.size}")
     for index, each in reversed(list(enumerate(facts.maps))):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = _COLOURS[index % len(_COLOURS)]
         text = f"stage {index}: {each.field or 'the whole image'}"
         text += " and factors of the whole image" if each.gated else ""
         if each.field:

@@ -6,47 +6,47 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.backbones.info.backbone_info import Facts, Map
+from candelabra.backbones.info.backbone_info import BackboneInfo, FeatureMapInfo
 
-PLACES = {"bundled": "bundled", "cached": "in the cache", "hub": "on the hub", "none": "none"}
-WIDE = 125  # characters of a terminal that has room for every column
+WEIGHT_PLACES = {"bundled": "bundled", "cached": "in the cache", "hub": "on the hub", "none": "none"}
+_WIDE = 125  # characters of a terminal that has room for every column
 
 
 @dataclass(frozen=True)
-class Column:
+class BackboneColumn:
     """A column: its title, what stands in it, and whether a narrow terminal does without it."""
 
     title: str
-    cell: Callable[[Facts], str]
+    cell: Callable[[BackboneInfo], str]
     spare: bool = False
     number: bool = True
 
 
-COLUMNS = (
-    Column("million\nweights", lambda each: f"{each.parameters / 1e6:.2f}"),
-    Column("billion\nmult-adds", lambda each: f"{each.multiply_adds / 1e9:.2f}"),
-    Column("at\npixels", lambda each: str(each.size), spare=True),
-    Column("channels of maps", lambda each: " ".join(str(one.channels) for one in each.maps), True, False),
-    Column("strides", lambda each: " ".join(str(one.stride) for one in each.maps), True, False),
-    Column("embed-\nding", lambda each: str(each.embedding), spare=True),
-    Column("reads\npixels", lambda each: field_in_words(each.maps[-1])),
-    Column("effec-\ntively", lambda each: f"{each.maps[-1].effective:.0f}" if each.maps[-1].effective else ""),
-    Column(
+_COLUMNS = (
+    BackboneColumn("million\nweights", lambda each: f"{each.parameters / 1e6:.2f}"),
+    BackboneColumn("billion\nmult-adds", lambda each: f"{each.multiply_adds / 1e9:.2f}"),
+    BackboneColumn("at\npixels", lambda each: str(each.size), spare=True),
+    BackboneColumn("channels of maps", lambda each: " ".join(str(one.channels) for one in each.maps), True, False),
+    BackboneColumn("strides", lambda each: " ".join(str(one.stride) for one in each.maps), True, False),
+    BackboneColumn("embed-\nding", lambda each: str(each.embedding), spare=True),
+    BackboneColumn("reads\npixels", lambda each: format_receptive_field(each.maps[-1])),
+    BackboneColumn("effec-\ntively", lambda each: f"{each.maps[-1].effective:.0f}" if each.maps[-1].effective else ""),
+    BackboneColumn(
         "licence of\nweights",
         lambda each: each.licence or ("not stated" if each.weights != "none" else ""),
         False,
         False,
     ),
-    Column("weights\nare", lambda each: PLACES[each.weights], False, False),
-    Column("images/s\nhere", lambda each: f"{each.images_per_second:.3g}" if each.images_per_second else ""),
+    BackboneColumn("weights\nare", lambda each: WEIGHT_PLACES[each.weights], False, False),
+    BackboneColumn("images/s\nhere", lambda each: f"{each.images_per_second:.3g}" if each.images_per_second else ""),
 )
 
 
-def print_table(every: Sequence[Facts], console: Console | None = None) -> None:
+def print_backbones(every: Sequence[BackboneInfo], console: Console | None = None) -> None:
     """A row each; columns that say nothing are left out, and what a column means is said below."""
     console = console or Console()
-    wide = console.width >= WIDE
-    shown = [column for column in COLUMNS if (wide or not column.spare) and any(map(column.cell, every))]
+    wide = console.width >= _WIDE
+    shown = [column for column in _COLUMNS if (wide or not column.spare) and any(map(column.cell, every))]
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=not wide)
     table.add_column("backbone", no_wrap=True)
     for column in shown:
@@ -58,18 +58,18 @@ def print_table(every: Sequence[Facts], console: Console | None = None) -> None:
         console.print(line, highlight=False, markup=False)
 
 
-def field_in_words(one: Map) -> str:
+def format_receptive_field(one: FeatureMapInfo) -> str:
     """Of an element of a map; a star where the whole image scales it."""
     return "all" if one.field is None else f"{one.field}{'*' if one.gated else ''}"
 
 
-def _notes(every: Sequence[Facts], wide: bool) -> list[str]:
+def _notes(every: Sequence[BackboneInfo], wide: bool) -> list[str]:
     lines = ["Without a classifier. reads: the side of the receptive field of the last map."]
     if any(one.maps[-1].field is None for one in every):
         lines.append("all: attention reads the whole image.")
     if any(one.maps[-1].gated for one in every):
         lines.append("*: factors made of the whole image (squeeze and excitation) scale what is in the field.")
     if not wide:
-        lines.append(f"A terminal of {WIDE} characters shows maps and sizes, too.")
+        lines.append(f"A terminal of {_WIDE} characters shows maps and sizes, too.")
     lines.append("One of them at length: candelabra backbones show <name>.")
     return lines

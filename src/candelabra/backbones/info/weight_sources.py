@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from candelabra.backbones.weights import cache_of_url, cached_from_hugging_face
+from candelabra.backbones.weights import find_cached_hugging_face, find_cached_url
 
-Place = Literal["bundled", "cached", "hub", "none"]
+WeightSource = Literal["bundled", "cached", "hub", "none"]
 
 
-def whereabouts(node: Mapping[str, Any]) -> Place:
+def find_weight_source(node: Mapping[str, Any]) -> WeightSource:
     """Bundled with an installed package, cached by an earlier download, on the hub, or none, where nobody has any.
 
     Args:
@@ -24,7 +24,7 @@ def whereabouts(node: Mapping[str, Any]) -> Place:
 
         return (
             "cached"
-            if cache_of_url(torchvision.models.get_model_weights(node["name"])["DEFAULT"].url).is_file()
+            if find_cached_url(torchvision.models.get_model_weights(node["name"])["DEFAULT"].url).is_file()
             else "hub"
         )
     import timm
@@ -32,4 +32,4 @@ def whereabouts(node: Mapping[str, Any]) -> Place:
     config: Any = timm.get_pretrained_cfg(node["name"], allow_unregistered=True)
     if config is None or not config.hf_hub_id:
         return "none"
-    return "cached" if cached_from_hugging_face(config.to_dict()) else "hub"
+    return "cached" if find_cached_hugging_face(config.to_dict()) else "hub"

@@ -1,28 +1,28 @@
 """Convolution arithmetic: sizes, weights, strides and receptive fields, of chains of layers and of running models."""
 
-from candelabra.backbones.receptive_field.adjoint import input_gradient, weight_gradient
-from candelabra.backbones.receptive_field.effective import effective_field
+from candelabra.backbones.receptive_field.adjoint import compute_input_gradient, compute_weight_gradient
+from candelabra.backbones.receptive_field.effective import measure_effective_field
 from candelabra.backbones.receptive_field.layers import (
     Convolution,
     Layer,
-    Pooling,
+    PoolingLayer,
     TransposedConvolution,
     Window,
-    parameters,
+    count_parameters,
 )
-from candelabra.backbones.receptive_field.tracing import Field, fields_of, receptive_fields
+from candelabra.backbones.receptive_field.tracing import ReceptiveField, combine_fields, trace_receptive_fields
 
 __all__ = [
     "Convolution",
-    "Field",
     "Layer",
-    "Pooling",
+    "PoolingLayer",
+    "ReceptiveField",
     "TransposedConvolution",
     "Window",
-    "effective_field",
-    "fields_of",
-    "input_gradient",
-    "parameters",
-    "receptive_fields",
-    "weight_gradient",
+    "combine_fields",
+    "compute_input_gradient",
+    "compute_weight_gradient",
+    "count_parameters",
+    "measure_effective_field",
+    "trace_receptive_fields",
 ]

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def input_gradient(
+def compute_input_gradient(
     gradient: Tensor, weight: Tensor, size: tuple[int, int], stride: int = 1, padding: int = 0
 ) -> Tensor:
     """The gradient of a convolution's input: the output's, dilated by the stride, under the flipped kernel.
@@ -32,7 +32,7 @@ def input_gradient(
     return F.conv2d(padded, weight.flip(2, 3).transpose(0, 1))
 
 
-def weight_gradient(
+def compute_weight_gradient(
     gradient: Tensor, images: Tensor, kernel: tuple[int, int], stride: int = 1, padding: int = 0
 ) -> Tensor:
     """The gradient of a convolution's weight: the input under the output's gradient, dilated by the stride.

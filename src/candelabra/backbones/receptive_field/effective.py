@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-TWO_DEVIATIONS = 1 - 0.9545  # of the largest gradient: what lies within two standard deviations of a normal curve
+_TWO_DEVIATIONS = 1 - 0.9545  # of the largest gradient: what lies within two standard deviations of a normal curve
 
 
-def effective_field(
+def measure_effective_field(
     run: Callable[[Tensor], Tensor], size: int, channels: int = 3, images: int = 8, seed: int = 0
 ) -> float:
     """The side, in pixels, of a square as large as the area whose pixels count for more than 4.55 % of the most.
@@ -31,4 +31,4 @@ def effective_field(
         middle = found[0, :, found.shape[2] // 2, found.shape[3] // 2].sum()
         (gradient,) = torch.autograd.grad(middle, image)
         total += gradient[0].abs().sum(0)
-    return math.sqrt(int((total > TWO_DEVIATIONS * total.max()).sum()))
+    return math.sqrt(int((total > _TWO_DEVIATIONS * total.max()).sum()))

@@ -17,7 +17,7 @@ class Window:
 
     Element i reads pixels first + i * stride to last + i * stride, both included; those outside the image are padding.
 
-    >>> Window().through([Convolution(3, stride=2, padding=1), Pooling(2)]).size
+    >>> Window().through([Convolution(3, stride=2, padding=1), PoolingLayer(2)]).size
     5
     """
 
@@ -86,7 +86,7 @@ class Convolution(Layer):
 
 
 @dataclass(frozen=True)
-class Pooling(Layer):
+class PoolingLayer(Layer):
     """Maximum or average over windows.
 
     Args:
@@ -94,7 +94,7 @@ class Pooling(Layer):
         stride: null for the kernel's size.
         ceil: whether a last window may begin inside and end outside the padded input.
 
-    >>> Pooling(3, stride=2, ceil=True).out(112), Pooling(3, stride=2).out(112)
+    >>> PoolingLayer(3, stride=2, ceil=True).out(112), PoolingLayer(3, stride=2).out(112)
     (56, 55)
     """
 
@@ -143,7 +143,9 @@ class TransposedConvolution(Layer):
         return Window(step, first, read.last + step * self.padding)
 
 
-def parameters(channels: tuple[int, int], kernel: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True) -> int:
+def count_parameters(
+    channels: tuple[int, int], kernel: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True
+) -> int:
     """How many weights a convolution has, transposed or not; with kernel 1, a linear layer.
 
     Args:
@@ -152,7 +154,7 @@ def parameters(channels: tuple[int, int], kernel: int | tuple[int, ...] = 1, gro
         groups: into which the channels are divided.
         bias: whether each output channel has one.
 
-    >>> parameters((3, 64), 7, bias=False), parameters((256, 256), 3, groups=32)
+    >>> count_parameters((3, 64), 7, bias=False), count_parameters((256, 256), 3, groups=32)
     (9408, 18688)
     """
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel

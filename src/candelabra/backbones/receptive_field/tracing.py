@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from candelabra.backbones.receptive_field.layers import Window
-from candelabra.backbones.receptive_field.windows import rearranged, windowed
+from candelabra.backbones.receptive_field.windows import find_windows, is_rearrangement
 
-MIXING = ("scaled_dot_product_attention", "bmm", "matmul", "__matmul__", "baddbmm", "einsum", "roll", "cumsum")
-SCALING = ("group_norm", "instance_norm")  # by statistics of the whole image, in evaluation too
+_MIXING = ("scaled_dot_product_attention", "bmm", "matmul", "__matmul__", "baddbmm", "einsum", "roll", "cumsum")
+_SCALING = ("group_norm", "instance_norm")  # by statistics of the whole image, in evaluation too
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """What the elements of a map read: a window of fixed size along each axis, or no such window.
 
     Attributes:
@@ -38,7 +38,7 @@ class _Map:
     """A tensor's field, and which of its axes are rows and columns."""
 
     tensor: Tensor  # kept, or its number would be given to another
-    field: Field
+    field: ReceptiveField
     axes: tuple[int, int]
 
     @property
@@ -46,7 +46,7 @@ class _Map:
         return self.tensor.shape[self.axes[0]], self.tensor.shape[self.axes[1]]
 
 
-def receptive_fields(model: nn.Module, image: Tensor) -> dict[str, Field]:
+def trace_receptive_fields(model: nn.Module, image: Tensor) -> dict[str, ReceptiveField]:
     """Runs a model once and says what the outputs of its modules read of the image.
 
     Sums and concatenations of branches read what any of them reads. Layers are judged by shapes, never by weights.
@@ -59,7 +59,7 @@ def receptive_fields(model: nn.Module, image: Tensor) -> dict[str, Field]:
         By module name, those whose output is one tensor with rows and columns; "" is the model itself.
     """
     tracer = _Tracer(image)
-    found: dict[str, Field] = {}
+    found: dict[str, ReceptiveField] = {}
 
     def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -82,13 +82,13 @@ def receptive_fields(model: nn.Module, image: Tensor) -> dict[str, Field]:
     return found
 
 
-def fields_of(run: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> list[Field]:
-    """What the maps that a function makes of an image read of it, (N, C, h, w) each; see `receptive_fields`."""
+def combine_fields(run: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> list[ReceptiveField]:
+    """What the maps that a function makes of an image read of it, (N, C, h, w) each; see `trace_receptive_fields`."""
     tracer = _Tracer(image)
     with torch.no_grad(), tracer:
         outputs = run(image)
     known = [tracer.maps.get(id(output)) for output in outputs]
-    return [Field(None) if each is None else each.field for each in known]
+    return [ReceptiveField(None) if each is None else each.field for each in known]
 
 
 class _Tracer(TorchFunctionMode):
@@ -96,7 +96,7 @@ class _Tracer(TorchFunctionMode):
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
-        self.maps = {id(image): _Map(image, Field((Window(), Window())), (2, 3))}
+        self.maps = {id(image): _Map(image, ReceptiveField((Window(), Window())), (2, 3))}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -114,17 +114,17 @@ class _Tracer(TorchFunctionMode):
 def _after(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], read: list[_Map], output: Tensor) -> _Map | None:
     """What the output of a function reads; null where it has no rows and columns any more."""
     first = read[0]
-    axes = rearranged(name, args, kwargs, first.axes, first.tensor.ndim)
+    axes = is_rearrangement(name, args, kwargs, first.axes, first.tensor.ndim)
     if axes is not None:
         return _Map(output, first.field, axes)
     if first.field.windows is not None and first.axes == (first.tensor.ndim - 2, first.tensor.ndim - 1):
-        windows = windowed(name, args, kwargs, first.field.windows, output)
+        windows = find_windows(name, args, kwargs, first.field.windows, output)
         if windows is not None:
-            return _Map(output, Field(windows, first.field.gated), first.axes)
+            return _Map(output, ReceptiveField(windows, first.field.gated), first.axes)
     if output.ndim != first.tensor.ndim:
         return None
-    lost = _Map(output, Field(None), first.axes)
-    if name in MIXING or (name == "linear" and output.ndim - 1 in first.axes):
+    lost = _Map(output, ReceptiveField(None), first.axes)
+    if name in _MIXING or (name == "linear" and output.ndim - 1 in first.axes):
         return lost
     largest = max(read, key=lambda each: each.sizes)
     if lost.sizes != largest.sizes:
@@ -132,13 +132,13 @@ def _after(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], read: list
     return _Map(output, _joined(name, read, lost.sizes), first.axes)
 
 
-def _joined(name: str, read: Sequence[_Map], sizes: tuple[int, int]) -> Field:
+def _joined(name: str, read: Sequence[_Map], sizes: tuple[int, int]) -> ReceptiveField:
     """Of functions that work at each place by itself, on one map or on several."""
-    gated = name in SCALING or any(each.field.gated for each in read)
+    gated = name in _SCALING or any(each.field.gated for each in read)
     windows: tuple[Window, Window] | None = None
     for each in read:
         if each.field.windows is None and each.sizes == sizes:
-            return Field(None)
+            return ReceptiveField(None)
         if each.field.windows is None:  # one factor or summand for the whole map
             gated = True
         elif windows is None:
@@ -146,7 +146,7 @@ def _joined(name: str, read: Sequence[_Map], sizes: tuple[int, int]) -> Field:
         else:
             rows, columns = each.field.windows
             windows = (windows[0].joined(rows), windows[1].joined(columns))
-    return Field(windows, gated)
+    return ReceptiveField(windows, gated)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from candelabra.backbones.receptive_field.layers import Convolution, Layer, Pooling, TransposedConvolution, Window
+from candelabra.backbones.receptive_field.layers import Convolution, Layer, PoolingLayer, TransposedConvolution, Window
 
 Windows = tuple[Window, Window]
 
 
-def windowed(
+def find_windows(
     name: str, args: Sequence[Any], kwargs: Mapping[str, Any], windows: Windows, output: Tensor
 ) -> Windows | None:
     """What the output of a function on (N, C, H, W) reads; null where it is none of those that read windows.
@@ -30,7 +30,7 @@ def windowed(
     return None if layers is None else (layers[0].window(windows[0]), layers[1].window(windows[1]))
 
 
-def rearranged(
+def is_rearrangement(
     name: str, args: Sequence[Any], kwargs: Mapping[str, Any], axes: tuple[int, int], ndim: int
 ) -> tuple[int, int] | None:
     """Where rows and columns are after axes have changed places; null where the function does no such thing."""
@@ -46,7 +46,7 @@ def rearranged(
     return None
 
 
-CALLS = {
+_CALLS = {
     "conv2d": ["input", "weight", "bias", "stride", "padding", "dilation", "groups"],
     "conv_transpose2d": ["input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"],
     "max_pool2d": ["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"],
@@ -57,9 +57,9 @@ CALLS = {
 
 def _layers(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor) -> Sequence[Layer] | None:
     """One for each axis."""
-    if name not in CALLS:
+    if name not in _CALLS:
         return None
-    given = _arguments(CALLS[name], args, kwargs)
+    given = _arguments(_CALLS[name], args, kwargs)
     if name == "interpolate":
         return _enlarging(given, output)
     stride, padding = _pair(given.get("stride") or None), _pair(given.get("padding", 0))
@@ -77,7 +77,7 @@ def _layers(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: T
             TransposedConvolution(kernel[axis], stride[axis] or 1, padding[axis], dilation[axis]) for axis in (0, 1)
         ]
     kernel = _pair(given["kernel_size"])
-    return [Pooling(kernel[axis], stride[axis], padding[axis], dilation[axis]) for axis in (0, 1)]
+    return [PoolingLayer(kernel[axis], stride[axis], padding[axis], dilation[axis]) for axis in (0, 1)]
 
 
 def _enlarging(given: Mapping[str, Any], output: Tensor) -> Sequence[Layer] | None:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from candelabra.data.decoding.paths import inside
+from candelabra.data.decoding.paths import is_inside
 
 
-class Finder:
+class FileFinder:
     """Finds files by the end of their path: lists often hold paths of the machine that they were written on.
 
     Args:
@@ -52,7 +52,7 @@ def find_labels(folder: Path, ending: str, root: Path) -> list[Path]:
         if path.suffix.lower() == ending
         and not path.name.startswith(".")
         and path.is_file()
-        and (not path.is_symlink() or inside(path, root))
+        and (not path.is_symlink() or is_inside(path, root))
     ]
 
 

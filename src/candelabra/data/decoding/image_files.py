@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from candelabra.data.decoding.paths import shown
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.errors import Unreadable
+from candelabra.data.decoding.paths import printable_path
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.errors import UnreadableFile
 
-LARGEST = 50_000_000  # pixels decoded at once: what decoders and numpy hold of them stays below 1 GB
-SCALES = (1, 2, 4, 8)  # by which a JPEG can be divided while it is decoded
-FORMATS = ("PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")  # beside JPEG: no vector graphics, nothing that runs
-ORIENTATION = 0x0112
-SWAPPED = (5, 6, 7, 8)  # orientations in which rows and columns change places
-TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation
+LARGEST_IMAGE = 50_000_000  # pixels decoded at once: what decoders and numpy hold of them stays below 1 GB
+_SCALES = (1, 2, 4, 8)  # by which a JPEG can be divided while it is decoded
+_FORMATS = ("PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")  # beside JPEG: no vector graphics, nothing that runs
+EXIF_ORIENTATION = 0x0112
+SWAPPED_ORIENTATIONS = (5, 6, 7, 8)  # orientations in which rows and columns change places
+ORIENTATION_TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -34,7 +34,7 @@ TURNS: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orien
 }
 
 
-class Raw(NamedTuple):
+class RawBytes(NamedTuple):
     """The bytes of an image file that lies in a larger one.
 
     Args:
@@ -49,12 +49,12 @@ class Raw(NamedTuple):
         return self.name
 
 
-Origin = Path | Raw
+ImageSource = Path | RawBytes
 
 
 @contextmanager
-def opened(path: Origin) -> Iterator[ImageFile.ImageFile]:
-    """An image of at most `LARGEST` pixels, its header read; whatever then goes wrong with it is `Unreadable`.
+def open_image(path: ImageSource) -> Iterator[ImageFile.ImageFile]:
+    """An image of at most `LARGEST_IMAGE` pixels, its header read; what then goes wrong with it is `UnreadableFile`.
 
     Raises:
         Unreadable: in words that name the file; also for anything that a library raises inside the block.
@@ -64,20 +64,22 @@ def opened(path: Origin) -> Iterator[ImageFile.ImageFile]:
             image = _identified(file)
             _refuse_unbounded(image, file)
             yield image
-    except Unreadable as error:
-        raise Unreadable(f"{shown(str(path))} {error}") from error
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{printable_path(str(path))} {error}") from error
     except OSError as error:
-        raise Unreadable(f"{shown(str(path))} cannot be read ({error.strerror or shown(str(error))}).") from error
+        raise UnreadableFile(
+            f"{printable_path(str(path))} cannot be read ({error.strerror or printable_path(str(error))})."
+        ) from error
     except Exception as error:  # decoders raise what they like on damaged files
-        words = shown(str(error) or type(error).__name__)
-        raise Unreadable(f"{shown(str(path))} cannot be read ({words}).") from error
+        words = printable_path(str(error) or type(error).__name__)
+        raise UnreadableFile(f"{printable_path(str(path))} cannot be read ({words}).") from error
 
 
-def _binary(path: Origin) -> BinaryIO:
-    if isinstance(path, Raw):
+def _binary(path: ImageSource) -> BinaryIO:
+    if isinstance(path, RawBytes):
         return io.BytesIO(path.content)
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for who writes to it
-        raise Unreadable("is no file")
+        raise UnreadableFile("is no file")
     return path.open("rb")
 
 
@@ -85,25 +87,27 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
     head = file.read(512)
     file.seek(0)
     if not head:
-        raise Unreadable("is empty.")
+        raise UnreadableFile("is empty.")
     if head.startswith(b"\xff\xd8\xff"):
         return JpegImageFile(file)  # `Image.open` refuses large ones
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         _refuse_large(*_webp_size(head))  # Pillow makes room for all pixels when it opens one
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"):
-        raise Unreadable("is a HEIC image, which cannot be read; save it as JPEG or PNG.")
+        raise UnreadableFile("is a HEIC image, which cannot be read; save it as JPEG or PNG.")
     try:
         return Image.open(file, formats=_formats())
     except UnidentifiedImageError as error:
         text = head.decode("latin-1").strip()[:40]
         words = f"begins with {text!r} and " if text.isprintable() else ""
-        raise Unreadable(f"{words}is no image of a kind that can be read ({', '.join(_formats())}, JPEG).") from error
+        raise UnreadableFile(
+            f"{words}is no image of a kind that can be read ({', '.join(_formats())}, JPEG)."
+        ) from error
 
 
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)  # AVIF only where Pillow was built with it
+    return tuple(name for name in _FORMATS if name in Image.OPEN)  # AVIF only where Pillow was built with it
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:
@@ -118,17 +122,18 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 
 
 def _refuse_large(width: int, height: int) -> None:
-    if width * height > LARGEST:
-        raise Unreadable(
-            f"has {width} x {height} pixels, and no more than {LARGEST:,} are decoded at once; save it smaller, or as "
+    if width * height > LARGEST_IMAGE:
+        raise UnreadableFile(
+            f"has {width} x {height} pixels, and no more than {LARGEST_IMAGE:,} are decoded at once; save it smaller, "
+            "or as "
             "a JPEG that is not progressive, which can be read at 1/2, 1/4 or 1/8 of its size."
         )
 
 
 def _refuse_unbounded(image: ImageFile.ImageFile, file: BinaryIO) -> None:
     """Only a JPEG of a single scan is decoded at a smaller scale without room for the whole."""
-    scale = SCALES[-1] if isinstance(image, JpegImageFile) and _one_scan(image, file) else 1
-    if image.width * image.height > LARGEST * scale**2:
+    scale = _SCALES[-1] if isinstance(image, JpegImageFile) and _one_scan(image, file) else 1
+    if image.width * image.height > LARGEST_IMAGE * scale**2:
         _refuse_large(*image.size)
 
 
@@ -141,50 +146,50 @@ def _one_scan(image: JpegImageFile, file: BinaryIO) -> bool:
     return "progressive" not in image.info and start == struct.pack(">HHB", 0xFFDA, length, image.layers)
 
 
-def shrink(image: ImageFile.ImageFile, least: tuple[int, int] | None) -> None:
+def shrink_while_decoding(image: ImageFile.ImageFile, least: tuple[int, int] | None) -> None:
     """Has a JPEG decoded at 1/2, 1/4 or 1/8: where it stays at least (H, W) as it lies in the file, or must be."""
     width, height = image.size
-    scale = divisor(width, height)
+    scale = choose_divisor(width, height)
     low = (height, width) if least is None else least
     if isinstance(image, JpegImageFile) and min(low) > 0:
         image.draft(None, (min(width // scale, low[1]), min(height // scale, low[0])))
 
 
-def divisor(width: int, height: int) -> int:
-    """The least of 1, 2, 4 and 8 that brings an image to at most `LARGEST` pixels.
+def choose_divisor(width: int, height: int) -> int:
+    """The least of 1, 2, 4 and 8 that brings an image to at most `LARGEST_IMAGE` pixels.
 
-    >>> divisor(8_000, 6_000), divisor(12_000, 9_000)
+    >>> choose_divisor(8_000, 6_000), choose_divisor(12_000, 9_000)
     (1, 2)
     """
-    return next((scale for scale in SCALES if width * height <= LARGEST * scale**2), SCALES[-1])
+    return next((scale for scale in _SCALES if width * height <= LARGEST_IMAGE * scale**2), _SCALES[-1])
 
 
-def orientation(image: ImageFile.ImageFile) -> tuple[int, list[Oddity]]:
+def read_exif_orientation(image: ImageFile.ImageFile) -> tuple[int, list[DataIssue]]:
     """The EXIF orientation, 1 to 8, that is still to be applied once an image is decoded.
 
     Pillow applies that of a TIFF. Of a PNG, what stands behind the pixels is not asked.
     """
     try:
-        given = Image.Image.getexif(image).get(ORIENTATION, 1)  # of a PNG, its own would decode
+        given = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # of a PNG, its own would decode
     except Exception:  # Pillow raises what it likes on damaged EXIF
-        return 1, [Oddity("", "EXIF that cannot be read", Treatment.USED)]
+        return 1, [DataIssue("", "EXIF that cannot be read", IssueTreatment.USED)]
     if given == 1 or image.format == "TIFF":
         return 1, []
     if given not in range(2, 9):
-        return 1, [Oddity("", "EXIF orientation that is none", Treatment.USED, f"{given}; allowed are 1 to 8")]
-    return given, [Oddity("", "turned as EXIF says", Treatment.USED, f"orientation {given}")]
+        return 1, [DataIssue("", "EXIF orientation that is none", IssueTreatment.USED, f"{given}; allowed are 1 to 8")]
+    return given, [DataIssue("", "turned as EXIF says", IssueTreatment.USED, f"orientation {given}")]
 
 
-def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Pixels (H, W, ...) as they lie in the file -> as they are shown, by EXIF orientation."""
-    return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels
+    return np.ascontiguousarray(ORIENTATION_TURNS[orientation](pixels)) if orientation in ORIENTATION_TURNS else pixels
 
 
-def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+def oriented_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """(width, height) of an image as it is shown, before it is decoded or shrunk."""
     if image.format == "TIFF":  # some versions of Pillow have swapped the sides by now, some have not
         tags = image.tag_v2  # type: ignore[attr-defined]
-        width, height, turned = tags[256], tags[257], tags.get(ORIENTATION, 1)
+        width, height, turned = tags[256], tags[257], tags.get(EXIF_ORIENTATION, 1)
     else:
-        (width, height), turned = image.size, orientation(image)[0]
-    return (height, width) if turned in SWAPPED else (width, height)
+        (width, height), turned = image.size, read_exif_orientation(image)[0]
+    return (height, width) if turned in SWAPPED_ORIENTATIONS else (width, height)

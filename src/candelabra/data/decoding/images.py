@@ -10,21 +10,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.image_files import SWAPPED, Origin, opened, orientation, shown_size, shrink, upright
+from candelabra.data.decoding.image_files import (
+    SWAPPED_ORIENTATIONS,
+    ImageSource,
+    open_image,
+    oriented_size,
+    read_exif_orientation,
+    shrink_while_decoding,
+    turn_upright,
+)
 from candelabra.data.decoding.jpeg import read_jpeg
-from candelabra.data.decoding.mask_colours import painted
-from candelabra.data.decoding.paths import inside, shown
-from candelabra.data.decoding.pixel_modes import colours, indices
-from candelabra.data.decoding.truncation import whole
-from candelabra.data.issues import Oddity
-from candelabra.errors import Unreadable as Unreadable
+from candelabra.data.decoding.mask_colours import match_colours
+from candelabra.data.decoding.paths import is_inside, printable_path
+from candelabra.data.decoding.pixel_modes import convert_to_indices, convert_to_rgb
+from candelabra.data.decoding.truncation import is_complete
+from candelabra.data.issues import DataIssue
+from candelabra.errors import UnreadableFile as UnreadableFile
 from candelabra.types import IGNORED
 
 log = logging.getLogger(__name__)
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
 
 
-class Picture(NamedTuple):
+class DecodedImage(NamedTuple):
     """A decoded image, as it is shown.
 
     Args:
@@ -37,10 +45,10 @@ class Picture(NamedTuple):
     pixels: NDArray[Any]
     size: tuple[int, int]
     orientation: int
-    odd: list[Oddity]
+    odd: list[DataIssue]
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What the header of an image file tells.
 
     Args:
@@ -74,14 +82,14 @@ def find_images(folder: Path) -> Iterator[Path]:
             key=lambda name: (here / name).is_symlink()
         )  # links last: what lies in two places has its own name
         images = (here / name for name in files if not name.startswith("."))
-        found += [path for path in images if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found += [path for path in images if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     return iter(sorted(found))
 
 
 def _followed(path: Path, root: Path) -> bool:
-    follow = not path.is_symlink() or inside(path, root)
+    follow = not path.is_symlink() or is_inside(path, root)
     if not follow:
-        log.warning("%s leads out of %s and is not looked into", shown(path), shown(root))
+        log.warning("%s leads out of %s and is not looked into", printable_path(path), printable_path(root))
     return follow
 
 
@@ -94,10 +102,10 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
 
 
-def fingerprint(path: Path) -> bytes:
+def hash_file(path: Path) -> bytes:
     """20 bytes that stand for the bytes of a file, of which few are in memory at once.
 
     Raises:
@@ -109,10 +117,10 @@ def fingerprint(path: Path) -> bytes:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
 
 
-def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
+def decode_image(path: ImageSource, least: tuple[int, int] | None = None) -> DecodedImage:
     """An image file, decoded; where a size is given, on the fast way, which does not tell all that is odd.
 
     Args:
@@ -125,55 +133,55 @@ def picture(path: Origin, least: tuple[int, int] | None = None) -> Picture:
     """
     quick = read_jpeg(path, least) if least else None
     if quick is not None:
-        return Picture(*quick, [])
-    with opened(path) as image:
-        turn, odd = orientation(image)
-        size = shown_size(image)
-        shrink(image, least[::-1] if least and turn in SWAPPED else least)
-        pixels, more = colours(image)
-        return Picture(upright(pixels, turn), size, turn, [*odd, *more])
+        return DecodedImage(*quick, [])
+    with open_image(path) as image:
+        turn, odd = read_exif_orientation(image)
+        size = oriented_size(image)
+        shrink_while_decoding(image, least[::-1] if least and turn in SWAPPED_ORIENTATIONS else least)
+        pixels, more = convert_to_rgb(image)
+        return DecodedImage(turn_upright(pixels, turn), size, turn, [*odd, *more])
 
 
-def read_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value, see `mask`."""
-    return classes(mask(path).pixels, meaning)
+def open_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value, see `decode_mask`."""
+    return mask_to_classes(decode_mask(path).pixels, meaning)
 
 
-def mask(path: Origin, colours: Mapping[tuple[int, int, int], int] | None = None) -> Picture:
+def decode_mask(path: ImageSource, colours: Mapping[tuple[int, int, int], int] | None = None) -> DecodedImage:
     """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
 
     Raises:
         Unreadable: the file is missing, is no readable image, or its pixels are no numbers.
     """
-    with opened(path) as image:
-        turn, odd = orientation(image)
-        size = shown_size(image)
-        values, more = indices(image) if colours is None else (painted(image, colours), [])
-        return Picture(upright(values, turn), size, turn, [*odd, *more])
+    with open_image(path) as image:
+        turn, odd = read_exif_orientation(image)
+        size = oriented_size(image)
+        values, more = convert_to_indices(image) if colours is None else (match_colours(image, colours), [])
+        return DecodedImage(turn_upright(values, turn), size, turn, [*odd, *more])
 
 
-def classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def mask_to_classes(values: NDArray[Any], meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each number of a mask; numbers beyond 255 have none."""
     known: NDArray[np.uint8] = meaning[np.minimum(values, len(meaning) - 1)]
     return known if values.dtype == np.uint8 else np.where(values < len(meaning), known, np.uint8(IGNORED))
 
 
-def header(path: Origin) -> Header:
+def read_header(path: ImageSource) -> ImageHeader:
     """What an image file is, by its header and its end.
 
     Raises:
         Unreadable: the file is missing or is no image.
     """
-    with opened(path) as image:
-        sure = image.mode not in ("I", "F") and whole(image, path)
-        return Header(shown_size(image), orientation(image)[0], image.mode, sure)
+    with open_image(path) as image:
+        sure = image.mode not in ("I", "F") and is_complete(image, path)
+        return ImageHeader(oriented_size(image), read_exif_orientation(image)[0], image.mode, sure)
 
 
-def size_of(path: Origin) -> tuple[int, int]:
+def read_image_size(path: ImageSource) -> tuple[int, int]:
     """(width, height) from the header of an image file, as it is shown.
 
     Raises:
         Unreadable: the file is missing or is no image.
     """
-    with opened(path) as image:
-        return shown_size(image)
+    with open_image(path) as image:
+        return oriented_size(image)

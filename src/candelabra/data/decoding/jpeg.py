@@ -9,13 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.image_files import LARGEST, ORIENTATION, SWAPPED, TURNS, Origin, Raw, upright
+from candelabra.data.decoding.image_files import (
+    EXIF_ORIENTATION,
+    LARGEST_IMAGE,
+    ORIENTATION_TURNS,
+    SWAPPED_ORIENTATIONS,
+    ImageSource,
+    RawBytes,
+    turn_upright,
+)
 
-SCALES = (8, 4, 2)  # what libjpeg-turbo decodes faster than the whole; other eighths cost more than they save
-BYTES = 2 * LARGEST  # of a file; a larger one is not read whole
+_SCALES = (8, 4, 2)  # what libjpeg-turbo decodes faster than the whole; other eighths cost more than they save
+_BYTES = 2 * LARGEST_IMAGE  # of a file; a larger one is not read whole
 
 
-class Quick(NamedTuple):
+class JpegDecoding(NamedTuple):
     """A decoded image.
 
     Args:
@@ -29,7 +37,7 @@ class Quick(NamedTuple):
     orientation: int
 
 
-def read_jpeg(path: Origin, least: tuple[int, int]) -> Quick | None:
+def read_jpeg(path: ImageSource, least: tuple[int, int]) -> JpegDecoding | None:
     """A JPEG file -> (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
     At the scale of the file the pixels are those that Pillow gives, bit for bit; at 1/2, 1/4 and 1/8 likewise.
@@ -39,51 +47,51 @@ def read_jpeg(path: Origin, least: tuple[int, int]) -> Quick | None:
         least: (H, W), as the image is shown; it comes at 1/2, 1/4 or 1/8 where that is not smaller in any direction.
 
     Returns:
-        Null for what is no JPEG, is odd (CMYK, an orientation in XMP alone, more than `LARGEST` pixels), is damaged or
+        Null for what is no JPEG, is odd (CMYK, an orientation in XMP alone, over `LARGEST_IMAGE` pixels), is damaged or
         cannot be read.
     """
-    content = path.content if isinstance(path, Raw) else _content(path)
+    content = path.content if isinstance(path, RawBytes) else _content(path)
     return _decoded(content, least) if content.startswith(b"\xff\xd8") else None
 
 
 def _content(path: Path) -> bytes:
     try:
         entry = path.stat()
-        return path.read_bytes() if stat.S_ISREG(entry.st_mode) and entry.st_size <= BYTES else b""
+        return path.read_bytes() if stat.S_ISREG(entry.st_mode) and entry.st_size <= _BYTES else b""
     except (OSError, ValueError):
         return b""
 
 
-def _decoded(content: bytes, least: tuple[int, int]) -> Quick | None:
+def _decoded(content: bytes, least: tuple[int, int]) -> JpegDecoding | None:
     import simplejpeg
 
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        turn = orientation(content)
-        if colours not in ("YCbCr", "Gray") or turn is None or width * height > LARGEST:
+        turn = find_jpeg_orientation(content)
+        if colours not in ("YCbCr", "Gray") or turn is None or width * height > LARGEST_IMAGE:
             return None
-        shown = (width, height) if turn in SWAPPED else (height, width)
-        scale = scale_for(shown, least)
+        shown = (width, height) if turn in SWAPPED_ORIENTATIONS else (height, width)
+        scale = choose_jpeg_scale(shown, least)
         small = (-(-height // scale), -(-width // scale))
         pixels = simplejpeg.decode_jpeg(content, "RGB", min_height=small[0], min_width=small[1])
     except (ValueError, IndexError, struct.error):
         return None
-    return Quick(upright(pixels, turn), shown[::-1], turn if turn in TURNS else 1)
+    return JpegDecoding(turn_upright(pixels, turn), shown[::-1], turn if turn in ORIENTATION_TURNS else 1)
 
 
-def scale_for(size: tuple[int, int], least: tuple[int, int]) -> int:
+def choose_jpeg_scale(size: tuple[int, int], least: tuple[int, int]) -> int:
     """The largest of 8, 4, 2 and 1 that an image of (H, W) may be divided by.
 
-    >>> scale_for((750, 1000), (317, 317)), scale_for((375, 500), (317, 317))
+    >>> choose_jpeg_scale((750, 1000), (317, 317)), choose_jpeg_scale((375, 500), (317, 317))
     (2, 1)
     """
     fitting = (
-        scale for scale in SCALES if all(-(-side // scale) >= low for side, low in zip(size, least, strict=True))
+        scale for scale in _SCALES if all(-(-side // scale) >= low for side, low in zip(size, least, strict=True))
     )
     return next(fitting, 1)
 
 
-def orientation(content: bytes) -> int | None:
+def find_jpeg_orientation(content: bytes) -> int | None:
     """The EXIF orientation of a JPEG file, 1 where it has none; null where only Pillow can tell.
 
     Raises:
@@ -126,6 +134,6 @@ def _in_exif(exif: bytes) -> int | None:
     (entries,) = struct.unpack_from(order + "H", exif, start)
     for entry in range(entries):
         tag, kind, count, value = struct.unpack_from(order + "HHIH", exif, start + 2 + 12 * entry)
-        if tag == ORIENTATION:
+        if tag == EXIF_ORIENTATION:
             return value if (kind, count) == (3, 1) else None
     return 1

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.image_files import opened
-from candelabra.data.readers.repairs import read_text
-from candelabra.errors import CandelabraError, Unreadable
+from candelabra.data.decoding.image_files import open_image
+from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import IGNORED
 
-Colours = Mapping[str, Sequence[int]]
+ColourMap = Mapping[str, Sequence[int]]
 Colour = tuple[int, int, int]
-TRIED = 32  # masks
+_TRIED = 32  # masks
 
 
-def read_colours(given: Colours | str | None, root: Path) -> dict[str, tuple[int, int, int]]:
+def read_colours(given: ColourMap | str | None, root: Path) -> dict[str, tuple[int, int, int]]:
     """Colours by the name of their class, in order; empty where masks hold numbers.
 
     Args:
@@ -46,7 +46,7 @@ def read_colours(given: Colours | str | None, root: Path) -> dict[str, tuple[int
 
 
 def _table(path: Path) -> dict[str, list[str]]:
-    text = read_text(path, path.name, [])
+    text = read_annotation_text(path, path.name, [])
     rows = [[cell.strip() for cell in row] for row in csv.reader((text or "").splitlines()) if any(row)]
     head = [cell.lower() for cell in rows[0]] if rows else []
     if not {"name", "r", "g", "b"} <= set(head):
@@ -55,7 +55,7 @@ def _table(path: Path) -> dict[str, list[str]]:
     return {row[columns[0]]: [row[c] for c in columns[1:]] for row in rows[1:] if len(row) > max(columns)}
 
 
-def painted(image: Image.Image, colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
+def match_colours(image: Image.Image, colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
     """A mask of any mode -> (H, W) class indices; 255 where a colour is not listed."""
     codes = _codes(image)
     order = sorted(colours, key=_code)
@@ -65,7 +65,7 @@ def painted(image: Image.Image, colours: Mapping[tuple[int, int, int], int]) -> 
     return np.where(known[places] == codes, classes[places], np.uint8(IGNORED)).astype(np.uint8)
 
 
-def shares(image: Image.Image) -> dict[Colour, float]:
+def count_colour_shares(image: Image.Image) -> dict[Colour, float]:
     """The colours of a mask of any mode, the most frequent first, and how much of it each has."""
     codes, counts = np.unique(_codes(image), return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -73,16 +73,16 @@ def shares(image: Image.Image) -> dict[Colour, float]:
     return {(int(codes[i]) >> 16, int(codes[i]) >> 8 & 255, int(codes[i]) & 255): counts[i] / total for i in order}
 
 
-def seen_colours(paths: Sequence[Path]) -> dict[Colour, float]:
+def find_colours(paths: Sequence[Path]) -> dict[Colour, float]:
     """The colours of masks that are kept as such, the most frequent first, with the mean share of each.
 
     Some masks are looked at that are spread over all; none of them holds colours where the result is empty.
     """
     total: Counter[Colour] = Counter()
     painted = 0
-    for place in np.linspace(0, len(paths) - 1, min(len(paths), TRIED)).astype(int):
-        with suppress(Unreadable), opened(paths[place]) as image:
-            found = shares(image) if image.mode in ("RGB", "RGBA", "RGBX") else {}
+    for place in np.linspace(0, len(paths) - 1, min(len(paths), _TRIED)).astype(int):
+        with suppress(UnreadableFile), open_image(paths[place]) as image:
+            found = count_colour_shares(image) if image.mode in ("RGB", "RGBA", "RGBX") else {}
             if any(len(set(colour)) > 1 for colour in found):  # else they are grey, and numbers
                 painted += 1
                 total.update(found)

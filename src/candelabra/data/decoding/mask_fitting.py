@@ -4,17 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.image_files import SWAPPED, upright
-from candelabra.data.decoding.images import Picture, classes
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.decoding.image_files import SWAPPED_ORIENTATIONS, turn_upright
+from candelabra.data.decoding.images import DecodedImage, mask_to_classes
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.types import IGNORED
 
-TURNED = "mask of the image before EXIF turned it, turned as well"
-RESIZED = "mask of another size, resized"
+_TURNED = "mask of the image before EXIF turned it, turned as well"
+_RESIZED = "mask of another size, resized"
 Size = tuple[int, int]
 
 
-def misfit(mask: Size, image: Size, orientation: int) -> Oddity | None:
+def describe_misfit(mask: Size, image: Size, orientation: int) -> DataIssue | None:
     """What is odd about a mask of this size; none where it has that of its image.
 
     Args:
@@ -22,34 +22,36 @@ def misfit(mask: Size, image: Size, orientation: int) -> Oddity | None:
         image: likewise.
         orientation: of the image, which was applied.
 
-    >>> misfit((250, 188), (500, 375), 1).treatment.value
+    >>> describe_misfit((250, 188), (500, 375), 1).treatment.value
     'repaired'
     """
     if mask == image:
         return None
     detail = f"its mask is {mask[0]} x {mask[1]} pixels, the image {image[0]} x {image[1]}"
-    if orientation in SWAPPED and mask == image[::-1]:
-        return Oddity("", TURNED, Treatment.REPAIRED, detail)
+    if orientation in SWAPPED_ORIENTATIONS and mask == image[::-1]:
+        return DataIssue("", _TURNED, IssueTreatment.REPAIRED, detail)
     small, large = sorted((mask, image))
     if all(abs(large[a] * small[b] / large[b] - small[a]) <= 1 for a, b in ((0, 1), (1, 0))):
-        return Oddity("", RESIZED, Treatment.REPAIRED, detail)
-    return Oddity("", "mask of another shape than its image", Treatment.UNLABELLED, detail)
+        return DataIssue("", _RESIZED, IssueTreatment.REPAIRED, detail)
+    return DataIssue("", "mask of another shape than its image", IssueTreatment.UNLABELLED, detail)
 
 
-def fitted(mask: Picture, image: Picture, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def fit_mask(mask: DecodedImage, image: DecodedImage, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A mask as class indices of the size that its image was read at; nothing labelled where it does not fit."""
-    odd = misfit(mask.size, image.size, image.orientation)
+    odd = describe_misfit(mask.size, image.size, image.orientation)
     shape = image.pixels.shape[:2]
-    if odd and odd.treatment == Treatment.UNLABELLED:
+    if odd and odd.treatment == IssueTreatment.UNLABELLED:
         return np.full(shape, IGNORED, np.uint8)
-    found = classes(mask.pixels, meaning)
-    return nearest(upright(found, image.orientation) if odd and odd.what == TURNED else found, (shape[0], shape[1]))
+    found = mask_to_classes(mask.pixels, meaning)
+    return resize_nearest(
+        turn_upright(found, image.orientation) if odd and odd.what == _TURNED else found, (shape[0], shape[1])
+    )
 
 
-def nearest(mask: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+def resize_nearest(mask: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """A mask at another (H, W): for the middle of each new pixel the old one that it falls into.
 
-    >>> nearest(np.arange(16, dtype=np.uint8).reshape(4, 4), (2, 2)).tolist()
+    >>> resize_nearest(np.arange(16, dtype=np.uint8).reshape(4, 4), (2, 2)).tolist()
     [[5, 7], [13, 15]]
     """
     if mask.shape == size:

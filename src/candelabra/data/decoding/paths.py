@@ -4,35 +4,36 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from candelabra.errors import Unreadable
+from candelabra.errors import UnreadableFile
 
 
-def below(root: Path, name: str | Path) -> Path:
+def resolve_inside(root: Path, name: str | Path) -> Path:
     """The path of a file that a list names, if it lies below the root once `..` and all links are followed.
 
     Raises:
         Unreadable: it leads out of the root.
 
-    >>> below(Path("photos"), "cats/1.jpg").as_posix()
+    >>> resolve_inside(Path("photos"), "cats/1.jpg").as_posix()
     'photos/cats/1.jpg'
     """
     path = root / name
     try:
-        here = inside(path, root)
+        here = is_inside(path, root)
     except (OSError, ValueError) as error:  # too long a name, or a null in it
-        raise Unreadable(f"{shown(path)} cannot be read ({shown(str(error))}).") from error
+        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
     if not here:
-        raise Unreadable(
-            f"{shown(path)} leads out of {shown(root)} (to {shown(os.path.realpath(path))}), and nothing outside of "
+        raise UnreadableFile(
+            f"{printable_path(path)} leads out of {printable_path(root)} "
+            f"(to {printable_path(os.path.realpath(path))}), and nothing outside of "
             "data.root is read; give a folder that holds both, or copy the file."
         )
     return path
 
 
-def inside(path: Path, root: Path) -> bool:
+def is_inside(path: Path, root: Path) -> bool:
     """Whether a path lies below the root, or is the root, once `..` and all links are followed.
 
-    >>> inside(Path("photos/../photos/1.jpg"), Path("photos")), inside(Path("photos/../1.jpg"), Path("photos"))
+    >>> is_inside(Path("photos/../photos/1.jpg"), Path("photos")), is_inside(Path("photos/../1.jpg"), Path("photos"))
     (True, False)
     """
     base = _real_folder(root)
@@ -46,10 +47,10 @@ def _real_folder(path: Path) -> str:
     return os.path.realpath(path)  # Path.resolve raises where links go in circles
 
 
-def shown(path: str | Path) -> str:
+def printable_path(path: str | Path) -> str:
     r"""A path as text that can be written anywhere: bytes of it that are no UTF-8 come as \udc and their number.
 
-    >>> shown(os.fsdecode(b"caf\xe9.jpg"))
+    >>> printable_path(os.fsdecode(b"caf\xe9.jpg"))
     'caf\\udce9.jpg'
     """
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping
 
 from PIL import ImageFile
 
-from candelabra.data.decoding.image_files import Origin, Raw
+from candelabra.data.decoding.image_files import ImageSource, RawBytes
 
 
-def whole(image: ImageFile.ImageFile, path: Origin) -> bool:
+def is_complete(image: ImageFile.ImageFile, path: ImageSource) -> bool:
     """Whether a file goes on to the end that its format marks; where not, decoding must tell what is missing.
 
     Args:
         image: its header, just read.
         path: of the file.
     """
-    check = ENDS.get(image.format or "")
+    check = _ENDS.get(image.format or "")
     if check is None:
         return True
-    if isinstance(path, Raw):
+    if isinstance(path, RawBytes):
         return check(image, path.content)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return check(image, content)
@@ -50,7 +50,7 @@ def _raw_ends(image: ImageFile.ImageFile, content: mmap.mmap | bytes) -> bool:
     return codec != "raw" or start + image.width * bits // 8 * image.height <= len(content)
 
 
-ENDS: Mapping[str, Callable[[ImageFile.ImageFile, mmap.mmap | bytes], bool]] = {
+_ENDS: Mapping[str, Callable[[ImageFile.ImageFile, mmap.mmap | bytes], bool]] = {
     "JPEG": _jpeg_ends,
     "PNG": _png_ends,
     "GIF": _gif_ends,

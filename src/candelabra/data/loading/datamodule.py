@@ -13,22 +13,27 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.decoding.paths import shown
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.loading.loader import Loader, batched, linger
-from candelabra.data.loading.transformed_dataset import Prepared
-from candelabra.data.loading.workers import choose
+from candelabra.data.decoding.paths import printable_path
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.loading.loader import BatchLoader, collate_samples, survive_sigterm
+from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.loading.workers import choose_workers
 from candelabra.data.samples import Samples
-from candelabra.data.sampling.mixture import Share
-from candelabra.data.sampling.splits import Division
-from candelabra.data.sampling.train_order import Batches, Drawn, InTurn, Order
-from candelabra.data.sampling.weights import check_sampler, training_order
-from candelabra.data.transforms.batch_transforms import Batchwise, check_sizes
-from candelabra.data.transforms.pipeline import Augmentation, Preparation, evaluation, training
-from candelabra.data.transforms.resize import Resizing, resize_by
-from candelabra.data.views.cached_samples import Cached, keep
-from candelabra.data.views.drop_labels import check_shares, thin
-from candelabra.data.views.select_targets import restrict
+from candelabra.data.sampling.mixture import MixtureShare
+from candelabra.data.sampling.splits import Splitter
+from candelabra.data.sampling.train_order import BatchOrder, SampleOrder, SequentialOrder, TrainOrder
+from candelabra.data.sampling.weights import check_sampler, make_train_order
+from candelabra.data.transforms.batch_transforms import BatchTransforms, check_sizes
+from candelabra.data.transforms.pipeline import (
+    Augmentation,
+    SampleTransforms,
+    make_eval_transforms,
+    make_train_transforms,
+)
+from candelabra.data.transforms.resize import Resizing, make_resize
+from candelabra.data.views.cached_samples import CacheMode, cache_samples
+from candelabra.data.views.drop_labels import check_label_shares, drop_labels
+from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
@@ -47,12 +52,12 @@ class DataModule(L.LightningDataModule, ABC):
         size: side of the square images the model sees, or (H, W); in pixels.
         batch_size: images a step, on each device.
         workers: processes that prepare batches; null chooses by timing a few samples, see `workers.choose`.
-        augment: transforms of training images; see `training`.
+        augment: transforms of training images; see `make_train_transforms`.
         resize: how an image comes to `size`: stretch; letterbox (whole and in its proportions, amid grey); or crop (its
             middle in its proportions, in training any part; labels outside are none). See `augment.resizing`.
         erase: share of training images of which a rectangle is painted over; see `Erase`.
         multiscale: null; or the least and the largest factor of the size, drawn for each training batch.
-        mixup, cutmix: alphas of the blending of training images, for label and mask; see `Batchwise`.
+        mixup, cutmix: alphas of the blending of training images, for label and mask; see `BatchTransforms`.
         views: augmented versions of each training image, of which each epoch takes the next; null draws a new one
             each epoch. A frozen backbone then sees each version once, see `candelabra.feature_cache`.
         flip: a mirror image means the same.
@@ -115,7 +120,7 @@ class DataModule(L.LightningDataModule, ABC):
     split_seed: int = 0
     seed: int = 0
     on_bad: Literal["skip", "raise"] = "skip"
-    cache: Cached = "none"
+    cache: CacheMode = "none"
     cache_gigabytes: float = 10.0
 
     def __post_init__(self) -> None:
@@ -123,7 +128,7 @@ class DataModule(L.LightningDataModule, ABC):
         if self.batch_size < 1:
             raise CandelabraError(f"data.batch_size={self.batch_size} must be at least 1.")
         self.root_folder: str | None = vars(self).get("root")
-        self.division = Division(
+        self.division = Splitter(
             self.split, self.val, self.test, self.groups, self.folds, self.fold, self.split_seed, self.root_folder
         )
         check_sampler(self.sampler)
@@ -131,25 +136,25 @@ class DataModule(L.LightningDataModule, ABC):
             raise CandelabraError(f"data.on_bad={self.on_bad} is not known; allowed are skip and raise.")
         if self.views is not None and self.views < 1:
             raise CandelabraError(f"data.views={self.views} must be at least 1, or null for a new version each epoch.")
-        check_shares(self.labelled)
+        check_label_shares(self.labelled)
         sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"data.size={self.size} must be one side or [height,width], in pixels, at least 8.")
         self.shape = (sides[0], sides[1])
-        self.batchwise = Batchwise(self.mixup, self.cutmix, self.multiscale, self.seed)
+        self.batchwise = BatchTransforms(self.mixup, self.cutmix, self.multiscale, self.seed)
         check_sizes(self.batchwise, self.shape)
         self.pipelines_of(Labels())  # refuses words that are not known
         self.samples: Samples | None = None
         self.parts: Mapping[str, NDArray[np.int64]] = {}
-        self.pipelines: dict[str, Preparation] = {}
+        self.pipelines: dict[str, SampleTransforms] = {}
         self.runs: dict[str, list[int]] = {}
-        self.orders: dict[str, Order] = {}
-        self.shares: Sequence[Share] = ()
+        self.orders: dict[str, SampleOrder] = {}
+        self.shares: Sequence[MixtureShare] = ()
         self.uniform = True
         self.served = 0
         self.chosen_workers: int | None = None
         self.cached = self.cache != "none"
-        self.oddities: Sequence[Oddity] = ()
+        self.oddities: Sequence[DataIssue] = ()
         self.replaced = torch.zeros(0, dtype=torch.bool)
 
     @abstractmethod
@@ -164,42 +169,45 @@ class DataModule(L.LightningDataModule, ABC):
         """Reads, restricts, verifies, divides and thins the data set; a second call returns the same.
 
         Raises:
-            CandelabraError: see `read`, `restrict`, `Samples.verify`, `Division`, `thin` and `training_order`.
+            CandelabraError: see `read`, `select_targets`, `Samples.verify`, `Splitter`, `drop_labels` and
+                `make_train_order`.
         """
         if self.samples is None:
-            samples = restrict(keep(self.read(), self.cache, self.cache_gigabytes), self.targets)
+            samples = select_targets(cache_samples(self.read(), self.cache, self.cache_gigabytes), self.targets)
             bad = self._judge(samples)
             self.parts = self.division.parts(samples, bad)
-            samples = thin(samples, self.parts["train"], self.labelled, self.split_seed)
+            samples = drop_labels(samples, self.parts["train"], self.labelled, self.split_seed)
             if not self.pipelines:
                 self.pipelines = self.pipelines_of(samples.labels)
                 self.runs = {split: [len(part)] for split, part in self.parts.items()}
-                self.orders = {split: InTurn(runs) for split, runs in self.runs.items()}
+                self.orders = {split: SequentialOrder(runs) for split, runs in self.runs.items()}
                 order = self.order(samples)
                 self.orders["train"] = order
-                self.shares = [Share("", 0, len(self.parts["train"]), order.total)]
+                self.shares = [MixtureShare("", 0, len(self.parts["train"]), order.total)]
             self.replaced = torch.zeros(len(samples), dtype=torch.bool).share_memory_()
             self.samples = samples
         return self.samples
 
-    def order(self, samples: Samples) -> Drawn:
+    def order(self, samples: Samples) -> TrainOrder:
         """In what order training samples are served, once `parts` are known; for data that have one of their own."""
-        return training_order(self.sampler, samples, self.parts["train"], self.seed, self.root_folder)
+        return make_train_order(self.sampler, samples, self.parts["train"], self.seed, self.root_folder)
 
-    def pipelines_of(self, labels: Labels) -> dict[str, Preparation]:
+    def pipelines_of(self, labels: Labels) -> dict[str, SampleTransforms]:
         """What the samples of each split go through where these are the labels."""
-        made = resize_by(self.resize, self.batchwise.made(self.shape))
-        train = training(self.augment, made, labels, self.flip, self.erase)
-        judged = evaluation(resize_by(self.resize, self.shape))
+        made = make_resize(self.resize, self.batchwise.made(self.shape))
+        train = make_train_transforms(self.augment, made, labels, self.flip, self.erase)
+        judged = make_eval_transforms(make_resize(self.resize, self.shape))
         return {"train": train, "val": judged, "test": judged}
 
     def _judge(self, samples: Samples) -> Collection[int]:
         """Which samples cannot be used; says which, or refuses them."""
         bad = samples.verify()
-        found = [Oddity(samples.names[index], "unreadable", Treatment.SKIPPED, why) for index, why in bad.items()]
+        found = [
+            DataIssue(samples.names[index], "unreadable", IssueTreatment.SKIPPED, why) for index, why in bad.items()
+        ]
         self.oddities = [*samples.oddities, *found]
         if bad:
-            some = "; ".join(f"{shown(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
+            some = "; ".join(f"{printable_path(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
             words = f"{len(bad)} of {len(samples)} images cannot be used ({some}{'; ...' if len(bad) > 3 else ''})"
             if len(bad) == len(samples):
                 raise CandelabraError(f"{words}; is data.root right?")
@@ -216,12 +224,12 @@ class DataModule(L.LightningDataModule, ABC):
     def setup(self, stage: str) -> None:
         self.open()
 
-    def prepared(self, split: str) -> "Prepared":
+    def prepared(self, split: str) -> "TransformedDataset":
         """The transformed samples of one split."""
         samples = self.open()
         views = self.views if split == "train" else None
         pipeline, lenient = self.pipelines[split], self.on_bad == "skip"
-        return Prepared(samples, self.parts[split], pipeline, self.seed, views, lenient, self.replaced)
+        return TransformedDataset(samples, self.parts[split], pipeline, self.seed, views, lenient, self.replaced)
 
     def chosen(self, split: str, count: int) -> list[int]:
         """Positions of so many samples of a split, from all data sets alike and spread over each."""
@@ -263,30 +271,30 @@ class DataModule(L.LightningDataModule, ABC):
             trainer = self.trainer
             device = trainer.strategy.root_device.type if trainer else "cuda" if torch.cuda.is_available() else "cpu"
             ranks = trainer.num_devices if trainer else 1
-            found = choose(self.prepared("train"), self.batch_size, device, ranks, self.cached)
+            found = choose_workers(self.prepared("train"), self.batch_size, device, ranks, self.cached)
             words = "data.workers=%d chosen: a sample takes %.1f ms on one of %d processors"
             log.info(words, found.workers, found.seconds * 1000, found.processors)
             self.chosen_workers = found.workers
         return self.chosen_workers
 
     def serve(
-        self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate = batched
+        self, prepared: Dataset[Sample], split: str, workers: int, collate: Collate = collate_samples
     ) -> DataLoader[Sample]:
         """Batches of a data set that has the keys of `prepared(split)`, in the order of that split."""
         trainer = self.trainer
         ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         steps = trainer.accumulate_grad_batches if trainer and split == "train" else 1
-        batches = Batches(self.orders[split], self.batch_size, *ranks, steps)
+        batches = BatchOrder(self.orders[split], self.batch_size, *ranks, steps)
         if split == "train":
             batches.skip, self.served = self.served, 0
-        loader = Loader(
+        loader = BatchLoader(
             prepared,
             batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0 and split == "train",
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
-            worker_init_fn=linger,
+            worker_init_fn=survive_sigterm,
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )

@@ -8,14 +8,14 @@ from typing import Any, cast
 import torch
 from torch.utils.data import DataLoader, default_collate
 
-from candelabra.data.sampling.train_order import Batches
-from candelabra.data.transforms.batch_transforms import Batchwise
+from candelabra.data.sampling.train_order import BatchOrder
+from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.types import Sample
 
-GRACE = 30  # seconds that a process that loads data lives on after a signal
+_GRACE = 30  # seconds that a process that loads data lives on after a signal
 
 
-def linger(worker: int) -> None:
+def survive_sigterm(worker: int) -> None:
     """Lets a worker outlive a first SIGTERM: it goes to all processes of a job, and the main one has a step to finish.
 
     torch's own handler, which is there before, ends it at once.
@@ -23,12 +23,12 @@ def linger(worker: int) -> None:
 
     def once(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        signal.alarm(GRACE)
+        signal.alarm(_GRACE)
 
     signal.signal(signal.SIGTERM, once)
 
 
-def batched(samples: Sequence[Sample]) -> Sample:
+def collate_samples(samples: Sequence[Sample]) -> Sample:
     """Samples -> a batch, whose images lie pixel by pixel in memory: so they are made, and so backbones want them."""
     turned = [{**sample, "image": sample["image"].permute(1, 2, 0)} for sample in samples]
     if any("colours" in sample for sample in samples):  # of a union, not all sets may have them drawn
@@ -38,20 +38,20 @@ def batched(samples: Sequence[Sample]) -> Sample:
     return cast(Sample, batch)
 
 
-class Loader(DataLoader[Sample]):
+class BatchLoader(DataLoader[Sample]):
     """Begins an epoch when its first batch is asked for.
 
     Lightning makes the first iterator of a resumed run before it tells the sampler the epoch; workers would then
     prepare samples of another one.
     """
 
-    batchwise: Batchwise | None = None  # what is done to its batches
+    batchwise: BatchTransforms | None = None  # what is done to its batches
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
         if self.batchwise is None:
             yield from super().__iter__()
             return
-        batches = cast(Batches, self.batch_sampler)
+        batches = cast(BatchOrder, self.batch_sampler)
         epoch, first = batches.epoch, batches.skip
         for number, batch in enumerate(super().__iter__(), first):
             yield self.batchwise(batch, epoch, number)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from candelabra.data.decoding.images import Unreadable
-from candelabra.data.samples import Samples, blank, digest
-from candelabra.data.samples import sample as make_sample
-from candelabra.data.transforms.pipeline import Pipeline, Preparation
-from candelabra.data.views.drop_labels import without_labels
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.samples import Samples, add_missing_targets, hash_contents
+from candelabra.data.samples import make_sample as make_sample
+from candelabra.data.transforms.pipeline import SampleTransforms, TransformPipeline
+from candelabra.data.views.drop_labels import blank_targets
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
 
 
-class Prepared(Dataset[Sample]):
+class TransformedDataset(Dataset[Sample]):
     """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else.
 
     `~key` is a sample without its labels, which stands in where a rank has none to be served.
@@ -40,7 +40,7 @@ class Prepared(Dataset[Sample]):
         self,
         samples: Samples,
         indices: NDArray[np.int64],
-        pipeline: Preparation,
+        pipeline: SampleTransforms,
         seed: int,
         views: int | None = None,
         lenient: bool = False,
@@ -56,7 +56,7 @@ class Prepared(Dataset[Sample]):
 
     def __getitem__(self, key: int) -> Sample:
         if key < 0:
-            return without_labels(self[~key])
+            return blank_targets(self[~key])
         index = int(self.indices[key % len(self)])
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)
@@ -64,30 +64,30 @@ class Prepared(Dataset[Sample]):
             torch.default_generator.manual_seed(self._draws(key))
             return pipeline(sample)
 
-    def _read(self, index: int, pipeline: Pipeline) -> Sample:
+    def _read(self, index: int, pipeline: TransformPipeline) -> Sample:
         try:
             return self.samples.load(index, pipeline.least)
-        except Unreadable as error:
+        except UnreadableFile as error:
             if not self.lenient:
                 raise
             if not self.replaced[index]:  # else another epoch or worker has said so
                 log.warning("%s A grey image without labels stands in for it.", error)
                 self.replaced[index] = True
             grey = torch.full((3, *(pipeline.least or (64, 64))), 128, dtype=torch.uint8)
-            return blank(make_sample(grey), self.samples.labels)
+            return add_missing_targets(make_sample(grey), self.samples.labels)
 
     def digest(self, key: int) -> bytes:
         """20 bytes that differ where what the pipeline gets, or draws, does."""
         index = int(self.indices[key % len(self)])
         try:
             if self.replaced[index]:  # grey stood in: that is not what the file says
-                raise Unreadable(self.samples.names[index])
+                raise UnreadableFile(self.samples.names[index])
             content = self.samples.digest(index)
-        except Unreadable:  # what stands in for it has no labels and is always the same
+        except UnreadableFile:  # what stands in for it has no labels and is always the same
             if not self.lenient:
                 raise
-            content = digest("unreadable", self.samples.names[index])
-        return content if self.pipeline.fixed else digest(content, self._draws(key))
+            content = hash_contents("unreadable", self.samples.names[index])
+        return content if self.pipeline.fixed else hash_contents(content, self._draws(key))
 
     def current(self, key: int, found: bytes) -> bytes:
         """The digest of a sample that had another before its file turned out to be unreadable; `found` otherwise."""

@@ -7,15 +7,15 @@ from typing import Any, Literal, cast
 
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS, Samples
-from candelabra.data.sampling.mixture import Apart, Mixed, Share, in_sequence, quotas
-from candelabra.data.sampling.train_order import InTurn, permutation
-from candelabra.data.transforms.pipeline import Augmentation, Pipeline
+from candelabra.data.sampling.mixture import MixedOrder, MixtureShare, SingleSetOrder, divide_quota, order_in_sequence
+from candelabra.data.sampling.train_order import SequentialOrder, draw_permutation
+from candelabra.data.transforms.pipeline import Augmentation, TransformPipeline
 from candelabra.data.transforms.resize import Resizing
-from candelabra.data.views.concat import BySet, Joined
+from candelabra.data.views.concat import ConcatSamples, TransformsBySet
 from candelabra.errors import CandelabraError
 
 # What a union does for all sets together, so that a set's own word for it would do nothing.
-SERVED = (
+_SERVED = (
     "batch_size",
     "workers",
     "seed",
@@ -98,30 +98,33 @@ class Union(DataModule):
 
     def read(self) -> Samples:
         opened = {name: _opened(name, each) for name, each in self.sets.items()}
-        joined = Joined(opened, {name: each.parts for name, each in self.sets.items()})
+        joined = ConcatSamples(opened, {name: each.parts for name, each in self.sets.items()})
         joined.oddities = [
             odd._replace(name=f"{name}/{odd.name}") for name, each in self.sets.items() for odd in each.oddities
         ]
         self.pipelines = {
-            split: BySet(joined, {name: cast(Pipeline, each.pipelines[split]) for name, each in self.sets.items()})
+            split: TransformsBySet(
+                joined, {name: cast(TransformPipeline, each.pipelines[split]) for name, each in self.sets.items()}
+            )
             for split in SPLITS
         }
         self.runs = {split: [len(each.parts[split]) for each in self.sets.values()] for split in SPLITS}
         self.shares = self._shares()
-        arranged = (Mixed if self.batches == "mixed" else Apart)(
-            self.shares, self.seed, in_sequence if self.mix == "sequence" else permutation
+        arranged = (MixedOrder if self.batches == "mixed" else SingleSetOrder)(
+            self.shares, self.seed, order_in_sequence if self.mix == "sequence" else draw_permutation
         )
-        judged = {split: InTurn([sum(runs)] if self.uniform else runs) for split, runs in self.runs.items()}
+        judged = {split: SequentialOrder([sum(runs)] if self.uniform else runs) for split, runs in self.runs.items()}
         self.orders = {**judged, "train": arranged}
         return joined
 
-    def _shares(self) -> list[Share]:
+    def _shares(self) -> list[MixtureShare]:
         counts = self.runs["train"]
         epoch = sum(counts) if self.epoch is None else self.epoch
         unit = 1 if self.batches == "mixed" else self.batch_size
-        given = quotas(counts, epoch, self.temperature if self.mix == "temperature" else 1.0, unit)
+        given = divide_quota(counts, epoch, self.temperature if self.mix == "temperature" else 1.0, unit)
         return [
-            Share(name, sum(counts[:number]), counts[number], given[number]) for number, name in enumerate(self.sets)
+            MixtureShare(name, sum(counts[:number]), counts[number], given[number])
+            for number, name in enumerate(self.sets)
         ]
 
     def _check(self) -> None:
@@ -155,7 +158,7 @@ class Union(DataModule):
                     f"data.sets.{name}.sampler={each.sampler} would do nothing, for data.mix says how often images "
                     "of a union come; leave it out."
                 )
-            for key in SERVED:
+            for key in _SERVED:
                 if vars(each)[key] not in (vars(DataModule)[key], vars(self)[key]):
                     raise CandelabraError(
                         f"data.sets.{name}.{key}={vars(each)[key]} would do nothing, for a union serves its sets "

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candelabra.data.loading.transformed_dataset import Prepared
+from candelabra.data.loading.transformed_dataset import TransformedDataset
 
 log = logging.getLogger(__name__)
-PROBES = 8  # samples that are timed
-LIMIT = 0.5  # seconds for that
-MOST = 16
-CHEAP = 0.002  # seconds a batch; to receive one from a worker takes as long
-DEMAND = {"cuda": 4000.0, "cpu": 250.0}  # images a second that a device eats of a small network
+_PROBES = 8  # samples that are timed
+_LIMIT = 0.5  # seconds for that
+_MOST = 16
+_CHEAP = 0.002  # seconds a batch; to receive one from a worker takes as long
+_DEMAND = {"cuda": 4000.0, "cpu": 250.0}  # images a second that a device eats of a small network
 
 
-class Chosen(NamedTuple):
+class WorkerChoice(NamedTuple):
     """A number of workers, and why."""
 
     workers: int
@@ -26,7 +26,9 @@ class Chosen(NamedTuple):
     processors: int  # of this rank
 
 
-def choose(prepared: Prepared, batch_size: int, device: str, ranks: int, cached: bool) -> Chosen:
+def choose_workers(
+    prepared: TransformedDataset, batch_size: int, device: str, ranks: int, cached: bool
+) -> WorkerChoice:
     """Times a few samples, and gives as many workers as keep up with a fast network on this device.
 
     None where a whole batch takes no longer than receiving it from a worker; never more than there are processors
@@ -39,37 +41,39 @@ def choose(prepared: Prepared, batch_size: int, device: str, ranks: int, cached:
         ranks: processes of this run on this machine.
         cached: a sample that comes again takes less; that is what counts.
     """
-    seconds, here = measured(prepared, cached), processors(ranks)
-    return Chosen(rule(seconds, batch_size, device, here), seconds, here)
+    seconds, here = measure_sample_time(prepared, cached), count_processors(ranks)
+    return WorkerChoice(workers_for(seconds, batch_size, device, here), seconds, here)
 
 
-def processors(ranks: int) -> int:
+def count_processors(ranks: int) -> int:
     """Processors that each of so many processes of this machine has to itself."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, usable // ranks)
 
 
-def rule(seconds: float, batch_size: int, device: str, processors: int) -> int:
+def workers_for(seconds: float, batch_size: int, device: str, processors: int) -> int:
     """Workers for samples that take so many seconds each.
 
-    >>> rule(0.00001, 32, "cpu", 8), rule(0.0013, 32, "cpu", 8), rule(0.0013, 32, "cuda", 16), rule(0.1, 32, "cuda", 2)
-    (0, 1, 6, 1)
+    >>> workers_for(0.00001, 32, "cpu", 8), workers_for(0.0013, 32, "cpu", 8)
+    (0, 1)
+    >>> workers_for(0.0013, 32, "cuda", 16), workers_for(0.1, 32, "cuda", 2)
+    (6, 1)
     """
-    if seconds * batch_size <= CHEAP:
+    if seconds * batch_size <= _CHEAP:
         return 0
     spare = processors - 1 if device == "cpu" else max(1, processors - 1)
-    return min(math.ceil(seconds * DEMAND.get(device, DEMAND["cuda"])), spare, MOST)
+    return min(math.ceil(seconds * _DEMAND.get(device, _DEMAND["cuda"])), spare, _MOST)
 
 
-def measured(prepared: Prepared, again: bool) -> float:
+def measure_sample_time(prepared: TransformedDataset, again: bool) -> float:
     """Median seconds that a sample takes: the first time, or again."""
     begun, spent = time.perf_counter(), []
-    for key in np.linspace(0, len(prepared) - 1, min(PROBES, len(prepared))).astype(int).tolist():
+    for key in np.linspace(0, len(prepared) - 1, min(_PROBES, len(prepared))).astype(int).tolist():
         for _ in range(1 + again):
             started = time.perf_counter()
             prepared[key]
             ended = time.perf_counter()
         spent.append(ended - started)
-        if ended - begun > LIMIT:
+        if ended - begun > _LIMIT:
             break
     return float(np.median(spent))

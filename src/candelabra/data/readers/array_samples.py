@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
 from candelabra.types import Labels, Sample
 
 
-class Arrays(Samples):
+class ArraySamples(Samples):
     """Classified images of one size.
 
     Args:
@@ -32,7 +32,7 @@ class Arrays(Samples):
         self.names = [str(number) for number in range(len(label))]
 
     def digest(self, index: int) -> bytes:
-        return digest(self.pixels[index], self.strata[index])
+        return hash_contents(self.pixels[index], self.strata[index])
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {"label": np.ones(len(self), dtype=bool)}
@@ -40,4 +40,4 @@ class Arrays(Samples):
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         pixels = self.pixels[index]
         rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
-        return sample(as_tensor(rgb), torch.tensor(int(self.strata[index])))
+        return make_sample(image_to_tensor(rgb), torch.tensor(int(self.strata[index])))

@@ -5,19 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from candelabra.data.decoding.file_finder import Finder
-from candelabra.data.decoding.images import find_images, size_of
-from candelabra.data.decoding.paths import below
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.decoding.file_finder import FileFinder
+from candelabra.data.decoding.images import find_images, read_image_size
+from candelabra.data.decoding.paths import resolve_inside
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import face_landmarks
-from candelabra.data.readers.coco_json import Size, find_files, load, names_of_points, stated_size, thing_of
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.object_annotations import Picture, gather
-from candelabra.data.readers.object_choice import Rule
-from candelabra.data.readers.point_symmetry import points
+from candelabra.data.readers.coco_json import (
+    Size,
+    find_coco_files,
+    load_coco_json,
+    parse_coco_object,
+    read_keypoint_names,
+    read_stated_size,
+)
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
+from candelabra.data.readers.object_choice import ObjectRule
+from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.samples import Samples
-from candelabra.errors import CandelabraError, Unreadable
+from candelabra.errors import CandelabraError, UnreadableFile
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,23 +47,23 @@ class Coco(DataModule):
     root: str
     file: str | Mapping[str, str] | None = None
     images: str | Mapping[str, str] | None = None
-    objects: Rule = "largest"
+    objects: ObjectRule = "largest"
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
-        pictures: list[Picture] = []
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
+        pictures: list[AnnotatedImage] = []
         known: dict[str, None] = {}
         points_of: list[str] = []
         taken: dict[str, str] = {}
-        finder = Finder(root, find_images(root))
+        finder = FileFinder(root, find_images(root))
         for split, file in self._files(root).items():
-            document = load(root / file)
+            document = load_coco_json(root / file)
             categories = _categories(document, file)
-            names = names_of_points(document)
+            names = read_keypoint_names(document)
             if names and points_of and names != points_of:
                 raise CandelabraError(f"The points of {file} differ from those of the other files; read them apart.")
             points_of = points_of or names
@@ -69,17 +76,20 @@ class Coco(DataModule):
                     pictures.append(picture)
                 else:
                     detail = f"{first} and {split}; it is {first} alone"
-                    oddities.append(Oddity(picture.name, "in two splits", Treatment.REPAIRED, detail))
+                    oddities.append(DataIssue(picture.name, "in two splits", IssueTreatment.REPAIRED, detail))
         numbered = all(name.isdigit() for name in points_of) and set(known) == {"face"}
-        used = points(
-            points_of, self.mirror, self.normalizer, face_landmarks.mirror(len(points_of)) if numbered else None
+        used = resolve_points(
+            points_of,
+            self.mirror,
+            self.normalizer,
+            face_landmarks.mirror_landmarks(len(points_of)) if numbered else None,
         )
-        return gather(root, pictures, self.objects, list(known), self.classes, used, oddities)
+        return build_object_samples(root, pictures, self.objects, list(known), self.classes, used, oddities)
 
     def _files(self, root: Path) -> Mapping[str, str]:
         if isinstance(self.file, Mapping):
             return self.file
-        return {"": self.file} if self.file else find_files(root)
+        return {"": self.file} if self.file else find_coco_files(root)
 
 
 def _categories(document: Mapping[str, Any], file: str) -> dict[Any, str]:
@@ -105,32 +115,32 @@ class _Reader:
     """
 
     root: Path
-    finder: Finder
+    finder: FileFinder
     categories: Mapping[Any, str]
     count: int
     beside: str
     near: str | None
-    oddities: list[Oddity]
+    oddities: list[DataIssue]
 
-    def pictures(self, document: Mapping[str, Any], split: str) -> list[Picture]:
-        by_id: dict[Any, Picture] = {}
-        by_name: dict[str, Picture] = {}
+    def pictures(self, document: Mapping[str, Any], split: str) -> list[AnnotatedImage]:
+        by_id: dict[Any, AnnotatedImage] = {}
+        by_name: dict[str, AnnotatedImage] = {}
         sizes: dict[Any, Size | None] = {}
         for image in document["images"]:
             stated = str(image.get("file_name", "")) if isinstance(image, dict) else ""
             name = self._find(stated)
             if name is None or "id" not in image:
-                self._note(stated or str(image)[:80], "listed image is not there", Treatment.SKIPPED)
+                self._note(stated or str(image)[:80], "listed image is not there", IssueTreatment.SKIPPED)
                 continue
             if image["id"] in by_id or name in by_name:
-                self._note(name, "image is listed twice", Treatment.REPAIRED, "its objects are put together")
-            picture = by_name.setdefault(name, Picture(name, split, []))
+                self._note(name, "image is listed twice", IssueTreatment.REPAIRED, "its objects are put together")
+            picture = by_name.setdefault(name, AnnotatedImage(name, split, []))
             by_id.setdefault(image["id"], picture)
-            sizes[image["id"]] = stated_size(image)
+            sizes[image["id"]] = read_stated_size(image)
         self._annotate(document["annotations"], by_id, sizes)
         for name, picture in by_name.items():
             if picture.things == []:
-                self._note(name, "image without an object", Treatment.UNLABELLED)
+                self._note(name, "image without an object", IssueTreatment.UNLABELLED)
         return list(by_name.values())
 
     def _find(self, stated: str) -> str | None:
@@ -138,7 +148,7 @@ class _Reader:
             return self.finder.find(str(Path(self.near, stated)), self.near)
         return self.finder.find(stated, self.beside) if stated else None
 
-    def _annotate(self, annotations: Any, by_id: Mapping[Any, Picture], sizes: dict[Any, Size | None]) -> None:
+    def _annotate(self, annotations: Any, by_id: Mapping[Any, AnnotatedImage], sizes: dict[Any, Size | None]) -> None:
         strays = 0
         for annotation in annotations:
             key = annotation.get("image_id") if isinstance(annotation, dict) else None
@@ -149,23 +159,23 @@ class _Reader:
             if annotation.get("segmentation") and sizes[key] is None:
                 sizes[key] = self._measured(picture.name)
             try:
-                thing = thing_of(annotation, self.categories, self.count, sizes[key])
+                thing = parse_coco_object(annotation, self.categories, self.count, sizes[key])
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                self._note(picture.name, "malformed annotation", Treatment.UNLABELLED, str(error))
+                self._note(picture.name, "malformed annotation", IssueTreatment.UNLABELLED, str(error))
                 picture.things = None
                 continue
             if picture.things is not None:
                 picture.things.append(thing)
         if strays:
-            self._note(self.beside, "annotations of images that are not there", Treatment.SKIPPED, str(strays))
+            self._note(self.beside, "annotations of images that are not there", IssueTreatment.SKIPPED, str(strays))
 
     def _measured(self, name: str) -> Size:
         """What the header of a file says, where the document does not; zeros where it cannot be read."""
-        self._note(name, "image listed without its size", Treatment.REPAIRED, "that of its file is used")
+        self._note(name, "image listed without its size", IssueTreatment.REPAIRED, "that of its file is used")
         try:
-            return size_of(below(self.root, name))
-        except Unreadable:  # it is left out later, with the reason
+            return read_image_size(resolve_inside(self.root, name))
+        except UnreadableFile:  # it is left out later, with the reason
             return 0, 0
 
-    def _note(self, name: str, what: str, treatment: Treatment, detail: str = "") -> None:
-        self.oddities.append(Oddity(name, what, treatment, detail))
+    def _note(self, name: str, what: str, treatment: IssueTreatment, detail: str = "") -> None:
+        self.oddities.append(DataIssue(name, what, treatment, detail))

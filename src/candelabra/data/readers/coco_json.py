@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.readers import ochuman
-from candelabra.data.readers.folder import ALIASES
-from candelabra.data.readers.object_annotations import Thing
-from candelabra.data.readers.polygons import Outline, Polygons, Runs, unpacked
+from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.readers.object_annotations import ObjectAnnotation
+from candelabra.data.readers.polygons import PolygonOutline, Polygons, RunLengths, decode_run_lengths
 from candelabra.errors import CandelabraError
 
-LARGEST = 2 * 2**30  # bytes of a json
-PARTS = ('"images"', '"annotations"')
+_LARGEST = 2 * 2**30  # bytes of a json
+_PARTS = ('"images"', '"annotations"')
 Size = tuple[int, int]  # width and height
 
 
-def find_files(root: Path) -> dict[str, str]:
+def find_coco_files(root: Path) -> dict[str, str]:
     """The documents below a folder by the split that their path tells, "" for one that tells none.
 
     Raises:
@@ -32,7 +32,7 @@ def find_files(root: Path) -> dict[str, str]:
             f"data.root={root} holds no json with images and annotations; name it with data.file=<file below root>."
         )
     files = [str(path.relative_to(root)) for path in found]
-    by_split = {split_in(file): file for file in files} if len(files) > 1 else {"": files[0]}
+    by_split = {split_in_name(file): file for file in files} if len(files) > 1 else {"": files[0]}
     if len(by_split) < len(files) or (len(files) > 1 and "" in by_split):
         raise CandelabraError(
             f"data.root={root} holds {len(files)} json files ({', '.join(files[:6])}); name those that are meant with "
@@ -49,16 +49,16 @@ def looks_like_coco(path: Path) -> bool:
         file.seek(max(0, size - 2**16))
         ends += file.read()
     text = ends.decode("latin-1")
-    return text.lstrip("\ufeff \n\r\t\xef\xbb\xbf").startswith("{") and any(part in text for part in PARTS)
+    return text.lstrip("\ufeff \n\r\t\xef\xbb\xbf").startswith("{") and any(part in text for part in _PARTS)
 
 
-def split_in(file: str) -> str:
+def split_in_name(file: str) -> str:
     """The split that the words of a path tell, the last first; "" for none."""
     words = re.split(r"[^a-z]+", file.lower())
-    return next((ALIASES[word] for word in reversed(words) if word in ALIASES), "")
+    return next((SPLIT_ALIASES[word] for word in reversed(words) if word in SPLIT_ALIASES), "")
 
 
-def load(path: Path) -> Mapping[str, Any]:
+def load_coco_json(path: Path) -> Mapping[str, Any]:
     """A document with lists of images, annotations and categories.
 
     Raises:
@@ -66,12 +66,12 @@ def load(path: Path) -> Mapping[str, Any]:
     """
     if not path.is_file():
         raise CandelabraError(f"data.file={path} is missing; name the json with data.file=<file below data.root>.")
-    if path.stat().st_size > LARGEST:
-        raise CandelabraError(f"data.file={path} is larger than {LARGEST // 2**30} GiB, which is not read; divide it.")
+    if path.stat().st_size > _LARGEST:
+        raise CandelabraError(f"data.file={path} is larger than {_LARGEST // 2**30} GiB, which is not read; divide it.")
     try:
         document = json.loads(path.read_bytes())
         if isinstance(document, dict) and ochuman.is_ochuman(document):
-            document = ochuman.as_coco(document)
+            document = ochuman.convert_to_coco(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CandelabraError(f"data.file={path} cannot be read as json ({error!r}); mend or replace it.") from error
     parts = ("images", "annotations", "categories")
@@ -81,7 +81,7 @@ def load(path: Path) -> Mapping[str, Any]:
     return document  # type: ignore[no-any-return]
 
 
-def names_of_points(document: Mapping[str, Any]) -> list[str]:
+def read_keypoint_names(document: Mapping[str, Any]) -> list[str]:
     """Names of the keypoints, as the first category with points says; numbers where it has no names.
 
     Raises:
@@ -99,7 +99,9 @@ def names_of_points(document: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def thing_of(annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: Size | None) -> Thing:
+def parse_coco_object(
+    annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: Size | None
+) -> ObjectAnnotation:
     """The object of an annotation.
 
     Args:
@@ -119,7 +121,9 @@ def thing_of(annotation: Mapping[str, Any], categories: Mapping[Any, str], count
         left, top, width, height = (float(side) for side in annotation["bbox"])
         box = (left, top, left + width, top + height)
     outline = _outline(annotation["segmentation"], size) if annotation.get("segmentation") else None
-    return Thing(categories[category], box, _points(annotation, count), outline, bool(annotation.get("iscrowd")))
+    return ObjectAnnotation(
+        categories[category], box, _points(annotation, count), outline, bool(annotation.get("iscrowd"))
+    )
 
 
 def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | None:
@@ -134,10 +138,10 @@ def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | 
     return np.where(absent[:, None], np.float32("nan"), points[:, :2])
 
 
-def stated_size(image: Mapping[str, Any]) -> Size | None:
+def read_stated_size(image: Mapping[str, Any]) -> Size | None:
     """(width, height) as the document has them; null where it says nothing that can be.
 
-    >>> [stated_size(each) for each in ({"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9})]
+    >>> [read_stated_size(size) for size in ({"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9})]
     [(640, 480), None, None]
     """
     try:
@@ -147,14 +151,14 @@ def stated_size(image: Mapping[str, Any]) -> Size | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _outline(segmentation: Any, size: Size | None) -> Outline:
+def _outline(segmentation: Any, size: Size | None) -> PolygonOutline:
     width, height = size or (0, 0)
     if width < 1 or height < 1:
         raise ValueError(f"an image of {width} x {height} pixels")
     if isinstance(segmentation, Mapping):
         rows, columns = (int(side) for side in segmentation["size"])
         counts = segmentation["counts"]
-        return Runs((rows, columns), unpacked(counts) if isinstance(counts, str) else counts)
+        return RunLengths((rows, columns), decode_run_lengths(counts) if isinstance(counts, str) else counts)
     return Polygons([_ring(ring, (width, height)) for ring in segmentation])
 
 

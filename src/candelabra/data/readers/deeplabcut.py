@@ -8,28 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candelabra.data.decoding.file_finder import Finder
+from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.object_annotations import Picture, Thing, gather
-from candelabra.data.readers.object_choice import Rule
-from candelabra.data.readers.point_symmetry import points
-from candelabra.data.readers.repairs import read_text
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
+from candelabra.data.readers.object_choice import ObjectRule
+from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.repairs import read_annotation_text
 from candelabra.data.samples import Samples
-from candelabra.data.views.select_targets import restrict
+from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 
-HEADS = ("scorer", "individuals", "bodyparts", "coords")
-LARGEST = 2**30  # bytes of a table
-Cells = Mapping[str, Mapping[str, tuple[int, int]]]  # individual -> body part -> columns of x and y
+_HEADS = ("scorer", "individuals", "bodyparts", "coords")
+_LARGEST = 2**30  # bytes of a table
+TableCells = Mapping[str, Mapping[str, tuple[int, int]]]  # individual -> body part -> columns of x and y
 
 
-class Sheet(NamedTuple):
+class BodyPartTable(NamedTuple):
     """One table: where each number is, how many columns name the image, and the rows."""
 
-    cells: Cells
+    cells: TableCells
     leading: int
     rows: Sequence[Sequence[str]]
 
@@ -50,13 +50,13 @@ class DeepLabCut(DataModule):
 
     root: str
     file: str | None = None
-    objects: Rule = "largest"
+    objects: ObjectRule = "largest"
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
         paths = [root / self.file] if self.file else find_tables(root)
         if not paths:
             raise CandelabraError(
@@ -64,14 +64,14 @@ class DeepLabCut(DataModule):
             )
         sheets = {path: _sheet(path, oddities) for path in paths}
         parts = list(dict.fromkeys(part for s in sheets.values() for own in s.cells.values() for part in own))
-        finder = Finder(root, find_images(root))
-        pictures: dict[str, Picture] = {}
+        finder = FileFinder(root, find_images(root))
+        pictures: dict[str, AnnotatedImage] = {}
         for path, sheet in sheets.items():
             for row in sheet.rows:
                 _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, oddities)
-        used = points(parts, self.mirror, self.normalizer)
-        samples = gather(root, list(pictures.values()), self.objects, ["animal"], None, used, oddities)
-        return restrict(samples, ["keypoints"])  # boxes are only around points
+        used = resolve_points(parts, self.mirror, self.normalizer)
+        samples = build_object_samples(root, list(pictures.values()), self.objects, ["animal"], None, used, oddities)
+        return select_targets(samples, ["keypoints"])  # boxes are only around points
 
 
 def find_tables(root: Path) -> list[Path]:
@@ -79,18 +79,18 @@ def find_tables(root: Path) -> list[Path]:
     return sorted(root.rglob("CollectedData_*.csv"))
 
 
-def _sheet(path: Path, oddities: list[Oddity]) -> Sheet:
+def _sheet(path: Path, oddities: list[DataIssue]) -> BodyPartTable:
     """Reads a table.
 
     Raises:
         CandelabraError: it is missing, or its header rows are not DeepLabCut's.
     """
-    text = read_text(path, path.name, oddities, LARGEST)
+    text = read_annotation_text(path, path.name, oddities, _LARGEST)
     try:
         rows = [row for row in csv.reader((text or "").splitlines()) if any(row)]
     except csv.Error as error:
         raise CandelabraError(f"data.file={path} cannot be read as CSV ({error}).") from error
-    heads = {row[0]: row for row in rows[: len(HEADS)] if row[0] in HEADS}
+    heads = {row[0]: row for row in rows[: len(_HEADS)] if row[0] in _HEADS}
     if not {"bodyparts", "coords"} <= set(heads):
         raise CandelabraError(
             f"data.file={path} has no header rows scorer, bodyparts and coords; read other tables with data=table."
@@ -103,29 +103,29 @@ def _sheet(path: Path, oddities: list[Oddity]) -> Sheet:
         if axes[column].strip() == "x" and axes[column + 1].strip() == "y":
             individual = heads["individuals"][column] if "individuals" in heads else ""
             cells.setdefault(individual, {})[heads["bodyparts"][column]] = (column, column + 1)
-    return Sheet(cells, index, rows[len(heads) :])
+    return BodyPartTable(cells, index, rows[len(heads) :])
 
 
 def _add(
     row: Sequence[str],
-    sheet: Sheet,
+    sheet: BodyPartTable,
     parts: Sequence[str],
-    finder: Finder,
+    finder: FileFinder,
     near: str,
-    pictures: dict[str, Picture],
-    oddities: list[Oddity],
+    pictures: dict[str, AnnotatedImage],
+    oddities: list[DataIssue],
 ) -> None:
     """Adds a frame and its individuals."""
     stated = "/".join(cell for cell in row[: sheet.leading] if cell)
     name = finder.find(stated, near)
     if name is None:
-        oddities.append(Oddity(stated, "listed image is not there", Treatment.SKIPPED))
+        oddities.append(DataIssue(stated, "listed image is not there", IssueTreatment.SKIPPED))
         return
     if name in pictures:
-        oddities.append(Oddity(name, "image is listed twice", Treatment.UNLABELLED))
+        oddities.append(DataIssue(name, "image is listed twice", IssueTreatment.UNLABELLED))
         pictures[name].things = None
         return
-    pictures[name] = Picture(name, things=[])
+    pictures[name] = AnnotatedImage(name, things=[])
     for own in sheet.cells.values():
         found = np.full((len(parts), 2), np.nan, np.float32)
         for part, columns in own.items():
@@ -133,15 +133,15 @@ def _add(
         placed = found[~np.isnan(found).any(1)]
         if len(placed):
             left, top, right, bottom = (float(side) for side in (*placed.min(0), *placed.max(0) + 1))
-            pictures[name].things.append(Thing("animal", (left, top, right, bottom), found))  # type: ignore[union-attr]
+            pictures[name].things.append(ObjectAnnotation("animal", (left, top, right, bottom), found))  # type: ignore[union-attr]
 
 
-def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[Oddity]) -> tuple[float, float]:
+def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[DataIssue]) -> tuple[float, float]:
     """Coordinates of one body part; NaN where a cell is empty or no number."""
     words = [row[column].strip() if column < len(row) else "" for column in columns]
     try:
         x, y = (float(word) if word else np.nan for word in words)
     except ValueError:
-        oddities.append(Oddity(name, "cell is no number", Treatment.UNLABELLED, ", ".join(words)))
+        oddities.append(DataIssue(name, "cell is no number", IssueTreatment.UNLABELLED, ", ".join(words)))
         return np.nan, np.nan
     return (x, y) if np.isfinite([x, y]).all() else (np.nan, np.nan)

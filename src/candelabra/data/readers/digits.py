@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
 from candelabra.types import Labels, Sample
 
 
@@ -47,7 +47,7 @@ class PlacedDigits(Samples):
         return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
 
     def digest(self, index: int) -> bytes:
-        return digest(*self[index].values())  # drawn anew: what draws may change
+        return hash_contents(*self[index].values())  # drawn anew: what draws may change
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))
@@ -62,4 +62,6 @@ class PlacedDigits(Samples):
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
         pixels = np.repeat(canvas[..., None], 3, 2)
-        return sample(as_tensor(pixels), torch.tensor(int(self.strata[index])), box, None, as_tensor(mask))
+        return make_sample(
+            image_to_tensor(pixels), torch.tensor(int(self.strata[index])), box, None, image_to_tensor(mask)
+        )

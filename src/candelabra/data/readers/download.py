@@ -9,10 +9,10 @@ from typing import Any
 
 from candelabra.errors import CandelabraError
 
-PATIENCE = 30.0  # seconds that a server may say nothing
+_PATIENCE = 30.0  # seconds that a server may say nothing
 
 
-def opened(kind: Callable[..., Any], root: str, download: bool, **options: Any) -> Any:
+def open_torchvision_set(kind: Callable[..., Any], root: str, download: bool, **options: Any) -> Any:
     """A data set of torchvision below `root`; its files are checked against their published sums first.
 
     Args:
@@ -47,7 +47,7 @@ def opened(kind: Callable[..., Any], root: str, download: bool, **options: Any) 
 @contextmanager
 def _impatient() -> Iterator[None]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(_PATIENCE)
     try:
         yield
     finally:

@@ -6,23 +6,30 @@ from pathlib import Path
 import numpy as np
 
 from candelabra.data.decoding.images import find_images
-from candelabra.data.decoding.paths import shown
-from candelabra.data.file_samples import Records
+from candelabra.data.decoding.paths import printable_path
+from candelabra.data.file_samples import FileSamples
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 
-ALIASES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_ALIASES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
-def split_called(name: str) -> str:
+def parse_split_name(name: str) -> str:
     """The split that a folder's name tells, numbers aside; "" for one that tells none.
 
-    >>> split_called("Training"), split_called("val2017"), split_called("cats")
+    >>> parse_split_name("Training"), parse_split_name("val2017"), parse_split_name("cats")
     ('train', 'val', '')
     """
-    return ALIASES.get(name.lower().rstrip("0123456789_-"), "")
+    return SPLIT_ALIASES.get(name.lower().rstrip("0123456789_-"), "")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,17 +43,17 @@ class Folder(DataModule):
     root: str
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
+        root = check_is_folder(self.root)
         children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-        divided = bool(children) and all(split_called(child.name) for child in children)
+        divided = bool(children) and all(parse_split_name(child.name) for child in children)
         names, published, classes = [], [], []
         for path in find_images(root):
             parts = path.relative_to(root).parts
             if len(parts) < 2 + divided:
                 continue
             names.append(str(path.relative_to(root)))
-            published.append(split_called(parts[0]) if divided else "")
-            classes.append(shown(parts[1 if divided else 0]))
+            published.append(parse_split_name(parts[0]) if divided else "")
+            classes.append(printable_path(parts[1 if divided else 0]))
         if not names:
             raise CandelabraError(
                 f"data.root={self.root} holds no image in a folder of its class; expected {root}/<class>/<image>.jpg "
@@ -54,10 +61,10 @@ class Folder(DataModule):
             )
         known = sorted(set(classes))
         label = np.array([known.index(name) for name in classes], np.int64)
-        return Records(root, names, Labels(classes=tuple(known)), np.array(published, dtype="<U5"), label)
+        return FileSamples(root, names, Labels(classes=tuple(known)), np.array(published, dtype="<U5"), label)
 
 
-def must_be_folder(root: str) -> Path:
+def check_is_folder(root: str) -> Path:
     """The folder `root` as a path.
 
     Raises:

@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from candelabra.data.shards.remote_files import below, text
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.shards.remote_files import join_inside, read_text_at
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Labels
 
-FILE = "labels.json"
+LABELS_FILE = "labels.json"
 
 
-def written(labels: Labels) -> str:
+def write_labels_json(labels: Labels) -> str:
     """The labels as JSON; mirrored points and normalizer by name.
 
-    >>> print(written(Labels(classes=("cat", "dog"))).splitlines()[1])
+    >>> print(write_labels_json(Labels(classes=("cat", "dog"))).splitlines()[1])
       "classes": ["cat", "dog"],
     """
     names = labels.keypoints
@@ -26,8 +26,8 @@ def written(labels: Labels) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def read(text: str, where: str) -> Labels:
-    """What `written` wrote; all keys are optional.
+def read_labels_json(text: str, where: str) -> Labels:
+    """What `write_labels_json` wrote; all keys are optional.
 
     Args:
         text: JSON.
@@ -40,33 +40,33 @@ def read(text: str, where: str) -> Labels:
         words = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CandelabraError(f"{where} is no JSON ({error}).") from error
-    return described(words, where)
+    return parse_labels_json(words, where)
 
 
-def given_words(root: str, words: Mapping[str, Any] | None) -> Labels:
+def merge_label_options(root: str, words: Mapping[str, Any] | None) -> Labels:
     """What is known of a data set beforehand: as typed, else from labels.json at its root (a folder or an address).
 
     Raises:
-        CandelabraError: see `read`.
+        CandelabraError: see `read_labels_json`.
     """
     if words is not None:
-        return described(words, "data.words")
-    found = text(below(root, FILE))
-    return Labels() if found is None else read(found, below(root, FILE))
+        return parse_labels_json(words, "data.words")
+    found = read_text_at(join_inside(root, LABELS_FILE))
+    return Labels() if found is None else read_labels_json(found, join_inside(root, LABELS_FILE))
 
 
-def described(words: Any, where: str) -> Labels:
+def parse_labels_json(words: Any, where: str) -> Labels:
     """The labels that a mapping describes: classes, multilabel, box, keypoints, mirror, normalizer, mask_classes.
 
     Raises:
-        CandelabraError: see `read`.
+        CandelabraError: see `read_labels_json`.
     """
     if not isinstance(words, Mapping):
         raise CandelabraError(f"{where} must be a mapping, such as {{classes: [cat, dog]}}.")
     known = asdict(Labels())
     for key, value in words.items():
         if key not in known:
-            raise CandelabraError(f"{where} has the key {key!r}; allowed are {nearest(str(key), known)}.")
+            raise CandelabraError(f"{where} has the key {key!r}; allowed are {list_nearest(str(key), known)}.")
         if isinstance(known[key], bool) is not isinstance(value, bool) or not isinstance(value, bool | list | tuple):
             raise CandelabraError(
                 f"{where}: {key}={value!r} must be {'true or false' if known[key] is False else 'a list'}."
@@ -77,13 +77,13 @@ def described(words: Any, where: str) -> Labels:
         multilabel=words.get("multilabel", False),
         box=words.get("box", False),
         keypoints=points,
-        mirror=mirrored(points, words.get("mirror", ()), f"{where}: mirror"),
+        mirror=parse_mirror_pairs(points, words.get("mirror", ()), f"{where}: mirror"),
         normalizer=tuple(_place(points, point, f"{where}: normalizer") for point in words.get("normalizer", ())),
         mask_classes=_names(words.get("mask_classes", ()), f"{where}: mask_classes"),
     )
 
 
-def mirrored(points: Sequence[str], pairs: Any, where: str) -> tuple[int, ...]:
+def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[int, ...]:
     """For each point, the index of the one it becomes in a mirror image; empty where there are no points."""
     swapped = list(range(len(points)))
     for pair in pairs:
@@ -107,6 +107,6 @@ def _names(values: Sequence[Any], where: str) -> tuple[str, ...]:
 def _place(points: Sequence[str], point: Any, where: str) -> int:
     if str(point) not in points:
         raise CandelabraError(
-            f"{where} names the point {point}; there are {nearest(str(point), points) or 'no points'}."
+            f"{where} names the point {point}; there are {list_nearest(str(point), points) or 'no points'}."
         )
     return list(points).index(str(point))

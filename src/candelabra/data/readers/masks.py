@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.images import Unreadable, read_mask
-from candelabra.data.decoding.mask_colours import read_colours, seen_colours
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity
+from candelabra.data.decoding.images import UnreadableFile, open_mask
+from candelabra.data.decoding.mask_colours import find_colours, read_colours
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.mask_pairs import Pair, find_pairs
-from candelabra.data.samples import Samples, Unclear
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.mask_pairs import MaskPair, find_mask_pairs
+from candelabra.data.samples import AmbiguousDataset, Samples
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import IGNORED, Labels
 
-SCANNED = 2_000  # masks; of a larger set the classes must be given
-LISTED = 32  # colours that an error names
+_SCANNED = 2_000  # masks; of a larger set the classes must be given
+_LISTED = 32  # colours that an error names
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,9 +51,9 @@ class Masks(DataModule):
     def read(self) -> Samples:
         if sum(map(bool, (self.classes, self.values, self.colours))) > 1:
             raise CandelabraError("data.classes, data.values and data.colours say the same; give one of them.")
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
-        pairs = find_pairs(root, self.images, self.masks, oddities)
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
+        pairs = find_mask_pairs(root, self.images, self.masks, oddities)
         if not pairs:
             raise CandelabraError(f"There is no image with a mask below data.root={self.root}.")
         painted = read_colours(self.colours, root)
@@ -61,13 +61,13 @@ class Masks(DataModule):
             self._refuse_colours(root, pairs, oddities)
         for word in self.ignore if painted else ():
             if isinstance(word, str) and word not in painted:
-                raise CandelabraError(f"data.ignore names {word}; data.colours has {nearest(word, painted)}.")
+                raise CandelabraError(f"data.ignore names {word}; data.colours has {list_nearest(word, painted)}.")
         names, meaning = (
             self._meaning(pairs)
             if not painted
             else ([n for n in painted if n not in self.ignore], np.arange(256, dtype=np.uint8))
         )
-        records = Records(
+        records = FileSamples(
             root,
             [str(image.relative_to(root)) for _, image, _ in pairs],
             Labels(mask_classes=tuple(names)),
@@ -80,28 +80,28 @@ class Masks(DataModule):
         records.oddities = oddities
         return records
 
-    def _refuse_colours(self, root: Path, pairs: Sequence[Pair], oddities: list[Oddity]) -> None:
+    def _refuse_colours(self, root: Path, pairs: Sequence[MaskPair], oddities: list[DataIssue]) -> None:
         """Where masks hold colours, says which.
 
         Raises:
             Unclear: they do; the images can be looked at.
         """
-        found = seen_colours([mask for _, _, mask in pairs if mask])
+        found = find_colours([mask for _, _, mask in pairs if mask])
         if not found:
             return
-        listed = [f"{list(colour)} ({share:.1%})" for colour, share in list(found.items())[:LISTED]]
-        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        listed = [f"{list(colour)} ({share:.1%})" for colour, share in list(found.items())[:_LISTED]]
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         images = [str(image.relative_to(root)) for _, image, _ in pairs]
-        records = Records(root, images, Labels(), np.array([split for split, _, _ in pairs], dtype="<U5"))
+        records = FileSamples(root, images, Labels(), np.array([split for split, _, _ in pairs], dtype="<U5"))
         records.oddities = oddities
-        raise Unclear(
+        raise AmbiguousDataset(
             f"The masks below data.root={self.root} hold colours: {', '.join(listed)}{more}. Name the class of each "
             f"with data.colours={{name: {list(next(iter(found)))}, ...}}, or with data.colours=<CSV below root> and "
             "the columns name, r, g and b.",
             records,
         )
 
-    def _meaning(self, pairs: Sequence[Pair]) -> tuple[list[str], NDArray[np.uint8]]:
+    def _meaning(self, pairs: Sequence[MaskPair]) -> tuple[list[str], NDArray[np.uint8]]:
         """Names of the classes, and the class of each pixel value."""
         ignored = [value for value in self.ignore if isinstance(value, int)]
         if len(ignored) < len(self.ignore):
@@ -125,15 +125,15 @@ class Masks(DataModule):
         return list(given), meaning
 
     def _found(self, masks: Sequence[Path], ignored: Sequence[int]) -> list[str]:
-        if len(masks) > SCANNED:
+        if len(masks) > _SCANNED:
             raise CandelabraError(f"Name the classes of these {len(masks)} masks: data.classes=[background,...].")
         same: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)
         values: set[int] = set()
-        bad: list[Unreadable] = []
+        bad: list[UnreadableFile] = []
         for mask in masks:
             try:
-                values |= set(np.unique(read_mask(mask, same)).tolist())
-            except Unreadable as error:  # counts as not labelled later
+                values |= set(np.unique(open_mask(mask, same)).tolist())
+            except UnreadableFile as error:  # counts as not labelled later
                 bad.append(error)
         if len(bad) == len(masks):
             raise bad[0]

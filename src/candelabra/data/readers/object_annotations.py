@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.readers.object_choice import RULES, Rule, chosen
-from candelabra.data.readers.point_symmetry import Points
-from candelabra.data.readers.polygons import Drawing, Outline, Outlined
-from candelabra.data.readers.repairs import mend_boxes
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.object_choice import OBJECT_RULES, ObjectRule, choose_object
+from candelabra.data.readers.point_symmetry import PointNames
+from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
+from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import IGNORED, UNLABELLED, Labels
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class ObjectAnnotation:
     """One labelled object.
 
     Args:
@@ -33,12 +33,12 @@ class Thing:
     name: str
     box: tuple[float, float, float, float] | None = None
     points: NDArray[np.float32] | None = None
-    outline: Outline | None = None
+    outline: PolygonOutline | None = None
     crowd: bool = False
 
 
 @dataclass(slots=True)
-class Picture:
+class AnnotatedImage:
     """One image.
 
     Args:
@@ -49,17 +49,17 @@ class Picture:
 
     name: str
     split: str = ""
-    things: list[Thing] | None = None
+    things: list[ObjectAnnotation] | None = None
 
 
-def gather(
+def build_object_samples(
     root: Path,
-    pictures: Sequence[Picture],
-    rule: Rule,
+    pictures: Sequence[AnnotatedImage],
+    rule: ObjectRule,
     known: Sequence[str],
     wanted: Sequence[str] | None,
-    points: Points,
-    oddities: list[Oddity],
+    points: PointNames,
+    oddities: list[DataIssue],
 ) -> Samples:
     """Samples of images, each labelled by the object that the rule chooses; masks show all objects.
 
@@ -76,11 +76,11 @@ def gather(
     Raises:
         CandelabraError: the rule or a wanted class is not known, or there is no object at all.
     """
-    if rule not in RULES:
-        raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(RULES)}.")
+    if rule not in OBJECT_RULES:
+        raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(OBJECT_RULES)}.")
     for name in wanted or ():
         if name not in known:
-            raise CandelabraError(f"data.classes names {name}; these data have {nearest(str(name), known)}.")
+            raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
     for picture in pictures:
         _drop_repeated(picture, oddities)
     shown = [[thing for thing in p.things or () if not wanted or thing.name in wanted] for p in pictures]
@@ -91,7 +91,7 @@ def gather(
     places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
     if rule == "single":
         oddities += [
-            Oddity(name, "several objects", Treatment.UNLABELLED, f"{len(things)}, with data.objects=single")
+            DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)}, with data.objects=single")
             for name, things in zip(names, shown, strict=True)
             if len(things) > 1
         ]
@@ -100,7 +100,7 @@ def gather(
     classes = list(wanted or [name for name in known if name in occurring])
     sides = [_NOWHERE if place is None else own[place] for own, place in zip(boxes, places, strict=True)]
     boxed = any(thing.box is not None for things in shown for thing in things)
-    records = Records(
+    records = FileSamples(
         root,
         names,
         Labels(tuple(classes), box=boxed, keypoints=points.names, mirror=points.mirror, normalizer=points.normalizer),
@@ -116,36 +116,38 @@ def gather(
 _NOWHERE = np.full(4, np.nan, np.float32)
 
 
-def _drop_repeated(picture: Picture, oddities: list[Oddity]) -> None:
+def _drop_repeated(picture: AnnotatedImage, oddities: list[DataIssue]) -> None:
     """Leaves out objects that are in the file twice, with the same class and box."""
-    kept: dict[object, Thing] = {}
+    kept: dict[object, ObjectAnnotation] = {}
     for place, thing in enumerate(picture.things or ()):
         kept.setdefault((thing.name, thing.box) if thing.box and not thing.crowd else place, thing)
     if picture.things and len(kept) < len(picture.things):
         count = len(picture.things) - len(kept)
-        oddities.append(Oddity(picture.name, "object is there twice", Treatment.REPAIRED, f"{count} left out"))
+        oddities.append(DataIssue(picture.name, "object is there twice", IssueTreatment.REPAIRED, f"{count} left out"))
         picture.things = list(kept.values())
 
 
-def _boxes(names: Sequence[str], shown: Sequence[Sequence[Thing]], oddities: list[Oddity]) -> list[NDArray[np.float32]]:
+def _boxes(
+    names: Sequence[str], shown: Sequence[Sequence[ObjectAnnotation]], oddities: list[DataIssue]
+) -> list[NDArray[np.float32]]:
     """For each image, the boxes of its objects (m, 4), mended."""
     counts = [len(things) for things in shown]
     owners = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     flat = [thing.box or _NOWHERE for things in shown for thing in things]
-    mended = mend_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, oddities)
+    mended = repair_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, oddities)
     return np.split(mended, np.cumsum(counts)[:-1])
 
 
-def _choose(things: Sequence[Thing], boxes: NDArray[np.float32], rule: Rule) -> int | None:
+def _choose(things: Sequence[ObjectAnnotation], boxes: NDArray[np.float32], rule: ObjectRule) -> int | None:
     """The place of the object whose labels the image takes."""
     areas = np.nan_to_num((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
     candidates = [place for place, thing in enumerate(things) if not thing.crowd]
     several = rule == "single" and len(things) > 1  # a crowd is no single object either
-    place = None if several else chosen([float(areas[each]) for each in candidates], rule)
+    place = None if several else choose_object([float(areas[each]) for each in candidates], rule)
     return None if place is None else candidates[place]
 
 
-def _coordinates(picked: Sequence[Thing | None], count: int) -> NDArray[np.float32] | None:
+def _coordinates(picked: Sequence[ObjectAnnotation | None], count: int) -> NDArray[np.float32] | None:
     if not count:
         return None
     nowhere = np.full((count, 2), np.nan, np.float32)
@@ -153,7 +155,10 @@ def _coordinates(picked: Sequence[Thing | None], count: int) -> NDArray[np.float
 
 
 def _outlined(
-    records: Records, pictures: Sequence[Picture], shown: Sequence[Sequence[Thing]], known: Sequence[str]
+    records: FileSamples,
+    pictures: Sequence[AnnotatedImage],
+    shown: Sequence[Sequence[ObjectAnnotation]],
+    known: Sequence[str],
 ) -> Samples:
     """The records with masks, where objects have outlines; an image some of whose objects have none has no mask."""
     occurring = {thing.name for things in shown for thing in things if thing.outline}
@@ -165,9 +170,9 @@ def _outlined(
             f"A mask holds at most {IGNORED} classes, but outlines have {len(classes)}; choose some with data.classes."
         )
     drawings = [
-        Drawing([(thing.outline, classes.index(thing.name)) for thing in things if thing.outline])
+        OutlineDrawing([(thing.outline, classes.index(thing.name)) for thing in things if thing.outline])
         if picture.things and all(thing.outline for thing in picture.things)
         else None
         for picture, things in zip(pictures, shown, strict=True)
     ]
-    return Outlined(records, classes, drawings)
+    return OutlineMasks(records, classes, drawings)

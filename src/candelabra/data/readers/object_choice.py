@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-Rule = Literal["largest", "first", "single"]
-RULES: tuple[str, ...] = get_args(Rule)
+ObjectRule = Literal["largest", "first", "single"]
+OBJECT_RULES: tuple[str, ...] = get_args(ObjectRule)
 
 
-def chosen(areas: Sequence[float], rule: Rule) -> int | None:
+def choose_object(areas: Sequence[float], rule: ObjectRule) -> int | None:
     """Which of the objects of an image gives its labels, by their areas; of equal ones the first, null for none.
 
-    >>> [chosen([1, 4, 4], rule) for rule in ("largest", "first", "single")], chosen([], "first"), chosen([1], "single")
-    ([1, 0, None], None, 0)
+    >>> [choose_object([1, 4, 4], rule) for rule in ("largest", "first", "single")]
+    [1, 0, None]
+    >>> choose_object([], "first"), choose_object([1], "single")
+    (None, 0)
     """
     if not areas or (rule == "single" and len(areas) > 1):
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-SEEN = {1: 2, 2: 1, 3: 1}  # visible, hidden by itself, hidden by others -> COCO's visibility
+_SEEN = {1: 2, 2: 1, 3: 1}  # visible, hidden by itself, hidden by others -> COCO's visibility
 
 
 def is_ochuman(document: Mapping[str, Any]) -> bool:
@@ -11,7 +11,7 @@ def is_ochuman(document: Mapping[str, Any]) -> bool:
     return "keypoint_names" in document and "annotations" not in document
 
 
-def as_coco(document: Mapping[str, Any]) -> dict[str, Any]:
+def convert_to_coco(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same as COCO has it; boxes are XYXY in OCHuman.
 
     Raises:
@@ -28,7 +28,7 @@ def as_coco(document: Mapping[str, Any]) -> dict[str, Any]:
             }
             if own.get("keypoints"):
                 points = [list(own["keypoints"][place : place + 3]) for place in range(0, len(own["keypoints"]), 3)]
-                annotation["keypoints"] = [part for x, y, seen in points for part in (x, y, SEEN.get(seen, 0))]
+                annotation["keypoints"] = [part for x, y, seen in points for part in (x, y, _SEEN.get(seen, 0))]
             if own.get("segms"):
                 annotation["segmentation"] = own["segms"]["outer"]
             annotations.append(annotation)

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.download import opened
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.repairs import mend_boxes, read_text
-from candelabra.data.readers.voc_xml import read_things
+from candelabra.data.readers.download import open_torchvision_set
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.repairs import read_annotation_text, repair_boxes
+from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels
 
-FOLDER = "oxford-iiit-pet"
+_FOLDER = "oxford-iiit-pet"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,25 +35,25 @@ class Pets(DataModule):
     download: bool = False
 
     def read(self) -> Samples:
-        if self.download and not (Path(self.root) / FOLDER / "annotations").is_dir():
+        if self.download and not (Path(self.root) / _FOLDER / "annotations").is_dir():
             from torchvision.datasets import OxfordIIITPet
 
-            opened(OxfordIIITPet, self.root, download=True)
-        root = must_be_folder(self.root)
-        root = root / FOLDER if (root / FOLDER).is_dir() else root
+            open_torchvision_set(OxfordIIITPet, self.root, download=True)
+        root = check_is_folder(self.root)
+        root = root / _FOLDER if (root / _FOLDER).is_dir() else root
         rows = [row for split in ("trainval", "test") for row in _rows(root, split)]
         names = [name for name, _, _ in rows]
         breeds = sorted({(number, name.rsplit("_", 1)[0]) for name, number, _ in rows})
         index = {number: i for i, (number, _) in enumerate(breeds)}
         meaning = np.full(256, IGNORED, np.uint8)
         meaning[[1, 2]] = 1, 0
-        oddities: list[Oddity] = []
+        oddities: list[DataIssue] = []
         paths = [f"images/{name}.jpg" for name in names]
         heads = [
             _head(root / "annotations" / "xmls" / f"{name}.xml", path, oddities)
             for name, path in zip(names, paths, strict=True)
         ]
-        records = Records(
+        records = FileSamples(
             root,
             paths,
             Labels(
@@ -63,7 +63,7 @@ class Pets(DataModule):
             ),
             np.array(["test" if split == "test" else "train" for _, _, split in rows]),
             np.array([index[number] for _, number, _ in rows], np.int64),
-            mend_boxes(np.stack(heads), paths, oddities),
+            repair_boxes(np.stack(heads), paths, oddities),
             None,
             [f"annotations/trimaps/{name}.png" for name in names],
             meaning,
@@ -77,22 +77,22 @@ def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:
     path = root / "annotations" / f"{split}.txt"
     if not path.is_file():
         raise CandelabraError(
-            f"{path} is missing; data=pets needs a folder with {FOLDER}/annotations and images (data.root=...), or "
+            f"{path} is missing; data=pets needs a folder with {_FOLDER}/annotations and images (data.root=...), or "
             "data.download=true to fetch it."
         )
-    lines = [line.split() for line in (read_text(path, path.name, []) or "").split("\n") if line.strip()]
+    lines = [line.split() for line in (read_annotation_text(path, path.name, []) or "").split("\n") if line.strip()]
     try:
         return [(line[0], int(line[1]), split) for line in lines if not line[0].startswith("#")]
     except (ValueError, IndexError) as error:
         raise CandelabraError(f"{path} should have a name and a class number a line ({error}).") from error
 
 
-def _head(path: Path, name: str, oddities: list[Oddity]) -> NDArray[np.float32]:
+def _head(path: Path, name: str, oddities: list[DataIssue]) -> NDArray[np.float32]:
     """XYXY of the one head in a VOC file."""
     nowhere = np.full(4, np.nan, np.float32)
-    things = read_things(path, name, oddities) if path.is_file() else None
+    things = read_voc_objects(path, name, oddities) if path.is_file() else None
     if things is None or len(things) != 1 or things[0].box is None:
         if things is not None and len(things) > 1:
-            oddities.append(Oddity(name, "several objects", Treatment.UNLABELLED, f"{len(things)} heads"))
+            oddities.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)} heads"))
         return nowhere
     return np.array(things[0].box, np.float32)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from candelabra.data.samples import Samples, as_tensor, digest, sample
-from candelabra.data.views.wrapper import Wrapped
+from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
+from candelabra.data.views.wrapper import SampleView
 from candelabra.types import IGNORED, Sample
 
-MOST = 100_000_000  # pixels of an outline that is a mask itself
+_MOST = 100_000_000  # pixels of an outline that is a mask itself
 
 
-class Outline(ABC):
+class PolygonOutline(ABC):
     """Where an object is."""
 
     area: float  # share of the image, roughly
@@ -26,10 +26,10 @@ class Outline(ABC):
 
     @abstractmethod
     def content(self) -> tuple[object, ...]:
-        """What `digest` goes by."""
+        """What `hash_contents` goes by."""
 
 
-class Polygons(Outline):
+class Polygons(PolygonOutline):
     """The inside of polygons.
 
     Args:
@@ -51,7 +51,7 @@ class Polygons(Outline):
         return tuple(self.rings)
 
 
-class Runs(Outline):
+class RunLengths(PolygonOutline):
     """A mask as lengths of runs, column by column, absent and present in turn: COCO's RLE.
 
     Args:
@@ -65,7 +65,7 @@ class Runs(Outline):
     def __init__(self, size: tuple[int, int], lengths: Sequence[int]) -> None:
         counts = np.asarray(lengths, np.int64)
         height, width = size
-        if not 0 < height * width <= MOST or (counts < 0).any() or int(counts.sum()) != height * width:
+        if not 0 < height * width <= _MOST or (counts < 0).any() or int(counts.sum()) != height * width:
             raise ValueError(f"runs of {int(counts.sum())} pixels do not make a mask of {width} x {height}")
         self.size, self.counts = (height, width), counts
         self.area = float(counts[1::2].sum() / (height * width))
@@ -79,7 +79,7 @@ class Runs(Outline):
         return (*self.size, self.counts)
 
 
-def unpacked(packed: str) -> list[int]:
+def decode_run_lengths(packed: str) -> list[int]:
     """The lengths in a compressed RLE: five bits a character, each length less the one before the last.
 
     Raises:
@@ -101,13 +101,13 @@ def unpacked(packed: str) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class OutlineDrawing:
     """The objects of one image, to be drawn into its mask: the largest first, so that small ones stay visible."""
 
-    objects: Sequence[tuple[Outline, int]]  # and the index of its class
+    objects: Sequence[tuple[PolygonOutline, int]]  # and the index of its class
 
 
-class Outlined(Wrapped):
+class OutlineMasks(SampleView):
     """Samples with a mask drawn from outlines, at the size that the image is read at.
 
     Args:
@@ -116,7 +116,7 @@ class Outlined(Wrapped):
         drawings: for each sample, null where not labelled.
     """
 
-    def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[Drawing | None]) -> None:
+    def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[OutlineDrawing | None]) -> None:
         super().__init__(samples, replace(samples.labels, mask_classes=tuple(classes)))
         self.drawings = drawings
 
@@ -127,7 +127,7 @@ class Outlined(Wrapped):
     def digest(self, index: int) -> bytes:
         drawing = self.drawings[index]
         drawn = () if drawing is None else [(value, *outline.content()) for outline, value in drawing.objects]
-        return digest(self.samples.digest(index), *(part for parts in drawn for part in parts))
+        return hash_contents(self.samples.digest(index), *(part for parts in drawn for part in parts))
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         loaded = self.samples.load(index, least)
@@ -136,5 +136,5 @@ class Outlined(Wrapped):
         canvas = Image.new("L", (width, height), IGNORED if drawing is None else 0)
         for outline, value in sorted(drawing.objects, key=lambda pair: -pair[0].area) if drawing else ():
             outline.draw(canvas, value)
-        loaded["mask"] = sample(loaded["image"], mask=as_tensor(np.asarray(canvas)))["mask"]
+        loaded["mask"] = make_sample(loaded["image"], mask=image_to_tensor(np.asarray(canvas)))["mask"]
         return loaded

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from candelabra.data.decoding.file_finder import find_labels
 from candelabra.data.decoding.images import find_images
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import face_landmarks
-from candelabra.data.readers.folder import ALIASES, must_be_folder
-from candelabra.data.readers.point_symmetry import points
-from candelabra.data.readers.repairs import read_text
+from candelabra.data.readers.folder import SPLIT_ALIASES, check_is_folder
+from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.repairs import read_annotation_text
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 
-SPLITS = ALIASES | {"trainset": "train", "afw": "train", "testset": "test", "ibug": "test"}  # 300-W's folders
-SPLITS |= {"01_indoor": "test", "02_outdoor": "test"}
-BRACES = re.compile(r"\{(.*?)\}", re.DOTALL)
+_SPLITS = SPLIT_ALIASES | {"trainset": "train", "afw": "train", "testset": "test", "ibug": "test"}  # 300-W's folders
+_SPLITS |= {"01_indoor": "test", "02_outdoor": "test"}
+_BRACES = re.compile(r"\{(.*?)\}", re.DOTALL)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,13 +43,13 @@ class Pts(DataModule):
     normalizer: Sequence[str] | None = None
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
         files = {path.with_suffix(""): path for path in find_labels(root, ".pts", root)}
         images = {path.with_suffix(""): path for path in find_images(root)}
         for stem in sorted(set(files) - set(images)):
             name = str(files[stem].relative_to(root))
-            oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+            oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
         names = [str(path.relative_to(root)) for path in images.values()]
         found = [_points(files.get(stem), name, oddities) for stem, name in zip(images, names, strict=True)]
         counts = [len(each) for each in found if each is not None]
@@ -61,11 +61,15 @@ class Pts(DataModule):
             if each is not None and len(each) == count:
                 keypoints[row] = each
             elif each is not None:
-                what = Oddity(names[row], "other number of points", Treatment.UNLABELLED, f"{len(each)}, not {count}")
+                what = DataIssue(
+                    names[row], "other number of points", IssueTreatment.UNLABELLED, f"{len(each)}, not {count}"
+                )
                 oddities.append(what)
-        eyes = face_landmarks.EYES.get(count, ()) if self.normalizer is None else self.normalizer
-        used = points([str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror(count))
-        records = Records(
+        eyes = face_landmarks.EYE_CORNERS.get(count, ()) if self.normalizer is None else self.normalizer
+        used = resolve_points(
+            [str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror_landmarks(count)
+        )
+        records = FileSamples(
             root,
             names,
             Labels(keypoints=used.names, mirror=used.mirror, normalizer=used.normalizer),
@@ -77,16 +81,16 @@ class Pts(DataModule):
 
 
 def _split(name: str) -> str:
-    return next((SPLITS[part.lower()] for part in Path(name).parts[:-1] if part.lower() in SPLITS), "")
+    return next((_SPLITS[part.lower()] for part in Path(name).parts[:-1] if part.lower() in _SPLITS), "")
 
 
-def _points(path: Path | None, name: str, oddities: list[Oddity]) -> NDArray[np.float32] | None:
+def _points(path: Path | None, name: str, oddities: list[DataIssue]) -> NDArray[np.float32] | None:
     """(K, 2) XY counted from 0; null where there are none."""
     if path is None:
-        oddities.append(Oddity(name, "image without a label file", Treatment.UNLABELLED))
+        oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
         return None
-    text = read_text(path, name, oddities)
-    inside = BRACES.search(text) if text is not None else None
+    text = read_annotation_text(path, name, oddities)
+    inside = _BRACES.search(text) if text is not None else None
     try:
         if inside is None:
             raise ValueError("it has no { ... }")
@@ -95,6 +99,6 @@ def _points(path: Path | None, name: str, oddities: list[Oddity]) -> NDArray[np.
             raise ValueError("a line has not two numbers")
     except ValueError as error:
         if text is not None:
-            oddities.append(Oddity(name, "malformed pts file", Treatment.UNLABELLED, str(error)))
+            oddities.append(DataIssue(name, "malformed pts file", IssueTreatment.UNLABELLED, str(error)))
         return None
     return np.where(np.isfinite(found).all(1, keepdims=True), found - 1, np.nan).astype(np.float32)

@@ -8,12 +8,14 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.issues import DataIssue, IssueTreatment
 
-LARGEST = 16 * 2**20  # bytes that the labels of one image may take
+LARGEST_ANNOTATION = 16 * 2**20  # bytes that the labels of one image may take
 
 
-def read_text(path: Path, name: str, oddities: list[Oddity], largest: int = LARGEST) -> str | None:
+def read_annotation_text(
+    path: Path, name: str, oddities: list[DataIssue], largest: int = LARGEST_ANNOTATION
+) -> str | None:
     """A text file of labels: UTF-8, UTF-16 with its mark, or else Latin-1, which is listed; null where it has none.
 
     Args:
@@ -27,13 +29,13 @@ def read_text(path: Path, name: str, oddities: list[Oddity], largest: int = LARG
             raise OSError(f"{path.stat().st_size} bytes are more than {largest}")
         raw = path.read_bytes()
     except OSError as error:
-        oddities.append(Oddity(name, "label file cannot be read", Treatment.UNLABELLED, str(error)))
+        oddities.append(DataIssue(name, "label file cannot be read", IssueTreatment.UNLABELLED, str(error)))
         return None
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return raw.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        oddities.append(Oddity(name, "text is not UTF-8", Treatment.USED, f"read as Latin-1 ({error})"))
+        oddities.append(DataIssue(name, "text is not UTF-8", IssueTreatment.USED, f"read as Latin-1 ({error})"))
         return raw.decode("latin-1")
 
 
@@ -51,7 +53,7 @@ def parse_xml(text: str) -> ElementTree.Element:
         raise ValueError(str(error)) from error
 
 
-def mend_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: list[Oddity]) -> NDArray[np.float32]:
+def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: list[DataIssue]) -> NDArray[np.float32]:
     """Boxes whose corners are in order; NaN where a box is no box.
 
     Args:
@@ -68,11 +70,11 @@ def mend_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: list[
         flat = finite & ((mended[:, 0] == mended[:, 2]) | (mended[:, 1] == mended[:, 3]))
     mended[~finite | flat] = np.nan
     for rows, what, treatment in (
-        (inverted, "box is inverted", Treatment.REPAIRED),
-        (flat, "box has no area", Treatment.UNLABELLED),
-        (partly, "box lacks a side", Treatment.UNLABELLED),
+        (inverted, "box is inverted", IssueTreatment.REPAIRED),
+        (flat, "box has no area", IssueTreatment.UNLABELLED),
+        (partly, "box lacks a side", IssueTreatment.UNLABELLED),
     ):
-        oddities += [Oddity(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
+        oddities += [DataIssue(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
     return mended
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import Samples, as_tensor, digest, sample
+from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
 from candelabra.types import Labels, Sample
 
-CLASSES = ("circle", "square", "triangle", "star", "cross")
-POINTS = ("left_eye", "right_eye", "mouth")
+_CLASSES = ("circle", "square", "triangle", "star", "cross")
+_POINTS = ("left_eye", "right_eye", "mouth")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,18 +41,18 @@ class Scenes(Samples):
 
     def __init__(self, count: int, canvas: int, seed: int) -> None:
         self.labels = Labels(
-            classes=CLASSES, box=True, keypoints=POINTS, mirror=(1, 0, 2), mask_classes=("background", "shape")
+            classes=_CLASSES, box=True, keypoints=_POINTS, mirror=(1, 0, 2), mask_classes=("background", "shape")
         )
         self.names = [str(number) for number in range(count)]
         self.published = np.full(count, "", dtype="<U5")
-        self.strata = np.arange(count, dtype=np.int64) % len(CLASSES)
+        self.strata = np.arange(count, dtype=np.int64) % len(_CLASSES)
         self.canvas, self.seed = canvas, seed
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
 
     def digest(self, index: int) -> bytes:
-        return digest(*self[index].values())  # drawn anew: what draws may change
+        return hash_contents(*self[index].values())  # drawn anew: what draws may change
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))
@@ -65,7 +65,7 @@ class Scenes(Samples):
         radius = side * rng.uniform(0.14, 0.28)
         centre = rng.uniform(radius * 1.05, side - radius * 1.05, 2)
         turn = math.radians(rng.uniform(-25, 25))
-        outline = _turned(_outline(CLASSES[label]) * radius, turn) + centre
+        outline = _turned(_outline(_CLASSES[label]) * radius, turn) + centre
         face = _turned(np.array([[-0.22, -0.12], [0.22, -0.12], [0.0, 0.22]]) * radius, turn) + centre
         paint = [tuple(xy) for xy in outline]
         colour = _colour(rng)
@@ -76,12 +76,12 @@ class Scenes(Samples):
         _dot(draw, face[2], radius * 0.12, (160, 0, 0) if dark else (255, 120, 120))
         mask = Image.new("L", (side, side))
         ImageDraw.Draw(mask).polygon(paint, fill=1)
-        return sample(
-            as_tensor(np.asarray(image)),
+        return make_sample(
+            image_to_tensor(np.asarray(image)),
             torch.tensor(label),
             torch.tensor([*outline.min(0), *outline.max(0)]).clamp(0, side),
             torch.from_numpy(face.astype(np.float32)),
-            as_tensor(np.asarray(mask)),
+            image_to_tensor(np.asarray(mask)),
         )
 
 
@@ -103,7 +103,7 @@ def _clutter(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> 
         dx, dy = rng.uniform(-side / 2, side / 2, 2)
         draw.line((x, y, x + dx, y + dy), fill=_colour(rng), width=int(rng.integers(1, 4)))
         return
-    outline = _outline(CLASSES[rng.integers(len(CLASSES))]) * rng.uniform(0.03, 0.09) * side
+    outline = _outline(_CLASSES[rng.integers(len(_CLASSES))]) * rng.uniform(0.03, 0.09) * side
     points = _turned(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
     draw.polygon([tuple(xy) for xy in points], fill=_colour(rng))
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.readers.folder import ALIASES
-from candelabra.data.readers.repairs import read_text
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.readers.repairs import read_annotation_text
 
-LARGEST = 2**30  # bytes of a list
-FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")
+_LARGEST = 2**30  # bytes of a list
+_FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")
 
 
-def find_lists(bases: Iterable[Path], oddities: list[Oddity]) -> Mapping[str, list[str]]:
+def find_split_lists(bases: Iterable[Path], oddities: list[DataIssue]) -> Mapping[str, list[str]]:
     """The lines of each split's list, from the first folder that has lists; `trainval` is training where it is alone.
 
     Args:
@@ -19,9 +19,9 @@ def find_lists(bases: Iterable[Path], oddities: list[Oddity]) -> Mapping[str, li
         oddities: grows by what is odd in the lists.
     """
     for base in bases:
-        for folder in (base / name for name in FOLDERS):
+        for folder in (base / name for name in _FOLDERS):
             files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
-            found = {ALIASES[path.stem.lower()]: path for path in files if path.stem.lower() in ALIASES}
+            found = {SPLIT_ALIASES[path.stem.lower()]: path for path in files if path.stem.lower() in SPLIT_ALIASES}
             both = folder / "trainval.txt"
             if "train" not in found and both.is_file():
                 found["train"] = both
@@ -30,17 +30,17 @@ def find_lists(bases: Iterable[Path], oddities: list[Oddity]) -> Mapping[str, li
     return {}
 
 
-def split_of(lists: Mapping[str, Iterable[str]], oddities: list[Oddity]) -> dict[str, str]:
+def split_from_list_name(lists: Mapping[str, Iterable[str]], oddities: list[DataIssue]) -> dict[str, str]:
     """The split of each line; one in two lists is test before val before train, and is listed."""
     splits: dict[str, str] = {}
     for split in ("test", "val", "train"):
         for line in lists.get(split, ()):
             if splits.setdefault(line, split) != split:
                 what = f"in the lists of {splits[line]} and {split}"
-                oddities.append(Oddity(line, what, Treatment.REPAIRED, f"it is {splits[line]} alone"))
+                oddities.append(DataIssue(line, what, IssueTreatment.REPAIRED, f"it is {splits[line]} alone"))
     return splits
 
 
-def _lines(path: Path, oddities: list[Oddity]) -> list[str]:
-    text = read_text(path, path.name, oddities, LARGEST) or ""
+def _lines(path: Path, oddities: list[DataIssue]) -> list[str]:
+    text = read_annotation_text(path, path.name, oddities, _LARGEST) or ""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.file_samples import Records
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import table_cells
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.labels_json import given_words
-from candelabra.data.readers.point_symmetry import points
-from candelabra.data.readers.repairs import mend_boxes
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.labels_json import merge_label_options
+from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import IGNORED, Labels
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-BOX = ("xmin", "ymin", "xmax", "ymax")
-SEPARATOR = "|"  # of several labels, where labels.json says that there are
+BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+LABEL_SEPARATOR = "|"  # of several labels, where labels.json says that there are
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,19 +63,19 @@ class Table(DataModule):
     ignore: Sequence[int] = (255,)
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
         table = self._table(root, oddities)
         names = self._points(table)
-        told = given_words(self.root, None)
+        told = merge_label_options(self.root, None)
         same = tuple(names) == told.keypoints
         normalizer = self.normalizer or [told.keypoints[point] for point in told.normalizer if same]
-        known = points(names, self.mirror, normalizer, told.mirror if same else None)
-        boxed = all(side in table for side in BOX)
+        known = resolve_points(names, self.mirror, normalizer, told.mirror if same else None)
+        boxed = all(side in table for side in BOX_COLUMNS)
         table = table_cells.merge_repeated(
-            table, [*([BOX] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], oddities
+            table, [*([BOX_COLUMNS] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], oddities
         )
-        separator = self.separator or (SEPARATOR if told.multilabel and not self.columns else None)
+        separator = self.separator or (LABEL_SEPARATOR if told.multilabel and not self.columns else None)
         classes, label = self._labels(table, separator, told.classes, oddities)
         mask_classes = tuple(self.mask_classes) or told.mask_classes
         mask = "mask" in table and bool(mask_classes)
@@ -83,8 +83,8 @@ class Table(DataModule):
         meaning[: len(mask_classes)] = range(len(mask_classes))
         meaning[[value for value in self.ignore if value < 256]] = IGNORED
         images = table["image"].tolist()
-        sides = table_cells.numbers(table, BOX, oddities).to_numpy(np.float32) if boxed else None
-        records = Records(
+        sides = table_cells.parse_numbers(table, BOX_COLUMNS, oddities).to_numpy(np.float32) if boxed else None
+        records = FileSamples(
             root,
             images,
             Labels(
@@ -96,9 +96,9 @@ class Table(DataModule):
                 normalizer=known.normalizer,
                 mask_classes=mask_classes if mask else (),
             ),
-            table_cells.published(table),
+            table_cells.read_split_column(table),
             label,
-            mend_boxes(sides, images, oddities) if sides is not None else None,
+            repair_boxes(sides, images, oddities) if sides is not None else None,
             self._coordinates(table, names, oddities),
             table["mask"].fillna("").astype(str).tolist() if mask else None,
             meaning,
@@ -106,16 +106,16 @@ class Table(DataModule):
         records.oddities = oddities
         return records
 
-    def _table(self, root: Path, oddities: list[Oddity]) -> "DataFrame":
+    def _table(self, root: Path, oddities: list[DataIssue]) -> "DataFrame":
         """The rows of all files, with paths below root."""
         import pandas
 
-        folders = table_cells.by_split(self.images, "images")
+        folders = table_cells.load_tables_by_split(self.images, "images")
         parts = []
-        for split, file in table_cells.by_split(self.file, "file").items():
-            part = table_cells.load(root / file, oddities)
+        for split, file in table_cells.load_tables_by_split(self.file, "file").items():
+            part = table_cells.load_table(root / file, oddities)
             if self.splits:
-                listed = table_cells.load(root / self.splits, oddities).drop_duplicates("image")
+                listed = table_cells.load_table(root / self.splits, oddities).drop_duplicates("image")
                 part = part.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
             folder = folders.get(split, folders.get("", ""))
             paths = [os.path.join(folder, name) for name in part["image"].astype(str)]  # noqa: PTH118
@@ -129,18 +129,20 @@ class Table(DataModule):
         return [c[:-2] for c in table.columns if c.endswith("_x") and f"{c[:-2]}_y" in table.columns]
 
     def _coordinates(
-        self, table: "DataFrame", names: Sequence[str], oddities: list[Oddity]
+        self, table: "DataFrame", names: Sequence[str], oddities: list[DataIssue]
     ) -> NDArray[np.float32] | None:
         if not names:
             return None
         columns = [f"{name}_{axis}" for name in names for axis in "xy"]
         if self.points:
-            columns = [c for c in table.columns if c not in ("split", "label", "mask", *BOX)][-2 * self.points :]
-        flat = table_cells.numbers(table, columns, oddities).to_numpy(np.float32).reshape(len(table), -1, 2)
+            columns = [c for c in table.columns if c not in ("split", "label", "mask", *BOX_COLUMNS)][
+                -2 * self.points :
+            ]
+        flat = table_cells.parse_numbers(table, columns, oddities).to_numpy(np.float32).reshape(len(table), -1, 2)
         return np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
 
     def _labels(
-        self, table: "DataFrame", separator: str | None, told: Sequence[str], oddities: list[Oddity]
+        self, table: "DataFrame", separator: str | None, told: Sequence[str], oddities: list[DataIssue]
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
         import pandas
 
@@ -169,20 +171,22 @@ class Table(DataModule):
                 label[row, [places[name] for name in names]] = 1
         return tuple(known), label
 
-    def _columns(self, table: "DataFrame", oddities: list[Oddity]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    def _columns(self, table: "DataFrame", oddities: list[DataIssue]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         if self.separator is not None:
             raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
         for column in self.columns:
             if column not in table:
-                raise CandelabraError(f"data.columns names {column}; the table has {nearest(column, table.columns)}.")
-        label = table_cells.numbers(table, self.columns, oddities).to_numpy(np.float32, copy=True)
+                raise CandelabraError(
+                    f"data.columns names {column}; the table has {list_nearest(column, table.columns)}."
+                )
+        label = table_cells.parse_numbers(table, self.columns, oddities).to_numpy(np.float32, copy=True)
         for row in np.flatnonzero(~(np.isnan(label) | (label == 0) | (label == 1)).all(1)):
             name = str(table["image"].iloc[row])
-            oddities.append(Oddity(name, "class is neither 0 nor 1", Treatment.UNLABELLED))
+            oddities.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
             label[row] = np.nan
         return tuple(self.columns), label
 
 
 def _must_be_known(found: Iterable[str], known: Sequence[str]) -> None:
     for name in sorted(set(found) - set(known)):
-        raise CandelabraError(f"The table has the label {name!r}; labels.json has {nearest(name, known)}.")
+        raise CandelabraError(f"The table has the label {name!r}; labels.json has {list_nearest(name, known)}.")

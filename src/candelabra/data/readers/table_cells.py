@@ -6,15 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.readers.folder import ALIASES
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.folder import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 
-def load(path: Path, oddities: list[Oddity]) -> "DataFrame":
+def load_table(path: Path, oddities: list[DataIssue]) -> "DataFrame":
     """A table whose rows name an image; the first column is the image where none is called so.
 
     A line of a CSV with too many cells keeps its image alone.
@@ -37,17 +37,17 @@ def load(path: Path, oddities: list[Oddity]) -> "DataFrame":
     return table.dropna(subset="image")
 
 
-def _read_csv(path: Path, oddities: list[Oddity]) -> "DataFrame":
+def _read_csv(path: Path, oddities: list[DataIssue]) -> "DataFrame":
     import pandas
 
-    options: dict[str, Any] = {"low_memory": False, "index_col": False, "converters": {"label": word}}
+    options: dict[str, Any] = {"low_memory": False, "index_col": False, "converters": {"label": clean_cell}}
     try:
         with path.open(encoding="utf-8-sig") as file:
             while file.read(2**24):
                 pass
         options["encoding"] = "utf-8-sig"
     except UnicodeDecodeError as error:
-        oddities.append(Oddity(path.name, "text is not UTF-8", Treatment.USED, f"read as Latin-1 ({error})"))
+        oddities.append(DataIssue(path.name, "text is not UTF-8", IssueTreatment.USED, f"read as Latin-1 ({error})"))
         options["encoding"] = "latin-1"
     broken = (pandas.errors.ParserError, pandas.errors.ParserWarning)
     with warnings.catch_warnings(), suppress(*broken):
@@ -59,7 +59,7 @@ def _read_csv(path: Path, oddities: list[Oddity]) -> "DataFrame":
         return _read_broken(path, options["encoding"], oddities)
 
 
-def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFrame":
+def _read_broken(path: Path, encoding: str, oddities: list[DataIssue]) -> "DataFrame":
     """A CSV some of whose lines have too many cells."""
     import pandas
 
@@ -71,7 +71,9 @@ def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFram
         if not any(cells[width:]):  # commas at the end of lines
             return [cell or None for cell in cells[:width]]
         oddities.append(
-            Oddity(cells[place], "malformed line of a table", Treatment.UNLABELLED, f"{len(cells)} cells, not {width}")
+            DataIssue(
+                cells[place], "malformed line of a table", IssueTreatment.UNLABELLED, f"{len(cells)} cells, not {width}"
+            )
         )
         return [cells[place] if column == place else None for column in range(width)]
 
@@ -79,18 +81,18 @@ def _read_broken(path: Path, encoding: str, oddities: list[Oddity]) -> "DataFram
         "engine": "python",
         "on_bad_lines": keep,
         "index_col": False,
-        "converters": {"label": word},
+        "converters": {"label": clean_cell},
     }
     table: DataFrame = pandas.read_csv(path, encoding=encoding, **options)
     return table
 
 
-def word(cell: str) -> str | float:
+def clean_cell(cell: str) -> str | float:
     """A label as it stands in a CSV: neither 01 nor NA is a number; an empty cell is none."""
     return cell or float("nan")
 
 
-def numbers(table: "DataFrame", columns: Sequence[str], oddities: list[Oddity]) -> "DataFrame":
+def parse_numbers(table: "DataFrame", columns: Sequence[str], oddities: list[DataIssue]) -> "DataFrame":
     """Columns as float32; what is no number is not labelled."""
     import pandas
 
@@ -101,12 +103,12 @@ def numbers(table: "DataFrame", columns: Sequence[str], oddities: list[Oddity]) 
         wrong = values.isna() & cells.notna()
         for row in wrong[wrong].index[:1000]:
             detail = f"{column}={cells[row]}"
-            oddities.append(Oddity(str(table["image"][row]), "cell is no number", Treatment.UNLABELLED, detail))
+            oddities.append(DataIssue(str(table["image"][row]), "cell is no number", IssueTreatment.UNLABELLED, detail))
         found[column] = values.astype("float32")
     return pandas.DataFrame(found, index=table.index)
 
 
-def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], oddities: list[Oddity]) -> "DataFrame":
+def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], oddities: list[DataIssue]) -> "DataFrame":
     """One row an image: equal rows are one, and what rows of one image contradict each other in is not labelled.
 
     Args:
@@ -119,7 +121,8 @@ def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], odditi
         return table
     several = table[repeated]
     oddities += [
-        Oddity(str(name), "row is there twice", Treatment.REPAIRED) for name in several["image"][several.duplicated()]
+        DataIssue(str(name), "row is there twice", IssueTreatment.REPAIRED)
+        for name in several["image"][several.duplicated()]
     ]
     counts = several.groupby("image", sort=False).nunique(dropna=False)
     merged = table.drop_duplicates("image").copy()
@@ -131,12 +134,12 @@ def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], odditi
         for other in groups[column]:
             merged[other] = merged[other].mask(rows)
         oddities += [
-            Oddity(str(name), "rows contradict each other", Treatment.UNLABELLED, str(column)) for name in names
+            DataIssue(str(name), "rows contradict each other", IssueTreatment.UNLABELLED, str(column)) for name in names
         ]
     return merged
 
 
-def published(table: "DataFrame") -> Any:
+def read_split_column(table: "DataFrame") -> Any:
     """The split of each row: train, val, test or "".
 
     Raises:
@@ -147,13 +150,13 @@ def published(table: "DataFrame") -> Any:
     if "split" not in table:
         return np.full(len(table), "", dtype="<U5")
     words = table["split"].fillna("").astype(str).str.strip().str.lower()
-    unknown = sorted(set(words) - set(ALIASES) - {""})
+    unknown = sorted(set(words) - set(SPLIT_ALIASES) - {""})
     if unknown:
         raise CandelabraError(f"The split {unknown[0]!r} is not known; allowed are train, val, test, or an empty cell.")
-    return words.map(lambda word: ALIASES.get(word, "")).to_numpy(dtype="<U5")
+    return words.map(lambda word: SPLIT_ALIASES.get(word, "")).to_numpy(dtype="<U5")
 
 
-def by_split(given: str | Mapping[str, str], argument: str) -> Mapping[str, str]:
+def load_tables_by_split(given: str | Mapping[str, str], argument: str) -> Mapping[str, str]:
     """One word, or one a split; "" stands for no split.
 
     Raises:
@@ -162,6 +165,6 @@ def by_split(given: str | Mapping[str, str], argument: str) -> Mapping[str, str]
     if isinstance(given, str):
         return {"": given}
     for key in given:
-        if key not in ALIASES:
+        if key not in SPLIT_ALIASES:
             raise CandelabraError(f"data.{argument} names the split {key}; allowed are train, val and test.")
-    return {ALIASES[key]: value for key, value in given.items()}
+    return {SPLIT_ALIASES[key]: value for key, value in given.items()}

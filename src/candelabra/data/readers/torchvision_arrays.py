@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.array_samples import Arrays
-from candelabra.data.readers.download import opened
+from candelabra.data.readers.array_samples import ArraySamples
+from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.samples import Samples
 
 
@@ -27,7 +27,7 @@ class Cifar10(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR10
 
-        train, test = (opened(CIFAR10, self.root, self.download, train=train) for train in (True, False))
+        train, test = (open_torchvision_set(CIFAR10, self.root, self.download, train=train) for train in (True, False))
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
@@ -46,7 +46,7 @@ class Cifar100(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR100
 
-        train, test = (opened(CIFAR100, self.root, self.download, train=train) for train in (True, False))
+        train, test = (open_torchvision_set(CIFAR100, self.root, self.download, train=train) for train in (True, False))
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
@@ -65,7 +65,7 @@ class Mnist(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import MNIST
 
-        train, test = (opened(MNIST, self.root, self.download, train=train) for train in (True, False))
+        train, test = (open_torchvision_set(MNIST, self.root, self.download, train=train) for train in (True, False))
         digits = [str(digit) for digit in range(10)]
         return _joined([part.data.numpy() for part in (train, test)], [train.targets, test.targets], digits)
 
@@ -85,7 +85,9 @@ class FashionMnist(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import FashionMNIST
 
-        train, test = (opened(FashionMNIST, self.root, self.download, train=train) for train in (True, False))
+        train, test = (
+            open_torchvision_set(FashionMNIST, self.root, self.download, train=train) for train in (True, False)
+        )
         arrays = [part.data.numpy() for part in (train, test)]
         return _joined(arrays, [train.targets, test.targets], train.classes)
 
@@ -105,15 +107,19 @@ class Stl10(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import STL10
 
-        train, test = (opened(STL10, self.root, self.download, split=split) for split in ("train", "test"))
+        train, test = (
+            open_torchvision_set(STL10, self.root, self.download, split=split) for split in ("train", "test")
+        )
         arrays = [part.data.transpose(0, 2, 3, 1) for part in (train, test)]
         return _joined(arrays, [train.labels, test.labels], train.classes)
 
 
-def _joined(pixels: Sequence[NDArray[np.uint8]], labels: Sequence[Sequence[int]], classes: Sequence[str]) -> Arrays:
+def _joined(
+    pixels: Sequence[NDArray[np.uint8]], labels: Sequence[Sequence[int]], classes: Sequence[str]
+) -> ArraySamples:
     """Training and test images as one."""
     published = np.repeat(["train", "test"], [len(part) for part in pixels])
-    return Arrays(
+    return ArraySamples(
         np.concatenate(pixels),
         np.concatenate([np.asarray(part) for part in labels]).astype(np.int64),
         classes,

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from candelabra.data.file_samples import Records
+from candelabra.data.file_samples import FileSamples
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.download import opened
-from candelabra.data.readers.point_symmetry import by_name
+from candelabra.data.readers.download import open_torchvision_set
+from candelabra.data.readers.point_symmetry import pair_by_name
 from candelabra.data.samples import Samples
 from candelabra.types import Labels
 
-CELEBA_SPLITS = ("train", "valid", "test")
-POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+_CELEBA_SPLITS = ("train", "valid", "test")
+_POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class Imagenet(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import ImageNet
 
-        parts = {split: opened(ImageNet, self.root, False, split=split) for split in ("train", "val")}
+        parts = {split: open_torchvision_set(ImageNet, self.root, False, split=split) for split in ("train", "val")}
         rows = [(path, number, split) for split, part in parts.items() for path, number in part.samples]
         classes = [", ".join(words) for words in parts["train"].classes]
         return _classified(Path(self.root).expanduser(), rows, classes)
@@ -54,7 +54,10 @@ class Flowers102(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import Flowers102 as Flowers
 
-        parts = {split: opened(Flowers, self.root, self.download, split=split) for split in ("train", "val", "test")}
+        parts = {
+            split: open_torchvision_set(Flowers, self.root, self.download, split=split)
+            for split in ("train", "val", "test")
+        }
         rows = [
             (str(path), int(number), split)
             for split, part in parts.items()
@@ -80,28 +83,28 @@ class Celeba(DataModule):
     def read(self) -> Samples:
         from torchvision.datasets import CelebA
 
-        parts = {split: opened(CelebA, self.root, self.download, split=split) for split in CELEBA_SPLITS}
-        return Records(
+        parts = {split: open_torchvision_set(CelebA, self.root, self.download, split=split) for split in _CELEBA_SPLITS}
+        return FileSamples(
             Path(self.root).expanduser() / "celeba" / "img_align_celeba",
             [name for part in parts.values() for name in part.filename],
             Labels(
                 classes=tuple(name for name in parts["train"].attr_names if name),
                 multilabel=True,
-                keypoints=POINTS,
-                mirror=tuple(by_name(POINTS)),
+                keypoints=_POINTS,
+                mirror=tuple(pair_by_name(_POINTS)),
                 normalizer=(0, 1),
             ),
             np.repeat(["train", "val", "test"], [len(part.filename) for part in parts.values()]),
             np.concatenate([part.attr.numpy() for part in parts.values()]).astype(np.float32),
             keypoints=np.concatenate([part.landmarks_align.numpy() for part in parts.values()])
-            .reshape(-1, len(POINTS), 2)
+            .reshape(-1, len(_POINTS), 2)
             .astype(np.float32),
         )
 
 
-def _classified(root: Path, rows: Sequence[tuple[str, int, str]], classes: Sequence[str]) -> Records:
+def _classified(root: Path, rows: Sequence[tuple[str, int, str]], classes: Sequence[str]) -> FileSamples:
     """Records of (path, class, split)."""
-    return Records(
+    return FileSamples(
         root,
         [str(Path(path).relative_to(root)) for path, _, _ in rows],
         Labels(classes=tuple(classes)),

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from candelabra.data.decoding.file_finder import find_labels
 from candelabra.data.decoding.images import find_images
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import ALIASES, must_be_folder
-from candelabra.data.readers.object_annotations import Picture, gather
-from candelabra.data.readers.object_choice import Rule
-from candelabra.data.readers.point_symmetry import Points
-from candelabra.data.readers.split_lists import find_lists, split_of
-from candelabra.data.readers.voc_xml import read_things
+from candelabra.data.readers.folder import SPLIT_ALIASES, check_is_folder
+from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
+from candelabra.data.readers.object_choice import ObjectRule
+from candelabra.data.readers.point_symmetry import PointNames
+from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
+from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 
-IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")
-ANNOTATIONS = ("Annotations", "annotations", "annots", "annotations/xmls", "xmls", "labels")
+_IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")
+_ANNOTATIONS = ("Annotations", "annotations", "annots", "annotations/xmls", "xmls", "labels")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,17 +38,17 @@ class Voc(DataModule):
     root: str
     images: str | None = None
     annotations: str | None = None
-    objects: Rule = "largest"
+    objects: ObjectRule = "largest"
     classes: Sequence[str] | None = None
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
-        pictures: list[Picture] = []
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
+        pictures: list[AnnotatedImage] = []
         for split, images, annotations in self._folders(root):
             pictures += _pictures(root, split, images, annotations, oddities)
         known = sorted({thing.name for picture in pictures for thing in picture.things or ()})
-        return gather(root, pictures, self.objects, known, self.classes, Points(), oddities)
+        return build_object_samples(root, pictures, self.objects, known, self.classes, PointNames(), oddities)
 
     def _folders(self, root: Path) -> list[tuple[str, Path, Path]]:
         """Where images and xml files are, and which split that is."""
@@ -58,17 +58,17 @@ class Voc(DataModule):
                 if not folder.is_dir():
                     raise CandelabraError(f"data.{argument} is not a folder below data.root={self.root} ({folder}).")
             return [("", images, annotations)]
-        found = find_folders(root)
+        found = find_voc_folders(root)
         if not found:
             raise CandelabraError(
                 f"data.root={self.root} has no folders of images and of xml files; expected "
-                f"{', '.join(IMAGES[:3])} and {', '.join(ANNOTATIONS[:4])}, or both in one folder "
+                f"{', '.join(_IMAGES[:3])} and {', '.join(_ANNOTATIONS[:4])}, or both in one folder "
                 "(other names: data.images=... data.annotations=...)."
             )
         return found
 
 
-def find_folders(root: Path) -> list[tuple[str, Path, Path]]:
+def find_voc_folders(root: Path) -> list[tuple[str, Path, Path]]:
     """Split, images and annotations of a data set in VOC's layout at root, or in the one folder below that has it."""
     for level in ([root], root.glob("*/"), root.glob("*/*/")):
         found = [pairs for base in sorted(level) if base.is_dir() and (pairs := _at(base))]
@@ -81,11 +81,15 @@ def find_folders(root: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _at(base: Path) -> list[tuple[str, Path, Path]]:
-    images = [base / name for name in IMAGES if (base / name).is_dir()]
-    labels = [base / name for name in ANNOTATIONS if _has_xml(base / name)]
+    images = [base / name for name in _IMAGES if (base / name).is_dir()]
+    labels = [base / name for name in _ANNOTATIONS if _has_xml(base / name)]
     if images and labels:
         return [("", images[0], labels[0])]
-    splits = [(ALIASES[path.name.lower()], path) for path in sorted(base.glob("*/")) if path.name.lower() in ALIASES]
+    splits = [
+        (SPLIT_ALIASES[path.name.lower()], path)
+        for path in sorted(base.glob("*/"))
+        if path.name.lower() in SPLIT_ALIASES
+    ]
     divided = [(split, path, path) for split, path in splits if _has_xml(path)]
     return divided or ([("", base, base)] if _has_xml(base) else [])
 
@@ -94,7 +98,9 @@ def _has_xml(folder: Path) -> bool:
     return folder.is_dir() and any(path.suffix.lower() == ".xml" for path in folder.iterdir())
 
 
-def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities: list[Oddity]) -> list[Picture]:
+def _pictures(
+    root: Path, split: str, images: Path, annotations: Path, oddities: list[DataIssue]
+) -> list[AnnotatedImage]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
     labels = {}
     for path in find_labels(annotations, ".xml", root):
@@ -102,30 +108,30 @@ def _pictures(root: Path, split: str, images: Path, annotations: Path, oddities:
         labels[stem] = path
         if stem not in files:
             name = str(path.relative_to(root))
-            oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+            oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
     splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), oddities)
     pictures = []
     for stem, image in files.items():
         if splits and stem not in splits:
             continue
         name = str(image.relative_to(root))
-        things = read_things(labels[stem], name, oddities) if stem in labels else None
+        things = read_voc_objects(labels[stem], name, oddities) if stem in labels else None
         if stem not in labels:
-            oddities.append(Oddity(name, "image without a label file", Treatment.UNLABELLED))
-        pictures.append(Picture(name, splits.get(stem, split), things))
+            oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
+        pictures.append(AnnotatedImage(name, splits.get(stem, split), things))
     return pictures
 
 
-def _listed(bases: Sequence[Path], stems: set[str], oddities: list[Oddity]) -> dict[str, str]:
+def _listed(bases: Sequence[Path], stems: set[str], oddities: list[DataIssue]) -> dict[str, str]:
     """The split of each image that is in a list, by its name without ending; lines may go on with other words."""
     found: dict[str, list[str]] = {}
-    for split, lines in find_lists(bases, oddities).items():
+    for split, lines in find_split_lists(bases, oddities).items():
         for line in lines:
             first = line.split()[0]
             names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
             stem = next((name for name in names if name in stems), None)
             if stem is None:
-                oddities.append(Oddity(line, "listed image is not there", Treatment.SKIPPED))
+                oddities.append(DataIssue(line, "listed image is not there", IssueTreatment.SKIPPED))
             else:
                 found.setdefault(split, []).append(stem)
-    return split_of(found, oddities)
+    return split_from_list_name(found, oddities)

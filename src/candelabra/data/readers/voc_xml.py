@@ -3,27 +3,27 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.readers.object_annotations import Thing
-from candelabra.data.readers.repairs import parse_xml, read_text
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.object_annotations import ObjectAnnotation
+from candelabra.data.readers.repairs import parse_xml, read_annotation_text
 
 
-def read_things(path: Path, name: str, oddities: list[Oddity]) -> list[Thing] | None:
+def read_voc_objects(path: Path, name: str, oddities: list[DataIssue]) -> list[ObjectAnnotation] | None:
     """The objects of one xml file; null where it cannot be read."""
-    text = read_text(path, name, oddities)
+    text = read_annotation_text(path, name, oddities)
     if text is None:
         return None
     try:
         things = [_thing(node) for node in parse_xml(text).iter("object")]
     except ValueError as error:
-        oddities.append(Oddity(name, "malformed xml", Treatment.UNLABELLED, str(error)))
+        oddities.append(DataIssue(name, "malformed xml", IssueTreatment.UNLABELLED, str(error)))
         return None
     if not things:
-        oddities.append(Oddity(name, "label file without an object", Treatment.UNLABELLED))
+        oddities.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
     return things
 
 
-def _thing(node: ElementTree.Element) -> Thing:
+def _thing(node: ElementTree.Element) -> ObjectAnnotation:
     """An object; pixels are counted from 1, and xmax and ymax are the last ones inside.
 
     Raises:
@@ -34,10 +34,10 @@ def _thing(node: ElementTree.Element) -> Thing:
         raise ValueError("an object has no name")
     box = node.find("bndbox")
     if box is None:
-        return Thing(name)
+        return ObjectAnnotation(name)
     left, top, right, bottom = (float(box.findtext(side) or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
     if left == right or top == bottom:
-        return Thing(name, (left, top, right, bottom))
+        return ObjectAnnotation(name, (left, top, right, bottom))
     left, right = (max(left - 1, 0), right) if not left > right else (left, max(right - 1, 0))  # else mended later
     top, bottom = (max(top - 1, 0), bottom) if not top > bottom else (top, max(bottom - 1, 0))
-    return Thing(name, (left, top, right, bottom))
+    return ObjectAnnotation(name, (left, top, right, bottom))

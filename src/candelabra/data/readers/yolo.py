@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.data.decoding.images import Unreadable, size_of
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.decoding.images import UnreadableFile, read_image_size
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import must_be_folder
-from candelabra.data.readers.object_annotations import Picture, Thing, gather
-from candelabra.data.readers.object_choice import Rule
-from candelabra.data.readers.point_symmetry import Points, points
-from candelabra.data.readers.repairs import read_text
-from candelabra.data.readers.yolo_lines import thing_of
-from candelabra.data.readers.yolo_yaml import YoloSet, find_set
+from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
+from candelabra.data.readers.object_choice import ObjectRule
+from candelabra.data.readers.point_symmetry import PointNames, resolve_points
+from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.data.readers.yolo_lines import parse_yolo_line
+from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set
 from candelabra.data.samples import Samples
 
 
@@ -35,51 +35,55 @@ class Yolo(DataModule):
 
     root: str
     file: str | None = None
-    objects: Rule = "largest"
+    objects: ObjectRule = "largest"
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
 
     def read(self) -> Samples:
-        root = must_be_folder(self.root)
-        oddities: list[Oddity] = []
-        described = find_set(root, self.file, oddities)
+        root = check_is_folder(self.root)
+        oddities: list[DataIssue] = []
+        described = find_yolo_set(root, self.file, oddities)
         pictures = [_picture(root, *pair, described, oddities) for pair in described.pairs]
         numbers = {thing.name for picture in pictures for thing in picture.things or ()}
         known = list(described.names.values()) or sorted(numbers, key=int)
-        return gather(root, pictures, self.objects, known, self.classes, self._points(described), oddities)
+        return build_object_samples(
+            root, pictures, self.objects, known, self.classes, self._points(described), oddities
+        )
 
-    def _points(self, described: YoloSet) -> Points:
+    def _points(self, described: YoloSet) -> PointNames:
         if not described.points:
-            return Points()
-        return points(described.points, self.mirror, self.normalizer, described.mirror)
+            return PointNames()
+        return resolve_points(described.points, self.mirror, self.normalizer, described.mirror)
 
 
 def _picture(
-    root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, oddities: list[Oddity]
-) -> Picture:
+    root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, oddities: list[DataIssue]
+) -> AnnotatedImage:
     name = str(image.relative_to(root))
     if labels is None:
-        oddities.append(Oddity(name, "image without a label file", Treatment.UNLABELLED))
-        return Picture(name, split)
-    return Picture(name, split, _things(labels, image, name, described, oddities))
+        oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
+        return AnnotatedImage(name, split)
+    return AnnotatedImage(name, split, _things(labels, image, name, described, oddities))
 
 
-def _things(path: Path, image: Path, name: str, described: YoloSet, oddities: list[Oddity]) -> list[Thing] | None:
+def _things(
+    path: Path, image: Path, name: str, described: YoloSet, oddities: list[DataIssue]
+) -> list[ObjectAnnotation] | None:
     """The objects of one file; null where it cannot be read."""
-    text = read_text(path, name, oddities)
+    text = read_annotation_text(path, name, oddities)
     if text is None:
         return None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        oddities.append(Oddity(name, "label file without an object", Treatment.UNLABELLED))
+        oddities.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
         return []
     try:
-        size = size_of(image)
-    except Unreadable:
+        size = read_image_size(image)
+    except UnreadableFile:
         return None  # it is left out later, with the reason
     try:
-        return [thing_of(line.split(), described.names, described.shape, size) for line in lines]
+        return [parse_yolo_line(line.split(), described.names, described.shape, size) for line in lines]
     except (ValueError, OverflowError) as error:
-        oddities.append(Oddity(name, "malformed line of labels", Treatment.UNLABELLED, str(error)))
+        oddities.append(DataIssue(name, "malformed line of labels", IssueTreatment.UNLABELLED, str(error)))
         return None

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from candelabra.data.readers.object_annotations import Thing
+from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import Polygons
 
-SLACK = 0.5  # of the image that a share may lie outside; what is further is no share
+_SLACK = 0.5  # of the image that a share may lie outside; what is further is no share
 
 
-def thing_of(
+def parse_yolo_line(
     words: Sequence[str], names: Mapping[int, str], shape: tuple[int, int] | None, size: tuple[int, int]
-) -> Thing:
+) -> ObjectAnnotation:
     """The object of a line: a box of four shares, a box and points, or an outline of three corners or more.
 
     Args:
@@ -30,19 +30,19 @@ def thing_of(
     name = names.get(number, str(number))
     shares = np.array([float(word) for word in words[1:]], np.float32)
     if shape and len(shares) == 4 + shape[0] * shape[1]:
-        return Thing(name, _box(shares[:4], size), _points(shares[4:].reshape(shape), size))
+        return ObjectAnnotation(name, _box(shares[:4], size), _points(shares[4:].reshape(shape), size))
     if len(shares) == 4:
-        return Thing(name, _box(shares, size))
+        return ObjectAnnotation(name, _box(shares, size))
     if len(shares) < 6 or len(shares) % 2 or shape:
         wanted = f"4 or {4 + shape[0] * shape[1]}" if shape else "4, or 6 and more in pairs"
         raise ValueError(f"{len(shares)} numbers after the class, where there should be {wanted}")
     ring = _checked(shares).reshape(-1, 2)
     corners = np.concatenate([ring.min(0), ring.max(0)]) * np.array([*size, *size], np.float32)
-    return Thing(name, _four(corners), outline=Polygons([ring]))
+    return ObjectAnnotation(name, _four(corners), outline=Polygons([ring]))
 
 
 def _checked(shares: np.ndarray) -> np.ndarray:
-    if not np.isfinite(shares).all() or (np.abs(shares - 0.5) > 0.5 + SLACK).any():
+    if not np.isfinite(shares).all() or (np.abs(shares - 0.5) > 0.5 + _SLACK).any():
         raise ValueError(f"numbers from {shares.min():g} to {shares.max():g} are no shares of the image")
     return shares
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.decoding.file_finder import Finder, find_labels
+from candelabra.data.decoding.file_finder import FileFinder, find_labels
 from candelabra.data.decoding.images import find_images
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.readers.folder import ALIASES, split_called
-from candelabra.data.readers.repairs import read_text
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.folder import SPLIT_ALIASES, parse_split_name
+from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.errors import CandelabraError, list_nearest
 
-LARGEST = 2**30  # bytes of a list of images
-NO_LABELS = ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt")
-Pair = tuple[str, Path, Path | None]  # split, image and its labels
+_LARGEST = 2**30  # bytes of a list of images
+_NO_LABELS = ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt")
+YoloPair = tuple[str, Path, Path | None]  # split, image and its labels
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class YoloSet:
     """
 
     names: Mapping[int, str]
-    pairs: Sequence[Pair]
+    pairs: Sequence[YoloPair]
     points: Sequence[str]
     mirror: Sequence[int] | None
     shape: tuple[int, int] | None
 
 
-def find_set(root: Path, file: str | None, oddities: list[Oddity]) -> YoloSet:
+def find_yolo_set(root: Path, file: str | None, oddities: list[DataIssue]) -> YoloSet:
     """Reads the yaml that was named, or is the one below root, or does without.
 
     Raises:
@@ -46,17 +46,19 @@ def find_set(root: Path, file: str | None, oddities: list[Oddity]) -> YoloSet:
     said = _load(path) if path else {}
     shape, mirror = _shape(said, path)
     bases = _bases(root, path, said)
-    places = [(ALIASES[key], place) for key in said if key in ALIASES for place in _several(said[key])]
+    places = [(SPLIT_ALIASES[key], place) for key in said if key in SPLIT_ALIASES for place in _several(said[key])]
     order = ("train", "val", "test", "")
     taken: dict[Path, str] = {}
-    pairs: list[Pair] = []
+    pairs: list[YoloPair] = []
     for split, place in sorted(places or _laid_out(root), key=lambda each: order.index(each[0])):
         for image, labels in _pairs(root, bases, place, oddities).items():
             if taken.setdefault(image, split) == split:
                 pairs.append((split, image, labels))
             else:
                 detail = f"{split} and {taken[image]}; it is {taken[image]} alone"
-                oddities.append(Oddity(str(image.relative_to(root)), "in two splits", Treatment.REPAIRED, detail))
+                oddities.append(
+                    DataIssue(str(image.relative_to(root)), "in two splits", IssueTreatment.REPAIRED, detail)
+                )
     if not pairs:
         tried = ", ".join(place for _, place in places) or "images"
         raise CandelabraError(
@@ -66,21 +68,21 @@ def find_set(root: Path, file: str | None, oddities: list[Oddity]) -> YoloSet:
     return YoloSet(_names(said, root), pairs, _points(said, shape), mirror, shape)
 
 
-def describes_yolo(path: Path) -> bool:
+def is_yolo_yaml(path: Path) -> bool:
     """Whether a yaml names classes and where a split's images are."""
     try:
         said = _load(path)
     except CandelabraError:
         return False
-    return "names" in said and any(key in ALIASES for key in said)
+    return "names" in said and any(key in SPLIT_ALIASES for key in said)
 
 
 def _only(root: Path) -> Path | None:
-    found = [path for path in sorted(root.rglob("*.y*ml")) if describes_yolo(path)]
+    found = [path for path in sorted(root.rglob("*.y*ml")) if is_yolo_yaml(path)]
     if len(found) > 1:
         raise CandelabraError(
             f"data.root={root} holds {len(found)} descriptions of data sets; name one with data.file=: "
-            f"{nearest('data.yaml', [str(path.relative_to(root)) for path in found])}."
+            f"{list_nearest('data.yaml', [str(path.relative_to(root)) for path in found])}."
         )
     return found[0] if found else None
 
@@ -91,7 +93,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise CandelabraError(f"data.file={path} is missing; name the yaml with data.file=<file below data.root>.")
     try:
-        said = yaml.safe_load(read_text(path, path.name, []) or "")
+        said = yaml.safe_load(read_annotation_text(path, path.name, []) or "")
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CandelabraError(f"data.file={path} is no yaml ({' '.join(str(error).split())}).") from error
     return {str(key): value for key, value in said.items()} if isinstance(said, dict) else {}
@@ -101,7 +103,7 @@ def _names(said: Mapping[str, Any], root: Path) -> dict[int, str]:
     names = said.get("names") or {}
     if not names:
         listed = next((root / name for name in ("classes.txt", "labels/classes.txt") if (root / name).is_file()), None)
-        names = (read_text(listed, listed.name, []) or "").split("\n") if listed else []
+        names = (read_annotation_text(listed, listed.name, []) or "").split("\n") if listed else []
         names = [name.strip() for name in names if name.strip()]
     try:
         items = names.items() if isinstance(names, dict) else enumerate(names)
@@ -158,13 +160,13 @@ def _laid_out(root: Path) -> list[tuple[str, str]]:
     """Splits and folders of images where there is no yaml: images/<split>, <split>/images, or images."""
     for pattern in ("images/*/", "*/images/"):
         there = [path.relative_to(root) for path in sorted(root.glob(pattern)) if path.is_dir()]
-        splits = [split_called(next(part for part in path.parts if part != "images")) for path in there]
+        splits = [parse_split_name(next(part for part in path.parts if part != "images")) for path in there]
         if there and all(splits):
             return [(split, str(path)) for split, path in zip(splits, there, strict=True)]
     return [("", "images")] if (root / "images").is_dir() else [("", ".")]
 
 
-def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[Oddity]) -> dict[Path, Path | None]:
+def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[DataIssue]) -> dict[Path, Path | None]:
     """The images of a place, a folder or a list of files, with the labels that they have."""
     tails = _tails(place) or [()]
     found = next((base.joinpath(*tail) for tail in tails for base in bases if base.joinpath(*tail).exists()), None)
@@ -178,31 +180,31 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[Oddity]
     texts = {
         str(path.relative_to(folder).with_suffix("")): path
         for path in find_labels(folder, ".txt", root)
-        if path.name not in NO_LABELS
+        if path.name not in _NO_LABELS
     }
     images: dict[str, Path] = {}
     for path in find_images(found):
         first = images.setdefault(str(path.relative_to(found).with_suffix("")), path)
         if first != path:
             name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
-            oddities.append(Oddity(name, "second image of the same labels", Treatment.SKIPPED, detail))
+            oddities.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
     for stem in sorted(set(texts) - set(images)):
         name = str(texts[stem].relative_to(root))
-        oddities.append(Oddity(name, "label file without an image", Treatment.SKIPPED))
+        oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
     return {path: texts.get(stem) for stem, path in images.items()}
 
 
-def _of_list(root: Path, path: Path, bases: Sequence[Path], oddities: list[Oddity]) -> dict[Path, Path | None]:
-    finder = Finder(root, find_images(root))
+def _of_list(root: Path, path: Path, bases: Sequence[Path], oddities: list[DataIssue]) -> dict[Path, Path | None]:
+    finder = FileFinder(root, find_images(root))
     pairs: dict[Path, Path | None] = {}
-    for line in (read_text(path, path.name, oddities, LARGEST) or "").split("\n"):
+    for line in (read_annotation_text(path, path.name, oddities, _LARGEST) or "").split("\n"):
         name = finder.find(line, str(path.parent.relative_to(root))) if line.strip() else None
         if name is not None:
             labels = Path(*_labels(Path(name).parts)).with_suffix(".txt")
             found = next((base / labels for base in (root, *bases) if (base / labels).is_file()), None)
             pairs[root / name] = found
         elif line.strip():
-            oddities.append(Oddity(line.strip(), "listed image is not there", Treatment.SKIPPED))
+            oddities.append(DataIssue(line.strip(), "listed image is not there", IssueTreatment.SKIPPED))
     return pairs
 
 

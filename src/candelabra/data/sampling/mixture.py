@@ -5,10 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candelabra.data.sampling.train_order import Keys, Order, deal, permutation, whole
+from candelabra.data.sampling.train_order import (
+    SampleKeys,
+    SampleOrder,
+    deal_to_ranks,
+    draw_permutation,
+    pad_to_batches,
+)
 
 
-class Share(NamedTuple):
+class MixtureShare(NamedTuple):
     """What one data set gives to an epoch."""
 
     name: str
@@ -17,24 +23,24 @@ class Share(NamedTuple):
     quota: int  # images in an epoch
 
 
-Turns = Callable[[int, int], Keys]  # how many turns, and a seed -> their order
+MixtureTurn = Callable[[int, int], SampleKeys]  # how many turns, and a seed -> their order
 
 
-def in_sequence(count: int, seed: int) -> Keys:
+def order_in_sequence(count: int, seed: int) -> SampleKeys:
     """One set after another.
 
-    >>> in_sequence(3, 0).tolist()
+    >>> order_in_sequence(3, 0).tolist()
     [0, 1, 2]
     """
     return np.arange(count)
 
 
-def quotas(counts: Sequence[int], epoch: int, temperature: float, unit: int = 1) -> list[int]:
+def divide_quota(counts: Sequence[int], epoch: int, temperature: float, unit: int = 1) -> list[int]:
     """Images that each set gives to an epoch: shares proportional to count ** (1 / temperature), in whole units.
 
-    >>> quotas([900, 100], 1000, 1.0), quotas([900, 100], 1000, 2.0), quotas([900, 100], 1000, 1e9)
+    >>> divide_quota([900, 100], 1000, 1.0), divide_quota([900, 100], 1000, 2.0), divide_quota([900, 100], 1000, 1e9)
     ([900, 100], [750, 250], [500, 500])
-    >>> quotas([900, 100], 1000, 1.0, unit=32)
+    >>> divide_quota([900, 100], 1000, 1.0, unit=32)
     [896, 96]
     """
     logs = np.log(counts) / temperature
@@ -49,42 +55,47 @@ def quotas(counts: Sequence[int], epoch: int, temperature: float, unit: int = 1)
     return [int(value) for value in parts]
 
 
-class Mixed(Order):
+class MixedOrder(SampleOrder):
     """A batch holds images of all sets, as their quotas fall; but in sequence, a last short batch is left out.
 
     Args:
         shares: of the sets; draw number d of a set, counted over all epochs, is number d % images of pass d // images.
         seed: of the order.
-        turns: `permutation`, or `in_sequence`.
+        turns: `draw_permutation`, or `order_in_sequence`.
     """
 
-    def __init__(self, shares: Sequence[Share], seed: int, turns: Turns) -> None:
+    def __init__(self, shares: Sequence[MixtureShare], seed: int, turns: MixtureTurn) -> None:
         self.shares, self.seed, self.turns = shares, seed, turns
-        self.complete = turns is in_sequence
+        self.complete = turns is order_in_sequence
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
-        keys = np.concatenate([draws(self.shares, number, epoch, self.seed) for number in range(len(self.shares))])
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
+        keys = np.concatenate(
+            [draw_mixture(self.shares, number, epoch, self.seed) for number in range(len(self.shares))]
+        )
         sets = np.repeat(np.arange(len(self.shares)), [share.quota for share in self.shares])
         turns = sets[self.turns(len(sets), self.seed + epoch)]
         served = np.empty_like(keys)
         served[np.argsort(turns, kind="stable")] = keys  # the draws of each set in their own order
         # In sequence the end is always the same: a set shorter than a batch would never come.
-        kept = served if self.turns is in_sequence else whole(served, size * ranks)
-        return deal(kept, size, rank, ranks)
+        kept = served if self.turns is order_in_sequence else pad_to_batches(served, size * ranks)
+        return deal_to_ranks(kept, size, rank, ranks)
 
 
-class Apart(Order):
+class SingleSetOrder(SampleOrder):
     """A batch holds images of one set; whole batches come in turn, and ranks are given whole batches.
 
-    Args: see `Mixed`; a quota is best a multiple of the batch.
+    Args: see `MixedOrder`; a quota is best a multiple of the batch.
     """
 
-    def __init__(self, shares: Sequence[Share], seed: int, turns: Turns) -> None:
+    def __init__(self, shares: Sequence[MixtureShare], seed: int, turns: MixtureTurn) -> None:
         self.shares, self.seed, self.turns = shares, seed, turns
-        self.complete = turns is in_sequence
+        self.complete = turns is order_in_sequence
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
-        cut = [deal(draws(self.shares, number, epoch, self.seed), size, 0, 1) for number in range(len(self.shares))]
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
+        cut = [
+            deal_to_ranks(draw_mixture(self.shares, number, epoch, self.seed), size, 0, 1)
+            for number in range(len(self.shares))
+        ]
         sets = np.repeat(np.arange(len(cut)), [len(batches) for batches in cut])
         each = [iter(batches) for batches in cut]
         served = [next(each[number]) for number in sets[self.turns(len(sets), self.seed + epoch)]]
@@ -92,11 +103,11 @@ class Apart(Order):
         return [*served, *[~served[-1][:1]] * over][rank::ranks]
 
 
-def draws(shares: Sequence[Share], number: int, epoch: int, seed: int) -> Keys:
+def draw_mixture(shares: Sequence[MixtureShare], number: int, epoch: int, seed: int) -> SampleKeys:
     """The keys that a set gives to an epoch, in the order in which they are drawn."""
     _, start, count, quota = shares[number]
     total = sum(share.images for share in shares)
     first, last = epoch * quota, (epoch + 1) * quota
     passes = range(first // count, (last - 1) // count + 1)
-    keys = np.concatenate([one * total + start + permutation(count, seed + one) for one in passes])
+    keys = np.concatenate([one * total + start + draw_permutation(count, seed + one) for one in passes])
     return keys[first - passes[0] * count : last - passes[0] * count]

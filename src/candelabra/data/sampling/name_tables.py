@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.errors import CandelabraError, nearest
+from candelabra.errors import CandelabraError, list_nearest
 
-TABLE = re.compile(r"(?P<file>.+\.(?:csv|parquet))(?::(?P<column>.+))?", re.IGNORECASE)
+TABLE_PATTERN = re.compile(r"(?P<file>.+\.(?:csv|parquet))(?::(?P<column>.+))?", re.IGNORECASE)
 
 
 def is_table(word: str) -> bool:
     """Whether a word names a table: `drives.csv`, or `drives.csv:person` for one of its columns."""
-    return TABLE.fullmatch(word) is not None
+    return TABLE_PATTERN.fullmatch(word) is not None
 
 
 def read_column(key: str, word: str, column: str, names: Sequence[str], root: str | None) -> NDArray[Any]:
@@ -39,9 +39,9 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
     """
     import pandas
 
-    found = TABLE.fullmatch(word)
+    found = TABLE_PATTERN.fullmatch(word)
     assert found
-    path = find_table(found["file"], root)
+    path = find_name_table(found["file"], root)
     if path is None:
         raise CandelabraError(f"{key}={word}: there is no file {found['file']}; give a path, or one below data.root.")
     if path.suffix.lower() == ".parquet":
@@ -50,7 +50,9 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
         table = pandas.read_csv(path, dtype=str, keep_default_na=False)
     column = found["column"] or column
     if column not in table:
-        raise CandelabraError(f"{key}={word}: {path} has no column {column}; it has {nearest(column, table.columns)}.")
+        raise CandelabraError(
+            f"{key}={word}: {path} has no column {column}; it has {list_nearest(column, table.columns)}."
+        )
     named = next((each for each in ("name", "image") if each in table), str(table.columns[0]))
     cells = dict(zip(table[named].astype(str), table[column].tolist(), strict=True))
     if len(cells) < len(table):
@@ -65,7 +67,7 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
     return values
 
 
-def find_table(file: str, root: str | None) -> Path | None:
+def find_name_table(file: str, root: str | None) -> Path | None:
     """A file as given, or below the folder of the data set."""
     places = [Path(file).expanduser(), *([Path(root).expanduser() / file] if root else [])]
     return next((place for place in places if place.is_file()), None)

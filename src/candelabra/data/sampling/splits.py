@@ -14,14 +14,14 @@ from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
-OUT = "out"  # the split of a sample that is in none
-PIECES = 20  # into which groups are dealt; a split takes so many of them as come nearest to its share
-Indices = NDArray[np.int64]
-Names = NDArray[np.str_]
+_OUT = "out"  # the split of a sample that is in none
+_PIECES = 20  # into which groups are dealt; a split takes so many of them as come nearest to its share
+SplitIndices = NDArray[np.int64]
+SampleNames = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
-class Division:
+class Splitter:
     """Divides samples as published, as a table says, or at random; what is not given is drawn by stratum and group.
 
     Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DataModule`.
@@ -57,18 +57,18 @@ class Division:
         if self.folds and is_table(self.split):
             raise CandelabraError(f"data.folds={self.folds} divides all images, and data.split={self.split} too.")
 
-    def parts(self, samples: Samples, bad: Collection[int] = ()) -> dict[str, Indices]:
+    def parts(self, samples: Samples, bad: Collection[int] = ()) -> dict[str, SplitIndices]:
         """The indices of each split; samples in `bad` are in none.
 
         Raises:
             CandelabraError: a split would be empty, a class has no training image, or a table or groups do not fit.
         """
         given = self._given(samples)
-        given[list(bad)] = OUT
+        given[list(bad)] = _OUT
         groups = self._groups(samples)
         if self.folds:
             pool = np.flatnonzero(given == "")
-            given[pool[deal(pool, samples.strata, groups, self.folds, self.seed) == self.fold]] = "test"
+            given[pool[deal_groups(pool, samples.strata, groups, self.folds, self.seed) == self.fold]] = "test"
         chosen = given.copy()
         if not (given == "train").any():
             chosen[given == ""] = "train"
@@ -84,31 +84,31 @@ class Division:
             _warn_of_shared(groups, parts)
         return parts
 
-    def numbers(self, samples: Samples) -> Indices | None:
+    def numbers(self, samples: Samples) -> SplitIndices | None:
         """The number of each sample's group, for who divides further; null where there are none."""
         return self._groups(samples)
 
-    def _given(self, samples: Samples) -> Names:
+    def _given(self, samples: Samples) -> SampleNames:
         """The split of each sample that is given, "" where it is to be drawn."""
         if self.split == "random" or self.folds:
             return np.full(len(samples), "", dtype="<U5")
         if self.split == "published":
             return samples.published.astype("<U5")
-        from candelabra.data.readers.folder import ALIASES
+        from candelabra.data.readers.folder import SPLIT_ALIASES
 
         cells = read_column("data.split", self.split, "split", samples.names, self.root)
-        words = [OUT if cell is None else str(cell).strip().lower() for cell in cells]
+        words = [_OUT if cell is None else str(cell).strip().lower() for cell in cells]
         for word in words:
-            if word != OUT and word not in ALIASES:
+            if word != _OUT and word not in SPLIT_ALIASES:
                 raise CandelabraError(
                     f"data.split={self.split} says {word!r} of an image; allowed are train, val and test."
                 )
-        lacking = words.count(OUT)
+        lacking = words.count(_OUT)
         if lacking:
             log.warning("data.split=%s lacks %d of %d images: they are left out", self.split, lacking, len(words))
-        return np.array([ALIASES.get(word, OUT) for word in words], dtype="<U5")
+        return np.array([SPLIT_ALIASES.get(word, _OUT) for word in words], dtype="<U5")
 
-    def _groups(self, samples: Samples) -> Indices | None:
+    def _groups(self, samples: Samples) -> SplitIndices | None:
         """The number of each sample's group; null where there are none."""
         if self.groups is None:
             return None
@@ -121,11 +121,13 @@ class Division:
         if lacking:
             log.warning("%d of %d images are in no group of data.groups: each is its own", lacking, len(words))
         named = [f"/{index}" if word is None else f"={word}" for index, word in enumerate(words)]
-        numbers: Indices = np.unique(named, return_inverse=True)[1].reshape(-1)
+        numbers: SplitIndices = np.unique(named, return_inverse=True)[1].reshape(-1)
         return numbers
 
 
-def deal(pool: Indices, strata: Indices, groups: Indices | None, count: int, seed: int) -> Indices:
+def deal_groups(
+    pool: SplitIndices, strata: SplitIndices, groups: SplitIndices | None, count: int, seed: int
+) -> SplitIndices:
     """Deals samples into so many equal parts that strata are spread over them and no group is in two.
 
     Args:
@@ -158,24 +160,26 @@ def deal(pool: Indices, strata: Indices, groups: Indices | None, count: int, see
     return parts
 
 
-def draw(pool: Indices, strata: Indices, share: float, rng: np.random.Generator) -> Indices:
+def draw_split(pool: SplitIndices, strata: SplitIndices, share: float, rng: np.random.Generator) -> SplitIndices:
     """Draws a share of the pool so that each stratum gives its share, as near as whole numbers allow."""
     order = np.lexsort((rng.random(len(pool)), strata))
     marks = np.floor(np.arange(len(pool) + 1) * share + rng.random())  # systematic sampling
-    drawn: Indices = pool[order[np.diff(marks) > 0]]
+    drawn: SplitIndices = pool[order[np.diff(marks) > 0]]
     return drawn
 
 
-def _drawn(pool: Indices, strata: Indices, groups: Indices | None, share: float, rng: np.random.Generator) -> Indices:
+def _drawn(
+    pool: SplitIndices, strata: SplitIndices, groups: SplitIndices | None, share: float, rng: np.random.Generator
+) -> SplitIndices:
     if groups is None:
-        return draw(pool, strata[pool], share, rng)
-    pieces = min(PIECES, len(np.unique(groups[pool])))
+        return draw_split(pool, strata[pool], share, rng)
+    pieces = min(_PIECES, len(np.unique(groups[pool])))
     if pieces < 2:
         raise CandelabraError(f"data.groups finds one group among {len(pool)} images, which cannot be divided.")
-    dealt = deal(pool, strata, groups, pieces, int(rng.integers(2**31)))
+    dealt = deal_groups(pool, strata, groups, pieces, int(rng.integers(2**31)))
     sizes = np.cumsum(np.bincount(dealt, minlength=pieces))[:-1]
     sizes[sizes == 0] = -len(pool)  # none of them would be no split
-    found: Indices = pool[dealt <= np.abs(sizes - share * len(pool)).argmin()]
+    found: SplitIndices = pool[dealt <= np.abs(sizes - share * len(pool)).argmin()]
     return found
 
 
@@ -191,14 +195,14 @@ def _matched(pattern: str, samples: Samples) -> list[str | None]:
     return [match[1 if expression.groups else 0] if match else None for match in found]
 
 
-def _warn_of_shared(groups: Indices, parts: Mapping[str, Indices]) -> None:
+def _warn_of_shared(groups: SplitIndices, parts: Mapping[str, SplitIndices]) -> None:
     sets = [set(groups[indices].tolist()) for indices in parts.values()]
     shared = len(sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2])
     if shared:
         log.warning("%d groups of data.groups are in several given splits; data.split=random divides anew", shared)
 
 
-def _refuse_empty(samples: Samples, parts: Mapping[str, Indices]) -> None:
+def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
     for split, indices in parts.items():
         if not len(indices):
             raise CandelabraError(

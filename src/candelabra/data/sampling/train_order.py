@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-Keys = NDArray[np.int64]
-GOLDEN = (5**0.5 - 1) / 2  # its multiples leave the smallest gaps on a circle
+SampleKeys = NDArray[np.int64]
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples leave the smallest gaps on a circle
 
 
-class Order(ABC):
+class SampleOrder(ABC):
     """A function of the epoch: equal on all ranks, whatever was served before.
 
     Attributes:
@@ -23,11 +23,11 @@ class Order(ABC):
     complete: bool = False
 
     @abstractmethod
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
         """What a rank is served in an epoch; every rank has the same number of batches.
 
         The ranks' batches together are those of one process with `size` times `ranks` samples in a batch. A rank for
-        which the last has no sample left is served a stand-in, see `deal`.
+        which the last has no sample left is served a stand-in, see `deal_to_ranks`.
 
         Args:
             epoch: from 0.
@@ -37,7 +37,7 @@ class Order(ABC):
         """
 
 
-class Drawn(Order):
+class TrainOrder(SampleOrder):
     """An order of training images.
 
     Attributes:
@@ -47,7 +47,7 @@ class Drawn(Order):
     total: int
 
 
-class Shuffled(Drawn):
+class ShuffledOrder(TrainOrder):
     """Each training sample once, in an order drawn for each epoch; a last short batch is left out if others are there.
 
     Args:
@@ -59,12 +59,12 @@ class Shuffled(Drawn):
         self.count = self.total = count
         self.seed = seed
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
-        keys = epoch * self.count + permutation(self.count, self.seed + epoch)
-        return deal(whole(keys, size * ranks), size, rank, ranks)
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
+        keys = epoch * self.count + draw_permutation(self.count, self.seed + epoch)
+        return deal_to_ranks(pad_to_batches(keys, size * ranks), size, rank, ranks)
 
 
-class Weighted(Drawn):
+class WeightedOrder(TrainOrder):
     """Training samples as often as is expected of each, as near as whole numbers allow; an epoch has a fixed length.
 
     Systematic sampling: samples lie on a line, stratum by stratum, each as long as its expected number, and a comb of
@@ -78,7 +78,7 @@ class Weighted(Drawn):
         seed: of the order.
     """
 
-    def __init__(self, expected: NDArray[np.float64], strata: Keys, seed: int) -> None:
+    def __init__(self, expected: NDArray[np.float64], strata: SampleKeys, seed: int) -> None:
         self.seed, self.total = seed, max(1, round(float(expected.sum())))
         rng = np.random.default_rng(seed)
         self.line = np.lexsort((rng.random(len(expected)), strata))
@@ -87,22 +87,24 @@ class Weighted(Drawn):
         self.marks[-1] = self.total
         self.start = float(rng.random())
 
-    def counts(self, epoch: int) -> Keys:
+    def counts(self, epoch: int) -> SampleKeys:
         """(n,) how often each sample comes in an epoch."""
         counts = np.empty(len(self.line), dtype=np.int64)
-        counts[self.line] = np.diff(np.floor(self.marks + (self.start + epoch * GOLDEN) % 1))
+        counts[self.line] = np.diff(np.floor(self.marks + (self.start + epoch * _GOLDEN) % 1))
         return counts
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
         count, now = len(self.line), self.counts(epoch)
         before = sum((self.counts(earlier) for earlier in range(epoch)), np.zeros(count, dtype=np.int64))
         samples = np.repeat(np.arange(count), now)
         again = np.arange(self.total) - np.repeat(np.cumsum(now) - now, now)  # 0, 1, ... for each sample
         keys = (before[samples] + again) * count + samples
-        return deal(whole(keys[permutation(self.total, self.seed + epoch)], size * ranks), size, rank, ranks)
+        return deal_to_ranks(
+            pad_to_batches(keys[draw_permutation(self.total, self.seed + epoch)], size * ranks), size, rank, ranks
+        )
 
 
-class InTurn(Order):
+class SequentialOrder(SampleOrder):
     """Each sample once, one run of them after another, in the order they have; no batch goes over the end of a run.
 
     Args:
@@ -114,19 +116,19 @@ class InTurn(Order):
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = counts
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
         ends = np.cumsum(self.counts)
         runs = np.split(np.arange(ends[-1]), ends[:-1])
-        return [batch for run in runs for batch in deal(run, size, rank, ranks)]
+        return [batch for run in runs for batch in deal_to_ranks(run, size, rank, ranks)]
 
 
-def permutation(count: int, seed: int) -> Keys:
+def draw_permutation(count: int, seed: int) -> SampleKeys:
     """The numbers below `count`, as `seed` draws them."""
-    drawn: Keys = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
+    drawn: SampleKeys = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
     return drawn
 
 
-def deal(keys: Keys, size: int, rank: int, ranks: int) -> list[Keys]:
+def deal_to_ranks(keys: SampleKeys, size: int, rank: int, ranks: int) -> list[SampleKeys]:
     """Gives keys to ranks in turn, each once, and cuts a rank's into batches.
 
     Where the last batch has fewer samples than there are ranks, the others get a stand-in: `~key` of its first
@@ -138,19 +140,19 @@ def deal(keys: Keys, size: int, rank: int, ranks: int) -> list[Keys]:
     return batches if len(batches) * size * ranks > last else [*batches, ~keys[last : last + 1]]
 
 
-def whole(keys: Keys, size: int) -> Keys:
+def pad_to_batches(keys: SampleKeys, size: int) -> SampleKeys:
     """The keys without those of a last short batch, where at least two batches' worth of samples are there."""
     full = len(keys) // size
     return keys[: full * size] if full > 1 else keys
 
 
-class Batches(Sampler[list[int]]):
+class BatchOrder(Sampler[list[int]]):
     """Yields the batches of one rank, epoch by epoch.
 
     Args:
         order: of the samples.
         size: samples in a batch.
-        rank, ranks: see `Order`.
+        rank, ranks: see `SampleOrder`.
         steps: batches that one step of the optimizer takes together; those of a last short step are left out where
             the samples of a last short batch are, and at least two other steps are there.
 
@@ -159,7 +161,7 @@ class Batches(Sampler[list[int]]):
         sampler: itself, where Lightning looks for what it tells the epoch.
     """
 
-    def __init__(self, order: Order, size: int, rank: int = 0, ranks: int = 1, steps: int = 1) -> None:
+    def __init__(self, order: SampleOrder, size: int, rank: int = 0, ranks: int = 1, steps: int = 1) -> None:
         self.order, self.size, self.rank, self.ranks, self.steps = order, size, rank, ranks, steps
         self.epoch = self.skip = 0
         self.length = len(self._batches(0))
@@ -177,7 +179,7 @@ class Batches(Sampler[list[int]]):
         skip, self.skip = self.skip, 0
         yield from (batch.tolist() for batch in islice(self._batches(self.epoch), skip, None))
 
-    def _batches(self, epoch: int) -> list[Keys]:
+    def _batches(self, epoch: int) -> list[SampleKeys]:
         batches = self.order.batches(epoch, self.size, self.rank, self.ranks)
         full = len(batches) // self.steps * self.steps
         return batches if self.order.complete or full < 2 * self.steps else batches[:full]

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.name_tables import is_table, read_column
-from candelabra.data.sampling.train_order import Drawn, Shuffled, Weighted
+from candelabra.data.sampling.train_order import ShuffledOrder, TrainOrder, WeightedOrder
 from candelabra.errors import CandelabraError
 
-KNOWN = ("shuffled", "balanced", "repeated")
+_KNOWN = ("shuffled", "balanced", "repeated")
 Floats = NDArray[np.float64]
 
 
@@ -18,14 +18,16 @@ def check_sampler(sampler: str) -> None:
     Raises:
         CandelabraError: it is no known word, and no table.
     """
-    if sampler not in KNOWN and not is_table(sampler):
+    if sampler not in _KNOWN and not is_table(sampler):
         raise CandelabraError(
-            f"data.sampler={sampler} is not known; allowed are {', '.join(KNOWN)}, and a table <file>.csv with the "
+            f"data.sampler={sampler} is not known; allowed are {', '.join(_KNOWN)}, and a table <file>.csv with the "
             "columns name and weight."
         )
 
 
-def training_order(sampler: str, samples: Samples, training: NDArray[np.int64], seed: int, root: str | None) -> Drawn:
+def make_train_order(
+    sampler: str, samples: Samples, training: NDArray[np.int64], seed: int, root: str | None
+) -> TrainOrder:
     """The order of the training images; see `DataModule`.
 
     Args:
@@ -39,10 +41,10 @@ def training_order(sampler: str, samples: Samples, training: NDArray[np.int64], 
         CandelabraError: there are no classes to go by, or no weights.
     """
     if sampler == "shuffled":
-        return Shuffled(len(training), seed)
-    if sampler not in KNOWN:
+        return ShuffledOrder(len(training), seed)
+    if sampler not in _KNOWN:
         weights = _weights(sampler, samples, training, root)
-        return Weighted(weights * (len(weights) / weights.sum()), np.zeros(len(weights), np.int64), seed)
+        return WeightedOrder(weights * (len(weights) / weights.sum()), np.zeros(len(weights), np.int64), seed)
     if not samples.labels.classes:
         raise CandelabraError(
             f"data.sampler={sampler} goes by classes of images, but these data label "
@@ -50,19 +52,20 @@ def training_order(sampler: str, samples: Samples, training: NDArray[np.int64], 
         )
     shown = samples.shown()[training]
     known = samples.labelled()["label"][training]
-    expected = balanced(shown, known) if sampler == "balanced" else repeated(shown)
+    expected = balance_classes(shown, known) if sampler == "balanced" else repeat_rare_classes(shown)
     classes = np.where(shown.any(1), shown.argmax(1), -1)
     strata = np.zeros_like(training) if samples.labels.multilabel else classes
-    return Weighted(expected, strata, seed)
+    return WeightedOrder(expected, strata, seed)
 
 
-def balanced(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:
+def balance_classes(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:
     """(n,) times an image comes, so that each class does as often and an epoch keeps its length.
 
     An image of several classes counts by the mean of 1 / images of its classes, one that is labelled with none as
     one class with its like; an image without a label comes once.
 
-    >>> balanced(np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 0]], bool), np.array([1, 1, 1, 1, 0], bool)).round(2)
+    >>> shown = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 0]], bool)
+    >>> balance_classes(shown, np.array([1, 1, 1, 1, 0], bool)).round(2)
     array([0.67, 0.67, 0.67, 2.  , 1.  ])
     """
     table = np.concatenate([shown, (known & ~shown.any(1))[:, None]], axis=1)
@@ -72,12 +75,12 @@ def balanced(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:
     return expected
 
 
-def repeated(shown: NDArray[np.bool_]) -> Floats:
+def repeat_rare_classes(shown: NDArray[np.bool_]) -> Floats:
     """(n,) times an image comes: once, or the root of how much rarer its rarest class is than the mean of classes.
 
     Repeat factor sampling (Gupta et al. 2019, LVIS), whose threshold is the mean share of a class here.
 
-    >>> repeated(np.array([[1, 0]] * 9 + [[0, 1]], bool)).round(2)[[0, 9]]
+    >>> repeat_rare_classes(np.array([[1, 0]] * 9 + [[0, 1]], bool)).round(2)[[0, 9]]
     array([1.  , 2.24])
     """
     shares = shown.mean(0)

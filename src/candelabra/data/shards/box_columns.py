@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Corners = Literal["xyxy", "xywh"]
+BoxCorners = Literal["xyxy", "xywh"]
 
 
-def boxed(cell: Any, corners: Corners) -> list[list[float]]:
+def parse_box(cell: Any, corners: BoxCorners) -> list[list[float]]:
     """The boxes of one image as XYXY; what is no box is left out.
 
     Args:
         cell: one box, or a list of them, or null.
         corners: what its numbers are.
 
-    >>> boxed([1, 2, 3, 4], "xywh"), boxed([[1, 2, 3, 4], [0, 0, 9, 9]], "xyxy"), boxed(None, "xyxy")
+    >>> parse_box([1, 2, 3, 4], "xywh"), parse_box([[1, 2, 3, 4], [0, 0, 9, 9]], "xyxy"), parse_box(None, "xyxy")
     ([[1, 2, 4, 6]], [[1, 2, 3, 4], [0, 0, 9, 9]], [])
     """
     if not isinstance(cell, list | tuple) or not cell:
@@ -24,10 +24,10 @@ def boxed(cell: Any, corners: Corners) -> list[list[float]]:
     return [[box[0], box[1], box[0] + box[2], box[1] + box[3]] if len(box) == 4 else list(box) for box in boxes]
 
 
-def area(box: Sequence[float]) -> float:
+def compute_area(box: Sequence[float]) -> float:
     """Of XYXY; none of what is no box.
 
-    >>> area([1, 1, 3, 4]), area([1, 2])
+    >>> compute_area([1, 1, 3, 4]), compute_area([1, 2])
     (6, 0.0)
     """
     return (box[2] - box[0]) * (box[3] - box[1]) if len(box) == 4 else 0.0

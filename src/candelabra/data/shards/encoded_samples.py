@@ -10,29 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data import label_arrays
-from candelabra.data.assembly import assembled
-from candelabra.data.bounds import clipped, odd_box, odd_points, within
-from candelabra.data.decoding.image_files import Raw
-from candelabra.data.decoding.images import Picture, Unreadable, header, mask, picture
-from candelabra.data.decoding.mask_fitting import fitted
-from candelabra.data.inspection import odd_mask
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.samples import Samples, digest
-from candelabra.data.shards.label_columns import Columns
+from candelabra.data.assembly import assemble_sample
+from candelabra.data.bounds import clip_boxes, drop_outside_points, find_box_issues, find_point_issues
+from candelabra.data.decoding.image_files import RawBytes
+from candelabra.data.decoding.images import DecodedImage, UnreadableFile, decode_image, decode_mask, read_header
+from candelabra.data.decoding.mask_fitting import fit_mask
+from candelabra.data.inspection import find_mask_issues
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.shards.label_columns import LabelColumns
 from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED, Labels, Sample
 
-VERIFIED = 20_000  # images whose headers are looked at, where that takes no network
+_VERIFIED = 20_000  # images whose headers are looked at, where that takes no network
 
 
-class Contents(NamedTuple):
+class EncodedFiles(NamedTuple):
     """What a source holds of one sample: encoded files."""
 
     image: bytes
     mask: bytes | None = None
 
 
-class Source(ABC):
+class EncodedSource(ABC):
     """Where images and masks are.
 
     Attributes:
@@ -42,7 +42,7 @@ class Source(ABC):
     near: bool = True
 
     @abstractmethod
-    def read(self, index: int) -> Contents:
+    def read(self, index: int) -> EncodedFiles:
         """The files of one sample.
 
         Raises:
@@ -51,7 +51,7 @@ class Source(ABC):
 
 
 @dataclass(eq=False)
-class Encoded(Samples):
+class EncodedSamples(Samples):
     """A source of encoded images, and columns of labels as `Records` has them.
 
     Args:
@@ -64,7 +64,7 @@ class Encoded(Samples):
         oddities: see `Samples`.
     """
 
-    source: Source
+    source: EncodedSource
     names: Sequence[str]
     labels: Labels
     published: NDArray[np.str_]
@@ -72,24 +72,24 @@ class Encoded(Samples):
     box: NDArray[np.float32] | None
     keypoints: NDArray[np.float32] | None
     masked: NDArray[np.bool_] | None
-    oddities: Sequence[Oddity] = ()
+    oddities: Sequence[DataIssue] = ()
 
     def __post_init__(self) -> None:
-        self.strata = label_arrays.strata(self.label, len(self))
+        self.strata = label_arrays.compute_strata(self.label, len(self))
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         contents = self.source.read(index)
-        seen = picture(Raw(contents.image, self.names[index]), least)
+        seen = decode_image(RawBytes(contents.image, self.names[index]), least)
         columns = (self.label, self.box, self.keypoints)
         label, box, keypoints = (None if column is None else column[index] for column in columns)
         found = None if self.masked is None else self._mask(index, contents.mask, seen)
-        return assembled(seen, label, box, keypoints, found)
+        return assemble_sample(seen, label, box, keypoints, found)
 
-    def _mask(self, index: int, raw: bytes | None, seen: Picture) -> NDArray[np.uint8]:
+    def _mask(self, index: int, raw: bytes | None, seen: DecodedImage) -> NDArray[np.uint8]:
         """One that cannot be read, or has another shape than its image, teaches nothing; see `inspect`."""
-        with suppress(Unreadable):
+        with suppress(UnreadableFile):
             if raw is not None:
-                return fitted(mask(Raw(raw, self.names[index])), seen, self._meaning())
+                return fit_mask(decode_mask(RawBytes(raw, self.names[index])), seen, self._meaning())
         return np.full(seen.pixels.shape[:2], IGNORED, np.uint8)
 
     def _meaning(self) -> NDArray[np.uint8]:
@@ -103,58 +103,58 @@ class Encoded(Samples):
         contents = self.source.read(index)
         columns = (self.label, self.box, self.keypoints)
         mask = contents.mask if self.masked is not None else None
-        return digest(contents.image, *(None if column is None else column[index] for column in columns), mask)
+        return hash_contents(contents.image, *(None if column is None else column[index] for column in columns), mask)
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known = label_arrays.labelled(self.label, self.box, self.keypoints)
+        known = label_arrays.find_labelled(self.label, self.box, self.keypoints)
         if self.masked is not None:
             known["mask"] = self.masked
         return known
 
     def shown(self) -> NDArray[np.bool_]:
-        return label_arrays.shown(self.label, len(self.labels.classes))
+        return label_arrays.one_hot_labels(self.label, len(self.labels.classes))
 
     def verify(self) -> Mapping[int, str]:
         if not self.source.near:
             return {}
-        looked = np.linspace(0, len(self) - 1, min(len(self), VERIFIED)).astype(int)
+        looked = np.linspace(0, len(self) - 1, min(len(self), _VERIFIED)).astype(int)
         return {int(index): problem for index in looked if (problem := self._problem(int(index)))}
 
     def _problem(self, index: int) -> str | None:
         try:
-            raw = Raw(self.source.read(index).image, self.names[index])
-            if not header(raw).sure:
-                picture(raw)
+            raw = RawBytes(self.source.read(index).image, self.names[index])
+            if not read_header(raw).sure:
+                decode_image(raw)
             return None
-        except Unreadable as error:
+        except UnreadableFile as error:
             return str(error)
 
-    def inspect(self, index: int) -> Sequence[Oddity]:
+    def inspect(self, index: int) -> Sequence[DataIssue]:
         name = self.names[index]
         try:
             contents = self.source.read(index)
-            seen = picture(Raw(contents.image, name))
-        except Unreadable as error:
-            return [Oddity(name, "unreadable", Treatment.SKIPPED, str(error))]
+            seen = decode_image(RawBytes(contents.image, name))
+        except UnreadableFile as error:
+            return [DataIssue(name, "unreadable", IssueTreatment.SKIPPED, str(error))]
         found = list(seen.odd)
         size = np.array([seen.size], np.float32)
         if self.box is not None:
-            found += odd_box(self.box[index], clipped(self.box[[index]], size)[0])
+            found += find_box_issues(self.box[index], clip_boxes(self.box[[index]], size)[0])
         if self.keypoints is not None:
-            found += odd_points(self.keypoints[index], within(self.keypoints[[index]], size)[0])
+            found += find_point_issues(self.keypoints[index], drop_outside_points(self.keypoints[[index]], size)[0])
         if contents.mask is not None and self.masked is not None:
-            found += odd_mask(Raw(contents.mask, name), seen, self._meaning(), (IGNORED,))
+            found += find_mask_issues(RawBytes(contents.mask, name), seen, self._meaning(), (IGNORED,))
         return [each._replace(name=name) for each in found]
 
 
-def encoded(
-    source: Source,
-    columns: Columns,
+def make_encoded_samples(
+    source: EncodedSource,
+    columns: LabelColumns,
     published: Sequence[str] | NDArray[np.str_],
     masked: Sequence[bool] | NDArray[np.bool_],
     given: Labels,
-    oddities: Sequence[Oddity] = (),
-) -> Encoded:
+    oddities: Sequence[DataIssue] = (),
+) -> EncodedSamples:
     """Samples of a source and what they say of themselves.
 
     Args:
@@ -183,4 +183,4 @@ def encoded(
     masks = np.asarray(masked, bool) if given.mask_classes else None
     labels = Labels(**{**vars(labels), "box": box is not None})
     odd = [*oddities, *columns.oddities]
-    return Encoded(source, columns.names, labels, np.array(published, "<U5"), label, box, points, masks, odd)
+    return EncodedSamples(source, columns.names, labels, np.array(published, "<U5"), label, box, points, masks, odd)

@@ -9,27 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from candelabra.data.decoding.images import Unreadable, read_bytes
+from candelabra.data.decoding.images import UnreadableFile, read_bytes
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import ALIASES
-from candelabra.data.readers.labels_json import described
-from candelabra.data.readers.object_choice import Rule, chosen
+from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.readers.labels_json import parse_labels_json
+from candelabra.data.readers.object_choice import ObjectRule, choose_object
 from candelabra.data.samples import Samples
-from candelabra.data.shards.box_columns import Corners, area, boxed
-from candelabra.data.shards.encoded_samples import Contents, Source, encoded
-from candelabra.data.shards.label_columns import Columns
-from candelabra.environment import answers
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_box
+from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
+from candelabra.data.shards.label_columns import LabelColumns
+from candelabra.environment import is_reachable
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Labels
 
-GUESSES = {
+_GUESSES = {
     "image": ("image", "img", "jpg", "png", "pixel_values"),
     "mask": ("mask", "segmentation_mask", "annotation", "segmentation"),
     "label": ("label", "labels", "class"),
     "box": ("objects.bbox", "objects.box", "bbox", "box"),
     "keypoints": ("keypoints",),
 }
-OF_OBJECTS = ("objects.category", "objects.label")  # labels that go with boxes
+_OF_OBJECTS = ("objects.category", "objects.label")  # labels that go with boxes
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,8 +50,8 @@ class HuggingFace(DataModule):
     path: str
     name: str | None = None
     columns: Mapping[str, str] | None = None
-    boxes: Corners | None = None
-    objects: Rule = "largest"
+    boxes: BoxCorners | None = None
+    objects: ObjectRule = "largest"
     words: Mapping[str, Any] | None = None
 
     def read(self) -> Samples:
@@ -65,10 +65,10 @@ class HuggingFace(DataModule):
                 f"data.path={self.path} has no column of images among {', '.join(features)}; name it with "
                 "data.columns={image: ...}."
             )
-        given = _named(described(self.words or {}, "data.words"), features, columns)
+        given = _named(parse_labels_json(self.words or {}, "data.words"), features, columns)
         counts = [len(each) for each in splits.values()]
         published = np.repeat(np.array(list(splits), "<U5"), counts)
-        source = Arrow(list(splits.values()), columns["image"], columns.get("mask"), _roots(self.path))
+        source = ArrowSource(list(splits.values()), columns["image"], columns.get("mask"), _roots(self.path))
         names = [f"{split}/{number}" for split, count in zip(splits, counts, strict=True) for number in range(count)]
         label, box, points = (_cells(splits.values(), columns.get(each)) for each in ("label", "box", "keypoints"))
         if any(cell is not None for cell in box):
@@ -77,24 +77,26 @@ class HuggingFace(DataModule):
                     f"data.boxes is not given: say what the numbers of {columns['box']} are, such as "
                     f"{next(cell for cell in box if cell is not None)}: data.boxes=xyxy or data.boxes=xywh."
                 )
-            several = [boxed(cell, self.boxes) for cell in box]
-            places = [chosen([area(each) for each in boxes], self.objects) for boxes in several]
+            several = [parse_box(cell, self.boxes) for cell in box]
+            places = [choose_object([compute_area(each) for each in boxes], self.objects) for boxes in several]
             box = [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
             if _of_boxes(columns):
                 label = [None if at is None else each[at] for each, at in zip(label, places, strict=True)]
-        made = Columns(names, label, box, points)
+        made = LabelColumns(names, label, box, points)
         masked = np.full(len(names), "mask" in columns)
-        return encoded(source, made, published, masked, given)
+        return make_encoded_samples(source, made, published, masked, given)
 
     def _columns(self, features: Mapping[str, Any]) -> dict[str, str]:
         """The column of each target, as typed or guessed."""
         typed = dict(self.columns or {})
         for target, column in typed.items():
-            if target not in GUESSES:
-                raise CandelabraError(f"data.columns names {target}; allowed are {nearest(target, GUESSES)}.")
+            if target not in _GUESSES:
+                raise CandelabraError(f"data.columns names {target}; allowed are {list_nearest(target, _GUESSES)}.")
             if _feature(features, column) is None:
-                raise CandelabraError(f"data.columns has {target}: {column}; there are {nearest(column, features)}.")
-        found = {target: _guess(features, target) for target in GUESSES if target not in typed}
+                raise CandelabraError(
+                    f"data.columns has {target}: {column}; there are {list_nearest(column, features)}."
+                )
+        found = {target: _guess(features, target) for target in _GUESSES if target not in typed}
         if found.get("label") == "":
             labels = [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"]
             raise CandelabraError(
@@ -104,7 +106,7 @@ class HuggingFace(DataModule):
         return typed | {target: column for target, column in found.items() if column}
 
 
-class Arrow(Source):
+class ArrowSource(EncodedSource):
     """Rows of memory-mapped tables.
 
     Args:
@@ -127,16 +129,16 @@ class Arrow(Source):
             self.tables.append(encoded)
         self.ends = np.cumsum([0, *(len(table) for table in tables)])
 
-    def read(self, index: int) -> Contents:
+    def read(self, index: int) -> EncodedFiles:
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
         try:
             row = self.tables[number][index - int(self.ends[number])]
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise Unreadable(f"Row {index} cannot be read ({error}).") from error
+            raise UnreadableFile(f"Row {index} cannot be read ({error}).") from error
         image = self._file(row[self.image])
         if image is None:
-            raise Unreadable(f"Row {index} has no image in the column {self.image}.")
-        return Contents(image, self._file(row[self.mask]) if self.mask else None)
+            raise UnreadableFile(f"Row {index} has no image in the column {self.image}.")
+        return EncodedFiles(image, self._file(row[self.mask]) if self.mask else None)
 
     def _file(self, cell: Mapping[str, Any] | None) -> bytes | None:
         if cell is None or cell["bytes"]:
@@ -145,7 +147,7 @@ class Arrow(Source):
             return None
         path = Path(cell["path"]).resolve()
         if not any(path.is_relative_to(root) for root in self.roots):
-            raise Unreadable(f"{path} is outside of the data set's folder.")
+            raise UnreadableFile(f"{path} is outside of the data set's folder.")
         return read_bytes(path)
 
 
@@ -175,7 +177,7 @@ def _load(path: str, name: str | None) -> dict[str, Any]:
         raise CandelabraError(f"data.path={path} cannot be loaded ({type(error).__name__}: {words}).{ways}") from error
     if not isinstance(found, dict):
         return {"": found}
-    splits = {ALIASES[key.lower()]: table for key, table in found.items() if key.lower() in ALIASES}
+    splits = {SPLIT_ALIASES[key.lower()]: table for key, table in found.items() if key.lower() in SPLIT_ALIASES}
     if not splits:
         raise CandelabraError(
             f"data.path={path} has the splits {', '.join(found)}; wanted are train, validation, test."
@@ -187,7 +189,7 @@ def _fetch(path: str, name: str | None) -> Any:
     import datasets
     import huggingface_hub
 
-    if answers(huggingface_hub.constants.ENDPOINT):
+    if is_reachable(huggingface_hub.constants.ENDPOINT):
         return datasets.load_dataset(path, name)
     with _offline():
         return datasets.load_dataset(path, name)  # from the cache, or not at all
@@ -229,14 +231,14 @@ def _feature(features: Mapping[str, Any], column: str) -> Any:
 def _guess(features: Mapping[str, Any], target: str) -> str | None:
     """The column of a target; empty where several might be."""
     images = target in ("image", "mask")
-    for column in GUESSES[target]:
+    for column in _GUESSES[target]:
         feature = _feature(features, column)
         if feature is not None and (type(feature).__name__ == "Image") is images:
             return column
     kind = {"image": "Image", "label": "ClassLabel"}.get(target)
     found = [column for column, feature in features.items() if type(feature).__name__ == kind]
     if target == "label" and not found:
-        found = [column for column in OF_OBJECTS if _feature(features, column) is not None][:1]
+        found = [column for column in _OF_OBJECTS if _feature(features, column) is not None][:1]
     return found[0] if len(found) == 1 or (found and images) else "" if found else None
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.issues import Oddity, Treatment
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.types import UNLABELLED, Labels
 
-MOST_CLASSES = 1_000_000  # a number above is no class
+_MOST_CLASSES = 1_000_000  # a number above is no class
 
 
 @dataclass
-class Columns:
+class LabelColumns:
     """One cell a sample; null where a sample does not say. What makes no sense becomes unlabelled, and is listed.
 
     Args:
@@ -30,7 +30,7 @@ class Columns:
     label: Sequence[Any]
     box: Sequence[Any]
     keypoints: Sequence[Any]
-    oddities: list[Oddity] = field(default_factory=list)
+    oddities: list[DataIssue] = field(default_factory=list)
 
     def labels(self, given: Labels) -> tuple[Labels, NDArray[np.int64] | NDArray[np.float32] | None]:
         """Classes, and for each sample its class (n,), or (n, C) where several may hold.
@@ -70,7 +70,7 @@ class Columns:
             return None
         inverted = (made[:, 2:] < made[:, :2]).any(1)
         for row in np.flatnonzero(inverted):
-            self._odd(int(row), "box is inverted", str(made[row].tolist()), Treatment.REPAIRED)
+            self._odd(int(row), "box is inverted", str(made[row].tolist()), IssueTreatment.REPAIRED)
         corners = made.reshape(-1, 2, 2)
         made = np.concatenate([corners.min(1), corners.max(1)], axis=1)
         for row in np.flatnonzero((made[:, 2:] == made[:, :2]).any(1)):
@@ -110,8 +110,8 @@ class Columns:
                 self._odd(row, what, str(cell)[:80])
         return made
 
-    def _odd(self, row: int, what: str, detail: str, treatment: Treatment = Treatment.UNLABELLED) -> None:
-        self.oddities.append(Oddity(self.names[row], what, treatment, detail))
+    def _odd(self, row: int, what: str, detail: str, treatment: IssueTreatment = IssueTreatment.UNLABELLED) -> None:
+        self.oddities.append(DataIssue(self.names[row], what, treatment, detail))
 
 
 def _listed(cell: Any) -> list[Any] | None:
@@ -125,7 +125,7 @@ def _listed(cell: Any) -> list[Any] | None:
 def _classes(words: Iterator[Any]) -> tuple[str, ...]:
     found = set(map(_key, words))
     numbers = [int(word) for word in found if word.isascii() and word.isdigit()]
-    if len(numbers) == len(found) and max(numbers, default=0) < MOST_CLASSES:
+    if len(numbers) == len(found) and max(numbers, default=0) < _MOST_CLASSES:
         return tuple(str(number) for number in range(max(numbers, default=-1) + 1))
     return tuple(sorted(found))
 
@@ -155,7 +155,7 @@ def _flat(cell: Any) -> Any:
     return [math.nan if value is None else value for value in flat]
 
 
-def said(text: str | None, name: str, oddities: list[Oddity]) -> Mapping[str, Any]:
+def parse_metadata(text: str | None, name: str, oddities: list[DataIssue]) -> Mapping[str, Any]:
     """What a sample's JSON says; nothing, where it is none, which is then listed.
 
     Args:
@@ -171,10 +171,10 @@ def said(text: str | None, name: str, oddities: list[Oddity]) -> Mapping[str, An
         words = error
     if isinstance(words, dict):
         return words
-    oddities.append(Oddity(name, "json is no mapping", Treatment.UNLABELLED, str(words)[:80]))
+    oddities.append(DataIssue(name, "json is no mapping", IssueTreatment.UNLABELLED, str(words)[:80]))
     return {}
 
 
-def pick(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+def pick_field(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The first value that is there under one of some names."""
     return next((row[name] for name in names if row.get(name) is not None), None)

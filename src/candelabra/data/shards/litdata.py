@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from candelabra.data.decoding.images import Unreadable
-from candelabra.data.issues import Oddity
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.issues import DataIssue
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import ALIASES
-from candelabra.data.readers.labels_json import given_words
+from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.readers.labels_json import merge_label_options
 from candelabra.data.samples import Samples
-from candelabra.data.sampling.train_order import Drawn
+from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards import remote_files
-from candelabra.data.shards.encoded_samples import Contents, Source, encoded
-from candelabra.data.shards.label_columns import Columns, pick, said
-from candelabra.data.shards.shuffle_window import Windowed, check_window
-from candelabra.environment import CACHE
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
+from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
+from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
+from candelabra.environment import CACHE_VARIABLE
+from candelabra.errors import CandelabraError, list_nearest
 
-ROWS = "rows.parquet"  # beside the chunks of a split: what each item says of itself
-FIELDS = {
+CHUNK_ROWS = "rows.parquet"  # beside the chunks of a split: what each item says of itself
+_FIELDS = {
     "image": ["image"],
     "mask": ["mask"],
     "label": ["label", "class"],
@@ -37,8 +37,20 @@ FIELDS = {
     "keypoints": ["keypoints"],
     "name": ["name"],
 }
-SAFE = ("str", "int", "float", "bool", "bytes", "jpeg", "pil", "numpy", "no_header_numpy", "tensor", "no_header_tensor")
-DAMAGES = (struct.error, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError)
+_SAFE = (
+    "str",
+    "int",
+    "float",
+    "bool",
+    "bytes",
+    "jpeg",
+    "pil",
+    "numpy",
+    "no_header_numpy",
+    "tensor",
+    "no_header_tensor",
+)
+_DAMAGES = (struct.error, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -64,44 +76,48 @@ class LitData(DataModule):
     gigabytes: float = 50.0
 
     def read(self) -> Samples:
-        require()
+        require_litdata()
         check_window(self.window, self.sampler)
-        unknown = set(self.fields or {}) - set(FIELDS)
+        unknown = set(self.fields or {}) - set(_FIELDS)
         if unknown:
-            raise CandelabraError(f"data.fields names {min(unknown)}; allowed are {nearest(min(unknown), FIELDS)}.")
-        fields = {**FIELDS, **{target: [name] for target, name in (self.fields or {}).items()}}
-        folders = [folder for name in ("", *ALIASES) if (folder := self._folder(name))]
+            raise CandelabraError(
+                f"data.fields names {min(unknown)}; allowed are {list_nearest(min(unknown), _FIELDS)}."
+            )
+        fields = {**_FIELDS, **{target: [name] for target, name in (self.fields or {}).items()}}
+        folders = [folder for name in ("", *SPLIT_ALIASES) if (folder := self._folder(name))]
         if not folders:
             raise CandelabraError(
                 f"data.root={self.root} has no index.json, nor has train, val or test below it; litdata.optimize or "
                 "candelabra convert to=litdata write such folders."
             )
         ends = np.cumsum([0, *(len(folder.chunk) for folder in folders)])
-        source = Chunks(folders, ends, fields, self.gigabytes)
+        source = LitDataChunks(folders, ends, fields, self.gigabytes)
         self.chunk = np.concatenate([(number << 32) + folder.chunk for number, folder in enumerate(folders)])
         columns, masked = _columns(folders, source, fields)
         published = np.repeat(np.array([folder.split for folder in folders], "<U5"), np.diff(ends))
-        return encoded(source, columns, published, masked, given_words(_plain(self.root), self.words))
+        return make_encoded_samples(
+            source, columns, published, masked, merge_label_options(_plain(self.root), self.words)
+        )
 
-    def order(self, samples: Samples) -> Drawn:
+    def order(self, samples: Samples) -> TrainOrder:
         if self.window is None:
             return super().order(samples)
         _, chunk = np.unique(self.chunk[self.parts["train"]], return_inverse=True)
-        return Windowed(chunk, self.window, self.seed)
+        return WindowedOrder(chunk, self.window, self.seed)
 
-    def _folder(self, name: str) -> "Folder | None":
-        address = remote_files.below(self.root, name) if name else self.root
-        where = remote_files.below(_plain(address), "index.json")
-        found = remote_files.text(where)
+    def _folder(self, name: str) -> "LitDataFolder | None":
+        address = remote_files.join_inside(self.root, name) if name else self.root
+        where = remote_files.join_inside(_plain(address), "index.json")
+        found = remote_files.read_text_at(where)
         if found is None:
             return None
         chunk, sizes = _chunks(found, where)
         place = Path(address)
         cut = {at for at, (file, size) in enumerate(sizes) if place.is_dir() and _length(place / file) < size}
-        return Folder(address, ALIASES.get(name, ""), chunk, frozenset(cut))
+        return LitDataFolder(address, SPLIT_ALIASES.get(name, ""), chunk, frozenset(cut))
 
 
-class Folder(NamedTuple):
+class LitDataFolder(NamedTuple):
     """One optimized folder.
 
     Args:
@@ -117,7 +133,7 @@ class Folder(NamedTuple):
     cut: frozenset[int]
 
 
-class Chunks(Source):
+class LitDataChunks(EncodedSource):
     """Items of optimized folders; litdata fetches and keeps the chunks of distant ones.
 
     Args:
@@ -128,10 +144,14 @@ class Chunks(Source):
     """
 
     def __init__(
-        self, folders: Sequence[Folder], ends: NDArray[np.int64], fields: Mapping[str, Sequence[str]], gigabytes: float
+        self,
+        folders: Sequence[LitDataFolder],
+        ends: NDArray[np.int64],
+        fields: Mapping[str, Sequence[str]],
+        gigabytes: float,
     ) -> None:
         self.folders, self.ends, self.fields, self.gigabytes = folders, ends, fields, gigabytes
-        self.near = not any(remote_files.is_distant(folder.address) for folder in folders)
+        self.near = not any(remote_files.is_remote(folder.address) for folder in folders)
         self.opened: dict[tuple[int, int], Any] = {}  # by process: files and threads do not survive a fork
 
     def item(self, index: int) -> dict[str, Any]:
@@ -143,40 +163,42 @@ class Chunks(Source):
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
         address, _, chunk, cut = self.folders[number]
         if int(chunk[index - int(self.ends[number])]) in cut:
-            raise Unreadable(f"Item {index} of {address} cannot be read: its chunk is missing or cut off.")
+            raise UnreadableFile(f"Item {index} of {address} cannot be read: its chunk is missing or cut off.")
         try:
             key = (os.getpid(), number)
             if key not in self.opened:
                 self.opened[key] = _open(address, self.gigabytes)
             item = self.opened[key][index - int(self.ends[number])]
-        except remote_files.failures(*DAMAGES) as error:
+        except remote_files.translate_failures(*_DAMAGES) as error:
             words = " ".join(str(error).split())[:200]
-            raise Unreadable(f"Item {index} of {address} cannot be read ({type(error).__name__}: {words}).") from error
+            raise UnreadableFile(
+                f"Item {index} of {address} cannot be read ({type(error).__name__}: {words})."
+            ) from error
         if not isinstance(item, dict):
-            raise Unreadable(f"Item {index} of {address} is no mapping with an image.")
+            raise UnreadableFile(f"Item {index} of {address} is no mapping with an image.")
         return item
 
-    def read(self, index: int) -> Contents:
+    def read(self, index: int) -> EncodedFiles:
         item = self.item(index)
-        image, mask = (_file(pick(item, self.fields[field])) for field in ("image", "mask"))
+        image, mask = (_file(pick_field(item, self.fields[field])) for field in ("image", "mask"))
         if image is None:
-            raise Unreadable(
+            raise UnreadableFile(
                 f"Item {index} has no image; its fields are {', '.join(item)} (data.fields={{image: ...}})."
             )
-        return Contents(image, mask)
+        return EncodedFiles(image, mask)
 
 
 def _columns(
-    folders: Sequence[Folder], source: Chunks, fields: Mapping[str, Sequence[str]]
-) -> tuple[Columns, NDArray[np.bool_]]:
+    folders: Sequence[LitDataFolder], source: LitDataChunks, fields: Mapping[str, Sequence[str]]
+) -> tuple[LabelColumns, NDArray[np.bool_]]:
     """Labels as they are noted beside the chunks, else from all items; and which have a mask."""
     from tqdm import tqdm
 
-    oddities: list[Oddity] = []
+    oddities: list[DataIssue] = []
     rows: list[dict[str, Any]] = []
     masked: list[bool] = []
     for number, folder in enumerate(folders):
-        noted = _noted(remote_files.below(_plain(folder.address), ROWS), len(folder.chunk))
+        noted = _noted(remote_files.join_inside(_plain(folder.address), CHUNK_ROWS), len(folder.chunk))
         for place in tqdm(range(len(folder.chunk)), "items", leave=False, delay=3, disable=noted is not None):
             index = int(source.ends[number]) + place
             if noted is not None:
@@ -184,19 +206,21 @@ def _columns(
                 has_mask = noted[place][1]
             else:
                 item = _item(source, index)
-                has_mask = _file(pick(item, fields["mask"])) is not None
-            rows.append({**item, **said(item.get("record"), str(index), oddities)})
-            rows[-1] = {field: _value(pick(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")}
+                has_mask = _file(pick_field(item, fields["mask"])) is not None
+            rows.append({**item, **parse_metadata(item.get("record"), str(index), oddities)})
+            rows[-1] = {
+                field: _value(pick_field(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")
+            }
             masked.append(has_mask)
     names = [str(index) if row["name"] is None else str(row["name"]) for index, row in enumerate(rows)]
     label, box, points = ([row[field] for row in rows] for field in ("label", "box", "keypoints"))
-    return Columns(names, label, box, points, oddities), np.array(masked, bool)
+    return LabelColumns(names, label, box, points, oddities), np.array(masked, bool)
 
 
-def _item(source: Chunks, index: int) -> dict[str, Any]:
+def _item(source: LitDataChunks, index: int) -> dict[str, Any]:
     try:
         return source.item(index)
-    except Unreadable:  # `verify` finds it
+    except UnreadableFile:  # `verify` finds it
         return {}
 
 
@@ -221,9 +245,9 @@ def _noted(address: str, count: int) -> list[tuple[str, bool]] | None:
     from pyarrow import parquet
 
     try:
-        with remote_files.filesystem(address).open(address, "rb") as file:
+        with remote_files.open_filesystem(address).open(address, "rb") as file:
             table = parquet.read_table(file, columns=["record", "masked"])
-    except remote_files.failures(pa.ArrowException, KeyError, ValueError):
+    except remote_files.translate_failures(pa.ArrowException, KeyError, ValueError):
         return None
     cells = list(zip(table["record"].to_pylist(), table["masked"].to_pylist(), strict=True))
     return cells if len(cells) == count else None
@@ -254,10 +278,10 @@ def _chunks(index: str, where: str) -> tuple[NDArray[np.int64], list[tuple[str, 
         raise CandelabraError(f"{where} is no index of litdata's ({type(error).__name__}: {error}).") from error
     if "pickle" in kinds:
         raise CandelabraError(f"{where} lists items that are pickles, which are never read; optimize plain ones.")
-    strange = [kind for kind in kinds if kind not in SAFE]
+    strange = [kind for kind in kinds if kind not in _SAFE]
     if strange or config.get("encryption") or config.get("item_loader") not in ("PyTreeLoader", None):
         found = strange[0] if strange else f"{config.get('item_loader')}, encryption {config.get('encryption')}"
-        raise CandelabraError(f"{where} lists items of kind {found}; read are {', '.join(SAFE)}, not encrypted.")
+        raise CandelabraError(f"{where} lists items of kind {found}; read are {', '.join(_SAFE)}, not encrypted.")
     return np.repeat(np.arange(len(sizes)), sizes), files
 
 
@@ -267,11 +291,11 @@ def _plain(address: str) -> str:
 
 
 def _open(address: str, gigabytes: float) -> Any:
-    require()
+    require_litdata()
     from litdata import StreamingDataset
     from litdata.streaming.serializers import BytesSerializer
 
-    folder = Path(os.environ.get(CACHE, "~/.cache/candelabra"), "chunks").expanduser()
+    folder = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "chunks").expanduser()
     return StreamingDataset(
         address,
         cache_dir=str(folder) if ":" in address else None,
@@ -280,7 +304,7 @@ def _open(address: str, gigabytes: float) -> Any:
     )
 
 
-def require() -> None:
+def require_litdata() -> None:
     """Refuses where litdata is not installed.
 
     Raises:

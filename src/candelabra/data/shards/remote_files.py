@@ -8,58 +8,62 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from candelabra.data.decoding.images import Unreadable
+from candelabra.data.decoding.images import UnreadableFile
 from candelabra.errors import CandelabraError
 
-PAUSES = (0.5, 2.0)  # seconds before a distant file is asked for again
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+RETRY_PAUSES = (0.5, 2.0)  # seconds before a distant file is asked for again
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-def is_distant(address: str) -> bool:
+def is_remote(address: str) -> bool:
     """Whether an address leads over a network."""
     return "://" in address and not address.startswith(("file://", "local://", "memory://"))
 
 
-def below(root: str, name: str) -> str:
+def join_inside(root: str, name: str) -> str:
     """The address of a name below a root."""
     return f"{root.rstrip('/')}/{name}" if root else name
 
 
-def expanded(pattern: str) -> list[str]:
+def expand_addresses(pattern: str) -> list[str]:
     """What a pattern with a range of numbers stands for.
 
-    >>> expanded("train-{008..010}.tar")
+    >>> expand_addresses("train-{008..010}.tar")
     ['train-008.tar', 'train-009.tar', 'train-010.tar']
     """
-    found = RANGE.search(pattern)
+    found = _RANGE.search(pattern)
     if not found:
         return [pattern]
     first, last = found.groups()
     numbers = (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
-    return [each for number in numbers for each in expanded(pattern[: found.start()] + number + pattern[found.end() :])]
+    return [
+        each
+        for number in numbers
+        for each in expand_addresses(pattern[: found.start()] + number + pattern[found.end() :])
+    ]
 
 
-def find(root: str, patterns: Sequence[str]) -> list[str]:
+def find_remote(root: str, patterns: Sequence[str]) -> list[str]:
     """The addresses below a root that patterns stand for: names, ranges ({000..009}), or globs (*).
 
     Raises:
         CandelabraError: the root cannot be listed.
     """
     found: list[str] = []
-    for pattern in (each for given in patterns for each in expanded(given)):
-        address = below(root, pattern)
+    for pattern in (each for given in patterns for each in expand_addresses(given)):
+        address = join_inside(root, pattern)
         if not set("*?[") & set(pattern):
             found.append(address)
             continue
-        files = filesystem(address)
+        files = open_filesystem(address)
         try:
             found += sorted(files.unstrip_protocol(path) if "://" in root else path for path in files.glob(address))
-        except failures() as error:
+        except translate_failures() as error:
             raise CandelabraError(f"{address} cannot be listed ({error}); name files with data.shards.") from error
     return found
 
 
-def filesystem(address: str) -> Any:
+def open_filesystem(address: str) -> Any:
     """Fsspec's file system of an address; one a process, for a connection does not survive a fork.
 
     Raises:
@@ -78,41 +82,41 @@ def _filesystem(protocol: str, process: int) -> Any:
         raise CandelabraError(f"{protocol}://... cannot be read: {error}") from error
 
 
-def read(address: str, start: int, end: int) -> bytes:
+def read_bytes_at(address: str, start: int, end: int) -> bytes:
     """The bytes from `start` up to `end`; a distant file is asked for again before it counts as unreadable.
 
     Raises:
         Unreadable: they cannot be got, or are fewer.
     """
-    pauses = PAUSES if is_distant(address) else ()
+    pauses = RETRY_PAUSES if is_remote(address) else ()
     for pause in (*pauses, None):
         try:
-            raw: bytes = filesystem(address).cat_file(address, start=start, end=end)
+            raw: bytes = open_filesystem(address).cat_file(address, start=start, end=end)
             break
-        except failures() as error:
+        except translate_failures() as error:
             if pause is None or isinstance(error, FileNotFoundError):
-                raise Unreadable(f"{address} cannot be read ({type(error).__name__}: {error}).") from error
+                raise UnreadableFile(f"{address} cannot be read ({type(error).__name__}: {error}).") from error
             time.sleep(pause)
     if len(raw) != end - start:
-        raise Unreadable(f"{address} has {len(raw)} bytes at {start}, where {end - start} should be.")
+        raise UnreadableFile(f"{address} has {len(raw)} bytes at {start}, where {end - start} should be.")
     return raw
 
 
-def text(address: str) -> str | None:
+def read_text_at(address: str) -> str | None:
     """A small text file; null where there is none.
 
     Raises:
         CandelabraError: it is there and cannot be read.
     """
     try:
-        return str(filesystem(address).cat_file(address).decode(errors="replace"))
+        return str(open_filesystem(address).cat_file(address).decode(errors="replace"))
     except FileNotFoundError:
         return None
-    except failures() as error:
+    except translate_failures() as error:
         raise CandelabraError(f"{address} cannot be read ({error}).") from error
 
 
-def failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
+def translate_failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """What file systems raise, that of http what is no OSError; and more."""
     aiohttp = sys.modules.get("aiohttp")
     return (OSError, EOFError, *more, *([aiohttp.ClientError] if aiohttp else []))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.sampling.train_order import Drawn, Keys, deal, permutation, whole
+from candelabra.data.sampling.train_order import SampleKeys, TrainOrder, deal_to_ranks, draw_permutation, pad_to_batches
 from candelabra.errors import CandelabraError
 
 
@@ -22,7 +22,7 @@ def check_window(window: int | None, sampler: str) -> None:
         raise CandelabraError(f"data.window={window} must be at least 1 shard, or null to shuffle all images.")
 
 
-class Windowed(Drawn):
+class WindowedOrder(TrainOrder):
     """Each training sample once: shards in an order drawn for each epoch, so many at a time, their samples shuffled.
 
     Ranks share each window, so that all read the same shards at about the same time; a batch may hold samples of two
@@ -41,10 +41,10 @@ class Windowed(Drawn):
         self.shard, self.window, self.seed = shard, window, seed
         self.shards, self.total = np.unique(shard), len(shard)
 
-    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[Keys]:
+    def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
         turn = np.zeros(int(self.shards.max()) + 1, np.int64)
-        turn[self.shards[permutation(len(self.shards), self.seed + epoch)]] = np.arange(len(self.shards))
-        shuffled = permutation(len(self.shard), self.seed + epoch)
+        turn[self.shards[draw_permutation(len(self.shards), self.seed + epoch)]] = np.arange(len(self.shards))
+        shuffled = draw_permutation(len(self.shard), self.seed + epoch)
         windows = turn[self.shard[shuffled]] // self.window
         keys = epoch * len(self.shard) + shuffled[np.argsort(windows, kind="stable")]
-        return deal(whole(keys, size * ranks), size, rank, ranks)
+        return deal_to_ranks(pad_to_batches(keys, size * ranks), size, rank, ranks)

@@ -11,24 +11,24 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.images import SUFFIXES
-from candelabra.data.issues import Oddity, Treatment
-from candelabra.data.samples import digest
+from candelabra.data.decoding.images import IMAGE_SUFFIXES
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.samples import hash_contents
 from candelabra.data.shards import remote_files
-from candelabra.data.shards.encoded_samples import Contents, Source
-from candelabra.environment import CACHE
+from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
+from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
 
-INDEX = ".index.parquet"  # after the name of a shard
-VERSION = 1  # of an index
-LARGEST = 1 << 28  # bytes of a member; a larger one is no image
-PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
-COLUMNS = ("key", "image", "image_size", "mask", "mask_size", "cls", "json")
-GAP = 1 << 16  # bytes between image and mask that are cheaper read than asked for separately
+INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
+_VERSION = 1  # of an index
+_LARGEST = 1 << 28  # bytes of a member; a larger one is no image
+_PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
+_COLUMNS = ("key", "image", "image_size", "mask", "mask_size", "cls", "json")
+_GAP = 1 << 16  # bytes between image and mask that are cheaper read than asked for separately
 
 
 @dataclass
-class Index:
+class TarIndex:
     """What lies where in one shard.
 
     Args:
@@ -38,10 +38,10 @@ class Index:
     """
 
     table: Any
-    oddities: list[Oddity]
+    oddities: list[DataIssue]
 
 
-class Tars(Source):
+class TarShards(EncodedSource):
     """Members of tar shards, read by their place.
 
     Args:
@@ -54,88 +54,89 @@ class Tars(Source):
         self, shards: Sequence[str], shard: NDArray[np.int64], images: NDArray[np.int64], masks: NDArray[np.int64]
     ) -> None:
         self.shards, self.shard, self.images, self.masks = shards, shard, images, masks
-        self.near = not any(map(remote_files.is_distant, shards))
+        self.near = not any(map(remote_files.is_remote, shards))
 
-    def read(self, index: int) -> Contents:
+    def read(self, index: int) -> EncodedFiles:
         address = self.shards[self.shard[index]]
         (start, size), (mask, length) = self.images[index].tolist(), self.masks[index].tolist()
         if not length:
-            return Contents(remote_files.read(address, start, start + size))
+            return EncodedFiles(remote_files.read_bytes_at(address, start, start + size))
         first, last = min(start, mask), max(start + size, mask + length)
-        if last - first > size + length + GAP:
-            return Contents(
-                remote_files.read(address, start, start + size), remote_files.read(address, mask, mask + length)
+        if last - first > size + length + _GAP:
+            return EncodedFiles(
+                remote_files.read_bytes_at(address, start, start + size),
+                remote_files.read_bytes_at(address, mask, mask + length),
             )
-        raw = remote_files.read(address, first, last)
-        return Contents(raw[start - first : start - first + size], raw[mask - first : mask - first + length])
+        raw = remote_files.read_bytes_at(address, first, last)
+        return EncodedFiles(raw[start - first : start - first + size], raw[mask - first : mask - first + length])
 
 
-def index_of(address: str) -> Index:
+def load_tar_index(address: str) -> TarIndex:
     """What lies where in a shard: as noted beside it or in the cache, else from reading its headers once.
 
     Raises:
         CandelabraError: it is missing, or no tar archive.
     """
-    files = remote_files.filesystem(address)
+    files = remote_files.open_filesystem(address)
     try:
         facts = files.info(address)
-    except remote_files.failures() as error:
+    except remote_files.translate_failures() as error:
         raise CandelabraError(f"The shard {address} cannot be read ({type(error).__name__}: {error}).") from error
-    if remote_files.is_distant(address):
-        beside = _noted(files, address + INDEX, int(facts["size"] or -1))
+    if remote_files.is_remote(address):
+        beside = _noted(files, address + INDEX_SUFFIX, int(facts["size"] or -1))
         if beside is not None:
             return beside
     stamp = [str(facts.get(key)) for key in ("name", "size", "mtime", "ETag", "etag", "LastModified", "created")]
-    folder = Path(os.environ.get(CACHE, "~/.cache/candelabra"), "shards").expanduser()
-    kept = folder / f"{digest(*stamp, VERSION).hex()}.parquet"
-    index = _noted(remote_files.filesystem(""), str(kept), int(facts["size"] or -1))
+    folder = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "shards").expanduser()
+    kept = folder / f"{hash_contents(*stamp, _VERSION).hex()}.parquet"
+    index = _noted(remote_files.open_filesystem(""), str(kept), int(facts["size"] or -1))
     if index is None:
         with files.open(address, "rb") as file:
-            index = scan(file, address)
+            index = scan_tar(file, address)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            note(index, kept, int(facts["size"] or -1))
+            add_tar_member(index, kept, int(facts["size"] or -1))
         except OSError:  # then it is read again the next time
             pass
     return index
 
 
-def scan(file: IO[bytes], name: str) -> Index:
+def scan_tar(file: IO[bytes], name: str) -> TarIndex:
     """Reads the headers of all members, in order.
 
     Raises:
         CandelabraError: it is no tar archive, or a compressed one.
     """
-    oddities: list[Oddity] = []
+    oddities: list[DataIssue] = []
     samples: dict[str, dict[str, Any]] = {}
     for key, ending, start, size in _members(file, name, oddities):
         kind = _kind(ending)
         if kind == "pickle":
-            oddities.append(Oddity(f"{name}/{key}.{ending}", "pickle, never read", Treatment.SKIPPED))
+            oddities.append(DataIssue(f"{name}/{key}.{ending}", "pickle, never read", IssueTreatment.SKIPPED))
         if kind not in ("image", "mask", "cls", "json"):
             continue
-        row = samples.setdefault(key, dict.fromkeys(COLUMNS) | {"key": key})
+        row = samples.setdefault(key, dict.fromkeys(_COLUMNS) | {"key": key})
         if row[kind] is not None:
-            oddities.append(Oddity(f"{name}/{key}.{ending}", f"second {kind} of one key", Treatment.SKIPPED))
+            oddities.append(DataIssue(f"{name}/{key}.{ending}", f"second {kind} of one key", IssueTreatment.SKIPPED))
         elif kind in ("image", "mask"):
             row |= {kind: start, f"{kind}_size": size}
         else:
             file.seek(start)
             row[kind] = file.read(size).decode("utf-8", "replace").strip()
     alone = [key for key, row in samples.items() if row["image"] is None]
-    oddities += [Oddity(f"{name}/{key}", "key without an image", Treatment.SKIPPED) for key in alone]
-    return Index(_table([row for row in samples.values() if row["image"] is not None]), oddities)
+    oddities += [DataIssue(f"{name}/{key}", "key without an image", IssueTreatment.SKIPPED) for key in alone]
+    return TarIndex(_table([row for row in samples.values() if row["image"] is not None]), oddities)
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
     import pyarrow as pa
 
     words = ("key", "cls", "json")
-    schema = pa.schema([(column, pa.string() if column in words else pa.int64()) for column in COLUMNS])
+    schema = pa.schema([(column, pa.string() if column in words else pa.int64()) for column in _COLUMNS])
     return pa.Table.from_pylist(rows, schema)
 
 
-def _members(file: IO[bytes], name: str, oddities: list[Oddity]) -> Iterator[tuple[str, str, int, int]]:
+def _members(file: IO[bytes], name: str, oddities: list[DataIssue]) -> Iterator[tuple[str, str, int, int]]:
     """Key, ending, start and size of each file; where the archive is damaged, of those before."""
     try:
         tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the caller closes the file
@@ -149,19 +150,21 @@ def _members(file: IO[bytes], name: str, oddities: list[Oddity]) -> Iterator[tup
             member = tar.next()
         except (tarfile.TarError, OSError, ValueError, EOFError) as error:
             oddities.append(
-                Oddity(name, "shard is cut off or damaged, its rest is lost", Treatment.SKIPPED, str(error))
+                DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED, str(error))
             )
             return
         tar.members = []  # type: ignore[attr-defined] # or it would remember all
         if member is None:
             file.seek(tar.offset)
             if any(file.read(tarfile.BLOCKSIZE)):
-                oddities.append(Oddity(name, "shard is cut off or damaged, its rest is lost", Treatment.SKIPPED))
+                oddities.append(
+                    DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED)
+                )
             return
         start, size = member.offset_data, member.size
         if member.offset <= last or size < 0 or start + size > total:
             oddities.append(
-                Oddity(name, "shard is cut off or damaged, its rest is lost", Treatment.SKIPPED, member.name)
+                DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED, member.name)
             )
             return
         last = member.offset
@@ -171,7 +174,7 @@ def _members(file: IO[bytes], name: str, oddities: list[Oddity]) -> Iterator[tup
             yield (f"{folder}/{stem}" if folder else stem), ending.lower(), start, size
 
 
-def _usable(member: tarfile.TarInfo, name: str, oddities: list[Oddity]) -> bool:
+def _usable(member: tarfile.TarInfo, name: str, oddities: list[DataIssue]) -> bool:
     parts = member.name.split("/")
     if member.isdir() or parts[-1].startswith("."):
         return False
@@ -179,32 +182,32 @@ def _usable(member: tarfile.TarInfo, name: str, oddities: list[Oddity]) -> bool:
         odd = "name leads out of the archive"
     elif not member.isreg() or member.issparse():
         odd = "member is no plain file"
-    elif member.size > LARGEST:
+    elif member.size > _LARGEST:
         odd = "member is too large for an image"
     else:
         return True
-    oddities.append(Oddity(f"{name}/{member.name}", odd, Treatment.SKIPPED))
+    oddities.append(DataIssue(f"{name}/{member.name}", odd, IssueTreatment.SKIPPED))
     return False
 
 
 def _kind(ending: str) -> str:
     words = ending.split(".")
-    if f".{words[-1]}" in SUFFIXES:
+    if f".{words[-1]}" in IMAGE_SUFFIXES:
         return "mask" if words[0] in ("mask", "seg") else "image"
-    return "pickle" if words[-1] in PICKLES else ending
+    return "pickle" if words[-1] in _PICKLES else ending
 
 
-def note(index: Index, path: Path, size: int) -> None:
+def add_tar_member(index: TarIndex, path: Path, size: int) -> None:
     """Writes an index; `size` of the shard tells later whether it still fits."""
     from pyarrow import parquet
 
-    told = json.dumps({"version": VERSION, "size": size, "oddities": index.oddities})
+    told = json.dumps({"version": _VERSION, "size": size, "oddities": index.oddities})
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     parquet.write_table(index.table.replace_schema_metadata({"candelabra": told}), unfinished)
     unfinished.replace(path)
 
 
-def _noted(files: Any, address: str, size: int) -> Index | None:
+def _noted(files: Any, address: str, size: int) -> TarIndex | None:
     """An index that was written; null where there is none that fits."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -213,9 +216,12 @@ def _noted(files: Any, address: str, size: int) -> Index | None:
         with files.open(address, "rb") as file:
             table = parquet.read_table(file)
         told = json.loads(table.schema.metadata[b"candelabra"])
-        if (told["version"], told["size"]) != (VERSION, size) or table.column_names != list(COLUMNS):
+        if (told["version"], told["size"]) != (_VERSION, size) or table.column_names != list(_COLUMNS):
             return None
-        odd = [Oddity(name, what, Treatment(treatment), detail) for name, what, treatment, detail in told["oddities"]]
-        return Index(table.replace_schema_metadata(), odd)
-    except remote_files.failures(pa.ArrowException, KeyError, ValueError, TypeError):
+        odd = [
+            DataIssue(name, what, IssueTreatment(treatment), detail)
+            for name, what, treatment, detail in told["oddities"]
+        ]
+        return TarIndex(table.replace_schema_metadata(), odd)
+    except remote_files.translate_failures(pa.ArrowException, KeyError, ValueError, TypeError):
         return None

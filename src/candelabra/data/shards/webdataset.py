@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from candelabra.data.issues import Oddity
+from candelabra.data.issues import DataIssue
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import ALIASES
-from candelabra.data.readers.labels_json import given_words
+from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.readers.labels_json import merge_label_options
 from candelabra.data.samples import Samples
-from candelabra.data.sampling.train_order import Drawn
+from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards import remote_files
-from candelabra.data.shards.encoded_samples import encoded
-from candelabra.data.shards.label_columns import Columns, pick, said
-from candelabra.data.shards.shuffle_window import Windowed, check_window
-from candelabra.data.shards.tar_index import Tars, index_of
+from candelabra.data.shards.encoded_samples import make_encoded_samples
+from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
+from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
+from candelabra.data.shards.tar_index import TarShards, load_tar_index
 from candelabra.errors import CandelabraError
 
-THREADS = 8  # that read the headers of shards
-FIELDS = {"label": ["label", "class"], "box": ["box", "bbox"], "keypoints": ["keypoints"], "name": ["name"]}
+_THREADS = 8  # that read the headers of shards
+_FIELDS = {"label": ["label", "class"], "box": ["box", "bbox"], "keypoints": ["keypoints"], "name": ["name"]}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,56 +57,58 @@ class WebDataset(DataModule):
 
         check_window(self.window, self.sampler)
         fields = {target: [name] for target, name in (self.fields or {}).items()}
-        if set(fields) - set(FIELDS):
-            raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(FIELDS)}.")
+        if set(fields) - set(_FIELDS):
+            raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(_FIELDS)}.")
         found = self._found()
-        given = given_words(self.root, self.words)
-        with ThreadPoolExecutor(THREADS) as pool:
+        given = merge_label_options(self.root, self.words)
+        with ThreadPoolExecutor(_THREADS) as pool:
             indices = list(
-                tqdm(pool.map(index_of, [each for each, _ in found]), "shards", len(found), delay=2, leave=False)
+                tqdm(pool.map(load_tar_index, [each for each, _ in found]), "shards", len(found), delay=2, leave=False)
             )
         table = pa.concat_tables([index.table for index in indices])
         self.shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
-        return encoded(
-            Tars([each for each, _ in found], self.shard, _places(table, "image"), _places(table, "mask")),
-            _columns(table, {**FIELDS, **fields}),
+        return make_encoded_samples(
+            TarShards([each for each, _ in found], self.shard, _places(table, "image"), _places(table, "mask")),
+            _columns(table, {**_FIELDS, **fields}),
             np.array([split for _, split in found], "<U5")[self.shard],
             table["mask"].is_valid().to_numpy(),
             given,
             [odd for index in indices for odd in index.oddities],
         )
 
-    def order(self, samples: Samples) -> Drawn:
+    def order(self, samples: Samples) -> TrainOrder:
         if self.window is None:
             return super().order(samples)
-        return Windowed(self.shard[self.parts["train"]], self.window, self.seed)
+        return WindowedOrder(self.shard[self.parts["train"]], self.window, self.seed)
 
     def _found(self) -> list[tuple[str, str]]:
         """Each shard and its split."""
         if isinstance(self.shards, Mapping):
             for split in self.shards:
-                if split not in ALIASES:
+                if split not in SPLIT_ALIASES:
                     raise CandelabraError(f"data.shards has the split {split!r}; allowed are train, val and test.")
-            given = [(ALIASES[split], [pattern]) for split, pattern in self.shards.items()]
+            given = [(SPLIT_ALIASES[split], [pattern]) for split, pattern in self.shards.items()]
         else:
             given = [("", [self.shards] if isinstance(self.shards, str) else list(self.shards or ["*.tar"]))]
-        found = [(each, split) for split, patterns in given for each in remote_files.find(self.root, patterns)]
+        found = [(each, split) for split, patterns in given for each in remote_files.find_remote(self.root, patterns)]
         if not found:
             raise CandelabraError(
                 f"data.root={self.root} has no shard {self.shards or '*.tar'}; name them with "
                 "data.shards='train-{000..009}.tar', below data.root."
             )
-        return [(each, split or split_of(each)) for each, split in found]
+        return [(each, split or split_from_shard_name(each)) for each, split in found]
 
 
-def split_of(address: str) -> str:
+def split_from_shard_name(address: str) -> str:
     """The split that the name of a shard begins with.
 
-    >>> split_of("s3://bucket/cats/train-0001.tar"), split_of("cats-01.tar"), split_of("valid_0.tar")
-    ('train', '', 'val')
+    >>> split_from_shard_name("s3://bucket/cats/train-0001.tar"), split_from_shard_name("cats-01.tar")
+    ('train', '')
+    >>> split_from_shard_name("valid_0.tar")
+    'val'
     """
     first = re.split(r"[^a-z]", PurePosixPath(address).name.lower())[0]
-    return ALIASES.get(first, "")
+    return SPLIT_ALIASES.get(first, "")
 
 
 def _places(table: Any, kind: str) -> NDArray[np.int64]:
@@ -115,15 +117,15 @@ def _places(table: Any, kind: str) -> NDArray[np.int64]:
     return np.stack(cells, axis=1).astype(np.int64)
 
 
-def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> Columns:
+def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> LabelColumns:
     """What .cls and .json say of each sample."""
-    oddities: list[Oddity] = []
-    cells: dict[str, list[Any]] = {field: [] for field in FIELDS}
+    oddities: list[DataIssue] = []
+    cells: dict[str, list[Any]] = {field: [] for field in _FIELDS}
     for key, number, text in zip(*(table[each].to_pylist() for each in ("key", "cls", "json")), strict=True):
-        row = said(text, f"{key}.json", oddities)
+        row = parse_metadata(text, f"{key}.json", oddities)
         for field, names in fields.items():
-            cells[field].append(pick(row, names))
+            cells[field].append(pick_field(row, names))
         if cells["label"][-1] is None:
             cells["label"][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
         cells["name"][-1] = str(cells["name"][-1] or key)
-    return Columns(cells["name"], cells["label"], cells["box"], cells["keypoints"], oddities)
+    return LabelColumns(cells["name"], cells["label"], cells["box"], cells["keypoints"], oddities)

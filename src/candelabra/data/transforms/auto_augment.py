@@ -6,14 +6,14 @@ from typing import NamedTuple
 import torch
 from torchvision.transforms.v2 import InterpolationMode, functional
 
-from candelabra.data.transforms.resize import filled, size_of, visible
+from candelabra.data.transforms.resize import drop_invisible, fill_values, read_canvas_size
 from candelabra.types import Sample
 
-BINS = 31  # of strength, as in torchvision
-Change = Callable[[Sample, float], Sample]
+_BINS = 31  # of strength, as in torchvision
+ImageChange = Callable[[Sample, float], Sample]
 
 
-class Operation(NamedTuple):
+class AugmentOperation(NamedTuple):
     """One thing that may be done to an image.
 
     Args:
@@ -24,14 +24,14 @@ class Operation(NamedTuple):
         turns: upright boxes do not stay tight around what it moves.
     """
 
-    change: Change
+    change: ImageChange
     most: float = 0.0
     signed: bool = False
     moves: bool = False
     turns: bool = False
 
 
-class Policy:
+class AugmentPolicy:
     """Applies operations that are drawn anew for each sample; image, box, points and mask move together.
 
     Args:
@@ -43,7 +43,9 @@ class Policy:
 
     def __init__(self, name: str, count: int, strength: float | None, boxed: bool) -> None:
         self.name, self.count, self.strength, self.boxed = name, count, strength, boxed
-        self.operations: Sequence[Operation] = [each for each in TABLES[name].values() if not (boxed and each.turns)]
+        self.operations: Sequence[AugmentOperation] = [
+            each for each in AUGMENT_TABLES[name].values() if not (boxed and each.turns)
+        ]
 
     def __repr__(self) -> str:
         return f"Policy({self.name}, {self.count}, {self.strength}, {self.boxed})"
@@ -51,16 +53,16 @@ class Policy:
     def __call__(self, sample: Sample) -> Sample:
         for _ in range(self.count):
             operation = self.operations[int(torch.randint(len(self.operations), ()))]
-            drawn = float(torch.randint(BINS, ())) / (BINS - 1)
+            drawn = float(torch.randint(_BINS, ())) / (_BINS - 1)
             magnitude = operation.most * (drawn if self.strength is None else self.strength)
             if operation.signed and torch.rand(()) < 0.5:
                 magnitude = -magnitude
             # What has left the image does not come back with the next operation: grey would.
-            sample = operation.change(visible(sample) if operation.moves else sample, magnitude)
+            sample = operation.change(drop_invisible(sample) if operation.moves else sample, magnitude)
         return sample
 
 
-def _seen(change: Callable[..., torch.Tensor]) -> Change:
+def _seen(change: Callable[..., torch.Tensor]) -> ImageChange:
     """What changes colours alone."""
 
     def changed(sample: Sample, magnitude: float) -> Sample:
@@ -70,7 +72,7 @@ def _seen(change: Callable[..., torch.Tensor]) -> Change:
 
 
 def _affine(sample: Sample, angle: float = 0.0, x: int = 0, y: int = 0, shear: Sequence[float] = (0.0, 0.0)) -> Sample:
-    return filled(
+    return fill_values(
         sample,
         functional.affine,
         angle=angle,
@@ -81,7 +83,7 @@ def _affine(sample: Sample, angle: float = 0.0, x: int = 0, y: int = 0, shear: S
     )
 
 
-def _shear(axis: int) -> Change:
+def _shear(axis: int) -> ImageChange:
     def changed(sample: Sample, magnitude: float) -> Sample:
         degrees = float(torch.rad2deg(torch.atan(torch.tensor(magnitude))))
         return _affine(sample, shear=(degrees, 0.0) if axis else (0.0, degrees))
@@ -89,15 +91,15 @@ def _shear(axis: int) -> Change:
     return changed
 
 
-def _translate(axis: int) -> Change:
+def _translate(axis: int) -> ImageChange:
     def changed(sample: Sample, magnitude: float) -> Sample:
-        pixels = int(magnitude * size_of(sample)[axis])
+        pixels = int(magnitude * read_canvas_size(sample)[axis])
         return _affine(sample, x=pixels if axis else 0, y=0 if axis else pixels)
 
     return changed
 
 
-def _table(shear: float, translate: float, rotate: float, colour: float, bits: int) -> Mapping[str, Operation]:
+def _table(shear: float, translate: float, rotate: float, colour: float, bits: int) -> Mapping[str, AugmentOperation]:
     """Torchvision's operations at other full strengths.
 
     Args:
@@ -108,34 +110,36 @@ def _table(shear: float, translate: float, rotate: float, colour: float, bits: i
         bits: a colour loses.
     """
     return {
-        "identity": Operation(lambda sample, _: sample),
-        "shear_x": Operation(_shear(1), shear, True, True, turns=True),
-        "shear_y": Operation(_shear(0), shear, True, True, turns=True),
-        "translate_x": Operation(_translate(1), translate, True, True),
-        "translate_y": Operation(_translate(0), translate, True, True),
-        "rotate": Operation(lambda sample, degrees: _affine(sample, angle=degrees), rotate, True, True, turns=True),
-        "brightness": Operation(_seen(lambda i, m: functional.adjust_brightness(i, 1 + m)), colour, True),
-        "saturation": Operation(_seen(lambda i, m: functional.adjust_saturation(i, 1 + m)), colour, True),
-        "contrast": Operation(_seen(lambda i, m: functional.adjust_contrast(i, 1 + m)), colour, True),
-        "sharpness": Operation(_seen(lambda i, m: functional.adjust_sharpness(i, 1 + m)), colour, True),
-        "posterize": Operation(_seen(lambda i, m: functional.posterize(i, 8 - round(m))), bits),
-        "solarize": Operation(_seen(lambda i, m: functional.solarize(i, 255 * (1 - m))), 1.0),
-        "autocontrast": Operation(_seen(lambda i, _: functional.autocontrast(i))),
-        "equalize": Operation(_seen(lambda i, _: functional.equalize(i))),
+        "identity": AugmentOperation(lambda sample, _: sample),
+        "shear_x": AugmentOperation(_shear(1), shear, True, True, turns=True),
+        "shear_y": AugmentOperation(_shear(0), shear, True, True, turns=True),
+        "translate_x": AugmentOperation(_translate(1), translate, True, True),
+        "translate_y": AugmentOperation(_translate(0), translate, True, True),
+        "rotate": AugmentOperation(
+            lambda sample, degrees: _affine(sample, angle=degrees), rotate, True, True, turns=True
+        ),
+        "brightness": AugmentOperation(_seen(lambda i, m: functional.adjust_brightness(i, 1 + m)), colour, True),
+        "saturation": AugmentOperation(_seen(lambda i, m: functional.adjust_saturation(i, 1 + m)), colour, True),
+        "contrast": AugmentOperation(_seen(lambda i, m: functional.adjust_contrast(i, 1 + m)), colour, True),
+        "sharpness": AugmentOperation(_seen(lambda i, m: functional.adjust_sharpness(i, 1 + m)), colour, True),
+        "posterize": AugmentOperation(_seen(lambda i, m: functional.posterize(i, 8 - round(m))), bits),
+        "solarize": AugmentOperation(_seen(lambda i, m: functional.solarize(i, 255 * (1 - m))), 1.0),
+        "autocontrast": AugmentOperation(_seen(lambda i, _: functional.autocontrast(i))),
+        "equalize": AugmentOperation(_seen(lambda i, _: functional.equalize(i))),
     }
 
 
-TABLES: Mapping[str, Mapping[str, Operation]] = {
+AUGMENT_TABLES: Mapping[str, Mapping[str, AugmentOperation]] = {
     "randaugment": _table(0.3, 150 / 331, 30.0, 0.9, 4),
     "trivialaugment": _table(0.99, 32 / 224, 135.0, 0.99, 6),
 }
 
 
-def randaugment(boxed: bool) -> Policy:
+def make_randaugment(boxed: bool) -> AugmentPolicy:
     """Two operations of strength 9 of 30 (Cubuk et al. 2019)."""
-    return Policy("randaugment", 2, 9 / 30, boxed)
+    return AugmentPolicy("randaugment", 2, 9 / 30, boxed)
 
 
-def trivialaugment(boxed: bool) -> Policy:
+def make_trivialaugment(boxed: bool) -> AugmentPolicy:
     """One operation of any strength, in the wide table (Müller and Hutter 2021)."""
-    return Policy("trivialaugment", 1, None, boxed)
+    return AugmentPolicy("trivialaugment", 1, None, boxed)

@@ -10,11 +10,11 @@ from torch import Tensor
 from candelabra.errors import CandelabraError
 from candelabra.types import Blend, Sample
 
-STEP = 32  # pixels: sides of batches are its multiples, as most backbones halve five times
+_STEP = 32  # pixels: sides of batches are its multiples, as most backbones halve five times
 Size = tuple[int, int]
 
 
-class Batchwise:
+class BatchTransforms:
     """Draws for each training batch its size, and how its images are blended; a function of seed, epoch and number.
 
     It only says what is to be done, which costs nothing here: a task does it, on its device. Masks alone are pasted
@@ -46,12 +46,12 @@ class Batchwise:
 
     def made(self, size: Size) -> Size:
         """(H, W) at which single images are made, the largest of all batches."""
-        return scaled(size, self.multiscale[1]) if self.multiscale else size
+        return scale_size(size, self.multiscale[1]) if self.multiscale else size
 
     def sizes(self, made: Size) -> tuple[Size, Size]:
         """The smallest and the largest size of batches whose images were made at `made`."""
         low, high = self.multiscale or (1.0, 1.0)
-        return (scaled(made, low / high), made) if self.multiscale else (made, made)
+        return (scale_size(made, low / high), made) if self.multiscale else (made, made)
 
     def __call__(self, batch: Sample, epoch: int, number: int) -> Sample:
         """Adds to a batch what is to be done to it.
@@ -65,7 +65,7 @@ class Batchwise:
         made: Size = (batch["image"].shape[-2], batch["image"].shape[-1])
         if self.multiscale:
             low, high = self.multiscale
-            batch = {**batch, "size": scaled(made, float(rng.uniform(low, high)) / high)}
+            batch = {**batch, "size": scale_size(made, float(rng.uniform(low, high)) / high)}
         if not self.blends:
             return batch
         cut = rng.random() < 0.5 if self.mixup and self.cutmix else bool(self.cutmix)
@@ -76,35 +76,35 @@ class Batchwise:
         place = _place(made, share, rng)
         left, top, right, bottom = place
         blend = Blend(1 - (right - left) * (bottom - top) / (made[0] * made[1]), place)
-        return paste({**batch, "blend": blend}, "mask", blend) if "mask" in batch else {**batch, "blend": blend}
+        return paste_partner({**batch, "blend": blend}, "mask", blend) if "mask" in batch else {**batch, "blend": blend}
 
 
-def paste(batch: Sample, key: str, blend: Blend) -> Sample:
+def paste_partner(batch: Sample, key: str, blend: Blend) -> Sample:
     """Puts the place of a blend in images or masks (N, ..., H, W) from each one's partner."""
     assert blend.place is not None
     left, top, right, bottom = blend.place
     values = cast(dict[str, Tensor], batch)[key]
     pasted = values.clone()
-    pasted[..., top:bottom, left:right] = partners(values)[..., top:bottom, left:right]
+    pasted[..., top:bottom, left:right] = roll_partners(values)[..., top:bottom, left:right]
     return cast(Sample, {**batch, key: pasted})
 
 
-def partners(values: Tensor) -> Tensor:
+def roll_partners(values: Tensor) -> Tensor:
     """For each sample of a batch, the values of the one that it is blended with: the one before."""
     return values.roll(1, 0)
 
 
-def scaled(size: Size, factor: float) -> Size:
+def scale_size(size: Size, factor: float) -> Size:
     """(H, W) times a factor, in multiples of 32.
 
-    >>> scaled((128, 192), 0.8)
+    >>> scale_size((128, 192), 0.8)
     (96, 160)
     """
-    height, width = (max(STEP, round(side * factor / STEP) * STEP) for side in size)
+    height, width = (max(_STEP, round(side * factor / _STEP) * _STEP) for side in size)
     return height, width
 
 
-def check_sizes(batchwise: Batchwise, size: Size) -> None:
+def check_sizes(batchwise: BatchTransforms, size: Size) -> None:
     """Refuses a range of sizes that holds one only.
 
     Raises:
@@ -115,7 +115,7 @@ def check_sizes(batchwise: Batchwise, size: Size) -> None:
         low, high = batchwise.multiscale
         raise CandelabraError(
             f"data.multiscale=[{low},{high}] makes batches of one size only, {largest[0]} x {largest[1]}, as sides are "
-            f"multiples of {STEP}; give a wider range, a larger data.size, or null."
+            f"multiples of {_STEP}; give a wider range, a larger data.size, or null."
         )
 
 

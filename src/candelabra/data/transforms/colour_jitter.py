@@ -7,11 +7,11 @@ from torch import Tensor
 
 from candelabra.types import Sample
 
-GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to how bright a pixel looks (ITU-R BT.601)
+_GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to how bright a pixel looks (ITU-R BT.601)
 
 
-class Tint:
-    """Draws factors of brightness, contrast and saturation from [1 - x, 1 + x]; `tinted` puts them on.
+class ColourJitter:
+    """Draws factors of brightness, contrast and saturation from [1 - x, 1 + x]; `jitter_batch` puts them on.
 
     As torchvision's ColorJitter, but always in this order, after what else is done to a sample, and what leaves the
     range on the way is cut off at the end: all three are then one linear map of a pixel.
@@ -30,13 +30,13 @@ class Tint:
         return {**sample, "colours": 1 + (2 * torch.rand(3) - 1) * torch.tensor(self.limits)}
 
 
-def tinted(sample: Sample) -> Sample:
+def jitter_batch(sample: Sample) -> Sample:
     """A sample, or a batch on its device, with the colours that were drawn for it; itself where none were."""
     if "colours" not in sample:
         return sample
     image, factors = sample["image"].as_subclass(Tensor), sample["colours"]
     one_by_one = image.ndim == 4 and image.device.type == "cpu"  # what fits into its caches is several times faster
-    made = _each(image, factors) if one_by_one else coloured(image, factors)
+    made = _each(image, factors) if one_by_one else jitter_image(image, factors)
     plain = {key: value for key, value in sample.items() if key != "colours"}
     return cast(Sample, {**plain, "image": made})
 
@@ -44,11 +44,11 @@ def tinted(sample: Sample) -> Sample:
 def _each(images: Tensor, factors: Tensor) -> Tensor:
     made = torch.empty_like(images)
     for place, (image, each) in enumerate(zip(images, factors, strict=True)):
-        made[place] = coloured(image.contiguous(), each)
+        made[place] = jitter_image(image.contiguous(), each)
     return made
 
 
-def coloured(image: Tensor, factors: Tensor) -> Tensor:
+def jitter_image(image: Tensor, factors: Tensor) -> Tensor:
     """(..., 3, H, W) uint8 -> the same with factors (..., 3) of brightness, contrast and saturation.
 
     Brightness multiplies a pixel, contrast its distance from the image's mean grey, saturation its distance from its
@@ -68,4 +68,4 @@ def coloured(image: Tensor, factors: Tensor) -> Tensor:
 def _grey(pixels: Tensor) -> Tensor:
     """(..., 3, h, w) -> (..., 1, h, w)."""
     red, green, blue = pixels.narrow(-3, 0, 1), pixels.narrow(-3, 1, 1), pixels.narrow(-3, 2, 1)
-    return red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    return red * _GREY[0] + green * _GREY[1] + blue * _GREY[2]

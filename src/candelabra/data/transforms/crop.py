@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 
 from candelabra.types import Sample
 
-TRIES = 10
+_TRIES = 10
 
 
 class RandomCrop:
@@ -35,12 +35,12 @@ class RandomCrop:
         return f"RandomCrop({self.size}, {self.scale}, {self.ratio})"
 
     def __call__(self, sample: Sample) -> Sample:
-        return resized(sample, self.drawn(sample["image"].shape[-2], sample["image"].shape[-1]), self.size)
+        return crop_and_resize(sample, self.drawn(sample["image"].shape[-2], sample["image"].shape[-1]), self.size)
 
     def drawn(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Top, left, height and width of a part; the middle of the image where no part of these shapes is found."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             area = height * width * torch.empty(1).uniform_(*self.scale).item()
             ratio = math.exp(torch.empty(1).uniform_(low, high).item())
             w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
@@ -51,7 +51,7 @@ class RandomCrop:
         return (height - h) // 2, (width - w) // 2, h, w
 
 
-class Stretched:
+class ResizedCrop:
     """The whole image at one size.
 
     Args:
@@ -66,10 +66,10 @@ class Stretched:
 
     def __call__(self, sample: Sample) -> Sample:
         height, width = sample["image"].shape[-2:]
-        return resized(sample, (0, 0, height, width), self.size)
+        return crop_and_resize(sample, (0, 0, height, width), self.size)
 
 
-def resized(sample: Sample, part: tuple[int, int, int, int], size: tuple[int, int]) -> Sample:
+def crop_and_resize(sample: Sample, part: tuple[int, int, int, int], size: tuple[int, int]) -> Sample:
     """A part of a sample (top, left, height, width) at (H, W) = `size`; an image by antialiased bilinear filtering."""
     top, left, height, width = part
     made: Sample = {**sample, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}

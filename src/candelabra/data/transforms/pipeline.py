@@ -11,17 +11,19 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.transforms.auto_augment import randaugment, trivialaugment
-from candelabra.data.transforms.colour_jitter import Tint
-from candelabra.data.transforms.resize import FILLS, GREY, Resize, Size, Step, visible
+from candelabra.data.transforms.auto_augment import make_randaugment, make_trivialaugment
+from candelabra.data.transforms.colour_jitter import ColourJitter
+from candelabra.data.transforms.resize import FILL_GREY, FILL_VALUES, ResizeMethod, Size, TransformStep, drop_invisible
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels, Sample
 
 Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
-LIGHT, STRONG = 0.5, 0.25  # the smallest part of an image, by area
+LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # the smallest part of an image, by area
 
 
-def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, erase: float = 0.0) -> "Pipeline":
+def make_train_transforms(
+    augment: Augmentation, resize: ResizeMethod, labels: Labels, flip: bool, erase: float = 0.0
+) -> "TransformPipeline":
     """What a training image goes through, ending in the size of `resize`.
 
     What would make a label wrong or lose it is left out: no box is turned or sheared, for an upright one does not
@@ -39,49 +41,51 @@ def training(augment: Augmentation, resize: Resize, labels: Labels, flip: bool, 
     if not 0 <= erase <= 1:
         raise CandelabraError(f"data.erase={erase} must be a share of the images, 0 to 1.")
     boxed, placed = labels.box, labels.box or bool(labels.keypoints)
-    last: list[Step] = [Erase(erase)] if erase else []
+    last: list[TransformStep] = [RandomErase(erase)] if erase else []
     if augment == "none":
-        whole = evaluation(resize)
-        return Pipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
-    changes: dict[str, list[Step]] = {
-        "light": [Tint(brightness=0.2, contrast=0.2, saturation=0.2)],
+        whole = make_eval_transforms(resize)
+        return TransformPipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
+    changes: dict[str, list[TransformStep]] = {
+        "light": [ColourJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
         "strong": _strong(boxed),
-        "randaugment": [randaugment(boxed)],
-        "trivialaugment": [trivialaugment(boxed)],
+        "randaugment": [make_randaugment(boxed)],
+        "trivialaugment": [make_trivialaugment(boxed)],
     }
     if augment not in changes:
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
-    least = STRONG if augment == "strong" and not placed else LIGHT
-    mirror: list[Step] = [Mirror(labels.mirror)] if flip else []
-    return Pipeline([*resize.part(least), *changes[augment], *mirror, *last], least=enough(resize.size, least))
+    least = _STRONG if augment == "strong" and not placed else LIGHT_AUGMENTATION
+    mirror: list[TransformStep] = [RandomMirror(labels.mirror)] if flip else []
+    return TransformPipeline(
+        [*resize.part(least), *changes[augment], *mirror, *last], least=least_read_size(resize.size, least)
+    )
 
 
-def evaluation(resize: Resize) -> "Pipeline":
+def make_eval_transforms(resize: ResizeMethod) -> "TransformPipeline":
     """What an image to be judged goes through."""
-    return Pipeline(resize.whole(), fixed=True, least=resize.size)
+    return TransformPipeline(resize.whole(), fixed=True, least=resize.size)
 
 
-def enough(size: Size, share: float) -> Size:
+def least_read_size(size: Size, share: float) -> Size:
     """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
 
-    >>> enough((224, 224), 0.5)
+    >>> least_read_size((224, 224), 0.5)
     (317, 317)
     """
     return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
 
 
-def _strong(boxed: bool) -> list[Step]:
-    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILLS))
+def _strong(boxed: bool) -> list[TransformStep]:
+    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILL_VALUES))
     return [
-        *([] if boxed else [Visible(), turn]),
-        Tint(brightness=0.4, contrast=0.4, saturation=0.4),
+        *([] if boxed else [DropInvisible(), turn]),
+        ColourJitter(brightness=0.4, contrast=0.4, saturation=0.4),
         v2.ColorJitter(hue=0.1),
         v2.RandomGrayscale(0.1),
         v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=0.1),
     ]
 
 
-class Preparation(ABC):
+class SampleTransforms(ABC):
     """What the samples of one split go through.
 
     Attributes:
@@ -91,11 +95,11 @@ class Preparation(ABC):
     fixed: bool
 
     @abstractmethod
-    def of(self, index: int) -> "Pipeline":
+    def of(self, index: int) -> "TransformPipeline":
         """What the sample of this index goes through."""
 
 
-class Pipeline(Preparation):
+class TransformPipeline(SampleTransforms):
     """Runs transforms on one sample, then drops what left the image and unwraps the tensors.
 
     Args:
@@ -104,19 +108,21 @@ class Pipeline(Preparation):
         least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
     """
 
-    def __init__(self, steps: Sequence[Step], fixed: bool = False, least: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, steps: Sequence[TransformStep], fixed: bool = False, least: tuple[int, int] | None = None
+    ) -> None:
         self.steps, self.fixed, self.least = steps, fixed, least
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
 
-    def of(self, index: int) -> "Pipeline":
+    def of(self, index: int) -> "TransformPipeline":
         return self
 
     def __call__(self, sample: Sample) -> Sample:
         for step in self.steps:
             sample = step(sample)
-        seen = visible(sample)
+        seen = drop_invisible(sample)
         unwrapped: Any = {
             key: value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
             for key, value in seen.items()
@@ -126,17 +132,17 @@ class Pipeline(Preparation):
         return cast(Sample, unwrapped)
 
 
-class Visible:
-    """Drops what has left the image, before another step would move it back into grey; see `visible`."""
+class DropInvisible:
+    """Drops what has left the image, before another step would move it back into grey; see `drop_invisible`."""
 
     def __repr__(self) -> str:
         return "Visible()"
 
     def __call__(self, sample: Sample) -> Sample:
-        return visible(sample)
+        return drop_invisible(sample)
 
 
-class Mirror:
+class RandomMirror:
     """Mirrors half of all samples left to right; sided points then swap names, which torchvision leaves to us.
 
     Args:
@@ -162,7 +168,7 @@ class Mirror:
         return mirrored
 
 
-class Erase:
+class RandomErase:
     """Paints a rectangle of some images over (Zhong et al. 2017): 2 to 33 % of the area, grey.
 
     Labels stay as they are, those of hidden points and pixels too: what is there is to be told from around it.
@@ -172,7 +178,7 @@ class Erase:
     """
 
     def __init__(self, share: float) -> None:
-        self.share, self.erasing = share, v2.RandomErasing(p=share, value=GREY)
+        self.share, self.erasing = share, v2.RandomErasing(p=share, value=FILL_GREY)
 
     def __repr__(self) -> str:
         return f"Erase({self.share})"

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.samples import Samples, digest
-from candelabra.data.transforms.crop import resized
-from candelabra.data.views.sample_store import Shelf, home
-from candelabra.data.views.wrapper import Wrapped
+from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.transforms.crop import crop_and_resize
+from candelabra.data.views.sample_store import SampleStore, find_store_folder
+from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-FORMAT = 1  # a new number makes what is kept useless
-LIBRARIES = ("torch", "pillow", "simplejpeg")
-Cached = Literal["none", "ram", "disk"]
+_FORMAT = 1  # a new number makes what is kept useless
+_LIBRARIES = ("torch", "pillow", "simplejpeg")
+CacheMode = Literal["none", "ram", "disk"]
 
 
-def keep(samples: Samples, cache: Cached, gigabytes: float) -> Samples:
+def cache_samples(samples: Samples, cache: CacheMode, gigabytes: float) -> Samples:
     """The samples, kept where `cache` says.
 
     Args:
@@ -41,13 +41,13 @@ def keep(samples: Samples, cache: Cached, gigabytes: float) -> Samples:
         raise CandelabraError(f"data.cache={cache} needs locks that this system does not have; use data.cache=none.")
     if gigabytes <= 0:
         raise CandelabraError(f"data.cache_gigabytes={gigabytes} must be above 0; data.cache=none keeps nothing.")
-    made_by = [f"{name} {version(name)}" for name in LIBRARIES]
+    made_by = [f"{name} {version(name)}" for name in _LIBRARIES]
     ends = [samples.names[index] for index in np.linspace(0, len(samples) - 1, min(len(samples), 1000)).astype(int)]
-    name = digest(FORMAT, *made_by, type(samples).__name__, len(samples), *ends).hex()
-    return Kept(samples, Shelf(home(cache), name, gigabytes, lasting=cache == "disk"))
+    name = hash_contents(_FORMAT, *made_by, type(samples).__name__, len(samples), *ends).hex()
+    return CachedSamples(samples, SampleStore(find_store_folder(cache), name, gigabytes, lasting=cache == "disk"))
 
 
-class Kept(Wrapped):
+class CachedSamples(SampleView):
     """Samples on a shelf, by their content: a file that changes is read again.
 
     An image is kept at the least size that its use allows, its aspect as it was, and comes at that size whether it was
@@ -58,7 +58,7 @@ class Kept(Wrapped):
         shelf: where.
     """
 
-    def __init__(self, samples: Samples, shelf: Shelf) -> None:
+    def __init__(self, samples: Samples, shelf: SampleStore) -> None:
         super().__init__(samples, samples.labels)
         self.shelf = shelf
         # Workers, which are forked, tell each other what they have looked at. All zeros: nobody has yet.
@@ -72,7 +72,7 @@ class Kept(Wrapped):
         return self.samples.shown()
 
     def digest(self, index: int) -> bytes:
-        return digest("shrunk", self._content(index))
+        return hash_contents("shrunk", self._content(index))
 
     def _content(self, index: int) -> bytes:
         found: bytes = self.seen[index].numpy().tobytes()
@@ -88,16 +88,16 @@ class Kept(Wrapped):
         kept = self.shelf.get(name)
         if kept is not None:
             return kept
-        made = shrunk(self.samples.load(index, least), least)
+        made = shrink_sample(self.samples.load(index, least), least)
         self.shelf.put(name, made)
         return made
 
 
-def shrunk(sample: Sample, least: tuple[int, int]) -> Sample:
+def shrink_sample(sample: Sample, least: tuple[int, int]) -> Sample:
     """A sample as small as it may be, neither side below `least` (H, W), its aspect as it was."""
     height, width = sample["image"].shape[-2:]
     scale = max(least[0] / height, least[1] / width)
     if scale >= 1:
         return sample
     size = (max(least[0], round(height * scale)), max(least[1], round(width * scale)))
-    return resized(sample, (0, 0, height, width), size)
+    return crop_and_resize(sample, (0, 0, height, width), size)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.issues import Oddity
-from candelabra.data.samples import SPLITS, Samples, blank, digest
-from candelabra.data.transforms.pipeline import Pipeline, Preparation
+from candelabra.data.issues import DataIssue
+from candelabra.data.samples import SPLITS, Samples, add_missing_targets, hash_contents
+from candelabra.data.transforms.pipeline import SampleTransforms, TransformPipeline
 from candelabra.errors import CandelabraError
 from candelabra.types import WORDS, Labels, Sample
 
-Parts = Mapping[str, NDArray[np.int64]]
+SetParts = Mapping[str, NDArray[np.int64]]
 
 
-class Joined(Samples):
+class ConcatSamples(Samples):
     """Samples of one set after another, named <set>/<name>, divided as each set is by itself.
 
     Args:
@@ -24,12 +24,12 @@ class Joined(Samples):
         parts: indices of each split of each set.
 
     Raises:
-        CandelabraError: see `merged`.
+        CandelabraError: see `merge_labels`.
     """
 
-    def __init__(self, sets: Mapping[str, Samples], parts: Mapping[str, Parts]) -> None:
+    def __init__(self, sets: Mapping[str, Samples], parts: Mapping[str, SetParts]) -> None:
         self.sets = sets
-        self.labels = merged({name: samples.labels for name, samples in sets.items()})
+        self.labels = merge_labels({name: samples.labels for name, samples in sets.items()})
         self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
         self.ends = np.cumsum([len(samples) for samples in sets.values()])
         self.published = np.concatenate([_splits(len(sets[name]), parts[name]) for name in sets])
@@ -44,7 +44,7 @@ class Joined(Samples):
         name, own = self.place(index)
         return self.sets[name].load(own, least)
 
-    def inspect(self, index: int) -> Sequence[Oddity]:
+    def inspect(self, index: int) -> Sequence[DataIssue]:
         name, own = self.place(index)
         return self.sets[name].inspect(own)
 
@@ -54,7 +54,7 @@ class Joined(Samples):
 
     def digest(self, index: int) -> bytes:
         name, own = self.place(index)
-        return digest(name, self.sets[name].digest(own))  # sets may have transforms of their own
+        return hash_contents(name, self.sets[name].digest(own))  # sets may have transforms of their own
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         known = [(len(samples), samples.labelled()) for samples in self.sets.values()]
@@ -74,7 +74,7 @@ class Joined(Samples):
         )
 
 
-class BySet(Preparation):
+class TransformsBySet(SampleTransforms):
     """Each set's own pipeline, after which the targets that it lacks are there as not labelled.
 
     Args:
@@ -82,10 +82,10 @@ class BySet(Preparation):
         pipelines: of each set.
     """
 
-    def __init__(self, joined: Joined, pipelines: Mapping[str, Pipeline]) -> None:
+    def __init__(self, joined: ConcatSamples, pipelines: Mapping[str, TransformPipeline]) -> None:
         self.joined = joined
         self.pipelines = {
-            name: Pipeline([*each.steps, Blank(joined.labels)], each.fixed, each.least)
+            name: TransformPipeline([*each.steps, AddMissingTargets(joined.labels)], each.fixed, each.least)
             for name, each in pipelines.items()
         }
         self.fixed = all(each.fixed for each in pipelines.values())
@@ -93,11 +93,11 @@ class BySet(Preparation):
     def __repr__(self) -> str:
         return f"BySet({', '.join(f'{name}: {each}' for name, each in self.pipelines.items())})"
 
-    def of(self, index: int) -> Pipeline:
+    def of(self, index: int) -> TransformPipeline:
         return self.pipelines[self.joined.place(index)[0]]
 
 
-class Blank:
+class AddMissingTargets:
     """Adds the targets that a set lacks, as not labelled.
 
     Args:
@@ -111,10 +111,10 @@ class Blank:
         return f"Blank({', '.join(self.wanted.targets)})"
 
     def __call__(self, sample: Sample) -> Sample:
-        return blank(sample, self.wanted)
+        return add_missing_targets(sample, self.wanted)
 
 
-def merged(labels: Mapping[str, Labels]) -> Labels:
+def merge_labels(labels: Mapping[str, Labels]) -> Labels:
     """What several data sets label together.
 
     Raises:
@@ -137,7 +137,7 @@ def merged(labels: Mapping[str, Labels]) -> Labels:
     return Labels(**words)
 
 
-def _splits(count: int, parts: Parts) -> NDArray[np.str_]:
+def _splits(count: int, parts: SetParts) -> NDArray[np.str_]:
     splits = np.full(count, "", dtype="<U5")
     for split in SPLITS:
         splits[parts[split]] = split

@@ -8,15 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from candelabra.data.samples import Samples, digest
-from candelabra.data.views.wrapper import Wrapped
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.views.wrapper import SampleView
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import IGNORED, TARGETS, UNLABELLED, Sample
 
-Shares = float | Mapping[str, float]
+LabelShares = float | Mapping[str, float]
 
 
-def check_shares(labelled: Shares) -> None:
+def check_label_shares(labelled: LabelShares) -> None:
     """Compares `data.labelled` with what is allowed.
 
     Raises:
@@ -24,14 +24,14 @@ def check_shares(labelled: Shares) -> None:
     """
     for target, share in labelled.items() if isinstance(labelled, Mapping) else [("", labelled)]:
         if target and target not in TARGETS:
-            raise CandelabraError(f"data.labelled names {target}; allowed are {nearest(target, TARGETS)}.")
+            raise CandelabraError(f"data.labelled names {target}; allowed are {list_nearest(target, TARGETS)}.")
         if not 0 < share <= 1:
             raise CandelabraError(
                 f"data.labelled{target and '.'}{target}={share} must be a share above 0 and at most 1."
             )
 
 
-def thin(samples: Samples, training: NDArray[np.int64], labelled: Shares, seed: int) -> Samples:
+def drop_labels(samples: Samples, training: NDArray[np.int64], labelled: LabelShares, seed: int) -> Samples:
     """The samples, of whose training images each target keeps a share of its labels; see `DataModule`.
 
     Args:
@@ -47,7 +47,7 @@ def thin(samples: Samples, training: NDArray[np.int64], labelled: Shares, seed: 
     shares = labelled if isinstance(labelled, Mapping) else dict.fromkeys(targets, labelled)
     for target in shares:
         if target not in targets:
-            raise CandelabraError(f"data.labelled names {target}; these data label {nearest(target, targets)}.")
+            raise CandelabraError(f"data.labelled names {target}; these data label {list_nearest(target, targets)}.")
     if all(share == 1 for share in shares.values()):
         return samples
     known = samples.labelled()
@@ -56,10 +56,10 @@ def thin(samples: Samples, training: NDArray[np.int64], labelled: Shares, seed: 
         pool = training[known[target][training]]
         order = np.random.default_rng((seed, TARGETS.index(target))).permutation(len(pool))
         kept[target][pool[order[max(1, round(share * len(pool))) :]]] = False
-    return Thinned(samples, kept)
+    return DropLabels(samples, kept)
 
 
-class Thinned(Wrapped):
+class DropLabels(SampleView):
     """Samples some of whose targets look as if nobody had labelled them.
 
     Args:
@@ -82,27 +82,27 @@ class Thinned(Wrapped):
     def digest(self, index: int) -> bytes:
         hidden = self._hidden(index)
         content = self.samples.digest(index)
-        return digest(content, *hidden) if hidden else content
+        return hash_contents(content, *hidden) if hidden else content
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         sample = self.samples.load(index, least)
         values = cast(dict[str, Any], sample)
         for target in self._hidden(index):
-            values[target] = unlabelled(target, values[target])
+            values[target] = blank_value(target, values[target])
         return sample
 
     def _hidden(self, index: int) -> list[str]:
         return [target for target, hidden in self.hidden.items() if hidden[index]]
 
 
-def without_labels(sample: Sample) -> Sample:
+def blank_targets(sample: Sample) -> Sample:
     """A sample, or a batch of them, of which nobody gave any target."""
     values = cast(dict[str, Any], sample)
-    blank = {target: unlabelled(target, values[target]) for target in TARGETS if target in values}
+    blank = {target: blank_value(target, values[target]) for target in TARGETS if target in values}
     return cast(Sample, {**values, **blank})
 
 
-def unlabelled(target: str, value: Tensor) -> Tensor:
+def blank_value(target: str, value: Tensor) -> Tensor:
     """What stands in place of a value of a target that nobody gave: of its shape, type and kind."""
     missing = IGNORED if target == "mask" else torch.nan if value.is_floating_point() else UNLABELLED
     blank = value.clone()

@@ -17,34 +17,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from candelabra.data.samples import sample as make_sample
-from candelabra.environment import CACHE
+from candelabra.data.samples import make_sample as make_sample
+from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
-GIGA = 10**9
-MEMORY = Path("/dev/shm")
-USED = "bytes"
-HEAD = struct.Struct("<QQ")  # bytes of the file, and of the line that describes it
-ALIGNED = 64  # each tensor begins on a cache line
-MAPS = 16_384  # files that a process looks into without reading them; Linux allows it four times as many
+_GIGA = 10**9
+SHARED_MEMORY = Path("/dev/shm")
+_USED = "bytes"
+_HEAD = struct.Struct("<QQ")  # bytes of the file, and of the line that describes it
+_ALIGNED = 64  # each tensor begins on a cache line
+_MAPS = 16_384  # files that a process looks into without reading them; Linux allows it four times as many
 
 
-def home(place: Literal["ram", "disk"]) -> Path:
+def find_store_folder(place: Literal["ram", "disk"]) -> Path:
     """The folder of all shelves: in memory that all processes share, or in $CANDELABRA_CACHE or ~/.cache/candelabra.
 
     Raises:
         CandelabraError: this system has no such memory.
     """
     if place == "disk":
-        return Path(os.environ.get(CACHE, "~/.cache/candelabra"), "images").expanduser().absolute()
-    if not MEMORY.is_dir():
-        raise CandelabraError(f"data.cache=ram needs {MEMORY}, which this system does not have; use data.cache=disk.")
-    return MEMORY / f"candelabra-{os.getuid()}"
+        return Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "images").expanduser().absolute()
+    if not SHARED_MEMORY.is_dir():
+        raise CandelabraError(
+            f"data.cache=ram needs {SHARED_MEMORY}, which this system does not have; use data.cache=disk."
+        )
+    return SHARED_MEMORY / f"candelabra-{os.getuid()}"
 
 
-class Shelf:
+class SampleStore:
     """A folder of samples, by name.
 
     A file is written under a passing name and then renamed, so what has a name is whole; what a loss of power has cut
@@ -53,7 +55,7 @@ class Shelf:
     a shelf goes with the last process that uses it; one of processes that were killed, when the next is opened.
 
     Args:
-        folder: of all shelves, see `home`.
+        folder: of all shelves, see `find_store_folder`.
         name: of this one.
         gigabytes: (10^9 bytes each) that all shelves of the folder may have together.
         lasting: it stays when nobody uses it.
@@ -63,7 +65,7 @@ class Shelf:
     """
 
     def __init__(self, folder: Path, name: str, gigabytes: float, lasting: bool) -> None:
-        self.home, self.folder, self.limit, self.lasting = folder, folder / name, gigabytes * GIGA, lasting
+        self.home, self.folder, self.limit, self.lasting = folder, folder / name, gigabytes * _GIGA, lasting
         self.full = torch.zeros(1, dtype=torch.bool).share_memory_()  # so that one of several workers says so
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ class Shelf:
         if kept is None:
             self._let_parent_hold()
             kept = self._looked_up(name)
-            if kept is None or len(self.mapped) >= MAPS:
+            if kept is None or len(self.mapped) >= _MAPS:
                 return kept
             self.mapped[name] = kept
         tensors = cast(dict[str, Tensor], kept)
@@ -105,29 +107,29 @@ class Shelf:
             return None
         try:
             size = os.fstat(file).st_size
-            if len(self.mapped) < MAPS and size:
+            if len(self.mapped) < _MAPS and size:
                 # A map costs a fault for each few pages, once; a copy costs less than that, but in each epoch.
-                return unpack(torch.from_file(str(self._path(name)), False, size, dtype=torch.uint8).numpy())
+                return unpack_sample(torch.from_file(str(self._path(name)), False, size, dtype=torch.uint8).numpy())
             bits: NDArray[np.uint8] = np.empty(size, np.uint8)
             os.readv(file, [bits.data])
         except (OSError, RuntimeError):  # torch's word for a file that cannot be mapped
             return None
         finally:
             os.close(file)
-        return unpack(bits)
+        return unpack_sample(bits)
 
     def put(self, name: str, sample: Sample) -> None:
         """Keeps a sample if there is room; says in one line when there is no more."""
         if self.full.item():
             return
-        parts = pack(sample)
+        parts = pack_sample(sample)
         size = sum(len(part) for part in parts)
         path = self._path(name)
         try:
             with self._alone():
                 if not self._room(size):
                     return
-                (self.folder / USED).write_text(str(_used(self.folder) + size))
+                (self.folder / _USED).write_text(str(_used(self.folder) + size))
             path.parent.mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
                 file.writelines(parts)
@@ -155,16 +157,16 @@ class Shelf:
             if sum(used.values()) + size <= limit:
                 break
             if _remove_unused(other):
-                log.info("removed kept images not used for longest: %s (%.2f GB)", other, used.pop(other) / GIGA)
+                log.info("removed kept images not used for longest: %s (%.2f GB)", other, used.pop(other) / _GIGA)
         if sum(used.values()) + size <= limit:
             return True
         full = limit == self.limit
-        self._refuse(f"data.cache_gigabytes={self.limit / GIGA:g} is full" if full else "little is left there")
+        self._refuse(f"data.cache_gigabytes={self.limit / _GIGA:g} is full" if full else "little is left there")
         return False
 
     def _refuse(self, why: str) -> None:
         if not self.full.item():
-            kept = _used(self.folder) / GIGA
+            kept = _used(self.folder) / _GIGA
             log.warning(
                 "no more images are kept in %s (%s, %.2f GB of this data set): others are read", self.home, why, kept
             )
@@ -183,7 +185,7 @@ class Shelf:
         """What is really there, and away with what a killed process left half written."""
         for torn in self.folder.glob("*.part"):
             torn.unlink(missing_ok=True)
-        (self.folder / USED).write_text(str(sum(path.stat().st_size for path in self.folder.glob("??/*"))))
+        (self.folder / _USED).write_text(str(sum(path.stat().st_size for path in self.folder.glob("??/*"))))
 
     @contextmanager
     def _alone(self, wait: bool = True) -> Iterator[None]:
@@ -195,26 +197,26 @@ class Shelf:
             yield
 
 
-def pack(sample: Sample) -> list[bytes]:
+def pack_sample(sample: Sample) -> list[bytes]:
     """A sample -> its length, a line that describes it, and the bits of its tensors."""
     arrays = {key: value.as_subclass(Tensor).numpy() for key, value in sample.items()}  # type: ignore[attr-defined]
     arrays["image"] = arrays["image"].transpose(1, 2, 0)  # as decoders give it
     layout = {key: (array.dtype.str, array.shape) for key, array in arrays.items()}
     words = json.dumps(layout).encode()
-    parts = [words + bytes(_aligned(HEAD.size + len(words)) - HEAD.size - len(words))]
+    parts = [words + bytes(_aligned(_HEAD.size + len(words)) - _HEAD.size - len(words))]
     parts += [array.tobytes() + bytes(_aligned(array.nbytes) - array.nbytes) for array in arrays.values()]
-    return [HEAD.pack(HEAD.size + sum(map(len, parts)), len(words)), *parts]
+    return [_HEAD.pack(_HEAD.size + sum(map(len, parts)), len(words)), *parts]
 
 
-def unpack(bits: NDArray[np.uint8]) -> Sample | None:
+def unpack_sample(bits: NDArray[np.uint8]) -> Sample | None:
     """The sample that was packed; null where its end is missing."""
-    if len(bits) < HEAD.size:
+    if len(bits) < _HEAD.size:
         return None
-    length, words = HEAD.unpack_from(bits.data)
+    length, words = _HEAD.unpack_from(bits.data)
     if length != len(bits):
         return None
-    layout = json.loads(bits[HEAD.size : HEAD.size + words].tobytes())
-    place = _aligned(HEAD.size + words)
+    layout = json.loads(bits[_HEAD.size : _HEAD.size + words].tobytes())
+    place = _aligned(_HEAD.size + words)
     tensors = {}
     for key, (kind, shape) in layout.items():
         dtype, count = np.dtype(kind), math.prod(shape)
@@ -224,12 +226,12 @@ def unpack(bits: NDArray[np.uint8]) -> Sample | None:
 
 
 def _aligned(place: int) -> int:
-    return -(-place // ALIGNED) * ALIGNED
+    return -(-place // _ALIGNED) * _ALIGNED
 
 
 def _used(folder: Path) -> int:
     try:
-        return int((folder / USED).read_text())
+        return int((folder / _USED).read_text())
     except (OSError, ValueError):
         return 0
 

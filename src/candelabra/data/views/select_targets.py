@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.samples import Samples
-from candelabra.data.views.wrapper import Wrapped
-from candelabra.errors import CandelabraError, nearest
+from candelabra.data.views.wrapper import SampleView
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import TARGETS, Sample
 
 
-def restrict(samples: Samples, targets: Sequence[str] | None) -> Samples:
+def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
     """The samples with these targets alone; null keeps all.
 
     Raises:
@@ -22,13 +22,13 @@ def restrict(samples: Samples, targets: Sequence[str] | None) -> Samples:
     known = samples.labels.targets
     for target in targets:
         if target not in known:
-            raise CandelabraError(f"data.targets names {target}; these data label {nearest(target, known)}.")
+            raise CandelabraError(f"data.targets names {target}; these data label {list_nearest(target, known)}.")
     if not targets:
         raise CandelabraError(f"data.targets=[] leaves nothing to learn; these data label {', '.join(known)}.")
-    return Restricted(samples, targets)
+    return SelectTargets(samples, targets)
 
 
-class Restricted(Wrapped):
+class SelectTargets(SampleView):
     """Samples some of whose targets nobody is told of; they are divided as if they were.
 
     Args:

@@ -3,12 +3,12 @@
 from abc import ABC
 from collections.abc import Mapping, Sequence
 
-from candelabra.data.issues import Oddity
+from candelabra.data.issues import DataIssue
 from candelabra.data.samples import Samples
 from candelabra.types import Labels
 
 
-class Wrapped(Samples, ABC):
+class SampleView(Samples, ABC):
     """Passes on what concerns the files of other samples; a final class says what it gives of them, and what is known.
 
     Args:
@@ -25,7 +25,7 @@ class Wrapped(Samples, ABC):
         self.oddities = self.samples.oddities  # which verifying adds to
         return bad
 
-    def inspect(self, index: int) -> Sequence[Oddity]:
+    def inspect(self, index: int) -> Sequence[DataIssue]:
         return self.samples.inspect(index)
 
     def original(self, index: int) -> bytes | None:

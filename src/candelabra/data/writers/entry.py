@@ -9,15 +9,23 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from candelabra.data.decoding.image_files import Raw
-from candelabra.data.decoding.images import SUFFIXES, Unreadable, size_of
+from candelabra.data.decoding.image_files import RawBytes
+from candelabra.data.decoding.images import IMAGE_SUFFIXES, UnreadableFile, read_image_size
 from candelabra.data.samples import Samples
 from candelabra.types import IGNORED, UNLABELLED, Labels
 
-ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff", "PPM": ".ppm"}
+_ENDINGS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tiff",
+    "PPM": ".ppm",
+}
 
 
-class Entry(NamedTuple):
+class DatasetEntry(NamedTuple):
     """One sample; what it lacks is null.
 
     Args:
@@ -45,7 +53,7 @@ class Entry(NamedTuple):
         return {key: getattr(self, key) for key in ("name", "label", "box", "keypoints")}
 
 
-class Entries(Dataset[Entry | str]):
+class DatasetEntries(Dataset[DatasetEntry | str]):
     """Samples as entries; for one that cannot be read, why.
 
     Args:
@@ -59,15 +67,15 @@ class Entries(Dataset[Entry | str]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, number: int) -> Entry | str:
+    def __getitem__(self, number: int) -> DatasetEntry | str:
         split, index = self.places[number]
         try:
-            return entry(self.samples, index, split)
-        except Unreadable as error:
+            return make_entry(self.samples, index, split)
+        except UnreadableFile as error:
             return str(error)
 
 
-def entry(samples: Samples, index: int, split: str) -> Entry:
+def make_entry(samples: Samples, index: int, split: str) -> DatasetEntry:
     """One sample, decoded once to be sure that it can be.
 
     Raises:
@@ -75,24 +83,24 @@ def entry(samples: Samples, index: int, split: str) -> Entry:
     """
     name, labels, sample = samples.names[index], samples.labels, samples[index]
     found = samples.original(index)
-    if found is not None and size_of(Raw(found, name)) != tuple(sample["image"].shape[:0:-1]):
+    if found is not None and read_image_size(RawBytes(found, name)) != tuple(sample["image"].shape[:0:-1]):
         found = None  # too large to be decoded whole: labels are those of what was read
-    image = png(sample["image"].permute(1, 2, 0)) if found is None else found
+    image = encode_png(sample["image"].permute(1, 2, 0)) if found is None else found
     mask = sample.get("mask")
     box = sample["box"][0].tolist() if "box" in sample else None
-    return Entry(
+    return DatasetEntry(
         name,
         split,
         image,
         ".png" if found is None else _ending(name, image),
-        None if mask is None or bool((mask == IGNORED).all()) else png(mask),
+        None if mask is None or bool((mask == IGNORED).all()) else encode_png(mask),
         _label(sample["label"], labels) if "label" in sample else None,
         None if box is None or any(value != value for value in box) else box,
         _points(sample["keypoints"]) if "keypoints" in sample else None,
     )
 
 
-def png(pixels: Tensor) -> bytes:
+def encode_png(pixels: Tensor) -> bytes:
     """(H, W, 3) or (H, W) uint8 -> a PNG file."""
     made = io.BytesIO()
     Image.fromarray(pixels.numpy()).save(made, "PNG")
@@ -101,10 +109,10 @@ def png(pixels: Tensor) -> bytes:
 
 def _ending(name: str, image: bytes) -> str:
     named = PurePosixPath(name).suffix.lower()
-    if named in SUFFIXES:
+    if named in IMAGE_SUFFIXES:
         return named
     with Image.open(io.BytesIO(image)) as opened:
-        return ENDINGS.get(opened.format or "", ".img")
+        return _ENDINGS.get(opened.format or "", ".img")
 
 
 def _label(label: Tensor, labels: Labels) -> str | list[str] | None:

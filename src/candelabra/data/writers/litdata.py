@@ -6,14 +6,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from candelabra.data.shards.litdata import ROWS, require
-from candelabra.data.writers.entry import Entry
-from candelabra.data.writers.writer import Writer
+from candelabra.data.shards.litdata import CHUNK_ROWS, require_litdata
+from candelabra.data.writers.entry import DatasetEntry
+from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 
 
-class LitData(Writer):
+class LitDataWriter(DatasetWriter):
     """One optimized folder a split: items of image (a file's bytes), mask (likewise, or empty) and record (JSON).
 
     Beside the chunks of a split lies a table of its records, so that labels are known before chunks are fetched.
@@ -31,13 +31,13 @@ class LitData(Writer):
         self.megabytes = megabytes
 
     def check(self, labels: Labels) -> None:
-        require()
+        require_litdata()
 
-    def write(self, folder: Path, labels: Labels, entries: Iterable[Entry]) -> None:
+    def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
-        require()
+        require_litdata()
         from litdata.streaming.writer import BinaryWriter
 
         for split, group in groupby(entries, key=lambda entry: entry.split):
@@ -49,4 +49,4 @@ class LitData(Writer):
                 records.append({"record": record, "masked": entry.mask is not None})
             writer.done()
             writer.merge()
-            parquet.write_table(pa.Table.from_pylist(records), folder / split / ROWS)
+            parquet.write_table(pa.Table.from_pylist(records), folder / split / CHUNK_ROWS)

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.readers.table import BOX, SEPARATOR
-from candelabra.data.writers.entry import Entry
-from candelabra.data.writers.writer import Writer
+from candelabra.data.readers.table import BOX_COLUMNS, LABEL_SEPARATOR
+from candelabra.data.writers.entry import DatasetEntry
+from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 
-LONGEST = 200  # bytes of a file name
+_LONGEST = 200  # bytes of a file name
 
 
-class Table(Writer):
+class TableWriter(DatasetWriter):
     """table.csv, images/<name> and masks/<name>.png."""
 
     reader = "table"
@@ -22,12 +22,12 @@ class Table(Writer):
 
     def check(self, labels: Labels) -> None:
         for name in labels.classes if labels.multilabel else ():
-            if SEPARATOR in name or name != name.strip():
+            if LABEL_SEPARATOR in name or name != name.strip():
                 raise CandelabraError(
                     f"to=table cannot hold the class {name!r} among several of one image; use to=webdataset."
                 )
 
-    def write(self, folder: Path, labels: Labels, entries: Iterable[Entry]) -> None:
+    def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
         taken: set[str] = set()
         with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -45,15 +45,15 @@ def _header(labels: Labels) -> list[str]:
     return [
         *("image", "split"),
         *(["label"] if labels.classes else []),
-        *(BOX if labels.box else []),
+        *(BOX_COLUMNS if labels.box else []),
         *(f"{point}_{axis}" for point in labels.keypoints for axis in "xy"),
         *(["mask"] if labels.mask_classes else []),
     ]
 
 
-def _cells(entry: Entry, labels: Labels, mask: str) -> list[Any]:
+def _cells(entry: DatasetEntry, labels: Labels, mask: str) -> list[Any]:
     """In the order of the header; a list without a class is a separator alone, for an empty cell is not labelled."""
-    label = entry.label if not isinstance(entry.label, list) else SEPARATOR.join(entry.label) or SEPARATOR
+    label = entry.label if not isinstance(entry.label, list) else LABEL_SEPARATOR.join(entry.label) or LABEL_SEPARATOR
     points: list[list[float] | None] = entry.keypoints or [None] * len(labels.keypoints)
     box: Sequence[float | None] = entry.box or [None] * 4
     return [
@@ -64,13 +64,13 @@ def _cells(entry: Entry, labels: Labels, mask: str) -> list[Any]:
     ]
 
 
-def _free(entry: Entry, taken: set[str]) -> str:
+def _free(entry: DatasetEntry, taken: set[str]) -> str:
     """The name of an image's file, as near to its own as can be: below the folder, not there yet, not too long."""
     parts = [part for part in PurePosixPath(entry.name).parts if part not in ("..", "/")]
     parts = ["".join(c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in part) for part in parts]
     path = PurePosixPath(*parts) if parts else PurePosixPath("image")
     stem = path.stem if path.suffix.lower() == entry.ending else path.name
-    stem = stem.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore")
+    stem = stem.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
     name, number = str(path.with_name(stem or "image")), 1
     while name.lower() in taken:  # whatever the ending: masks have one of their own
         number += 1

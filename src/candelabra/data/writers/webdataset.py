@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from pathlib import Path
 
-from candelabra.data.shards.tar_index import INDEX, note, scan
-from candelabra.data.writers.entry import Entry
-from candelabra.data.writers.writer import Writer
+from candelabra.data.shards.tar_index import INDEX_SUFFIX, add_tar_member, scan_tar
+from candelabra.data.writers.entry import DatasetEntry
+from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
 
-MEGA = 10**6
+_MEGA = 10**6
 
 
-class WebDataset(Writer):
+class WebDatasetWriter(DatasetWriter):
     """<split>-000000.tar, ... of members <key>.jpg (or what the image is), <key>.json, <key>.cls and <key>.mask.png.
 
     Beside each shard lies an index, so that a distant one need not be read for what is where.
@@ -36,24 +36,26 @@ class WebDataset(Writer):
     def check(self, labels: Labels) -> None:
         """Any labels can be written."""
 
-    def write(self, folder: Path, labels: Labels, entries: Iterable[Entry]) -> None:
+    def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
         for split, group in groupby(enumerate(entries), key=lambda each: each[1].split):
             for shard, first in enumerate(group):
                 path = folder / f"{split}-{shard:06}.tar"
                 self._fill(path, labels, chain([first], group))  # noqa: B031 - what is left of it
                 with path.open("rb") as file:
-                    note(scan(file, path.name), path.with_name(path.name + INDEX), path.stat().st_size)
+                    add_tar_member(
+                        scan_tar(file, path.name), path.with_name(path.name + INDEX_SUFFIX), path.stat().st_size
+                    )
 
-    def _fill(self, path: Path, labels: Labels, entries: Iterator[tuple[int, Entry]]) -> None:
+    def _fill(self, path: Path, labels: Labels, entries: Iterator[tuple[int, DatasetEntry]]) -> None:
         """Takes entries until a shard has its size, or there is none."""
         with tarfile.open(path, "w") as tar:
             for number, entry in entries:
                 _add(tar, entry, labels, number)
-                if tar.offset >= self.megabytes * MEGA:
+                if tar.offset >= self.megabytes * _MEGA:
                     return
 
 
-def _add(tar: tarfile.TarFile, entry: Entry, labels: Labels, number: int) -> None:
+def _add(tar: tarfile.TarFile, entry: DatasetEntry, labels: Labels, number: int) -> None:
     members = {entry.ending: entry.image, ".json": json.dumps(entry.said(), ensure_ascii=False).encode()}
     if isinstance(entry.label, str):
         members[".cls"] = str(labels.classes.index(entry.label)).encode()

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
-from candelabra.data.writers.entry import Entry
+from candelabra.data.writers.entry import DatasetEntry
 from candelabra.types import Labels
 
 
-class Writer(ABC):
+class DatasetWriter(ABC):
     """Writes one format.
 
     Attributes:
@@ -28,7 +28,7 @@ class Writer(ABC):
         """
 
     @abstractmethod
-    def write(self, folder: Path, labels: Labels, entries: Iterable[Entry]) -> None:
+    def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
         """Writes all entries, which come split by split, and holds a few of them at a time.
 
         Args:

@@ -1,5 +1,5 @@
 """Classic classifiers of scikit-learn on the features of a backbone that holds still."""
 
-from candelabra.embeddings.classifiers.candidate import Candidate, Fitted
+from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, FittedClassifier
 
-__all__ = ["Candidate", "Fitted"]
+__all__ = ["ClassifierCandidate", "FittedClassifier"]

@@ -15,17 +15,17 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from candelabra.data.loading.workers import processors
+from candelabra.data.loading.workers import count_processors
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-Indices = NDArray[np.int64]
-Folds = Sequence[tuple[Indices, Indices]]
-LAST = "classifier"
+FoldIndices = NDArray[np.int64]
+Folds = Sequence[tuple[FoldIndices, FoldIndices]]
+_LAST = "classifier"
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedClassifier:
     """A classifier with the hyper-parameters that did best in cross-validation, fitted to all training vectors.
 
     Args:
@@ -44,7 +44,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ClassifierCandidate:
     """What may be put on features.
 
     Args:
@@ -70,7 +70,7 @@ class Candidate:
                 f"{', '.join(self.estimator.get_params())}."
             )
 
-    def fit(self, vectors: Vectors, labels: Indices, folds: Folds, jobs: int) -> Fitted:
+    def fit(self, vectors: Vectors, labels: FoldIndices, folds: Folds, jobs: int) -> FittedClassifier:
         """Cross-validates the grid by accuracy and fits the best to everything.
 
         Args:
@@ -80,21 +80,21 @@ class Candidate:
             jobs: threads.
         """
         steps = [(f"step{number}", step) for number, step in enumerate(self.steps)]
-        grid = {f"{LAST}__{name}": list(values) for name, values in self.grid.items()}
-        search = GridSearchCV(Pipeline([*steps, (LAST, self.estimator)]), grid, scoring="accuracy", cv=folds)
+        grid = {f"{_LAST}__{name}": list(values) for name, values in self.grid.items()}
+        search = GridSearchCV(Pipeline([*steps, (_LAST, self.estimator)]), grid, scoring="accuracy", cv=folds)
         begun = time.perf_counter()
         # Further processes would each load torch, which the filters of warnings that scikit-learn hands them name.
-        threads = parallel_config("threading", n_jobs=jobs), threadpool_limits(max(1, processors(1) // jobs))
+        threads = parallel_config("threading", n_jobs=jobs), threadpool_limits(max(1, count_processors(1) // jobs))
         with threads[0], threads[1], warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             search.fit(vectors, labels)
         seconds = time.perf_counter() - begun
         converged = not any(issubclass(each.category, ConvergenceWarning) for each in caught)
-        chosen = {name.removeprefix(f"{LAST}__"): value for name, value in search.best_params_.items()}
-        return Fitted(search.best_estimator_, chosen, float(search.best_score_), seconds, converged)
+        chosen = {name.removeprefix(f"{_LAST}__"): value for name, value in search.best_params_.items()}
+        return FittedClassifier(search.best_estimator_, chosen, float(search.best_score_), seconds, converged)
 
 
-def folds_of(labels: Indices, groups: Indices | None, count: int, seed: int) -> Folds:
+def make_folds(labels: FoldIndices, groups: FoldIndices | None, count: int, seed: int) -> Folds:
     """Divides training rows: classes are spread over the folds, and no group is in two.
 
     Args:

@@ -14,12 +14,12 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache import Cache, CachedFeatures, cached
+from candelabra.feature_cache import CachedFeatures, FeatureCache, cache_features
 from candelabra.finetuning import Frozen
 from candelabra.tasks import Classification
 
 
-class Labelled(NamedTuple):
+class LabelledFeatures(NamedTuple):
     """Vectors (n, D) float32 of a split, their classes (n,) int64, and their groups (n,) or null."""
 
     vectors: Vectors
@@ -27,7 +27,9 @@ class Labelled(NamedTuple):
     groups: NDArray[np.int64] | None
 
 
-def labelled_features(backbone: Backbone, data: DataModule, cache: Cache, trainer: L.Trainer) -> dict[str, Labelled]:
+def load_labelled_features(
+    backbone: Backbone, data: DataModule, cache: FeatureCache, trainer: L.Trainer
+) -> dict[str, LabelledFeatures]:
     """The pooled final map of every labelled image as it is, not augmented.
 
     Args:
@@ -47,7 +49,7 @@ def labelled_features(backbone: Backbone, data: DataModule, cache: Cache, traine
         raise CandelabraError("candelabra probe needs images of one size; set data.size for all sets of the union.")
     data.pipelines["train"] = data.pipelines["test"]
     task = Classification(backbone, data.labels.only(["label"]), finetune=Frozen())
-    served = cached(task, data, cache, trainer)
+    served = cache_features(task, data, cache, trainer)
     if isinstance(served, CachedFeatures):
         served.setup("fit")
         served.setup("test")
@@ -65,7 +67,7 @@ def labelled_features(backbone: Backbone, data: DataModule, cache: Cache, traine
         if not known.any():
             raise CandelabraError(f"No image of the {split} split has a class.")
         part = None if groups is None else groups[data.parts[split]][known]
-        found[split] = Labelled(vectors[known], labels[known], part)
+        found[split] = LabelledFeatures(vectors[known], labels[known], part)
     return found
 
 

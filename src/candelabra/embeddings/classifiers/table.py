@@ -8,18 +8,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.embeddings.classifiers.candidate import Fitted
+from candelabra.embeddings.classifiers.candidate import FittedClassifier
 
-HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
-MARK = " *"
-LEGEND = (
+_HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
+_MARK = " *"
+_LEGEND = (
     "* best on validation. Accuracy; folds: the mean over folds of training, by which hyper-parameters were chosen; "
     "seconds for that and the last fit; ms for an image whose features are there."
 )
 
 
 @dataclass(frozen=True)
-class Row:
+class ClassifierRow:
     """One classifier.
 
     Args:
@@ -32,7 +32,7 @@ class Row:
     """
 
     words: str
-    fitted: Fitted
+    fitted: FittedClassifier
     val: float
     test: float
     f1: float
@@ -46,7 +46,7 @@ class Row:
         failed = " (not converged)" * (not self.fitted.converged)
         shares = [f"{share:.4f}" for share in self.shares]
         times = [f"{self.fitted.seconds:.1f}", f"{self.milliseconds:.3f}"]
-        return [self.words + MARK * self.best, chosen + failed, *shares, *times]
+        return [self.words + _MARK * self.best, chosen + failed, *shares, *times]
 
     @property
     def shares(self) -> tuple[float, float, float, float]:
@@ -54,29 +54,29 @@ class Row:
         return self.fitted.cross_validated, self.val, self.test, self.f1
 
 
-def write(rows: Sequence[Row], title: str, folder: Path) -> None:
+def write_classifier_table(rows: Sequence[ClassifierRow], title: str, folder: Path) -> None:
     """Prints the table, and writes classifiers.csv, classifiers.md and pictures/classifiers.png."""
     table = Table(title=title)
-    for name in HEADER:
-        table.add_column(name, no_wrap=name != HEADER[1])
+    for name in _HEADER:
+        table.add_column(name, no_wrap=name != _HEADER[1])
     for row in rows:
         table.add_row(*row.cells, style="bold" if row.best else "")
     console = Console()
     console.print(table)
-    console.print(LEGEND, highlight=False)
+    console.print(_LEGEND, highlight=False)
     with (folder / "classifiers.csv").open("w", newline="", encoding="utf-8") as file:
         cells = csv.writer(file)
-        cells.writerow([*HEADER, "best"])
+        cells.writerow([*_HEADER, "best"])
         for row in rows:
             numbers = (*row.shares, row.fitted.seconds, row.milliseconds)
             cells.writerow([row.words, dict(row.fitted.chosen), *numbers, int(row.best)])
-    lines = [HEADER, ["---"] * len(HEADER), *(row.cells for row in rows)]
-    text = "\n".join(f"| {' | '.join(line).replace(MARK, ' (best)')} |" for line in lines)
-    (folder / "classifiers.md").write_text(f"{title}\n\n{text}\n\n{LEGEND.removeprefix('* ')}\n", encoding="utf-8")
+    lines = [_HEADER, ["---"] * len(_HEADER), *(row.cells for row in rows)]
+    text = "\n".join(f"| {' | '.join(line).replace(_MARK, ' (best)')} |" for line in lines)
+    (folder / "classifiers.md").write_text(f"{title}\n\n{text}\n\n{_LEGEND.removeprefix('* ')}\n", encoding="utf-8")
     _draw(rows, title, folder / "pictures" / "classifiers.png")
 
 
-def _draw(rows: Sequence[Row], title: str, path: Path) -> None:
+def _draw(rows: Sequence[ClassifierRow], title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 1.2 + 0.5 * len(rows)), layout="constrained")

@@ -1,5 +1,5 @@
 """Embedded images in the plane, and their clusters."""
 
-from candelabra.embeddings.projection.projection import Pca, Plane, Tsne, Umap
+from candelabra.embeddings.projection.projection import Pca, Projection, Tsne, Umap
 
-__all__ = ["Pca", "Plane", "Tsne", "Umap"]
+__all__ = ["Pca", "Projection", "Tsne", "Umap"]

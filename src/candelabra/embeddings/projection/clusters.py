@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-SAMPLE = 5_000  # images that a silhouette looks at
-STARTS = 10
+_SAMPLE = 5_000  # images that a silhouette looks at
+_STARTS = 10
 
 
 class Clusters(NamedTuple):
@@ -25,7 +25,7 @@ class Clusters(NamedTuple):
     scores: dict[str, float]
 
 
-def clustered(vectors: Vectors, count: int, labels: NDArray[np.object_] | None, seed: int) -> Clusters:
+def find_clusters(vectors: Vectors, count: int, labels: NDArray[np.object_] | None, seed: int) -> Clusters:
     """Groups vectors of unit length by k-means (Lloyd 1982), the best of ten starts.
 
     Args:
@@ -42,7 +42,7 @@ def clustered(vectors: Vectors, count: int, labels: NDArray[np.object_] | None, 
 
     if not 2 <= count < len(vectors):
         raise CandelabraError(f"clusters={count} must be at least 2, and below the number of images, {len(vectors)}.")
-    assigned = KMeans(count, n_init=STARTS, random_state=seed).fit_predict(vectors).astype(np.int64)
+    assigned = KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(vectors).astype(np.int64)
     scores = {"silhouette of clusters": _silhouette(vectors, assigned, seed)}
     if labels is not None:
         known = labels != ""
@@ -59,7 +59,7 @@ def _silhouette(vectors: Vectors, groups: NDArray[np.int64], seed: int) -> float
 
     if not 2 <= len(np.unique(groups)) < len(groups):
         return float("nan")
-    drawn = np.random.default_rng(seed).permutation(len(groups))[:SAMPLE]
+    drawn = np.random.default_rng(seed).permutation(len(groups))[:_SAMPLE]
     if not 2 <= len(np.unique(groups[drawn])) < len(drawn):
         return float("nan")
     return float(silhouette_score(vectors[drawn], groups[drawn]))

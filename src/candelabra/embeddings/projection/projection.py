@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-Points = NDArray[np.float32]
-BEFORE = 50  # principal components that t-SNE looks at, as its authors did
+ProjectedPoints = NDArray[np.float32]
+_BEFORE = 50  # principal components that t-SNE looks at, as its authors did
 
 
-class Plane(ABC):
+class Projection(ABC):
     """A way of drawing vectors."""
 
     @abstractmethod
-    def points(self, vectors: Vectors, seed: int) -> Points:
+    def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
         """(n, D), of which n is at least 3 -> (n, 2)."""
 
 
-class Pca(Plane):
+class Pca(Projection):
     """The two directions in which vectors differ most (Pearson 1901); distances are never larger than they are."""
 
-    def points(self, vectors: Vectors, seed: int) -> Points:
-        return reduced(vectors, 2, seed)
+    def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
+        return reduce_dimensions(vectors, 2, seed)
 
 
-class Tsne(Plane):
+class Tsne(Projection):
     """Keeps neighbours near each other (van der Maaten and Hinton 2008); distances between clusters mean nothing.
 
     Args:
@@ -43,16 +43,16 @@ class Tsne(Plane):
             raise CandelabraError(f"plane.perplexity={perplexity} must be above 0.")
         self.perplexity = perplexity
 
-    def points(self, vectors: Vectors, seed: int) -> Points:
+    def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
         from sklearn.manifold import TSNE
 
-        few = reduced(vectors, BEFORE, seed)
+        few = reduce_dimensions(vectors, _BEFORE, seed)
         fitting = min(self.perplexity, (len(vectors) - 1) / 3)
-        made: Points = TSNE(2, perplexity=fitting, init="pca", random_state=seed).fit_transform(few)
+        made: ProjectedPoints = TSNE(2, perplexity=fitting, init="pca", random_state=seed).fit_transform(few)
         return made
 
 
-class Umap(Plane):
+class Umap(Projection):
     """Keeps neighbours near each other, and more of the whole than t-SNE (McInnes et al. 2018).
 
     Args:
@@ -70,7 +70,7 @@ class Umap(Plane):
             raise CandelabraError(f"plane.distance={distance} must be from 0 to 1.")
         self.neighbours, self.distance = neighbours, distance
 
-    def points(self, vectors: Vectors, seed: int) -> Points:
+    def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ImportWarning)  # a part of it that is not used here needs TensorFlow
@@ -80,16 +80,16 @@ class Umap(Plane):
                 "plane=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
                 "plane=tsne."
             ) from error
-        few = reduced(vectors, BEFORE, seed)
+        few = reduce_dimensions(vectors, _BEFORE, seed)
         fitting = min(self.neighbours, len(vectors) - 1)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_jobs value")  # a seed leaves it one process
             made = umap.UMAP(fitting, min_dist=self.distance, random_state=seed).fit_transform(few)
-        points: Points = np.asarray(made, dtype=np.float32)
+        points: ProjectedPoints = np.asarray(made, dtype=np.float32)
         return points
 
 
-def reduced(vectors: Vectors, most: int, seed: int) -> Vectors:
+def reduce_dimensions(vectors: Vectors, most: int, seed: int) -> Vectors:
     """Principal components, at least two columns of them."""
     from sklearn.decomposition import PCA
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.embeddings.projection.projection import Points
+from candelabra.embeddings.projection.projection import ProjectedPoints
 
-LEGEND = 20  # groups that have a name in the picture; the largest ones
+_LEGEND = 20  # groups that have a name in the picture; the largest ones
 
 
-def draw(points: Points, panels: Mapping[str, NDArray[np.object_]], path: Path) -> None:
+def draw_scatter(points: ProjectedPoints, panels: Mapping[str, NDArray[np.object_]], path: Path) -> None:
     """One panel for each column of groups.
 
     Args:
@@ -25,7 +25,7 @@ def draw(points: Points, panels: Mapping[str, NDArray[np.object_]], path: Path) 
     figure = Figure(figsize=(7.5 * len(panels), 6), layout="constrained")
     for axes, (title, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         names, counts = np.unique(groups[groups != ""], return_counts=True)
-        largest = names[np.argsort(-counts, kind="stable")][:LEGEND]
+        largest = names[np.argsort(-counts, kind="stable")][:_LEGEND]
         colours = colormaps["tab10" if len(largest) <= 10 else "tab20"]
         others = ~np.isin(groups, largest)
         size = float(np.clip(8000 / len(points), 3, 30))

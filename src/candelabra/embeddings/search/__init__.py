@@ -1,9 +1,9 @@
 """Images that look alike: exact search, faiss where it is installed, and how well it finds what it should."""
 
-from candelabra.embeddings.search.auto import fastest
-from candelabra.embeddings.search.exact import Exact
-from candelabra.embeddings.search.faiss import Faiss
-from candelabra.embeddings.search.retrieval import Retrieval, retrieval
-from candelabra.embeddings.search.searcher import Found, Searcher
+from candelabra.embeddings.search.auto import choose_search
+from candelabra.embeddings.search.exact import ExactSearch
+from candelabra.embeddings.search.faiss import FaissSearch
+from candelabra.embeddings.search.retrieval import RetrievalScores, score_retrieval
+from candelabra.embeddings.search.searcher import Neighbors, Search
 
-__all__ = ["Exact", "Faiss", "Found", "Retrieval", "Searcher", "fastest", "retrieval"]
+__all__ = ["ExactSearch", "FaissSearch", "Neighbors", "RetrievalScores", "Search", "choose_search", "score_retrieval"]

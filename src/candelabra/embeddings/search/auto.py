@@ -3,19 +3,19 @@
 from importlib.util import find_spec
 
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.search.exact import Exact
-from candelabra.embeddings.search.faiss import Faiss
-from candelabra.embeddings.search.searcher import Metric, Searcher
+from candelabra.embeddings.search.exact import ExactSearch
+from candelabra.embeddings.search.faiss import FaissSearch
+from candelabra.embeddings.search.searcher import DistanceMetric, Search
 
-FEW = 20_000  # vectors, among which comparing with each takes milliseconds
-CANDIDATES = 10  # times k: on every set that was measured the nearest ten were the nearest ten
+_FEW = 20_000  # vectors, among which comparing with each takes milliseconds
+_CANDIDATES = 10  # times k: on every set that was measured the nearest ten were the nearest ten
 
 
-def fastest(vectors: Vectors, metric: Metric = "cosine") -> Searcher:
+def choose_search(vectors: Vectors, metric: DistanceMetric = "cosine") -> Search:
     """Exact among few vectors or without faiss; else faiss in bytes, the best looked at again in float32.
 
-    Args: see `Searcher`.
+    Args: see `Search`.
     """
-    if len(vectors) <= FEW or find_spec("faiss") is None:
-        return Exact(vectors, metric)
-    return Faiss(vectors, metric, CANDIDATES)
+    if len(vectors) <= _FEW or find_spec("faiss") is None:
+        return ExactSearch(vectors, metric)
+    return FaissSearch(vectors, metric, _CANDIDATES)

@@ -4,33 +4,33 @@ import torch
 from torch import Tensor
 
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.search.searcher import Found, Metric, Searcher
+from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
 
-ROWS, QUERIES = 16_384, 256  # compared at once: 16 MB of scores
+ROW_BLOCK, QUERY_BLOCK = 16_384, 256  # compared at once: 16 MB of scores
 
 
-class Exact(Searcher):
+class ExactSearch(Search):
     """Compares each query with each vector; needs nothing but torch.
 
-    Args: see `Searcher`.
+    Args: see `Search`.
     """
 
-    def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
+    def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
         super().__init__(vectors, metric)
         self.vectors = torch.from_numpy(self.ready(vectors))
         self.squares = self.vectors.square().sum(1)
 
-    def _nearest(self, queries: Vectors, k: int) -> Found:
-        parts = [self._block(part, k) for part in torch.from_numpy(queries).split(QUERIES)]
+    def _nearest(self, queries: Vectors, k: int) -> Neighbors:
+        parts = [self._block(part, k) for part in torch.from_numpy(queries).split(QUERY_BLOCK)]
         scores = torch.cat([part[0] for part in parts])
         rows = torch.cat([part[1] for part in parts])
-        return Found(scores.numpy(), rows.numpy())
+        return Neighbors(scores.numpy(), rows.numpy())
 
     def _block(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """The best k of all blocks are among the best k of each."""
         scores, rows = [], []
-        for start in range(0, self.count, ROWS):
-            near = self._nearness(queries, slice(start, start + ROWS))
+        for start in range(0, self.count, ROW_BLOCK):
+            near = self._nearness(queries, slice(start, start + ROW_BLOCK))
             best = near.topk(min(k, near.shape[1]))
             scores.append(best.values)
             rows.append(best.indices + start)

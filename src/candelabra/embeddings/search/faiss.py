@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 
 from candelabra.embeddings.encoder import Vectors
-from candelabra.embeddings.search.searcher import Found, Metric, Searcher
+from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
 from candelabra.errors import CandelabraError
 
 
-class Faiss(Searcher):
+class FaissSearch(Search):
     """A first look at vectors of a byte a number, then the best of them again in float32.
 
     Args:
-        vectors, metric: see `Searcher`.
+        vectors, metric: see `Search`.
         candidates: how many times k vectors are looked at again; null compares all in float32, which is exact by
             construction and reads four times the memory.
 
@@ -21,11 +21,11 @@ class Faiss(Searcher):
         CandelabraError: faiss is not installed.
     """
 
-    def __init__(self, vectors: Vectors, metric: Metric = "cosine", candidates: int | None = None) -> None:
+    def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine", candidates: int | None = None) -> None:
         super().__init__(vectors, metric)
         if candidates is not None and candidates < 1:
             raise CandelabraError(f"searcher.candidates={candidates} must be at least 1, or null.")
-        faiss = module()
+        faiss = import_faiss()
         ready = self.ready(vectors)
         kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
         if candidates is None:
@@ -37,14 +37,14 @@ class Faiss(Searcher):
             self.index.k_factor = float(candidates)
         self.index.add(ready)
 
-    def _nearest(self, queries: Vectors, k: int) -> Found:
+    def _nearest(self, queries: Vectors, k: int) -> Neighbors:
         scores, rows = self.index.search(queries, k)
         if self.metric == "euclidean":
             scores = np.sqrt(np.maximum(scores, 0))
-        return Found(scores, rows)
+        return Neighbors(scores, rows)
 
 
-def module() -> Any:
+def import_faiss() -> Any:
     """The library.
 
     Raises:

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.images import picture
-from candelabra.data.decoding.paths import shown
-from candelabra.errors import Unreadable
+from candelabra.data.decoding.images import decode_image
+from candelabra.data.decoding.paths import printable_path
+from candelabra.errors import UnreadableFile
 
-SIDE = 128  # pixels of an image in the picture
-LONGEST = 18  # letters of a caption
+_SIDE = 128  # pixels of an image in the picture
+_LONGEST = 18  # letters of a caption
 
 
-class Card(NamedTuple):
+class GalleryCard(NamedTuple):
     """An image with words below it.
 
     Args:
@@ -27,7 +27,7 @@ class Card(NamedTuple):
     words: str
 
 
-def grid(rows: Sequence[Sequence[Card]], path: Path) -> None:
+def draw_gallery(rows: Sequence[Sequence[GalleryCard]], path: Path) -> None:
     """One row a query: itself, then what is nearest.
 
     Args:
@@ -41,7 +41,7 @@ def grid(rows: Sequence[Sequence[Card]], path: Path) -> None:
     for row, cards in enumerate(rows):
         for column, card in enumerate(cards):
             cell = axes[row, column]
-            cell.imshow(thumbnail(card.path))
+            cell.imshow(load_thumbnail(card.path))
             cell.set_xticks([])
             cell.set_yticks([])
             cell.set_title(card.words, fontsize=7, parse_math=False)
@@ -52,25 +52,25 @@ def grid(rows: Sequence[Sequence[Card]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def thumbnail(path: str) -> NDArray[np.uint8]:
-    """(H, W, 3), with a longer side of `SIDE`; grey where there is no file any more."""
+def load_thumbnail(path: str) -> NDArray[np.uint8]:
+    """(H, W, 3), with a longer side of `_SIDE`; grey where there is no file any more."""
     from PIL import Image
 
     try:
         if not path:
-            raise Unreadable("There is no file.")
-        small = Image.fromarray(picture(Path(path), (SIDE, SIDE)).pixels)
-        small.thumbnail((SIDE, SIDE))
+            raise UnreadableFile("There is no file.")
+        small = Image.fromarray(decode_image(Path(path), (_SIDE, _SIDE)).pixels)
+        small.thumbnail((_SIDE, _SIDE))
         return np.asarray(small)
-    except Unreadable:
-        return np.full((SIDE, SIDE, 3), 200, np.uint8)
+    except UnreadableFile:
+        return np.full((_SIDE, _SIDE, 3), 200, np.uint8)
 
 
-def short(word: str) -> str:
+def shorten_name(word: str) -> str:
     """The end of a word that is too long for a caption.
 
-    >>> short("a_very_long_name_of_a_file.jpg")
+    >>> shorten_name("a_very_long_name_of_a_file.jpg")
     '…ng_name_of_a_file'
     """
-    stem = shown(Path(word).stem)
-    return stem if len(stem) <= LONGEST else "…" + stem[1 - LONGEST :]
+    stem = printable_path(Path(word).stem)
+    return stem if len(stem) <= _LONGEST else "…" + stem[1 - _LONGEST :]

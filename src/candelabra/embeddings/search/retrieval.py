@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-BLOCK = 256  # queries at once
+_BLOCK = 256  # queries at once
 
 
-class Retrieval(NamedTuple):
+class RetrievalScores(NamedTuple):
     """Measured over queries that have something to find.
 
     Args:
@@ -30,13 +30,13 @@ class Retrieval(NamedTuple):
     lonely: int
 
 
-def retrieval(
+def score_retrieval(
     vectors: Vectors,
     labels: NDArray[np.object_],
     queries: NDArray[np.int64],
     gallery: NDArray[np.int64],
     ks: Sequence[int] = (1, 5, 10),
-) -> Retrieval:
+) -> RetrievalScores:
     """Ranks the gallery by cosine for each query; a query that is in the gallery itself does not find itself.
 
     Args:
@@ -54,8 +54,8 @@ def retrieval(
     unit = _unit(vectors[gallery])
     hits, precisions, shares = [np.empty((0, len(ks)), bool)], [np.empty(0)], [np.empty(0)]
     lonely = 0
-    for start in range(0, len(queries), BLOCK):
-        rows = queries[start : start + BLOCK]
+    for start in range(0, len(queries), _BLOCK):
+        rows = queries[start : start + _BLOCK]
         scores = _unit(vectors[rows]) @ unit.T
         same = rows[:, None] == gallery
         scores[same] = -np.inf  # last
@@ -72,7 +72,7 @@ def retrieval(
         raise CandelabraError("No image has another of its label to be found; see evaluate and label.")
     recall = {k: float(share) for k, share in zip(ks, recalled.mean(0), strict=True)}
     mean, chance = (float(np.concatenate(each).mean()) for each in (precisions, shares))
-    return Retrieval(recall, mean, chance, len(recalled), lonely)
+    return RetrievalScores(recall, mean, chance, len(recalled), lonely)
 
 
 def _average_precision(found: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-Metric = Literal["cosine", "euclidean"]
-METRICS = ("cosine", "euclidean")
+DistanceMetric = Literal["cosine", "euclidean"]
+_METRICS = ("cosine", "euclidean")
 
 
-class Found(NamedTuple):
+class Neighbors(NamedTuple):
     """What is nearest to some queries, the nearest first.
 
     Args:
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     rows: NDArray[np.int64]
 
 
-class Searcher(ABC):
+class Search(ABC):
     """Finds the nearest of the vectors it was built on.
 
     Args:
@@ -36,12 +36,12 @@ class Searcher(ABC):
         CandelabraError: the metric is not known.
     """
 
-    def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
-        if metric not in METRICS:
-            raise CandelabraError(f"searcher.metric={metric} is not known; allowed are {', '.join(METRICS)}.")
+    def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
+        if metric not in _METRICS:
+            raise CandelabraError(f"searcher.metric={metric} is not known; allowed are {', '.join(_METRICS)}.")
         self.count, self.metric = len(vectors), metric
 
-    def nearest(self, queries: Vectors, k: int) -> Found:
+    def nearest(self, queries: Vectors, k: int) -> Neighbors:
         """The k nearest of each query; all of them where there are fewer.
 
         Args:
@@ -63,4 +63,4 @@ class Searcher(ABC):
         return made
 
     @abstractmethod
-    def _nearest(self, queries: Vectors, k: int) -> Found: ...
+    def _nearest(self, queries: Vectors, k: int) -> Neighbors: ...

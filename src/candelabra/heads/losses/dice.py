@@ -5,7 +5,7 @@ from torch import Tensor
 from candelabra.types import IGNORED
 
 
-def soft_dice(probabilities: Tensor, target: Tensor) -> Tensor:
+def soft_dice_loss(probabilities: Tensor, target: Tensor) -> Tensor:
     """1 - Dice (Milletari et al. 2016), averaged over the classes that an image shows.
 
     segmentation-models-pytorch's Dice averages over the batch; we need one value a sample.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-SIDE = 1600  # pixels of the longer side
-AREA = 100_000_000  # pixels of a file that is opened
-LIGHT = 150_000  # bytes of a file that is taken as it is
-MOST = 24  # pictures on a page
-KNOWN = {
+_SIDE = 1600  # pixels of the longer side
+_AREA = 100_000_000  # pixels of a file that is opened
+_LIGHT = 150_000  # bytes of a file that is taken as it is
+_MOST = 24  # pictures on a page
+_KNOWN = {
     "predictions": "Test images: the truth on the left of each pair, the prediction on its right",
     "plan": "What learns when, and how fast",
     "lr": "The loss over the rates that were tried",
@@ -24,11 +24,11 @@ KNOWN = {
     "importance": "How much each word matters for the objective",
     "compare": "Runs beside each other",
 }
-DRAWN = ("curves",)  # the page draws them better
+_DRAWN = ("curves",)  # the page draws them better
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedImage:
     """A picture of the page.
 
     Attributes:
@@ -46,22 +46,22 @@ class Picture:
     height: int
 
 
-def read_pictures(folders: Sequence[Path]) -> tuple[list[Picture], list[str]]:
+def read_embedded_images(folders: Sequence[Path]) -> tuple[list[EmbeddedImage], list[str]]:
     """The pictures that lie in folders, what people look at first before the rest; and what cannot be shown."""
     files = [path for folder in folders for path in sorted(folder.glob("*.png"))]
-    files = sorted((path for path in files if path.stem not in DRAWN), key=lambda path: _place(path.stem))
+    files = sorted((path for path in files if path.stem not in _DRAWN), key=lambda path: _place(path.stem))
     found, problems = [], []
-    for path in files[:MOST]:
+    for path in files[:_MOST]:
         try:
             found.append(_picture(path))
         except (OSError, ValueError, SyntaxError) as error:  # as Pillow says it of broken files
             problems.append(f"{path.name} cannot be shown: {' '.join(str(error).split())}")
-    if len(files) > MOST:
-        problems.append(f"{len(files) - MOST} further pictures are not on this page: {files[0].parent}")
+    if len(files) > _MOST:
+        problems.append(f"{len(files) - _MOST} further pictures are not on this page: {files[0].parent}")
     return found, problems
 
 
-def _picture(path: Path) -> Picture:
+def _picture(path: Path) -> EmbeddedImage:
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -69,15 +69,15 @@ def _picture(path: Path) -> Picture:
         image = Image.open(path, formats=["PNG"])
     with image:
         width, height = image.size
-        if width * height > AREA:
+        if width * height > _AREA:
             raise ValueError(f"it has {width} x {height} pixels")
         image.load()
         content, kind = path.read_bytes(), "png"
-        if len(content) > LIGHT or max(width, height) > SIDE:
+        if len(content) > _LIGHT or max(width, height) > _SIDE:
             content, kind = _lighter(image), "jpeg"
     source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    scale = min(1.0, SIDE / max(width, height))
-    return Picture(path.name, _words(path.stem), source, round(width * scale), round(height * scale))
+    scale = min(1.0, _SIDE / max(width, height))
+    return EmbeddedImage(path.name, _words(path.stem), source, round(width * scale), round(height * scale))
 
 
 def _lighter(image: "Image.Image") -> bytes:
@@ -85,17 +85,17 @@ def _lighter(image: "Image.Image") -> bytes:
 
     flat = Image.new("RGB", image.size, "white")
     flat.paste(image.convert("RGB"), mask=image.getchannel("A") if image.mode in ("RGBA", "LA") else None)
-    flat.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    flat.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     buffer = BytesIO()
     flat.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 
 
 def _place(stem: str) -> int:
-    return [*KNOWN].index(stem) if stem in KNOWN else len(KNOWN)
+    return [*_KNOWN].index(stem) if stem in _KNOWN else len(_KNOWN)
 
 
 def _words(stem: str) -> str:
     if stem.endswith("_confusion"):
         return f"{stem.removesuffix('_confusion')}: rows are the truth, columns the prediction"
-    return KNOWN.get(stem, stem.replace("_", " "))
+    return _KNOWN.get(stem, stem.replace("_", " "))

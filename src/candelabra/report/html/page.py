@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-SHARED = Path(__file__).parent
+_SHARED = Path(__file__).parent
 
 
 def write_page(template: Path, path: Path, **values: Any) -> None:
@@ -16,7 +16,7 @@ def write_page(template: Path, path: Path, **values: Any) -> None:
     """
     from jinja2 import Environment, FileSystemLoader
 
-    loader = FileSystemLoader([template.parent, SHARED])
+    loader = FileSystemLoader([template.parent, _SHARED])
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(template.name)
     part = path.with_name(f".{path.name}.part")
     part.write_text(page.render(**values), encoding="utf-8", errors="backslashreplace")

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from candelabra.runs.overrides import COUNTS
+from candelabra.runs.overrides import COUNT_METRICS
 
-TOTALS = ("train/loss", "val/loss")
+TOTAL_METRICS = ("train/loss", "val/loss")
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """Curves with one axis.
 
     Attributes:
@@ -23,30 +23,30 @@ class Panel:
     logarithmic: bool = False
 
 
-def panels(names: Iterable[str]) -> list[Panel]:
+def group_curves(names: Iterable[str]) -> list[CurvePanel]:
     """Losses, score, head by head, rates, balance, and whatever else was measured.
 
-    >>> [panel.title for panel in panels(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"])]
+    >>> [panel.title for panel in group_curves(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"])]
     ['loss', 'box', 'rates', 'grad_norm']
     """
-    left = [name for name in names if not name.endswith(COUNTS)]
+    left = [name for name in names if not name.endswith(COUNT_METRICS)]
     heads = dict.fromkeys(name.split("/")[1] for name in left if _of_head(name))
     found = [
-        Panel("loss", [name for name in TOTALS if name in left]),
-        Panel("score", [name for name in left if name.endswith("/score") and name.count("/") == 1]),
+        CurvePanel("loss", [name for name in TOTAL_METRICS if name in left]),
+        CurvePanel("score", [name for name in left if name.endswith("/score") and name.count("/") == 1]),
     ]
     for head in heads:
         own = [name for name in left if _of_head(name) and name.split("/")[1] == head]
-        found.append(Panel(head, [name for name in own if not name.endswith("/loss")]))
-        found.append(Panel(f"{head}, loss", [name for name in own if name.endswith("/loss")]))
-    found.append(Panel("rates", [name for name in left if name.startswith("lr-")], logarithmic=True))
+        found.append(CurvePanel(head, [name for name in own if not name.endswith("/loss")]))
+        found.append(CurvePanel(f"{head}, loss", [name for name in own if name.endswith("/loss")]))
+    found.append(CurvePanel("rates", [name for name in left if name.startswith("lr-")], logarithmic=True))
     cosines = [name for name in left if name.endswith("/cosine")]
-    found.append(Panel("balance", [name for name in left if name.startswith("balance/") and name not in cosines]))
-    found.append(Panel("cosine of gradients", cosines))
+    found.append(CurvePanel("balance", [name for name in left if name.startswith("balance/") and name not in cosines]))
+    found.append(CurvePanel("cosine of gradients", cosines))
     taken = {name for panel in found for name in panel.names}
     rest = [name for name in left if name not in taken]
     for title in dict.fromkeys(name.split("/")[0] for name in rest):
-        found.append(Panel(title, [name for name in rest if name.split("/")[0] == title]))
+        found.append(CurvePanel(title, [name for name in rest if name.split("/")[0] == title]))
     return [panel for panel in found if panel.names]
 
 

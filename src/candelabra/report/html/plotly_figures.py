@@ -4,25 +4,25 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from candelabra.report.html.panels import Panel
-from candelabra.runs.curves import Curve, thinned
+from candelabra.report.html.panels import CurvePanel
+from candelabra.runs.curves import MetricCurve, thin_curve
 
-FEW = 30  # points of a curve that are marked one by one
-Figure = dict[str, Any]
+_FEW = 30  # points of a curve that are marked one by one
+PlotlyFigure = dict[str, Any]
 
 
-def text(words: str) -> str:
+def escape_text(words: str) -> str:
     """As plotly shows it: its labels take a little HTML."""
     return html.escape(words, quote=False)
 
 
-def panel(drawn: Panel, curves: Mapping[str, Curve], most: int) -> Figure:
+def make_panel(drawn: CurvePanel, curves: Mapping[str, MetricCurve], most: int) -> PlotlyFigure:
     """Several curves of one run; what was measured in training is dashed where validation stands beside it."""
     both = any(name.startswith("val/") for name in drawn.names)
     lines = []
     for name in drawn.names:
         dash = "dot" if both and name.startswith("train/") else "solid"
-        lines.append({**line(curves[name], _short(name), most), "line": {"width": 2, "dash": dash}})
+        lines.append({**make_line(curves[name], _short(name), most), "line": {"width": 2, "dash": dash}})
     return {
         "data": lines,
         "layout": {
@@ -35,14 +35,14 @@ def panel(drawn: Panel, curves: Mapping[str, Curve], most: int) -> Figure:
     }
 
 
-def line(curve: Curve, name: str, most: int) -> Figure:
+def make_line(curve: MetricCurve, name: str, most: int) -> PlotlyFigure:
     """One curve."""
-    steps, values = thinned(curve, most)
-    mode = "lines+markers" if len(steps) <= FEW else "lines"
-    return {"type": "scatter", "mode": mode, "marker": {"size": 5}, "name": text(name), "x": steps, "y": values}
+    steps, values = thin_curve(curve, most)
+    mode = "lines+markers" if len(steps) <= _FEW else "lines"
+    return {"type": "scatter", "mode": mode, "marker": {"size": 5}, "name": escape_text(name), "x": steps, "y": values}
 
 
-def overlay(title: str, curves: Sequence[tuple[str, Curve, bool]], most: int) -> Figure:
+def overlay_curves(title: str, curves: Sequence[tuple[str, MetricCurve, bool]], most: int) -> PlotlyFigure:
     """One number of several runs.
 
     Args:
@@ -52,7 +52,7 @@ def overlay(title: str, curves: Sequence[tuple[str, Curve, bool]], most: int) ->
     """
     lines = []
     for name, curve, best in sorted(curves, key=lambda each: each[2]):  # the best above the others
-        drawn = line(curve, name, most)
+        drawn = make_line(curve, name, most)
         lines.append({**drawn, "line": {"width": 3.5 if best else 1.3}, "opacity": 1 if best else 0.75, "meta": best})
     return {
         "data": lines,

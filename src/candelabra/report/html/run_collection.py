@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candelabra.errors import CandelabraError
-from candelabra.runs.config_diff import differing
+from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.folders import find_runs
-from candelabra.runs.overrides import LOWER_IS_BETTER, key_of
-from candelabra.runs.partial_run import Remains, read_remains
+from candelabra.runs.overrides import LOWER_IS_BETTER, parse_key
+from candelabra.runs.partial_run import PartialRun, read_partial_run
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
-PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "anew")  # words that say where, not what
+_PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "anew")  # words that say where, not what
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class CollectedRun:
     """One of several runs.
 
     Attributes:
@@ -30,7 +30,7 @@ class Entry:
     """
 
     name: str
-    run: Remains
+    run: PartialRun
     state: str
     words: Mapping[str, str]
     values: Mapping[str, float]
@@ -44,7 +44,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Collection:
+class RunCollection:
     """Runs of one page.
 
     Attributes:
@@ -53,7 +53,7 @@ class Collection:
         sweep: what is known of it; null where the runs are no sweep.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[CollectedRun]
     objectives: Mapping[str, str]
     sweep: Sweep | None = None
 
@@ -63,47 +63,47 @@ class Collection:
         return list(dict.fromkeys(key for entry in self.entries for key in entry.words))
 
     @property
-    def best(self) -> list[Entry]:
+    def best(self) -> list[CollectedRun]:
         """By one objective the best; by several, those that no other is better than in all."""
         known = [entry for entry in self.entries if self.objectives.keys() <= entry.values.keys()]
         if len(self.objectives) == 1:
             return sorted(known, key=self.costs)[:1]
         return [entry for entry in known if not any(self._better(other, entry) for other in known)]
 
-    def costs(self, entry: Entry) -> list[float]:
+    def costs(self, entry: CollectedRun) -> list[float]:
         """The objectives, lower is better."""
         return [entry.values[key] * (-1 if way == "maximize" else 1) for key, way in self.objectives.items()]
 
-    def _better(self, one: Entry, other: Entry) -> bool:
+    def _better(self, one: CollectedRun, other: CollectedRun) -> bool:
         pairs = list(zip(self.costs(one), self.costs(other), strict=True))
         return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
-def is_sweep(folder: Path) -> bool:
+def is_sweep_folder(folder: Path) -> bool:
     """Whether a sweep has begun there."""
     return (folder / SWEEP).is_file()
 
 
-def job_of(run: Path) -> Job | None:
+def find_job(run: Path) -> Job | None:
     """What the sweep beside a run says of it."""
-    if not is_sweep(run.resolve().parent):
+    if not is_sweep_folder(run.resolve().parent):
         return None
     return next((job for job in _jobs(run.resolve().parent) if Path(job.folder).name == run.resolve().name), None)
 
 
-def collect(given: Sequence[Path]) -> Collection:
+def collect_runs(given: Sequence[Path]) -> RunCollection:
     """A sweep; or runs, of which several sweeps may be the givers.
 
     Raises:
         CandelabraError: something given is no run and holds none, or a sweep cannot be read.
     """
-    if len(given) == 1 and is_sweep(given[0]):
+    if len(given) == 1 and is_sweep_folder(given[0]):
         return _of_sweep(given[0])
     folders: dict[Path, Path] = {}
     for path in given:
-        inside = [_place(job, path) for job in _jobs(path)] if is_sweep(path) else find_runs([path])
+        inside = [_place(job, path) for job in _jobs(path)] if is_sweep_folder(path) else find_runs([path])
         folders |= {run.resolve(): run for run in inside if (run / "config.yaml").is_file()}
-    runs = [read_remains(folder) for folder in folders.values()]
+    runs = [read_partial_run(folder) for folder in folders.values()]
     if not runs:
         raise CandelabraError(f"{' '.join(map(str, given))}: no job has begun yet; there is nothing to report.")
     monitors = {str(run.config.get("monitor", "val/score")) for run in runs}
@@ -112,22 +112,24 @@ def collect(given: Sequence[Path]) -> Collection:
     for name, run, words in zip(_names(runs), runs, _words(runs), strict=True):
         values = {key: run.results[key] for key in objectives if key in run.results}
         state = "finished" if run.finished else "not finished"
-        entries.append(Entry(name, run, state, words, values, run.results.get("seconds")))
-    return Collection(entries, objectives)
+        entries.append(CollectedRun(name, run, state, words, values, run.results.get("seconds")))
+    return RunCollection(entries, objectives)
 
 
-def _of_sweep(folder: Path) -> Collection:
+def _of_sweep(folder: Path) -> RunCollection:
     try:
         sweep = read_sweep(folder)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CandelabraError(f"{folder / SWEEP} cannot be read ({' '.join(str(error).split())}).") from error
     entries = []
     for job in _jobs(folder):
-        words = {key_of(word): word.partition("=")[2] for word in job.words if key_of(word) not in PLACES}
+        words = {parse_key(word): word.partition("=")[2] for word in job.words if parse_key(word) not in _PLACES}
         values = {key: float(value) for key, value in job.values.items() if _finite(value)}
-        run = read_remains(_place(job, folder))
-        entries.append(Entry(f"#{job.number}", run, job.now.value, words, values, job.seconds or None, job.error))
-    return Collection(entries, dict(sweep.objectives), sweep)
+        run = read_partial_run(_place(job, folder))
+        entries.append(
+            CollectedRun(f"#{job.number}", run, job.now.value, words, values, job.seconds or None, job.error)
+        )
+    return RunCollection(entries, dict(sweep.objectives), sweep)
 
 
 def _jobs(sweep: Path) -> list[Job]:
@@ -146,19 +148,22 @@ def _place(job: Job, sweep: Path) -> Path:
     )
 
 
-def _words(runs: Sequence[Remains]) -> list[dict[str, str]]:
+def _words(runs: Sequence[PartialRun]) -> list[dict[str, str]]:
     """What was typed for some runs and not for all, seeds included; of runs that nobody typed, what differs."""
-    typed = [{key_of(word): word.partition("=")[2] for word in run.words if key_of(word) not in PLACES} for run in runs]
+    typed = [
+        {parse_key(word): word.partition("=")[2] for word in run.words if parse_key(word) not in _PLACES}
+        for run in runs
+    ]
     keys = dict.fromkeys(key for each in typed for key in each if len({other.get(key) for other in typed}) > 1)
     if keys or len(runs) == 1:
         return [{key: each[key] for key in keys if key in each} for each in typed]
     known = [run for run in runs if run.settings]
-    columns = differing([run.settings for run in known]) if known else {}
+    columns = diff_configs([run.settings for run in known]) if known else {}
     rows = {run.folder: {key: column[place] for key, column in columns.items()} for place, run in enumerate(known)}
     return [rows.get(run.folder, {}) for run in runs]
 
 
-def _names(runs: Sequence[Remains]) -> list[str]:
+def _names(runs: Sequence[PartialRun]) -> list[str]:
     """Names of folders; with the folder above, where two are equal."""
     short = [run.folder.resolve().name for run in runs]
     if len(set(short)) == len(short):
@@ -174,7 +179,7 @@ def _finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def states(entries: Iterable[Entry]) -> dict[str, int]:
+def count_states(entries: Iterable[CollectedRun]) -> dict[str, int]:
     """How many runs are in each state."""
     found: dict[str, int] = {}
     for entry in entries:

@@ -5,28 +5,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from candelabra.report.html.embedded_images import read_pictures
+from candelabra.report.html.embedded_images import read_embedded_images
 from candelabra.report.html.page import write_page
-from candelabra.report.html.panels import panels
-from candelabra.report.html.plotly_figures import Figure, panel
-from candelabra.report.html.run_collection import job_of
-from candelabra.report.html.script import script
-from candelabra.runs.aggregation import MAIN
-from candelabra.runs.curves import Curve, read_curves
-from candelabra.runs.overrides import COUNTS
-from candelabra.runs.partial_run import Remains, count_oddities, read_table, read_text, target
+from candelabra.report.html.panels import group_curves
+from candelabra.report.html.plotly_figures import PlotlyFigure, make_panel
+from candelabra.report.html.run_collection import find_job
+from candelabra.report.html.script import read_plotly_script
+from candelabra.runs.aggregation import MAIN_METRICS
+from candelabra.runs.curves import MetricCurve, read_curves
+from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.partial_run import PartialRun, count_issues, read_csv_rows, read_run_text, strip_target
 
-POINTS = 100_000  # on the page, of all curves
-SPLITS = ("val", "test")
-ROWS = 1000  # of a table
-TITLES = {"label_classes": "Classes, on test", "mask_classes": "Classes of the mask, on test", "probe": "Trials"}
+_POINTS = 100_000  # on the page, of all curves
+_SPLITS = ("val", "test")
+_ROWS = 1000  # of a table
+_TITLES = {"label_classes": "Classes, on test", "mask_classes": "Classes of the mask, on test", "probe": "Trials"}
 
 
-def write_run(run: Remains, path: Path) -> None:
+def write_run_page(run: PartialRun, path: Path) -> None:
     """Writes the page of a run, which may be unfinished."""
     curves = read_curves(run.folder / "metrics.csv")
-    job = job_of(run.folder)
-    pictures, problems = read_pictures([run.folder / "pictures"])
+    job = find_job(run.folder)
+    pictures, problems = read_embedded_images([run.folder / "pictures"])
     write_page(
         Path(__file__).with_name("run.html"),
         path,
@@ -36,35 +36,41 @@ def write_run(run: Remains, path: Path) -> None:
         resumable=not run.finished and any((run.folder / "checkpoints").glob("last*.ckpt")),
         folder=run.folder,
         command=shlex.join(["candelabra", "train", *run.words]) if run.words else "",
-        facts=facts(run),
-        problems=[*run.problems, *broken(curves), *problems],
-        results=results(run.results),
-        splits=SPLITS,
+        facts=list_facts(run),
+        problems=[*run.problems, *list_problems(curves), *problems],
+        results=list_results(run.results),
+        splits=_SPLITS,
         figures=_figures(curves),
         pictures=pictures,
         tables=_tables(run.folder),
-        oddities=count_oddities(run.folder),
-        log=read_text(run.folder / "candelabra.log", end=True),
-        config=read_text(run.folder / "config.yaml"),
-        plotly=script() if curves else "",
+        oddities=count_issues(run.folder),
+        log=read_run_text(run.folder / "candelabra.log", end=True),
+        config=read_run_text(run.folder / "config.yaml"),
+        plotly=read_plotly_script() if curves else "",
     )
 
 
-def facts(run: Remains) -> list[tuple[str, str]]:
+def list_facts(run: PartialRun) -> list[tuple[str, str]]:
     """What was trained on what, and how fast that went."""
     config, results = run.config, run.results
     data, task = _node(config, "data"), _node(config, "task")
-    sets = [f"{name} ({target(each)})" for name, each in _node(data, "sets").items()]
-    heads = [name for name in MAIN if _node(task, "heads").get(name) or isinstance(task.get(name), Mapping)]
+    sets = [f"{name} ({strip_target(each)})" for name, each in _node(data, "sets").items()]
+    heads = [name for name in MAIN_METRICS if _node(task, "heads").get(name) or isinstance(task.get(name), Mapping)]
     backbone = _node(config, "backbone")
     found = [
-        ("data", _joined(target(data), *sets, data.get("root"), _said("{} px", data.get("size")))),
-        ("backbone", _joined(backbone.get("name") or target(backbone), _said("weights {}", backbone.get("weights")))),
+        ("data", _joined(strip_target(data), *sets, data.get("root"), _said("{} px", data.get("size")))),
+        (
+            "backbone",
+            _joined(backbone.get("name") or strip_target(backbone), _said("weights {}", backbone.get("weights"))),
+        ),
         ("heads", _joined(*heads)),
-        ("fine-tuning", target(config.get("finetune"))),
-        ("balance", target(config.get("balance")) if len(heads) > 1 else ""),
+        ("fine-tuning", strip_target(config.get("finetune"))),
+        ("balance", strip_target(config.get("balance")) if len(heads) > 1 else ""),
         ("epochs", _joined(config.get("epochs"), _said("batches of {}", data.get("batch_size")))),
-        ("rate", _joined(_node(config, "optimizer").get("lr", config.get("lr")), target(config.get("optimizer")))),
+        (
+            "rate",
+            _joined(_node(config, "optimizer").get("lr", config.get("lr")), strip_target(config.get("optimizer"))),
+        ),
         ("seed", _joined(config.get("seed"))),
         ("best by", _joined(config.get("monitor"))),
         ("parameters", _said("{:,.0f}", results.get("parameters"))),
@@ -78,35 +84,37 @@ def facts(run: Remains) -> list[tuple[str, str]]:
     return [(what, words) for what, words in found if words]
 
 
-def results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
+def list_results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
     """A row a metric: its name, and its number on validation and on test."""
-    names = dict.fromkeys(key.split("/", 1)[1] for key in found if key.split("/")[0] in SPLITS and "/" in key)
-    ordered = sorted(names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNTS), name))
+    names = dict.fromkeys(key.split("/", 1)[1] for key in found if key.split("/")[0] in _SPLITS and "/" in key)
+    ordered = sorted(
+        names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNT_METRICS), name)
+    )
     rows = []
     for name in ordered:
-        digits = 0 if name.endswith(COUNTS) else 4
-        values = [found.get(f"{split}/{name}") for split in SPLITS]
+        digits = 0 if name.endswith(COUNT_METRICS) else 4
+        values = [found.get(f"{split}/{name}") for split in _SPLITS]
         rows.append((name, ["" if value is None else f"{value:.{digits}f}" for value in values]))
     return rows
 
 
-def broken(curves: Mapping[str, Curve]) -> list[str]:
+def list_problems(curves: Mapping[str, MetricCurve]) -> list[str]:
     """A sentence for each number that was infinite, or none."""
     return [
         f"{name} was not finite at step {curve.broken}" for name, curve in curves.items() if curve.broken is not None
     ]
 
 
-def _figures(curves: Mapping[str, Curve]) -> list[tuple[str, Figure]]:
+def _figures(curves: Mapping[str, MetricCurve]) -> list[tuple[str, PlotlyFigure]]:
     drawn = {name: curve for name, curve in curves.items() if curve.steps}
-    most = max(50, POINTS // max(1, len(drawn)))
-    return [(each.title, panel(each, drawn, most)) for each in panels(drawn)]
+    most = max(50, _POINTS // max(1, len(drawn)))
+    return [(each.title, make_panel(each, drawn, most)) for each in group_curves(drawn)]
 
 
 def _tables(folder: Path) -> list[tuple[str, list[str], list[list[str]]]]:
     """The tables of a run by title: classes of each head, trials of a probe."""
     files = [*sorted(folder.glob("*_classes.csv")), folder / "probe.csv"]
-    found = [(TITLES.get(path.stem, path.stem), *read_table(path, ROWS)) for path in files]
+    found = [(_TITLES.get(path.stem, path.stem), *read_csv_rows(path, _ROWS)) for path in files]
     return [(title, header, rows) for title, header, rows in found if rows]
 
 

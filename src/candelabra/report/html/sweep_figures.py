@@ -4,38 +4,42 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from candelabra.report.html.plotly_figures import Figure, text
-from candelabra.report.html.run_collection import Collection, Entry
+from candelabra.report.html.plotly_figures import PlotlyFigure, escape_text
+from candelabra.report.html.run_collection import CollectedRun, RunCollection
 
-MOST = 12  # axes side by side
-WORDS = 40  # different words on one axis
-SHORT = 24  # characters of a word there
-SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, seen on white and on black
-WIDE = 50  # a largest number so many times the smallest asks for a logarithmic axis
+_MOST = 12  # axes side by side
+_WORDS = 40  # different words on one axis
+_SHORT = 24  # characters of a word there
+_SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, seen on white and on black
+_WIDE = 50  # a largest number so many times the smallest asks for a logarithmic axis
 
 
-def coordinates(found: Collection) -> Figure | None:
+def draw_parallel_coordinates(found: RunCollection) -> PlotlyFigure | None:
     """A line a run through its words to its objectives; null where fewer than two runs have come to both.
 
     Runs of other keys, or without objectives, are left out.
     """
-    entries = complete(found)
+    entries = list_complete_jobs(found)
     keys = [
         key
         for key in found.keys
-        if 1 < len({entry.words.get(key) for entry in entries}) <= max(WORDS, _numbers(entries, key))
+        if 1 < len({entry.words.get(key) for entry in entries}) <= max(_WORDS, _numbers(entries, key))
     ]
     if len(entries) < 2 or not keys:
         return None
-    axes = [_axis(key, [entry.words.get(key, "") for entry in entries]) for key in keys[: MOST - len(found.objectives)]]
-    axes += [{"label": text(key), "values": [entry.values[key] for entry in entries]} for key in found.objectives]
+    axes = [
+        _axis(key, [entry.words.get(key, "") for entry in entries]) for key in keys[: _MOST - len(found.objectives)]
+    ]
+    axes += [
+        {"label": escape_text(key), "values": [entry.values[key] for entry in entries]} for key in found.objectives
+    ]
     first, way = next(iter(found.objectives.items()))
     colour = {
         "color": [entry.values[first] for entry in entries],
-        "colorscale": SCALE,
+        "colorscale": _SCALE,
         "reversescale": way == "minimize",
         "showscale": True,
-        "colorbar": {"thickness": 12, "title": {"text": text(first), "side": "right"}},
+        "colorbar": {"thickness": 12, "title": {"text": escape_text(first), "side": "right"}},
     }
     return {
         "data": [
@@ -53,9 +57,9 @@ def coordinates(found: Collection) -> Figure | None:
     }
 
 
-def outcomes(found: Collection) -> Figure | None:
+def draw_outcomes(found: RunCollection) -> PlotlyFigure | None:
     """One objective over the runs in their order; two against each other. The best are marked."""
-    entries = complete(found)
+    entries = list_complete_jobs(found)
     if len(entries) < 2:
         return None
     names = list(found.objectives)
@@ -69,7 +73,7 @@ def outcomes(found: Collection) -> Figure | None:
         "mode": "markers",
         "x": across_values,
         "y": [entry.values[down] for entry in entries],
-        "text": [text(entry.label) for entry in entries],
+        "text": [escape_text(entry.label) for entry in entries],
         "hovertemplate": "%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
         "marker": {
             "size": [12 if entry in best else 7 for entry in entries],
@@ -80,8 +84,8 @@ def outcomes(found: Collection) -> Figure | None:
         "data": [points],
         "layout": {
             "hovermode": "closest",
-            "xaxis": {"title": {"text": text(across[0])}} if across else _counting(len(found.entries)),
-            "yaxis": {"type": "linear", "title": {"text": text(down)}},
+            "xaxis": {"title": {"text": escape_text(across[0])}} if across else _counting(len(found.entries)),
+            "yaxis": {"type": "linear", "title": {"text": escape_text(down)}},
             "showlegend": False,
         },
         "label": f"{down} over {across[0] if across else 'runs'}",
@@ -93,7 +97,7 @@ def _counting(count: int) -> dict[str, Any]:
     return {"title": {"text": "run"}, "dtick": max(1, count // 10)}
 
 
-def complete(found: Collection) -> list[Entry]:
+def list_complete_jobs(found: RunCollection) -> list[CollectedRun]:
     """The runs that have come to all objectives."""
     return [entry for entry in found.entries if found.objectives.keys() <= entry.values.keys()]
 
@@ -102,18 +106,18 @@ def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
     """Numbers as numbers, over decades by their logarithm; other words one below the other. Ticks are no markup."""
     numbers = [_number(word) for word in words]
     values = [number for number in numbers if number is not None]
-    label = text(key)
+    label = escape_text(key)
     if len(values) < len(words):
         names = sorted(set(words))
         places = {name: place for place, name in enumerate(names)}
-        shown = [name if len(name) <= SHORT else f"{name[: SHORT - 3]}..." for name in names]
+        shown = [name if len(name) <= _SHORT else f"{name[: _SHORT - 3]}..." for name in names]
         return {
             "label": label,
             "values": [places[word] for word in words],
             "tickvals": [*places.values()],
             "ticktext": shown,
         }
-    if min(values) > 0 and max(values) / min(values) >= WIDE:
+    if min(values) > 0 and max(values) / min(values) >= _WIDE:
         low, high = math.log10(min(values)), math.log10(max(values))
         ticks = sorted({low, high, *range(math.ceil(low), math.floor(high) + 1)})
         shown = [f"{10**tick:.2g}" for tick in ticks]
@@ -121,7 +125,7 @@ def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
     return {"label": label, "values": values}
 
 
-def _numbers(entries: Sequence[Entry], key: str) -> int:
+def _numbers(entries: Sequence[CollectedRun], key: str) -> int:
     """As many runs as there are, where their words are numbers."""
     return len(entries) if all(_number(entry.words.get(key, "")) is not None for entry in entries) else 0
 

@@ -6,11 +6,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import cosines
+from candelabra.balancing.angles import compute_cosines
 from candelabra.tasks.task import Task
 
 
-class LogBalance(L.Callback):
+class BalanceLog(L.Callback):
     """Logs `balance/<head>` and, of a balance of gradients, `balance/<head>-<head>/cosine`.
 
     Means over the steps of an epoch in which the heads had labels; a run that goes on in mid-epoch goes on with them.
@@ -27,7 +27,7 @@ class LogBalance(L.Callback):
         present, weights, gramian = pl_module.balanced
         self._add("weights", weights.to(present.device).float(), present)
         if gramian is not None:
-            angles = cosines(gramian)
+            angles = compute_cosines(gramian)
             self._add("cosines", angles.float().nan_to_num(), angles.isfinite())
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

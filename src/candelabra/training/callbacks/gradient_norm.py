@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 from candelabra.tasks.task import Task
 
 
-class LogGradient(L.Callback):
+class GradientNormLog(L.Callback):
     """Logs `gradient_norm`, of all parameters and before clipping, at the steps that are logged."""
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import lightning as L
 
-from candelabra.errors import CandelabraError, nearest
-from hydra_plugins.candelabra_sweeper import current_trial, told
+from candelabra.errors import CandelabraError, list_nearest
+from hydra_plugins.candelabra_sweeper import current_trial, read_job_context
 
 if TYPE_CHECKING:
     import optuna
 
 log = logging.getLogger(__name__)
-OF_A_RUN = ("milliseconds_per_image", "parameters", "seconds")  # what a sweep may seek beside metrics of validation
+RUN_METRICS = ("milliseconds_per_image", "parameters", "seconds")  # what a sweep may seek beside metrics of validation
 
 
-class Pruning(L.Callback):
+class TrialPruning(L.Callback):
     """Tells the study a metric after each validation, and ends the run where its pruner says so.
 
     Rank zero alone talks to the study, and all ranks end together. A study that does not answer ends no run.
@@ -62,7 +62,7 @@ class Pruning(L.Callback):
         self.trial = None
 
 
-def pruning(measured: Sequence[str]) -> list[L.Callback]:
+def make_pruning(measured: Sequence[str]) -> list[L.Callback]:
     """What a run needs as a job of a sweep; nothing where it is none.
 
     Args:
@@ -71,13 +71,15 @@ def pruning(measured: Sequence[str]) -> list[L.Callback]:
     Raises:
         CandelabraError: the sweep seeks what is not measured, or prunes by it.
     """
-    job = told()
+    job = read_job_context()
     if job is None:
         return []
-    known = [*measured, *OF_A_RUN]
+    known = [*measured, *RUN_METRICS]
     for name in job.objectives:
         if name not in known:
-            raise CandelabraError(f"sweep.objectives: {name} is not measured here; allowed are {nearest(name, known)}.")
+            raise CandelabraError(
+                f"sweep.objectives: {name} is not measured here; allowed are {list_nearest(name, known)}."
+            )
     if job.pruner is None:
         return []
     name = next(iter(job.objectives))
@@ -86,4 +88,4 @@ def pruning(measured: Sequence[str]) -> list[L.Callback]:
             f"sweep/pruner compares what validation measures, and {name} is known at the end alone; leave the pruner "
             "out."
         )
-    return [Pruning(name)]
+    return [TrialPruning(name)]

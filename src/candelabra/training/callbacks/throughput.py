@@ -7,11 +7,11 @@ from typing import Any
 import lightning as L
 
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.loading.workers import processors
-from candelabra.types import count
+from candelabra.data.loading.workers import count_processors
+from candelabra.types import count_samples
 
 log = logging.getLogger(__name__)
-MUCH = 0.1  # share of the time between batches from which on it is worth a word
+_MUCH = 0.1  # share of the time between batches from which on it is worth a word
 
 
 class Throughput(L.Callback):
@@ -51,7 +51,7 @@ class Throughput(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.perf_counter()
-        self.images += count(batch) * trainer.world_size
+        self.images += count_samples(batch) * trainer.world_size
         self.training += now - self.left
         self.left = now
 
@@ -62,9 +62,9 @@ class Throughput(L.Callback):
         share = self.epoch_wait()
         pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if share > MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
+        if share > _MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
             self.told = True
-            words = advice(data, processors(trainer.num_devices) - 1)
+            words = advise_on_throughput(data, count_processors(trainer.num_devices) - 1)
             log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -98,7 +98,7 @@ class Throughput(L.Callback):
         }
 
 
-def advice(data: DataModule, spare: int) -> str:
+def advise_on_throughput(data: DataModule, spare: int) -> str:
     """What to set so that a model waits less for these data, of which so many processors are left to prepare more."""
     words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
     workers = data.processes()
