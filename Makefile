@@ -17,8 +17,8 @@ test: $(READY) ## all tests but the slow ones
 test-all: $(READY) ## the slow ones too
 	$(RUN)/pytest -n auto -m "slow or not slow" $(ARGS)
 
-check: $(READY) ## lint, format and types
-	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
+check: $(READY) ## lint, format, types and layers
+	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
 
 format: $(READY) ## bring the code into shape
 	$(RUN)/ruff check --fix . && $(RUN)/ruff format .

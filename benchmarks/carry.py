@@ -17,7 +17,7 @@ from random import Random
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks.joint import QUIET, run
-from candelabra.backbones.export.folder import export_backbone
+from candelabra.commands.trunk import export_run
 
 STARTS = {  # what breeds begin from: what its row says
     "none": "no weights",
@@ -68,7 +68,7 @@ def trunk(given: Namespace, start: str, seed: int) -> str:
         given, "segmentation", start.removeprefix("masks_"), split(given, 1000, seed), given.mask_epochs, seed
     )
     run(given.out / name, typed)
-    export_backbone(given.out / name, given.out / name / "trunk", None)
+    export_run(given.out / name, given.out / name / "trunk", None)
     return str(given.out / name / "trunk")
 
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from candelabra.environment import __version__ as __version__
+
 if TYPE_CHECKING:
     from candelabra.backbones.registry import create_backbone as create_backbone
     from candelabra.embeddings.embedder import Embedder as Embedder
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

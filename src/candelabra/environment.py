@@ -5,6 +5,7 @@ from threading import Thread
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+__version__ = "0.1.0"
 RUN_VARIABLE = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
 CACHE_VARIABLE = "CANDELABRA_CACHE"  # the folder of what runs share; ~/.cache/candelabra where it is not set
 SLURM_JOB_VARIABLE = "SLURM_JOB_ID"

@@ -3,12 +3,11 @@
 import os
 import sys
 
-from candelabra import __version__
 from candelabra.cli.compose import call_command, compose, is_sweep_command, run_follower, run_rank
 from candelabra.cli.exit_codes import call_with_exit_code
 from candelabra.cli.help import COMMANDS, UNCOMPOSED_COMMANDS, expand_completion, format_command_help, format_overview
 from candelabra.distributed.rendezvous import detect_launcher, lead_ranks
-from candelabra.environment import RUN_VARIABLE
+from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import list_nearest
 
 

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from candelabra.config.build import build_object, resolve_config
+from candelabra.data.labels_json import LABELS_FILE, write_labels_json
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.workers import count_processors
-from candelabra.data.readers.labels_json import LABELS_FILE, write_labels_json
 from candelabra.data.samples import SPLITS
 from candelabra.data.writers.entry import DatasetEntries, DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter

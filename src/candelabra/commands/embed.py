@@ -10,7 +10,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from candelabra import __version__
 from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.issues import DataIssue, IssueTreatment, write_issues
 from candelabra.data.samples import hash_contents
@@ -30,6 +29,7 @@ from candelabra.embeddings.index import (
 from candelabra.embeddings.parts import VectorParts
 from candelabra.embeddings.recipe import make_recipe
 from candelabra.embeddings.sources import DatasetSource, EmbeddingSource, label_files, make_source
+from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,6 @@
 """`candelabra predict`: what a trained model says of images of any size, as pictures, a table and masks."""
 
 import csv
-import glob
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.config.build import PlainConfig, resolve_config
-from candelabra.data.decoding.images import decode_image, find_images
+from candelabra.config.build import resolve_config
+from candelabra.data.decoding.image_sources import list_sources
+from candelabra.data.decoding.images import decode_image
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import ResizeMethod, make_resize
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw_sample, save_masks
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
 from candelabra.types import Labels
@@ -74,47 +75,6 @@ def run_predict(config: DictConfig) -> None:
             csv.writer(file).writerows([("image", "problem"), *unreadable])
         log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
-
-
-def read_trained_size(data: PlainConfig) -> int | list[int]:
-    """Side or (H, W) of the images of a training; where data sets had several, that of the first."""
-    if data["size"] is None:
-        return read_trained_size(next(iter(data["sets"].values())))
-    size: int | list[int] = data["size"]
-    return size
-
-
-def read_trained_resize(data: PlainConfig) -> str:
-    """How images came to this size in a training; where data sets had several ways, that of the first."""
-    resize: str | None = data.get("resize", None if data["size"] is None else "stretch")  # once there was no other way
-    if resize is None:
-        return read_trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
-    return resize
-
-
-def list_sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
-    """The images that files, folders and globs stand for, in order, each once.
-
-    Args:
-        source: one of them, or several.
-        key: the option that names them, for errors.
-
-    Raises:
-        CandelabraError: one of them stands for nothing.
-    """
-    found: dict[Path, None] = {}
-    for one in [source] if isinstance(source, str) else source:
-        path = Path(one)
-        if path.is_dir():
-            images = list(find_images(path))
-        elif path.is_file():
-            images = [path]
-        else:
-            images = [Path(match) for match in sorted(glob.glob(str(one), recursive=True)) if Path(match).is_file()]
-        if not images:
-            raise CandelabraError(f"{key}={one} is no image, no folder with images and no glob that matches any.")
-        found |= dict.fromkeys(images)
-    return list(found)
 
 
 class PredictDataset(Dataset[PredictItem]):

@@ -25,10 +25,10 @@ from candelabra.distributed.rendezvous import publish_config
 from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.feature_cache import ProbeGrid, cache_features
+from candelabra.feature_cache.probe_table import write_probe_table
 from candelabra.finetuning import Probe
 from candelabra.loggers.tracking import log_results, log_run, wait_for_loggers
 from candelabra.report.pictures import draw_curves, write_pictures
-from candelabra.report.probe_table import write_probe_table
 from candelabra.report.tables import count_labels, print_results
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, read_checkpoint
 from candelabra.runs.overrides import COUNT_METRICS

@@ -36,18 +36,31 @@ def run_trunk(words: Sequence[str]) -> None:
     warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
     logging.getLogger("timm").setLevel(logging.WARNING)
     if action == "export":
-        _export(places[0], keys)
+        folder = Path(keys.get("folder", resolve_run_folder(places[0]) / "trunk"))
+        for remark in export_run(places[0], folder, keys.get("licence")):
+            print(remark)
+        print(f"{folder}: candelabra train backbone.weights={folder} starts from it; README.md there says more.")
     else:
         _carry(action, places, keys)
 
 
-def _export(run: Path, keys: Mapping[str, str]) -> None:
-    from candelabra.backbones.export.folder import export_backbone
+def export_run(run: Path, folder: Path, licence: str | None) -> list[str]:
+    """Exports the backbone of a run; see `export_backbone`.
 
-    folder = Path(keys.get("folder", resolve_run_folder(run) / "trunk"))
-    for remark in export_backbone(run, folder, keys.get("licence")):
-        print(remark)
-    print(f"{folder}: candelabra train backbone.weights={folder} starts from it; README.md there says more.")
+    Args:
+        run: its folder, or a checkpoint in it.
+        folder: where the backbone goes.
+        licence: that it is given; null leaves it open.
+
+    Returns:
+        Remarks for the user, in sentences.
+    """
+    from candelabra.backbones.export.folder import check_export_folder, export_backbone
+    from candelabra.tasks.loading import load_task
+
+    check_export_folder(folder)
+    task = load_task(run)
+    return export_backbone(task.backbone, task.recipe, resolve_run_folder(run), folder, licence)
 
 
 def _carry(action: str, places: Sequence[Path], keys: Mapping[str, str]) -> None:

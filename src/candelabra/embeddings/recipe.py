@@ -7,7 +7,6 @@ from typing import Any, cast
 import lightning as L
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.commands.predict import read_trained_resize, read_trained_size
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_transforms
@@ -15,6 +14,7 @@ from candelabra.data.transforms.resize import Resizing, make_resize
 from candelabra.embeddings.encoder import Encoder
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.training.trainer import make_trainer
 
 

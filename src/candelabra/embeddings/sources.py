@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from candelabra.commands.predict import list_sources
+from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image, hash_file
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.datamodule import DataModule

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra import __version__
 from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.colour_jitter import jitter_batch
+from candelabra.environment import __version__
 from candelabra.feature_cache.layout import FeatureColumn, FeatureLayout, find_feature_layout, make_feature_column
 from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, layout_rows
 from candelabra.tasks.task import Task

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from candelabra import __version__
+from candelabra.environment import __version__
 
 
 def find_code_version(folder: Path) -> dict[str, str]:

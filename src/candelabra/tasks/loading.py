@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from candelabra import __version__
 from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.name_tables import is_table
+from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import is_frozen_run, make_schedule_plan
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from candelabra import __version__
 from candelabra.config.build import PlainConfig, resolve_config
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.distributed.slurm import remember_slurm_run
-from candelabra.environment import RUN_VARIABLE
+from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, read_checkpoint
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE

@@ -10,8 +10,7 @@ import torch
 
 from candelabra import create_backbone
 from candelabra.backbones import Backbone
-from candelabra.backbones.export.folder import export_backbone
-from candelabra.commands.trunk import run_trunk
+from candelabra.commands.trunk import export_run, run_trunk
 from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import build_task
@@ -58,7 +57,7 @@ def same(first: Backbone, second: Backbone, side: int = 64) -> bool:
 )
 def test_features_survive_the_round_trip_to_the_last_bit(name: str, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", f"backbone={name}")
-    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     assert same(task.backbone, create_backbone(str(tmp_path / "trunk")))
     again = build_task(resolve_config(tiny(f"backbone={name}", f"backbone.weights={tmp_path / 'trunk'}")), LABELS)
     assert same(task.backbone, again.backbone)
@@ -66,7 +65,7 @@ def test_features_survive_the_round_trip_to_the_last_bit(name: str, tiny: Compos
 
 def test_timm_loads_it_by_itself(tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", "data.size=96", "data.resize=crop")
-    assert export_backbone(tmp_path / "run", tmp_path / "trunk", "mit") == []
+    assert export_run(tmp_path / "run", tmp_path / "trunk", "mit") == []
     theirs: Any = timm.create_model(f"local-dir:{tmp_path / 'trunk'}", pretrained=True)
     assert theirs.pretrained_cfg["input_size"] == (3, 96, 96)
     assert theirs.pretrained_cfg["crop_mode"] == "center"
@@ -80,7 +79,7 @@ def test_timm_loads_it_by_itself(tiny: Compose, tmp_path: Path) -> None:
 
 def test_what_it_learnt_from_travels_with_it(tiny: Compose, tmp_path: Path) -> None:
     saved(tiny, tmp_path / "run")
-    remarks = export_backbone(tmp_path / "run", tmp_path / "trunk", None)
+    remarks = export_run(tmp_path / "run", tmp_path / "trunk", None)
     told = json.loads((tmp_path / "trunk" / "config.json").read_text())["candelabra"]
     assert told["training"]["images"] == {"train": 2, "test": 1}
     assert told["training"]["labels"] == {"classes": ["cat", "dog"], "box": True}
@@ -92,7 +91,7 @@ def test_what_it_learnt_from_travels_with_it(tiny: Compose, tmp_path: Path) -> N
 
 def test_layers_behind_the_features_are_zeros_and_said_to_be(tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", "backbone=mobilenetv3_large_100")
-    remarks = export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    remarks = export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     assert "conv_head.bias" in remarks[0]
     theirs: Any = timm.create_model(f"local-dir:{tmp_path / 'trunk'}", pretrained=True).eval()
     assert not theirs.conv_head.weight.any()
@@ -106,13 +105,13 @@ def test_layers_behind_the_features_are_zeros_and_said_to_be(tiny: Compose, tmp_
 @pytest.mark.parametrize("name", ["vit_small_patch16_224", "swin_tiny_patch4_window7_224", "hrnet_w18", "vgg11_bn"])
 def test_sizes_that_are_not_the_architecture_s_own(name: str, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", f"backbone={name}", "data.size=96")
-    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     assert same(task.backbone, create_backbone(str(tmp_path / "trunk")), 96)
 
 
 def test_adapters_are_merged(tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", "finetune=adapters")
-    remarks = export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    remarks = export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     assert "merged" in remarks[0]
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(
@@ -125,14 +124,14 @@ def test_adapters_are_merged(tiny: Compose, tmp_path: Path) -> None:
 
 def test_a_trunk_of_another_backbone_is_named(tiny: Compose, tmp_path: Path) -> None:
     saved(tiny, tmp_path / "run")
-    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     with pytest.raises(CandelabraError, match="does not fit"):
         create_backbone("test_convnext", str(tmp_path / "trunk"))
 
 
 def test_images_normalised_otherwise_are_refused(tiny: Compose, tmp_path: Path) -> None:
     saved(tiny, tmp_path / "run")
-    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     config = tmp_path / "trunk" / "config.json"
     told = json.loads(config.read_text())
     told["pretrained_cfg"]["mean"] = [0.1, 0.2, 0.3]
@@ -181,4 +180,4 @@ def test_words_that_cannot_be_used_are_named(words: list[str], said: str) -> Non
 def test_a_folder_of_something_else_is_left_alone(tiny: Compose, tmp_path: Path) -> None:
     saved(tiny, tmp_path / "run")
     with pytest.raises(CandelabraError, match="something else"):
-        export_backbone(tmp_path / "run", tmp_path / "run", "mit")
+        export_run(tmp_path / "run", tmp_path / "run", "mit")

@@ -14,8 +14,7 @@ from huggingface_hub import constants
 
 from candelabra import create_backbone
 from candelabra.backbones.export import hub
-from candelabra.backbones.export.folder import export_backbone
-from candelabra.commands.trunk import run_trunk
+from candelabra.commands.trunk import export_run, run_trunk
 from candelabra.errors import CandelabraError
 from tests.backbones.export.test_folder import same, saved
 from tests.conftest import Compose
@@ -53,7 +52,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_trunk_comes_back_as_it_went(shelf: Path, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run")
-    export_backbone(tmp_path / "run", tmp_path / "trunk", "mit")
+    export_run(tmp_path / "run", tmp_path / "trunk", "mit")
     (tmp_path / "trunk" / "notes.txt").write_text("not for others")
     run_trunk(["push", str(tmp_path / "trunk"), "repo=somebody/pets", "private=true"])
     assert sorted(path.name for path in (shelf / "somebody/pets").iterdir()) == [

@@ -14,10 +14,11 @@ import torch
 from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.commands.check import run_check
 from candelabra.commands.eval import relocate_data, run_eval
-from candelabra.commands.predict import read_trained_size, run_predict
+from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
 from candelabra.errors import CandelabraError
+from candelabra.tasks.preprocessing import read_trained_size
 from candelabra.training.resume import continue_run
 from tests.conftest import Compose
 from tests.data.files import make_folder

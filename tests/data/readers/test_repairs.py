@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from candelabra.data.decoding.file_finder import FileFinder, find_labels
+from candelabra.data.decoding.text_files import LARGEST_ANNOTATION, read_annotation_text
 from candelabra.data.issues import DataIssue
 from candelabra.data.readers.point_symmetry import pair_by_name, resolve_points
-from candelabra.data.readers.repairs import LARGEST_ANNOTATION, parse_xml, read_annotation_text, repair_boxes
+from candelabra.data.readers.repairs import parse_xml, repair_boxes
 
 FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
 

@@ -18,9 +18,10 @@ import torch
 from PIL import Image
 
 from candelabra.data import WebDataset
+from candelabra.data.decoding import remote_files
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import IssueTreatment
-from candelabra.data.shards import remote_files, tar_index
+from candelabra.data.shards import tar_index
 from candelabra.data.shards.tar_index import INDEX_SUFFIX
 from candelabra.errors import CandelabraError
 

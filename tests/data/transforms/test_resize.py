@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from candelabra.commands.predict import PredictDataset, _predictions, read_trained_resize
+from candelabra.commands.predict import PredictDataset, _predictions
 from candelabra.data.samples import make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import RESIZE_METHODS, make_resize
 from candelabra.errors import CandelabraError
+from candelabra.tasks.preprocessing import read_trained_resize
 from candelabra.types import IGNORED, Sample
 
 SIZES = [(60, 80), (90, 40), (33, 200), (64, 48), (200, 300)]

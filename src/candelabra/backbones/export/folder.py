@@ -13,25 +13,25 @@ from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
-from candelabra import __version__
 from candelabra.backbones import Backbone, Timm
 from candelabra.backbones.export.lora_merge import merge_lora
 from candelabra.backbones.export.model_card import format_model_card
 from candelabra.backbones.registry import load_exported_config
 from candelabra.backbones.weights import EXPORT_FILES
+from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import resolve_run_folder
-from candelabra.tasks.loading import load_task
 
 _MODES = {"stretch": "squash", "letterbox": "border", "crop": "center"}  # data.resize -> timm's words
 JsonValue = dict[str, Any]
 
 
-def export_backbone(run: Path, folder: Path, licence: str | None) -> list[str]:
+def export_backbone(backbone: Backbone, recipe: JsonValue, run: Path, folder: Path, licence: str | None) -> list[str]:
     """Writes model.safetensors, config.json and README.md, then loads them again and compares features.
 
     Args:
-        run: a folder, or a checkpoint in it.
+        backbone: of a trained task.
+        recipe: of that task, see `Task`.
+        run: the folder of its run.
         folder: a new one, or one with a trunk, which is replaced.
         licence: that the trunk is given; null leaves it open.
 
@@ -39,17 +39,15 @@ def export_backbone(run: Path, folder: Path, licence: str | None) -> list[str]:
         What is to be known of it, in sentences.
 
     Raises:
-        CandelabraError: there is no checkpoint, or the folder holds something else.
+        CandelabraError: the folder holds something else.
     """
-    if folder.is_dir() and any(path.name not in (*EXPORT_FILES, "README.md") for path in folder.iterdir()):
-        raise CandelabraError(f"folder={folder} holds something else than a trunk; give a new one.")
-    task = load_task(run)
-    backbone, config = task.backbone, task.recipe["config"]
+    check_export_folder(folder)
+    config = recipe["config"]
     notes = merge_lora(backbone)
     network: Any = backbone.network
     network.to(memory_format=torch.contiguous_format)  # safetensors wants it so
     state = network.state_dict()
-    told = _told(backbone, task.recipe, resolve_run_folder(run), licence)
+    told = _told(backbone, recipe, run, licence)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(backbone, Timm):
         missing = _lacking(backbone, config["backbone"], state)
@@ -71,6 +69,16 @@ def export_backbone(run: Path, folder: Path, licence: str | None) -> list[str]:
         _same_in_timm(backbone, folder, data_config)
     load_exported_config(folder)  # what is refused on loading would be refused here
     return [*notes, *_remarks(told, licence)]
+
+
+def check_export_folder(folder: Path) -> None:
+    """Refuses a folder that holds something else than an exported backbone.
+
+    Raises:
+        CandelabraError: it does.
+    """
+    if folder.is_dir() and any(path.name not in (*EXPORT_FILES, "README.md") for path in folder.iterdir()):
+        raise CandelabraError(f"folder={folder} holds something else than a trunk; give a new one.")
 
 
 def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None) -> JsonValue:

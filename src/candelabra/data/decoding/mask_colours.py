@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.data.decoding.image_files import open_image
-from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import IGNORED
 

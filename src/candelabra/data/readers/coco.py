@@ -10,6 +10,7 @@ from candelabra.data.decoding.images import find_images, read_image_size
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers import face_landmarks
 from candelabra.data.readers.coco_json import (
     Size,
@@ -21,7 +22,6 @@ from candelabra.data.readers.coco_json import (
 )
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
-from candelabra.data.readers.object_choice import ObjectRule
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError, UnreadableFile

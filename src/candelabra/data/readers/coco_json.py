@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.readers import ochuman
-from candelabra.data.readers.folder import SPLIT_ALIASES
 from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import PolygonOutline, Polygons, RunLengths, decode_run_lengths
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
 
 _LARGEST = 2 * 2**30  # bytes of a json
@@ -141,7 +141,8 @@ def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | 
 def read_stated_size(image: Mapping[str, Any]) -> Size | None:
     """(width, height) as the document has them; null where it says nothing that can be.
 
-    >>> [read_stated_size(size) for size in ({"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9})]
+    >>> sizes = {"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9}
+    >>> [read_stated_size(each) for each in sizes]
     [(640, 480), None, None]
     """
     try:

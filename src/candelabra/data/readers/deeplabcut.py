@@ -10,13 +10,13 @@ import numpy as np
 
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
-from candelabra.data.readers.object_choice import ObjectRule
 from candelabra.data.readers.point_symmetry import resolve_points
-from candelabra.data.readers.repairs import read_annotation_text
 from candelabra.data.samples import Samples
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError

@@ -10,26 +10,9 @@ from candelabra.data.decoding.paths import printable_path
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels
-
-SPLIT_ALIASES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-
-
-def parse_split_name(name: str) -> str:
-    """The split that a folder's name tells, numbers aside; "" for one that tells none.
-
-    >>> parse_split_name("Training"), parse_split_name("val2017"), parse_split_name("cats")
-    ('train', 'val', '')
-    """
-    return SPLIT_ALIASES.get(name.lower().rstrip("0123456789_-"), "")
 
 
 @dataclass(kw_only=True, eq=False)

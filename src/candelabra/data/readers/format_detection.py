@@ -8,7 +8,7 @@ from typing import NamedTuple
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import IMAGE_SUFFIXES, find_images
 from candelabra.data.readers import coco_json, deeplabcut, mask_pairs, voc, wflw, yolo_yaml
-from candelabra.data.readers.folder import SPLIT_ALIASES, parse_split_name
+from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.errors import CandelabraError
 
 _NO_CLASSES = ("image", "mask", "annot", "label")  # words that folders of classes do not have

@@ -7,9 +7,9 @@ from pathlib import Path
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.folder import parse_split_name
 from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.errors import CandelabraError
 
 MaskPair = tuple[str, Path, Path | None]  # split, image, mask

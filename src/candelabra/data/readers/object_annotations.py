@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.object_choice import OBJECT_RULES, ObjectRule, choose_object
+from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object
 from candelabra.data.readers.point_symmetry import PointNames
 from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes

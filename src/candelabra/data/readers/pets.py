@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.readers.folder import check_is_folder
-from candelabra.data.readers.repairs import read_annotation_text, repair_boxes
+from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError

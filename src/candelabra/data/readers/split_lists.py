@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.folder import SPLIT_ALIASES
-from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 
 _LARGEST = 2**30  # bytes of a list
 _FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.labels_json import merge_label_options
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import table_cells
 from candelabra.data.readers.folder import check_is_folder
-from candelabra.data.readers.labels_json import merge_label_options
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
@@ -32,7 +32,7 @@ LABEL_SEPARATOR = "|"  # of several labels, where labels.json says that there ar
 class Table(DataModule):
     """Columns image, split, label, xmin ymin xmax ymax, <point>_x <point>_y and mask; all but image optional.
 
-    What labels.json beside it says (see `candelabra.data.readers.labels_json`) holds where an argument is not given.
+    What labels.json beside it says (see `candelabra.data.labels_json`) holds where an argument is not given.
     Rows of one image that contradict each other leave unlabelled what they contradict each other in.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.folder import SPLIT_ALIASES
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from candelabra.data.decoding.file_finder import find_labels
 from candelabra.data.decoding.images import find_images
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import SPLIT_ALIASES, check_is_folder
+from candelabra.data.object_choice import ObjectRule
+from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
-from candelabra.data.readers.object_choice import ObjectRule
 from candelabra.data.readers.point_symmetry import PointNames
 from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
 
 _IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")

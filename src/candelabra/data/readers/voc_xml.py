@@ -3,9 +3,10 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.object_annotations import ObjectAnnotation
-from candelabra.data.readers.repairs import parse_xml, read_annotation_text
+from candelabra.data.readers.repairs import parse_xml
 
 
 def read_voc_objects(path: Path, name: str, oddities: list[DataIssue]) -> list[ObjectAnnotation] | None:

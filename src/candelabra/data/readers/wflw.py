@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.object_choice import OBJECT_RULES, ObjectRule
 from candelabra.data.readers import face_landmarks
 from candelabra.data.readers.folder import check_is_folder
-from candelabra.data.readers.object_choice import OBJECT_RULES, ObjectRule
 from candelabra.data.readers.point_symmetry import resolve_points
-from candelabra.data.readers.repairs import read_annotation_text, repair_boxes
+from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from candelabra.types import Labels

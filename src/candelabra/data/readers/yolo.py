@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candelabra.data.decoding.images import UnreadableFile, read_image_size
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
-from candelabra.data.readers.object_choice import ObjectRule
 from candelabra.data.readers.point_symmetry import PointNames, resolve_points
-from candelabra.data.readers.repairs import read_annotation_text
 from candelabra.data.readers.yolo_lines import parse_yolo_line
 from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set
 from candelabra.data.samples import Samples

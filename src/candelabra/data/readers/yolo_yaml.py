@@ -7,9 +7,9 @@ from typing import Any
 
 from candelabra.data.decoding.file_finder import FileFinder, find_labels
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.folder import SPLIT_ALIASES, parse_split_name
-from candelabra.data.readers.repairs import read_annotation_text
+from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.errors import CandelabraError, list_nearest
 
 _LARGEST = 2**30  # bytes of a list of images

@@ -94,7 +94,7 @@ class Splitter:
             return np.full(len(samples), "", dtype="<U5")
         if self.split == "published":
             return samples.published.astype("<U5")
-        from candelabra.data.readers.folder import SPLIT_ALIASES
+        from candelabra.data.sampling.split_names import SPLIT_ALIASES
 
         cells = read_column("data.split", self.split, "split", samples.names, self.root)
         words = [_OUT if cell is None else str(cell).strip().lower() for cell in cells]

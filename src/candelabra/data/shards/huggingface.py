@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from candelabra.data.decoding.images import UnreadableFile, read_bytes
+from candelabra.data.labels_json import parse_labels_json
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import SPLIT_ALIASES
-from candelabra.data.readers.labels_json import parse_labels_json
-from candelabra.data.readers.object_choice import ObjectRule, choose_object
+from candelabra.data.object_choice import ObjectRule, choose_object
 from candelabra.data.samples import Samples
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_box
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
 from candelabra.data.shards.label_columns import LabelColumns

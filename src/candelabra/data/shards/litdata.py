@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from candelabra.data.decoding import remote_files
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
+from candelabra.data.labels_json import merge_label_options
 from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers.folder import SPLIT_ALIASES
-from candelabra.data.readers.labels_json import merge_label_options
 from candelabra.data.samples import Samples
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.sampling.train_order import TrainOrder
-from candelabra.data.shards import remote_files
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
 from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window

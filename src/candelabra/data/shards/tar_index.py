@@ -11,10 +11,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.decoding import remote_files
 from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import hash_contents
-from candelabra.data.shards import remote_files
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
 from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from candelabra.data.shards.remote_files import join_inside, read_text_at
+from candelabra.data.decoding.remote_files import join_inside, read_text_at
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Labels
 
