@@ -75,7 +75,7 @@ def test_what_is_odd_is_listed_and_exits_with_1(tiny: Compose, tmp_path: Path) -
     assert run_check(tiny("data=folder", f"data.root={root}", command="check")) == 1
     found, page = read(tmp_path / "check")
     assert found["readable"] == 16
-    with (tmp_path / "check" / "oddities.csv").open() as file:
+    with (tmp_path / "check" / "issues.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["name"] for row in rows} == {"cat/empty.jpg", "dog/torn.jpg"}
     assert {row["treatment"] for row in rows} <= {"skipped", "unlabelled"}
@@ -118,7 +118,7 @@ def test_bad_files_under_raise_are_a_reason_and_the_rest_is_looked_at(tmp_path: 
     (root / "cat" / "empty.jpg").touch()
     report = check_dataset(Folder(root=str(root), size=32, workers=0, on_bad="raise"))
     assert report.level is FindingLevel.UNUSABLE
-    assert [each.name for each in report.tally.oddities] == ["cat/empty.jpg"]
+    assert [each.name for each in report.tally.issues] == ["cat/empty.jpg"]
     assert report.tally.readable.sum() == 16
 
 
@@ -145,7 +145,7 @@ def test_names_that_are_no_text_or_of_any_script_do_not_stop_it(
     (odd / "empty.jpg").touch()
     assert run_check(tiny("data=folder", f"data.root={root}", command="check")) == 1
     found, page = read(tmp_path / "check")
-    assert found["oddities"][0]["name"] == "caf\udce9/empty.jpg"
+    assert found["issues"][0]["name"] == "caf\udce9/empty.jpg"
     assert "猫 🐈" in page
     assert "caf\\udce9/empty.jpg" in page
     assert "caf\\udce9/empty.jpg" in capsys.readouterr().out
@@ -160,7 +160,7 @@ def test_a_set_of_several_sets_is_looked_at_as_one(tmp_path: Path, tiny: Compose
     assert run_check(tiny(*words, command="check")) == 1
     found, _ = read(tmp_path / "check")
     assert found["images"] == 57
-    assert [each["name"] for each in found["oddities"]] == ["photos/cat/empty.jpg"]
+    assert [each["name"] for each in found["issues"]] == ["photos/cat/empty.jpg"]
     assert sum(row["mask"] for row in found["labelled"].values()) == 40
     assert run_check(tiny(*words, "data.sets.scenes.val=0", "data.sets.scenes.split=random", command="check")) == 2
 

@@ -88,7 +88,7 @@ def test_every_target_comes_back(to: str, tmp_path: Path, tiny: Compose) -> None
     assert back.labels.targets == ("label", "box", "keypoints", "mask")
     assert back.labels.classes == ("01", "NA", "z")
     same(data, back)
-    assert not back.oddities
+    assert not back.issues
 
 
 @pytest.mark.parametrize("to", FORMATS)

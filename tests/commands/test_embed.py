@@ -116,7 +116,7 @@ def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCa
     assert list(index.columns["label"]) == ["bright"] * 6 + ["dark"] * 6
     assert all(Path(path).is_file() for path in index.columns["path"])
     assert (index.about["images"], index.about["skipped"]) == (13, 1)
-    assert "dark_9.png" in (tmp_path / "index" / "oddities.csv").read_text()
+    assert "dark_9.png" in (tmp_path / "index" / "issues.csv").read_text()
     assert not (tmp_path / "index" / "parts").exists()
 
     caplog.clear()

@@ -38,8 +38,8 @@ def batch_of(data: DataModule) -> dict[str, torch.Tensor]:
 def treatments(data: DataModule) -> dict[str, list[str]]:
     """Names of what was odd, by what it was and what was done about it."""
     found: dict[str, list[str]] = {}
-    for oddity in data.read().oddities:
-        found.setdefault(f"{oddity.what}: {oddity.treatment}", []).append(oddity.name)
+    for issue in data.read().issues:
+        found.setdefault(f"{issue.what}: {issue.treatment}", []).append(issue.name)
     return found
 
 
@@ -53,8 +53,8 @@ def grey(values: list[list[int]] | np.ndarray) -> Image.Image:
     return Image.fromarray(np.asarray(values, np.uint8))
 
 
-def found(oddities: object) -> list[tuple[str, str]]:
-    return [(each.what, each.treatment) for each in oddities]  # type: ignore[attr-defined]
+def found(issues: object) -> list[tuple[str, str]]:
+    return [(each.what, each.treatment) for each in issues]  # type: ignore[attr-defined]
 
 
 def boxed(root: Path, box: list[float], points: list[list[float]] | None = None) -> FileSamples:

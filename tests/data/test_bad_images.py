@@ -50,8 +50,8 @@ def test_bad_images_are_left_out_or_refused(tmp_path: Path, caplog: pytest.LogCa
     assert len(used) == 18
     assert not any(Path(name).stem in ("empty", "cut", "away") for name in used)
     assert "6 of 24 images cannot be used" in caplog.text
-    assert {(each.what, each.treatment) for each in data.oddities} == {("unreadable", SKIPPED)}
-    assert {Path(each.name).stem for each in data.oddities} == {"empty", "cut", "away"}
+    assert {(each.what, each.treatment) for each in data.issues} == {("unreadable", SKIPPED)}
+    assert {Path(each.name).stem for each in data.issues} == {"empty", "cut", "away"}
     with pytest.raises(CandelabraError, match=r"6 of 24 .*truncated.*data\.on_bad=skip"):
         Folder(root=str(root), on_bad="raise").open()
 
@@ -112,7 +112,7 @@ def test_a_run_on_odd_files_ends_well_and_says_what_was_odd(tmp_path: Path, tiny
     run_train(
         tiny("data=folder", f"data.root={root}", "trainer.max_epochs=1", f"finetune={finetune}", "data.augment=none")
     )
-    with (tmp_path / "train" / "oddities.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "train" / "issues.csv").open(encoding="utf-8") as file:
         assert [row["treatment"] for row in csv.DictReader(file)] == ["skipped"] * 6
     with (tmp_path / "train" / "splits.csv").open(encoding="utf-8") as file:
         names = {row["name"] for row in csv.DictReader(file)}

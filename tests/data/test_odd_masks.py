@@ -1,4 +1,4 @@
-"""What becomes of odd masks; docs/oddities.md lists every case."""
+"""What becomes of odd masks; docs/issues.md lists every case."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_masks_of_another_size_are_resized(tmp_path: Path, size: tuple[int, int]
     records = masked(tmp_path, grey(halves(*size)))
     assert ("mask of another size, resized", REPAIRED) in found(records.inspect(0))
     assert not records.verify()
-    assert found(records.oddities) == [("mask of another size, resized", REPAIRED)]
+    assert found(records.issues) == [("mask of another size, resized", REPAIRED)]
     mask = records[0]["mask"].numpy()
     assert mask.shape == (16, 24)
     assert (mask == halves(24, 16)).mean() > 0.95
@@ -60,7 +60,7 @@ def test_masks_of_another_shape_do_not_label(tmp_path: Path) -> None:
     assert records[2]["mask"].unique().tolist() == [IGNORED]
     assert not records.verify()
     assert records.labelled()["mask"].tolist() == [True, False, False]
-    assert [each.name for each in records.oddities] == ["1.jpg", "2.jpg"]
+    assert [each.name for each in records.issues] == ["1.jpg", "2.jpg"]
     with pytest.raises(CandelabraError, match=r"9 x 9 pixels, the image 24 x 16; is data\.root right"):
         masked(tmp_path, grey(halves(9, 9))).verify()
 
@@ -87,7 +87,7 @@ def test_masks_that_cannot_be_read_do_not_label(tmp_path: Path, caplog: pytest.L
     records[1]
     assert len(caplog.records) == 1
     assert not records.verify()
-    assert found(records.oddities) == [("mask that cannot be read", UNLABELLED)] * 3
+    assert found(records.issues) == [("mask that cannot be read", UNLABELLED)] * 3
     assert records.labelled()["mask"].tolist() == [True, False, False, False]
 
 

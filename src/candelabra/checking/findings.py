@@ -74,7 +74,7 @@ class CheckReport:
             *_refusal(self.survey),
             *_leaks(self),
             *_labels(self),
-            *_oddities(self.tally),
+            *_find_issues(self.tally),
             *_copies(self),
             *_classes(self.survey, self.tally),
         ]
@@ -131,7 +131,7 @@ def _labels(report: CheckReport) -> list[Finding]:
     return found
 
 
-def _oddities(tally: DatasetStatistics) -> list[Finding]:
+def _find_issues(tally: DatasetStatistics) -> list[Finding]:
     return [
         Finding(
             FindingLevel.NOTE if treatment == IssueTreatment.USED else FindingLevel.ODD,

@@ -17,7 +17,7 @@ from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw_sample, enlarge_sample
 from candelabra.types import Labels, Sample
 
-_SHOWN = 20  # odd files of one kind; all are in oddities.csv
+_SHOWN = 20  # odd files of one kind; all are in issues.csv
 _GROUPS = 12  # groups of equal or similar images of one kind
 _MEMBERS = 6  # images of a group
 _ROWS = 1000  # classes in a table

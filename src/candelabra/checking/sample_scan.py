@@ -33,7 +33,7 @@ class SampleScan(NamedTuple):
         box: (4,) XYXY as shares of width and height.
         points: (K, 2) XY, likewise.
         mask: (256,) how many pixels each class has.
-        oddities: of the image and its mask.
+        issues: of the image and its mask.
         problem: why it cannot be read; then all other facts are empty.
     """
 
@@ -46,7 +46,7 @@ class SampleScan(NamedTuple):
     box: NDArray[np.float32] | None = None
     points: NDArray[np.float32] | None = None
     mask: NDArray[np.int64] | None = None
-    oddities: tuple[DataIssue, ...] = ()
+    issues: tuple[DataIssue, ...] = ()
     problem: str | None = None
 
 
@@ -74,7 +74,7 @@ class ScanDataset(Dataset[SampleScan]):
         values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
         # what lies outside of its image is known only now
         values = {key: each for key, each in values.items() if each.dtype.kind != "f" or not np.isnan(each).all()}
-        return _facts(index, sample, values)._replace(oddities=tuple(odd))
+        return _facts(index, sample, values)._replace(issues=tuple(odd))
 
 
 def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> SampleScan:

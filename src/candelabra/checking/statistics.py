@@ -32,7 +32,7 @@ class DatasetStatistics:
         visible: (K,) images with each point.
         mask: for each split, (256,) pixels by class.
         present: for each split, (256,) images by class of mask.
-        oddities: of all kinds, each once.
+        issues: of all kinds, each once.
     """
 
     def __init__(self, survey: Survey) -> None:
@@ -49,8 +49,8 @@ class DatasetStatistics:
         self.visible = np.zeros(len(labels.keypoints), np.int64)
         self.mask = {split: np.zeros(256, np.int64) for split in _PLACES}
         self.present = {split: np.zeros(256, np.int64) for split in _PLACES}
-        self.oddities: list[DataIssue] = list(survey.oddities)
-        self._told = {(each.name, each.what) for each in survey.oddities}
+        self.issues: list[DataIssue] = list(survey.issues)
+        self._told = {(each.name, each.what) for each in survey.issues}
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -61,7 +61,7 @@ class DatasetStatistics:
     def add(self, facts: SampleScan) -> None:
         """Adds one sample."""
         index, split = facts.number, str(self.survey.split[facts.number])
-        self.oddities += [each for each in facts.oddities if (each.name, each.what) not in self._told]
+        self.issues += [each for each in facts.issues if (each.name, each.what) not in self._told]
         if facts.problem is not None:
             self._cannot_be_read(index, split, facts.problem)
             return
@@ -98,13 +98,13 @@ class DatasetStatistics:
             left_out = split == NO_SPLIT
             treatment = IssueTreatment.SKIPPED if left_out else IssueTreatment.UNLABELLED
             detail = problem if left_out else f"{problem} A grey image without labels stands in for it."
-            self.oddities.append(DataIssue(name, "unreadable", treatment, detail))
+            self.issues.append(DataIssue(name, "unreadable", treatment, detail))
 
     def kinds(self) -> list[tuple[str, str, list[DataIssue]]]:
-        """Oddities by what is odd and what is done about it, the most frequent first."""
-        counted = Counter((each.what, str(each.treatment)) for each in self.oddities)
+        """Issues by what is odd and what is done about it, the most frequent first."""
+        counted = Counter((each.what, str(each.treatment)) for each in self.issues)
         groups: dict[tuple[str, str], list[DataIssue]] = {kind: [] for kind, _ in counted.most_common()}
-        for each in self.oddities:
+        for each in self.issues:
             groups[each.what, str(each.treatment)].append(each)
         return [(what, treatment, found) for (what, treatment), found in groups.items()]
 

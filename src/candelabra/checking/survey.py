@@ -25,13 +25,13 @@ class Survey:
     Args:
         samples: all of them, those in no split too.
         parts: indices of each split; as published, where the data set cannot be used.
-        oddities: of lists and labels, and what `verify` found.
+        issues: of lists and labels, and what `verify` found.
         refusal: why nothing can be trained on it; null where something can.
     """
 
     samples: Samples
     parts: Mapping[str, NDArray[np.int64]]
-    oddities: Sequence[DataIssue]
+    issues: Sequence[DataIssue]
     refusal: str | None
 
     @cached_property
@@ -50,7 +50,7 @@ def open_survey(data: DataModule) -> Survey:
         CandelabraError: its lists or labels cannot be read at all.
     """
     try:
-        return Survey(data.open(), data.parts, _oddities(data), None)
+        return Survey(data.open(), data.parts, _collect_issues(data), None)
     except CandelabraError as error:
         refusal = str(error)
     if isinstance(data, Union):
@@ -58,7 +58,7 @@ def open_survey(data: DataModule) -> Survey:
         joined = ConcatSamples(
             {name: one.samples for name, one in each.items()}, {name: one.parts for name, one in each.items()}
         )
-        found = [_below(name, oddity) for name, one in each.items() for oddity in one.oddities]
+        found = [_below(name, issue) for name, one in each.items() for issue in one.issues]
         return Survey(joined, split_as_published(joined), found, refusal)
     try:
         samples = select_targets(data.read(), data.targets)
@@ -66,7 +66,7 @@ def open_survey(data: DataModule) -> Survey:
         samples = error.samples
     bad = samples.verify()
     found = [
-        *samples.oddities,
+        *samples.issues,
         *(DataIssue(samples.names[i], "unreadable", IssueTreatment.SKIPPED, why) for i, why in bad.items()),
     ]
     return Survey(samples, split_as_published(samples, bad), found, refusal)
@@ -79,11 +79,11 @@ def split_as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str,
     return {name: np.flatnonzero(split == name) for name in SPLITS}
 
 
-def _oddities(data: DataModule) -> list[DataIssue]:
+def _collect_issues(data: DataModule) -> list[DataIssue]:
     if isinstance(data, Union):  # whose own know nothing of what its sets left out
-        return [_below(name, oddity) for name, one in data.sets.items() for oddity in _oddities(one)]
-    return list(data.oddities)
+        return [_below(name, issue) for name, one in data.sets.items() for issue in _collect_issues(one)]
+    return list(data.issues)
 
 
-def _below(name: str, oddity: DataIssue) -> DataIssue:
-    return oddity._replace(name=f"{name}/{oddity.name}")
+def _below(name: str, issue: DataIssue) -> DataIssue:
+    return issue._replace(name=f"{name}/{issue.name}")

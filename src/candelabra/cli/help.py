@@ -16,7 +16,7 @@ COMMANDS = {
     "probe": "classic classifiers on frozen features: neighbours, SVMs, forests, ... in one table",
     "search": "the images nearest to others; how well images of one label find each other",
     "map": "embedded images in the plane, with clusters and how they agree with classes",
-    "check": "read a whole data set: labels, oddities, duplicates, leaks between splits; a page to look at",
+    "check": "read a whole data set: labels, issues, duplicates, leaks between splits; a page to look at",
     "convert": "write a data set as a table or as shards",
     "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
     "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",

@@ -29,7 +29,7 @@ _STYLES = {FindingLevel.NOTE: "", FindingLevel.ODD: "yellow", FindingLevel.UNUSA
 
 
 def run_check(config: DictConfig) -> int:
-    """Writes check.html, check.json, oddities.csv and, where samples can be prepared, samples.png.
+    """Writes check.html, check.json, issues.csv and, where samples can be prepared, samples.png.
 
     Returns:
         The exit code: 0 clean, 1 odd but usable, 2 not usable.
@@ -46,7 +46,7 @@ def run_check(config: DictConfig) -> int:
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "check.json").write_text(json.dumps(report_to_json(report), indent=2) + "\n")
-    write_issues(report.tally.oddities, folder / "oddities.csv")
+    write_issues(report.tally.issues, folder / "issues.csv")
     if report.survey.refusal is None:
         prepared = data.prepared("train")
         draw_grid(
@@ -96,7 +96,7 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
         "mask_pixels": {s: dict(zip(labels.mask_classes, tally.mask[s].tolist(), strict=False)) for s in SPLITS},
         "widths": _counted(sizes[:, 1]),
         "heights": _counted(sizes[:, 0]),
-        "oddities": [each._asdict() for each in tally.oddities],
+        "issues": [each._asdict() for each in tally.issues],
         "equal": [group(each) for each in report.twins.equal],
         "alike": [group(each) for each in report.twins.alike],
         "contradicting": [{"targets": differing, "images": group(each)} for each, differing in report.contradicting],
@@ -131,7 +131,7 @@ def _say(report: CheckReport, data: DataModule, folder: Path) -> None:
     console.print(table)
     if report.survey.refusal is None and len(data.shares) > 1:
         console.print(print_mixture(data))
-    if report.tally.oddities:
+    if report.tally.issues:
         table = Table("what is odd", "times", "treatment", title="odd files")
         for what, treatment, found in report.tally.kinds():
             table.add_row(printable_path(what), str(len(found)), treatment)

@@ -33,12 +33,12 @@ from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
-_PARTS, _SKIPPED = "parts", "oddities.csv"
+_PARTS, _SKIPPED = "parts", "issues.csv"
 _FORMAT = 1  # of the folder
 
 
 def run_embed(config: DictConfig) -> None:
-    """Writes an index: vectors, a table of their images, embedding.json and, where files were odd, oddities.csv.
+    """Writes an index: vectors, a table of their images, embedding.json and, where files were odd, issues.csv.
 
     Given the folder of one that was killed, goes on with it.
 

@@ -217,9 +217,9 @@ def _write_config(plain: PlainConfig, data: DataModule, folder: Path, again: boo
         table.writerow(["name", "split"])
         for split in SPLITS:
             table.writerows((samples.names[index], split) for index in data.parts[split])
-    if data.oddities:
-        write_issues(data.oddities, folder / "oddities.csv")
-        log.info("odd in the data: %s; see %s", summarize_issues(data.oddities), folder / "oddities.csv")
+    if data.issues:
+        write_issues(data.issues, folder / "issues.csv")
+        log.info("odd in the data: %s; see %s", summarize_issues(data.issues), folder / "issues.csv")
 
 
 def _finish(
@@ -267,5 +267,5 @@ def _tell_replaced(data: DataModule, folder: Path) -> None:
         found = [
             DataIssue(name, "unreadable in training", IssueTreatment.SKIPPED, "a grey image stood in") for name in names
         ]
-        write_issues([*data.oddities, *found], folder / "oddities.csv")
-        log.warning("%d images could not be read in training: %s", len(names), folder / "oddities.csv")
+        write_issues([*data.issues, *found], folder / "issues.csv")
+        log.warning("%d images could not be read in training: %s", len(names), folder / "issues.csv")

@@ -1,4 +1,4 @@
-"""What is odd in a data set, and what is done about it; docs/oddities.md lists every case."""
+"""What is odd in a data set, and what is done about it; docs/issues.md lists every case."""
 
 import csv
 from collections import Counter
@@ -33,20 +33,20 @@ class DataIssue(NamedTuple):
     detail: str = ""
 
 
-def summarize_issues(oddities: Iterable[DataIssue]) -> str:
+def summarize_issues(issues: Iterable[DataIssue]) -> str:
     """How often each thing is odd, the most frequent first.
 
     >>> cmyk = DataIssue("a", "CMYK", IssueTreatment.USED)
     >>> summarize_issues([DataIssue("c", "unreadable", IssueTreatment.SKIPPED), cmyk, cmyk])
     '2 x CMYK (used), 1 x unreadable (skipped)'
     """
-    counts = Counter((each.what, each.treatment.value) for each in oddities)
+    counts = Counter((each.what, each.treatment.value) for each in issues)
     return ", ".join(f"{count} x {what} ({treatment})" for (what, treatment), count in counts.most_common())
 
 
-def write_issues(oddities: Iterable[DataIssue], path: Path) -> None:
+def write_issues(issues: Iterable[DataIssue], path: Path) -> None:
     """A table, one row a thing that is odd; bytes of names that are no UTF-8 come as in `paths.shown`."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(DataIssue._fields)
-        table.writerows(oddities)
+        table.writerows(issues)

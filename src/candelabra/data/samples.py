@@ -40,14 +40,14 @@ class Samples(Dataset[Sample], ABC):
         names: what identifies each sample, such as its path below the root.
         published: train, val, test or "" for each sample, as the data set's authors divided it.
         strata: (n,) int; random splits keep the shares of these numbers (the class, mostly).
-        oddities: what was odd in lists and labels, and what was done about it.
+        issues: what was odd in lists and labels, and what was done about it.
     """
 
     labels: Labels
     names: Sequence[str]
     published: NDArray[np.str_]
     strata: NDArray[np.int64]
-    oddities: Sequence[DataIssue] = ()
+    issues: Sequence[DataIssue] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -98,7 +98,7 @@ class Samples(Dataset[Sample], ABC):
         return {}
 
     def inspect(self, index: int) -> Sequence[DataIssue]:
-        """All that is odd in one sample, its image and mask decoded; see `oddities` for lists and labels."""
+        """All that is odd in one sample, its image and mask decoded; see `issues` for lists and labels."""
         return ()
 
 

@@ -29,7 +29,7 @@ def verify_files(records: "FileSamples") -> dict[int, str]:
     """What is wrong with the images that cannot be used, by index.
 
     Labels that reach out of their image and masks that cannot be used are mended or taken away, in place, and listed
-    among the oddities of the records.
+    among the issues of the records.
 
     Raises:
         CandelabraError: no mask can be used, or their colours mean nothing yet.
@@ -38,7 +38,7 @@ def verify_files(records: "FileSamples") -> dict[int, str]:
     seen = _headers(records.root, [records.names[index] for index in looked], "images", decode_image)
     there = {index: each for index, each in zip(looked, seen, strict=True) if isinstance(each, ImageHeader)}
     odd = [*_masks(records, there), *_bounds(records, there)]
-    records.oddities = [*records.oddities, *odd]
+    records.issues = [*records.issues, *odd]
     return {index: str(each) for index, each in zip(looked, seen, strict=True) if isinstance(each, UnreadableFile)}
 
 

@@ -95,7 +95,7 @@ def read_csv_rows(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
 
 def count_issues(folder: Path) -> list[tuple[str, str, int]]:
     """What is odd in the data, its treatment, how often; the most frequent first."""
-    header, rows = read_csv_rows(folder / "oddities.csv", 10**9)
+    header, rows = read_csv_rows(folder / "issues.csv", 10**9)
     if not {"what", "treatment"} <= set(header):
         return []
     what, treatment = header.index("what"), header.index("treatment")

@@ -74,7 +74,7 @@ def test_text_is_read_in_any_encoding(tmp_path: Path, raw: bytes, text: str | No
     (tmp_path / "a.txt").write_bytes(raw)
     found: list[DataIssue] = []
     assert read_annotation_text(tmp_path / "a.txt", "a.txt", found) == text
-    assert [oddity.what for oddity in found] == odd
+    assert [issue.what for issue in found] == odd
 
 
 def test_missing_text_is_listed(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_boxes_are_mended() -> None:
     mended = repair_boxes(given.astype(np.float32), list("abcdefg"), found)
     assert mended[:3].tolist() == [[1, 2, 3, 4]] * 3
     assert np.isnan(mended[3:]).all()
-    assert [(oddity.name, oddity.what) for oddity in found] == [
+    assert [(issue.name, issue.what) for issue in found] == [
         ("b", "box is inverted"),
         ("c", "box is inverted"),
         ("d", "box has no area"),

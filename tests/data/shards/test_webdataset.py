@@ -168,7 +168,7 @@ def test_each_odd_member_has_its_treatment(tmp_path: Path) -> None:
     assert samples.names == expected
     at = {name: i for i, name in enumerate(expected)}
     assert samples[at["good"]]["image"][0, 0, 0] == 1  # the first of two images
-    found = {(odd.name.rsplit("train-0.tar/")[-1], odd.what, odd.treatment) for odd in samples.oddities}
+    found = {(odd.name.rsplit("train-0.tar/")[-1], odd.what, odd.treatment) for odd in samples.issues}
     skipped, unlabelled = IssueTreatment.SKIPPED, IssueTreatment.UNLABELLED
     assert found == {
         ("good.jpg", "second image of one key", skipped),
@@ -206,7 +206,7 @@ def test_a_shard_that_is_cut_off_gives_what_is_whole(tmp_path: Path) -> None:
         for i in kept:
             assert samples[i]["image"][0, 0, 0] == int(samples.names[i])
         if size < len(whole) - 10240:
-            assert LOST in {odd.what for odd in samples.oddities}, size
+            assert LOST in {odd.what for odd in samples.issues}, size
     path.write_bytes(b"")
     with pytest.raises(CandelabraError, match="is no tar archive"):
         read(tmp_path)

@@ -40,7 +40,7 @@ def make_run(folder: Path, words: Sequence[str] = (), epochs: int = 5, score: fl
     write_metrics(folder / "metrics.csv", epochs, score, finished)
     Image.new("RGB", (40, 30), "red").save(folder / "pictures" / "predictions.png")
     (folder / "label_classes.csv").write_text("class,precision,recall\ncat,0.5,0.25\ndog,1.0,0.75\n")
-    (folder / "oddities.csv").write_text(
+    (folder / "issues.csv").write_text(
         "name,what,treatment,detail\na.jpg,unreadable,skipped,\nb.jpg,unreadable,skipped,\n"
     )
     if finished:

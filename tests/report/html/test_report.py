@@ -107,7 +107,7 @@ def test_a_run_that_was_killed_is_told_as_far_as_it_came(tmp_path: Path) -> None
     "content", [b"", b"\0" * 9, b"[1, 2", b"\xff\xfe{}", b"null", b'a,b\n"1', b"<b>: [&x *x]\n"], ids=repr
 )
 def test_no_damaged_file_of_a_run_hinders_the_page(content: bytes, tmp_path: Path) -> None:
-    names = ["config.yaml", "results.json", "metrics.csv", "code.json", "oddities.csv", "label_classes.csv"]
+    names = ["config.yaml", "results.json", "metrics.csv", "code.json", "issues.csv", "label_classes.csv"]
     for name in [*names, "candelabra.log", "pictures/predictions.png"]:
         run = make_run(tmp_path / name.replace("/", "-"))
         (run / name).write_bytes(content)
@@ -121,7 +121,7 @@ def test_whatever_files_say_is_text(tmp_path: Path) -> None:
     words = [f"data.root={HOSTILE}", "lr=0.2"]
     run = make_run(tmp_path / "<b>x", words, backbone={"_target_": HOSTILE, "name": HOSTILE})
     (run / "label_classes.csv").write_text(f"class,f1\n{HOSTILE},1\n")
-    (run / "oddities.csv").write_text(f"name,what,treatment,detail\na,{HOSTILE},skipped,\n")
+    (run / "issues.csv").write_text(f"name,what,treatment,detail\na,{HOSTILE},skipped,\n")
     (run / "candelabra.log").write_text(HOSTILE)
     header, rest = (run / "metrics.csv").read_text().split("\n", 1)
     (run / "metrics.csv").write_text(f"{header.replace('gradient_norm', HOSTILE)}\n{rest}")

@@ -93,7 +93,7 @@ class DataModule(L.LightningDataModule, ABC):
         shares: of an epoch, where several data sets are its source; one with the whole of it, otherwise.
         uniform: all images have one size.
         cached: images are kept, in memory or on disk.
-        oddities: what was odd, and what was done about it; an image that was found bad in training is not among them.
+        issues: what was odd, and what was done about it; an image that was found bad in training is not among them.
         replaced: (n,) bool, the images that were found bad in training and stood in for, on this rank.
     """
 
@@ -154,7 +154,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.served = 0
         self.chosen_workers: int | None = None
         self.cached = self.cache != "none"
-        self.oddities: Sequence[DataIssue] = ()
+        self.issues: Sequence[DataIssue] = ()
         self.replaced = torch.zeros(0, dtype=torch.bool)
 
     @abstractmethod
@@ -205,7 +205,7 @@ class DataModule(L.LightningDataModule, ABC):
         found = [
             DataIssue(samples.names[index], "unreadable", IssueTreatment.SKIPPED, why) for index, why in bad.items()
         ]
-        self.oddities = [*samples.oddities, *found]
+        self.issues = [*samples.issues, *found]
         if bad:
             some = "; ".join(f"{printable_path(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
             words = f"{len(bad)} of {len(samples)} images cannot be used ({some}{'; ...' if len(bad) > 3 else ''})"

@@ -99,8 +99,8 @@ class Union(DataModule):
     def read(self) -> Samples:
         opened = {name: _opened(name, each) for name, each in self.sets.items()}
         joined = ConcatSamples(opened, {name: each.parts for name, each in self.sets.items()})
-        joined.oddities = [
-            odd._replace(name=f"{name}/{odd.name}") for name, each in self.sets.items() for odd in each.oddities
+        joined.issues = [
+            odd._replace(name=f"{name}/{odd.name}") for name, each in self.sets.items() for odd in each.issues
         ]
         self.pipelines = {
             split: TransformsBySet(

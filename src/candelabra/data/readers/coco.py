@@ -54,7 +54,7 @@ class Coco(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         pictures: list[AnnotatedImage] = []
         known: dict[str, None] = {}
         points_of: list[str] = []
@@ -69,14 +69,14 @@ class Coco(DataModule):
             points_of = points_of or names
             known |= dict.fromkeys(categories.values())
             near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
-            reader = _Reader(root, finder, categories, len(names), str(Path(file).parent), near, oddities)
+            reader = _Reader(root, finder, categories, len(names), str(Path(file).parent), near, issues)
             for picture in reader.pictures(document, split):
                 first = taken.setdefault(picture.name, split)
                 if first == split:
                     pictures.append(picture)
                 else:
                     detail = f"{first} and {split}; it is {first} alone"
-                    oddities.append(DataIssue(picture.name, "in two splits", IssueTreatment.REPAIRED, detail))
+                    issues.append(DataIssue(picture.name, "in two splits", IssueTreatment.REPAIRED, detail))
         numbered = all(name.isdigit() for name in points_of) and set(known) == {"face"}
         used = resolve_points(
             points_of,
@@ -84,7 +84,7 @@ class Coco(DataModule):
             self.normalizer,
             face_landmarks.mirror_landmarks(len(points_of)) if numbered else None,
         )
-        return build_object_samples(root, pictures, self.objects, list(known), self.classes, used, oddities)
+        return build_object_samples(root, pictures, self.objects, list(known), self.classes, used, issues)
 
     def _files(self, root: Path) -> Mapping[str, str]:
         if isinstance(self.file, Mapping):
@@ -111,7 +111,7 @@ class _Reader:
         count: of points.
         beside: the folder of the document, below root.
         near: the folder of its images, below root, where that was said.
-        oddities: grows by what is odd.
+        issues: grows by what is odd.
     """
 
     root: Path
@@ -120,7 +120,7 @@ class _Reader:
     count: int
     beside: str
     near: str | None
-    oddities: list[DataIssue]
+    issues: list[DataIssue]
 
     def pictures(self, document: Mapping[str, Any], split: str) -> list[AnnotatedImage]:
         by_id: dict[Any, AnnotatedImage] = {}
@@ -178,4 +178,4 @@ class _Reader:
             return 0, 0
 
     def _note(self, name: str, what: str, treatment: IssueTreatment, detail: str = "") -> None:
-        self.oddities.append(DataIssue(name, what, treatment, detail))
+        self.issues.append(DataIssue(name, what, treatment, detail))

@@ -56,21 +56,21 @@ class DeepLabCut(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         paths = [root / self.file] if self.file else find_tables(root)
         if not paths:
             raise CandelabraError(
                 f"data.root={self.root} holds no CollectedData_*.csv; name the table with data.file=<file below root>."
             )
-        sheets = {path: _sheet(path, oddities) for path in paths}
+        sheets = {path: _sheet(path, issues) for path in paths}
         parts = list(dict.fromkeys(part for s in sheets.values() for own in s.cells.values() for part in own))
         finder = FileFinder(root, find_images(root))
         pictures: dict[str, AnnotatedImage] = {}
         for path, sheet in sheets.items():
             for row in sheet.rows:
-                _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, oddities)
+                _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, issues)
         used = resolve_points(parts, self.mirror, self.normalizer)
-        samples = build_object_samples(root, list(pictures.values()), self.objects, ["animal"], None, used, oddities)
+        samples = build_object_samples(root, list(pictures.values()), self.objects, ["animal"], None, used, issues)
         return select_targets(samples, ["keypoints"])  # boxes are only around points
 
 
@@ -79,13 +79,13 @@ def find_tables(root: Path) -> list[Path]:
     return sorted(root.rglob("CollectedData_*.csv"))
 
 
-def _sheet(path: Path, oddities: list[DataIssue]) -> BodyPartTable:
+def _sheet(path: Path, issues: list[DataIssue]) -> BodyPartTable:
     """Reads a table.
 
     Raises:
         CandelabraError: it is missing, or its header rows are not DeepLabCut's.
     """
-    text = read_annotation_text(path, path.name, oddities, _LARGEST)
+    text = read_annotation_text(path, path.name, issues, _LARGEST)
     try:
         rows = [row for row in csv.reader((text or "").splitlines()) if any(row)]
     except csv.Error as error:
@@ -113,35 +113,35 @@ def _add(
     finder: FileFinder,
     near: str,
     pictures: dict[str, AnnotatedImage],
-    oddities: list[DataIssue],
+    issues: list[DataIssue],
 ) -> None:
     """Adds a frame and its individuals."""
     stated = "/".join(cell for cell in row[: sheet.leading] if cell)
     name = finder.find(stated, near)
     if name is None:
-        oddities.append(DataIssue(stated, "listed image is not there", IssueTreatment.SKIPPED))
+        issues.append(DataIssue(stated, "listed image is not there", IssueTreatment.SKIPPED))
         return
     if name in pictures:
-        oddities.append(DataIssue(name, "image is listed twice", IssueTreatment.UNLABELLED))
+        issues.append(DataIssue(name, "image is listed twice", IssueTreatment.UNLABELLED))
         pictures[name].things = None
         return
     pictures[name] = AnnotatedImage(name, things=[])
     for own in sheet.cells.values():
         found = np.full((len(parts), 2), np.nan, np.float32)
         for part, columns in own.items():
-            found[parts.index(part)] = _pair(row, columns, name, oddities)
+            found[parts.index(part)] = _pair(row, columns, name, issues)
         placed = found[~np.isnan(found).any(1)]
         if len(placed):
             left, top, right, bottom = (float(side) for side in (*placed.min(0), *placed.max(0) + 1))
             pictures[name].things.append(ObjectAnnotation("animal", (left, top, right, bottom), found))  # type: ignore[union-attr]
 
 
-def _pair(row: Sequence[str], columns: tuple[int, int], name: str, oddities: list[DataIssue]) -> tuple[float, float]:
+def _pair(row: Sequence[str], columns: tuple[int, int], name: str, issues: list[DataIssue]) -> tuple[float, float]:
     """Coordinates of one body part; NaN where a cell is empty or no number."""
     words = [row[column].strip() if column < len(row) else "" for column in columns]
     try:
         x, y = (float(word) if word else np.nan for word in words)
     except ValueError:
-        oddities.append(DataIssue(name, "cell is no number", IssueTreatment.UNLABELLED, ", ".join(words)))
+        issues.append(DataIssue(name, "cell is no number", IssueTreatment.UNLABELLED, ", ".join(words)))
         return np.nan, np.nan
     return (x, y) if np.isfinite([x, y]).all() else (np.nan, np.nan)

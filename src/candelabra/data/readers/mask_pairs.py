@@ -23,27 +23,27 @@ _LAYOUTS = (
 _ENDS = ("_mask", "_L", "_label", "_labels")  # of the name of a mask, after that of its image
 
 
-def find_mask_pairs(root: Path, images: str, masks: str, oddities: list[DataIssue]) -> list[MaskPair]:
+def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]) -> list[MaskPair]:
     """Images and masks of lists, or of folders.
 
     Args:
         root: the folder.
         images: the folder of images that is not divided into splits, below root.
         masks: likewise.
-        oddities: grows by what is odd.
+        issues: grows by what is odd.
 
     Raises:
         CandelabraError: there are no such folders, or no image has a mask.
     """
-    lists = find_mask_lists(root, oddities)
+    lists = find_mask_lists(root, issues)
     if lists:
-        return _listed(root, lists, oddities)
-    return [pair for folder in find_mask_folders(root, images, masks) for pair in _parallel(root, *folder, oddities)]
+        return _listed(root, lists, issues)
+    return [pair for folder in find_mask_folders(root, images, masks) for pair in _parallel(root, *folder, issues)]
 
 
-def find_mask_lists(root: Path, oddities: list[DataIssue]) -> Mapping[str, list[str]]:
+def find_mask_lists(root: Path, issues: list[DataIssue]) -> Mapping[str, list[str]]:
     """Lists of two files a line, an image and its mask; none where lists hold anything else."""
-    lists = find_split_lists([root], oddities)
+    lists = find_split_lists([root], issues)
     lines = [line for each in lists.values() for line in each]
     return lists if lines and all(len(line.split()) == 2 for line in lines) else {}
 
@@ -69,20 +69,20 @@ def find_mask_folders(root: Path, images: str, masks: str) -> list[MaskFolders]:
     return [flat]
 
 
-def _listed(root: Path, lists: Mapping[str, Sequence[str]], oddities: list[DataIssue]) -> list[MaskPair]:
+def _listed(root: Path, lists: Mapping[str, Sequence[str]], issues: list[DataIssue]) -> list[MaskPair]:
     finder = FileFinder(root, find_images(root))
     pairs: list[MaskPair] = []
-    for line, split in split_from_list_name(lists, oddities).items():
+    for line, split in split_from_list_name(lists, issues).items():
         image, mask = (finder.find(word) for word in line.split())
         if image is None or mask is None:
             what = "listed image is not there" if image is None else "listed mask is not there"
-            oddities.append(DataIssue(line.split()[image is not None], what, IssueTreatment.SKIPPED))
+            issues.append(DataIssue(line.split()[image is not None], what, IssueTreatment.SKIPPED))
         else:
             pairs.append((split, root / image, root / mask))
     return sorted(pairs, key=lambda pair: (SPLITS.index(pair[0]), pair[1]))
 
 
-def _parallel(root: Path, split: str, images: Path, masks: Path, oddities: list[DataIssue]) -> list[MaskPair]:
+def _parallel(root: Path, split: str, images: Path, masks: Path, issues: list[DataIssue]) -> list[MaskPair]:
     by_path = {mask.relative_to(masks).with_suffix(""): mask for mask in find_images(masks)}
     found = list(find_images(images))
     alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
@@ -98,9 +98,9 @@ def _parallel(root: Path, split: str, images: Path, masks: Path, oddities: list[
         pairs.append((split or told, image, by_path.pop(stem) if stem else None))
         if not stem:
             name = str(image.relative_to(root))
-            oddities.append(DataIssue(name, "image without a mask", IssueTreatment.UNLABELLED))
+            issues.append(DataIssue(name, "image without a mask", IssueTreatment.UNLABELLED))
     for mask in by_path.values():
-        oddities.append(DataIssue(str(mask.relative_to(root)), "mask without an image", IssueTreatment.SKIPPED))
+        issues.append(DataIssue(str(mask.relative_to(root)), "mask without an image", IssueTreatment.SKIPPED))
     if pairs and not any(mask for _, _, mask in pairs):
         raise CandelabraError(f"{pairs[0][1]} has no mask of its name in {masks}, nor has another; add them.")
     return pairs

@@ -52,13 +52,13 @@ class Masks(DataModule):
         if sum(map(bool, (self.classes, self.values, self.colours))) > 1:
             raise CandelabraError("data.classes, data.values and data.colours say the same; give one of them.")
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
-        pairs = find_mask_pairs(root, self.images, self.masks, oddities)
+        issues: list[DataIssue] = []
+        pairs = find_mask_pairs(root, self.images, self.masks, issues)
         if not pairs:
             raise CandelabraError(f"There is no image with a mask below data.root={self.root}.")
         painted = read_colours(self.colours, root)
         if not painted:
-            self._refuse_colours(root, pairs, oddities)
+            self._refuse_colours(root, pairs, issues)
         for word in self.ignore if painted else ():
             if isinstance(word, str) and word not in painted:
                 raise CandelabraError(f"data.ignore names {word}; data.colours has {list_nearest(word, painted)}.")
@@ -77,10 +77,10 @@ class Masks(DataModule):
             ignored=[value for value in (*self.ignore, IGNORED) if isinstance(value, int)],
             colours={painted[n]: names.index(n) if n in names else IGNORED for n in painted} if painted else None,
         )
-        records.oddities = oddities
+        records.issues = issues
         return records
 
-    def _refuse_colours(self, root: Path, pairs: Sequence[MaskPair], oddities: list[DataIssue]) -> None:
+    def _refuse_colours(self, root: Path, pairs: Sequence[MaskPair], issues: list[DataIssue]) -> None:
         """Where masks hold colours, says which.
 
         Raises:
@@ -93,7 +93,7 @@ class Masks(DataModule):
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         images = [str(image.relative_to(root)) for _, image, _ in pairs]
         records = FileSamples(root, images, Labels(), np.array([split for split, _, _ in pairs], dtype="<U5"))
-        records.oddities = oddities
+        records.issues = issues
         raise AmbiguousDataset(
             f"The masks below data.root={self.root} hold colours: {', '.join(listed)}{more}. Name the class of each "
             f"with data.colours={{name: {list(next(iter(found)))}, ...}}, or with data.colours=<CSV below root> and "

@@ -59,7 +59,7 @@ def build_object_samples(
     known: Sequence[str],
     wanted: Sequence[str] | None,
     points: PointNames,
-    oddities: list[DataIssue],
+    issues: list[DataIssue],
 ) -> Samples:
     """Samples of images, each labelled by the object that the rule chooses; masks show all objects.
 
@@ -71,7 +71,7 @@ def build_object_samples(
         known: names of all classes, in their order.
         wanted: classes to look at, objects of others being no objects; null for all that occur.
         points: what is known of keypoints.
-        oddities: grows by what is odd.
+        issues: grows by what is odd.
 
     Raises:
         CandelabraError: the rule or a wanted class is not known, or there is no object at all.
@@ -82,15 +82,15 @@ def build_object_samples(
         if name not in known:
             raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
     for picture in pictures:
-        _drop_repeated(picture, oddities)
+        _drop_repeated(picture, issues)
     shown = [[thing for thing in p.things or () if not wanted or thing.name in wanted] for p in pictures]
     if not any(shown):
         raise CandelabraError(f"No image below data.root={root} has a labelled object; is data.root right?")
     names = [picture.name for picture in pictures]
-    boxes = _boxes(names, shown, oddities)
+    boxes = _boxes(names, shown, issues)
     places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
     if rule == "single":
-        oddities += [
+        issues += [
             DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)}, with data.objects=single")
             for name, things in zip(names, shown, strict=True)
             if len(things) > 1
@@ -109,32 +109,32 @@ def build_object_samples(
         np.stack(sides) if boxed else None,
         _coordinates(picked, len(points.names)),
     )
-    records.oddities = oddities
+    records.issues = issues
     return _outlined(records, pictures, shown, wanted or known)
 
 
 _NOWHERE = np.full(4, np.nan, np.float32)
 
 
-def _drop_repeated(picture: AnnotatedImage, oddities: list[DataIssue]) -> None:
+def _drop_repeated(picture: AnnotatedImage, issues: list[DataIssue]) -> None:
     """Leaves out objects that are in the file twice, with the same class and box."""
     kept: dict[object, ObjectAnnotation] = {}
     for place, thing in enumerate(picture.things or ()):
         kept.setdefault((thing.name, thing.box) if thing.box and not thing.crowd else place, thing)
     if picture.things and len(kept) < len(picture.things):
         count = len(picture.things) - len(kept)
-        oddities.append(DataIssue(picture.name, "object is there twice", IssueTreatment.REPAIRED, f"{count} left out"))
+        issues.append(DataIssue(picture.name, "object is there twice", IssueTreatment.REPAIRED, f"{count} left out"))
         picture.things = list(kept.values())
 
 
 def _boxes(
-    names: Sequence[str], shown: Sequence[Sequence[ObjectAnnotation]], oddities: list[DataIssue]
+    names: Sequence[str], shown: Sequence[Sequence[ObjectAnnotation]], issues: list[DataIssue]
 ) -> list[NDArray[np.float32]]:
     """For each image, the boxes of its objects (m, 4), mended."""
     counts = [len(things) for things in shown]
     owners = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     flat = [thing.box or _NOWHERE for things in shown for thing in things]
-    mended = repair_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, oddities)
+    mended = repair_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, issues)
     return np.split(mended, np.cumsum(counts)[:-1])
 
 

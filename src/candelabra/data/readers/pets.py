@@ -48,10 +48,10 @@ class Pets(DataModule):
         index = {number: i for i, (number, _) in enumerate(breeds)}
         meaning = np.full(256, IGNORED, np.uint8)
         meaning[[1, 2]] = 1, 0
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         paths = [f"images/{name}.jpg" for name in names]
         heads = [
-            _head(root / "annotations" / "xmls" / f"{name}.xml", path, oddities)
+            _head(root / "annotations" / "xmls" / f"{name}.xml", path, issues)
             for name, path in zip(names, paths, strict=True)
         ]
         records = FileSamples(
@@ -64,13 +64,13 @@ class Pets(DataModule):
             ),
             np.array(["test" if split == "test" else "train" for _, _, split in rows]),
             np.array([index[number] for _, number, _ in rows], np.int64),
-            repair_boxes(np.stack(heads), paths, oddities),
+            repair_boxes(np.stack(heads), paths, issues),
             None,
             [f"annotations/trimaps/{name}.png" for name in names],
             meaning,
             (3,),
         )
-        records.oddities = oddities
+        records.issues = issues
         return records
 
 
@@ -88,12 +88,12 @@ def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:
         raise CandelabraError(f"{path} should have a name and a class number a line ({error}).") from error
 
 
-def _head(path: Path, name: str, oddities: list[DataIssue]) -> NDArray[np.float32]:
+def _head(path: Path, name: str, issues: list[DataIssue]) -> NDArray[np.float32]:
     """XYXY of the one head in a VOC file."""
     nowhere = np.full(4, np.nan, np.float32)
-    things = read_voc_objects(path, name, oddities) if path.is_file() else None
+    things = read_voc_objects(path, name, issues) if path.is_file() else None
     if things is None or len(things) != 1 or things[0].box is None:
         if things is not None and len(things) > 1:
-            oddities.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)} heads"))
+            issues.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)} heads"))
         return nowhere
     return np.array(things[0].box, np.float32)

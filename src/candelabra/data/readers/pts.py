@@ -45,14 +45,14 @@ class Pts(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         files = {path.with_suffix(""): path for path in find_labels(root, ".pts", root)}
         images = {path.with_suffix(""): path for path in find_images(root)}
         for stem in sorted(set(files) - set(images)):
             name = str(files[stem].relative_to(root))
-            oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
+            issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
         names = [str(path.relative_to(root)) for path in images.values()]
-        found = [_points(files.get(stem), name, oddities) for stem, name in zip(images, names, strict=True)]
+        found = [_points(files.get(stem), name, issues) for stem, name in zip(images, names, strict=True)]
         counts = [len(each) for each in found if each is not None]
         if not counts:
             raise CandelabraError(f"data.root={self.root} holds no image with a .pts file of points beside it.")
@@ -65,7 +65,7 @@ class Pts(DataModule):
                 what = DataIssue(
                     names[row], "other number of points", IssueTreatment.UNLABELLED, f"{len(each)}, not {count}"
                 )
-                oddities.append(what)
+                issues.append(what)
         eyes = face_landmarks.EYE_CORNERS.get(count, ()) if self.normalizer is None else self.normalizer
         used = resolve_points(
             [str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror_landmarks(count)
@@ -77,7 +77,7 @@ class Pts(DataModule):
             np.array([_split(name) for name in names], dtype="<U5"),
             keypoints=keypoints,
         )
-        records.oddities = oddities
+        records.issues = issues
         return records
 
 
@@ -85,12 +85,12 @@ def _split(name: str) -> str:
     return next((_SPLITS[part.lower()] for part in Path(name).parts[:-1] if part.lower() in _SPLITS), "")
 
 
-def _points(path: Path | None, name: str, oddities: list[DataIssue]) -> NDArray[np.float32] | None:
+def _points(path: Path | None, name: str, issues: list[DataIssue]) -> NDArray[np.float32] | None:
     """(K, 2) XY counted from 0; null where there are none."""
     if path is None:
-        oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
+        issues.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
         return None
-    text = read_annotation_text(path, name, oddities)
+    text = read_annotation_text(path, name, issues)
     inside = _BRACES.search(text) if text is not None else None
     try:
         if inside is None:
@@ -100,6 +100,6 @@ def _points(path: Path | None, name: str, oddities: list[DataIssue]) -> NDArray[
             raise ValueError("a line has not two numbers")
     except ValueError as error:
         if text is not None:
-            oddities.append(DataIssue(name, "malformed pts file", IssueTreatment.UNLABELLED, str(error)))
+            issues.append(DataIssue(name, "malformed pts file", IssueTreatment.UNLABELLED, str(error)))
         return None
     return np.where(np.isfinite(found).all(1, keepdims=True), found - 1, np.nan).astype(np.float32)

@@ -23,13 +23,13 @@ def parse_xml(text: str) -> ElementTree.Element:
         raise ValueError(str(error)) from error
 
 
-def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: list[DataIssue]) -> NDArray[np.float32]:
+def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], issues: list[DataIssue]) -> NDArray[np.float32]:
     """Boxes whose corners are in order; NaN where a box is no box.
 
     Args:
         boxes: (n, 4) XYXY as written, NaN where not labelled.
         names: of the images that they are in.
-        oddities: grows by what is odd.
+        issues: grows by what is odd.
     """
     mended = boxes.astype(np.float32)
     with np.errstate(invalid="ignore"):
@@ -44,7 +44,7 @@ def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], oddities: lis
         (flat, "box has no area", IssueTreatment.UNLABELLED),
         (partly, "box lacks a side", IssueTreatment.UNLABELLED),
     ):
-        oddities += [DataIssue(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
+        issues += [DataIssue(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
     return mended
 
 

@@ -11,12 +11,12 @@ _LARGEST = 2**30  # bytes of a list
 _FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")
 
 
-def find_split_lists(bases: Iterable[Path], oddities: list[DataIssue]) -> Mapping[str, list[str]]:
+def find_split_lists(bases: Iterable[Path], issues: list[DataIssue]) -> Mapping[str, list[str]]:
     """The lines of each split's list, from the first folder that has lists; `trainval` is training where it is alone.
 
     Args:
         bases: folders; lists may be there or in `ImageSets/Main` and the like below.
-        oddities: grows by what is odd in the lists.
+        issues: grows by what is odd in the lists.
     """
     for base in bases:
         for folder in (base / name for name in _FOLDERS):
@@ -26,21 +26,21 @@ def find_split_lists(bases: Iterable[Path], oddities: list[DataIssue]) -> Mappin
             if "train" not in found and both.is_file():
                 found["train"] = both
             if found:
-                return {split: _lines(path, oddities) for split, path in found.items()}
+                return {split: _lines(path, issues) for split, path in found.items()}
     return {}
 
 
-def split_from_list_name(lists: Mapping[str, Iterable[str]], oddities: list[DataIssue]) -> dict[str, str]:
+def split_from_list_name(lists: Mapping[str, Iterable[str]], issues: list[DataIssue]) -> dict[str, str]:
     """The split of each line; one in two lists is test before val before train, and is listed."""
     splits: dict[str, str] = {}
     for split in ("test", "val", "train"):
         for line in lists.get(split, ()):
             if splits.setdefault(line, split) != split:
                 what = f"in the lists of {splits[line]} and {split}"
-                oddities.append(DataIssue(line, what, IssueTreatment.REPAIRED, f"it is {splits[line]} alone"))
+                issues.append(DataIssue(line, what, IssueTreatment.REPAIRED, f"it is {splits[line]} alone"))
     return splits
 
 
-def _lines(path: Path, oddities: list[DataIssue]) -> list[str]:
-    text = read_annotation_text(path, path.name, oddities, _LARGEST) or ""
+def _lines(path: Path, issues: list[DataIssue]) -> list[str]:
+    text = read_annotation_text(path, path.name, issues, _LARGEST) or ""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

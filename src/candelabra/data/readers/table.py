@@ -64,8 +64,8 @@ class Table(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
-        table = self._table(root, oddities)
+        issues: list[DataIssue] = []
+        table = self._table(root, issues)
         names = self._points(table)
         told = merge_label_options(self.root, None)
         same = tuple(names) == told.keypoints
@@ -73,17 +73,17 @@ class Table(DataModule):
         known = resolve_points(names, self.mirror, normalizer, told.mirror if same else None)
         boxed = all(side in table for side in BOX_COLUMNS)
         table = table_cells.merge_repeated(
-            table, [*([BOX_COLUMNS] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], oddities
+            table, [*([BOX_COLUMNS] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], issues
         )
         separator = self.separator or (LABEL_SEPARATOR if told.multilabel and not self.columns else None)
-        classes, label = self._labels(table, separator, told.classes, oddities)
+        classes, label = self._labels(table, separator, told.classes, issues)
         mask_classes = tuple(self.mask_classes) or told.mask_classes
         mask = "mask" in table and bool(mask_classes)
         meaning = np.full(256, IGNORED, np.uint8)
         meaning[: len(mask_classes)] = range(len(mask_classes))
         meaning[[value for value in self.ignore if value < 256]] = IGNORED
         images = table["image"].tolist()
-        sides = table_cells.parse_numbers(table, BOX_COLUMNS, oddities).to_numpy(np.float32) if boxed else None
+        sides = table_cells.parse_numbers(table, BOX_COLUMNS, issues).to_numpy(np.float32) if boxed else None
         records = FileSamples(
             root,
             images,
@@ -98,24 +98,24 @@ class Table(DataModule):
             ),
             table_cells.read_split_column(table),
             label,
-            repair_boxes(sides, images, oddities) if sides is not None else None,
-            self._coordinates(table, names, oddities),
+            repair_boxes(sides, images, issues) if sides is not None else None,
+            self._coordinates(table, names, issues),
             table["mask"].fillna("").astype(str).tolist() if mask else None,
             meaning,
         )
-        records.oddities = oddities
+        records.issues = issues
         return records
 
-    def _table(self, root: Path, oddities: list[DataIssue]) -> "DataFrame":
+    def _table(self, root: Path, issues: list[DataIssue]) -> "DataFrame":
         """The rows of all files, with paths below root."""
         import pandas
 
         folders = table_cells.load_tables_by_split(self.images, "images")
         parts = []
         for split, file in table_cells.load_tables_by_split(self.file, "file").items():
-            part = table_cells.load_table(root / file, oddities)
+            part = table_cells.load_table(root / file, issues)
             if self.splits:
-                listed = table_cells.load_table(root / self.splits, oddities).drop_duplicates("image")
+                listed = table_cells.load_table(root / self.splits, issues).drop_duplicates("image")
                 part = part.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
             folder = folders.get(split, folders.get("", ""))
             paths = [os.path.join(folder, name) for name in part["image"].astype(str)]  # noqa: PTH118
@@ -129,7 +129,7 @@ class Table(DataModule):
         return [c[:-2] for c in table.columns if c.endswith("_x") and f"{c[:-2]}_y" in table.columns]
 
     def _coordinates(
-        self, table: "DataFrame", names: Sequence[str], oddities: list[DataIssue]
+        self, table: "DataFrame", names: Sequence[str], issues: list[DataIssue]
     ) -> NDArray[np.float32] | None:
         if not names:
             return None
@@ -138,16 +138,16 @@ class Table(DataModule):
             columns = [c for c in table.columns if c not in ("split", "label", "mask", *BOX_COLUMNS)][
                 -2 * self.points :
             ]
-        flat = table_cells.parse_numbers(table, columns, oddities).to_numpy(np.float32).reshape(len(table), -1, 2)
+        flat = table_cells.parse_numbers(table, columns, issues).to_numpy(np.float32).reshape(len(table), -1, 2)
         return np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
 
     def _labels(
-        self, table: "DataFrame", separator: str | None, told: Sequence[str], oddities: list[DataIssue]
+        self, table: "DataFrame", separator: str | None, told: Sequence[str], issues: list[DataIssue]
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
         import pandas
 
         if self.columns:
-            return self._columns(table, oddities)
+            return self._columns(table, issues)
         if "label" not in table:
             return (), None
         given = table["label"].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
@@ -171,7 +171,7 @@ class Table(DataModule):
                 label[row, [places[name] for name in names]] = 1
         return tuple(known), label
 
-    def _columns(self, table: "DataFrame", oddities: list[DataIssue]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    def _columns(self, table: "DataFrame", issues: list[DataIssue]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         if self.separator is not None:
             raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
         for column in self.columns:
@@ -179,10 +179,10 @@ class Table(DataModule):
                 raise CandelabraError(
                     f"data.columns names {column}; the table has {list_nearest(column, table.columns)}."
                 )
-        label = table_cells.parse_numbers(table, self.columns, oddities).to_numpy(np.float32, copy=True)
+        label = table_cells.parse_numbers(table, self.columns, issues).to_numpy(np.float32, copy=True)
         for row in np.flatnonzero(~(np.isnan(label) | (label == 0) | (label == 1)).all(1)):
             name = str(table["image"].iloc[row])
-            oddities.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
+            issues.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
             label[row] = np.nan
         return tuple(self.columns), label
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 
-def load_table(path: Path, oddities: list[DataIssue]) -> "DataFrame":
+def load_table(path: Path, issues: list[DataIssue]) -> "DataFrame":
     """A table whose rows name an image; the first column is the image where none is called so.
 
     A line of a CSV with too many cells keeps its image alone.
@@ -27,7 +27,7 @@ def load_table(path: Path, oddities: list[DataIssue]) -> "DataFrame":
     if not path.is_file():
         raise CandelabraError(f"The table {path} is missing; name it with data.file=<file below data.root>.")
     try:
-        table = pandas.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, oddities)
+        table = pandas.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, issues)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
         raise CandelabraError(f"The table {path} cannot be read ({' '.join(str(error).split())}).") from error
     if not len(table):
@@ -37,7 +37,7 @@ def load_table(path: Path, oddities: list[DataIssue]) -> "DataFrame":
     return table.dropna(subset="image")
 
 
-def _read_csv(path: Path, oddities: list[DataIssue]) -> "DataFrame":
+def _read_csv(path: Path, issues: list[DataIssue]) -> "DataFrame":
     import pandas
 
     options: dict[str, Any] = {"low_memory": False, "index_col": False, "converters": {"label": clean_cell}}
@@ -47,7 +47,7 @@ def _read_csv(path: Path, oddities: list[DataIssue]) -> "DataFrame":
                 pass
         options["encoding"] = "utf-8-sig"
     except UnicodeDecodeError as error:
-        oddities.append(DataIssue(path.name, "text is not UTF-8", IssueTreatment.USED, f"read as Latin-1 ({error})"))
+        issues.append(DataIssue(path.name, "text is not UTF-8", IssueTreatment.USED, f"read as Latin-1 ({error})"))
         options["encoding"] = "latin-1"
     broken = (pandas.errors.ParserError, pandas.errors.ParserWarning)
     with warnings.catch_warnings(), suppress(*broken):
@@ -56,10 +56,10 @@ def _read_csv(path: Path, oddities: list[DataIssue]) -> "DataFrame":
         return table
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pandas.errors.ParserWarning)
-        return _read_broken(path, options["encoding"], oddities)
+        return _read_broken(path, options["encoding"], issues)
 
 
-def _read_broken(path: Path, encoding: str, oddities: list[DataIssue]) -> "DataFrame":
+def _read_broken(path: Path, encoding: str, issues: list[DataIssue]) -> "DataFrame":
     """A CSV some of whose lines have too many cells."""
     import pandas
 
@@ -70,7 +70,7 @@ def _read_broken(path: Path, encoding: str, oddities: list[DataIssue]) -> "DataF
     def keep(cells: list[str]) -> list[str | None]:
         if not any(cells[width:]):  # commas at the end of lines
             return [cell or None for cell in cells[:width]]
-        oddities.append(
+        issues.append(
             DataIssue(
                 cells[place], "malformed line of a table", IssueTreatment.UNLABELLED, f"{len(cells)} cells, not {width}"
             )
@@ -92,7 +92,7 @@ def clean_cell(cell: str) -> str | float:
     return cell or float("nan")
 
 
-def parse_numbers(table: "DataFrame", columns: Sequence[str], oddities: list[DataIssue]) -> "DataFrame":
+def parse_numbers(table: "DataFrame", columns: Sequence[str], issues: list[DataIssue]) -> "DataFrame":
     """Columns as float32; what is no number is not labelled."""
     import pandas
 
@@ -103,24 +103,24 @@ def parse_numbers(table: "DataFrame", columns: Sequence[str], oddities: list[Dat
         wrong = values.isna() & cells.notna()
         for row in wrong[wrong].index[:1000]:
             detail = f"{column}={cells[row]}"
-            oddities.append(DataIssue(str(table["image"][row]), "cell is no number", IssueTreatment.UNLABELLED, detail))
+            issues.append(DataIssue(str(table["image"][row]), "cell is no number", IssueTreatment.UNLABELLED, detail))
         found[column] = values.astype("float32")
     return pandas.DataFrame(found, index=table.index)
 
 
-def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], oddities: list[DataIssue]) -> "DataFrame":
+def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], issues: list[DataIssue]) -> "DataFrame":
     """One row an image: equal rows are one, and what rows of one image contradict each other in is not labelled.
 
     Args:
         table: of labels.
         together: columns of which none is labelled where one is contradicted, such as the sides of a box.
-        oddities: grows by what is odd.
+        issues: grows by what is odd.
     """
     repeated = table.duplicated("image", keep=False)
     if not repeated.any():
         return table
     several = table[repeated]
-    oddities += [
+    issues += [
         DataIssue(str(name), "row is there twice", IssueTreatment.REPAIRED)
         for name in several["image"][several.duplicated()]
     ]
@@ -133,7 +133,7 @@ def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], odditi
         rows = merged["image"].isin(names)
         for other in groups[column]:
             merged[other] = merged[other].mask(rows)
-        oddities += [
+        issues += [
             DataIssue(str(name), "rows contradict each other", IssueTreatment.UNLABELLED, str(column)) for name in names
         ]
     return merged

@@ -44,12 +44,12 @@ class Voc(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         pictures: list[AnnotatedImage] = []
         for split, images, annotations in self._folders(root):
-            pictures += _pictures(root, split, images, annotations, oddities)
+            pictures += _pictures(root, split, images, annotations, issues)
         known = sorted({thing.name for picture in pictures for thing in picture.things or ()})
-        return build_object_samples(root, pictures, self.objects, known, self.classes, PointNames(), oddities)
+        return build_object_samples(root, pictures, self.objects, known, self.classes, PointNames(), issues)
 
     def _folders(self, root: Path) -> list[tuple[str, Path, Path]]:
         """Where images and xml files are, and which split that is."""
@@ -99,9 +99,7 @@ def _has_xml(folder: Path) -> bool:
     return folder.is_dir() and any(path.suffix.lower() == ".xml" for path in folder.iterdir())
 
 
-def _pictures(
-    root: Path, split: str, images: Path, annotations: Path, oddities: list[DataIssue]
-) -> list[AnnotatedImage]:
+def _pictures(root: Path, split: str, images: Path, annotations: Path, issues: list[DataIssue]) -> list[AnnotatedImage]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
     labels = {}
     for path in find_labels(annotations, ".xml", root):
@@ -109,30 +107,30 @@ def _pictures(
         labels[stem] = path
         if stem not in files:
             name = str(path.relative_to(root))
-            oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
-    splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), oddities)
+            issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
+    splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), issues)
     pictures = []
     for stem, image in files.items():
         if splits and stem not in splits:
             continue
         name = str(image.relative_to(root))
-        things = read_voc_objects(labels[stem], name, oddities) if stem in labels else None
+        things = read_voc_objects(labels[stem], name, issues) if stem in labels else None
         if stem not in labels:
-            oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
+            issues.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
         pictures.append(AnnotatedImage(name, splits.get(stem, split), things))
     return pictures
 
 
-def _listed(bases: Sequence[Path], stems: set[str], oddities: list[DataIssue]) -> dict[str, str]:
+def _listed(bases: Sequence[Path], stems: set[str], issues: list[DataIssue]) -> dict[str, str]:
     """The split of each image that is in a list, by its name without ending; lines may go on with other words."""
     found: dict[str, list[str]] = {}
-    for split, lines in find_split_lists(bases, oddities).items():
+    for split, lines in find_split_lists(bases, issues).items():
         for line in lines:
             first = line.split()[0]
             names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
             stem = next((name for name in names if name in stems), None)
             if stem is None:
-                oddities.append(DataIssue(line, "listed image is not there", IssueTreatment.SKIPPED))
+                issues.append(DataIssue(line, "listed image is not there", IssueTreatment.SKIPPED))
             else:
                 found.setdefault(split, []).append(stem)
-    return split_from_list_name(found, oddities)
+    return split_from_list_name(found, issues)

@@ -9,18 +9,18 @@ from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.repairs import parse_xml
 
 
-def read_voc_objects(path: Path, name: str, oddities: list[DataIssue]) -> list[ObjectAnnotation] | None:
+def read_voc_objects(path: Path, name: str, issues: list[DataIssue]) -> list[ObjectAnnotation] | None:
     """The objects of one xml file; null where it cannot be read."""
-    text = read_annotation_text(path, name, oddities)
+    text = read_annotation_text(path, name, issues)
     if text is None:
         return None
     try:
         things = [_thing(node) for node in parse_xml(text).iter("object")]
     except ValueError as error:
-        oddities.append(DataIssue(name, "malformed xml", IssueTreatment.UNLABELLED, str(error)))
+        issues.append(DataIssue(name, "malformed xml", IssueTreatment.UNLABELLED, str(error)))
         return None
     if not things:
-        oddities.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
+        issues.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
     return things
 
 

@@ -45,15 +45,15 @@ class Wflw(DataModule):
         if self.objects not in OBJECT_RULES:
             raise CandelabraError(f"data.objects={self.objects} is not known; allowed are {', '.join(OBJECT_RULES)}.")
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
+        issues: list[DataIssue] = []
         finder = FileFinder(root, find_images(root))
         seen: dict[str, tuple[str, list[NDArray[np.float32]]]] = {}
         for path in find_wflw_lists(root):
             split = "test" if "test" in path.name.lower() else "train"
             for number, line in enumerate(
-                (read_annotation_text(path, path.name, oddities, _LARGEST) or "").split("\n"), 1
+                (read_annotation_text(path, path.name, issues, _LARGEST) or "").split("\n"), 1
             ):
-                found = _face(line, f"{path.name}:{number}", finder, oddities) if line.strip() else None
+                found = _face(line, f"{path.name}:{number}", finder, issues) if line.strip() else None
                 if found:
                     seen.setdefault(found[0], (split, []))[1].append(found[1])
         if not seen:
@@ -62,7 +62,7 @@ class Wflw(DataModule):
                 f"list_98pt_rect_attr_train.txt with {_NUMBERS} numbers and an image name a line."
             )
         names = list(seen)
-        rows = np.stack([_choose(name, found, self.objects, oddities) for name, (_, found) in seen.items()])
+        rows = np.stack([_choose(name, found, self.objects, issues) for name, (_, found) in seen.items()])
         used = resolve_points(
             [str(number) for number in range(face_landmarks.WFLW_POINTS)],
             None,
@@ -75,10 +75,10 @@ class Wflw(DataModule):
             Labels(_ATTRIBUTES, True, True, used.names, used.mirror, used.normalizer),
             np.array([split for split, _ in seen.values()], dtype="<U5"),
             rows[:, -len(_ATTRIBUTES) :],
-            repair_boxes(rows[:, -len(_ATTRIBUTES) - 4 : -len(_ATTRIBUTES)], names, oddities),
+            repair_boxes(rows[:, -len(_ATTRIBUTES) - 4 : -len(_ATTRIBUTES)], names, issues),
             rows[:, : 2 * face_landmarks.WFLW_POINTS].reshape(-1, face_landmarks.WFLW_POINTS, 2),
         )
-        records.oddities = oddities
+        records.issues = issues
         return records
 
 
@@ -87,9 +87,7 @@ def find_wflw_lists(root: Path) -> list[Path]:
     return sorted(root.rglob("list_98pt_rect_attr_*.txt"))
 
 
-def _face(
-    line: str, place: str, finder: FileFinder, oddities: list[DataIssue]
-) -> tuple[str, NDArray[np.float32]] | None:
+def _face(line: str, place: str, finder: FileFinder, issues: list[DataIssue]) -> tuple[str, NDArray[np.float32]] | None:
     """The image of a line and its 206 numbers."""
     words = line.split(maxsplit=_NUMBERS)
     try:
@@ -99,21 +97,21 @@ def _face(
         if not np.isfinite(numbers).all():
             raise ValueError("a number is not finite")
     except ValueError as error:
-        oddities.append(DataIssue(place, "malformed line of labels", IssueTreatment.SKIPPED, str(error)))
+        issues.append(DataIssue(place, "malformed line of labels", IssueTreatment.SKIPPED, str(error)))
         return None
     name = finder.find(words[_NUMBERS], "")
     if name is None:
-        oddities.append(DataIssue(words[_NUMBERS].strip(), "listed image is not there", IssueTreatment.SKIPPED))
+        issues.append(DataIssue(words[_NUMBERS].strip(), "listed image is not there", IssueTreatment.SKIPPED))
         return None
     return name, numbers
 
 
 def _choose(
-    name: str, found: Sequence[NDArray[np.float32]], rule: ObjectRule, oddities: list[DataIssue]
+    name: str, found: Sequence[NDArray[np.float32]], rule: ObjectRule, issues: list[DataIssue]
 ) -> NDArray[np.float32]:
     if rule == "single" and len(found) > 1:
         detail = f"{len(found)}, with data.objects=single"
-        oddities.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, detail))
+        issues.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, detail))
         return np.full(_NUMBERS, np.nan, np.float32)
     if rule == "largest":
         left, top, right, bottom = np.abs(np.stack(found)[:, -len(_ATTRIBUTES) - 4 : -len(_ATTRIBUTES)]).T

@@ -42,14 +42,12 @@ class Yolo(DataModule):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        oddities: list[DataIssue] = []
-        described = find_yolo_set(root, self.file, oddities)
-        pictures = [_picture(root, *pair, described, oddities) for pair in described.pairs]
+        issues: list[DataIssue] = []
+        described = find_yolo_set(root, self.file, issues)
+        pictures = [_picture(root, *pair, described, issues) for pair in described.pairs]
         numbers = {thing.name for picture in pictures for thing in picture.things or ()}
         known = list(described.names.values()) or sorted(numbers, key=int)
-        return build_object_samples(
-            root, pictures, self.objects, known, self.classes, self._points(described), oddities
-        )
+        return build_object_samples(root, pictures, self.objects, known, self.classes, self._points(described), issues)
 
     def _points(self, described: YoloSet) -> PointNames:
         if not described.points:
@@ -58,25 +56,25 @@ class Yolo(DataModule):
 
 
 def _picture(
-    root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, oddities: list[DataIssue]
+    root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, issues: list[DataIssue]
 ) -> AnnotatedImage:
     name = str(image.relative_to(root))
     if labels is None:
-        oddities.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
+        issues.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
         return AnnotatedImage(name, split)
-    return AnnotatedImage(name, split, _things(labels, image, name, described, oddities))
+    return AnnotatedImage(name, split, _things(labels, image, name, described, issues))
 
 
 def _things(
-    path: Path, image: Path, name: str, described: YoloSet, oddities: list[DataIssue]
+    path: Path, image: Path, name: str, described: YoloSet, issues: list[DataIssue]
 ) -> list[ObjectAnnotation] | None:
     """The objects of one file; null where it cannot be read."""
-    text = read_annotation_text(path, name, oddities)
+    text = read_annotation_text(path, name, issues)
     if text is None:
         return None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        oddities.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
+        issues.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
         return []
     try:
         size = read_image_size(image)
@@ -85,5 +83,5 @@ def _things(
     try:
         return [parse_yolo_line(line.split(), described.names, described.shape, size) for line in lines]
     except (ValueError, OverflowError) as error:
-        oddities.append(DataIssue(name, "malformed line of labels", IssueTreatment.UNLABELLED, str(error)))
+        issues.append(DataIssue(name, "malformed line of labels", IssueTreatment.UNLABELLED, str(error)))
         return None

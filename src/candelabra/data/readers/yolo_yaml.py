@@ -36,7 +36,7 @@ class YoloSet:
     shape: tuple[int, int] | None
 
 
-def find_yolo_set(root: Path, file: str | None, oddities: list[DataIssue]) -> YoloSet:
+def find_yolo_set(root: Path, file: str | None, issues: list[DataIssue]) -> YoloSet:
     """Reads the yaml that was named, or is the one below root, or does without.
 
     Raises:
@@ -51,14 +51,12 @@ def find_yolo_set(root: Path, file: str | None, oddities: list[DataIssue]) -> Yo
     taken: dict[Path, str] = {}
     pairs: list[YoloPair] = []
     for split, place in sorted(places or _laid_out(root), key=lambda each: order.index(each[0])):
-        for image, labels in _pairs(root, bases, place, oddities).items():
+        for image, labels in _pairs(root, bases, place, issues).items():
             if taken.setdefault(image, split) == split:
                 pairs.append((split, image, labels))
             else:
                 detail = f"{split} and {taken[image]}; it is {taken[image]} alone"
-                oddities.append(
-                    DataIssue(str(image.relative_to(root)), "in two splits", IssueTreatment.REPAIRED, detail)
-                )
+                issues.append(DataIssue(str(image.relative_to(root)), "in two splits", IssueTreatment.REPAIRED, detail))
     if not pairs:
         tried = ", ".join(place for _, place in places) or "images"
         raise CandelabraError(
@@ -166,14 +164,14 @@ def _laid_out(root: Path) -> list[tuple[str, str]]:
     return [("", "images")] if (root / "images").is_dir() else [("", ".")]
 
 
-def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[DataIssue]) -> dict[Path, Path | None]:
+def _pairs(root: Path, bases: Sequence[Path], place: str, issues: list[DataIssue]) -> dict[Path, Path | None]:
     """The images of a place, a folder or a list of files, with the labels that they have."""
     tails = _tails(place) or [()]
     found = next((base.joinpath(*tail) for tail in tails for base in bases if base.joinpath(*tail).exists()), None)
     if found is None:
         return {}
     if found.is_file():
-        return _of_list(root, found, bases, oddities)
+        return _of_list(root, found, bases, issues)
     tail = next(tail for tail in tails for base in bases if base.joinpath(*tail).exists())
     candidates = [base.joinpath(*_labels(tail)) for base in bases]
     folder = next((each for each in candidates if each.is_dir()), found)
@@ -187,24 +185,24 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, oddities: list[DataIss
         first = images.setdefault(str(path.relative_to(found).with_suffix("")), path)
         if first != path:
             name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
-            oddities.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
+            issues.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
     for stem in sorted(set(texts) - set(images)):
         name = str(texts[stem].relative_to(root))
-        oddities.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
+        issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
     return {path: texts.get(stem) for stem, path in images.items()}
 
 
-def _of_list(root: Path, path: Path, bases: Sequence[Path], oddities: list[DataIssue]) -> dict[Path, Path | None]:
+def _of_list(root: Path, path: Path, bases: Sequence[Path], issues: list[DataIssue]) -> dict[Path, Path | None]:
     finder = FileFinder(root, find_images(root))
     pairs: dict[Path, Path | None] = {}
-    for line in (read_annotation_text(path, path.name, oddities, _LARGEST) or "").split("\n"):
+    for line in (read_annotation_text(path, path.name, issues, _LARGEST) or "").split("\n"):
         name = finder.find(line, str(path.parent.relative_to(root))) if line.strip() else None
         if name is not None:
             labels = Path(*_labels(Path(name).parts)).with_suffix(".txt")
             found = next((base / labels for base in (root, *bases) if (base / labels).is_file()), None)
             pairs[root / name] = found
         elif line.strip():
-            oddities.append(DataIssue(line.strip(), "listed image is not there", IssueTreatment.SKIPPED))
+            issues.append(DataIssue(line.strip(), "listed image is not there", IssueTreatment.SKIPPED))
     return pairs
 
 

@@ -61,7 +61,7 @@ class EncodedSamples(Samples):
         published: train, val, test or "" for each.
         label, box, keypoints: see `Records`.
         masked: (n,) bool, which samples have a mask; its values are class indices, 255 for none.
-        oddities: see `Samples`.
+        issues: see `Samples`.
     """
 
     source: EncodedSource
@@ -72,7 +72,7 @@ class EncodedSamples(Samples):
     box: NDArray[np.float32] | None
     keypoints: NDArray[np.float32] | None
     masked: NDArray[np.bool_] | None
-    oddities: Sequence[DataIssue] = ()
+    issues: Sequence[DataIssue] = ()
 
     def __post_init__(self) -> None:
         self.strata = label_arrays.compute_strata(self.label, len(self))
@@ -153,7 +153,7 @@ def make_encoded_samples(
     published: Sequence[str] | NDArray[np.str_],
     masked: Sequence[bool] | NDArray[np.bool_],
     given: Labels,
-    oddities: Sequence[DataIssue] = (),
+    issues: Sequence[DataIssue] = (),
 ) -> EncodedSamples:
     """Samples of a source and what they say of themselves.
 
@@ -163,7 +163,7 @@ def make_encoded_samples(
         published: train, val, test or "" for each.
         masked: which samples have a mask; used where `given` names its classes.
         given: the words that are known, such as the names of classes.
-        oddities: that were found before.
+        issues: that were found before.
 
     Raises:
         CandelabraError: there is no sample.
@@ -182,5 +182,5 @@ def make_encoded_samples(
         points = np.full((empty, len(given.keypoints), 2), np.nan, np.float32)
     masks = np.asarray(masked, bool) if given.mask_classes else None
     labels = Labels(**{**vars(labels), "box": box is not None})
-    odd = [*oddities, *columns.oddities]
+    odd = [*issues, *columns.issues]
     return EncodedSamples(source, columns.names, labels, np.array(published, "<U5"), label, box, points, masks, odd)

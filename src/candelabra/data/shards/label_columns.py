@@ -30,7 +30,7 @@ class LabelColumns:
     label: Sequence[Any]
     box: Sequence[Any]
     keypoints: Sequence[Any]
-    oddities: list[DataIssue] = field(default_factory=list)
+    issues: list[DataIssue] = field(default_factory=list)
 
     def labels(self, given: Labels) -> tuple[Labels, NDArray[np.int64] | NDArray[np.float32] | None]:
         """Classes, and for each sample its class (n,), or (n, C) where several may hold.
@@ -111,7 +111,7 @@ class LabelColumns:
         return made
 
     def _odd(self, row: int, what: str, detail: str, treatment: IssueTreatment = IssueTreatment.UNLABELLED) -> None:
-        self.oddities.append(DataIssue(self.names[row], what, treatment, detail))
+        self.issues.append(DataIssue(self.names[row], what, treatment, detail))
 
 
 def _listed(cell: Any) -> list[Any] | None:
@@ -155,13 +155,13 @@ def _flat(cell: Any) -> Any:
     return [math.nan if value is None else value for value in flat]
 
 
-def parse_metadata(text: str | None, name: str, oddities: list[DataIssue]) -> Mapping[str, Any]:
+def parse_metadata(text: str | None, name: str, issues: list[DataIssue]) -> Mapping[str, Any]:
     """What a sample's JSON says; nothing, where it is none, which is then listed.
 
     Args:
         text: JSON, or null.
         name: of its file.
-        oddities: gets what is odd.
+        issues: gets what is odd.
     """
     if text is None:
         return {}
@@ -171,7 +171,7 @@ def parse_metadata(text: str | None, name: str, oddities: list[DataIssue]) -> Ma
         words = error
     if isinstance(words, dict):
         return words
-    oddities.append(DataIssue(name, "json is no mapping", IssueTreatment.UNLABELLED, str(words)[:80]))
+    issues.append(DataIssue(name, "json is no mapping", IssueTreatment.UNLABELLED, str(words)[:80]))
     return {}
 
 

@@ -194,7 +194,7 @@ def _columns(
     """Labels as they are noted beside the chunks, else from all items; and which have a mask."""
     from tqdm import tqdm
 
-    oddities: list[DataIssue] = []
+    issues: list[DataIssue] = []
     rows: list[dict[str, Any]] = []
     masked: list[bool] = []
     for number, folder in enumerate(folders):
@@ -207,14 +207,14 @@ def _columns(
             else:
                 item = _item(source, index)
                 has_mask = _file(pick_field(item, fields["mask"])) is not None
-            rows.append({**item, **parse_metadata(item.get("record"), str(index), oddities)})
+            rows.append({**item, **parse_metadata(item.get("record"), str(index), issues)})
             rows[-1] = {
                 field: _value(pick_field(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")
             }
             masked.append(has_mask)
     names = [str(index) if row["name"] is None else str(row["name"]) for index, row in enumerate(rows)]
     label, box, points = ([row[field] for row in rows] for field in ("label", "box", "keypoints"))
-    return LabelColumns(names, label, box, points, oddities), np.array(masked, bool)
+    return LabelColumns(names, label, box, points, issues), np.array(masked, bool)
 
 
 def _item(source: LitDataChunks, index: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
 
 INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
-_VERSION = 1  # of an index
+_VERSION = 2  # of an index
 _LARGEST = 1 << 28  # bytes of a member; a larger one is no image
 _PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
 _COLUMNS = ("key", "image", "image_size", "mask", "mask_size", "cls", "json")
@@ -34,11 +34,11 @@ class TarIndex:
     Args:
         table: of Arrow; one row a sample: key, start and size of its image and of its mask (null where there is
             none), and what its .cls and .json hold.
-        oddities: of its members.
+        issues: of its members.
     """
 
     table: Any
-    oddities: list[DataIssue]
+    issues: list[DataIssue]
 
 
 class TarShards(EncodedSource):
@@ -107,25 +107,25 @@ def scan_tar(file: IO[bytes], name: str) -> TarIndex:
     Raises:
         CandelabraError: it is no tar archive, or a compressed one.
     """
-    oddities: list[DataIssue] = []
+    issues: list[DataIssue] = []
     samples: dict[str, dict[str, Any]] = {}
-    for key, ending, start, size in _members(file, name, oddities):
+    for key, ending, start, size in _members(file, name, issues):
         kind = _kind(ending)
         if kind == "pickle":
-            oddities.append(DataIssue(f"{name}/{key}.{ending}", "pickle, never read", IssueTreatment.SKIPPED))
+            issues.append(DataIssue(f"{name}/{key}.{ending}", "pickle, never read", IssueTreatment.SKIPPED))
         if kind not in ("image", "mask", "cls", "json"):
             continue
         row = samples.setdefault(key, dict.fromkeys(_COLUMNS) | {"key": key})
         if row[kind] is not None:
-            oddities.append(DataIssue(f"{name}/{key}.{ending}", f"second {kind} of one key", IssueTreatment.SKIPPED))
+            issues.append(DataIssue(f"{name}/{key}.{ending}", f"second {kind} of one key", IssueTreatment.SKIPPED))
         elif kind in ("image", "mask"):
             row |= {kind: start, f"{kind}_size": size}
         else:
             file.seek(start)
             row[kind] = file.read(size).decode("utf-8", "replace").strip()
     alone = [key for key, row in samples.items() if row["image"] is None]
-    oddities += [DataIssue(f"{name}/{key}", "key without an image", IssueTreatment.SKIPPED) for key in alone]
-    return TarIndex(_table([row for row in samples.values() if row["image"] is not None]), oddities)
+    issues += [DataIssue(f"{name}/{key}", "key without an image", IssueTreatment.SKIPPED) for key in alone]
+    return TarIndex(_table([row for row in samples.values() if row["image"] is not None]), issues)
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
@@ -136,7 +136,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     return pa.Table.from_pylist(rows, schema)
 
 
-def _members(file: IO[bytes], name: str, oddities: list[DataIssue]) -> Iterator[tuple[str, str, int, int]]:
+def _members(file: IO[bytes], name: str, issues: list[DataIssue]) -> Iterator[tuple[str, str, int, int]]:
     """Key, ending, start and size of each file; where the archive is damaged, of those before."""
     try:
         tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the caller closes the file
@@ -149,7 +149,7 @@ def _members(file: IO[bytes], name: str, oddities: list[DataIssue]) -> Iterator[
         try:
             member = tar.next()
         except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-            oddities.append(
+            issues.append(
                 DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED, str(error))
             )
             return
@@ -157,24 +157,22 @@ def _members(file: IO[bytes], name: str, oddities: list[DataIssue]) -> Iterator[
         if member is None:
             file.seek(tar.offset)
             if any(file.read(tarfile.BLOCKSIZE)):
-                oddities.append(
-                    DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED)
-                )
+                issues.append(DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED))
             return
         start, size = member.offset_data, member.size
         if member.offset <= last or size < 0 or start + size > total:
-            oddities.append(
+            issues.append(
                 DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED, member.name)
             )
             return
         last = member.offset
-        if _usable(member, name, oddities):
+        if _usable(member, name, issues):
             folder, _, base = member.name.removeprefix("./").rpartition("/")
             stem, _, ending = base.partition(".")
             yield (f"{folder}/{stem}" if folder else stem), ending.lower(), start, size
 
 
-def _usable(member: tarfile.TarInfo, name: str, oddities: list[DataIssue]) -> bool:
+def _usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> bool:
     parts = member.name.split("/")
     if member.isdir() or parts[-1].startswith("."):
         return False
@@ -186,7 +184,7 @@ def _usable(member: tarfile.TarInfo, name: str, oddities: list[DataIssue]) -> bo
         odd = "member is too large for an image"
     else:
         return True
-    oddities.append(DataIssue(f"{name}/{member.name}", odd, IssueTreatment.SKIPPED))
+    issues.append(DataIssue(f"{name}/{member.name}", odd, IssueTreatment.SKIPPED))
     return False
 
 
@@ -201,7 +199,7 @@ def add_tar_member(index: TarIndex, path: Path, size: int) -> None:
     """Writes an index; `size` of the shard tells later whether it still fits."""
     from pyarrow import parquet
 
-    told = json.dumps({"version": _VERSION, "size": size, "oddities": index.oddities})
+    told = json.dumps({"version": _VERSION, "size": size, "issues": index.issues})
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     parquet.write_table(index.table.replace_schema_metadata({"candelabra": told}), unfinished)
     unfinished.replace(path)
@@ -219,8 +217,7 @@ def _noted(files: Any, address: str, size: int) -> TarIndex | None:
         if (told["version"], told["size"]) != (_VERSION, size) or table.column_names != list(_COLUMNS):
             return None
         odd = [
-            DataIssue(name, what, IssueTreatment(treatment), detail)
-            for name, what, treatment, detail in told["oddities"]
+            DataIssue(name, what, IssueTreatment(treatment), detail) for name, what, treatment, detail in told["issues"]
         ]
         return TarIndex(table.replace_schema_metadata(), odd)
     except remote_files.translate_failures(pa.ArrowException, KeyError, ValueError, TypeError):

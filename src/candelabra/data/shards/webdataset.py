@@ -73,7 +73,7 @@ class WebDataset(DataModule):
             np.array([split for _, split in found], "<U5")[self.shard],
             table["mask"].is_valid().to_numpy(),
             given,
-            [odd for index in indices for odd in index.oddities],
+            [odd for index in indices for odd in index.issues],
         )
 
     def order(self, samples: Samples) -> TrainOrder:
@@ -119,13 +119,13 @@ def _places(table: Any, kind: str) -> NDArray[np.int64]:
 
 def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> LabelColumns:
     """What .cls and .json say of each sample."""
-    oddities: list[DataIssue] = []
+    issues: list[DataIssue] = []
     cells: dict[str, list[Any]] = {field: [] for field in _FIELDS}
     for key, number, text in zip(*(table[each].to_pylist() for each in ("key", "cls", "json")), strict=True):
-        row = parse_metadata(text, f"{key}.json", oddities)
+        row = parse_metadata(text, f"{key}.json", issues)
         for field, names in fields.items():
             cells[field].append(pick_field(row, names))
         if cells["label"][-1] is None:
             cells["label"][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
         cells["name"][-1] = str(cells["name"][-1] or key)
-    return LabelColumns(cells["name"], cells["label"], cells["box"], cells["keypoints"], oddities)
+    return LabelColumns(cells["name"], cells["label"], cells["box"], cells["keypoints"], issues)

@@ -18,11 +18,11 @@ class SampleView(Samples, ABC):
 
     def __init__(self, samples: Samples, labels: Labels) -> None:
         self.samples, self.labels, self.names = samples, labels, samples.names
-        self.published, self.strata, self.oddities = samples.published, samples.strata, samples.oddities
+        self.published, self.strata, self.issues = samples.published, samples.strata, samples.issues
 
     def verify(self) -> Mapping[int, str]:
         bad = self.samples.verify()
-        self.oddities = self.samples.oddities  # which verifying adds to
+        self.issues = self.samples.issues  # which verifying adds to
         return bad
 
     def inspect(self, index: int) -> Sequence[DataIssue]:

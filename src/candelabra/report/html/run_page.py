@@ -43,7 +43,7 @@ def write_run_page(run: PartialRun, path: Path) -> None:
         figures=_figures(curves),
         pictures=pictures,
         tables=_tables(run.folder),
-        oddities=count_issues(run.folder),
+        issues=count_issues(run.folder),
         log=read_run_text(run.folder / "candelabra.log", end=True),
         config=read_run_text(run.folder / "config.yaml"),
         plotly=read_plotly_script() if curves else "",

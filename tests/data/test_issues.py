@@ -1,4 +1,4 @@
-"""What a data set does with odd boxes, points, files and names; docs/oddities.md lists every case."""
+"""What a data set does with odd boxes, points, files and names; docs/issues.md lists every case."""
 
 import csv
 import os
@@ -47,7 +47,7 @@ def test_boxes_end_at_the_border(
         given = records[0]["box"].flatten()
         assert given.isnan().all() if used is None else given.tolist() == used
         assert not records.verify()
-    assert found(records.oddities) == odd
+    assert found(records.issues) == odd
     assert bool(records.labelled()["box"][0]) == (used is not None)
     assert not [pair for pair in found(records.inspect(0)) if "box" in pair[0]]  # listed once
 
@@ -61,8 +61,8 @@ def test_points_outside_are_not_labelled(tmp_path: Path) -> None:
         assert records[0]["keypoints"].isnan().any(1).tolist() == [False, False] + [True] * 6
         assert records[0]["keypoints"].isnan().all(1).tolist() == [False, False] + [True] * 6
         records.verify()
-    assert found(records.oddities) == odd
-    assert records.oddities[0].detail == "3 of 5"
+    assert found(records.issues) == odd
+    assert records.issues[0].detail == "3 of 5"
 
 
 def test_inspection_tells_what_pixels_tell(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_whatever_a_decoder_raises_is_unreadable(
 
 def test_names_of_any_bytes_can_be_written(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
-    write_issues([DataIssue(name, "unreadable", SKIPPED, name)], tmp_path / "oddities.csv")
-    with (tmp_path / "oddities.csv").open(encoding="utf-8") as file:
+    write_issues([DataIssue(name, "unreadable", SKIPPED, name)], tmp_path / "issues.csv")
+    with (tmp_path / "issues.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows == [
         {"name": r"caf\udce9.png", "what": "unreadable", "treatment": "skipped", "detail": r"caf\udce9.png"}
