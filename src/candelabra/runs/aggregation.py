@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.runs.config_diff import diff_configs, find_seeds
 from candelabra.errors import CandelabraError
-from candelabra.runs.folders import FinishedRun, find_runs, read_run, check_same_test_set
+from candelabra.runs.config_diff import diff_configs, find_seeds
+from candelabra.runs.folders import FinishedRun, check_same_test_set, find_runs, read_run
 from candelabra.runs.overrides import parse_key
 
 MAIN_METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by

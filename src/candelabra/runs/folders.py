@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from candelabra.runs.config_diff import flatten_settings
 from candelabra.errors import CandelabraError
+from candelabra.runs.config_diff import flatten_settings
 from candelabra.runs.overrides import resolve_run_folder
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP
 
@@ -106,7 +106,9 @@ def read_run(folder: Path) -> FinishedRun:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
             tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
-        return FinishedRun(folder, config, flatten_settings(config), tested, {key: float(value) for key, value in results.items()})
+        return FinishedRun(
+            folder, config, flatten_settings(config), tested, {key: float(value) for key, value in results.items()}
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error

@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from candelabra.runs.config_diff import diff_configs
 from candelabra.errors import CandelabraError
 from candelabra.runs.aggregation import MetricNumber, RunRow, parse_number
+from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.overrides import LOWER_IS_BETTER
 
 
