@@ -60,13 +60,13 @@ def test_torn_parts_and_changed_images_are_embedded_again(tmp_path: Path, backbo
     (path,) = (tmp_path / "parts").glob("*.npz")
     before = vectors_of(parts)
     path.write_bytes(path.read_bytes()[:-100])
-    (tmp_path / "parts" / "x.passing").touch()
+    (tmp_path / "parts" / ".x.part").touch()
     extract_vectors(VectorParts(tmp_path / "parts"), items, Encoder(backbone), 4, 0, silent=True)
     assert np.array_equal(vectors_of(parts), before)
     (folder / "dark_0.png").write_bytes((folder / "bright_0.png").read_bytes())
     extract_vectors(parts, items, Encoder(backbone), 4, 0, silent=True)
     assert not np.array_equal(vectors_of(parts), before)
-    assert not list((tmp_path / "parts").glob("*.passing"))
+    assert not list((tmp_path / "parts").glob("*.part"))
 
 
 def test_a_vector_is_the_same_alone_and_in_any_batch(backbone: Timm) -> None:

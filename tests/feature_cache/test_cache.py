@@ -13,7 +13,8 @@ import pytest
 
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache import FeatureCache
-from candelabra.feature_cache.store import FeatureStore, layout_rows, lock_store
+from candelabra.feature_cache.store import FeatureStore, find_store_lock, layout_rows
+from candelabra.storage import hold_lock
 
 LAYOUT = layout_rows({"final": ("<i2", (5, 1, 1)), "label": ("<i8", ())})
 
@@ -76,7 +77,7 @@ def test_the_space_not_used_for_longest_gives_way_but_not_one_that_is_being_fill
     one = LAYOUT.itemsize * 100 + 1000
     cache = FeatureCache(str(features), 3 * one / 1e9)
     space = FeatureStore(features / "d", LAYOUT, {})
-    with lock_store(folders[0]).acquire():
+    with hold_lock(find_store_lock(folders[0])):
         assert cache.allot(space, [name(number) for number in range(100)])
     assert [folder.exists() for folder in folders] == [True, False, True]
 

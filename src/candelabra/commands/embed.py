@@ -21,7 +21,6 @@ from candelabra.embeddings.index import (
     INDEX_FORMATS,
     INDEX_TABLE,
     PARQUET_TABLE,
-    TEMPORARY_FILES,
     VECTORS_FILE,
     VectorIndex,
     write_index,
@@ -31,6 +30,7 @@ from candelabra.embeddings.recipe import make_recipe
 from candelabra.embeddings.sources import DatasetSource, EmbeddingSource, label_files, make_source
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 _PARTS, _SKIPPED = "parts", "issues.csv"
@@ -140,9 +140,7 @@ def _clear(folder: Path) -> None:
 
 def _tell(folder: Path, about: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    passing = folder / (INDEX_FILE + TEMPORARY_FILES)
-    passing.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    passing.replace(folder / INDEX_FILE)
+    write_atomically(folder / INDEX_FILE, json.dumps(about, indent=2) + "\n")
 
 
 def _finish(

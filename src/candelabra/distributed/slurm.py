@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from candelabra.environment import CACHE_VARIABLE, SLURM_JOB_VARIABLE
+from candelabra.environment import SLURM_JOB_VARIABLE
+from candelabra.storage.atomic import write_atomically
+from candelabra.storage.cache_folder import find_cache_folder
 
 
 def remember_slurm_run(run: Path) -> None:
@@ -13,7 +15,7 @@ def remember_slurm_run(run: Path) -> None:
     if _single_run():
         note = _note()
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(str(run.absolute()))
+        write_atomically(note, str(run.absolute()))
 
 
 def find_slurm_run() -> Path | None:
@@ -30,6 +32,8 @@ def _single_run() -> bool:
 
 def _note() -> Path:
     """A job may train several times: its commands are told apart by their words."""
-    home = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra")).expanduser()
     words = hashlib.sha256("\0".join(sys.argv[1:]).encode()).hexdigest()[:16]
-    return home / "slurm" / f"{os.environ.get('SLURM_CLUSTER_NAME', '')}-{os.environ[SLURM_JOB_VARIABLE]}-{words}"
+    return (
+        find_cache_folder("slurm")
+        / f"{os.environ.get('SLURM_CLUSTER_NAME', '')}-{os.environ[SLURM_JOB_VARIABLE]}-{words}"
+    )

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.paths import printable_path
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import replace_atomically, write_atomically
 
 IndexFormat = Literal["npy", "parquet"]
 INDEX_FORMATS = ("npy", "parquet")
 INDEX_FILE = "embedding.json"  # how the vectors were made; there while they are being made, too
 VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE = "embeddings.npy", "samples.csv", "embeddings.parquet"
-TEMPORARY_FILES = ".passing"
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,17 @@ def write_index(
         _write_parquet(folder / PARQUET_TABLE, blocks, columns, dimensions)
         return
     count = len(next(iter(columns.values())))
-    passing = folder / (VECTORS_FILE + TEMPORARY_FILES)
-    array = np.lib.format.open_memmap(passing, "w+", np.float32, (count, dimensions))
-    start = 0
-    for block in blocks:
-        array[start : start + len(block)] = block
-        start += len(block)
-    array.flush()
-    del array
-    passing.replace(folder / VECTORS_FILE)
+    with replace_atomically(folder / VECTORS_FILE) as temporary:
+        array = np.lib.format.open_memmap(temporary, "w+", np.float32, (count, dimensions))
+        start = 0
+        for block in blocks:
+            array[start : start + len(block)] = block
+            start += len(block)
+        array.flush()
+        del array
     import pandas
 
-    table = folder / (INDEX_TABLE + TEMPORARY_FILES)
-    with table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        pandas.DataFrame(dict(columns)).to_csv(file, index=False)
-    table.replace(folder / INDEX_TABLE)
+    write_atomically(folder / INDEX_TABLE, pandas.DataFrame(dict(columns)).to_csv(index=False, lineterminator="\n"))
 
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.object_]]:
@@ -130,8 +126,7 @@ def _write_parquet(path: Path, blocks: Iterable[Vectors], columns: Mapping[str, 
 
     words = [pyarrow.field(name, pyarrow.string()) for name in columns]
     schema = pyarrow.schema([*words, pyarrow.field("embedding", pyarrow.list_(pyarrow.float32(), width))])
-    passing = path.with_name(path.name + TEMPORARY_FILES)
-    with parquet.ParquetWriter(passing, schema) as writer:
+    with replace_atomically(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         start = 0
         for block in blocks:
             stop = start + len(block)
@@ -142,7 +137,6 @@ def _write_parquet(path: Path, blocks: Iterable[Vectors], columns: Mapping[str, 
             arrays.append(pyarrow.FixedSizeListArray.from_arrays(flat, width))
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
             start = stop
-    passing.replace(path)
 
 
 def _read_parquet(path: Path) -> tuple[Vectors, dict[str, NDArray[np.object_]]]:

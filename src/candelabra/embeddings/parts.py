@@ -1,8 +1,6 @@
 """Vectors on their way to disk: parts that are each whole or not there, so that a kill costs seconds of work."""
 
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.embeddings.encoder import Vectors
+from candelabra.storage.atomic import remove_temporary_files, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +46,7 @@ class VectorParts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for torn in folder.glob("*.passing"):
-            torn.unlink()
+        remove_temporary_files(folder)
 
     def __iter__(self) -> Iterator[VectorPart]:
         """Parts by position, read one at a time; a torn one is taken away, with a warning."""
@@ -64,11 +62,11 @@ class VectorParts:
 
     def add(self, part: VectorPart) -> None:
         """Writes a part; a kill at any moment leaves the part, or nothing."""
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".passing", delete=False) as file:
-            np.savez(file, digests=part.digests, problems=part.problems, vectors=part.vectors)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self.folder / f"{part.start:012d}.npz")
+        write_atomically(
+            self.folder / f"{part.start:012d}.npz",
+            lambda file: np.savez(file, digests=part.digests, problems=part.problems, vectors=part.vectors),
+            sync=True,
+        )
 
     def missing(self, count: int, digest: Callable[[range], Sequence[bytes]]) -> list[range]:
         """What is still to be done of so many images; parts of images that have changed since are taken away.

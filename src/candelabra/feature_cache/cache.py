@@ -4,15 +4,14 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
-from candelabra.feature_cache.store import STORE_FILE, FeatureStore, lock_store, measure_folder
+from candelabra.feature_cache.store import STORE_FILE, FeatureStore, find_store_lock, measure_folder
+from candelabra.storage.cache_folder import find_cache_folder
+from candelabra.storage.eviction import evict_least_recently_used
+from candelabra.storage.locks import hold_lock
 
 log = logging.getLogger(__name__)
 _GIGA = 10**9
@@ -32,8 +31,8 @@ class FeatureCache:
     def __init__(self, folder: str | None = None, gigabytes: float = 10.0) -> None:
         if gigabytes < 0:
             raise CandelabraError(f"cache.gigabytes={gigabytes} must be 0 (no cache) or more.")
-        given = folder or Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "features")
-        self.folder, self.gigabytes = Path(given).expanduser().absolute(), gigabytes
+        self.folder = Path(folder).expanduser().absolute() if folder else find_cache_folder("features")
+        self.gigabytes = gigabytes
 
     def usable(self) -> bool:
         """Whether the folder is there, or can be made, and can be written to; says in one line where it cannot."""
@@ -59,7 +58,7 @@ class FeatureCache:
         limit = self.gigabytes * _GIGA
         if whole > limit:
             return self._refuse(space, whole, f"cache.gigabytes={self.gigabytes:g} is all there may be")
-        with self._alone():
+        with hold_lock(self.folder / "cache.lock"):
             if measure_folder(space.folder) + new > limit:
                 space.keep_only(digests)
             whole = measure_folder(space.folder) + new
@@ -73,23 +72,9 @@ class FeatureCache:
 
     def _evict(self, space: FeatureStore, room: float) -> int:
         """Removes what was used longest ago until the others fit into `room`; returns the bytes they still have."""
-        sizes = {path.parent: _bytes(path.parent) for path in self.folder.glob(f"*/{STORE_FILE}")}
+        sizes = {path.parent: _measure(path.parent) for path in self.folder.glob(f"*/{STORE_FILE}")}
         sizes.pop(space.folder, None)
-        for folder in sorted(sizes, key=lambda folder: (folder / STORE_FILE).stat().st_mtime):
-            if sum(sizes.values()) <= room:
-                break
-            try:
-                with lock_store(folder).acquire(timeout=0):
-                    shutil.rmtree(folder)
-            except Timeout:  # it is being filled
-                continue
-            log.info("removed cached features not used for longest: %s (%.2f GB)", folder, sizes.pop(folder) / _GIGA)
-        return sum(sizes.values())
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with FileLock(self.folder / "cache.lock"):
-            yield
+        return evict_least_recently_used(sizes, room, _find_last_use, _remove_unused)
 
     def _refuse(self, space: FeatureStore, needed: float, why: str) -> bool:
         log.warning(
@@ -102,8 +87,22 @@ class FeatureCache:
         return False
 
 
-def _bytes(folder: Path) -> int:
-    """What a space has, or what the process that fills it has announced."""
+def _find_last_use(folder: Path) -> float:
+    return (folder / STORE_FILE).stat().st_mtime
+
+
+def _remove_unused(folder: Path) -> bool:
+    """Removes a store unless a process is filling it; returns whether it did."""
+    try:
+        with hold_lock(find_store_lock(folder), timeout=0):
+            shutil.rmtree(folder)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _measure(folder: Path) -> int:
+    """Returns the bytes of a store, or those that the process that fills it has reserved."""
     try:
         return max(measure_folder(folder), int(json.loads((folder / STORE_FILE).read_text())["bytes"]))
     except (OSError, ValueError, KeyError):

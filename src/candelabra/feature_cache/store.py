@@ -4,15 +4,16 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+
+from candelabra.storage.atomic import remove_temporary_files, write_atomically
+from candelabra.storage.locks import hold_lock
 
 log = logging.getLogger(__name__)
 STORE_FILE = "space.json"
@@ -61,11 +62,7 @@ class FeatureStore:
 
     def add(self, rows: NDArray[np.void]) -> None:
         """Writes a shard; a kill at any moment leaves the shard, or nothing."""
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
-            np.save(file, rows)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self.folder / f"{_hash(rows)}.npy")
+        write_atomically(self.folder / f"{_hash(rows)}.npy", lambda file: np.save(file, rows), sync=True)
 
     def take(self, column: str, places: Sequence[tuple[str, int]]) -> NDArray[Any]:
         """One column of the rows at these places, as a new array."""
@@ -90,25 +87,15 @@ class FeatureStore:
     def promise(self, size: int) -> None:
         """Notes how many bytes the space will have, for others who count; makes the folder where it is missing."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for torn in self.folder.glob("*.part"):
-            torn.unlink(missing_ok=True)
-        passing = self.folder / f"{STORE_FILE}.part"
-        passing.write_text(json.dumps({**self.key, "bytes": size}, indent=2) + "\n")
-        passing.replace(self.folder / STORE_FILE)
+        remove_temporary_files(self.folder)
+        write_atomically(self.folder / STORE_FILE, json.dumps({**self.key, "bytes": size}, indent=2) + "\n")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No second process fills this space in the meantime; one that comes later waits, and says so."""
-        lock = lock_store(self.folder)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("another process computes these features already; waiting for it")
-            lock.acquire()
-        try:
+        message = "another process computes these features already; waiting for it"
+        with hold_lock(find_store_lock(self.folder), message=message):
             yield
-        finally:
-            lock.release()
 
     def _whole(self, path: Path) -> NDArray[np.void] | None:
         try:
@@ -124,9 +111,9 @@ def layout_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype
     return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST_BYTES, "V20")])
 
 
-def lock_store(folder: Path) -> FileLock:
-    """The lock of a space lies beside it, so that it outlives the space."""
-    return FileLock(folder.with_suffix(".lock"))
+def find_store_lock(folder: Path) -> Path:
+    """Returns the lock file of a store, which lies beside it and outlives it."""
+    return folder.with_suffix(".lock")
 
 
 def measure_folder(folder: Path) -> int:

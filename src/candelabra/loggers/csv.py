@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
+from candelabra.storage.atomic import write_atomically
 
 
 class CsvLogger(RunLogger):
@@ -33,7 +34,7 @@ class CsvLogger(RunLogger):
         path, before = self.folder / METRICS_FILE, self.folder / PREVIOUS_METRICS_FILE
         if path.exists() and not before.exists():  # the logger would delete it, before there is another
             path.replace(before)
-        (self.folder / "code.json").write_text(json.dumps(dict(facts.code), indent=2) + "\n")
+        write_atomically(self.folder / "code.json", json.dumps(dict(facts.code), indent=2) + "\n")
         self.logger.experiment.metrics.extend(facts.past.before(facts.step))
         self.logger.save()
         before.unlink(missing_ok=True)

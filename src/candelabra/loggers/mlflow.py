@@ -27,6 +27,7 @@ from candelabra.loggers.naming import (
     write_tracker_id,
 )
 from candelabra.runs.metrics_csv import LoggedMetrics
+from candelabra.storage.locks import hold_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -195,9 +196,7 @@ class MlflowLogger(RunLogger):
         if self.uri.startswith("http"):
             yield
             return
-        from filelock import FileLock
-
-        with FileLock(self.shelf / ".mlflow.lock", timeout=self.limit):
+        with hold_lock(self.shelf / ".mlflow.lock", timeout=self.limit):
             yield
 
     @property

@@ -16,9 +16,8 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from candelabra.environment import SLURM_JOB_VARIABLE
 from candelabra.errors import CandelabraError, Interrupted
+from candelabra.storage.atomic import remove_temporary_files, write_atomically
 from candelabra.training.callbacks.throughput import Throughput
-
-_PART = ".part"  # ends the name of a file that is still being written
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -133,15 +132,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + _PART)
         try:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except (OSError, RuntimeError) as error:  # torch says a full disk in a RuntimeError
-            part.unlink(missing_ok=True)
+            remove_temporary_files(path.parent, f".{path.name}.*")  # a kill while saving must not fill the disk
+            write_atomically(path, lambda file: torch.save(checkpoint, file), sync=True)
+        except (OSError, RuntimeError) as error:  # torch raises the second for a full disk
             words = str(error).splitlines()[0]
             raise CandelabraError(
                 f"{path} cannot be written ({words}); the checkpoints before it are untouched. Free some space, then "

@@ -16,6 +16,7 @@ from candelabra.data.samples import Samples
 from candelabra.data.samples import make_sample as make_sample
 from candelabra.data.views import cached_samples, sample_store
 from candelabra.data.views.cached_samples import CachedSamples
+from candelabra.data.views.packed_sample import pack_sample
 from candelabra.data.views.sample_store import SampleStore
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
@@ -96,10 +97,10 @@ def test_what_needs_no_shrinking_is_the_same_without_a_cache(tmp_path: Path) -> 
 def test_labels_that_are_hidden_share_the_images(tmp_path: Path) -> None:
     whole = table(tmp_path, cache="disk")
     epoch(whole)
-    files = sorted(of(whole.open()).shelf.folder.glob("??/*"))
+    files = sorted(of(whole.open()).store.folder.glob("??/*"))
     few = table(tmp_path, cache="disk", labelled={"mask": 0.2}, targets=["label", "mask"])
     batches = epoch(few)
-    assert sorted(of(few.open()).shelf.folder.glob("??/*")) == files
+    assert sorted(of(few.open()).store.folder.glob("??/*")) == files
     assert "box" not in batches[0]
     labelled = sum(int((mask != 255).any()) for batch in batches for mask in batch["mask"])
     assert 0 < labelled < 8
@@ -138,26 +139,26 @@ def test_no_step_writes_into_what_is_kept(resize: str, tmp_path: Path) -> None:
 def test_what_was_cut_short_is_made_again(tmp_path: Path) -> None:
     kept = of(table(tmp_path, cache="disk").open())
     first = kept.load(1, (20, 20))
-    (path,) = kept.shelf.folder.glob("??/*")
+    (path,) = kept.store.folder.glob("??/*")
     path.write_bytes(path.read_bytes()[:-100])
     assert same(kept.load(1, (20, 20)), first)
     path.write_bytes(b"")
     assert same(kept.load(1, (20, 20)), first)
 
 
-def test_it_stays_within_its_bytes_and_the_oldest_unused_shelf_gives_way(
+def test_it_stays_within_its_bytes_and_the_oldest_unused_store_gives_way(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sample = of(table(tmp_path, cache="disk").open()).load(0, (20, 20))
-    size = sum(map(len, sample_store.pack_sample(sample)))
+    size = sum(map(len, pack_sample(sample)))
     home = tmp_path / "shelves"
-    oldest, old = (SampleStore(home, name, 5.5 * size / 1e9, lasting=True) for name in ("oldest", "old"))
-    for shelf in (oldest, old):
+    oldest, old = (SampleStore(home, name, 5.5 * size / 1e9, persistent=True) for name in ("oldest", "old"))
+    for store in (oldest, old):
         for name in ("aa1", "ab2"):
-            shelf.put(name, sample)
+            store.put(name, sample)
     os.utime(home / "oldest.lock", (1, 1))
     oldest.close()
-    new = SampleStore(home, "new", 5.5 * size / 1e9, lasting=True)
+    new = SampleStore(home, "new", 5.5 * size / 1e9, persistent=True)
     for number in range(9):
         new.put(f"cc{number}", sample)
     assert not (home / "oldest").exists()
@@ -169,22 +170,22 @@ def test_it_stays_within_its_bytes_and_the_oldest_unused_shelf_gives_way(
 
 
 def _hold(memory: Path, tell: Connection) -> None:
-    shelf = SampleStore(memory, "killed", 1, lasting=False)
+    store = SampleStore(memory, "killed", 1, persistent=False)
     tell.send("there")
     time.sleep(60)
-    shelf.close()
+    store.close()
 
 
 def _fill(home: Path, tell: Connection) -> None:
-    shelf = SampleStore(home, "run", 10, lasting=True)
+    store = SampleStore(home, "run", 10, persistent=True)
     tell.send("there")
     for number in range(100_000):
         image = torch.from_numpy(np.full((3, 300, 300), number % 256, np.uint8))  # torch's threads do not live on
-        shelf.put(f"{number % 16:x}0{number}", make_sample(image, torch.tensor(number)))
+        store.put(f"{number % 16:x}0{number}", make_sample(image, torch.tensor(number)))
 
 
 def test_memory_is_given_back_by_the_last_process_and_after_a_kill(tmp_path: Path, memory: Path) -> None:
-    one, two = (SampleStore(memory, name, 1, lasting=False) for name in ("run", "run"))
+    one, two = (SampleStore(memory, name, 1, persistent=False) for name in ("run", "run"))
     one.close()
     assert (memory / "run").is_dir()
     two.close()
@@ -193,12 +194,12 @@ def test_memory_is_given_back_by_the_last_process_and_after_a_kill(tmp_path: Pat
     process = FORK.Process(target=_hold, args=(memory, tell))
     process.start()
     assert told.recv() == "there"
-    other = SampleStore(memory, "other", 1, lasting=False)
+    other = SampleStore(memory, "other", 1, persistent=False)
     assert (memory / "killed").is_dir()  # it lives
     process.kill()
     process.join()
     other.close()
-    SampleStore(memory, "next", 1, lasting=False).close()
+    SampleStore(memory, "next", 1, persistent=False).close()
     assert not (memory / "killed").exists()
 
 
@@ -210,15 +211,15 @@ def test_a_kill_in_mid_write_leaves_nothing_torn(tmp_path: Path) -> None:
     time.sleep(0.5)
     process.kill()
     process.join()
-    shelf = SampleStore(tmp_path / "home", "run", 10, lasting=True)
-    found = sorted(shelf.folder.glob("??/*"))
+    store = SampleStore(tmp_path / "home", "run", 10, persistent=True)
+    found = sorted(store.folder.glob("??/*"))
     assert found
-    assert not list(shelf.folder.glob("*.part"))
+    assert not list(store.folder.rglob("*.part"))
     for path in found:
-        kept = shelf.get(path.name)
+        kept = store.get(path.name)
         assert kept is not None
         assert (kept["image"] == int(kept["label"]) % 256).all()
-    assert int((shelf.folder / "bytes").read_text()) == sum(path.stat().st_size for path in found)
+    assert int((store.folder / "bytes").read_text()) == sum(path.stat().st_size for path in found)
 
 
 @pytest.mark.parametrize(

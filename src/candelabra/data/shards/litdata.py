@@ -25,8 +25,8 @@ from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
 from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
-from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.storage.cache_folder import find_cache_folder
 
 CHUNK_ROWS = "rows.parquet"  # beside the chunks of a split: what each item says of itself
 _FIELDS = {
@@ -295,7 +295,7 @@ def _open(address: str, gigabytes: float) -> Any:
     from litdata import StreamingDataset
     from litdata.streaming.serializers import BytesSerializer
 
-    folder = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "chunks").expanduser()
+    folder = find_cache_folder("chunks")
     return StreamingDataset(
         address,
         cache_dir=str(folder) if ":" in address else None,

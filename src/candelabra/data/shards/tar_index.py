@@ -16,8 +16,9 @@ from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import hash_contents
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
-from candelabra.environment import CACHE_VARIABLE
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import replace_atomically
+from candelabra.storage.cache_folder import find_cache_folder
 
 INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
 _VERSION = 2  # of an index
@@ -87,7 +88,7 @@ def load_tar_index(address: str) -> TarIndex:
         if beside is not None:
             return beside
     stamp = [str(facts.get(key)) for key in ("name", "size", "mtime", "ETag", "etag", "LastModified", "created")]
-    folder = Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "shards").expanduser()
+    folder = find_cache_folder("shards")
     kept = folder / f"{hash_contents(*stamp, _VERSION).hex()}.parquet"
     index = _noted(remote_files.open_filesystem(""), str(kept), int(facts["size"] or -1))
     if index is None:
@@ -200,9 +201,8 @@ def add_tar_member(index: TarIndex, path: Path, size: int) -> None:
     from pyarrow import parquet
 
     told = json.dumps({"version": _VERSION, "size": size, "issues": index.issues})
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    parquet.write_table(index.table.replace_schema_metadata({"candelabra": told}), unfinished)
-    unfinished.replace(path)
+    with replace_atomically(path) as temporary:
+        parquet.write_table(index.table.replace_schema_metadata({"candelabra": told}), temporary)
 
 
 def _noted(files: Any, address: str, size: int) -> TarIndex | None:

@@ -1,4 +1,4 @@
-"""Samples that are read once: small enough for what they go through, they are kept in memory or on disk."""
+"""Samples that are decoded once and cached, in memory or on disk, as small as their use allows."""
 
 import os
 import weakref
@@ -17,21 +17,21 @@ from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-_FORMAT = 1  # a new number makes what is kept useless
+_FORMAT = 1  # of cached files; part of the store's name, so files of another format are never read
 _LIBRARIES = ("torch", "pillow", "simplejpeg")
 CacheMode = Literal["none", "ram", "disk"]
 
 
 def cache_samples(samples: Samples, cache: CacheMode, gigabytes: float) -> Samples:
-    """The samples, kept where `cache` says.
+    """Wraps samples in a cache.
 
     Args:
-        samples: whose images are to be kept.
+        samples: to be cached.
         cache: none, ram (as long as a process uses them) or disk (until others need the room).
-        gigabytes: (10^9 bytes each) for all data sets that are kept there.
+        gigabytes: (10^9 bytes each) for all data sets that are cached there.
 
     Raises:
-        CandelabraError: there is no such place, or it cannot be written to.
+        CandelabraError: `cache` is unknown or not available, or its folder cannot be written to.
     """
     if cache not in ("none", "ram", "disk"):
         raise CandelabraError(f"data.cache={cache} is not known; allowed are none, ram and disk.")
@@ -40,30 +40,30 @@ def cache_samples(samples: Samples, cache: CacheMode, gigabytes: float) -> Sampl
     if os.name != "posix":
         raise CandelabraError(f"data.cache={cache} needs locks that this system does not have; use data.cache=none.")
     if gigabytes <= 0:
-        raise CandelabraError(f"data.cache_gigabytes={gigabytes} must be above 0; data.cache=none keeps nothing.")
+        raise CandelabraError(f"data.cache_gigabytes={gigabytes} must be above 0; data.cache=none caches nothing.")
     made_by = [f"{name} {version(name)}" for name in _LIBRARIES]
     ends = [samples.names[index] for index in np.linspace(0, len(samples) - 1, min(len(samples), 1000)).astype(int)]
     name = hash_contents(_FORMAT, *made_by, type(samples).__name__, len(samples), *ends).hex()
-    return CachedSamples(samples, SampleStore(find_store_folder(cache), name, gigabytes, lasting=cache == "disk"))
+    return CachedSamples(samples, SampleStore(find_store_folder(cache), name, gigabytes, persistent=cache == "disk"))
 
 
 class CachedSamples(SampleView):
-    """Samples on a shelf, by their content: a file that changes is read again.
+    """Samples in a store, named by the hash of their content: a file that changes is read again.
 
-    An image is kept at the least size that its use allows, its aspect as it was, and comes at that size whether it was
-    on the shelf or not. The content of each file is looked at once a run.
+    An image is stored at the least size that its use allows, with its aspect ratio, and is returned at that size
+    whether it was stored or not. The content of each file is hashed once a run.
 
     Args:
-        samples: whose.
-        shelf: where.
+        samples: to be cached.
+        store: that has them.
     """
 
-    def __init__(self, samples: Samples, shelf: SampleStore) -> None:
+    def __init__(self, samples: Samples, store: SampleStore) -> None:
         super().__init__(samples, samples.labels)
-        self.shelf = shelf
-        # Workers, which are forked, tell each other what they have looked at. All zeros: nobody has yet.
-        self.seen = torch.zeros(len(samples), 20, dtype=torch.uint8).share_memory_()
-        weakref.finalize(self, shelf.close)
+        self.store = store
+        # Digests that forked workers share; all zeros where none of them has hashed the file yet.
+        self.digests = torch.zeros(len(samples), 20, dtype=torch.uint8).share_memory_()
+        weakref.finalize(self, store.close)
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return self.samples.labelled()
@@ -75,26 +75,26 @@ class CachedSamples(SampleView):
         return hash_contents("shrunk", self._content(index))
 
     def _content(self, index: int) -> bytes:
-        found: bytes = self.seen[index].numpy().tobytes()
+        found: bytes = self.digests[index].numpy().tobytes()
         if not any(found):
             found = self.samples.digest(index)
-            self.seen[index] = torch.frombuffer(bytearray(found), dtype=torch.uint8)
+            self.digests[index] = torch.frombuffer(bytearray(found), dtype=torch.uint8)
         return found
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         if least is None:
             return self.samples.load(index)
         name = f"{self._content(index).hex()}-{least[0]}x{least[1]}"
-        kept = self.shelf.get(name)
-        if kept is not None:
-            return kept
-        made = shrink_sample(self.samples.load(index, least), least)
-        self.shelf.put(name, made)
-        return made
+        stored = self.store.get(name)
+        if stored is not None:
+            return stored
+        sample = shrink_sample(self.samples.load(index, least), least)
+        self.store.put(name, sample)
+        return sample
 
 
 def shrink_sample(sample: Sample, least: tuple[int, int]) -> Sample:
-    """A sample as small as it may be, neither side below `least` (H, W), its aspect as it was."""
+    """Shrinks a sample as far as both sides stay at `least` (H, W) or above, with its aspect ratio."""
     height, width = sample["image"].shape[-2:]
     scale = max(least[0] / height, least[1] / width)
     if scale >= 1:

@@ -1,14 +1,9 @@
-"""Where samples are kept: one file each, in memory or on disk, shared by all processes, up to so many bytes."""
+"""The store of decoded samples: one file each, in memory or on disk, shared by all processes, bounded in bytes."""
 
-import json
 import logging
-import math
 import os
 import shutil
-import struct
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast
 
@@ -17,28 +12,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from candelabra.data.samples import make_sample as make_sample
-from candelabra.environment import CACHE_VARIABLE
+from candelabra.data.views.packed_sample import pack_sample, unpack_sample
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import TEMPORARY_SUFFIX, write_atomically
+from candelabra.storage.cache_folder import find_cache_folder
+from candelabra.storage.eviction import evict_least_recently_used
+from candelabra.storage.locks import SharedLock, hold_lock
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
 _GIGA = 10**9
 SHARED_MEMORY = Path("/dev/shm")
-_USED = "bytes"
-_HEAD = struct.Struct("<QQ")  # bytes of the file, and of the line that describes it
-_ALIGNED = 64  # each tensor begins on a cache line
-_MAPS = 16_384  # files that a process looks into without reading them; Linux allows it four times as many
+_SIZE_FILE = "bytes"
+_STORES_LOCK = "stores.lock"  # held to open, count or remove stores
+_MAPS = 16_384  # files that a process maps rather than copies; Linux allows four times as many
 
 
 def find_store_folder(place: Literal["ram", "disk"]) -> Path:
-    """The folder of all shelves: in memory that all processes share, or in $CANDELABRA_CACHE or ~/.cache/candelabra.
+    """The folder of all stores: in memory that all processes share, or `images` in the cache folder.
 
     Raises:
         CandelabraError: this system has no such memory.
     """
     if place == "disk":
-        return Path(os.environ.get(CACHE_VARIABLE, "~/.cache/candelabra"), "images").expanduser().absolute()
+        return find_cache_folder("images")
     if not SHARED_MEMORY.is_dir():
         raise CandelabraError(
             f"data.cache=ram needs {SHARED_MEMORY}, which this system does not have; use data.cache=disk."
@@ -49,58 +46,86 @@ def find_store_folder(place: Literal["ram", "disk"]) -> Path:
 class SampleStore:
     """A folder of samples, by name.
 
-    A file is written under a passing name and then renamed, so what has a name is whole; what a loss of power has cut
-    short is found out by its length and made again. Whoever uses the shelf holds its lock together with all others: a
-    shelf that nobody uses gives way to one that needs the room, the one that was not used for longest first. In memory,
-    a shelf goes with the last process that uses it; one of processes that were killed, when the next is opened.
+    Files are written atomically but not synced: one that a power failure has cut short is recognized by its length and
+    made again. Every user of a store shares its lock. A store without users gives way to one that needs the room, the
+    one not used for longest first. A temporary store is removed by its last user; if that process was killed, by the
+    next store that is opened.
 
     Args:
-        folder: of all shelves, see `find_store_folder`.
-        name: of this one.
-        gigabytes: (10^9 bytes each) that all shelves of the folder may have together.
-        lasting: it stays when nobody uses it.
+        folder: of all stores, see `find_store_folder`.
+        name: of this store.
+        gigabytes: (10^9 bytes each) that all stores of the folder may have together.
+        persistent: keep the store when nobody uses it.
 
     Raises:
         CandelabraError: the folder cannot be made or written to.
     """
 
-    def __init__(self, folder: Path, name: str, gigabytes: float, lasting: bool) -> None:
-        self.home, self.folder, self.limit, self.lasting = folder, folder / name, gigabytes * _GIGA, lasting
-        self.full = torch.zeros(1, dtype=torch.bool).share_memory_()  # so that one of several workers says so
-        try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._alone():  # or one that lets go, or needs the room, would take it away again
-                self.folder.mkdir(exist_ok=True)
-                self.lock = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-                if not lasting:
-                    for other in self._others():
-                        _remove_unused(other)
-                if _locked(self.lock, alone=True):  # nobody else is at it
-                    self._count()
-                _locked(self.lock)
-                os.utime(self.lock)  # used now
-        except OSError as error:
-            raise CandelabraError(f"{folder}, where data.cache would keep images, cannot be used ({error}).") from error
-        self.owner = os.getpid()
+    def __init__(self, folder: Path, name: str, gigabytes: float, persistent: bool) -> None:
+        self.root, self.folder, self.limit, self.persistent = folder, folder / name, gigabytes * _GIGA, persistent
+        self.full = torch.zeros(1, dtype=torch.bool).share_memory_()  # all workers see what one of them found
         self.mapped: dict[str, Sample] = {}
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with hold_lock(self.root / _STORES_LOCK):  # or another process could remove the store meanwhile
+                self.folder.mkdir(exist_ok=True)
+                self.lock = _open_lock(self.folder)
+                if not persistent:
+                    for other in self._find_others():
+                        _remove_unused(other)
+                if self.lock.take_alone():
+                    _recount(self.folder)
+                self.lock.share()
+                self.lock.touch()
+        except OSError as error:
+            raise CandelabraError(f"data.cache cannot keep images in {folder} ({error}).") from error
 
     def get(self, name: str) -> Sample | None:
-        """A sample; null where it is not there.
+        """Returns a sample, or None where the store does not have it.
 
-        Its image is memory that every later call gives again: to be read only. Nothing changes on the shelf if it is
-        written to, or if the other tensors are, which are the caller's own.
+        Its image is memory that later calls return again: do not write to it. The other tensors are the caller's own.
         """
-        kept = self.mapped.get(name)
-        if kept is None:
-            self._let_parent_hold()
-            kept = self._looked_up(name)
-            if kept is None or len(self.mapped) >= _MAPS:
-                return kept
-            self.mapped[name] = kept
-        tensors = cast(dict[str, Tensor], kept)
+        sample = self.mapped.get(name)
+        if sample is None:
+            if self.lock.inherited:  # a forked worker must not hold the lock when the run is over
+                self.lock.release()
+            sample = self._read(name)
+            if sample is None or len(self.mapped) >= _MAPS:
+                return sample
+            self.mapped[name] = sample
+        tensors = cast(dict[str, Tensor], sample)
         return cast(Sample, {key: each if key == "image" else each.clone() for key, each in tensors.items()})
 
-    def _looked_up(self, name: str) -> Sample | None:
+    def put(self, name: str, sample: Sample) -> None:
+        """Writes a sample if there is room; logs one line when there is no more."""
+        if self.full.item():
+            return
+        parts = pack_sample(sample)
+        size = sum(len(part) for part in parts)
+        path = self._path(name)
+        try:
+            with hold_lock(self.root / _STORES_LOCK):
+                if not self._make_room(size):
+                    return
+                (self.folder / _SIZE_FILE).write_text(str(_read_size(self.folder) + size))
+            path.parent.mkdir(exist_ok=True)
+            write_atomically(path, lambda file: file.writelines(parts))
+        except OSError as error:
+            self._stop_writing(str(error))
+
+    def close(self) -> None:
+        """Releases the store; its last user removes one that is not persistent."""
+        self.mapped.clear()
+        if not self.lock.inherited and self.lock.descriptor is not None:
+            self.lock.release()
+            if not self.persistent:
+                with suppress(OSError), hold_lock(self.root / _STORES_LOCK, timeout=0):  # else the next store does it
+                    _remove_unused(self.folder)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name[:2] / name
+
+    def _read(self, name: str) -> Sample | None:
         try:
             file = os.open(self._path(name), os.O_RDONLY)
         except OSError:
@@ -108,164 +133,86 @@ class SampleStore:
         try:
             size = os.fstat(file).st_size
             if len(self.mapped) < _MAPS and size:
-                # A map costs a fault for each few pages, once; a copy costs less than that, but in each epoch.
+                # A map costs a page fault for each few pages, once; a copy costs less than that, but in each epoch.
                 return unpack_sample(torch.from_file(str(self._path(name)), False, size, dtype=torch.uint8).numpy())
-            bits: NDArray[np.uint8] = np.empty(size, np.uint8)
-            os.readv(file, [bits.data])
-        except (OSError, RuntimeError):  # torch's word for a file that cannot be mapped
+            content: NDArray[np.uint8] = np.empty(size, np.uint8)
+            os.readv(file, [content.data])
+        except (OSError, RuntimeError):  # torch raises the second for a file that cannot be mapped
             return None
         finally:
             os.close(file)
-        return unpack_sample(bits)
+        return unpack_sample(content)
 
-    def put(self, name: str, sample: Sample) -> None:
-        """Keeps a sample if there is room; says in one line when there is no more."""
-        if self.full.item():
-            return
-        parts = pack_sample(sample)
-        size = sum(len(part) for part in parts)
-        path = self._path(name)
-        try:
-            with self._alone():
-                if not self._room(size):
-                    return
-                (self.folder / _USED).write_text(str(_used(self.folder) + size))
-            path.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
-                file.writelines(parts)
-            Path(file.name).replace(path)
-        except OSError as error:
-            self._refuse(str(error))
-
-    def close(self) -> None:
-        """Lets go; the last to use a shelf that does not last takes it away."""
-        self.mapped.clear()
-        if self.owner == os.getpid() and self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
-            if not self.lasting:
-                with suppress(OSError), self._alone(wait=False):  # else whoever opens the next shelf takes it away
-                    _remove_unused(self.folder)
-
-    def _path(self, name: str) -> Path:
-        return self.folder / name[:2] / name
-
-    def _room(self, size: int) -> bool:
-        used = {folder: _used(folder) for folder in [self.folder, *self._others()]}
-        limit = min(self.limit, sum(used.values()) + shutil.disk_usage(self.home).free * 0.9)
-        for other in sorted(used.keys() - {self.folder}, key=_last_used):
-            if sum(used.values()) + size <= limit:
-                break
-            if _remove_unused(other):
-                log.info("removed kept images not used for longest: %s (%.2f GB)", other, used.pop(other) / _GIGA)
-        if sum(used.values()) + size <= limit:
+    def _make_room(self, size: int) -> bool:
+        own = _read_size(self.folder)
+        others = {folder: _read_size(folder) for folder in self._find_others()}
+        used = own + sum(others.values())
+        limit = min(self.limit, used + shutil.disk_usage(self.root).free * 0.9)
+        left = evict_least_recently_used(others, limit - own - size, _find_last_use, _remove_unused)
+        if own + left + size <= limit:
             return True
-        full = limit == self.limit
-        self._refuse(f"data.cache_gigabytes={self.limit / _GIGA:g} is full" if full else "little is left there")
+        bounded = limit == self.limit
+        self._stop_writing(
+            f"data.cache_gigabytes={self.limit / _GIGA:g} is full" if bounded else "the disk is almost full"
+        )
         return False
 
-    def _refuse(self, why: str) -> None:
+    def _stop_writing(self, reason: str) -> None:
         if not self.full.item():
-            kept = _used(self.folder) / _GIGA
             log.warning(
-                "no more images are kept in %s (%s, %.2f GB of this data set): others are read", self.home, why, kept
+                "the cache %s takes no more images (%s; it has %.2f GB of this data set): the others are read from "
+                "their files",
+                self.root,
+                reason,
+                _read_size(self.folder) / _GIGA,
             )
         self.full.fill_(True)
 
-    def _let_parent_hold(self) -> None:
-        """A worker, which is forked, has inherited the lock; it must not hold it when the run is over."""
-        if self.owner != os.getpid() and self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
-
-    def _others(self) -> list[Path]:
-        return [path for path in self.home.iterdir() if path.is_dir() and path != self.folder]
-
-    def _count(self) -> None:
-        """What is really there, and away with what a killed process left half written."""
-        for torn in self.folder.glob("*.part"):
-            torn.unlink(missing_ok=True)
-        (self.folder / _USED).write_text(str(sum(path.stat().st_size for path in self.folder.glob("??/*"))))
-
-    @contextmanager
-    def _alone(self, wait: bool = True) -> Iterator[None]:
-        """No other process counts or removes shelves in the meantime."""
-        import fcntl
-
-        with (self.home / "shelves.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            yield
+    def _find_others(self) -> list[Path]:
+        return [path for path in self.root.iterdir() if path.is_dir() and path != self.folder]
 
 
-def pack_sample(sample: Sample) -> list[bytes]:
-    """A sample -> its length, a line that describes it, and the bits of its tensors."""
-    arrays = {key: value.as_subclass(Tensor).numpy() for key, value in sample.items()}  # type: ignore[attr-defined]
-    arrays["image"] = arrays["image"].transpose(1, 2, 0)  # as decoders give it
-    layout = {key: (array.dtype.str, array.shape) for key, array in arrays.items()}
-    words = json.dumps(layout).encode()
-    parts = [words + bytes(_aligned(_HEAD.size + len(words)) - _HEAD.size - len(words))]
-    parts += [array.tobytes() + bytes(_aligned(array.nbytes) - array.nbytes) for array in arrays.values()]
-    return [_HEAD.pack(_HEAD.size + sum(map(len, parts)), len(words)), *parts]
+def _open_lock(folder: Path) -> SharedLock:
+    return SharedLock(folder.with_suffix(".lock"))
 
 
-def unpack_sample(bits: NDArray[np.uint8]) -> Sample | None:
-    """The sample that was packed; null where its end is missing."""
-    if len(bits) < _HEAD.size:
-        return None
-    length, words = _HEAD.unpack_from(bits.data)
-    if length != len(bits):
-        return None
-    layout = json.loads(bits[_HEAD.size : _HEAD.size + words].tobytes())
-    place = _aligned(_HEAD.size + words)
-    tensors = {}
-    for key, (kind, shape) in layout.items():
-        dtype, count = np.dtype(kind), math.prod(shape)
-        tensors[key] = torch.from_numpy(np.frombuffer(bits, dtype, count, place).reshape(shape))
-        place = _aligned(place + dtype.itemsize * count)
-    return make_sample(tensors.pop("image").permute(2, 0, 1), **tensors)
+def _recount(folder: Path) -> None:
+    """Removes what killed processes left half written, and notes the size of the rest."""
+    size = 0
+    for path in folder.glob("??/*"):
+        if path.suffix == TEMPORARY_SUFFIX:
+            path.unlink(missing_ok=True)
+        else:
+            size += path.stat().st_size
+    (folder / _SIZE_FILE).write_text(str(size))
 
 
-def _aligned(place: int) -> int:
-    return -(-place // _ALIGNED) * _ALIGNED
-
-
-def _used(folder: Path) -> int:
+def _read_size(folder: Path) -> int:
     try:
-        return int((folder / _USED).read_text())
+        return int((folder / _SIZE_FILE).read_text())
     except (OSError, ValueError):
         return 0
 
 
-def _last_used(folder: Path) -> float:
+def _find_last_use(folder: Path) -> float:
     try:
         return folder.with_suffix(".lock").stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _locked(lock: int, alone: bool = False) -> bool:
-    """Takes a lock together with all others who use the shelf, or alone; whether that was possible at once."""
-    import fcntl
-
-    try:
-        fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _remove_unused(folder: Path) -> bool:
-    """Takes a shelf away if no living process uses it; whether it did."""
+    """Removes a store that no living process uses; returns whether it did. The caller holds the lock of all stores."""
     try:
-        lock = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        lock = _open_lock(folder)
     except OSError:
         return False
     try:
-        if not _locked(lock, alone=True):
+        if not lock.take_alone():
             return False
         with suppress(OSError):
             shutil.rmtree(folder)
             folder.with_suffix(".lock").unlink(missing_ok=True)
         return True
     finally:
-        os.close(lock)
+        lock.release()

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from candelabra.storage.atomic import write_atomically
+
 _SHARED = Path(__file__).parent
 
 
@@ -18,6 +20,4 @@ def write_page(template: Path, path: Path, **values: Any) -> None:
 
     loader = FileSystemLoader([template.parent, _SHARED])
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(template.name)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(page.render(**values), encoding="utf-8", errors="backslashreplace")
-    part.replace(path)
+    write_atomically(path, page.render(**values))
