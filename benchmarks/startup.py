@@ -11,19 +11,18 @@ from benchmarks.reporting import parser, report
 FIRST_STEP = """
 import os, sys, time
 begun = time.time()
-from candelabra.cli.main import main as cli
-from candelabra.cli.main import compose as composing
-dispatch = composing.dispatch
-def timed(command, config):
+from candelabra.cli import compose, main
+find_command = compose.find_command
+def timed(command):
     from candelabra.tasks.task import Task  # what comes next anyway
     def first(self, batch, batch_idx):
         print("SECONDS", time.time() - begun, flush=True)
         os._exit(0)
     Task.training_step = first
-    dispatch(command, config)
-composing.dispatch = timed
+    return find_command(command)
+compose.find_command = timed
 sys.argv = ["candelabra", "train", *sys.argv[1:]]
-cli.main()
+main.main()
 """
 IMPORTS = "import time; begun = time.time(); import lightning, timm; print('SECONDS', time.time() - begun)"
 

@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 
 from candelabra.backbones import Timm
 from candelabra.balancing import PCGrad
-from candelabra.commands.train import _write_config
 from candelabra.config.batch_scaling import count_accumulation_steps, scale_rate
 from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.tasks import MultiTask
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.fsdp import check_fsdp
+from candelabra.training.run_files import write_run_config
 from candelabra.training.trainer import make_run_trainer
 from candelabra.types import Labels
 from tests.conftest import Compose
@@ -85,12 +85,10 @@ def test_processes_that_would_each_train_alone_are_refused(
 
 def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_path: Path) -> None:
     plain = resolve_config(tiny("data.count=20"))
-    data = build_object(plain["data"])
-    data.open()
-    _write_config(plain, data, tmp_path / "run", again=False)
+    write_run_config(plain, tmp_path / "run")
     with pytest.raises(CandelabraError, match="taken by another run"):
-        _write_config(plain, data, tmp_path / "run", again=False)
-    _write_config(plain, data, tmp_path / "run", again=True)
+        write_run_config(plain, tmp_path / "run")
+    write_run_config({**plain, "resume": str(tmp_path / "run")}, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
     monkeypatch.setattr(Timm, "extract", counted)
     monkeypatch.setattr(
-        "candelabra.commands.train.measure_latency", lambda *_: 0.0
+        "candelabra.training.evaluation.measure_latency", lambda *_: 0.0
     )  # which takes as many as fit its time
     return batches
 

@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from candelabra.backbones import Timm
-from candelabra.commands.train import run_lr, run_train
+from candelabra.commands.lr import run_lr
+from candelabra.commands.train import run_train
 from candelabra.data import Shapes
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Discriminative, LpFt
 from candelabra.tasks import Classification
-from candelabra.training.lr_finder import RangeTest, StopAtStart, run_range_test
+from candelabra.training.lr_finder import StopAtStart, run_range_test
+from candelabra.training.range_test import RangeTest
 from tests.conftest import Compose
 
 LEARNS = (

@@ -1,137 +1,104 @@
-"""From what was typed to a command at work: Hydra composes, then what the command needs is loaded."""
+"""Composes the config of a command with Hydra, then imports the command and calls it.
+
+Hydra composes before torch is imported: a wrong option is reported in less than a second, and the shell completion and
+the parent process of a sweep never import torch.
+"""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from candelabra.cli.exit_codes import call_with_exit_code
+from candelabra.cli.exit_codes import exit_codes
 from candelabra.cli.help import CONFIG_NAMES
-from candelabra.distributed.rendezvous import receive_config
-from candelabra.distributed.slurm import find_slurm_run
-from candelabra.environment import CONFIG_FOLDER, RUN_VARIABLE
+from candelabra.cli.overrides import add_resumed_overrides, add_sweep_flag, is_multirun
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import parse_key, resolve_run_folder
+
+Command = Callable[[Any], Any]
 
 
-def compose(command: str, overrides: Sequence[str]) -> int:
-    """Lets Hydra compose conf/<command>.yaml with what was typed, then runs the command on it."""
+def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callable[[], None]:
+    """Returns a function that composes conf/<command>.yaml with the overrides and calls the command with the config.
+
+    Args:
+        command: a word of the command line.
+        overrides: what was typed behind it.
+        codes: the exit codes of jobs that failed are appended.
+    """
     import hydra
 
     if command == "train":
-        overrides = _sweeping(_continuing(overrides))
-    elif command in CONFIG_NAMES and {"-m", "--multirun"} & set(overrides):
+        overrides = add_sweep_flag(add_resumed_overrides(overrides))
+    elif command in CONFIG_NAMES and is_multirun(overrides):
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
-    if command == "eval":  # where it has moved: which sets there are, the checkpoint knows
+    if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     typed = sys.argv
-    codes: list[int] = []
 
     @hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=CONFIG_NAMES.get(command, command))
-    def job(config: Any) -> Any:
-        from hydra.core.hydra_config import HydraConfig
-        from hydra.types import RunMode
+    def run_composed(config: Any) -> Any:
+        sys.argv = typed  # Lightning starts further ranks with it
+        if _belongs_to_sweeper(command):  # errors are reported to the sweeper
+            prepare_command(command, config)
+            return find_command(command)(config)
+        with exit_codes(codes):  # here: Hydra would print its own line before an error that passes through it
+            prepare_command(command, config)
+            value = find_command(command)(config)
+            codes.extend([value] if isinstance(value, int) else [])
+            return value
 
-        sys.argv = typed
-        alone = command != "train" or HydraConfig.get().mode is RunMode.RUN
-        if alone:
-            codes.append(call_with_exit_code(lambda: dispatch(command, config)))
-        else:  # by another launcher than ours, which wants to know of failures
-            dispatch(command, config)
-        return _results(Path(config.folder)) if command == "train" and not any(codes[-1:]) else None
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: nothing is sent unless asked
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # it then raises what it would print, and we choose the words
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: no usage statistics are sent
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     sys.argv = [typed[0], *overrides]
-    job()
-    return max(codes, default=0)
+    program: Callable[[], None] = run_composed
+    return program
 
 
-def is_sweep_command(words: Sequence[str]) -> bool:
-    """Whether what was typed is a sweep: it says so, or names a sampler."""
-    return bool({"-m", "--multirun"} & set(words)) or any(word.startswith("sweep=") for word in words)
+def _belongs_to_sweeper(command: str) -> bool:
+    """Whether this is a job that a launcher of Hydra runs in this process for a sweep of trainings."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return command == "train" and HydraConfig.get().mode is not RunMode.RUN
 
 
-def _sweeping(overrides: Sequence[str]) -> Sequence[str]:
-    """A sampler that is named makes it a sweep."""
-    flags = {"-m", "--multirun", "-c", "--cfg"} & set(overrides)
-    return ["-m", *overrides] if is_sweep_command(overrides) and not flags else overrides
+def find_command(command: str) -> Command:
+    """Imports the function of a command: `run_<command>` in candelabra/commands/<command>.py."""
+    function: Command = getattr(import_module(f"candelabra.commands.{command}"), f"run_{command}")
+    return function
 
 
-def _results(folder: Path) -> dict[str, float] | None:
-    """What a sweep may seek."""
-    import json
+def prepare_command(command: str, config: Any) -> None:
+    """Checks that nothing mandatory is missing, and hides warnings meant for developers; imports nothing heavy.
 
-    path = folder / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-def _continuing(overrides: Sequence[str]) -> list[str]:
-    """A run that goes on is composed from the words it was begun with, and writes into its own folder."""
-    from omegaconf import OmegaConf
-
-    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
-    again = find_slurm_run()
-    if given is None and again is not None:  # SLURM has started this job once more
-        given, overrides = str(again), [f"resume={again}"]
-    run = resolve_run_folder(Path(given or "null"))
-    if not (run / "config.yaml").is_file():
-        return list(overrides)
-    keys = {parse_key(word) for word in overrides}
-    begun_with: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    words = begun_with.get("words", [])
-    kept = [word for word in words if parse_key(word) not in {*keys, "anew", "hydra.run.dir"}]
-    place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
-    first = place
-    while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
-        first -= 1  # what is typed goes after what was; flags and words in turn are not understood
-    return [*overrides[:first], *kept, *overrides[first : place + 1], f"hydra.run.dir='{run}'", *overrides[place + 1 :]]
-
-
-def dispatch(command: str, config: Any) -> int:
-    """Runs a command; the exit code where it went well."""
-    from omegaconf import OmegaConf
-
-    missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
-    for key in sorted(missing):  # told before torch is loaded
-        raise CandelabraError(f"{key} is not given; add {key}=<value>.")
+    Raises:
+        CandelabraError: a mandatory key has no value.
+    """
     import logging
     import warnings
 
+    from omegaconf import OmegaConf
+
+    missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
+    for key in sorted(missing):
+        raise CandelabraError(f"{key} is not given; add {key}=<value>.")
     logging.getLogger("timm").setLevel(logging.WARNING)
     if not sys.warnoptions:
-        warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
-    return call_command(command, config)
+        warnings.filterwarnings("ignore", module="lightning|torch|timm")
 
 
-def call_command(command: str, words: Any) -> int:
-    """Loads a command and runs it on its config or, where it composes nothing, on its words; the exit code."""
-    module = import_module(f"candelabra.commands.{command}")
-    return int(getattr(module, f"run_{command}")(words) or 0)
+def detach_hydra(config: Any) -> list[str]:
+    """Resolves the run folder, resets Hydra's global config, and returns the overrides of the command line.
 
-
-def run_rank() -> None:
-    """A further process of a run: the same resolved config, whatever this process was told."""
-    from omegaconf import OmegaConf
-
-    dispatch("train", OmegaConf.load(Path(os.environ[RUN_VARIABLE], "config.yaml")))
-
-
-def run_follower() -> None:
-    """A further process that torchrun or srun started: the config that rank zero resolved.
-
-    Raises:
-        CandelabraError: it is a sweep, whose first process would never tell a config.
+    Lightning asks Hydra's global config how to start further ranks, each of which would compose a config of its own;
+    ranks of candelabra read the config.yaml of the run.
     """
-    from omegaconf import OmegaConf
+    from hydra.core.hydra_config import HydraConfig
 
-    if is_sweep_command(sys.argv[1:]):
-        raise CandelabraError(
-            "A sweep starts the processes of its jobs itself, and torchrun or srun has started several of the sweep; "
-            "start it once, without them: trainer.devices=<count> gives each job several processes."
-        )
-    config: Any = OmegaConf.create(receive_config())
-    os.environ[RUN_VARIABLE] = config.folder
-    dispatch("train", config)
+    overrides = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    if HydraConfig.initialized() or not config.resume:
+        config.folder = str(config.folder)
+    HydraConfig.instance().cfg = None
+    return overrides

@@ -1,39 +1,48 @@
-"""What becomes of errors: a sentence, and an exit code."""
+"""Exit codes of the command line, and the sentence that an error is printed as."""
 
 import os
 import sys
 import traceback
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
 
-_PRUNED = 77  # exit code: a trial of a sweep that its pruner ended
+_PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
 EXIT_INTERRUPTED = Interrupted.code
 _LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
 _UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
-def call_with_exit_code(work: Any) -> int:
-    """Runs, and says in one sentence what cannot be used; CANDELABRA_TRACEBACK=1 shows where it was found."""
+@contextmanager
+def exit_codes(codes: list[int]) -> Iterator[None]:
+    """Prints errors of the user as one sentence and turns them, and stops by a signal, into exit codes.
+
+    Errors of candelabra itself and of its libraries pass: Python prints the traceback and exits with 1. With
+    CANDELABRA_TRACEBACK=1 the traceback of an error of the user is printed too.
+
+    Args:
+        codes: the exit code is appended, unless it is 0.
+    """
     try:
-        return int(work() or 0)
-    except _mendable() as error:
+        yield
+    except _user_errors() as error:
         if os.environ.get("CANDELABRA_TRACEBACK"):
             traceback.print_exc()
-        print(_sentence(error), file=sys.stderr)
-        return 2
+        print(format_error(error), file=sys.stderr)
+        codes.append(2)
     except Interrupted as error:
         print(error, file=sys.stderr)
-        return EXIT_INTERRUPTED
+        codes.append(EXIT_INTERRUPTED)
     except KeyboardInterrupt:
-        return 130
-    except _pruned() as error:
+        codes.append(130)
+    except _pruned_errors() as error:
         print(error, file=sys.stderr)
-        return _PRUNED
+        codes.append(_PRUNED)
 
 
-def _mendable() -> tuple[type[Exception], ...]:
-    if "hydra" not in sys.modules:  # then it has raised nothing, and loading it takes time
+def _user_errors() -> tuple[type[Exception], ...]:
+    if "hydra" not in sys.modules:  # not imported, so it raised nothing; importing it takes time
         return (CandelabraError, *_UNWRITABLE)
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -41,12 +50,12 @@ def _mendable() -> tuple[type[Exception], ...]:
     return (CandelabraError, HydraException, OmegaConfBaseException, *_UNWRITABLE)
 
 
-def _pruned() -> tuple[type[Exception], ...]:
+def _pruned_errors() -> tuple[type[Exception], ...]:
     return (sys.modules["optuna"].TrialPruned,) if "optuna" in sys.modules else ()
 
 
-def _sentence(error: BaseException) -> str:
-    """What to print of an error: its own words and, where a name is wrong, the valid ones, nearest first."""
+def format_error(error: BaseException) -> str:
+    """Formats an error as one sentence; an unknown name is followed by the valid ones, nearest first."""
     if isinstance(error, _UNWRITABLE):
         return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
     if "hydra" not in sys.modules:

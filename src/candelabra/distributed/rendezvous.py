@@ -4,7 +4,8 @@ Nothing heavy is imported before there is something to tell: the command line re
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -42,22 +43,31 @@ def detect_launcher() -> LaunchedProcess | None:
     return None
 
 
-def lead_ranks(work: Callable[[], int]) -> int:
-    """Rank zero does its work, an exit code, while the others wait; they end where it fails.
+@contextmanager
+def lead_ranks(command: str, codes: Sequence[int]) -> Iterator[None]:
+    """Keeps the store open while rank zero of a training works, and tells the waiting ranks when it fails.
+
+    Does nothing where this process was started by itself.
+
+    Args:
+        command: of the command line; training alone has several ranks.
+        codes: exit codes; rank zero has failed where one is not 0.
 
     Raises:
-        CandelabraError: its port is in use.
+        CandelabraError: the port of the store is in use.
     """
-    here = detect_launcher()
-    assert here is not None
-    store = _store(here)
-    code = 1
+    launched = detect_launcher() if command == "train" else None
+    if launched is None:
+        yield
+        return
+    store = _store(launched)
+    failed = True
     try:
-        code = work()
+        yield
+        failed = any(codes)
     finally:
-        if code:
+        if failed:
             store.set(_key(), _FAILED)
-    return code
 
 
 def publish_config(config: str) -> None:

@@ -1,14 +1,36 @@
-"""What a grid of rates and weight decays found: a table on the terminal, a CSV, and a heat map."""
+"""The result of a probe, a grid of learning rates and weight decays: checkpoint, table, CSV and heat map."""
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import lightning as L
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from candelabra.feature_cache.probe_grid import ProbeTrial
+from candelabra.errors import CandelabraError
+from candelabra.feature_cache.probe_grid import ProbeGrid, ProbeTrial
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
+
+
+def save_probe(grid: ProbeGrid, trainer: L.Trainer, folder: Path) -> str:
+    """Saves the best heads of a trained grid as checkpoint of the run, and writes the table of all trials.
+
+    Returns:
+        The path of the checkpoint.
+
+    Raises:
+        CandelabraError: training ended before the heads were compared on validation.
+    """
+    if not math.isfinite(grid.best.score):
+        raise CandelabraError("The probe ended before its heads were compared on validation; give it more epochs.")
+    best = folder / CHECKPOINT_FOLDER / "best.ckpt"
+    trainer.save_checkpoint(best, weights_only=True)
+    if trainer.is_global_zero:
+        write_probe_table(grid.trials, grid.best, folder)
+    return str(best)
 
 
 def write_probe_table(trials: Sequence[ProbeTrial], best: ProbeTrial, folder: Path) -> None:

@@ -23,6 +23,7 @@ from candelabra.optim.parameter_groups import (
 SchedulerFactory = Callable[[Optimizer, int], list[dict[str, Any]]]
 _FINEST = 20  # steps an epoch that are simulated; fewer in long runs
 _LONGEST = 4000  # simulated steps in all: some 0.1 s
+_NO_RATE = "lr=0: nothing would learn; set lr above 0."
 PLATEAU_SCHEDULES = 10_000  # epochs; a stage that has not thawed by then never does
 
 
@@ -77,18 +78,48 @@ def make_schedule_plan(
         CandelabraError: the strategy does not fit the backbone, or would never do what it is for.
     """
     divided = divide_parameters(backbone, strategy)
-    count = len(backbone.stages)
-    frozen = [strategy.frozen_stages(epoch, epochs, count) for epoch in range(epochs)]
-    if min(frozen) >= count:
-        _refuse_idle(strategy, epochs, count)
+    frozen = _frozen_stages(strategy, epochs, len(backbone.stages))
     peaks = _peaks([*(part.scale for part in divided), 1.0], optimizer, scheduler, epochs, steps)
     if max(map(max, peaks)) <= 0:
-        raise CandelabraError("lr=0: nothing would learn; set lr above 0.")
+        raise CandelabraError(_NO_RATE)
     rates = [
         [None if _still(part, stages) else rate for rate, stages in zip(row, frozen, strict=True)]
         for part, row in zip(divided, peaks, strict=False)
     ]
     return SchedulePlan([*(part.name for part in divided), "heads"], [*rates, list(peaks[-1])])
+
+
+def check_schedule(
+    backbone: Backbone,
+    strategy: FineTuning,
+    optimizer: OptimizerFactory,
+    scheduler: SchedulerFactory | None,
+    epochs: int,
+) -> None:
+    """Refuses what `make_schedule_plan` would refuse, without simulating the run.
+
+    Raises:
+        CandelabraError: the strategy does not fit the backbone or would never thaw a stage, or nothing would learn.
+    """
+    scales = [*(part.scale for part in divide_parameters(backbone, strategy)), 1.0]
+    _frozen_stages(strategy, epochs, len(backbone.stages))
+    simulated = _simulated_optimizer(scales, optimizer)
+    if max(group["lr"] for group in simulated.param_groups) <= 0:
+        raise CandelabraError(_NO_RATE)
+    if scheduler:
+        scheduler(simulated, epochs * _FINEST)
+
+
+def _frozen_stages(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
+    """The number of frozen stages in each epoch.
+
+    Raises:
+        CandelabraError: no stage ever thaws, as it would in a longer run.
+    """
+    frozen = [strategy.frozen_stages(epoch, epochs, stages) for epoch in range(epochs)]
+    if min(frozen) >= stages:
+        _refuse_idle(strategy, epochs, stages)
+    return frozen
 
 
 def _still(part: ParameterPart, frozen: int) -> bool:
@@ -112,8 +143,7 @@ def _peaks(
 ) -> list[list[float]]:
     """The highest rate of each group within each epoch."""
     steps = max(1, min(steps, _FINEST, _LONGEST // epochs))
-    groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
-    simulated = make_optimizer(optimizer, groups)
+    simulated = _simulated_optimizer(scales, optimizer)
     entries = scheduler(simulated, epochs * steps) if scheduler else []
     each_step = [entry["scheduler"] for entry in entries if entry["interval"] == "step"]
     peaks: list[list[float]] = [[] for _ in scales]
@@ -127,6 +157,12 @@ def _peaks(
             for one in each_step:
                 one.step()
     return peaks
+
+
+def _simulated_optimizer(scales: list[float], optimizer: OptimizerFactory) -> Optimizer:
+    """An optimizer of one dummy parameter for each group."""
+    groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
+    return make_optimizer(optimizer, groups)
 
 
 def is_frozen_run(strategy: FineTuning, epochs: int, num_stages: int) -> bool:

@@ -26,12 +26,11 @@ class ShowPlan(L.Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, Task)
-        plan = pl_module.plan()
-        if trainer.is_global_zero:
-            print_plan(plan)
-            draw_plan(plan, self.folder / "pictures" / "plan.png")
+        if trainer.is_global_zero and pl_module.schedule_plan is not None:  # made when the fit started
+            print_plan(pl_module.schedule_plan)
+            draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
 
 def print_plan(plan: SchedulePlan) -> None:

@@ -11,7 +11,7 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
-from candelabra.optim.schedule_plan import is_frozen_run, make_schedule_plan
+from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.tasks.mixup import check_blendable
 from candelabra.tasks.task import Task
@@ -58,7 +58,7 @@ def dry_run(task: Task, data: DataModule, epochs: int) -> None:
         task.optimizer(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
-    make_schedule_plan(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
+    check_schedule(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
     still = is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
     if still and isinstance(task.balance, GradientBalance | PostStepBalance):
         raise CandelabraError(

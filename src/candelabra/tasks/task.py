@@ -82,6 +82,7 @@ class Task(L.LightningModule, ABC):
         self.present: set[str] = set()
         self.batch: Sample | None = None
         self.balanced: BalanceState | None = None
+        self.schedule_plan: SchedulePlan | None = None
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -167,7 +168,7 @@ class Task(L.LightningModule, ABC):
         self.step(batch, "test")
 
     def on_fit_start(self) -> None:
-        self.plan()  # refuses what would never do what it is for
+        self.schedule_plan = self.plan()  # refuses a strategy that would never thaw a stage
 
     def on_train_start(self) -> None:
         self._freeze()  # here too: a run resumed in mid-epoch starts no epoch

@@ -1,10 +1,8 @@
-"""The range test of rates: `candelabra lr`, and `lr=auto` before training."""
+"""The learning rate range test (Smith 2017): `candelabra lr`, and `lr=auto` before training."""
 
-import csv
-import logging
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,75 +13,42 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
+from candelabra.config.batch_scaling import count_accumulation_steps
+from candelabra.config.build import PlainConfig
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
 from candelabra.optim.parameter_groups import ParameterGroups
+from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.task import Task
+from candelabra.training.range_test import RangeTest, write_range_test
+from candelabra.training.trainer import make_trainer
 
-log = logging.getLogger(__name__)
-_LIGHTNINGS_SMOOTHING = 0.98
-LONG_RUN_EPOCHS = 1000  # epochs: the end of the run is not what ends the test, nor what a strategy goes by
-_FEWEST = 20  # steps from which a slope can be read
-_FALL = 0.02  # of the loss at first, below which it is noise
-_NEIGHBOURS = 0.1  # of all steps: width of the window in which losses are averaged
+LONG_RUN_EPOCHS = 1000  # so long that neither the end of the run nor a strategy's schedule matters to the test
+_LIGHTNING_SMOOTHING = 0.98  # of the exponential average of Lightning's finder
+_FEWEST = 20  # steps from which a slope can be estimated
 
 
-@dataclass(frozen=True, eq=False)
-class RangeTest:
-    """What a range test saw.
+def find_learning_rate(plain: PlainConfig, data: DataModule) -> RangeTest:
+    """Runs the range test of a config with a task and a trainer of its own, and writes its files into the run folder.
 
-    Args:
-        rates: (n,) of the heads, rising; the backbone's follow by the strategy's shares.
-        losses: (n,) of each step.
+    Raises:
+        CandelabraError: `lr_rule` is set, or see `run_range_test` and `write_range_test`.
     """
-
-    rates: NDArray[np.float64]
-    losses: NDArray[np.float64]
-
-    @property
-    def half(self) -> int:
-        """How many neighbours on each side a loss is averaged with."""
-        return max(1, round(len(self.losses) * _NEIGHBOURS / 2))
-
-    @property
-    def fall(self) -> float:
-        """How much lower the smoothed loss ever was than at first."""
-        return float(self.smooth[0] - self.smooth.min())
-
-    @property
-    def noise(self) -> float:
-        """Standard deviation of the smoothed loss, as far as it comes from the choice of images."""
-        before = slice(0, int(self.smooth.argmin()) + 1)
-        return float(np.std((self.losses - self.smooth)[before]) / np.sqrt(2 * self.half + 1))
-
-    @property
-    def smooth(self) -> NDArray[np.float64]:
-        """(n,) each loss averaged with its neighbours on both sides, so that no slope comes late."""
-        half = self.half
-        padded = np.pad(self.losses, half, mode="reflect")
-        return np.convolve(padded, np.full(2 * half + 1, 1 / (2 * half + 1)), mode="valid")
-
-    @property
-    def steepest(self) -> int:
-        """Where the loss falls fastest by the logarithm of the rate, before its minimum."""
-        slope = np.gradient(self.smooth, np.log(self.rates))
-        lowest = int(self.smooth.argmin())
-        return int(slope[: max(lowest, 1)].argmin())
-
-    @property
-    def suggestion(self) -> float:
-        """The rate of steepest fall, two digits."""
-        return float(f"{self.rates[self.steepest]:.1e}")
-
-    @property
-    def reason(self) -> str:
-        """How the suggestion was chosen, in words."""
-        lowest = int(self.smooth.argmin())
-        return (
-            f"the smoothed loss falls fastest at {self.suggestion:g}, by the logarithm of the rate; it is lowest at "
-            f"{self.rates[lowest]:.1e} ({self.smooth[0]:.3f} -> {self.smooth[lowest]:.3f}) in {len(self.rates)} steps"
+    if plain.get("lr_rule", "none") != "none":
+        raise CandelabraError(
+            f"lr_rule={plain['lr_rule']} is for a rate that was typed; one that is looked for is that of global_batch "
+            "already. Leave lr_rule out, or set lr=<number>."
         )
+    task = build_task(plain, data.labels)
+    dry_run(task, data, LONG_RUN_EPOCHS)
+    node = plain["trainer"]
+    if plain.get("global_batch") is not None:
+        steps = count_accumulation_steps(plain["global_batch"], plain["data"]["batch_size"], 1)
+        node = {**node, "accumulate_grad_batches": steps}
+    test = run_range_test(task, data, partial(make_trainer, node), **plain["range"])
+    write_range_test(test, Path(plain["folder"]))
+    return test
 
 
 class StopAtStart(FineTuning):
@@ -159,39 +124,6 @@ def run_range_test(
     return RangeTest(rates[:count], _each_loss(smoothed[:count]))
 
 
-def write_range_test(test: RangeTest, folder: Path) -> None:
-    """Writes `lr.csv` and the curve, `pictures/lr.png`, below `folder`, and says the suggestion.
-
-    Raises:
-        CandelabraError: the loss did not fall more than by chance, so that there is none.
-    """
-    from matplotlib.figure import Figure
-
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    with (folder / "lr.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["lr", "loss", "smoothed"])
-        table.writerows(zip(test.rates, test.losses, test.smooth, strict=True))
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(test.rates, test.losses, color="0.8", label="loss of each step")
-    axes.plot(test.rates, test.smooth, label="smoothed")
-    axes.plot(
-        test.suggestion, test.smooth[test.steepest], "o", color="tab:red", label=f"suggested: {test.suggestion:g}"
-    )
-    axes.set(xscale="log", xlabel="rate of the heads", ylabel="training loss", ylim=_window(test.smooth))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(folder / "pictures" / "lr.png", dpi=110)
-    if test.fall < max(_FALL * abs(test.smooth[0]), 4 * test.noise):
-        raise CandelabraError(
-            f"The loss fell at no rate from {test.rates[0]:.1e} to {test.rates[-1]:.1e} more than by chance "
-            f"({test.smooth[0]:.3f} at first, {test.smooth.min():.3f} at best, in {len(test.rates)} steps): try more "
-            f"range.steps or another range, or set lr=<number>; see {folder / 'pictures' / 'lr.png'}."
-        )
-    log.info("lr=%g: %s; see %s", test.suggestion, test.reason, folder / "pictures" / "lr.png")
-
-
 def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[ParameterGroups], Optimizer]:
     """Lightning gives every group the same rate; each step is then taken at the group's share of it."""
 
@@ -213,14 +145,7 @@ def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[Parame
 
 def _each_loss(smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
     """The losses behind Lightning's average, whose lag would make the slope seem to come at higher rates."""
-    weights = 1 - _LIGHTNINGS_SMOOTHING ** np.arange(2, len(smoothed) + 2)  # it counts from 2
+    weights = 1 - _LIGHTNING_SMOOTHING ** np.arange(2, len(smoothed) + 2)  # it counts from 2
     sums = np.concatenate([[0.0], smoothed * weights])
-    losses: NDArray[np.float64] = (sums[1:] - _LIGHTNINGS_SMOOTHING * sums[:-1]) / (1 - _LIGHTNINGS_SMOOTHING)
+    losses: NDArray[np.float64] = (sums[1:] - _LIGHTNING_SMOOTHING * sums[:-1]) / (1 - _LIGHTNING_SMOOTHING)
     return losses
-
-
-def _window(losses: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
-    """Limits of the axis that show the fall, whatever the end."""
-    low, start = float(np.min(losses)), float(losses[0])
-    room = (start - low or abs(low) or 1.0) * 0.25
-    return low - room, start + 2 * room

@@ -1,5 +1,6 @@
 """What is said when one of several processes is gone: which, and how to go on."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
+from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import Interrupted
 from candelabra.runs.checkpoints import list_checkpoints
 
@@ -51,6 +53,16 @@ def watch_peers(launcher: object) -> None:
     """Watches the processes that the first one of this machine has started."""
     if isinstance(launcher, _SubprocessScriptLauncher) and launcher.procs:
         PeerMonitor(launcher.procs).start()
+
+
+@contextmanager
+def announce_run(folder: Path) -> Iterator[None]:
+    """Sets RUN_VARIABLE to the folder of the run, so that ranks started meanwhile read its config.yaml."""
+    os.environ[RUN_VARIABLE] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        os.environ.pop(RUN_VARIABLE, None)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hydra.errors import MissingConfigException
 
-from candelabra.cli.exit_codes import _sentence
+from candelabra.cli.exit_codes import format_error
 from tests.conftest import TINY
 from tests.hydra_plugins.candelabra_sweeper.apps import jobs, sweep
 
@@ -120,8 +120,8 @@ def test_candelabra_runs_under_launchers_of_others(tmp_path: Path, launcher: str
 def test_a_launcher_that_is_not_installed_is_said_in_a_sentence(launcher: str, extra: str) -> None:
     missing = MissingConfigException("Could not find it", f"hydra/launcher/{launcher}", ["basic", "processes"])
     assert (
-        _sentence(missing)
+        format_error(missing)
         == f"hydra/launcher={launcher} is not installed; pip install 'candelabra[{extra}]' brings it."
     )
     other = MissingConfigException("Could not find it", "hydra/launcher/proceses", ["basic", "processes"])
-    assert _sentence(other) == "hydra/launcher=proceses is not known; allowed are processes, basic."
+    assert format_error(other) == "hydra/launcher=proceses is not known; allowed are processes, basic."

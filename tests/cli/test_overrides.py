@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from candelabra.cli.compose import _continuing
+from candelabra.cli.overrides import add_resumed_overrides
 
 
 def test_a_run_that_goes_on_keeps_words_together_whatever_flags_stand_around_them(tmp_path: Path) -> None:
@@ -11,5 +11,5 @@ def test_a_run_that_goes_on_keeps_words_together_whatever_flags_stand_around_the
     flags = ["--config-dir", "conf", "--info"]
     typed = [*flags[:2], "lr=0.2", given, "epochs=3", flags[2]]
     kept = [*flags[:2], "task=depth", "lr=0.2", given, where, "epochs=3", flags[2]]
-    assert _continuing(typed) == kept
-    assert _continuing([given]) == ["task=depth", "lr=0.1", given, where]
+    assert add_resumed_overrides(typed) == kept
+    assert add_resumed_overrides([given]) == ["task=depth", "lr=0.1", given, where]

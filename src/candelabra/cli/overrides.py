@@ -1,0 +1,53 @@
+"""Changes to the typed overrides before Hydra composes: sweeps are marked, and a resumed run gets its own overrides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from candelabra.distributed.slurm import find_slurm_run
+from candelabra.runs.overrides import parse_key, resolve_run_folder
+
+_MULTIRUN = {"-m", "--multirun"}
+_CONFIG_FLAGS = {"-c", "--cfg"}
+_NOT_REPEATED = {"overwrite", "hydra.run.dir"}  # keys of the first start that a resumed run must not take over
+
+
+def is_multirun(overrides: Sequence[str]) -> bool:
+    """Whether Hydra's flag for several jobs was typed."""
+    return bool(_MULTIRUN & set(overrides))
+
+
+def is_sweep(overrides: Sequence[str]) -> bool:
+    """Whether a sweep was typed: by the flag, or by naming a sampler with sweep=<name>."""
+    return is_multirun(overrides) or any(word.startswith("sweep=") for word in overrides)
+
+
+def add_sweep_flag(overrides: Sequence[str]) -> Sequence[str]:
+    """Adds -m where sweep=<name> was typed without it."""
+    flags = (_MULTIRUN | _CONFIG_FLAGS) & set(overrides)
+    return ["-m", *overrides] if is_sweep(overrides) and not flags else overrides
+
+
+def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
+    """Puts the overrides that a run was started with before those typed now, and makes Hydra write into its folder.
+
+    The run is the one that `resume=` names or, where SLURM has started the job again, the one of that job.
+    """
+    from omegaconf import OmegaConf
+
+    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
+    requeued = find_slurm_run()
+    if given is None and requeued is not None:
+        given, overrides = str(requeued), [f"resume={requeued}"]
+    run = resolve_run_folder(Path(given or "null"))
+    if not (run / "config.yaml").is_file():
+        return list(overrides)
+    keys = {parse_key(word) for word in overrides}
+    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    earlier = [word for word in config.get("words", []) if parse_key(word) not in keys | _NOT_REPEATED]
+    place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
+    first = place
+    while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
+        first -= 1  # argparse takes all overrides in one block: flags must stay outside of it
+    before, typed, after = overrides[:first], overrides[first : place + 1], overrides[place + 1 :]
+    return [*before, *earlier, *typed, f"hydra.run.dir='{run}'", *after]

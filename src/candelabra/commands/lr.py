@@ -1,0 +1,21 @@
+"""`candelabra lr`: the learning rate range test, with the options of `candelabra train`."""
+
+import lightning as L
+from omegaconf import DictConfig
+
+from candelabra.cli.compose import detach_hydra
+from candelabra.config.build import build_object, resolve_config
+from candelabra.training.lr_finder import find_learning_rate
+
+
+def run_lr(config: DictConfig) -> None:
+    """Writes lr.csv and pictures/lr.png, and logs the suggested learning rate.
+
+    Raises:
+        CandelabraError: the config or the data cannot be used, or the loss fell at no rate.
+    """
+    detach_hydra(config)
+    config.lr = 1.0  # the test sets the rate
+    plain = resolve_config(config)
+    L.seed_everything(plain["seed"], verbose=False)
+    find_learning_rate(plain, build_object(plain["data"]))

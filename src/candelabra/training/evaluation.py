@@ -1,0 +1,71 @@
+"""The end of a run: the best checkpoint is evaluated on validation and test, and results and pictures are written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.loggers.tracking import log_results, wait_for_loggers
+from candelabra.report.pictures import draw_curves, write_pictures
+from candelabra.report.tables import print_results
+from candelabra.tasks.loading import load_task
+from candelabra.tasks.task import Task
+from candelabra.training.fsdp import FsdpStrategy
+from candelabra.training.latency import measure_latency
+from candelabra.training.run_files import report_replaced_images
+
+
+def evaluate_run(
+    task: Task,
+    data: DataModule,
+    served: L.LightningDataModule,
+    trainer: L.Trainer,
+    speed: Callable[[], dict[str, float]],
+    best: str | None,
+    folder: Path,
+) -> dict[str, float]:
+    """Evaluates the best checkpoint and, on rank 0, writes results.json and pictures.
+
+    Args:
+        task: as trained.
+        data: images.
+        served: the batches: of `data`, or of cached features.
+        trainer: that has trained the task.
+        speed: returns the throughput of the training.
+        best: the checkpoint; null takes the weights as they are.
+        folder: of the run.
+
+    Returns:
+        The content of results.json.
+    """
+    if trainer.is_global_zero:
+        wait_for_loggers(trainer)
+        draw_curves(folder)
+    # Weight averaging would restore the weights that are not averaged when a checkpoint is loaded for testing.
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
+    throughput = speed()  # before a checkpoint is loaded, which restores the counters of its own time
+    tables: dict[str, torch.Tensor] = {}
+    results: dict[str, Any] = {}
+    for evaluate in (trainer.validate, trainer.test):
+        values = evaluate(task, datamodule=served, ckpt_path=best, verbose=False)
+        results |= {key: float(value) for key, value in values[0].items()}
+        tables |= task.tables
+    results |= throughput
+    results["epochs"] = trainer.current_epoch
+    results["parameters"] = sum(p.numel() for p in task.parameters())
+    if trainer.is_global_zero:
+        # Other ranks take no part from here on, and weights divided by FSDP need them.
+        whole = load_task(best) if best and isinstance(trainer.strategy, FsdpStrategy) else task
+        results["milliseconds_per_image"] = measure_latency(whole, data, trainer)
+        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        write_pictures(whole, data, tables, folder)
+        log_results(trainer, whole, data, folder, best)
+        print_results(results, folder)
+        report_replaced_images(data, folder)
+    return results

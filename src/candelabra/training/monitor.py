@@ -1,0 +1,47 @@
+"""The validation metrics by which a checkpoint, early stopping or a pruner may choose."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from candelabra.errors import CandelabraError, list_nearest
+from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.tasks.task import Task
+
+log = logging.getLogger(__name__)
+
+
+def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str]:
+    """Lists the validation metrics of the heads that have a labelled validation image.
+
+    Args:
+        task: whose heads are measured.
+        labelled: validation images with a label, by target.
+
+    Raises:
+        CandelabraError: no head has a labelled validation image.
+    """
+    found: list[str] = []
+    for name, head in task.named_heads():
+        metrics = task.measures["val"].of(name)  # type: ignore[operator]
+        if not labelled[head.target]:
+            log.warning("no validation image has a %s: this head is not measured on validation", name)
+            continue
+        keys = [f"val/{name}/{key}" for key in metrics]
+        found += [key for key in keys if not key.endswith((*COUNT_METRICS, "/confusion"))]
+    if not found:
+        raise CandelabraError(
+            f"No validation image has a label of any head ({', '.join(task.heads)}), so there is nothing to choose the "
+            "best checkpoint by; label some, or divide the images anew (data.split=random)."
+        )
+    return ["val/score", "val/loss", *found]
+
+
+def check_monitor(metric: str, known: Sequence[str]) -> str:
+    """Returns the metric of `monitor`.
+
+    Raises:
+        CandelabraError: it is not measured.
+    """
+    if metric not in known:
+        raise CandelabraError(f"monitor={metric} is not measured here; allowed are {list_nearest(metric, known)}.")
+    return metric

@@ -1,0 +1,95 @@
+"""What a run writes into its folder before training: config.yaml, splits.csv, issues of the data."""
+
+import csv
+import logging
+from pathlib import Path
+
+import lightning as L
+from omegaconf import OmegaConf
+from torch import nn
+
+from candelabra.config.build import PlainConfig
+from candelabra.data.issues import DataIssue, IssueTreatment, summarize_issues, write_issues
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.samples import SPLITS
+from candelabra.distributed.rendezvous import publish_config
+from candelabra.errors import CandelabraError
+from candelabra.tasks.loading import resolve_table_paths
+from candelabra.tasks.task import Task
+from candelabra.training.resume import clear_run
+
+log = logging.getLogger(__name__)
+_ISSUES = "issues.csv"
+
+
+def start_run_folder(plain: PlainConfig, task: Task, data: DataModule, trainer: L.Trainer) -> None:
+    """Logs the sizes of the networks, writes the first files and publishes the config to other ranks; on rank 0.
+
+    Raises:
+        CandelabraError: another run took the folder in the meantime.
+    """
+    if not trainer.is_global_zero:
+        return
+    folder = Path(plain["folder"])
+    _log_sizes(task, data, trainer)
+    if plain["anew"] and not plain["resume"]:
+        clear_run(folder)
+    write_run_config(plain, folder)
+    _write_splits(data, folder)
+    if data.issues:
+        write_issues(data.issues, folder / _ISSUES)
+        log.info("odd in the data: %s; see %s", summarize_issues(data.issues), folder / _ISSUES)
+    publish_config((folder / "config.yaml").read_text(encoding="utf-8"))
+
+
+def write_run_config(plain: PlainConfig, folder: Path) -> None:
+    """Writes config.yaml; that of a new run must not exist yet.
+
+    Raises:
+        CandelabraError: it exists, because another run began at the same time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": resolve_table_paths(plain["data"])}))
+    try:
+        with (folder / "config.yaml").open("w" if plain["resume"] else "x", encoding="utf-8") as file:
+            file.write(config)
+    except FileExistsError as error:  # `begin_run` saw none
+        raise CandelabraError(
+            f"{folder} was taken by another run that began at the same time; set hydra.run.dir=<folder> to another one."
+        ) from error
+
+
+def report_replaced_images(data: DataModule, folder: Path) -> None:
+    """Lists images that could not be read in training; sets too large to verify beforehand find them only then."""
+    names = [data.open().names[index] for index in data.replaced.nonzero().flatten().tolist()]
+    if names:
+        found = [
+            DataIssue(name, "unreadable in training", IssueTreatment.SKIPPED, "a grey image stood in") for name in names
+        ]
+        write_issues([*data.issues, *found], folder / _ISSUES)
+        log.warning("%d images could not be read in training: %s", len(names), folder / _ISSUES)
+
+
+def _log_sizes(task: Task, data: DataModule, trainer: L.Trainer) -> None:
+    left_out = set(data.labels.targets) - set(task.heads)
+    log.info(
+        "backbone %s; heads %s%s; %s on %s",
+        _format_size(task.backbone),
+        ", ".join(f"{name} {_format_size(head)}" for name, head in task.heads.items()),
+        f" (no head for {', '.join(sorted(left_out))})" if left_out else "",
+        trainer.precision,
+        trainer.strategy.root_device,
+    )
+
+
+def _format_size(module: nn.Module) -> str:
+    return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M"
+
+
+def _write_splits(data: DataModule, folder: Path) -> None:
+    samples = data.open()
+    with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.writer(file)
+        table.writerow(["name", "split"])
+        for split in SPLITS:
+            table.writerows((samples.names[index], split) for index in data.parts[split])
