@@ -45,5 +45,5 @@ def test_six_functions_lie_between_the_shell_and_a_loss(tmp_path: Path, monkeypa
             ("candelabra.cli.compose", "run_composed"),
             ("candelabra.commands.train", "run_train"),
         ]
-        assert path[3] == ("candelabra.tasks.task", "training_step")
+        assert ("candelabra.tasks.task", "training_step") in path
         assert path[-1][1] == "loss"
