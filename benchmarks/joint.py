@@ -61,7 +61,7 @@ def run(folder: Path, typed: list[str]) -> None:
         CandelabraError: it was not.
     """
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        config: DictConfig = compose("train", [*typed, f"folder='{folder}'", "anew=true"])
+        config: DictConfig = compose("train", [*typed, f"folder='{folder}'", "overwrite=true"])
     if (folder / "results.json").is_file():
         other = diff_configs([read_run(folder).settings, flatten_settings(resolve_config(config))])
         if other:

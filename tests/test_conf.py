@@ -61,7 +61,7 @@ MASKS |= {"classes": None, "values": None, "colours": None, "ignore": [255]}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
 TABLE |= {"columns": [], "ignore": [255]}
-PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "suited") and option.stem != "serving"]
+PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "data_defaults") and option.stem != "serving"]
 
 
 def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
@@ -75,10 +75,10 @@ def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
 
 def composed_by(group: str, name: str, folder: Path) -> object:
     """Options of commands that work on features."""
-    if group == "searcher":
-        return command_of("search", "index=x", f"searcher={name}", f"folder={folder}")
-    if group == "plane":
-        return command_of("map", "index=x", f"plane={name}", f"folder={folder}")
+    if group == "search":
+        return command_of("search", "index=x", f"search={name}", f"folder={folder}")
+    if group == "projection":
+        return command_of("map", "index=x", f"projection={name}", f"folder={folder}")
     place = f"classifier@classifiers.{name}={name}"
     return command_of("probe", f"classifiers={name}" if group == "classifiers" else place, f"folder={folder}")
 
@@ -95,9 +95,9 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         else []
     )
     needed += ["data.path=x"] if name == "huggingface" else []
-    if group == "to":
-        return tiny(f"to={name}", "folder=x", command="convert")
-    if group in ("searcher", "classifier", "classifiers", "plane"):
+    if group == "writer":
+        return tiny(f"writer={name}", "folder=x", command="convert")
+    if group in ("search", "classifier", "classifiers", "projection"):
         return composed_by(group, name, folder)
     needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
@@ -106,7 +106,7 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
             name, f"{name}@task.heads.keypoints"
         ),
-        "reader": f"{name}@task.heads.box.reader",
+        "coordinates": f"{name}@task.heads.box.coordinates",
         "decoder": f"{name}@task.heads.mask.decoder",
         "loss": f"{name}@task.heads.keypoints.loss",
     }.get(group)

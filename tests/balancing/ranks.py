@@ -24,7 +24,7 @@ from tests.balancing.problem import BALANCES
 
 BATCH, EPOCHS = 16, 2
 # No batch normalisation where the ranks' batches differ: only one rank's samples have masks.
-HEADS = {"label": Label, "box": partial(Box, reader=Pooled), "mask": Mask}
+HEADS = {"label": Label, "box": partial(Box, coordinates=Pooled), "mask": Mask}
 
 
 class Drawn(Dataset[Sample]):

@@ -131,9 +131,9 @@ def test_folder_to_index_odd_files_left_out(tmp_path: Path, caplog: pytest.LogCa
     assert list(again.columns["name"]) == list(index.columns["name"])
     assert pandas.read_parquet(tmp_path / "index" / "embeddings.parquet")["embedding"][0].shape == (96,)
 
-    with pytest.raises(CandelabraError, match=r"were made otherwise \(size: .*anew=true"):
+    with pytest.raises(CandelabraError, match=r"were made otherwise \(size: .*overwrite=true"):
         run_embed(asked(*words, "size=48"))
-    run_embed(asked(*words, "size=48", "anew=true"))
+    run_embed(asked(*words, "size=48", "overwrite=true"))
     assert VectorIndex.read(tmp_path / "index").about["size"] == [48, 48]
 
 

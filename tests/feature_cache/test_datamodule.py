@@ -60,7 +60,7 @@ def results(run: Path) -> dict[str, float]:
         ("backbone=test_convnext", "task.heads.label.pooling=concat", "task.heads.mask=null"),
         ("task=classification", "task.label.pooling=flatten", "task.label.grid=2", "data.size=[64,48]"),
         ("task=classification", "task.label.pooling=max", "trainer.precision=bf16-mixed"),
-        ("decoder@task.heads.mask.decoder=fpn", "reader@task.heads.box.reader=pooled", "data.batch_size=7"),
+        ("decoder@task.heads.mask.decoder=fpn", "coordinates@task.heads.box.coordinates=pooled", "data.batch_size=7"),
     ],
     ids=lambda words: "-".join(words) or "default",
 )
@@ -93,7 +93,7 @@ def test_other_weights_sizes_or_precisions_are_computed_anew(word: str, tiny: Co
     run_train(tiny(*FROZEN, "task=classification"))
     seen.clear()
     word = word if "drop_rate" not in word else "+backbone.options={drop_rate:0.1}"
-    run_train(tiny(*FROZEN, "task=classification", word, "anew=true"))
+    run_train(tiny(*FROZEN, "task=classification", word, "overwrite=true"))
     assert (sum(seen) >= 50) == ("drop_rate" not in word)
 
 

@@ -28,10 +28,10 @@ HEADS = {
     "label_concat": partial(Label, pooling="concat"),
     "label_max": partial(Label, pooling="max", class_weights=[1, 2, 3]),
     "box": Box,
-    "box_pooled": partial(Box, reader=Pooled),
-    "box_flat": partial(Box, reader=partial(Pooled, pooling="flatten")),
+    "box_pooled": partial(Box, coordinates=Pooled),
+    "box_flat": partial(Box, coordinates=partial(Pooled, pooling="flatten")),
     "keypoints": partial(Keypoints, loss=Wing()),
-    "heatmap": partial(Keypoints, reader=SoftArgmax),
+    "heatmap": partial(Keypoints, coordinates=SoftArgmax),
     "mask": Mask,
 }
 

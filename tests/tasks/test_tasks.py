@@ -77,7 +77,7 @@ def constant_box_iou(data: DataModule) -> float:
 
 def test_keypoints_learn() -> None:
     data = shapes(500)
-    head = partial(Keypoints, reader=SoftArgmax)
+    head = partial(Keypoints, coordinates=SoftArgmax)
     task = KeypointsTask(tiny(), data.labels, head, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     assert fit(task, data, 5)["test/keypoints/nme"] < 0.06  # the centre of the image gives 0.2
 
@@ -85,7 +85,7 @@ def test_keypoints_learn() -> None:
 @pytest.mark.parametrize("balance", [partial(Fixed, weights={"mask": 2.0}), Uncertainty])
 def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
     data = shapes(500)
-    heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, reader=SoftArgmax), "mask": Mask}
+    heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, coordinates=SoftArgmax), "mask": Mask}
     task = MultiTask(tiny(), data.labels, heads, balance, Scratch(), RATE, one_cycle)
     results = fit(task, data, 5)
     assert results["test/mask/iou"] > 0.65

@@ -49,7 +49,7 @@ CASES = {
     "classification": Case(Classification),
     "localization": Case(Localization),
     "keypoints": Case(KeypointsTask),
-    "heatmap": Case(partial(KeypointsTask, keypoints=partial(Keypoints, reader=SoftArgmax))),
+    "heatmap": Case(partial(KeypointsTask, keypoints=partial(Keypoints, coordinates=SoftArgmax))),
     "segmentation": Case(Segmentation),
     "multitask": Case(partial(MultiTask, heads=ALL), {"labelled": HALF, "targets": ["label", "mask"]}),
     "ema": Case(partial(MultiTask, heads=ALL), ema=True),

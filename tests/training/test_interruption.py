@@ -274,13 +274,13 @@ def test_a_folder_that_holds_a_run_is_not_walked_into(tiny: Compose, tmp_path: P
     run_train(tiny(*SMALL, "epochs=1"))
     run = tmp_path / "train"
     before = (run / "checkpoints" / "best.ckpt").stat().st_mtime_ns
-    with pytest.raises(CandelabraError, match=r"holds a run already .* anew=true"):
+    with pytest.raises(CandelabraError, match=r"holds a run already .* overwrite=true"):
         run_train(tiny(*SMALL, "epochs=2"))
     assert (run / "checkpoints" / "best.ckpt").stat().st_mtime_ns == before
     with pytest.raises(CandelabraError, match="monitor=nothing"):
-        run_train(tiny(*SMALL, "anew=true", "monitor=nothing"))
+        run_train(tiny(*SMALL, "overwrite=true", "monitor=nothing"))
     assert (run / "checkpoints" / "best.ckpt").stat().st_mtime_ns == before
-    run_train(tiny(*SMALL, "epochs=2", "anew=true"))
+    run_train(tiny(*SMALL, "epochs=2", "overwrite=true"))
     assert json.loads((run / "results.json").read_text())["epochs"] == 2
 
 

@@ -109,7 +109,7 @@ def test_points_that_cannot_be_measured_leave_the_score_to_the_other_heads(tiny:
     assert found["val/keypoints/count"] > 0
     assert "val/keypoints/nme" not in found
     with pytest.raises(CandelabraError, match="normalizer=image"):
-        run_train(tiny(*words, "data.normalizer=[left,right]", "task.heads.label=null", "anew=true"))
+        run_train(tiny(*words, "data.normalizer=[left,right]", "task.heads.label=null", "overwrite=true"))
 
 
 def test_a_batch_without_a_label_does_not_log_that_head_as_solved(tiny: Compose, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def run_convert(config: DictConfig) -> None:
         CandelabraError: the data cannot be used, or the folder holds something.
     """
     plain = resolve_config(config)
-    writer: DatasetWriter = build_object(plain["to"])
+    writer: DatasetWriter = build_object(plain["writer"])
     folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
     data: DataModule = build_object(plain["data"])
     samples = data.open()

@@ -55,7 +55,7 @@ def embed_source(plain: PlainConfig) -> VectorIndex:
         raise CandelabraError(f"format={plain['format']} is not known; allowed are {', '.join(INDEX_FORMATS)}.")
     source = open_or_embed(plain)
     recipe = make_recipe(plain, plain.get("data"))
-    if plain["anew"]:
+    if plain["overwrite"]:
         _clear(folder)
     encoder = recipe.encoder(plain["trainer"])
     about = {"format": _FORMAT, **recipe.told(encoder), "source": _known(source)}
@@ -126,7 +126,7 @@ def _begun(folder: Path, about: Mapping[str, Any], kind: str) -> Mapping[str, An
     if differing:
         raise CandelabraError(
             f"folder={folder} holds vectors that were made otherwise ({', '.join(differing)}: "
-            f"{before.get(differing[0])}, now {about[differing[0]]}); give another, or anew=true to replace them."
+            f"{before.get(differing[0])}, now {about[differing[0]]}); give another, or overwrite=true to replace them."
         )
     there = "parquet" if (folder / PARQUET_TABLE).is_file() else "npy"
     return before if not before.get("complete") or there == kind else {**before, "complete": False}

@@ -33,7 +33,7 @@ def run_map(config: DictConfig) -> None:
         CandelabraError: the index cannot be used, or has too few images.
     """
     plain = resolve_config(config)
-    plane: Projection = build_object(plain["plane"])
+    projection: Projection = build_object(plain["projection"])
     index = VectorIndex.read(plain["index"])
     colour = color_by(plain["colour"], index)
     rows = choose_projection_rows(index, plain["images"], plain["seed"])
@@ -42,7 +42,7 @@ def run_map(config: DictConfig) -> None:
     kinds = 0 if labels is None else len(set(labels) - {""})
     count = plain["clusters"] or (kinds if kinds >= 2 else _CLUSTERS)
     found = find_clusters(vectors, min(count, len(vectors) - 1), labels, plain["seed"])
-    points = plane.points(vectors, plain["seed"])
+    points = projection.points(vectors, plain["seed"])
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "map.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
@@ -50,12 +50,18 @@ def run_map(config: DictConfig) -> None:
         table.writerow([*index.columns, "cluster", "x", "y"])
         for row, cluster, (x, y) in zip(rows, found.assigned, points, strict=True):
             table.writerow([*(column[row] for column in index.columns.values()), cluster, f"{x:.5f}", f"{y:.5f}"])
-    way = type(plane).__name__.lower()
+    way = type(projection).__name__.lower()
     panels = {} if labels is None else {f"{way}, by {colour}": labels}
     panels[f"{way}, by k-means cluster"] = np.array([f"{cluster:02d}" for cluster in found.assigned], dtype=object)
     draw_scatter(points, panels, folder / "pictures" / "map.png")
     scores: dict[str, Any] = {name: None if math.isnan(score) else score for name, score in found.scores.items()}
-    told = {"images": len(rows), "plane": way, "colour": colour, "clusters": int(found.assigned.max()) + 1, **scores}
+    told = {
+        "images": len(rows),
+        "projection": way,
+        "colour": colour,
+        "clusters": int(found.assigned.max()) + 1,
+        **scores,
+    }
     (folder / "map.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     shown = Table("", "", title="map", show_header=False)
     for name, value in told.items():

@@ -68,7 +68,7 @@ def open_index(plain: PlainConfig) -> VectorIndex:
         return VectorIndex.read(place)
     made = Path(plain["folder"]) / _INDEX
     words = {key: plain[key] for key in _EMBEDDING}
-    index = embed_source({**words, "source": str(place), "format": "npy", "anew": False, "folder": str(made)})
+    index = embed_source({**words, "source": str(place), "format": "npy", "overwrite": False, "folder": str(made)})
     log.info("embedded %s; index=%s saves that another time", printable_path(place), made)
     return index
 
@@ -77,7 +77,7 @@ def _ask(plain: PlainConfig, index: VectorIndex, folder: Path) -> None:
     source = make_source(plain["query"], "query")
     read, vectors = _embed(plain, index, source)
     names = [source.names[position] for position in read]
-    make: partial[Search] = build_object(plain["searcher"])
+    make: partial[Search] = build_object(plain["search"])
     searcher = make(index.vectors)
     begun = time.perf_counter()
     found = searcher.nearest(vectors, plain["k"])

@@ -20,7 +20,7 @@ class Box(Head):
 
     Args:
         backbone, labels: what to read from; the data must label boxes.
-        reader: builds what reads 4 points from features: `SoftArgmax` keeps position, `Pooled` is the textbook's
+        coordinates: builds the layer that predicts 4 points from features: `SoftArgmax` keeps position, `Pooled` is the textbook's
             regression on pooled or flattened features.
         l1_weight: factor of the smooth L1 distance of the edges, in image sides.
         giou_weight: factor of 1 - GIoU (Rezatofighi et al. 2019).
@@ -33,18 +33,18 @@ class Box(Head):
         self,
         backbone: Backbone,
         labels: Labels,
-        reader: Callable[[Backbone, int], nn.Module] = SoftArgmax,
+        coordinates: Callable[[Backbone, int], nn.Module] = SoftArgmax,
         l1_weight: float = 5.0,
         giou_weight: float = 2.0,
         beta: float = 0.02,
     ) -> None:
         super().__init__()
         check_labelled_by(labels, self.target)
-        self.reader = reader(backbone, 4)
+        self.coordinates = coordinates(backbone, 4)
         self.l1_weight, self.giou_weight, self.beta = l1_weight, giou_weight, beta
 
     def forward(self, features: Features) -> Tensor:
-        points: Tensor = self.reader(features)
+        points: Tensor = self.coordinates(features)
         return torch.stack([points[:, 0, 0], points[:, 1, 1], points[:, 2, 0], points[:, 3, 1]], 1)
 
     def labelled(self, target: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ class Keypoints(Head):
 
     Args:
         backbone, labels: what to read from, and the points.
-        reader: builds what reads K points from features: `Pooled` regresses coordinates, `SoftArgmax` reads heat maps.
+        coordinates: builds the layer that predicts K points from features: `Pooled` regresses them, `SoftArgmax` reads
+            heat maps.
         loss: of errors in image sides, element by element (`SmoothL1`, `Wing`).
         normalizer: what the normalised mean error is divided by: points (the distance of the two points that the
             data name), box (the diagonal of the points' bounding box), image (the image's diagonal), or auto
@@ -35,7 +36,7 @@ class Keypoints(Head):
         self,
         backbone: Backbone,
         labels: Labels,
-        reader: Callable[[Backbone, int], nn.Module] = Pooled,
+        coordinates: Callable[[Backbone, int], nn.Module] = Pooled,
         loss: nn.Module | None = None,
         normalizer: Literal["auto", "points", "box", "image"] = "auto",
         tolerance: float = 0.1,
@@ -52,11 +53,11 @@ class Keypoints(Head):
         self.names, self.pair = labels.keypoints, labels.normalizer
         self.normalizer = ("points" if self.pair else "image") if normalizer == "auto" else normalizer
         self.tolerance = tolerance
-        self.reader = reader(backbone, len(self.names))
+        self.coordinates = coordinates(backbone, len(self.names))
         self.error_loss = loss or SmoothL1()
 
     def forward(self, features: Features) -> Tensor:
-        points: Tensor = self.reader(features)
+        points: Tensor = self.coordinates(features)
         return points
 
     def labelled(self, target: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_OF_NO_ACCOUNT = ["folder", "words", "resume", "anew", "logger", "save", "cache", "range"]
+_OF_NO_ACCOUNT = ["folder", "words", "resume", "overwrite", "logger", "save", "cache", "range"]
 _OF_NO_ACCOUNT += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
 _OF_NO_ACCOUNT += [f"data.sets.*.{key}" for key in ("root", "download", "workers")]
 _OF_NO_ACCOUNT += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]

@@ -21,7 +21,7 @@ from candelabra.runs.overrides import parse_key, resolve_run_folder
 
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
-_OF_NO_ACCOUNT = ["resume", "anew", "folder"]
+_OF_NO_ACCOUNT = ["resume", "overwrite", "folder"]
 _FREE = [
     "data.root",
     "data.sets.*.root",
@@ -95,9 +95,9 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     plain = resolve_config(config)
     folder = Path(plain["folder"])
     held = _held(folder)
-    if held and not plain["anew"] and RUN_VARIABLE not in os.environ:
+    if held and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
-            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, anew=true deletes it and "
+            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, overwrite=true deletes it and "
             "begins again, hydra.run.dir=<folder> takes another folder."
         )
     remember_slurm_run(folder)

@@ -32,7 +32,7 @@ def start_run_folder(plain: PlainConfig, task: Task, data: DataModule, trainer: 
         return
     folder = Path(plain["folder"])
     _log_sizes(task, data, trainer)
-    if plain["anew"] and not plain["resume"]:
+    if plain["overwrite"] and not plain["resume"]:
         clear_run(folder)
     write_run_config(plain, folder)
     _write_splits(data, folder)

@@ -321,7 +321,7 @@ def test_sizes_that_differ_are_trained_on_and_check_draws_all_sets(tiny: Compose
     run_train(tiny(*words, "finetune=frozen", "data.augment=none", "epochs=1"))
     assert (tmp_path / "train" / "pictures" / "predictions.png").is_file()
     with pytest.raises(CandelabraError, match="have several; set data"):
-        run_train(tiny(*words, "finetune=probe", "epochs=1", "anew=true"))
+        run_train(tiny(*words, "finetune=probe", "epochs=1", "overwrite=true"))
     run_check(
         tiny(*(word for word in words if not word.startswith("data.batch")), "data.batches=single", command="check")
     )

@@ -60,7 +60,7 @@ def test_the_command_draws_and_tells(tmp_path: Path) -> None:
     folder_of(tmp_path / "images")
     index = tmp_path / "index"
     run_embed(asked(f"source={tmp_path / 'images'}", f"folder={index}", "label='(.+)_'", "workers=0"))
-    run_map(composed("map", f"index={index}", "plane=pca", f"folder={tmp_path / 'out'}"))
+    run_map(composed("map", f"index={index}", "projection=pca", f"folder={tmp_path / 'out'}"))
     with (tmp_path / "out" / "map.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
@@ -69,7 +69,9 @@ def test_the_command_draws_and_tells(tmp_path: Path) -> None:
     assert (told["images"], told["clusters"], told["NMI"]) == (12, 2, pytest.approx(1.0))
     with Image.open(tmp_path / "out" / "pictures" / "map.png") as picture:
         assert picture.width > 1000
-    run_map(composed("map", f"index={index}", "images=5", "plane=tsne", "clusters=3", f"folder={tmp_path / 'few'}"))
+    run_map(
+        composed("map", f"index={index}", "images=5", "projection=tsne", "clusters=3", f"folder={tmp_path / 'few'}")
+    )
     assert json.loads((tmp_path / "few" / "map.json").read_text())["clusters"] == 3
     with pytest.raises(CandelabraError, match="colour=breed is no column"):
         run_map(composed("map", f"index={index}", "colour=breed", f"folder={tmp_path}"))

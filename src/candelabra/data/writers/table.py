@@ -24,7 +24,7 @@ class TableWriter(DatasetWriter):
         for name in labels.classes if labels.multilabel else ():
             if LABEL_SEPARATOR in name or name != name.strip():
                 raise CandelabraError(
-                    f"to=table cannot hold the class {name!r} among several of one image; use to=webdataset."
+                    f"writer=table cannot hold the class {name!r} among several of one image; use writer=webdataset."
                 )
 
     def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:

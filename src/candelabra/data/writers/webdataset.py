@@ -30,7 +30,7 @@ class WebDatasetWriter(DatasetWriter):
 
     def __init__(self, megabytes: float = 256.0) -> None:
         if megabytes <= 0:
-            raise CandelabraError(f"to.megabytes={megabytes} must be above 0.")
+            raise CandelabraError(f"writer.megabytes={megabytes} must be above 0.")
         self.megabytes = megabytes
 
     def check(self, labels: Labels) -> None:

@@ -1,4 +1,4 @@
-"""The contract of `to`: writes entries into a folder."""
+"""The contract of `writer`: writes entries into a folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

@@ -40,7 +40,7 @@ class Tsne(Projection):
 
     def __init__(self, perplexity: float = 30.0) -> None:
         if perplexity <= 0:
-            raise CandelabraError(f"plane.perplexity={perplexity} must be above 0.")
+            raise CandelabraError(f"projection.perplexity={perplexity} must be above 0.")
         self.perplexity = perplexity
 
     def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
@@ -65,9 +65,9 @@ class Umap(Projection):
 
     def __init__(self, neighbours: int = 15, distance: float = 0.1) -> None:
         if neighbours < 2:
-            raise CandelabraError(f"plane.neighbours={neighbours} must be at least 2.")
+            raise CandelabraError(f"projection.neighbours={neighbours} must be at least 2.")
         if not 0 <= distance <= 1:
-            raise CandelabraError(f"plane.distance={distance} must be from 0 to 1.")
+            raise CandelabraError(f"projection.distance={distance} must be from 0 to 1.")
         self.neighbours, self.distance = neighbours, distance
 
     def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
@@ -77,8 +77,8 @@ class Umap(Projection):
                 import umap
         except ImportError as error:
             raise CandelabraError(
-                "plane=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
-                "plane=tsne."
+                "projection=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
+                "projection=tsne."
             ) from error
         few = reduce_dimensions(vectors, _BEFORE, seed)
         fitting = min(self.neighbours, len(vectors) - 1)

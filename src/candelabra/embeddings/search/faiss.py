@@ -24,7 +24,7 @@ class FaissSearch(Search):
     def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine", candidates: int | None = None) -> None:
         super().__init__(vectors, metric)
         if candidates is not None and candidates < 1:
-            raise CandelabraError(f"searcher.candidates={candidates} must be at least 1, or null.")
+            raise CandelabraError(f"search.candidates={candidates} must be at least 1, or null.")
         faiss = import_faiss()
         ready = self.ready(vectors)
         kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
@@ -54,7 +54,7 @@ def import_faiss() -> Any:
         import faiss
     except ImportError as error:
         raise CandelabraError(
-            "searcher=faiss needs the package faiss; install it with pip install 'candelabra[search]', or take "
-            "searcher=exact."
+            "search=faiss needs the package faiss; install it with pip install 'candelabra[search]', or take "
+            "search=exact."
         ) from error
     return faiss

@@ -38,7 +38,7 @@ class Search(ABC):
 
     def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
         if metric not in _METRICS:
-            raise CandelabraError(f"searcher.metric={metric} is not known; allowed are {', '.join(_METRICS)}.")
+            raise CandelabraError(f"search.metric={metric} is not known; allowed are {', '.join(_METRICS)}.")
         self.count, self.metric = len(vectors), metric
 
     def nearest(self, queries: Vectors, k: int) -> Neighbors:

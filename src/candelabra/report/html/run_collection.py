@@ -12,7 +12,7 @@ from candelabra.runs.overrides import LOWER_IS_BETTER, parse_key
 from candelabra.runs.partial_run import PartialRun, read_partial_run
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
-_PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "anew")  # words that say where, not what
+_PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "overwrite")  # words that say where, not what
 
 
 @dataclass(frozen=True, eq=False)
