@@ -156,23 +156,38 @@ def enlarge_sample(
 
 
 def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
-    """Rows are the truth, as shares; columns the prediction."""
+    """Writes a confusion matrix as a picture.
+
+    Args:
+        matrix: (classes, classes) counts; rows are true classes, columns predicted ones. Each row is drawn as shares.
+        classes: names.
+        path: of the picture.
+    """
     from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay
 
     shares = (matrix / matrix.sum(1, keepdim=True).clamp(min=1)).numpy()
     side = min(14, 2.5 + 0.45 * len(classes))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
-    picture = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    if len(classes) <= 40:
-        axes.set_xticks(range(len(classes)), classes, rotation=90)
-        axes.set_yticks(range(len(classes)), classes)
-    if len(classes) <= 12:
-        for row, column in np.ndindex(*shares.shape):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    display = ConfusionMatrixDisplay(shares, display_labels=classes)
+    display.plot(
+        ax=axes,
+        cmap="Blues",
+        include_values=len(classes) <= 12,
+        values_format=".2f",
+        xticks_rotation="vertical",
+        colorbar=False,
+        im_kw={"vmin": 0, "vmax": 1},
+        text_kw={"fontsize": 8},
+    )
+    if display.text_ is not None:  # scikit-learn's own colours cannot be read here: its scale is not from 0 to 1
+        for text, share in zip(display.text_.flat, shares.flat, strict=True):
+            text.set_color("white" if share > 0.5 else "black")
+    if len(classes) > 40:  # their names would overlap
+        axes.set(xticks=[], yticks=[])
     axes.set(xlabel="predicted", ylabel="true")
-    figure.colorbar(picture, shrink=0.7, label="share of the true class")
+    figure.colorbar(display.im_, shrink=0.7, label="share of the true class")
     figure.savefig(path, dpi=110)
 
 
