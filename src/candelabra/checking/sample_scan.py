@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
+from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import Samples, hash_contents
 from candelabra.types import TARGETS, Sample
 
@@ -115,7 +116,7 @@ def scan_samples(samples: Samples, workers: int | None) -> Iterator[SampleScan]:
         samples: to be read.
         workers: processes; null for as many as there are processors.
     """
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    workers = count_processors(1) if workers is None else workers
     loader: DataLoader[SampleScan] = DataLoader(
         ScanDataset(samples),
         _BATCH,

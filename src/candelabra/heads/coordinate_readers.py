@@ -45,7 +45,11 @@ class FeaturePool(nn.Module):
 
 
 def make_perceptron(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-    """Linear layers with ReLU between them; dropout comes before each."""
+    """Linear layers with ReLU between them, and dropout before each.
+
+    torchvision.ops.MLP drops the outputs of the last layer as well and not the inputs of the first, and counts its
+    layers otherwise in the state dict, so it cannot stand in.
+    """
     if not 0 <= dropout < 1:
         raise CandelabraError(f"dropout={dropout} is no share; allowed is 0 up to, but not, 1.")
     widths = [inputs, *hidden, outputs]

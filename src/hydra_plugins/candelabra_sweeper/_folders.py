@@ -1,20 +1,20 @@
 """Folders: that of the sweep, held by one process at a time, and those of its jobs."""
 
-import fcntl
 import os
-import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from ._errors import SweepError
 from ._jobs import JOBS, Job, State
+from ._liveness import has_variable, kill_group
 from ._returned import RETURNED
 
 _LOCK = ".lock"
@@ -23,25 +23,26 @@ _PATIENCE = 60.0  # seconds for a job whose sweep was killed to save and end
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
-    """The folder of a sweep belongs to this process; the system gives it back, however the process ends.
+    """Holds the lock of a sweep's folder; the operating system releases it when this process ends, however it ends.
 
     Raises:
         SweepError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise SweepError(
-                f"{folder} is at work already ({file.read() or 'another process'}); wait for it or end it first, or "
-                "give another folder with hydra.sweep.dir=<folder>."
-            ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {os.uname().nodename}")
-        file.flush()
+    path = folder / _LOCK
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SweepError(
+            f"Another sweep uses {folder} ({path.read_text() or 'unknown process'}); wait for it or end it first, or "
+            "give another folder with hydra.sweep.dir=<folder>."
+        ) from error
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")  # for the message above
         yield
+    finally:
+        lock.release()
 
 
 def job_folder(config: DictConfig, context: HydraContext, words: Sequence[str], number: int) -> Path:
@@ -78,33 +79,14 @@ def await_orphans(jobs: Sequence[Job], sweep: Path) -> None:
     """
     deadline = time.monotonic() + _PATIENCE
     for job in jobs:
-        while job.now is State.RUNNING and _works_on(job.process, write_marker(job, sweep)):
+        while job.now is State.RUNNING and has_variable(job.process, RETURNED, returned_path(job, sweep)):
             if time.monotonic() > deadline:
                 raise SweepError(f"Job {job.number} still runs, as process {job.process} on {job.host}; end it first.")
             time.sleep(0.1)
         if job.state is State.RUNNING and job.host == socket.gethostname():
-            _end_group(job.process, write_marker(job, sweep))
+            kill_group(job.process, RETURNED, returned_path(job, sweep))
 
 
-def _end_group(leader: int | None, mark: bytes) -> None:
-    """Further processes of a job whose first has ended, a rank that waits for the others, say."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            group = int(path.read_text().rpartition(")")[2].split()[2])
-            if group == leader and _works_on(int(path.parent.name), mark):
-                os.kill(int(path.parent.name), signal.SIGKILL)
-        except (OSError, ValueError, IndexError):  # it has ended meanwhile
-            continue
-
-
-def write_marker(job: Job, sweep: Path) -> bytes:
-    """What the environment of a job's processes has, and no other's."""
-    return os.fsencode(f"{RETURNED}={(sweep / JOBS / f'{job.number:06d}.returned').resolve()}")
-
-
-def _works_on(process: int | None, mark: bytes) -> bool:
-    """Whether a process is of that job: the system gives numbers again."""
-    try:
-        return mark in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return not Path("/proc/self").exists()
+def returned_path(job: Job, sweep: Path) -> str:
+    """The file for what a job returns; the environment of its processes names it, and of no others."""
+    return str((sweep / JOBS / f"{job.number:06d}.returned").resolve())

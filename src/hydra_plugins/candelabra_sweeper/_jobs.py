@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ._liveness import is_running_since
+
 SWEEP = "sweep.json"
-_CLOCKS = 2.0  # seconds by which those of the kernel and of the day may differ
 JOBS = "jobs"  # the folder of the jobs' files, whatever the jobs' own folders are called
 
 
@@ -58,8 +59,9 @@ class Job:
 
     @property
     def now(self) -> State:
-        """`STOPPED` where the process that it was written for is no more; another machine's is believed."""
-        if self.state is State.RUNNING and self.host == socket.gethostname() and not _alive(self.process, self.since):
+        """The state, but `STOPPED` if the process that ran the job is gone; that of another machine is not checked."""
+        here = self.state is State.RUNNING and self.host == socket.gethostname()
+        if here and not is_running_since(self.process, self.since):
             return State.STOPPED
         return self.state
 
@@ -115,23 +117,3 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     part.replace(path)
-
-
-def _alive(process: int | None, since: float | None) -> bool:
-    """Whether a process is there that was there at that time: the system gives numbers again."""
-    if process is None:
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    if since is None:
-        return True
-    try:
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
-        ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, StopIteration):  # not Linux: believed
-        return True
-    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK") < since + _CLOCKS

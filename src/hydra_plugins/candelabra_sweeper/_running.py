@@ -68,7 +68,7 @@ class ProcessWorker(JobRunner):
     def run(self, plan: SweepPlan, record: JobRecord) -> int:
         with stop_on_signals(self._stop) as signals:
             while True:
-                while self.free and not signals and not self._hopeless(record) and (job := plan.next()) is not None:
+                while self.free and not signals and not self.is_hopeless(record) and (job := plan.next()) is not None:
                     self._begin(job, plan, record)
                     if signals:  # that came while it began
                         self._stop(len(signals))
@@ -118,7 +118,7 @@ class ProcessWorker(JobRunner):
         for worker in self.workers:
             worker.process.stop() if count == 1 else worker.process.kill()
 
-    def _hopeless(self, record: JobRecord) -> bool:
+    def is_hopeless(self, record: JobRecord) -> bool:
         """All that ended did not understand their words; not where some did before, and only what failed is retried."""
         fine = any(job.state in (State.FINISHED, State.PRUNED) for job in record.jobs.values())
         return len(self.codes) >= _PATIENCE and set(self.codes) == {_USAGE} and not fine

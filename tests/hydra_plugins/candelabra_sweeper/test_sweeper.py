@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from hydra_plugins.candelabra_sweeper._folders import _works_on, write_marker
+from hydra_plugins.candelabra_sweeper._folders import returned_path
 from hydra_plugins.candelabra_sweeper._grid import GridPlan
 from hydra_plugins.candelabra_sweeper._launcher import ProcessLauncher
+from hydra_plugins.candelabra_sweeper._liveness import has_variable, is_running_since
 from hydra_plugins.candelabra_sweeper._process import JobProcess
 from hydra_plugins.candelabra_sweeper._record import JobRecord
 from hydra_plugins.candelabra_sweeper._returned import RETURNED, wait_for_outcome
@@ -233,10 +235,15 @@ def test_processes_of_a_job_are_known_by_their_environment(tmp_path: Path) -> No
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the system shows the environment of a program a moment after it began
-        assert _works_on(process.pid, write_marker(job, tmp_path))
-        assert not _works_on(process.pid, write_marker(Job(4, ["x=1"], job.folder), tmp_path))
+        assert has_variable(process.pid, RETURNED, returned_path(job, tmp_path))
+        assert not has_variable(process.pid, RETURNED, returned_path(Job(4, ["x=1"], job.folder), tmp_path))
+        started = psutil.Process(process.pid).create_time()
+        assert is_running_since(process.pid, None)
+        assert is_running_since(process.pid, started)
+        assert not is_running_since(process.pid, started - 60)  # an earlier process of that id
         process.kill()
-    assert not _works_on(process.pid, write_marker(job, tmp_path))
+    assert not has_variable(process.pid, RETURNED, returned_path(job, tmp_path))
+    assert not is_running_since(process.pid, started)
 
 
 def _path(sweep: Path, number: int) -> str:
@@ -296,8 +303,8 @@ def test_a_sweep_in_which_some_were_fine_is_not_given_up_when_retries_fail_again
     runner = ProcessWorker(ProcessLauncher(1, [], [], None), lambda job: tmp_path, ["value"], needed=False)
     runner.codes = [2, 2, 2]
     failed, fine = Job(0, [], "", State.FAILED), Job(1, [], "", State.FINISHED)
-    assert runner._hopeless(JobRecord(tmp_path, plan, [failed], [], {}))
-    assert not runner._hopeless(JobRecord(tmp_path, plan, [failed, fine], [], {}))
+    assert runner.is_hopeless(JobRecord(tmp_path, plan, [failed], [], {}))
+    assert not runner.is_hopeless(JobRecord(tmp_path, plan, [failed, fine], [], {}))
 
 
 def test_what_is_no_number_is_said_to_be_none() -> None:

@@ -1,3 +1,5 @@
+// Kept beside plotly: figures are drawn when they come into view (a page has dozens), they follow the colours of the page
+// and its dark mode, and a button that the keyboard reaches switches the axis; plotly's updatemenus are drawn in SVG.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c6bb1", "#a6761d", "#7f7f7f", "#1b9e77"];

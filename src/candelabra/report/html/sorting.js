@@ -1,3 +1,4 @@
+// Sorts HTML tables, which people copy and screen readers read; plotly's tables are drawings that do not sort.
 document.querySelectorAll("table.sortable").forEach(table => [...table.rows[0].cells].forEach((head, column) => {
   const button = document.createElement("button"); let up = false;
   button.append(...head.childNodes); head.append(button);
