@@ -17,7 +17,7 @@ from PIL import Image
 
 from candelabra.data import HuggingFace
 from candelabra.data.decoding.images import UnreadableFile
-from candelabra.data.shards.huggingface import ArrowSource
+from candelabra.data.shards.arrow_source import ArrowSource
 from candelabra.errors import CandelabraError
 
 datasets = pytest.importorskip("datasets")

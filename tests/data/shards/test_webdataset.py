@@ -308,7 +308,7 @@ def test_a_web_server_is_asked_for_parts_and_an_index_beside_saves_the_headers(t
     near = shards(tmp_path / "near", each=4)
     for path in near.glob("*.tar"):
         with path.open("rb") as file:
-            tar_index.add_tar_member(
+            tar_index.write_tar_index(
                 tar_index.scan_tar(file, path.name), path.with_name(path.name + INDEX_SUFFIX), path.stat().st_size
             )
     Ranges.asked.clear()

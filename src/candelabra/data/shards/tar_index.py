@@ -1,4 +1,4 @@
-"""Tar shards (webdataset's): what lies where in them, found once; members are then read by their place."""
+"""Index of tar shards (as webdataset writes them): headers are read once, members then by their offset."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from candelabra.storage.cache_folder import find_cache_folder
 
 INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
 _VERSION = 2  # of an index
-_LARGEST = 1 << 28  # bytes of a member; a larger one is no image
+_MAX_MEMBER_BYTES = 1 << 28  # a larger member is no image
 _PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
 _COLUMNS = ("key", "image", "image_size", "mask", "mask_size", "cls", "json")
 _GAP = 1 << 16  # bytes between image and mask that are cheaper read than asked for separately
@@ -30,7 +30,7 @@ _GAP = 1 << 16  # bytes between image and mask that are cheaper read than asked 
 
 @dataclass
 class TarIndex:
-    """What lies where in one shard.
+    """Where the members of one shard lie.
 
     Args:
         table: of Arrow; one row a sample: key, start and size of its image and of its mask (null where there is
@@ -73,7 +73,7 @@ class TarShards(EncodedSource):
 
 
 def load_tar_index(address: str) -> TarIndex:
-    """What lies where in a shard: as noted beside it or in the cache, else from reading its headers once.
+    """Returns the index of a shard: from beside it or from the cache, else made by reading its headers.
 
     Raises:
         CandelabraError: it is missing, or no tar archive.
@@ -84,19 +84,19 @@ def load_tar_index(address: str) -> TarIndex:
     except remote_files.translate_failures() as error:
         raise CandelabraError(f"The shard {address} cannot be read ({type(error).__name__}: {error}).") from error
     if remote_files.is_remote(address):
-        beside = _noted(files, address + INDEX_SUFFIX, int(facts["size"] or -1))
+        beside = _read_tar_index(files, address + INDEX_SUFFIX, int(facts["size"] or -1))
         if beside is not None:
             return beside
     stamp = [str(facts.get(key)) for key in ("name", "size", "mtime", "ETag", "etag", "LastModified", "created")]
     folder = find_cache_folder("shards")
     kept = folder / f"{hash_contents(*stamp, _VERSION).hex()}.parquet"
-    index = _noted(remote_files.open_filesystem(""), str(kept), int(facts["size"] or -1))
+    index = _read_tar_index(remote_files.open_filesystem(""), str(kept), int(facts["size"] or -1))
     if index is None:
         with files.open(address, "rb") as file:
             index = scan_tar(file, address)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            add_tar_member(index, kept, int(facts["size"] or -1))
+            write_tar_index(index, kept, int(facts["size"] or -1))
         except OSError:  # then it is read again the next time
             pass
     return index
@@ -111,7 +111,7 @@ def scan_tar(file: IO[bytes], name: str) -> TarIndex:
     issues: list[DataIssue] = []
     samples: dict[str, dict[str, Any]] = {}
     for key, ending, start, size in _members(file, name, issues):
-        kind = _kind(ending)
+        kind = _classify_ending(ending)
         if kind == "pickle":
             issues.append(DataIssue(f"{name}/{key}.{ending}", "pickle, never read", IssueTreatment.SKIPPED))
         if kind not in ("image", "mask", "cls", "json"):
@@ -167,13 +167,13 @@ def _members(file: IO[bytes], name: str, issues: list[DataIssue]) -> Iterator[tu
             )
             return
         last = member.offset
-        if _usable(member, name, issues):
+        if _is_usable(member, name, issues):
             folder, _, base = member.name.removeprefix("./").rpartition("/")
             stem, _, ending = base.partition(".")
             yield (f"{folder}/{stem}" if folder else stem), ending.lower(), start, size
 
 
-def _usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> bool:
+def _is_usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> bool:
     parts = member.name.split("/")
     if member.isdir() or parts[-1].startswith("."):
         return False
@@ -181,7 +181,7 @@ def _usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> bool
         odd = "name leads out of the archive"
     elif not member.isreg() or member.issparse():
         odd = "member is no plain file"
-    elif member.size > _LARGEST:
+    elif member.size > _MAX_MEMBER_BYTES:
         odd = "member is too large for an image"
     else:
         return True
@@ -189,35 +189,36 @@ def _usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> bool
     return False
 
 
-def _kind(ending: str) -> str:
+def _classify_ending(ending: str) -> str:
     words = ending.split(".")
     if f".{words[-1]}" in IMAGE_SUFFIXES:
         return "mask" if words[0] in ("mask", "seg") else "image"
     return "pickle" if words[-1] in _PICKLES else ending
 
 
-def add_tar_member(index: TarIndex, path: Path, size: int) -> None:
-    """Writes an index; `size` of the shard tells later whether it still fits."""
+def write_tar_index(index: TarIndex, path: Path, size: int) -> None:
+    """Writes an index, with the bytes of its shard: a shard of another size needs a new one."""
     from pyarrow import parquet
 
-    told = json.dumps({"version": _VERSION, "size": size, "issues": index.issues})
+    header = json.dumps({"version": _VERSION, "size": size, "issues": index.issues})
     with replace_atomically(path) as temporary:
-        parquet.write_table(index.table.replace_schema_metadata({"candelabra": told}), temporary)
+        parquet.write_table(index.table.replace_schema_metadata({"candelabra": header}), temporary)
 
 
-def _noted(files: Any, address: str, size: int) -> TarIndex | None:
-    """An index that was written; null where there is none that fits."""
+def _read_tar_index(files: Any, address: str, size: int) -> TarIndex | None:
+    """Reads an index; returns None where there is none, or one of another format or of a shard of another size."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with files.open(address, "rb") as file:
             table = parquet.read_table(file)
-        told = json.loads(table.schema.metadata[b"candelabra"])
-        if (told["version"], told["size"]) != (_VERSION, size) or table.column_names != list(_COLUMNS):
+        header = json.loads(table.schema.metadata[b"candelabra"])
+        if (header["version"], header["size"]) != (_VERSION, size) or table.column_names != list(_COLUMNS):
             return None
         odd = [
-            DataIssue(name, what, IssueTreatment(treatment), detail) for name, what, treatment, detail in told["issues"]
+            DataIssue(name, what, IssueTreatment(treatment), detail)
+            for name, what, treatment, detail in header["issues"]
         ]
         return TarIndex(table.replace_schema_metadata(), odd)
     except remote_files.translate_failures(pa.ArrowException, KeyError, ValueError, TypeError):

@@ -6,7 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from candelabra.data.shards.litdata import CHUNK_ROWS, require_litdata
+from candelabra.data.shards.litdata_chunks import require_litdata
+from candelabra.data.shards.litdata_labels import CHUNK_ROWS
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from pathlib import Path
 
-from candelabra.data.shards.tar_index import INDEX_SUFFIX, add_tar_member, scan_tar
+from candelabra.data.shards.tar_index import INDEX_SUFFIX, scan_tar, write_tar_index
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
@@ -42,7 +42,7 @@ class WebDatasetWriter(DatasetWriter):
                 path = folder / f"{split}-{shard:06}.tar"
                 self._fill(path, labels, chain([first], group))  # noqa: B031 - what is left of it
                 with path.open("rb") as file:
-                    add_tar_member(
+                    write_tar_index(
                         scan_tar(file, path.name), path.with_name(path.name + INDEX_SUFFIX), path.stat().st_size
                     )
 

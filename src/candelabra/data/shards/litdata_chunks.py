@@ -1,0 +1,125 @@
+"""Items of litdata's chunks, by index; litdata fetches chunks that are not on this disk and evicts them."""
+
+import io
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from candelabra.data.decoding import remote_files
+from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
+from candelabra.data.shards.label_columns import pick_field
+from candelabra.data.shards.litdata_index import LitDataFolder
+from candelabra.errors import CandelabraError
+from candelabra.storage.cache_folder import find_cache_folder
+
+_DAMAGE_ERRORS = (
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+
+
+class LitDataChunks(EncodedSource):
+    """Items of optimized folders; litdata fetches and keeps the chunks of distant ones.
+
+    Args:
+        folders: of all splits.
+        ends: (folders + 1,) where the items of each begin, among all.
+        fields: names that a field may have.
+        gigabytes: of chunks that are kept.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[LitDataFolder],
+        ends: NDArray[np.int64],
+        fields: Mapping[str, Sequence[str]],
+        gigabytes: float,
+    ) -> None:
+        self.folders, self.ends, self.fields, self.gigabytes = folders, ends, fields, gigabytes
+        self.near = not any(remote_files.is_remote(folder.address) for folder in folders)
+        self.opened: dict[tuple[int, int], Any] = {}  # by process: files and threads do not survive a fork
+
+    def item(self, index: int) -> dict[str, Any]:
+        """All fields of one item.
+
+        Raises:
+            Unreadable: its chunk cannot be read.
+        """
+        number = int(np.searchsorted(self.ends, index, side="right")) - 1
+        address, _, chunk, cut = self.folders[number]
+        if int(chunk[index - int(self.ends[number])]) in cut:
+            raise UnreadableFile(f"Item {index} of {address} cannot be read: its chunk is missing or cut off.")
+        try:
+            key = (os.getpid(), number)
+            if key not in self.opened:
+                self.opened[key] = _open_dataset(address, self.gigabytes)
+            item = self.opened[key][index - int(self.ends[number])]
+        except remote_files.translate_failures(*_DAMAGE_ERRORS) as error:
+            words = " ".join(str(error).split())[:200]
+            raise UnreadableFile(
+                f"Item {index} of {address} cannot be read ({type(error).__name__}: {words})."
+            ) from error
+        if not isinstance(item, dict):
+            raise UnreadableFile(f"Item {index} of {address} is no mapping with an image.")
+        return item
+
+    def read(self, index: int) -> EncodedFiles:
+        item = self.item(index)
+        image, mask = (encode_image_field(pick_field(item, self.fields[field])) for field in ("image", "mask"))
+        if image is None:
+            raise UnreadableFile(
+                f"Item {index} has no image; its fields are {', '.join(item)} (data.fields={{image: ...}})."
+            )
+        return EncodedFiles(image, mask)
+
+
+def encode_image_field(value: Any) -> bytes | None:
+    """Returns the bytes of an image field, or None where it has none; encodes what litdata has decoded as a PNG."""
+    if isinstance(value, np.ndarray | Tensor):
+        array = np.asarray(value)
+        value = Image.fromarray(array) if array.dtype == np.uint8 and array.ndim in (2, 3) else None
+    if isinstance(value, Image.Image):
+        made = io.BytesIO()
+        value.save(made, "PNG", compress_level=0)
+        return made.getvalue()
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) and len(value) else None
+
+
+def require_litdata() -> None:
+    """Refuses where litdata is not installed.
+
+    Raises:
+        CandelabraError: it is not.
+    """
+    from importlib.util import find_spec
+
+    os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # or it asks a registry
+    if find_spec("litdata") is None:
+        raise CandelabraError("litdata is not installed; pip install 'candelabra[litdata]'.")
+
+
+def _open_dataset(address: str, gigabytes: float) -> Any:
+    require_litdata()
+    from litdata import StreamingDataset
+    from litdata.streaming.serializers import BytesSerializer
+
+    folder = find_cache_folder("chunks")
+    return StreamingDataset(
+        address,
+        cache_dir=str(folder) if ":" in address else None,
+        max_cache_size=int(gigabytes * 10**9),
+        serializers={"jpeg": BytesSerializer()},  # as it was found: we decode
+    )
