@@ -166,10 +166,12 @@ def hub() -> Iterator[str]:
 
 def build_from(endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
     code = (
-        "import time, torch; from candelabra.backbones import Timm; begun = time.time()\n"
+        "import socket, torch; from candelabra.backbones import Timm\n"
+        "connect, tries = socket.create_connection, []\n"
+        "socket.create_connection = lambda *args, **options: tries.append(args[0]) or connect(*args, **options)\n"
         "try: print('SUM', sum(v.double().sum().item() for v in Timm('test_resnet', 'hub').state_dict().values()))\n"
         "except ValueError as error: print('ERROR', error)\n"
-        "print('SECONDS', time.time() - begun)"
+        "print('TRIES', len(tries))"
     )
     env = {
         k: v
@@ -194,9 +196,9 @@ def test_the_hub_is_asked_once_and_its_answer_kept(hub: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_hub_out_of_reach_is_named_within_seconds(hub: str, tmp_path: Path, silent: bool) -> None:
+def test_a_hub_out_of_reach_is_named_after_one_try(hub: str, tmp_path: Path, silent: bool) -> None:
     Hub.content = None
     answer = build_from(hub if silent else "http://127.0.0.1:9", tmp_path).stdout
     assert "three ways out" in answer
     assert "backbone.weights=<file of test_resnet>" in answer
-    assert float(answer.split("SECONDS")[1]) < 25
+    assert int(answer.split("TRIES")[1]) == 1  # libraries would try again, for minutes

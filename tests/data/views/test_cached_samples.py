@@ -208,7 +208,8 @@ def test_a_kill_in_mid_write_leaves_nothing_torn(tmp_path: Path) -> None:
     process = FORK.Process(target=_fill, args=(tmp_path / "home", tell))
     process.start()
     assert told.recv() == "there"
-    time.sleep(0.5)
+    while len(list((tmp_path / "home").glob("run/??/*"))) < 20:
+        time.sleep(0.01)
     process.kill()
     process.join()
     store = SampleStore(tmp_path / "home", "run", 10, persistent=True)

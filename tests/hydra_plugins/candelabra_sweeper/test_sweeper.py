@@ -108,7 +108,9 @@ def test_a_killed_sweep_takes_its_jobs_with_it_and_goes_on(tmp_path: Path) -> No
     words = ("+x=choice(1,2,wait)", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=4")
     process = begin(tmp_path, *words)
     until(tmp_path / "waiting")
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while jobs(tmp_path)[-1]["state"] != "running" and time.monotonic() < deadline:
+        time.sleep(0.02)
     job = jobs(tmp_path)[-1]
     process.kill()
     process.communicate()

@@ -3,7 +3,6 @@
 import csv
 import json
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ import pytest
 
 from candelabra.commands.train import run_train
 from candelabra.data import Shapes
+from candelabra.data.loading import workers
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.loading.workers import choose_workers, measure_sample_time, workers_for
 from candelabra.tasks.task import Task
@@ -29,11 +29,19 @@ def test_waiting_is_logged_shown_and_said_once(
 ) -> None:
     take, shown = TransformedDataset.__getitem__, []
 
+    now, step = [0.0], Task.training_step
+
     def slowly(self: TransformedDataset, key: int) -> object:
-        time.sleep(0.02)
+        now[0] += 0.02
         return take(self, key)
 
+    def train(self: Task, *batch: object) -> object:
+        now[0] += 0.16  # as long as loading eight samples takes
+        return step(self, *batch)
+
+    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(TransformedDataset, "__getitem__", slowly)
+    monkeypatch.setattr(Task, "training_step", train)
     get = EpochProgress.get_metrics
 
     def seen(self: EpochProgress, trainer: L.Trainer, task: L.LightningModule) -> dict[str, object]:
@@ -97,15 +105,24 @@ def test_workers_go_with_what_a_sample_costs() -> None:
     assert workers_for(10, 1, "cuda", 64) == 16
 
 
-def test_choosing_takes_less_than_a_second_and_draws_nothing() -> None:
+def test_choosing_stops_within_a_second_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     data = Shapes(count=60, size=32, workers=None)
     prepared = data.prepared("train")
     state = torch.get_rng_state()
-    begun = time.perf_counter()
+    now, take = [0.0], TransformedDataset.__getitem__
+
+    def slowly(self: TransformedDataset, key: int) -> object:
+        now[0] += 0.3
+        return take(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+        patch.setattr(TransformedDataset, "__getitem__", slowly)
+        assert choose_workers(prepared, 8, "cpu", 1, False).seconds == pytest.approx(0.3)
+    assert now[0] < 1
     chosen = choose_workers(prepared, 8, "cpu", 1, False)
-    assert time.perf_counter() - begun < 5
     assert torch.equal(state, torch.get_rng_state())
     assert chosen.workers <= max(chosen.processors - 1, 0)
     assert chosen.seconds > 0
