@@ -83,10 +83,12 @@ def ours(root: Path, jitter: bool, cache: CacheMode) -> Folder:
     data.open()
     if not jitter:
         steps: list[Callable[[Any], Any]] = [
-            RandomCrop((SIDE, SIDE), (LIGHT_AUGMENTATION, 1.0), RATIO),
-            RandomMirror(()),
+            RandomCrop(data.labels, (SIDE, SIDE), (LIGHT_AUGMENTATION, 1.0), RATIO),
+            RandomMirror(data.labels),
         ]
-        data.pipelines["train"] = TransformPipeline(steps, least=least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION))
+        data.pipelines["train"] = TransformPipeline(
+            steps, data.labels, least=least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION)
+        )
     return data
 
 

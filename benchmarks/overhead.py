@@ -22,10 +22,11 @@ from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.config.precision import choose_precision
 from candelabra.data import Shapes
+from candelabra.data.targets import Labels
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.types import Labels
+from tests.data.builders import make_labels
 
 WARM = 3  # steps that do not count
 
@@ -119,7 +120,7 @@ def small(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
         for _ in range(steps + WARM)
     ]
     batches = DataLoader(ready, batch_size=None)  # Lightning would take a list for several loaders
-    labels = Labels(classes=tuple("abcde"))
+    labels = make_labels(classes=tuple("abcde"))
     for _ in range(runs):
         hand = by_hand("test_efficientnet", batches, steps, 5, False) * 1000
         ours = by_candelabra("test_efficientnet", batches, steps, labels, "32-true") * 1000

@@ -16,12 +16,11 @@ from PIL import Image
 from candelabra.checking.findings import FindingLevel
 from candelabra.commands.check import check_dataset, report_to_json, run_check
 from candelabra.data import DataModule, Folder, Pets, Shapes
-from candelabra.data.file_samples import FileSamples
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 from tests.checking.test_duplicates import saved, scene
 from tests.conftest import Compose
+from tests.data.builders import build_file_samples, make_labels
 
 
 @dataclass(kw_only=True, eq=False)
@@ -182,7 +181,7 @@ def boxed(root: Path, boxes: list[list[float]], files: list[int], split: list[st
     for number, seed in enumerate(files):
         write(root / f"{number}.jpg", seed)
     names = [f"{number}.jpg" for number in range(len(files))]
-    records = FileSamples(root, names, Labels(box=True), np.array(split), box=np.array(boxes, np.float32))
+    records = build_file_samples(root, names, make_labels(box=True), np.array(split), box=np.array(boxes, np.float32))
     return Given(records=records, size=32, workers=0)
 
 
@@ -221,8 +220,10 @@ def test_the_published_split_of_faces_leaks(real: Path) -> None:
     names = [f"{folders[split]}/{name}" for split, table in tables.items() for name in table.iloc[:, 0]]
     split = np.array([split for split, table in tables.items() for _ in range(len(table))])
     points = np.concatenate([table.iloc[:, 1:].to_numpy(np.float32).reshape(-1, 68, 2) for table in tables.values()])
-    labels = Labels(keypoints=tuple(str(number) for number in range(68)))
-    report = check_dataset(Given(records=FileSamples(root, names, labels, split, keypoints=points), size=64, workers=0))
+    labels = make_labels(keypoints=tuple(str(number) for number in range(68)))
+    report = check_dataset(
+        Given(records=build_file_samples(root, names, labels, split, keypoints=points), size=64, workers=0)
+    )
     train, val, test = (len(report.survey.parts[name]) for name in ("train", "val", "test"))
     assert (train + val, test) == (3462, 770)
     persons = [re.sub(r"_\d+$", "", Path(name).stem) for name in names]

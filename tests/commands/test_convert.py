@@ -17,6 +17,7 @@ from PIL import Image
 from candelabra.commands.convert import begin_conversion, check_vacant, run_convert
 from candelabra.data import DataModule, Folder, LitData, Samples, Shapes, Table, WebDataset
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import LabelTarget
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
@@ -86,7 +87,7 @@ def test_every_target_comes_back(to: str, tmp_path: Path, tiny: Compose) -> None
     words, data = table_of_everything(tmp_path / "in")
     back = converted(tiny, tmp_path / "out", to, *words)
     assert back.labels.targets == ("label", "box", "keypoints", "mask")
-    assert back.labels.classes == ("01", "NA", "z")
+    assert back.labels[LabelTarget].classes == ("01", "NA", "z")
     same(data, back)
     assert not back.issues
 
@@ -105,7 +106,7 @@ def test_files_are_kept_as_they_are_found(to: str, tmp_path: Path, tiny: Compose
     turned.save(root / "10" / "0.JPG", exif=turned.getexif(), quality=30)
     back = converted(tiny, tmp_path / "out", to, "data=folder", f"data.root={root}")
     samples = back.open()
-    assert samples.labels.classes == ("10", "9")
+    assert samples.labels[LabelTarget].classes == ("10", "9")
     found = {samples.original(index) for index in range(len(samples))}
     assert found == {path.read_bytes() for path in root.rglob("*.JPG")}
     same(Folder(root=str(root)), back)

@@ -7,10 +7,10 @@ from candelabra.backbones import Backbone
 from candelabra.config.build import build_object, resolve_config
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.tasks import MultiTask
-from candelabra.types import Labels
 from tests.conftest import Compose
+from tests.data.builders import make_labels
 
-LABELS = Labels(classes=("a", "b"), box=True, keypoints=("p", "q"), mask_classes=("no", "yes"))
+LABELS = make_labels(classes=("a", "b"), box=True, keypoints=("p", "q"), mask_classes=("no", "yes"))
 NAMES = [path.stem for path in sorted((CONFIG_FOLDER / "backbone").glob("*.yaml")) if path.stem != "timm"]
 
 

@@ -19,8 +19,8 @@ from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.fsdp import check_fsdp
 from candelabra.training.run_files import write_run_config
 from candelabra.training.trainer import make_run_trainer
-from candelabra.types import Labels
 from tests.conftest import Compose
+from tests.data.builders import make_labels
 
 
 @pytest.mark.parametrize(("ranks", "size", "steps"), [(1, 32, 8), (4, 32, 2), (8, 32, 1), (3, 4, 1)])
@@ -101,7 +101,7 @@ def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_p
 def test_weights_are_not_divided_where_they_are_needed_whole(
     options: dict[str, Any], callbacks: list[Any], words: str, backbone: Timm
 ) -> None:
-    task = MultiTask(backbone, Labels(classes=("a", "b"), box=True), **options)
+    task = MultiTask(backbone, make_labels(classes=("a", "b"), box=True), **options)
     judging = SimpleNamespace(callbacks=callbacks, state=SimpleNamespace(fn=TrainerFn.VALIDATING))
     with pytest.raises(CandelabraError, match=words):
         check_fsdp(task, judging)

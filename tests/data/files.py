@@ -8,7 +8,7 @@ from PIL import Image
 
 from candelabra.data import DataModule
 from candelabra.data.file_samples import FileSamples
-from candelabra.types import Labels
+from tests.data.builders import build_file_samples, make_labels
 
 NAN = float("nan")
 
@@ -61,10 +61,10 @@ def boxed(root: Path, box: list[float], points: list[list[float]] | None = None)
     """One image of 20 x 10 pixels."""
     written(root / "a.png", Image.effect_noise((20, 10), 50).convert("RGB").rotate(0), optimize=False)
     names = tuple(map(str, range(len(points or ()))))
-    return FileSamples(
+    return build_file_samples(
         root,
         ["a.png"],
-        Labels(box=True, keypoints=names),
+        make_labels(box=True, keypoints=names),
         np.array([""]),
         box=np.array([box], np.float32),
         keypoints=np.array([points], np.float32) if points else None,

@@ -12,8 +12,9 @@ import pytest
 from candelabra.data import Pets, Table
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import IssueTreatment
+from candelabra.data.targets.box import BoxColumn
 from candelabra.errors import UnreadableFile
-from candelabra.types import Labels
+from tests.data.builders import build_file_samples, make_labels
 from tests.data.files import found
 
 USED, REPAIRED, UNLABELLED, SKIPPED = (
@@ -44,8 +45,8 @@ def voc(folder: Path, name: str) -> FileSamples:
     """One image and the first box of its file."""
     box = ElementTree.parse(folder / f"{name}.xml").findall("object/bndbox")[-1]
     corners = [float(box.findtext(side, "nan")) for side in ("xmin", "ymin", "xmax", "ymax")]
-    labels = Labels(box=True)
-    return FileSamples(folder, [f"{name}.jpg"], labels, np.array([""]), box=np.array([corners], np.float32))
+    labels = make_labels(box=True)
+    return build_file_samples(folder, [f"{name}.jpg"], labels, np.array([""]), box=np.array([corners], np.float32))
 
 
 def rows(real: Path, tmp_path: Path) -> FileSamples:
@@ -146,7 +147,8 @@ def degenerate(folder: Path) -> FileSamples:
     records = voc(folder, "BloodImage_00338")
     boxes = ElementTree.parse(folder / "BloodImage_00338.xml").findall("object/bndbox")
     corners = [[float(side.text or "nan") for side in box] for box in boxes]
-    records.box = np.array([next(box for box in corners if box[0] == box[2])], np.float32)
+    degenerate_box = np.array([next(box for box in corners if box[0] == box[2])], np.float32)
+    records.columns = [BoxColumn(degenerate_box)]
     return records
 
 

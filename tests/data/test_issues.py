@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment, write_issues
+from candelabra.data.targets import Labels
 from candelabra.errors import UnreadableFile
-from candelabra.types import Labels
+from tests.data.builders import build_file_samples
 from tests.data.files import NAN, boxed, found, written
 
 USED, REPAIRED, UNLABELLED, SKIPPED = (
@@ -78,7 +78,7 @@ def test_inspection_tells_what_pixels_tell(tmp_path: Path) -> None:
         "missing.jpg",
         "/etc/hostname",
     ]
-    records = FileSamples(tmp_path, names, Labels(), np.array([""] * len(names)))
+    records = build_file_samples(tmp_path, names, Labels(), np.array([""] * len(names)))
     assert [found(records.inspect(index)) for index in range(len(names))] == [
         [],
         [("named as another kind of image than it is", USED), ("several images in one file, the first used", USED)],

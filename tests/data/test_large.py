@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from candelabra.data import Table, file_samples, verification
+from candelabra.data.decoding import header_checks
 from candelabra.data.decoding.images import DecodedImage, ImageHeader, decode_image
 from candelabra.report.tables import count_labels
 
@@ -32,7 +33,7 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     def read(path: Path, least: tuple[int, int] | None = None) -> DecodedImage:
         return decode_image(tmp_path / "all.jpg", least)
 
-    monkeypatch.setattr(verification, "read_header", header)  # of files that are not there
+    monkeypatch.setattr(header_checks, "read_header", header)  # of files that are not there
     monkeypatch.setattr(file_samples, "decode_image", read)
     before = resident()
     data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)

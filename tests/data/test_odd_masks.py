@@ -10,7 +10,8 @@ from candelabra.data.decoding.mask_fitting import describe_misfit
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import IssueTreatment
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, Labels
+from candelabra.types import IGNORED
+from tests.data.builders import build_file_samples, make_labels
 from tests.data.files import found, grey, written
 
 USED, REPAIRED, UNLABELLED, SKIPPED = (
@@ -28,10 +29,10 @@ def masked(root: Path, *masks: Image.Image, size: tuple[int, int] = (24, 16), **
         written(root / f"{number}.png", mask)
     meaning = np.full(256, IGNORED, np.uint8)
     meaning[:2] = 0, 1
-    return FileSamples(
+    return build_file_samples(
         root,
         [f"{number}.jpg" for number in range(len(masks))],
-        Labels(mask_classes=("a", "b")),
+        make_labels(mask_classes=("a", "b")),
         np.array([""] * len(masks)),
         masks=[f"{number}.png" for number in range(len(masks))],
         meaning=meaning,

@@ -8,14 +8,14 @@ import torch
 
 from candelabra.data import Folder, Masks
 from candelabra.data.decoding.file_finder import FileFinder
-from candelabra.data.samples import make_sample
 from candelabra.data.sampling.name_tables import read_column
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
-from candelabra.data.shards.label_columns import LabelColumns
+from candelabra.data.targets import Labels, LabelTarget
+from candelabra.data.targets.label import LabelColumn
 from candelabra.data.transforms.crop import ResizedCrop
-from candelabra.data.transforms.resize import drop_invisible
+from candelabra.data.transforms.sample_geometry import drop_invisible
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
+from tests.data.builders import FOUR, build_sample
 from tests.data.files import make_folder, write_image, write_mask
 
 
@@ -27,11 +27,11 @@ class Nowhere(EncodedSource):
 def test_a_box_that_is_moved_out_after_a_resize_is_no_line_on_the_edge() -> None:
     from torchvision.transforms.v2 import functional
 
-    scene = make_sample(torch.zeros(3, 40, 100, dtype=torch.uint8), box=torch.tensor([80.0, 10, 95, 30]))
-    resized = ResizedCrop((40, 100))(scene)
+    scene = build_sample(torch.zeros(3, 40, 100, dtype=torch.uint8), box=torch.tensor([80.0, 10, 95, 30]))
+    resized = ResizedCrop(FOUR, (40, 100))(scene)
     assert resized["box"].clamping_mode is None  # type: ignore[attr-defined]
     gone = {**resized, "box": functional.affine(resized["box"], 0.0, [40, 0], 1.0, [0.0, 0.0])}
-    assert drop_invisible(gone)["box"].isnan().all()  # type: ignore[arg-type]
+    assert drop_invisible(gone, FOUR)["box"].isnan().all()  # type: ignore[arg-type]
 
 
 def test_names_and_groups_of_a_table_are_read_as_they_stand_there(tmp_path: Path) -> None:
@@ -44,19 +44,16 @@ def test_names_and_groups_of_a_table_are_read_as_they_stand_there(tmp_path: Path
     ("cells", "expected"), [([0, 1, 2, -1], [0, 1, 2, -1]), (["1", "3", "2", None], [0, 2, 1, -1])]
 )
 def test_a_number_is_an_index_and_a_word_a_name(cells: list[object], expected: list[int]) -> None:
-    blank = [None] * len(cells)
-    columns = LabelColumns([str(n) for n in range(len(cells))], cells, blank, blank)
-    labels, label = columns.labels(Labels(classes=("1", "2", "3")))
-    assert labels.classes == ("1", "2", "3")
-    assert label is not None
-    assert label.tolist() == expected
+    names = [str(n) for n in range(len(cells))]
+    column = LabelTarget.read_records(cells, names, LabelTarget(("1", "2", "3")), [])
+    assert isinstance(column, LabelColumn)
+    assert column.target.classes == ("1", "2", "3")
+    assert column.values.tolist() == expected
 
 
 def test_several_labels_of_shards_are_told_apart_for_samplers() -> None:
     cells = [["a"], ["b", "c"], None]
-    blank = [None] * 3
-    columns = LabelColumns(["0", "1", "2"], cells, blank, blank)
-    samples = make_encoded_samples(Nowhere(), columns, [""] * 3, [False] * 3, Labels())
+    samples = make_encoded_samples(Nowhere(), ["0", "1", "2"], [""] * 3, {"label": cells}, {}, Labels())
     assert samples.shown().tolist() == [[True, False, False], [False, True, True], [False, False, False]]
     assert samples.labelled()["label"].tolist() == [True, True, False]
 
@@ -73,7 +70,7 @@ def test_split_folders_by_any_usual_name_are_no_classes(tmp_path: Path) -> None:
     for split in ("train2017", "val2017", "test2017"):
         make_folder(tmp_path / split, 3)
     data = Folder(root=str(tmp_path))
-    assert data.labels.classes == ("cat", "dog")
+    assert data.labels[LabelTarget].classes == ("cat", "dog")
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 6, "val": 6, "test": 6}
 
 

@@ -179,6 +179,6 @@ def test_an_absent_target_does_not_move_its_head(tmp_path: Path) -> None:
         sample["mask"].fill_(255)
         return sample
 
-    source.pipelines["train"] = TransformPipeline([*source.pipelines["train"].of(0).steps, without_mask])
+    source.pipelines["train"] = TransformPipeline([*source.pipelines["train"].of(0).steps, without_mask], source.labels)
     trainer(1, tmp_path).fit(model, source)
     assert all(torch.equal(before[key], value) for key, value in model.heads["mask"].named_parameters())

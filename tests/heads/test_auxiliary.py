@@ -9,10 +9,10 @@ from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.heads import Auxiliary, Label
 from candelabra.tasks.loading import build_task
-from candelabra.types import Labels
 from tests.conftest import Compose
+from tests.data.builders import make_labels
 
-LABELS = Labels(classes=("cat", "dog", "cow"))
+LABELS = make_labels(classes=("cat", "dog", "cow"))
 
 
 def test_outputs_in_training_are_its_own_and_each_classifier_s(backbone: Timm) -> None:
@@ -59,7 +59,7 @@ def test_googlenet_s_nodes_do_not_change_its_features() -> None:
 
 def test_it_is_an_option_of_training(tiny: Compose) -> None:
     task = build_task(
-        resolve_config(tiny("task=multitask", "head@task.heads.label=auxiliary")), Labels(classes=("a", "b"))
+        resolve_config(tiny("task=multitask", "head@task.heads.label=auxiliary")), make_labels(classes=("a", "b"))
     )
     batch = {"image": torch.rand(4, 3, 64, 64), "label": torch.tensor([0, 1, -1, 0])}
     loss, _ = task.judge(batch, "train")  # type: ignore[arg-type]

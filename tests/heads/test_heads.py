@@ -11,9 +11,9 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax, decoders
 from candelabra.heads.coordinate_readers import Pooling
 from candelabra.heads.losses import Wing
-from candelabra.types import Labels
+from tests.data.builders import make_labels
 
-LABELS = Labels(
+LABELS = make_labels(
     classes=("a", "b", "c"),
     box=True,
     keypoints=("left", "right"),
@@ -161,7 +161,7 @@ def test_every_decoder_on_pyramids_with_and_without_a_fine_map(name: str, backbo
 
 
 def test_many_labels_at_once(backbone: Backbone) -> None:
-    head = Label(backbone, Labels(classes=("x", "y"), multilabel=True))
+    head = Label(backbone, make_labels(classes=("x", "y"), multilabel=True))
     target = torch.tensor([[1.0, 0], [NAN, NAN], [1, 1]])
     outputs = torch.tensor([[4.0, -4], [0, 0], [4, 4]])
     assert head.labelled(target).tolist() == [True, False, True]
@@ -189,6 +189,6 @@ def test_wrong_arguments_are_named(backbone: Backbone, make: partial[Head], word
 
 @pytest.mark.parametrize("head", [Label, Box, Keypoints, Mask])
 def test_a_head_without_labels_is_refused(backbone: Backbone, head: type[Head]) -> None:
-    lacking = {"label": Labels(box=True)}.get(head.target, Labels(classes=("a",)))
+    lacking = {"label": make_labels(box=True)}.get(head.target, make_labels(classes=("a",)))
     with pytest.raises(CandelabraError, match=f"needs data that label '{head.target}'"):
         head(backbone, lacking)  # type: ignore[call-arg]

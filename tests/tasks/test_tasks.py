@@ -17,7 +17,7 @@ from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
-from candelabra.types import Labels
+from tests.data.builders import make_labels
 
 RATE = partial(AdamW, lr=4e-3)
 
@@ -95,7 +95,7 @@ def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
 
 
 def test_heads_follow_the_data_or_are_refused() -> None:
-    labels = Labels(classes=("a", "b"), mask_classes=("no", "yes"))
+    labels = make_labels(classes=("a", "b"), mask_classes=("no", "yes"))
     assert set(MultiTask(tiny(), labels).heads) == {"label", "mask"}
     with pytest.raises(CandelabraError, match="'box'"):
         Localization(tiny(), labels)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from candelabra.balancing.balance import LossBalance, StepPosition
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import TARGETS
 
 
 class Fixed(LossBalance):
@@ -22,7 +21,7 @@ class Fixed(LossBalance):
         super().__init__(names)
         given = dict(weights or {})
         for head, factor in given.items():
-            if head not in {*names, *TARGETS}:
+            if head not in names and factor != 1:
                 raise CandelabraError(
                     f"balance.weights.{head}: there is no such head; allowed are {list_nearest(head, names)}."
                 )

@@ -14,6 +14,7 @@ from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import Survey
 from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import LabelTarget
 
 _UNEVEN = 10  # times as many images in the largest class as in the smallest, from which it is worth a word
 
@@ -59,7 +60,7 @@ class CheckReport:
     @cached_property
     def doubtful(self) -> list[NDArray[np.int64]]:
         """Images that show the same, with other classes."""
-        answers = {target: values for target, values in self.tally.answers.items() if target == "label"}
+        answers = {target: values for target, values in self.tally.answers.items() if target == LabelTarget.name}
         return [group for group, _ in leaks.find_contradictions(self.twins.alike, answers)]
 
     @cached_property
@@ -167,7 +168,8 @@ def _copies(report: CheckReport) -> list[Finding]:
 
 def _classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
     counts: Mapping[str, NDArray[np.int64]] = tally.classes
-    classes = survey.samples.labels.classes
+    target = survey.samples.labels.find(LabelTarget)
+    classes = target.classes if target else ()
     found = []
     if classes and counts["train"].any():
         small, large = int(counts["train"].argmin()), int(counts["train"].argmax())

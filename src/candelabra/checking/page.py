@@ -12,10 +12,11 @@ from candelabra.checking.findings import CheckReport, FindingLevel
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw_sample, enlarge_sample
-from candelabra.types import Labels, Sample
+from candelabra.types import Sample
 
 _SHOWN = 20  # odd files of one kind; all are in issues.csv
 _GROUPS = 12  # groups of equal or similar images of one kind
@@ -51,7 +52,8 @@ def write_check_page(report: CheckReport, data: DataModule, words: Sequence[str]
         seconds=report.seconds,
         targets=survey.samples.labels.targets,
         labelled=tally.labelled(),
-        labels=survey.samples.labels,
+        label=survey.samples.labels.find(LabelTarget),
+        keypoints=survey.samples.labels.find(KeypointsTarget),
         classes=_class_rows(report)[:_ROWS],
         masks=_mask_rows(report),
         extents=_extents(tally.sizes[tally.readable]),
@@ -69,26 +71,29 @@ def write_check_page(report: CheckReport, data: DataModule, words: Sequence[str]
 def _figures(report: CheckReport) -> dict[str, str]:
     tally, labels = report.tally, report.survey.samples.labels
     drawn: dict[str, str] = {}
-    if labels.classes:
-        drawn["classes"] = figures.plot_classes(tally.classes, labels.classes)
+    label, points, mask = labels.find(LabelTarget), labels.find(KeypointsTarget), labels.find(MaskTarget)
+    if label:
+        drawn["classes"] = figures.plot_classes(tally.classes, label.classes)
     if tally.readable.any():
         drawn["sizes"] = figures.plot_sizes(tally.sizes[tally.readable])
-    if labels.box and tally.covered.any():
+    if BoxTarget.name in labels and tally.covered.any():
         drawn["boxes"] = figures.plot_boxes(tally.covered, tally.boxes)
-    if labels.keypoints and tally.visible.any():
-        drawn["points"] = figures.plot_points(tally.points, tally.visible, labels.keypoints)
-    if labels.mask_classes:
-        drawn["mask"] = figures.plot_shares(tally.mask, labels.mask_classes)
+    if points and tally.visible.any():
+        drawn["points"] = figures.plot_points(tally.points, tally.visible, points.names)
+    if mask:
+        drawn["masks"] = figures.plot_shares(tally.mask, mask.classes)
     return drawn
 
 
 def _class_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
-    counts, names = report.tally.classes, report.survey.samples.labels.classes
+    target = report.survey.samples.labels.find(LabelTarget)
+    counts, names = report.tally.classes, target.classes if target else ()
     return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(names)]
 
 
 def _mask_rows(report: CheckReport) -> list[tuple[str, list[float], list[int]]]:
-    tally, names = report.tally, report.survey.samples.labels.mask_classes
+    target = report.survey.samples.labels.find(MaskTarget)
+    tally, names = report.tally, target.classes if target else ()
     total = {split: max(1, int(tally.mask[split][: len(names)].sum())) for split in SPLITS}
     return [
         (
@@ -172,16 +177,14 @@ def _after(report: CheckReport, data: DataModule, count: int) -> list[str]:
 
 def draw_label_only(sample: Sample) -> Sample:
     """A sample without what would be drawn over its image."""
-    kept: Any = {key: value for key, value in sample.items() if key in ("image", "label")}
+    kept: Any = {key: value for key, value in sample.items() if key in ("image", LabelTarget.name)}
     shown: Sample = kept
     return shown
 
 
 def encode_sample_image(sample: Sample, labels: Labels, side: int) -> str:
     """A sample with its labels drawn, as a `data:` address; a box as data sets or as batches have it."""
-    found: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
-    if "box" in found:
-        found["box"] = found["box"].reshape(4)
+    found: dict[str, Any] = {n: target.unwrap(sample[n]) for n, target in labels.items() if n in sample}
     image = sample["image"]
     pixels = (image * 255 if image.is_floating_point() else image).byte().permute(1, 2, 0).numpy()
-    return figures.encode_figure(draw_sample(*enlarge_sample(pixels, found, side), labels))
+    return figures.encode_figure(draw_sample(*enlarge_sample(pixels, found, labels, side), labels))

@@ -14,7 +14,8 @@ from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import Samples, hash_contents
-from candelabra.types import TARGETS, Sample
+from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.types import Sample
 
 THUMBNAIL_SIDE = 16  # pixels a side of the small grey picture by which images are compared
 KEPT_ISSUES = 8  # bytes of a digest: two of 100,000 images get the same by chance once in 3 billion sets
@@ -71,8 +72,8 @@ class ScanDataset(Dataset[SampleScan]):
             odd = [each._replace(name=self.samples.names[index]) for each in self.samples.inspect(index)]
         except UnreadableFile as error:
             return SampleScan(index, problem=str(error))
-        labelled = [target for target in TARGETS if target in sample and self.known[target][index]]
-        values = {target: np.asarray(sample[target]) for target in labelled}  # type: ignore[literal-required]
+        labelled = [target for target in self.samples.labels if target in sample and self.known[target][index]]
+        values = {target: np.asarray(sample[target]) for target in labelled}
         # what lies outside of its image is known only now
         values = {key: each for key, each in values.items() if each.dtype.kind != "f" or not np.isnan(each).all()}
         return _facts(index, sample, values)._replace(issues=tuple(odd))
@@ -82,16 +83,17 @@ def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> Sa
     pixels = stack_pixels(sample)
     height, width = pixels.shape[:2]
     extent = np.array([width, height], np.float32)
+    box, points, mask = BoxTarget.name, KeypointsTarget.name, MaskTarget.name
     return SampleScan(
         index,
         (height, width),
         hash_contents(pixels)[:KEPT_ISSUES],
         {target: hash_contents(value)[:KEPT_ISSUES] for target, value in values.items()},
         make_scan_thumbnail(pixels),
-        values.get("label"),
-        (values["box"].reshape(2, 2) / extent).reshape(4).astype(np.float32) if "box" in values else None,
-        (values["keypoints"] / extent).astype(np.float32) if "keypoints" in values else None,
-        np.bincount(values["mask"].ravel(), minlength=256) if "mask" in values else None,
+        values.get(LabelTarget.name),
+        (values[box].reshape(2, 2) / extent).reshape(4).astype(np.float32) if box in values else None,
+        (values[points] / extent).astype(np.float32) if points in values else None,
+        np.bincount(values[mask].ravel(), minlength=256) if mask in values else None,
     )
 
 

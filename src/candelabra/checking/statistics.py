@@ -9,6 +9,7 @@ from candelabra.checking.sample_scan import KEPT_ISSUES, THUMBNAIL_SIDE, SampleS
 from candelabra.checking.survey import NO_SPLIT, Survey
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget
 
 GRID_CELLS = 48  # a side of the maps of boxes and points
 _PLACES = (*SPLITS, NO_SPLIT)
@@ -37,16 +38,17 @@ class DatasetStatistics:
 
     def __init__(self, survey: Survey) -> None:
         labels, count = survey.samples.labels, len(survey.samples)
+        label, points = labels.find(LabelTarget) or LabelTarget(), labels.find(KeypointsTarget) or KeypointsTarget()
         self.survey = survey
         self.sizes = np.zeros((count, 2), np.int32)
         self.pixels = np.zeros(count, np.uint64)
         self.answers = {target: np.zeros(count, np.uint64) for target in labels.targets}
         self.thumbs = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
-        self.classes = {split: np.zeros(len(labels.classes), np.int64) for split in _PLACES}
-        self.boxes = np.full((count if labels.box else 0, 4), np.nan, np.float32)
+        self.classes = {split: np.zeros(len(label.classes), np.int64) for split in _PLACES}
+        self.boxes = np.full((count if BoxTarget.name in labels else 0, 4), np.nan, np.float32)
         self.covered = np.zeros((GRID_CELLS, GRID_CELLS))
         self.points = np.zeros((GRID_CELLS, GRID_CELLS), np.int64)
-        self.visible = np.zeros(len(labels.keypoints), np.int64)
+        self.visible = np.zeros(len(points.names), np.int64)
         self.mask = {split: np.zeros(256, np.int64) for split in _PLACES}
         self.present = {split: np.zeros(256, np.int64) for split in _PLACES}
         self.issues: list[DataIssue] = list(survey.issues)

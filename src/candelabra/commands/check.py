@@ -20,6 +20,7 @@ from candelabra.data.decoding.paths import printable_path
 from candelabra.data.issues import write_issues
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw_grid
@@ -76,6 +77,9 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
     """All that was found, in plain types."""
     survey, tally = report.survey, report.tally
     labels = survey.samples.labels
+    label = labels.find(LabelTarget) or LabelTarget()
+    points = labels.find(KeypointsTarget) or KeypointsTarget()
+    mask = labels.find(MaskTarget) or MaskTarget()
     sizes = tally.sizes[tally.readable]
     names, split = survey.samples.names, survey.split
 
@@ -91,9 +95,9 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "images_per_second": round(len(survey.samples) / max(report.seconds, 1e-9), 1),
         "labelled": tally.labelled(),
-        "classes": {s: dict(zip(labels.classes, tally.classes[s].tolist(), strict=True)) for s in SPLITS},
-        "keypoints": dict(zip(labels.keypoints, tally.visible.tolist(), strict=True)),
-        "mask_pixels": {s: dict(zip(labels.mask_classes, tally.mask[s].tolist(), strict=False)) for s in SPLITS},
+        "classes": {s: dict(zip(label.classes, tally.classes[s].tolist(), strict=True)) for s in SPLITS},
+        "points": dict(zip(points.names, tally.visible.tolist(), strict=True)),
+        "mask_pixels": {s: dict(zip(mask.classes, tally.mask[s].tolist(), strict=False)) for s in SPLITS},
         "widths": _counted(sizes[:, 1]),
         "heights": _counted(sizes[:, 0]),
         "issues": [each._asdict() for each in tally.issues],

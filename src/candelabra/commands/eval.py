@@ -1,7 +1,6 @@
 """`candelabra eval`: the numbers of a checkpoint on the data it names, or where those have moved."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -9,12 +8,12 @@ from omegaconf import DictConfig
 from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.train_order import SequentialOrder
+from candelabra.data.targets import Labels
 from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.tasks.loading import load_task
 from candelabra.training.trainer import make_trainer
-from candelabra.types import Labels
 
 
 def run_eval(config: DictConfig) -> None:
@@ -29,7 +28,7 @@ def run_eval(config: DictConfig) -> None:
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
     data: DataModule = build_object(relocate_data(trained["data"], plain["data"]))
-    labels = Labels.restore(task.recipe["labels"])
+    labels = Labels.from_plain(task.recipe["labels"])
     if data.labels != labels:
         raise CandelabraError(
             f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
@@ -83,5 +82,11 @@ def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
 
 def diff_labels(given: Labels, trained: Labels) -> str:
     """In words, the first field in which two descriptions of labels differ."""
-    field = next(f.name for f in fields(Labels) if getattr(given, f.name) != getattr(trained, f.name))
-    return f"{field} is {getattr(given, field)}, it was {getattr(trained, field)}"
+    ours, theirs = given.to_plain(), trained.to_plain()
+    for name in {**ours, **theirs}:
+        if name not in ours or name not in theirs:
+            return f"{name} is {'not ' if name not in ours else ''}labelled, it was {'not' if name in ours else ''}"
+        field = next((key for key in ours[name] if ours[name][key] != theirs[name][key]), None)
+        if field is not None:
+            return f"{field} of {name} is {ours[name][field]}, it was {theirs[name][field]}"
+    return "the order of targets"

@@ -3,7 +3,7 @@
 import csv
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,15 @@ from candelabra.config.build import resolve_config
 from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.samples import image_to_tensor, make_sample
+from candelabra.data.targets import Target
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import ResizeMethod, make_resize
 from candelabra.errors import CandelabraError
-from candelabra.report.pictures import draw_sample, save_masks
+from candelabra.report.pictures import draw_sample
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
-from candelabra.types import Labels
 
 log = logging.getLogger(__name__)
 PredictItem = tuple[int, Tensor, tuple[int, int], str]
@@ -44,7 +44,7 @@ def run_predict(config: DictConfig) -> None:
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
     side = plain["size"] or read_trained_size(trained["data"])
-    labels = Labels.restore(task.recipe["labels"])
+    targets = task.head_targets
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
@@ -60,16 +60,17 @@ def run_predict(config: DictConfig) -> None:
     names = _unique(paths)
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
-        table.writerow(_header(task, labels))
+        table.writerow(["image", *(column for target in targets.values() for column in target.prediction_header())])
         for items in tqdm(loader, desc="predicting", unit="batch"):
             unreadable += [(paths[index], problem) for index, _, _, problem in items if problem]
             good = [item for item in items if not item[3]]
             for (index, *_), found in zip(good, _predictions(task, trainer, good, resize), strict=True):
-                table.writerow([str(paths[index]), *_row(task, found, labels)])
-                if "mask" in found:
-                    save_masks(found["mask"], folder / "masks" / f"{names[index]}.png")
+                cells = [cell for name, target in targets.items() for cell in target.prediction_row(found[name])]
+                table.writerow([str(paths[index]), *cells])
+                for name, target in targets.items():
+                    target.save_prediction(found[name], folder, names[index])
                 if index < plain["pictures"]:
-                    _drawn(paths[index], found, labels).save(folder / "pictures" / f"{names[index]}.jpg")
+                    _draw(paths[index], found, targets).save(folder / "pictures" / f"{names[index]}.jpg")
     if unreadable:
         with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             csv.writer(file).writerows([("image", "problem"), *unreadable])
@@ -109,38 +110,15 @@ def _predictions(
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         found = task.predictions(images)
     for row, (_, _, size, _) in enumerate(items):
-        yield resize.view(size).back({name: value[row].cpu() for name, value in found.items()})
+        geometry, targets = resize.view(size), task.head_targets
+        yield {name: targets[name].to_original(value[row].cpu(), geometry) for name, value in found.items()}
 
 
-def _drawn(path: Path, found: dict[str, Tensor], labels: Labels) -> Image.Image:
-    seen = decode_image(path)
-    scale = seen.pixels.shape[1] / seen.size[0]
-    placed = {name: value * scale if name in ("box", "keypoints") else value for name, value in found.items()}
-    return draw_sample(seen.pixels, placed, labels)
-
-
-def _header(task: Task, labels: Labels) -> list[str]:
-    columns = ["image"]
-    if "label" in task.heads:
-        columns += list(labels.classes) if labels.multilabel else ["label", "probability"]
-    if "box" in task.heads:
-        columns += ["xmin", "ymin", "xmax", "ymax"]
-    if "keypoints" in task.heads:
-        columns += [f"{name}_{axis}" for name in labels.keypoints for axis in "xy"]
-    return columns
-
-
-def _row(task: Task, found: dict[str, Tensor], labels: Labels) -> list[str]:
-    cells: list[str] = []
-    if "label" in task.heads:
-        shares = found["label"]
-        best = int(shares.argmax())
-        single = [labels.classes[best], f"{shares[best]:.4f}"]
-        cells += [f"{share:.4f}" for share in shares] if labels.multilabel else single
-    for target in ("box", "keypoints"):
-        if target in task.heads:
-            cells += [f"{value:.2f}" for value in found[target].flatten()]
-    return cells
+def _draw(path: Path, found: dict[str, Tensor], targets: Mapping[str, Target]) -> Image.Image:
+    image = decode_image(path)
+    scale, size = image.pixels.shape[1] / image.size[0], (image.pixels.shape[0], image.pixels.shape[1])
+    placed = {name: targets[name].enlarge(value, scale, size) for name, value in found.items()}
+    return draw_sample(image.pixels, placed, targets)
 
 
 def _unique(paths: Sequence[Path]) -> list[str]:

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from candelabra.config.build import build_object, resolve_config
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.workers import count_processors
+from candelabra.data.targets import LabelTarget
 from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, FoldIndices, Folds, make_folds
 from candelabra.embeddings.classifiers.features import LabelledFeatures, load_labelled_features
 from candelabra.embeddings.classifiers.table import ClassifierRow, write_classifier_table
@@ -39,7 +40,7 @@ def run_probe(config: DictConfig) -> None:
     candidates: dict[str, ClassifierCandidate] = {name: build_object(node) for name, node in nodes.items()}
     L.seed_everything(plain["seed"], verbose=False)
     data: DataModule = build_object(plain["data"])
-    count_labels(data, ["label"])
+    count_labels(data, [LabelTarget.name])
     backbone = load_task(plain["run"]).backbone if plain["run"] else build_object(plain["backbone"])
     trainer = make_trainer(plain["trainer"], logger=False, enable_checkpointing=False)
     begun = time.perf_counter()
@@ -60,8 +61,8 @@ def run_probe(config: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     counts = ", ".join(f"{len(part.labels)} {split}" for split, part in found.items())
     write_classifier_table(rows, f"classifiers on {train.vectors.shape[1]} features ({counts})", folder)
-    matrix = confusion_matrix(found["test"].labels, guesses[best], labels=range(len(data.labels.classes)))
-    draw_confusion(torch.from_numpy(matrix), data.labels.classes, folder / "pictures" / "confusion.png")
+    matrix = confusion_matrix(found["test"].labels, guesses[best], labels=range(len(data.labels[LabelTarget].classes)))
+    draw_confusion(torch.from_numpy(matrix), data.labels[LabelTarget].classes, folder / "pictures" / "confusion.png")
     log.info("best on validation: %s; see %s", rows[best].words, folder / "classifiers.md")
 
 

@@ -23,7 +23,6 @@ from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
 from candelabra.training.trainer import checkpoint_callbacks, make_run_trainer
-from candelabra.types import TARGETS
 
 
 def run_train(config: DictConfig) -> dict[str, float]:
@@ -44,7 +43,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     L.seed_everything(plain["seed"], verbose=False)
     data: DataModule = build_object(plain["data"])
     heads = plain["task"].get("heads", plain["task"])
-    counts = count_labels(data, [target for target in TARGETS if heads.get(target)])
+    counts = count_labels(data, [target for target in data.labels if heads.get(target)])
     if search and not config.resume:
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)

@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, UNLABELLED, Labels, Sample
+from candelabra.types import Sample
 
 SPLITS = ("train", "val", "test")
 
@@ -85,9 +86,12 @@ class Samples(Dataset[Sample], ABC):
         """For each target, which samples have it: (n,) bool, without reading an image."""
 
     def shown(self) -> NDArray[np.bool_]:
-        """(n, C) which classes each sample is labelled with, no image is read; none where it is not labelled."""
-        same: NDArray[np.bool_] = self.strata[:, None] == np.arange(len(self.labels.classes))
-        return same & self.labelled()["label"][:, None]
+        """(n, C) which classes each sample is labelled with; C is 0 where no target classifies. No image is read."""
+        target = self.labels.find(LabelTarget)
+        if target is None:
+            return np.zeros((len(self), 0), dtype=bool)
+        same: NDArray[np.bool_] = self.strata[:, None] == np.arange(len(target.classes))
+        return same & self.labelled()[target.name][:, None]
 
     def verify(self) -> Mapping[int, str]:
         """What would fail in mid-training, as far as it can be told without decoding images.
@@ -121,49 +125,26 @@ def hash_contents(*contents: Any) -> bytes:
     return digester.digest()
 
 
-def make_sample(
-    image: Tensor,
-    label: Tensor | None = None,
-    box: Tensor | None = None,
-    keypoints: Tensor | None = None,
-    mask: Tensor | None = None,
-) -> Sample:
-    """Wraps tensors so that torchvision's transforms move them together; see `candelabra.types.Sample`."""
+def make_sample(image: Tensor, labels: Labels | None = None, values: Mapping[str, Tensor] | None = None) -> Sample:
+    """Wraps tensors so that torchvision's transforms move them together; see `candelabra.types.Sample`.
+
+    Args:
+        image: (3, H, W) uint8, or float in [0, 1].
+        labels: the targets; null for an image alone.
+        values: of the targets, plain.
+    """
     size = (image.shape[-2], image.shape[-1])
-    made: Sample = {"image": tv_tensors.Image(image)}
-    if label is not None:
-        made["label"] = label
-    if box is not None:
-        made["box"] = _bounding_box(box.float().view(1, 4), size)
-    if keypoints is not None:
-        made["keypoints"] = tv_tensors.KeyPoints(keypoints.float(), canvas_size=size)
-    if mask is not None:
-        made["mask"] = tv_tensors.Mask(mask)
-    return made
+    wrapped: Any = {
+        name: labels[name].wrap(value, size) for name, value in (values or {}).items() if labels is not None
+    }
+    return {"image": tv_tensors.Image(image), **wrapped}
 
 
-def add_missing_targets(sample: Sample, wanted: Labels) -> Sample:
+def add_missing_targets(sample: Sample, labels: Labels) -> Sample:
     """Adds the targets that a sample lacks, as not labelled."""
     size = (sample["image"].shape[-2], sample["image"].shape[-1])
-    made: dict[str, Tensor] = {
-        target: _blank(target, wanted, size) for target in wanted.targets if target not in sample
-    }
-    return {**sample, **made}  # type: ignore[typeddict-item]
-
-
-def _blank(target: str, wanted: Labels, size: tuple[int, int]) -> Any:
-    if target == "mask":
-        return tv_tensors.Mask(torch.full(size, IGNORED, dtype=torch.uint8))
-    if target == "box":
-        return _bounding_box(torch.full((1, 4), torch.nan), size)
-    if target == "keypoints":
-        return tv_tensors.KeyPoints(torch.full((len(wanted.keypoints), 2), torch.nan), canvas_size=size)
-    return torch.full((len(wanted.classes),), torch.nan) if wanted.multilabel else torch.tensor(UNLABELLED)
-
-
-def _bounding_box(box: Tensor, size: tuple[int, int]) -> Any:
-    """A box that transforms do not clamp: one that has left the image would otherwise stay as a line on its edge."""
-    return tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
+    made: Any = {n: target.wrap(target.missing(size), size) for n, target in labels.items() if n not in sample}
+    return {**sample, **made}
 
 
 def image_to_tensor(pixels: NDArray[np.uint8]) -> Tensor:

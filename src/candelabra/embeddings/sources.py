@@ -14,6 +14,7 @@ from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
@@ -88,11 +89,12 @@ class DatasetSource(EmbeddingSource):
             "path": [str(path.absolute()) if data.root_folder and path.is_file() else "" for path in paths],
             "split": [split for split, part in data.parts.items() for _ in part],
         }
-        classes = np.array(self.samples.labels.classes, dtype=object)
-        if self.samples.labels.multilabel:
+        target = self.samples.labels.find(LabelTarget)
+        classes = np.array(target.classes if target else (), dtype=object)
+        if target and target.multilabel:
             self.columns["label"] = ["|".join(classes[row]) for row in self.samples.shown()[self.indices]]
         elif len(classes):
-            known, numbers = self.samples.labelled()["label"], self.samples.strata
+            known, numbers = self.samples.labelled()[LabelTarget.name], self.samples.strata
             self.columns["label"] = [classes[numbers[index]] if known[index] else "" for index in self.indices]
 
     def load(self, index: int, least: tuple[int, int]) -> Sample:

@@ -206,7 +206,7 @@ class FeatureRows(Dataset[Sample]):
         """A whole batch at once, as torch asks for where this is there."""
         places = [self.places[self.prepared.row(key)] for key in keys]
         batch = self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
-        return blank_targets(batch) if keys[0] < 0 else batch  # a stand-in comes alone
+        return blank_targets(batch, self.prepared.samples.labels) if keys[0] < 0 else batch  # a stand-in comes alone
 
 
 def _digests(prepared: TransformedDataset) -> list[bytes]:

@@ -61,7 +61,7 @@ class FeatureRecipe:
         """Rows of a space -> a batch with features in place of images."""
         tensors = {name: self.columns[name].to_batch(bits) for name, bits in rows.items()}
         targets = {name: tensors.pop(name) for name in self.targets}
-        return {"features": self.parts.restore(tensors), **targets}  # type: ignore[typeddict-item]
+        return {"features": self.parts.restore(tensors), **targets}
 
 
 @contextmanager
@@ -215,7 +215,7 @@ def _collate(items: Sequence[tuple[bytes, Sample]]) -> tuple[list[bytes], Sample
 
 
 def _targets(sample: Sample) -> dict[str, Tensor]:
-    return dict(sample)  # type: ignore[arg-type]
+    return dict(sample)
 
 
 def _bits(value: Tensor) -> NDArray[Any]:

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.heads.head import Head
+from candelabra.heads.head import Head, require_target
 from candelabra.heads.label import Label
-from candelabra.types import Features, Labels
+from candelabra.types import Features
 
 
 class Auxiliary(Head):
@@ -35,7 +36,7 @@ class Auxiliary(Head):
         CandelabraError: the backbone has no such map.
     """
 
-    target: ClassVar[str] = "label"
+    target: ClassVar[str] = LabelTarget.name
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Auxiliary(Head):
         dropout: float = 0.7,
     ) -> None:
         super().__init__()
+        self.target_info = require_target(labels, LabelTarget)
         self.places = [place for place, given in enumerate(backbone.strides) if given == stride]
         if not self.places:
             raise CandelabraError(
@@ -57,7 +59,8 @@ class Auxiliary(Head):
             )
         self.main, self.weight = label(backbone, labels), weight
         self.others = nn.ModuleList(
-            _classifier(backbone.channels[place], len(labels.classes), width, hidden, dropout) for place in self.places
+            _classifier(backbone.channels[place], len(self.target_info.classes), width, hidden, dropout)
+            for place in self.places
         )
 
     def forward(self, features: Features) -> Tensor:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import BoxTarget, Labels
 from candelabra.heads.coordinate_readers import SoftArgmax
-from candelabra.heads.head import Head, check_labelled_by
+from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import giou_loss
-from candelabra.types import Features, Labels
+from candelabra.types import Features
 
 
 class Box(Head):
@@ -20,14 +21,14 @@ class Box(Head):
 
     Args:
         backbone, labels: what to read from; the data must label boxes.
-        coordinates: builds the layer that predicts 4 points from features: `SoftArgmax` keeps position, `Pooled` is the textbook's
-            regression on pooled or flattened features.
+        coordinates: builds the layer that predicts 4 points from features: `SoftArgmax` keeps position, `Pooled`
+            regresses from pooled or flattened features.
         l1_weight: factor of the smooth L1 distance of the edges, in image sides.
         giou_weight: factor of 1 - GIoU (Rezatofighi et al. 2019).
         beta: the distance, in image sides, below which L1 is smooth.
     """
 
-    target: ClassVar[str] = "box"
+    target: ClassVar[str] = BoxTarget.name
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Box(Head):
         beta: float = 0.02,
     ) -> None:
         super().__init__()
-        check_labelled_by(labels, self.target)
+        self.target_info = require_target(labels, BoxTarget)
         self.coordinates = coordinates(backbone, 4)
         self.l1_weight, self.giou_weight, self.beta = l1_weight, giou_weight, beta
 
@@ -48,7 +49,7 @@ class Box(Head):
         return torch.stack([points[:, 0, 0], points[:, 1, 1], points[:, 2, 0], points[:, 3, 1]], 1)
 
     def labelled(self, target: Tensor) -> Tensor:
-        return ~target.isnan().any(1)
+        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = torch.where(self.labelled(target)[:, None], target / box_scale(size, target), outputs.detach())

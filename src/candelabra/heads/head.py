@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
-from candelabra.types import Features, Labels
+from candelabra.types import Features
+
+T = TypeVar("T", bound=Target)
 
 
 class Head(nn.Module, ABC):
@@ -18,9 +21,11 @@ class Head(nn.Module, ABC):
 
     Attributes:
         target: the key of the batch it learns from.
+        target_info: the target itself, as the data set describes it.
     """
 
     target: ClassVar[str]
+    target_info: Target
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:
@@ -60,14 +65,16 @@ class Head(nn.Module, ABC):
         """Raw outputs -> what people read: probabilities, pixels, class indices."""
 
 
-def check_labelled_by(labels: Labels, target: str) -> None:
-    """Refuses a head whose target the data set does not label.
+def require_target(labels: Labels, kind: type[T]) -> T:
+    """The target that a head learns.
 
     Raises:
-        CandelabraError: the target is not among `labels.targets`.
+        CandelabraError: the data set does not label it.
     """
-    if target not in labels.targets:
+    found = labels.find(kind)
+    if found is None:
         raise CandelabraError(
-            f"A {target} head needs data that label {target!r}, but these label {', '.join(labels.targets)}; choose "
-            "another task, or other data."
+            f"A {kind.name} head needs data that label {kind.name!r}, but these label {', '.join(labels.targets)}; "
+            "choose another task, or other data."
         )
+    return found

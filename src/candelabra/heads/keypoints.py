@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import KeypointsTarget, Labels
 from candelabra.errors import CandelabraError
 from candelabra.heads.box import box_scale
 from candelabra.heads.coordinate_readers import Pooled, image_diagonal
-from candelabra.heads.head import Head, check_labelled_by
+from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import SmoothL1
-from candelabra.types import Features, Labels
+from candelabra.types import Features
 
 
 class Keypoints(Head):
@@ -30,7 +31,7 @@ class Keypoints(Head):
         tolerance: share of that length within which a point counts as correct (PCK, Yang & Ramanan 2013).
     """
 
-    target: ClassVar[str] = "keypoints"
+    target: ClassVar[str] = KeypointsTarget.name
 
     def __init__(
         self,
@@ -42,15 +43,15 @@ class Keypoints(Head):
         tolerance: float = 0.1,
     ) -> None:
         super().__init__()
-        check_labelled_by(labels, self.target)
+        self.target_info = points = require_target(labels, KeypointsTarget)
         if normalizer not in ("auto", "points", "box", "image"):
             raise CandelabraError(f"normalizer={normalizer} is not known; allowed are auto, points, box and image.")
-        if normalizer == "points" and not labels.normalizer:
+        if normalizer == "points" and not points.normalizer:
             raise CandelabraError(
                 "normalizer=points needs data that name two points (data.normalizer=[left_eye,right_eye], say); "
                 "choose box or image here."
             )
-        self.names, self.pair = labels.keypoints, labels.normalizer
+        self.names, self.pair = points.names, points.normalizer
         self.normalizer = ("points" if self.pair else "image") if normalizer == "auto" else normalizer
         self.tolerance = tolerance
         self.coordinates = coordinates(backbone, len(self.names))
@@ -61,7 +62,7 @@ class Keypoints(Head):
         return points
 
     def labelled(self, target: Tensor) -> Tensor:
-        return (~target.isnan()).all(2).any(1)
+        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         known = (~target.isnan()).all(2, keepdim=True)

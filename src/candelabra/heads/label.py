@@ -16,10 +16,11 @@ from torchmetrics.classification import (
 )
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
-from candelabra.heads.head import Head, check_labelled_by
-from candelabra.types import Features, Labels
+from candelabra.heads.head import Head, require_target
+from candelabra.types import Features
 
 
 class Label(Head):
@@ -31,10 +32,10 @@ class Label(Head):
         hidden: widths of hidden layers; empty for one linear layer.
         dropout: share of activations dropped before each linear layer.
         smoothing: share of the target spread over all classes (Szegedy et al. 2016), 0 to 1.
-        class_weights: one factor a class, in the order of `labels.classes`; null for equal weights.
+        class_weights: one factor a class, in the order of the classes; null for equal weights.
     """
 
-    target: ClassVar[str] = "label"
+    target: ClassVar[str] = LabelTarget.name
 
     def __init__(
         self,
@@ -48,15 +49,16 @@ class Label(Head):
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        check_labelled_by(labels, self.target)
+        self.target_info = require_target(labels, LabelTarget)
+        classes = self.target_info.classes
         if not 0 <= smoothing < 1:
             raise CandelabraError(f"smoothing={smoothing} is no share; allowed is 0 up to, but not, 1.")
-        if class_weights is not None and len(class_weights) != len(labels.classes):
+        if class_weights is not None and len(class_weights) != len(classes):
             raise CandelabraError(
-                f"class_weights has {len(class_weights)} numbers, but there are {len(labels.classes)} classes: "
-                f"{', '.join(labels.classes)}; give one for each, in this order."
+                f"class_weights has {len(class_weights)} numbers, but there are {len(classes)} classes: "
+                f"{', '.join(classes)}; give one for each, in this order."
             )
-        self.classes, self.multilabel, self.smoothing = labels.classes, labels.multilabel, smoothing
+        self.classes, self.multilabel, self.smoothing = classes, self.target_info.multilabel, smoothing
         self.pool = FeaturePool(backbone, pooling, grid)
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         weights = torch.ones(len(self.classes)) if class_weights is None else torch.tensor(list(class_weights))
@@ -68,7 +70,7 @@ class Label(Head):
         return logits.float()
 
     def labelled(self, target: Tensor) -> Tensor:
-        return ~target.isnan().any(1) if self.multilabel else target >= 0
+        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         if self.multilabel:

@@ -11,11 +11,12 @@ from torchmetrics import ConfusionMatrix, JaccardIndex, Metric
 from torchmetrics.classification import MulticlassF1Score
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import Labels, MaskTarget
 from candelabra.errors import CandelabraError
 from candelabra.heads.decoders import BuiltDecoder, unet
-from candelabra.heads.head import Head, check_labelled_by
+from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import soft_dice_loss
-from candelabra.types import IGNORED, Features, Labels
+from candelabra.types import IGNORED, Features
 
 
 class Mask(Head):
@@ -30,7 +31,7 @@ class Mask(Head):
             count; or null for equal weights.
     """
 
-    target: ClassVar[str] = "mask"
+    target: ClassVar[str] = MaskTarget.name
 
     def __init__(
         self,
@@ -42,8 +43,8 @@ class Mask(Head):
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
     ) -> None:
         super().__init__()
-        check_labelled_by(labels, self.target)
-        self.classes = labels.mask_classes
+        self.target_info = require_target(labels, MaskTarget)
+        self.classes = self.target_info.classes
         self.balanced = class_weights == "balanced"
         given = [1.0] * len(self.classes) if class_weights is None or isinstance(class_weights, str) else class_weights
         if len(given) != len(self.classes):
@@ -74,7 +75,7 @@ class Mask(Head):
         return _resample(logits.float(), features.size)
 
     def labelled(self, target: Tensor) -> Tensor:
-        return (target != IGNORED).flatten(1).any(1)
+        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()

@@ -34,9 +34,7 @@ def embed_validation(task: Task, data: DataModule, split: str) -> LoggedEmbeddin
         while batch := list(islice(alike, data.batch_size)):
             vectors.append(_features(task, torch.stack([sample["image"] for sample in batch])))
             thumbnails += [_thumbnail(sample) for sample in batch]
-            words += [
-                caption_sample({"label": sample["label"]} if "label" in sample else {}, data.labels) for sample in batch
-            ]
+            words += [caption_sample(sample, data.labels) for sample in batch]
     rows = [[name, word] for name, word in zip(names, words, strict=True)]
     return LoggedEmbedding(torch.cat(vectors).numpy(), LoggedTable(["name", "label"], rows), np.stack(thumbnails))
 

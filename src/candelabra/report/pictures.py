@@ -14,21 +14,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.targets import Labels, Target
 from candelabra.report.tables import print_class_table
 from candelabra.runs.overrides import COUNT_METRICS
 from candelabra.tasks.task import Task
-from candelabra.types import IGNORED, Labels, Sample
+from candelabra.types import Sample
 
 _SHOWN = 12  # test images in the picture of predictions
-_COLOURS = [
-    (230, 70, 60),
-    (60, 130, 230),
-    (70, 180, 90),
-    (240, 180, 40),
-    (150, 90, 200),
-    (60, 190, 200),
-    (240, 120, 180),
-]
 
 
 def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
@@ -38,11 +30,11 @@ def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], f
     prepared = data.prepared("test")
     samples = [prepared[index] for index in data.chosen("test", _SHOWN)]
     task.eval()
-    draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png")
+    draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
-            classes = data.labels.classes if head == "label" else data.labels.mask_classes
+            classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")
             print_class_table(matrix, classes, folder / f"{head}_classes.csv")
 
@@ -58,46 +50,29 @@ def predict_samples(task: Task, samples: Sequence[Sample]) -> list[dict[str, Ten
     return found
 
 
-def draw_sample(pixels: NDArray[np.uint8], found: Mapping[str, Tensor], labels: Labels) -> Image.Image:
-    """An image (H, W, 3) with class, box, points and mask drawn on it."""
-    image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    if "mask" in found:
-        mask = found["mask"].numpy().astype(np.uint8)
-        tint = np.asarray(image, dtype=np.float32).copy()
-        for value in np.unique(mask):
-            if value not in (0, IGNORED):
-                tint[mask == value] = 0.5 * tint[mask == value] + 0.5 * np.array(_COLOURS[(value - 1) % len(_COLOURS)])
-        image = Image.fromarray(tint.astype(np.uint8))
-    brush = ImageDraw.Draw(image)
-    line = max(1, round(max(image.size) / 160))
-    if "box" in found and not found["box"].isnan().any():
-        brush.rectangle(found["box"].tolist(), outline=(255, 230, 0), width=line)
-    for x, y in found["keypoints"].tolist() if "keypoints" in found else []:
-        if not math.isnan(x):
-            brush.ellipse((x - line, y - line, x + line, y + line), fill=(0, 255, 140), outline=(0, 0, 0))
-    words = caption_sample(found, labels)
+def draw_sample(pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets: Mapping[str, Target]) -> Image.Image:
+    """Draws the values of targets on an image, and their captions in its corner.
+
+    Args:
+        pixels: (H, W, 3).
+        values: by name of the target, or of the head that predicted them.
+        targets: by the same names.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    for name in sorted(set(values) & set(targets), key=lambda name: targets[name].layer):
+        picture = targets[name].draw(picture, values[name])
+    words = caption_sample(values, targets)
     if words:
+        brush = ImageDraw.Draw(picture)
         brush.rectangle((0, 0, brush.textlength(words) + 6, 13), fill=(0, 0, 0))
         brush.text((3, 1), words, fill=(255, 255, 255))
-    return image
+    return picture
 
 
-def caption_sample(found: Mapping[str, Tensor], labels: Labels) -> str:
-    """The class in words, with its probability where it is a prediction."""
-    if "label" not in found:
-        return ""
-    label = found["label"]
-    if labels.multilabel:
-        return ", ".join(name for name, share in zip(labels.classes, label.tolist(), strict=True) if share > 0.5)
-    if label.ndim:
-        return f"{labels.classes[int(label.argmax())]} {label.max():.2f}"
-    return labels.classes[int(label)] if label >= 0 else ""
-
-
-def save_masks(mask: Tensor, path: Path) -> None:
-    """Writes class indices (H, W) as a PNG of one channel."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask.numpy()).save(path)
+def caption_sample(values: Mapping[str, Any], targets: Mapping[str, Target]) -> str:
+    """What targets say in words, such as classes with their probability."""
+    captions = (target.caption(values[name]) for name, target in targets.items() if name in values)
+    return ", ".join(caption for caption in captions if caption)
 
 
 def draw_grid(
@@ -105,23 +80,37 @@ def draw_grid(
     predicted: Sequence[Mapping[str, Tensor]] | None,
     labels: Labels,
     path: Path,
+    targets: Mapping[str, Target] | None = None,
     side: int = 224,
 ) -> None:
     """Writes a picture of samples; see `draw_sheet`."""
-    draw_sheet(samples, predicted, labels, side).save(path)
+    draw_sheet(samples, predicted, labels, targets, side).save(path)
 
 
 def draw_sheet(
-    samples: Sequence[Sample], predicted: Sequence[Mapping[str, Tensor]] | None, labels: Labels, side: int = 224
+    samples: Sequence[Sample],
+    predicted: Sequence[Mapping[str, Tensor]] | None,
+    labels: Labels,
+    targets: Mapping[str, Target] | None = None,
+    side: int = 224,
 ) -> Image.Image:
-    """Draws samples with their labels; with predictions, truth and prediction stand side by side."""
+    """Draws samples with their labels; with predictions, truth and prediction stand side by side.
+
+    Args:
+        samples: as the model gets them.
+        predicted: for each sample, what each head predicts.
+        labels: of the samples.
+        targets: of the predictions, by head; null where heads are named after targets.
+        side: of each picture, in pixels.
+    """
+    targets = labels if targets is None else targets
     tiles = []
     for row, sample in enumerate(samples):
         pixels = sample["image"].permute(1, 2, 0).numpy()
         truth: dict[str, Any] = {key: value for key, value in sample.items() if key != "image"}
-        pair = [draw_sample(*enlarge_sample(pixels, truth, side), labels)]
+        pair = [draw_sample(*enlarge_sample(pixels, truth, labels, side), labels)]
         if predicted is not None:
-            pair.append(draw_sample(*enlarge_sample(pixels, predicted[row], side), labels))
+            pair.append(draw_sample(*enlarge_sample(pixels, predicted[row], targets, side), targets))
         tile = Image.new("RGB", (sum(one.width for one in pair) + 2 * len(pair), pair[0].height + 2), (255, 255, 255))
         for place, one in enumerate(pair):
             tile.paste(one, (place * (one.width + 2), 0))
@@ -139,20 +128,16 @@ def draw_sheet(
 
 
 def enlarge_sample(
-    pixels: NDArray[np.uint8], found: Mapping[str, Tensor], side: int
+    pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets: Mapping[str, Target], side: int
 ) -> tuple[NDArray[np.uint8], dict[str, Tensor]]:
-    """Scaled so that the longer side has `side` pixels, labels alike."""
+    """An image and the values of its targets, scaled so that the longer side has `side` pixels."""
     height, width = pixels.shape[:2]
     factor = side / max(height, width)
-    size = (round(width * factor), round(height * factor))
-    scaled = dict(found)
-    for key in ("box", "keypoints"):
-        if key in scaled:
-            scaled[key] = scaled[key] * factor
-    if "mask" in scaled:
-        mask = Image.fromarray(scaled["mask"].numpy().astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-        scaled["mask"] = torch.from_numpy(np.array(mask))
-    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR)), scaled
+    size = (round(height * factor), round(width * factor))
+    scaled = {name: target.enlarge(values[name], factor, size) for name, target in targets.items() if name in values}
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1], Image.Resampling.BILINEAR)
+    ), scaled
 
 
 def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:

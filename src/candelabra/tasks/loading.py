@@ -1,6 +1,5 @@
 """From a resolved config, or a checkpoint, to a task; and a rehearsal before anything is trained."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -9,13 +8,13 @@ from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.name_tables import is_table
+from candelabra.data.targets import Labels
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.tasks.mixup import check_blendable
 from candelabra.tasks.task import Task
-from candelabra.types import Labels
 
 
 def build_task(plain: PlainConfig, labels: Labels) -> Task:
@@ -41,7 +40,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         "version": __version__,
         "torch": str(torch.__version__),
         "config": kept,
-        "labels": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(labels).items()},
+        "labels": labels.to_plain(),
     }
     return task
 
@@ -102,7 +101,7 @@ def load_task(checkpoint: str | Path) -> Task:
     config["backbone"] = {**config["backbone"], "weights": "none"}
     if "balance" in config["task"]:  # of use in training alone, where its solver is installed
         config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
-    task = build_task(config, Labels.restore(recipe["labels"]))
+    task = build_task(config, Labels.from_plain(recipe["labels"]))
     task.recipe = recipe
     task.load_state_dict({key: value for key, value in saved["state_dict"].items() if not key.startswith("balance.")})
     return task.eval()

@@ -5,13 +5,13 @@ from functools import partial
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.fixed import Fixed
+from candelabra.data.targets import Labels
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Box, Head, Label
 from candelabra.optim.parameter_groups import OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
 from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
-from candelabra.types import Labels
 
 
 class Localization(Task):

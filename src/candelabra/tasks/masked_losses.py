@@ -1,7 +1,7 @@
 """The loss of each head over the samples that have a label for it, on all ranks together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -150,4 +150,4 @@ def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[
 
 def select_target(batch: Sample, head: Head) -> Tensor:
     """What a head learns from."""
-    return cast(Tensor, cast(dict[str, Any], batch)[head.target])
+    return cast(Tensor, batch[head.target])

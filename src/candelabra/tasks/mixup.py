@@ -1,19 +1,18 @@
 """Training batches whose images are blended or have a size of their own: what a task does to them, on its device."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from candelabra.data.targets import Target
 from candelabra.data.transforms.batch_transforms import paste_partner, roll_partners
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 from candelabra.types import Sample
-
-_BLENDED = ("label", "mask")  # targets of which an image can have two
 
 
 class BlendShares(NamedTuple):
@@ -34,7 +33,7 @@ def check_blendable(heads: Mapping[str, Head]) -> None:
     Raises:
         CandelabraError: a head learns such a target.
     """
-    placed = [name for name, head in heads.items() if head.target not in _BLENDED]
+    placed = [name for name, head in heads.items() if head.target_info.blend == "refuse"]
     if placed:
         raise CandelabraError(
             f"data.mixup and data.cutmix blend images, whose {' and '.join(placed)} would be those of two; set both to "
@@ -50,8 +49,10 @@ def compute_blend_shares(
     rows: dict[str, Tensor] = {}
     shares: dict[str, BlendShares] = {}
     for name, head in heads:
-        own = head.labelled(cast(dict[str, Any], batch)[head.target]).float()
-        whole = blend.place is not None and head.target == "mask"  # pasted, so that each pixel has one label
+        own = head.labelled(batch[head.target]).float()
+        whole = (
+            blend.place is not None and head.target_info.blend == "paste"
+        )  # pasted, so that each pixel has one label
         parts = [own, 0 * own] if whole else [blend.share * own, (1 - blend.share) * roll_partners(own)]
         weights = torch.stack(parts)
         rows[name] = torch.nonzero(weights.sum(0)).flatten()
@@ -60,8 +61,13 @@ def compute_blend_shares(
     return rows, shares
 
 
-def transform_batch(batch: Sample) -> Sample:
-    """Colours, blends and resizes the images of a batch as it says, labels that have a place with them."""
+def transform_batch(batch: Sample, targets: Mapping[str, Target]) -> Sample:
+    """Colours, blends and resizes the images of a batch as it says, and targets that have a place with them.
+
+    Args:
+        batch: on the device.
+        targets: that heads learn, by their key in the batch.
+    """
     batch = jitter_batch(batch)
     blend = batch.get("blend")
     if blend is not None and blend.place is not None:
@@ -70,20 +76,18 @@ def transform_batch(batch: Sample) -> Sample:
         image = _unit(batch["image"])
         batch = {**batch, "image": torch.lerp(roll_partners(image), image, blend.share)}
     if "size" in batch and batch["size"] != batch["image"].shape[-2:]:
-        batch = _resized(batch, batch["size"])
+        batch = _resize(batch, batch["size"], targets)
     return batch
 
 
-def _resized(batch: Sample, size: tuple[int, int]) -> Sample:
+def _resize(batch: Sample, size: tuple[int, int], targets: Mapping[str, Target]) -> Sample:
     image = _unit(batch["image"])
-    scale = torch.tensor([size[1] / image.shape[-1], size[0] / image.shape[-2]], device=image.device)
-    made: Sample = {**batch, "image": F.interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)}
-    if "box" in batch:
-        made["box"] = batch["box"] * scale.repeat(2)
-    if "keypoints" in batch:
-        made["keypoints"] = batch["keypoints"] * scale
-    if "mask" in batch:
-        made["mask"] = F.interpolate(batch["mask"][:, None], size, mode="nearest-exact")[:, 0]
+    old = (image.shape[-2], image.shape[-1])
+    made: dict[str, Any] = {**batch}
+    made["image"] = F.interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)
+    for name, target in targets.items():
+        if name in made:
+            made[name] = target.resize_batch(made[name], old, size)
     return made
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing import BalanceFactory, Fixed
+from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Box, Head, Keypoints, Label, Mask
@@ -11,7 +12,6 @@ from candelabra.optim.parameter_groups import OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
 from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
-from candelabra.types import Labels
 
 _HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
     "label": Label,

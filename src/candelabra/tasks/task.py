@@ -17,6 +17,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.lora import add_lora
 from candelabra.balancing.balance import BalanceFactory, GradientBalance, PostStepBalance, StepPosition
 from candelabra.balancing.gradients import SharedGradients, detach_features
+from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
@@ -152,7 +153,7 @@ class Task(L.LightningModule, ABC):
         return (for_heads * vector).sum() + gradients.surrogate(for_backbone), losses.each
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        self.batch = transform_batch(batch)
+        self.batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
         return self.step(self.batch, "train")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -287,6 +288,11 @@ class Task(L.LightningModule, ABC):
     def named_heads(self) -> list[tuple[str, Head]]:
         """The heads with their names, as what they are; torch calls them modules."""
         return [(name, cast(Head, head)) for name, head in self.heads.items()]
+
+    @property
+    def head_targets(self) -> dict[str, Target]:
+        """For each head, the target it learns, as the data set describes it."""
+        return {name: head.target_info for name, head in self.named_heads()}
 
     def values(self, split: str) -> tuple[dict[str, Tensor], float | None]:
         """Metrics of a split since the last call, `<head>/<metric>`, and their score; none without a labelled sample.

@@ -15,10 +15,11 @@ from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import build_task
 from candelabra.tasks.task import Task
-from candelabra.types import Features, Labels
+from candelabra.types import Features
 from tests.conftest import Compose
+from tests.data.builders import make_labels
 
-LABELS = Labels(classes=("cat", "dog"), box=True)
+LABELS = make_labels(classes=("cat", "dog"), box=True)
 
 
 def saved(tiny: Compose, folder: Path, *words: str) -> Task:

@@ -12,8 +12,7 @@ from candelabra.data.decoding.image_files import RawBytes
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.decoding.jpeg import find_jpeg_orientation, read_jpeg
 from candelabra.data.decoding.mask_fitting import resize_nearest
-from candelabra.data.file_samples import FileSamples
-from candelabra.types import Labels
+from tests.data.builders import build_file_samples, make_labels
 
 RNG = np.random.default_rng(0)
 SMOOTH = np.asarray(
@@ -102,10 +101,10 @@ def test_labels_come_at_the_scale_of_the_image(tmp_path: Path, suffix: str) -> N
     pixels[40:120, 80:200] = 255
     Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
     Image.fromarray((pixels[..., 0] > 0).astype(np.uint8)).save(tmp_path / "m.png")
-    samples = FileSamples(
+    samples = build_file_samples(
         tmp_path,
         [f"a.{suffix}"],
-        Labels(box=True, keypoints=("corner", "gone"), mask_classes=("no", "yes")),
+        make_labels(box=True, keypoints=("corner", "gone"), mask_classes=("no", "yes")),
         np.array([""]),
         box=np.array([[80, 40, 200, 120]], np.float32),
         keypoints=np.array([[[80, 40], [np.nan, np.nan]]], np.float32),

@@ -17,6 +17,7 @@ from candelabra.commands.eval import relocate_data, run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.tasks.preprocessing import read_trained_size
 from candelabra.training.resume import continue_run
@@ -222,7 +223,10 @@ def test_one_target_in_two_sets_needs_the_same_words() -> None:
     ):
         Union(sets={"a": drawn(40), "b": digits}).open()
     assert Union(sets={"a": drawn(40), "b": drawn(50)}).labels == drawn(40).labels
-    assert Union(sets={"a": drawn(40, "keypoints"), "b": digits}).labels.classes == digits.labels.classes
+    assert (
+        Union(sets={"a": drawn(40, "keypoints"), "b": digits}).labels[LabelTarget].classes
+        == digits.labels[LabelTarget].classes
+    )
 
 
 def test_a_set_that_cannot_be_used_is_named_in_the_words_that_were_typed() -> None:

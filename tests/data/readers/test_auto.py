@@ -11,6 +11,7 @@ import pytest
 from candelabra.data import Auto
 from candelabra.data.readers.auto import READERS, recognize_format
 from candelabra.data.readers.format_detection import DETECTOR_TIERS
+from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import make_folder, write_image, write_mask
 from tests.data.readers import test_coco, test_points, test_voc, test_yolo
@@ -74,7 +75,7 @@ def test_tables_of_splits_are_found_with_their_folders(tmp_path: Path) -> None:
         (tmp_path / f"{split}_points.csv").write_text(",0,1,2,3\na.png,1,2,3,4\nb.png,1,2,3,4\n")
     samples = Auto(root=str(tmp_path)).read()
     assert sorted(samples.names) == ["test/a.png", "test/b.png", "training/a.png", "training/b.png"]
-    assert len(samples.labels.keypoints) == 2
+    assert len(samples.labels[KeypointsTarget].names) == 2
     assert sorted(samples.published.tolist()) == ["test", "test", "train", "train"]
 
 
@@ -127,4 +128,4 @@ def test_real_faces_are_read_without_a_word(real: Path) -> None:
     samples = Auto(root=str(real / "p1_facial_keypoints")).read()
     assert (samples.published == "train").sum() == 3462
     assert (samples.published == "test").sum() == 770
-    assert len(samples.labels.keypoints) == 68
+    assert len(samples.labels[KeypointsTarget].names) == 68

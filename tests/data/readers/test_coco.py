@@ -9,6 +9,7 @@ import pytest
 
 from candelabra.data import Coco
 from candelabra.data.readers.polygons import decode_run_lengths
+from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -36,7 +37,7 @@ def make(root: Path, content: Any, images: int = 3, **options: Any) -> Coco:
 def test_boxes_and_classes_by_id(tmp_path: Path) -> None:
     big = thing(0, 3, bbox=[0, 0, 20, 10])
     samples = make(tmp_path, document([thing(0), big, thing(1)])).read()
-    assert samples.labels.classes == ("cat", "dog")
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
     assert [int(samples[i]["label"]) for i in range(3)] == [1, 0, -1]
     assert samples[0]["box"].tolist() == [[0, 0, 20, 10]]
     assert samples.labelled()["box"].tolist() == [True, True, False]
@@ -46,9 +47,9 @@ def test_keypoints_swap_by_name_and_are_absent_where_invisible(tmp_path: Path) -
     content = document([thing(0, keypoints=[5, 5, 2, 4, 4, 1, 9, 9, 0])])
     content["categories"][0]["keypoints"] = POINTS
     samples = make(tmp_path, content, normalizer=["left_eye", "right_eye"]).read()
-    assert samples.labels.keypoints == tuple(POINTS)
-    assert samples.labels.mirror == (0, 2, 1)
-    assert samples.labels.normalizer == (1, 2)
+    assert samples.labels[KeypointsTarget].names == tuple(POINTS)
+    assert samples.labels[KeypointsTarget].mirrored == (0, 2, 1)
+    assert samples.labels[KeypointsTarget].normalizer == (1, 2)
     points = samples[0]["keypoints"]
     assert points[:2].tolist() == [[5, 5], [4, 4]]
     assert points[2].isnan().all()
@@ -86,7 +87,7 @@ def test_masks_are_drawn_from_outlines(tmp_path: Path, kind: str) -> None:
         "packed": {"size": [16, 24], "counts": packed(lengths)},
     }[kind]
     samples = make(tmp_path, document([thing(0, segmentation=outline), thing(1)])).read()
-    assert samples.labels.mask_classes == ("background", "cat")
+    assert samples.labels[MaskTarget].classes == ("background", "cat")
     mask = samples[0]["mask"].numpy()
     assert (mask != wanted).sum() <= (20 if kind == "polygon" else 0)  # pixels on the border of a polygon
     assert samples.labelled()["mask"].tolist() == [True, False, False]
@@ -113,7 +114,7 @@ def test_compressed_runs_are_read_back() -> None:
 def test_crowds_are_drawn_and_never_chosen(tmp_path: Path) -> None:
     crowd = thing(0, 3, bbox=[0, 0, 24, 16], iscrowd=1, segmentation={"size": [16, 24], "counts": [0, 384]})
     samples = make(tmp_path, document([crowd, thing(0, segmentation=[SQUARE])])).read()
-    assert samples.labels.classes == ("cat",)
+    assert samples.labels[LabelTarget].classes == ("cat",)
     assert samples[0]["mask"].unique().tolist() == [1, 2]
 
 
@@ -219,7 +220,7 @@ def test_real_samples(real: Path, name: str) -> None:
     known = samples.labelled()
     assert len(samples) == images
     assert int(known["box"].sum()) == boxes if boxes else "box" not in known
-    assert len(samples.labels.keypoints) == points
+    assert len((samples.labels.find(KeypointsTarget) or KeypointsTarget()).names) == points
     assert int(known["mask"].sum()) == masks if masks else "mask" not in known
     for index in range(images):
         sample = samples[index]
@@ -237,5 +238,5 @@ def test_numbered_points_of_real_faces_are_mirrored(real: Path, name: str) -> No
     for index in range(len(samples)):
         points = samples[index]["keypoints"].numpy()
         shape = (points - points.mean(0)) @ np.array([1, 1j])
-        mirrored = -shape[list(samples.labels.mirror)].conj()
+        mirrored = -shape[list(samples.labels[KeypointsTarget].mirrored)].conj()
         assert abs(np.vdot(mirrored, shape)) / np.vdot(shape, shape).real > 0.93  # the same face, turned at most

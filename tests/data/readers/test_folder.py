@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from candelabra.data import Folder
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, make_folder
 
 
 def test_folder_with_and_without_splits(tmp_path: Path) -> None:
     data = Folder(root=str(make_folder(tmp_path / "flat", 20)), size=16, batch_size=4)
-    assert data.labels.classes == ("cat", "dog")
+    assert data.labels[LabelTarget].classes == ("cat", "dog")
     assert batch_of(data)["image"].shape == (4, 3, 16, 16)
     for split in ("train", "valid", "test"):
         make_folder(tmp_path / "split" / split, 3)
@@ -24,7 +25,7 @@ def test_folder_with_and_without_splits(tmp_path: Path) -> None:
 def test_real_cifar10(real: Path) -> None:
     data = Folder(root=str(real / "cifar10_6k"), size=32, val=0.0)
     samples = data.read()
-    assert len(samples.labels.classes) == 10
+    assert len(samples.labels[LabelTarget].classes) == 10
     assert (samples.published == "train").sum() == 5000
     assert (samples.published == "test").sum() == 1000
 

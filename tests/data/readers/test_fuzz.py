@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from candelabra.data import DataModule
+from candelabra.data.targets import LabelTarget
 from tests.data.files import write_image, write_mask
 from tests.data.mutants import MEMORY, mutants, read_in_a_process
 
@@ -170,8 +171,8 @@ def read_damaged(path: Path) -> None:
         sample = samples.load(index, (8, 8))
         for target in known:
             assert target in sample
-        if "label" in known and not samples.labels.multilabel:
-            assert -1 <= int(sample["label"]) < len(samples.labels.classes)
+        if "label" in known and not samples.labels[LabelTarget].multilabel:
+            assert -1 <= int(sample["label"]) < len(samples.labels[LabelTarget].classes)
         if "box" in known and known["box"][index]:
             left, top, right, bottom = sample["box"][0].tolist()
             assert 0 <= left < right <= 24

@@ -8,6 +8,7 @@ from PIL import Image
 
 from candelabra.data import Auto, Masks
 from candelabra.data.samples import AmbiguousDataset
+from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, treatments, write_image, write_mask
 
@@ -20,10 +21,10 @@ def test_masks_in_camvids_layout_ignore_void(tmp_path: Path) -> None:
             values[:, 12:], values[0, 0] = 1, 11
             write_mask(tmp_path / f"{split}annot" / f"{i}.png", values)
     data = Masks(root=str(tmp_path), classes=["road", "car"], ignore=[11], size=(16, 24), augment="none", batch_size=2)
-    assert data.labels.mask_classes == ("road", "car")
+    assert data.labels[MaskTarget].classes == ("road", "car")
     mask = batch_of(data)["mask"][0]
     assert mask.unique().tolist() == [0, 1, 255]
-    assert Masks(root=str(tmp_path), ignore=[11]).labels.mask_classes == ("0", "1")
+    assert Masks(root=str(tmp_path), ignore=[11]).labels[MaskTarget].classes == ("0", "1")
 
 
 def make_masks(root: Path, values: np.ndarray, count: int = 4) -> Path:
@@ -58,7 +59,7 @@ def test_lists_of_another_machine_are_found_by_their_ends(tmp_path: Path) -> Non
 def test_values_of_0_and_255_have_names(tmp_path: Path) -> None:
     root = str(make_masks(tmp_path, halves(0, 255)))
     samples = Masks(root=root, values={"background": 0, "pet": 255}, ignore=[]).read()
-    assert samples.labels.mask_classes == ("background", "pet")
+    assert samples.labels[MaskTarget].classes == ("background", "pet")
     assert samples[0]["mask"][0, [0, 23]].tolist() == [0, 1]
 
 
@@ -80,7 +81,7 @@ def test_colours_have_names(tmp_path: Path, listed: bool) -> None:
         (tmp_path / "class_dict.csv").write_text("name,r,g,b\nvoid,9,9,9\nsky,0,0,0\nroad, 128, 64, 0\n")
         colours = "class_dict.csv"
     samples = Masks(root=str(tmp_path), colours=colours, ignore=["void"]).read()
-    assert samples.labels.mask_classes == ("sky", "road")
+    assert samples.labels[MaskTarget].classes == ("sky", "road")
     mask = samples[0]["mask"]
     assert [int(mask[y, x]) for y, x in ((0, 0), (1, 1), (5, 5), (5, 20))] == [255, 255, 0, 1]
     (odd,) = (each for each in samples.inspect(0) if each.what.startswith("mask with colours"))
@@ -152,7 +153,7 @@ def test_real_camvid(real: Path) -> None:
     data = Masks(root=str(real / "camvid" / "CamVid"), ignore=[11], size=(64, 96))
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 367, "val": 101, "test": 233}
-    assert len(samples.labels.mask_classes) == 11
+    assert len(samples.labels[MaskTarget].classes) == 11
     assert treatments(data) == {}
 
 

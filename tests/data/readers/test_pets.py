@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from candelabra.data import Pets
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments
 
@@ -13,7 +14,7 @@ from tests.data.files import treatments
 def test_real_pets(real: Path) -> None:
     data = Pets(root=str(real / "pets_sample"), size=64)
     samples = data.open()
-    assert data.labels.classes == ("Abyssinian", "american bulldog", "Bengal")
+    assert data.labels[LabelTarget].classes == ("Abyssinian", "american bulldog", "Bengal")
     assert len(samples) == 598
     assert {k: int(v.sum()) for k, v in samples.labelled().items()} == {"label": 598, "box": 295, "mask": 598}
     assert len(data.parts["test"]) == 298

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from candelabra.data import DeepLabCut, Pts, Wflw
+from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -37,8 +38,8 @@ def test_deeplabcut_names_frames_in_one_column_or_three(tmp_path: Path, columns:
     samples = data.read()
     assert samples.names == [f"labeled-data/mouse/img{i}.png" for i in range(4)]
     assert samples.labels.targets == ("keypoints",)
-    assert samples.labels.keypoints == ("left_ear", "right_ear")
-    assert samples.labels.mirror == (1, 0)
+    assert samples.labels[KeypointsTarget].names == ("left_ear", "right_ear")
+    assert samples.labels[KeypointsTarget].mirrored == (1, 0)
     assert samples[0]["keypoints"].tolist() == [[1, 2], [3, 4]]
     assert samples[1]["keypoints"].isnan().all(1).tolist() == [True, False]
     assert samples.labelled()["keypoints"].tolist() == [True, True, False, True]
@@ -52,7 +53,7 @@ def test_deeplabcut_of_several_animals(tmp_path: Path, rule: str, known: list[bo
     data = make_project(tmp_path, SEVERAL + rows, 2)
     data.objects = rule  # type: ignore[assignment]
     samples = data.read()
-    assert samples.labels.keypoints == ("nose",)
+    assert samples.labels[KeypointsTarget].names == ("nose",)
     assert samples.labelled()["keypoints"].tolist() == known
     assert samples[1]["keypoints"].tolist() == [[7, 8]]
 
@@ -106,11 +107,11 @@ def test_wflw_reads_points_boxes_and_attributes(tmp_path: Path) -> None:
     order = {Path(name).name: index for index, name in enumerate(samples.names)}
     two, one = order["a b.jpg"], order["c.jpg"]
     assert samples.published[[two, one]].tolist() == ["train", "test"]
-    assert samples.labels.classes[1] == "expression"
+    assert samples.labels[LabelTarget].classes[1] == "expression"
     assert samples[one]["label"].tolist() == [0, 1, 0, 0, 0, 1]
     assert samples[two]["box"].tolist() == [[2, 2, 9, 9]]
     assert samples[two]["keypoints"][0].tolist() == [7.5, 8.5]
-    assert samples.labels.normalizer == (60, 72)
+    assert samples.labels[KeypointsTarget].normalizer == (60, 72)
     assert treatments(data) == {"malformed line of labels: skipped": ["list_98pt_rect_attr_test.txt:2"]}
     data.objects = "single"
     assert data.read().labelled()["keypoints"].tolist() == [index != two for index in range(2)]
@@ -139,8 +140,8 @@ def test_pts_files_count_from_1(tmp_path: Path) -> None:
     samples = data.read()
     assert samples.published.tolist() == ["train", "test", "", "", ""]
     assert samples[0]["keypoints"][1].tolist() == pytest.approx([0.2, 0.3])
-    assert samples.labels.normalizer == (36, 45)
-    assert samples.labels.mirror[36] == 45
+    assert samples.labels[KeypointsTarget].normalizer == (36, 45)
+    assert samples.labels[KeypointsTarget].mirrored[36] == 45
     assert samples.labelled()["keypoints"].tolist() == [True, True, False, False, False]
     assert treatments(data) == {
         "label file without an image: skipped": ["other/d.pts"],

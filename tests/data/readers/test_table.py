@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from candelabra.data import Table
+from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, treatments, write_image, write_mask
 
@@ -46,7 +47,7 @@ def test_a_table_may_leave_any_cell_empty(tmp_path: Path, suffix: str) -> None:
         augment="none",
     )
     assert data.labels.targets == ("label", "box", "keypoints", "mask")
-    assert data.labels.mirror == (1, 0)
+    assert data.labels[KeypointsTarget].mirrored == (1, 0)
     samples = data.open()
     assert {k: int(v.sum()) for k, v in samples.labelled().items()} == {
         "label": 24,
@@ -68,7 +69,7 @@ def test_several_labels_in_one_cell(tmp_path: Path) -> None:
     lines = ["image,label", *(f"{number}.png,{cell}" for number, cell in enumerate(cells))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
     samples = Table(root=str(tmp_path), file="t.csv", separator="|").open()
-    assert samples.labels.classes == ("red", "round")
+    assert samples.labels[LabelTarget].classes == ("red", "round")
     assert samples[0]["label"].tolist() == [1, 1]
     assert samples[1]["label"].tolist() == [0, 1]
     assert samples[3]["label"].isnan().all()
@@ -85,8 +86,8 @@ def test_columns_of_classes_and_rows_without_one(tmp_path: Path) -> None:
     write_table(tmp_path, "image,cat,dog\n0.png,1,0\n1.png,1,1\n2.png,,1\n3.png,2,0\n4.png,0,0\n")
     data = Table(root=str(tmp_path), columns=["cat", "dog"])
     samples = data.read()
-    assert samples.labels.classes == ("cat", "dog")
-    assert samples.labels.multilabel
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
+    assert samples.labels[LabelTarget].multilabel
     assert [samples[i]["label"].tolist() for i in (0, 1, 4)] == [[1, 0], [1, 1], [0, 0]]
     assert samples.labelled()["label"].tolist() == [True, True, False, False, True]
     assert treatments(data) == {"class is neither 0 nor 1: unlabelled": ["3.png"]}
@@ -96,7 +97,7 @@ def test_columns_of_classes_and_rows_without_one(tmp_path: Path) -> None:
 
 def test_whole_numbers_stay_class_names_beside_empty_cells(tmp_path: Path) -> None:
     write_table(tmp_path, "image,label\n0.png,1\n1.png,\n2.png,07\n")
-    assert Table(root=str(tmp_path)).read().labels.classes == ("07", "1")
+    assert Table(root=str(tmp_path)).read().labels[LabelTarget].classes == ("07", "1")
 
 
 def test_one_table_a_split(tmp_path: Path) -> None:
@@ -118,8 +119,8 @@ def test_one_table_a_split(tmp_path: Path) -> None:
 
 def test_left_and_right_swap_in_a_mirror_image_by_name(tmp_path: Path) -> None:
     write_table(tmp_path, "image,left_x,left_y,right_x,right_y,nose_x,nose_y\n0.png,1,2,3,4,5,6\n")
-    assert Table(root=str(tmp_path)).read().labels.mirror == (1, 0, 2)
-    assert Table(root=str(tmp_path), mirror=[["left", "nose"]]).read().labels.mirror == (2, 1, 0)
+    assert Table(root=str(tmp_path)).read().labels[KeypointsTarget].mirrored == (1, 0, 2)
+    assert Table(root=str(tmp_path), mirror=[["left", "nose"]]).read().labels[KeypointsTarget].mirrored == (2, 1, 0)
 
 
 def test_odd_rows_are_repaired_or_not_labelled(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_odd_rows_are_repaired_or_not_labelled(tmp_path: Path) -> None:
     )
     data = Table(root=str(write_table(tmp_path, text, "latin-1")))
     samples = data.read()
-    assert samples.labels.classes == ("b", "caf\u00e9")
+    assert samples.labels[LabelTarget].classes == ("b", "caf\u00e9")
     assert len(samples) == 8
     known = {target: rows.tolist() for target, rows in samples.labelled().items()}
     assert known["label"] == [True, True, True, True, True, True, False, False]
@@ -157,7 +158,7 @@ def test_odd_rows_are_repaired_or_not_labelled(tmp_path: Path) -> None:
 def test_commas_at_the_end_of_lines_do_no_harm(tmp_path: Path) -> None:
     write_table(tmp_path, "image,label\n0.png,a,\n1.png,b,\n")
     data = Table(root=str(tmp_path))
-    assert data.read().labels.classes == ("a", "b")
+    assert data.read().labels[LabelTarget].classes == ("a", "b")
     assert treatments(data) == {}
 
 
@@ -220,4 +221,4 @@ def test_real_faces_as_published(real: Path) -> None:
 def test_real_faces69(real: Path) -> None:
     samples = Table(root=str(real / "faces69"), file="faces/face_landmarks.csv", images="faces").read()
     assert len(samples) == 69
-    assert len(samples.labels.keypoints) == 68
+    assert len(samples.labels[KeypointsTarget].names) == 68

@@ -24,6 +24,7 @@ from candelabra.data import (
     Pets,
     Stl10,
 )
+from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import write_image
 
@@ -80,7 +81,7 @@ def test_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any, kind:
     samples = data(root=str(tmp_path)).read()
     batches = len(kind.train_list)
     assert samples.published.tolist() == ["train"] * 4 * batches + ["test"] * 4
-    assert samples.labels.classes == ("class 0", "class 1", "class 2", "class 3")
+    assert samples.labels[LabelTarget].classes == ("class 0", "class 1", "class 2", "class 3")
     assert samples[1]["image"].shape == (3, 32, 32)
     assert int(samples[5 if batches > 1 else 1]["label"]) == 1
     assert samples.digest(0) != samples.digest(1)
@@ -104,7 +105,7 @@ def test_mnist(tmp_path: Path, data: Any, name: str) -> None:
     make_mnist(tmp_path, name)
     samples = data(root=str(tmp_path)).read()
     assert samples.published.tolist() == ["train"] * 6 + ["test"] * 3
-    assert len(samples.labels.classes) == 10
+    assert len(samples.labels[LabelTarget].classes) == 10
     image = samples[1]["image"]
     assert image.shape == (3, 28, 28)
     assert image[:, 0, :3].tolist() == [[784 % 256, 785 % 256, 786 % 256]] * 3
@@ -115,7 +116,7 @@ def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_stl(tmp_path, monkeypatch)
     samples = Stl10(root=str(tmp_path)).read()
     assert samples.published.tolist() == ["train"] * 3 + ["test"] * 2
-    assert samples.labels.classes == ("airplane", "bird")
+    assert samples.labels[LabelTarget].classes == ("airplane", "bird")
     assert samples[0]["image"].shape == (3, 96, 96)
     assert [int(samples[i]["label"]) for i in range(5)] == [0, 1, 0, 0, 1]
 
@@ -131,7 +132,7 @@ def test_flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.flowers102.check_integrity", lambda path, _: Path(path).is_file())
     samples = Flowers102(root=str(tmp_path)).read()
     assert samples.published.tolist() == ["train", "train", "val", "val", "test", "test"]
-    assert len(samples.labels.classes) == 102
+    assert len(samples.labels[LabelTarget].classes) == 102
     assert int(samples[4]["label"]) == 101
     assert samples.names[0] == "flowers-102/jpg/image_00001.jpg"
 
@@ -154,12 +155,12 @@ def test_celeba_has_attributes_and_points_of_aligned_faces(tmp_path: Path, monke
     monkeypatch.setattr(sets.CelebA, "file_list", sums)
     samples = Celeba(root=str(tmp_path)).read()
     assert samples.labels.targets == ("label", "keypoints")
-    assert samples.labels.multilabel
-    assert samples.labels.classes == ("Smiling", "Young")
+    assert samples.labels[LabelTarget].multilabel
+    assert samples.labels[LabelTarget].classes == ("Smiling", "Young")
     assert samples.published.tolist() == ["train", "train", "val", "val", "test", "test"]
     assert samples[3]["label"].tolist() == [1, 0]
     assert samples[3]["keypoints"][0].tolist() == [69, 109]
-    assert samples.labels.mirror == (1, 0, 2, 4, 3)
+    assert samples.labels[KeypointsTarget].mirrored == (1, 0, 2, 4, 3)
 
 
 def test_imagenet(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_imagenet(tmp_path: Path) -> None:
                 write_image(tmp_path / split / wnid / f"{number}.JPEG")
     torch.save(({"n01": ("tench", "Tinca tinca"), "n02": ("goldfish",)}, ["n01", "n02"]), tmp_path / "meta.bin")
     samples = Imagenet(root=str(tmp_path)).read()
-    assert samples.labels.classes == ("tench, Tinca tinca", "goldfish")
+    assert samples.labels[LabelTarget].classes == ("tench, Tinca tinca", "goldfish")
     assert samples.published.tolist() == ["train"] * 4 + ["val"] * 2
     assert [int(samples[i]["label"]) for i in (0, 3, 5)] == [0, 1, 1]
     with pytest.raises(CandelabraError, match="holds no ImageNet as torchvision keeps it"):

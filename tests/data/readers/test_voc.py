@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from candelabra.data import Voc
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -44,7 +45,7 @@ def make(
 )
 def test_layouts(tmp_path: Path, images: str, xmls: str) -> None:
     samples = make(tmp_path, {"a": xml(CAT), "b": xml(("dog", 3, 2, 12, 12))}, images, xmls).read()
-    assert samples.labels.classes == ("cat", "dog")
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
     assert [int(samples[i]["label"]) for i in (0, 1)] == [0, 1]
     assert samples[1]["box"].tolist() == [[2, 1, 12, 12]]  # VOC counts from 1, and the last pixel is inside
 
@@ -81,7 +82,7 @@ def test_one_of_several_objects_is_meant(tmp_path: Path, rule: str, label: str |
     data.objects = rule  # type: ignore[assignment]
     samples = data.read()
     sample = samples[0]
-    assert (samples.labels.classes[int(sample["label"])] if sample["label"] >= 0 else None) == label
+    assert (samples.labels[LabelTarget].classes[int(sample["label"])] if sample["label"] >= 0 else None) == label
     assert (sample["box"][0].tolist() if not sample["box"].isnan().any() else None) == box
     assert ("several objects: unlabelled" in treatments(data)) == (rule == "single")
 
@@ -189,5 +190,5 @@ def test_real_blood_cells(real: Path) -> None:
 def test_real_pets_by_their_xml(real: Path) -> None:
     data = Voc(root=str(real / "pets_sample" / "oxford-iiit-pet"))
     assert counts(data) == {"train": 300, "test": 298, "label": 296, "box": 296}
-    assert data.read().labels.classes == ("cat", "dog")
+    assert data.read().labels[LabelTarget].classes == ("cat", "dog")
     assert np.isin(data.read().strata, (-1, 0, 1)).all()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from candelabra.data import Yolo
+from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -27,7 +28,7 @@ def make(root: Path, labels: dict[str, str | bytes | None], yaml: str | None = P
 
 def test_detection(tmp_path: Path) -> None:
     samples = make(tmp_path, {"train/a": DETECT, "val/b": "1 0.25 0.5 0.1 0.2\n0 0.5 0.5 0.5 1\n"}).read()
-    assert samples.labels.classes == ("cat",)
+    assert samples.labels[LabelTarget].classes == ("cat",)
     assert samples.published.tolist() == ["train", "val"]
     assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
     assert samples[1]["box"].tolist() == [[10, 0, 30, 20]]
@@ -37,7 +38,7 @@ def test_detection(tmp_path: Path) -> None:
 def test_segmentation(tmp_path: Path) -> None:
     corner = "1 0 0 0.5 0 0.5 0.5 0 0.5\n"
     samples = make(tmp_path, {"train/a": corner, "train/b": corner + DETECT, "val/c": corner}).read()
-    assert samples.labels.mask_classes == ("background", "dog")
+    assert samples.labels[MaskTarget].classes == ("background", "dog")
     mask = samples[0]["mask"]
     assert (int(mask[2, 2]), int(mask[15, 30])) == (1, 0)
     assert abs(float((mask == 1).float().mean()) - 0.25) < 0.05
@@ -53,7 +54,7 @@ def test_pose(tmp_path: Path, dims: int, absent: str) -> None:
     points = samples[0]["keypoints"]
     assert points[0].tolist() == [10, 10]
     assert points[1].isnan().all()
-    assert samples.labels.mirror == (1, 0)
+    assert samples.labels[KeypointsTarget].mirrored == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_real_outlines(real: Path) -> None:
     data = Yolo(root=str(real / "coco128_multitask"), file="instance_segmentation/config.yaml")
     samples = data.read()
     assert samples.labelled()["mask"].sum() == 198  # 200 label files, two of them empty
-    assert "person" in samples.labels.mask_classes
+    assert "person" in samples.labels[MaskTarget].classes
     assert sorted(Path(n).stem for n in treatments(data)["label file without an object: unlabelled"]) == [
         "000000000250",
         "000000000508",

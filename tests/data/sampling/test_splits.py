@@ -17,8 +17,8 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
 from candelabra.data.sampling.splits import Splitter
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 from tests.conftest import Compose
+from tests.data.builders import build_file_samples, make_labels
 from tests.data.files import make_folder
 
 PEOPLE = [f"person{number:02}" for number in range(30)]
@@ -32,7 +32,9 @@ def records(count: int = 240, classes: int = 3, published: Sequence[str] | None 
         [(index % 30) % classes if rng.random() < 0.8 else rng.integers(classes) for index in range(count)]
     )
     known = tuple("abc"[:classes])
-    return FileSamples(Path(), names, Labels(classes=known), np.array(published or [""] * count, dtype="<U5"), label)
+    return build_file_samples(
+        Path(), names, make_labels(classes=known), np.array(published or [""] * count, dtype="<U5"), label
+    )
 
 
 def people(samples: FileSamples, indices: Any) -> set[str]:

@@ -13,7 +13,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.train_order import BatchOrder, WeightedOrder
 from candelabra.data.sampling.weights import make_train_order
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
+from tests.data.builders import build_file_samples, make_labels
 from tests.data.files import make_folder
 
 COUNTS = (60, 30, 10)
@@ -22,8 +22,8 @@ COUNTS = (60, 30, 10)
 def records(label: NDArray[np.int64] | NDArray[np.float32] | None = None) -> FileSamples:
     label = np.repeat(np.arange(3), COUNTS) if label is None else label
     names = [f"{index}.jpg" for index in range(len(label))]
-    labels = Labels(classes=("a", "b", "c"), multilabel=label.ndim == 2)
-    return FileSamples(Path(), names, labels, np.full(len(label), ""), label)
+    labels = make_labels(classes=("a", "b", "c"), multilabel=label.ndim == 2)
+    return build_file_samples(Path(), names, labels, np.full(len(label), ""), label)
 
 
 def served(order: WeightedOrder, epoch: int, size: int = 8, ranks: int = 1) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from PIL import Image
 from candelabra.data import HuggingFace
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.shards.arrow_source import ArrowSource
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 datasets = pytest.importorskip("datasets")
@@ -76,7 +77,7 @@ def test_columns_are_guessed_by_name_and_feature_and_splits_are_those_published(
     data = HuggingFace(path=folder(tmp_path / "d"), columns={"label": "fine"}, boxes="xywh", size=16, workers=0)
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 12, "val": 6, "test": 6}
-    assert data.labels.classes == ("cat", "dog")
+    assert data.labels[LabelTarget].classes == ("cat", "dog")
     assert data.labels.targets == ("label", "box", "keypoints")
     assert samples.names[12] == "val/0"
     assert samples[5]["image"][0].unique().tolist() == [5]
@@ -93,8 +94,8 @@ def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
     columns = {"label": "objects.category"}
     path = folder(tmp_path / "d")
     samples = HuggingFace(path=path, columns=columns, boxes="xywh").open()
-    assert samples.labels.classes == ("ear", "tail")
-    assert not samples.labels.multilabel
+    assert samples.labels[LabelTarget].classes == ("ear", "tail")
+    assert not samples.labels[LabelTarget].multilabel
     assert [int(samples[i]["label"]) for i in range(3)] == [-1, 0, 1]
     single = HuggingFace(path=path, columns=columns, boxes="xywh", objects="single").read()
     assert [int(single[i]["label"]) for i in range(3)] == [-1, 0, -1]
@@ -103,9 +104,9 @@ def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
 
 def test_lists_of_classes_are_several_labels_and_masks_want_names(tmp_path: Path) -> None:
     path = folder(tmp_path / "d")
-    data = HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask_classes": ["no", "yes"]})
+    data = HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask": {"classes": ["no", "yes"]}})
     samples = data.open()
-    assert samples.labels.multilabel
+    assert samples.labels[LabelTarget].multilabel
     assert samples[1]["label"].tolist() == [1, 0, 1]
     assert samples[0]["label"].tolist() == [0, 0, 0]
     assert samples[1]["mask"].unique().tolist() == [1]
@@ -125,7 +126,7 @@ def test_a_folder_of_parquet_files_and_one_of_images(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(i)["bytes"])
     images = HuggingFace(path=str(tmp_path / "i"))
-    assert images.open().labels.classes == ("cat", "dog")
+    assert images.open().labels[LabelTarget].classes == ("cat", "dog")
     assert images.open().original(3) in {png(i)["bytes"] for i in range(20)}
 
 
@@ -156,7 +157,7 @@ def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:
         ({"columns": {"label": "fine"}}, "data.boxes is not given.*xyxy or data.boxes=xywh"),
         ({"columns": {"label": "fien"}}, "data.columns has label: fien; there are fine"),
         ({"columns": {"lable": "fine"}}, "data.columns names lable; allowed are label"),
-        ({"columns": {"label": "fine"}, "words": {"clases": []}}, "'clases'; allowed are classes"),
+        ({"columns": {"label": "fine"}, "words": {"label": {"clases": []}}}, "'clases'; allowed are classes"),
     ],
 )
 def test_what_is_not_clear_is_asked_for(options: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 def test_a_data_set_of_the_hub_is_fetched_once(tmp_path: Path, hub: tuple[str, list[str]]) -> None:
     code = (
         "from candelabra.data import HuggingFace; samples = HuggingFace(path='me/cats').open();"
-        "print(len(samples), samples.labels.classes, int(samples[7]['image'].max()))"
+        "print(len(samples), samples.labels[LabelTarget].classes, int(samples[7]['image'].max()))"
     )
 
     def load(endpoint: str) -> str:

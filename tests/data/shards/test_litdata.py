@@ -13,6 +13,7 @@ from PIL import Image
 
 from candelabra.data import LitData
 from candelabra.data.decoding.images import UnreadableFile
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 pytest.importorskip("litdata")
@@ -46,7 +47,7 @@ def items(count: int = 40) -> list[dict[str, Any]]:
 
 def test_items_of_others_are_read_by_index_and_their_labels_once(tmp_path: Path) -> None:
     optimize(tmp_path / "d", items())
-    samples = LitData(root=str(tmp_path / "d"), words={"classes": ["cat", "dog"]}).open()
+    samples = LitData(root=str(tmp_path / "d"), words={"label": {"classes": ["cat", "dog"]}}).open()
     assert len(samples) == 40
     assert samples.labels.targets == ("label", "box")
     assert [int(samples[i]["image"][0, 0, 0]) for i in (31, 2, 17)] == [31, 2, 17]
@@ -60,7 +61,7 @@ def test_jpegs_stay_as_they_were_found_and_fields_may_have_other_names(tmp_path:
     data = LitData(root=str(tmp_path / "d"), fields={"image": "pic", "label": "fine"}, size=16, batch_size=2)
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 6, "val": 6, "test": 6}
-    assert samples.labels.classes == ("c0", "c1", "c2")
+    assert samples.labels[LabelTarget].classes == ("c0", "c1", "c2")
     assert (samples.original(0) or b"")[:2] == b"\xff\xd8"
     assert len(list(data.train_dataloader())) == 3  # by workers
 

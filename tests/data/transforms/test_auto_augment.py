@@ -9,14 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from candelabra.data.samples import make_sample
 from candelabra.data.transforms.auto_augment import AUGMENT_TABLES, make_randaugment
 from candelabra.data.transforms.pipeline import Augmentation, TransformPipeline, make_train_transforms
-from candelabra.data.transforms.resize import RESIZE_METHODS, apply_geometry, make_resize
+from candelabra.data.transforms.resize import RESIZE_METHODS, make_resize
+from candelabra.data.transforms.sample_geometry import apply_geometry
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, Labels, Sample
+from candelabra.types import IGNORED, Sample
+from tests.data.builders import build_sample, make_labels
 
-ALL = Labels(box=True, keypoints=("left", "right"), mirror=(1, 0), mask_classes=("background", "thing", "dot"))
+ALL = make_labels(box=True, keypoints=("left", "right"), mirror=(1, 0), mask_classes=("background", "thing", "dot"))
 PRESETS = typing.get_args(Augmentation)
 DOT = 3  # half its side
 
@@ -35,7 +36,7 @@ def scene(size: tuple[int, int] = (120, 90)) -> Sample:
     points = torch.tensor([[left + 10.0, y], [right - 11.0, y]])
     x = left + 10
     mask[y - DOT : y + DOT + 1, x - DOT : x + DOT + 1] = 2
-    return make_sample(image, None, box, points, mask)
+    return build_sample(image, None, box, points, mask)
 
 
 def check(made: Sample, boxed: bool, slack: float = 2.5) -> tuple[int, list[float]]:
@@ -72,7 +73,7 @@ def test_labels_move_with_pixels(augment: str, resize: str, targets: tuple[str, 
     compared, together = 0, []
     for seed in range(12):
         torch.manual_seed(seed)
-        made = pipeline(scene())
+        made = pipeline({key: value for key, value in scene().items() if key in ("image", *targets)})
         assert made["image"].shape == (3, 96, 112)
         assert (made["image"].dtype, made["mask"].dtype) == (torch.uint8, torch.uint8)
         more, alike = check(made, boxed)
@@ -90,7 +91,7 @@ def test_every_operation_moves_all_alike(name: str, table: str) -> None:
     operation = AUGMENT_TABLES[table][name]
     changed = False
     for share in (0.25, 1.0, *([-0.25] if operation.signed else [])):
-        made = TransformPipeline([lambda s, m=share: operation.change(s, operation.most * m)])(scene())
+        made = TransformPipeline([lambda s, m=share: operation.change(s, ALL, operation.most * m)], ALL)(scene())
         _, together = check(made, boxed=not operation.turns)
         assert all(each > 0.75 for each in together)
         changed |= not torch.equal(made["image"], scene()["image"].as_subclass(Tensor))
@@ -100,7 +101,9 @@ def test_every_operation_moves_all_alike(name: str, table: str) -> None:
 
 
 def test_a_point_goes_where_the_pixel_goes_when_turned() -> None:
-    made = TransformPipeline([lambda s: AUGMENT_TABLES["randaugment"]["rotate"].change(s, 30.0)])(scene((100, 100)))
+    made = TransformPipeline([lambda s: AUGMENT_TABLES["randaugment"]["rotate"].change(s, ALL, 30.0)], ALL)(
+        scene((100, 100))
+    )
     x, y = 35 - 50, 50 - 50  # the dot, from the middle; y goes down
     angle = math.radians(30)
     expected = torch.tensor([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)]) + 50
@@ -114,17 +117,17 @@ def test_where_boxes_are_labelled_nothing_is_turned() -> None:
         assert words != free
         assert "RandomAffine" not in words
         assert ("RandomAffine" in free) == (name == "strong")
-    policy = make_randaugment(boxed=True)
+    policy = make_randaugment(True, ALL)
     assert len(policy.operations) == len(AUGMENT_TABLES["randaugment"]) - 3
 
 
 def test_what_has_left_the_image_does_not_come_back_with_the_next_operation() -> None:
     image = torch.zeros(3, 40, 40, dtype=torch.uint8)
-    gone = make_sample(image, None, torch.tensor([[-20.0, 5, 10, 20]]), torch.tensor([[-5.0, 10], [20, 10]]))
-    policy = make_randaugment(boxed=True)
+    gone = build_sample(image, None, torch.tensor([[-20.0, 5, 10, 20]]), torch.tensor([[-5.0, 10], [20, 10]]))
+    policy = make_randaugment(True, ALL)
     policy.operations, policy.count, policy.strength = [AUGMENT_TABLES["randaugment"]["translate_x"]], 1, 0.5
     torch.manual_seed(2)
-    made = TransformPipeline([policy])(gone)
+    made = TransformPipeline([policy], ALL)(gone)
     assert made["keypoints"][0].isnan().all()
     assert made["box"].isnan().all()
 
@@ -132,9 +135,9 @@ def test_what_has_left_the_image_does_not_come_back_with_the_next_operation() ->
 def test_boxes_that_a_crop_leaves_out_are_not_labelled() -> None:
     """Torchvision's own clamping would leave a line on the edge of the image."""
     image = torch.zeros(3, 60, 80, dtype=torch.uint8)
-    pipeline = TransformPipeline([lambda s: apply_geometry(s, v2.functional.crop, 0, 40, 60, 40)])
+    pipeline = TransformPipeline([lambda s: apply_geometry(s, ALL, v2.functional.crop, 0, 40, 60, 40)], ALL)
     for box in ([2.0, 10, 20, 30], [45.0, 10, 58, 30]):
-        assert pipeline(make_sample(image, None, torch.tensor(box)))["box"].isnan().all() == (box[0] < 40)
+        assert pipeline(build_sample(image, None, torch.tensor(box)))["box"].isnan().all() == (box[0] < 40)
 
 
 def test_erasing_changes_pixels_and_no_label() -> None:

@@ -20,6 +20,7 @@ from candelabra.tasks.loading import dry_run
 from candelabra.tasks.mixup import compute_blend_shares, transform_batch
 from candelabra.tasks.task import Task
 from candelabra.types import Blend, Sample
+from tests.data.builders import FOUR
 
 
 def shapes(**options: Any) -> Shapes:
@@ -68,7 +69,7 @@ def test_sizes_are_multiples_of_32_within_the_range_and_labels_move_along() -> N
     for epoch in range(3):
         for batch in batches(data, epoch):
             assert batch["image"].shape[-2:] == (96, 96)
-            made = transform_batch(batch)  # type: ignore[arg-type]
+            made = transform_batch(batch, FOUR)  # type: ignore[arg-type]
             height, width = made["image"].shape[-2:]
             sizes.add((height, width))
             assert made["mask"].shape[-2:] == (height, width)
@@ -92,17 +93,17 @@ def plain(count: int = 4, side: int = 8) -> Sample:
 
 
 def test_mixup_averages_pixels_and_cutmix_pastes_them_with_their_mask() -> None:
-    mixed = transform_batch({**plain(), "blend": Blend(0.75, None)})
+    mixed = transform_batch({**plain(), "blend": Blend(0.75, None)}, FOUR)
     assert torch.allclose(mixed["image"][1] * 255, torch.full((3, 8, 8), 0.75 * 10 + 0.25 * 0))
     assert torch.allclose(mixed["image"][0] * 255, torch.full((3, 8, 8), 0.25 * 30.0))
-    whole = BatchTransforms(0.0, 1.0, None, 0)
+    whole = BatchTransforms(0.0, 1.0, None, 0).with_labels(FOUR)
     pasted = 0
     for number in range(20):
         batch = whole(plain(), 0, number)
         blend = batch["blend"]
         assert blend.place is not None
         left, top, right, bottom = blend.place
-        made = transform_batch(batch)
+        made = transform_batch(batch, FOUR)
         inside = torch.zeros(8, 8, dtype=torch.bool)
         inside[top:bottom, left:right] = True
         assert blend.share == pytest.approx(1 - inside.float().mean().item())
@@ -135,7 +136,7 @@ def test_the_loss_of_blended_images_is_that_of_both_labels_by_their_shares(place
     if place is not None:
         left, top, right, bottom = place
         batch["mask"][..., top:bottom, left:right] = batch["mask"].roll(1, 0)[..., top:bottom, left:right]
-    made = transform_batch(model.on_before_batch_transfer(batch, 0))
+    made = transform_batch(model.on_before_batch_transfer(batch, 0), FOUR)
     loss, each = model.judge(made, "train")
     outputs = model(made["image"])
     values, weights = [], []
@@ -167,7 +168,7 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
     model = task("label", "mask").train()
     batch: Any = next(iter(shapes(mixup=0.4).train_dataloader()))
     batch["label"][:] = -1
-    _, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0)), "train")
+    _, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0), FOUR), "train")
     assert each["label"] == 0
     assert each["mask"] > 0
     assert "label" not in model.present
@@ -199,7 +200,7 @@ def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
     assert "Letterbox" in repr(data.prepared("val").pipeline)
     assert "Crop" not in repr(data.prepared("val").pipeline)
     model = task("label", "mask").train()
-    loss, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0)), "train")
+    loss, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0), FOUR), "train")
     assert torch.isfinite(loss)
     assert min(each.values()) > 0
     for words in ({"mixup": 0.4}, {"sampler": "balanced"}, {"multiscale": [0.5, 1.5]}):

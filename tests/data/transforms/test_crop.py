@@ -7,10 +7,10 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from candelabra.data.loading.loader import collate_samples
-from candelabra.data.samples import make_sample
 from candelabra.data.transforms.colour_jitter import ColourJitter, jitter_batch, jitter_image
 from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
 from candelabra.types import Sample
+from tests.data.builders import FOUR, build_sample
 
 PIXELS = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).permute(
     2, 0, 1
@@ -19,7 +19,7 @@ PIXELS = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=torch.G
 
 def scene() -> Sample:
     points = torch.tensor([[45.0, 30], [float("nan")] * 2])
-    return make_sample(PIXELS, torch.tensor(1), torch.tensor([30.0, 20, 60, 40]), points, PIXELS[0].contiguous())
+    return build_sample(PIXELS, torch.tensor(1), torch.tensor([30.0, 20, 60, 40]), points, PIXELS[0].contiguous())
 
 
 def plain(sample: Sample, key: str) -> Tensor:
@@ -31,7 +31,7 @@ def test_a_random_crop_draws_and_gives_what_torchvisions_does(scale: tuple[float
     theirs = v2.RandomResizedCrop((32, 48), scale=scale, ratio=(0.8, 1.25), antialias=True)
     for seed in range(20):
         torch.manual_seed(seed)
-        made = RandomCrop((32, 48), scale, (0.8, 1.25))(scene())
+        made = RandomCrop(FOUR, (32, 48), scale, (0.8, 1.25))(scene())
         torch.manual_seed(seed)
         expected = theirs(scene())
         for key in ("image", "mask"):
@@ -47,8 +47,8 @@ def test_a_random_crop_draws_and_gives_what_torchvisions_does(scale: tuple[float
 def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
     for seed in range(50):
         torch.manual_seed(seed)
-        crop = RandomCrop((32, 32), (0.1, 0.1), (1, 1))
-        made = crop(make_sample(PIXELS, box=torch.tensor([0.0, 0, 4, 4])))
+        crop = RandomCrop(FOUR, (32, 32), (0.1, 0.1), (1, 1))
+        made = crop(build_sample(PIXELS, box=torch.tensor([0.0, 0, 4, 4])))
         centre = plain(made, "box").view(2, 2).mean(0)
         assert (centre < 0).any() or (centre >= 0).all()
         if (centre < 0).any():
@@ -57,7 +57,7 @@ def test_a_box_that_a_crop_leaves_out_lies_outside() -> None:
 
 
 def test_stretching_is_torchvisions_resize() -> None:
-    made, expected = ResizedCrop((32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
+    made, expected = ResizedCrop(FOUR, (32, 48))(scene()), v2.Resize((32, 48), antialias=True)(scene())
     for key in ("image", "box", "mask"):
         assert torch.equal(plain(made, key), plain(expected, key))
     assert torch.equal(plain(made, "keypoints")[0], plain(expected, "keypoints")[0])

@@ -2,7 +2,6 @@
 
 import torch
 
-from candelabra.data.samples import make_sample
 from candelabra.data.transforms.pipeline import (
     RandomMirror,
     TransformPipeline,
@@ -10,16 +9,19 @@ from candelabra.data.transforms.pipeline import (
     make_train_transforms,
 )
 from candelabra.data.transforms.resize import Stretch
-from candelabra.types import Labels, Sample
+from candelabra.types import Sample
+from tests.data.builders import FOUR, build_sample, make_labels
 
-LABELS = Labels(box=True, keypoints=("left", "right", "none"), mirror=(1, 0, 2), mask_classes=("black", "white"))
+FOUR_SIDED = make_labels(
+    classes=("a", "b"), box=True, keypoints=("left", "right", "none"), mirror=(1, 0, 2), mask_classes=("black", "white")
+)
 
 
 def scene() -> Sample:
     """A white rectangle, whose box, corner points and mask are known."""
     image = torch.zeros(3, 60, 80, dtype=torch.uint8)
     image[:, 20:40, 10:50] = 255
-    return make_sample(
+    return build_sample(
         image,
         torch.tensor(1),
         torch.tensor([10.0, 20, 50, 40]),
@@ -34,7 +36,7 @@ def box_of(mask: torch.Tensor) -> torch.Tensor:
 
 
 def test_evaluation_stretches_all_alike() -> None:
-    made = make_eval_transforms(Stretch((120, 40)))(scene())
+    made = make_eval_transforms(Stretch((120, 40)), FOUR)(scene())
     assert made["image"].shape == (3, 120, 40)
     assert made["box"].tolist() == [5, 40, 25, 80]
     assert made["keypoints"][:2].tolist() == [[5, 60], [24.5, 60]]
@@ -44,7 +46,7 @@ def test_evaluation_stretches_all_alike() -> None:
 
 
 def test_light_moves_image_box_points_and_mask_together() -> None:
-    pipeline = make_train_transforms("light", Stretch((64, 64)), LABELS, flip=True)
+    pipeline = make_train_transforms("light", Stretch((64, 64)), FOUR_SIDED, flip=True)
     for seed in range(30):
         torch.manual_seed(seed)
         made = pipeline(scene())
@@ -60,16 +62,16 @@ def test_light_moves_image_box_points_and_mask_together() -> None:
 
 
 def test_a_mirror_image_swaps_sided_points() -> None:
-    made = RandomMirror((1, 0, 2), share=1.0)(scene())
+    made = RandomMirror(FOUR_SIDED, share=1.0)(scene())
     assert made["keypoints"][0].tolist() == [30, 30]
     assert made["keypoints"][1].tolist() == [69, 30]
     assert made["box"].tolist() == [[30, 20, 70, 40]]
-    assert not RandomMirror((1, 0, 2), share=0.0)(scene())["mask"][25, 60]
+    assert not RandomMirror(FOUR_SIDED, share=0.0)(scene())["mask"][25, 60]
 
 
 def test_what_leaves_the_image_is_no_longer_labelled() -> None:
-    made = TransformPipeline([])(
-        make_sample(
+    made = TransformPipeline([], FOUR)(
+        build_sample(
             torch.zeros(3, 10, 10, dtype=torch.uint8),
             None,
             torch.tensor([8.0, 8, 30, 30]),

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from candelabra.commands.predict import PredictDataset, _predictions
-from candelabra.data.samples import make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import RESIZE_METHODS, make_resize
 from candelabra.errors import CandelabraError
 from candelabra.tasks.preprocessing import read_trained_resize
 from candelabra.types import IGNORED, Sample
+from tests.data.builders import FOUR, build_sample
 
 SIZES = [(60, 80), (90, 40), (33, 200), (64, 48), (200, 300)]
 
@@ -28,17 +28,17 @@ def scene(size: tuple[int, int]) -> Sample:
     image = torch.zeros(3, height, width, dtype=torch.uint8)
     image[:, top:bottom, left:right] = 255
     box = torch.tensor([left, top, right, bottom]).float()
-    return make_sample(image, None, box, box.view(2, 2), (image[0] > 0).to(torch.uint8))
+    return build_sample(image, None, box, box.view(2, 2), (image[0] > 0).to(torch.uint8))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("word", RESIZE_METHODS)
 def test_labels_come_back_to_where_they_were(word: str, size: tuple[int, int]) -> None:
     resize, before = make_resize(word, (96, 64)), scene(size)
-    made = make_eval_transforms(resize)(scene(size))
+    made = make_eval_transforms(resize, FOUR)(scene(size))
     assert made["image"].shape == (3, 96, 64)
     view = resize.view(size)
-    back = view.back({key: cast(dict[str, Any], made)[key] for key in ("box", "keypoints", "mask")})
+    back = {key: FOUR[key].to_original(made[key], view) for key in ("box", "keypoints", "mask")}
     scale = max(original / scaled for original, scaled in zip(view.original, view.scaled, strict=True))
     assert (back["box"] - before["box"].as_subclass(Tensor)[0]).abs().max() < 1e-3
     assert (back["keypoints"] - before["keypoints"].as_subclass(Tensor)).abs().max() < 1e-3
@@ -54,20 +54,20 @@ def test_labels_come_back_to_where_they_were(word: str, size: tuple[int, int]) -
 
 
 def test_a_letterbox_is_grey_and_its_mask_not_labelled_and_a_crop_fills_the_size() -> None:
-    made = make_eval_transforms(make_resize("letterbox", (80, 80)))(scene((40, 80)))
+    made = make_eval_transforms(make_resize("letterbox", (80, 80)), FOUR)(scene((40, 80)))
     assert (made["image"][:, :20] == 128).all()
     assert (made["image"][:, 60:] == 128).all()
     assert (made["mask"][:20] == IGNORED).all()
     assert (made["mask"][20:60] != IGNORED).all()
-    cut = make_eval_transforms(make_resize("crop", (40, 40)))(scene((40, 80)))
+    cut = make_eval_transforms(make_resize("crop", (40, 40)), FOUR)(scene((40, 80)))
     assert torch.equal(cut["image"], scene((40, 80))["image"].as_subclass(Tensor)[:, :, 20:60])
     assert cut["mask"].max() == 1
 
 
 def test_what_a_crop_cuts_off_is_not_labelled() -> None:
     image = torch.zeros(3, 40, 120, dtype=torch.uint8)
-    edge = make_sample(image, None, torch.tensor([2.0, 5, 30, 20]), torch.tensor([[10.0, 10], [60, 20]]))
-    made = make_eval_transforms(make_resize("crop", (40, 40)))(edge)
+    edge = build_sample(image, None, torch.tensor([2.0, 5, 30, 20]), torch.tensor([[10.0, 10], [60, 20]]))
+    made = make_eval_transforms(make_resize("crop", (40, 40)), FOUR)(edge)
     assert made["box"].isnan().all()
     assert made["keypoints"].isnan().all(1).tolist() == [True, False]
     assert made["keypoints"][1].tolist() == [20, 20]
@@ -75,6 +75,8 @@ def test_what_a_crop_cuts_off_is_not_labelled() -> None:
 
 class Finder:
     """A model that finds what is white."""
+
+    head_targets = FOUR
 
     def predictions(self, images: Tensor) -> dict[str, Tensor]:
         masks = (images.float().mean(1) > 200).to(torch.uint8)

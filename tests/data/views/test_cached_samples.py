@@ -13,13 +13,13 @@ from PIL import Image
 
 from candelabra.data import Folder, Table, Union
 from candelabra.data.samples import Samples
-from candelabra.data.samples import make_sample as make_sample
 from candelabra.data.views import cached_samples, sample_store
 from candelabra.data.views.cached_samples import CachedSamples
 from candelabra.data.views.packed_sample import pack_sample
 from candelabra.data.views.sample_store import SampleStore
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
+from tests.data.builders import FOUR, build_sample
 
 FORK = multiprocessing.get_context("fork")
 
@@ -181,7 +181,7 @@ def _fill(home: Path, tell: Connection) -> None:
     tell.send("there")
     for number in range(100_000):
         image = torch.from_numpy(np.full((3, 300, 300), number % 256, np.uint8))  # torch's threads do not live on
-        store.put(f"{number % 16:x}0{number}", make_sample(image, torch.tensor(number)))
+        store.put(f"{number % 16:x}0{number}", build_sample(image, torch.tensor(number)))
 
 
 def test_memory_is_given_back_by_the_last_process_and_after_a_kill(tmp_path: Path, memory: Path) -> None:
@@ -241,9 +241,9 @@ def test_unreadable_images_are_treated_as_without_a_cache(tmp_path: Path) -> Non
 
 
 def test_shrinking_keeps_the_aspect_and_never_enlarges() -> None:
-    made = cached_samples.shrink_sample(make_sample(torch.zeros(3, 100, 200, dtype=torch.uint8)), (30, 50))
+    made = cached_samples.shrink_sample(build_sample(torch.zeros(3, 100, 200, dtype=torch.uint8)), FOUR, (30, 50))
     assert made["image"].shape == (3, 30, 60)
-    assert cached_samples.shrink_sample(made, (30, 61)) is made
+    assert cached_samples.shrink_sample(made, FOUR, (30, 61)) is made
 
 
 def test_folders_are_kept_too(tmp_path: Path) -> None:

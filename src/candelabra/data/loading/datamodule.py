@@ -23,6 +23,7 @@ from candelabra.data.sampling.mixture import MixtureShare
 from candelabra.data.sampling.splits import Splitter
 from candelabra.data.sampling.train_order import BatchOrder, SampleOrder, SequentialOrder, TrainOrder
 from candelabra.data.sampling.weights import check_sampler, make_train_order
+from candelabra.data.targets import Labels
 from candelabra.data.transforms.batch_transforms import BatchTransforms, check_sizes
 from candelabra.data.transforms.pipeline import (
     Augmentation,
@@ -35,7 +36,7 @@ from candelabra.data.views.cached_samples import CacheMode, cache_samples
 from candelabra.data.views.drop_labels import check_label_shares, drop_labels
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels, Sample
+from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
 Collate = Callable[[Any], Any]
@@ -196,7 +197,7 @@ class DataModule(L.LightningDataModule, ABC):
         """What the samples of each split go through where these are the labels."""
         made = make_resize(self.resize, self.batchwise.made(self.shape))
         train = make_train_transforms(self.augment, made, labels, self.flip, self.erase)
-        judged = make_eval_transforms(make_resize(self.resize, self.shape))
+        judged = make_eval_transforms(make_resize(self.resize, self.shape), labels)
         return {"train": train, "val": judged, "test": judged}
 
     def _judge(self, samples: Samples) -> Collection[int]:
@@ -299,5 +300,5 @@ class DataModule(L.LightningDataModule, ABC):
             multiprocessing_context="fork" if workers and os.name == "posix" else None,
         )
         if split == "train" and self.batchwise:
-            loader.batchwise = self.batchwise
+            loader.batchwise = self.batchwise.with_labels(self.labels)
         return loader

@@ -56,7 +56,7 @@ class TransformedDataset(Dataset[Sample]):
 
     def __getitem__(self, key: int) -> Sample:
         if key < 0:
-            return blank_targets(self[~key])
+            return blank_targets(self[~key], self.samples.labels)
         index = int(self.indices[key % len(self)])
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)
@@ -74,7 +74,7 @@ class TransformedDataset(Dataset[Sample]):
                 log.warning("%s A grey image without labels stands in for it.", error)
                 self.replaced[index] = True
             grey = torch.full((3, *(pipeline.least or (64, 64))), 128, dtype=torch.uint8)
-            return add_missing_targets(make_sample(grey), self.samples.labels)
+            return add_missing_targets(make_sample(grey), pipeline.read_labels)
 
     def digest(self, key: int) -> bytes:
         """20 bytes that differ where what the pipeline gets, or draws, does."""

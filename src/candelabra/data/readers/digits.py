@@ -10,7 +10,8 @@ from PIL import Image
 
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
-from candelabra.types import Labels, Sample
+from candelabra.data.targets import BoxTarget, Labels, LabelTarget, MaskTarget
+from candelabra.types import Sample
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,7 +38,7 @@ class PlacedDigits(Samples):
         self.pixels = (digits.images * 15.9375).astype(np.uint8)
         self.strata = digits.target.astype(np.int64)
         self.labels = Labels(
-            classes=tuple(str(digit) for digit in range(10)), box=True, mask_classes=("background", "ink")
+            LabelTarget(tuple(str(digit) for digit in range(10))), BoxTarget(), MaskTarget(("background", "ink"))
         )
         self.names = [str(number) for number in range(len(self.strata))]
         self.published = np.full(len(self.strata), "", dtype="<U5")
@@ -62,6 +63,9 @@ class PlacedDigits(Samples):
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
         pixels = np.repeat(canvas[..., None], 3, 2)
-        return make_sample(
-            image_to_tensor(pixels), torch.tensor(int(self.strata[index])), box, None, image_to_tensor(mask)
-        )
+        values = {
+            LabelTarget.name: torch.tensor(int(self.strata[index])),
+            BoxTarget.name: box,
+            MaskTarget.name: image_to_tensor(mask),
+        }
+        return make_sample(image_to_tensor(pixels), self.labels, values)

@@ -11,8 +11,8 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.sampling.split_names import parse_split_name
+from candelabra.data.targets.label import LabelColumn, LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,7 +44,9 @@ class Folder(DataModule):
             )
         known = sorted(set(classes))
         label = np.array([known.index(name) for name in classes], np.int64)
-        return FileSamples(root, names, Labels(classes=tuple(known)), np.array(published, dtype="<U5"), label)
+        return FileSamples(
+            root, names, np.array(published, dtype="<U5"), [LabelColumn(LabelTarget(tuple(known)), label)]
+        )
 
 
 def check_is_folder(root: str) -> Path:

@@ -15,8 +15,10 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.mask_pairs import MaskPair, find_mask_pairs
 from candelabra.data.samples import AmbiguousDataset, Samples
+from candelabra.data.targets import MaskTarget
+from candelabra.data.targets.mask_files import MaskFileColumn
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, Labels
+from candelabra.types import IGNORED
 
 _SCANNED = 2_000  # masks; of a larger set the classes must be given
 _LISTED = 32  # colours that an error names
@@ -67,18 +69,16 @@ class Masks(DataModule):
             if not painted
             else ([n for n in painted if n not in self.ignore], np.arange(256, dtype=np.uint8))
         )
-        records = FileSamples(
+        column = MaskFileColumn(
+            MaskTarget(tuple(names)),
             root,
-            [str(image.relative_to(root)) for _, image, _ in pairs],
-            Labels(mask_classes=tuple(names)),
-            np.array([split for split, _, _ in pairs], dtype="<U5"),
-            masks=[str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs],
-            meaning=meaning,
+            [str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs],
+            meaning,
             ignored=[value for value in (*self.ignore, IGNORED) if isinstance(value, int)],
             colours={painted[n]: names.index(n) if n in names else IGNORED for n in painted} if painted else None,
         )
-        records.issues = issues
-        return records
+        images = [str(image.relative_to(root)) for _, image, _ in pairs]
+        return FileSamples(root, images, np.array([split for split, _, _ in pairs], dtype="<U5"), [column], issues)
 
     def _refuse_colours(self, root: Path, pairs: Sequence[MaskPair], issues: list[DataIssue]) -> None:
         """Where masks hold colours, says which.
@@ -92,13 +92,12 @@ class Masks(DataModule):
         listed = [f"{list(colour)} ({share:.1%})" for colour, share in list(found.items())[:_LISTED]]
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         images = [str(image.relative_to(root)) for _, image, _ in pairs]
-        records = FileSamples(root, images, Labels(), np.array([split for split, _, _ in pairs], dtype="<U5"))
-        records.issues = issues
+        samples = FileSamples(root, images, np.array([split for split, _, _ in pairs], dtype="<U5"), [], issues)
         raise AmbiguousDataset(
             f"The masks below data.root={self.root} hold colours: {', '.join(listed)}{more}. Name the class of each "
             f"with data.colours={{name: {list(next(iter(found)))}, ...}}, or with data.colours=<CSV below root> and "
             "the columns name, r, g and b.",
-            records,
+            samples,
         )
 
     def _meaning(self, pairs: Sequence[MaskPair]) -> tuple[list[str], NDArray[np.uint8]]:

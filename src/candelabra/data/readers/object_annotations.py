@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object
-from candelabra.data.readers.point_symmetry import PointNames
 from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
+from candelabra.data.targets import KeypointsTarget, LabelTarget, TargetColumn
+from candelabra.data.targets.box import BoxColumn
+from candelabra.data.targets.keypoints import KeypointsColumn
+from candelabra.data.targets.label import LabelColumn
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, UNLABELLED, Labels
+from candelabra.types import IGNORED, UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def build_object_samples(
     rule: ObjectRule,
     known: Sequence[str],
     wanted: Sequence[str] | None,
-    points: PointNames,
+    points: KeypointsTarget,
     issues: list[DataIssue],
 ) -> Samples:
     """Samples of images, each labelled by the object that the rule chooses; masks show all objects.
@@ -100,16 +103,14 @@ def build_object_samples(
     classes = list(wanted or [name for name in known if name in occurring])
     sides = [_NOWHERE if place is None else own[place] for own, place in zip(boxes, places, strict=True)]
     boxed = any(thing.box is not None for things in shown for thing in things)
-    records = FileSamples(
-        root,
-        names,
-        Labels(tuple(classes), box=boxed, keypoints=points.names, mirror=points.mirror, normalizer=points.normalizer),
-        np.array([picture.split for picture in pictures], dtype="<U5"),
-        np.array([classes.index(thing.name) if thing else UNLABELLED for thing in picked], np.int64),
-        np.stack(sides) if boxed else None,
-        _coordinates(picked, len(points.names)),
-    )
-    records.issues = issues
+    label = np.array([classes.index(thing.name) if thing else UNLABELLED for thing in picked], np.int64)
+    columns: list[TargetColumn] = [LabelColumn(LabelTarget(tuple(classes)), label)]
+    if boxed:
+        columns.append(BoxColumn(np.stack(sides)))
+    coordinates = _coordinates(picked, len(points.names))
+    if coordinates is not None:
+        columns.append(KeypointsColumn(points, coordinates))
+    records = FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
     return _outlined(records, pictures, shown, wanted or known)
 
 

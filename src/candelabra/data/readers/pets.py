@@ -15,8 +15,12 @@ from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
+from candelabra.data.targets import LabelTarget, MaskTarget
+from candelabra.data.targets.box import BoxColumn
+from candelabra.data.targets.label import LabelColumn
+from candelabra.data.targets.mask_files import MaskFileColumn
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, Labels
+from candelabra.types import IGNORED
 
 _FOLDER = "oxford-iiit-pet"
 
@@ -54,24 +58,15 @@ class Pets(DataModule):
             _head(root / "annotations" / "xmls" / f"{name}.xml", path, issues)
             for name, path in zip(names, paths, strict=True)
         ]
-        records = FileSamples(
-            root,
-            paths,
-            Labels(
-                classes=tuple(breed.replace("_", " ") for _, breed in breeds),
-                box=True,
-                mask_classes=("background", "pet"),
-            ),
-            np.array(["test" if split == "test" else "train" for _, _, split in rows]),
-            np.array([index[number] for _, number, _ in rows], np.int64),
-            repair_boxes(np.stack(heads), paths, issues),
-            None,
-            [f"annotations/trimaps/{name}.png" for name in names],
-            meaning,
-            (3,),
-        )
-        records.issues = issues
-        return records
+        label = LabelTarget(tuple(breed.replace("_", " ") for _, breed in breeds))
+        masks = [f"annotations/trimaps/{name}.png" for name in names]
+        columns = [
+            LabelColumn(label, np.array([index[number] for _, number, _ in rows], np.int64)),
+            BoxColumn(repair_boxes(np.stack(heads), paths, issues)),
+            MaskFileColumn(MaskTarget(("background", "pet")), root, masks, meaning, ignored=(3,)),
+        ]
+        published = np.array(["test" if split == "test" else "train" for _, _, split in rows])
+        return FileSamples(root, paths, published, columns, issues)
 
 
 def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:

@@ -3,8 +3,8 @@
 import logging
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError, list_nearest
 
 log = logging.getLogger(__name__)
@@ -12,21 +12,13 @@ _OPPOSITE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = re.compile(r"left|right|(?<![a-z])[lr](?![a-z])", re.IGNORECASE)
 
 
-class PointNames(NamedTuple):
-    """What `Labels` says of keypoints."""
-
-    names: tuple[str, ...] = ()
-    mirror: tuple[int, ...] = ()
-    normalizer: tuple[int, ...] = ()
-
-
 def resolve_points(
     names: Sequence[str],
     mirror: Sequence[Sequence[str]] | None,
     normalizer: Sequence[str],
     known: Sequence[int] | None = None,
-) -> PointNames:
-    """Points as `Labels` wants them.
+) -> KeypointsTarget:
+    """The target of these points.
 
     Args:
         names: of the points.
@@ -48,7 +40,7 @@ def resolve_points(
                 "No points are known to swap in a mirror image: where some are left and right ones, name the pairs "
                 "with data.mirror=[[left_eye,right_eye],...], or set data.flip=false."
             )
-    return PointNames(
+    return KeypointsTarget(
         tuple(names), tuple(swapped), tuple(index_of_point(names, point, "normalizer") for point in normalizer)
     )
 

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
+from candelabra.data.samples import Samples, hash_contents, image_to_tensor
+from candelabra.data.targets import MaskTarget
 from candelabra.data.views.wrapper import SampleView
 from candelabra.types import IGNORED, Sample
 
@@ -117,12 +119,12 @@ class OutlineMasks(SampleView):
     """
 
     def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[OutlineDrawing | None]) -> None:
-        super().__init__(samples, replace(samples.labels, mask_classes=tuple(classes)))
+        super().__init__(samples, samples.labels.with_target(MaskTarget(tuple(classes))))
         self.drawings = drawings
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         known = np.array([drawing is not None for drawing in self.drawings], dtype=bool)
-        return {**self.samples.labelled(), "mask": known}
+        return {**self.samples.labelled(), MaskTarget.name: known}
 
     def digest(self, index: int) -> bytes:
         drawing = self.drawings[index]
@@ -136,5 +138,5 @@ class OutlineMasks(SampleView):
         canvas = Image.new("L", (width, height), IGNORED if drawing is None else 0)
         for outline, value in sorted(drawing.objects, key=lambda pair: -pair[0].area) if drawing else ():
             outline.draw(canvas, value)
-        loaded["mask"] = make_sample(loaded["image"], mask=image_to_tensor(np.asarray(canvas)))["mask"]
-        return loaded
+        mask = self.labels[MaskTarget].wrap(image_to_tensor(np.asarray(canvas)), (height, width))
+        return cast(Sample, {**loaded, MaskTarget.name: mask})

@@ -19,8 +19,8 @@ from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
+from candelabra.data.targets.keypoints import KeypointsColumn
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 _SPLITS = SPLIT_ALIASES | {"trainset": "train", "afw": "train", "testset": "test", "ibug": "test"}  # 300-W's folders
 _SPLITS |= {"01_indoor": "test", "02_outdoor": "test"}
@@ -70,15 +70,8 @@ class Pts(DataModule):
         used = resolve_points(
             [str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror_landmarks(count)
         )
-        records = FileSamples(
-            root,
-            names,
-            Labels(keypoints=used.names, mirror=used.mirror, normalizer=used.normalizer),
-            np.array([_split(name) for name in names], dtype="<U5"),
-            keypoints=keypoints,
-        )
-        records.issues = issues
-        return records
+        published = np.array([_split(name) for name in names], dtype="<U5")
+        return FileSamples(root, names, published, [KeypointsColumn(used, keypoints)], issues)
 
 
 def _split(name: str) -> str:

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
-from candelabra.types import Labels, Sample
+from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.types import Sample
 
 _CLASSES = ("circle", "square", "triangle", "star", "cross")
 _POINTS = ("left_eye", "right_eye", "mouth")
@@ -41,7 +42,10 @@ class Scenes(Samples):
 
     def __init__(self, count: int, canvas: int, seed: int) -> None:
         self.labels = Labels(
-            classes=_CLASSES, box=True, keypoints=_POINTS, mirror=(1, 0, 2), mask_classes=("background", "shape")
+            LabelTarget(_CLASSES),
+            BoxTarget(),
+            KeypointsTarget(_POINTS, mirrored=(1, 0, 2)),
+            MaskTarget(("background", "shape")),
         )
         self.names = [str(number) for number in range(count)]
         self.published = np.full(count, "", dtype="<U5")
@@ -76,13 +80,13 @@ class Scenes(Samples):
         _dot(draw, face[2], radius * 0.12, (160, 0, 0) if dark else (255, 120, 120))
         mask = Image.new("L", (side, side))
         ImageDraw.Draw(mask).polygon(paint, fill=1)
-        return make_sample(
-            image_to_tensor(np.asarray(image)),
-            torch.tensor(label),
-            torch.tensor([*outline.min(0), *outline.max(0)]).clamp(0, side),
-            torch.from_numpy(face.astype(np.float32)),
-            image_to_tensor(np.asarray(mask)),
-        )
+        values = {
+            LabelTarget.name: torch.tensor(label),
+            BoxTarget.name: torch.tensor([*outline.min(0), *outline.max(0)]).clamp(0, side),
+            KeypointsTarget.name: torch.from_numpy(face.astype(np.float32)),
+            MaskTarget.name: image_to_tensor(np.asarray(mask)),
+        }
+        return make_sample(image_to_tensor(np.asarray(image)), self.labels, values)
 
 
 def _background(rng: np.random.Generator, side: int) -> Image.Image:

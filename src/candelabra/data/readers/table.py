@@ -18,14 +18,16 @@ from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
+from candelabra.data.targets import KeypointsTarget, Labels, LabelTarget, MaskTarget, TargetColumn, list_target_classes
+from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
+from candelabra.data.targets.keypoints import KeypointsColumn
+from candelabra.data.targets.label import LABEL_SEPARATOR, LabelColumn
+from candelabra.data.targets.mask_files import MaskFileColumn
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, Labels
+from candelabra.types import IGNORED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
-LABEL_SEPARATOR = "|"  # of several labels, where labels.json says that there are
 
 
 @dataclass(kw_only=True, eq=False)
@@ -67,44 +69,41 @@ class Table(DataModule):
         issues: list[DataIssue] = []
         table = self._table(root, issues)
         names = self._points(table)
-        told = merge_label_options(self.root, None)
-        same = tuple(names) == told.keypoints
-        normalizer = self.normalizer or [told.keypoints[point] for point in told.normalizer if same]
-        known = resolve_points(names, self.mirror, normalizer, told.mirror if same else None)
+        described = merge_label_options(self.root, None)
+        told = described.find(KeypointsTarget) or KeypointsTarget()
+        same = tuple(names) == told.names
+        normalizer = self.normalizer or [told.names[point] for point in told.normalizer if same]
+        known = resolve_points(names, self.mirror, normalizer, told.mirrored if same else None)
         boxed = all(side in table for side in BOX_COLUMNS)
         table = table_cells.merge_repeated(
             table, [*([BOX_COLUMNS] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], issues
         )
-        separator = self.separator or (LABEL_SEPARATOR if told.multilabel and not self.columns else None)
-        classes, label = self._labels(table, separator, told.classes, issues)
-        mask_classes = tuple(self.mask_classes) or told.mask_classes
-        mask = "mask" in table and bool(mask_classes)
-        meaning = np.full(256, IGNORED, np.uint8)
-        meaning[: len(mask_classes)] = range(len(mask_classes))
-        meaning[[value for value in self.ignore if value < 256]] = IGNORED
+        given = described.find(LabelTarget) or LabelTarget()
+        separator = self.separator or (LABEL_SEPARATOR if given.multilabel and not self.columns else None)
+        classes, label = self._labels(table, separator, given.classes, issues)
         images = table["image"].tolist()
         sides = table_cells.parse_numbers(table, BOX_COLUMNS, issues).to_numpy(np.float32) if boxed else None
-        records = FileSamples(
-            root,
-            images,
-            Labels(
-                classes=classes,
-                multilabel=separator is not None or bool(self.columns),
-                box=boxed,
-                keypoints=known.names,
-                mirror=known.mirror,
-                normalizer=known.normalizer,
-                mask_classes=mask_classes if mask else (),
-            ),
-            table_cells.read_split_column(table),
-            label,
-            repair_boxes(sides, images, issues) if sides is not None else None,
-            self._coordinates(table, names, issues),
-            table["mask"].fillna("").astype(str).tolist() if mask else None,
-            meaning,
-        )
-        records.issues = issues
-        return records
+        columns: list[TargetColumn] = []
+        if label is not None:
+            columns.append(LabelColumn(LabelTarget(classes, separator is not None or bool(self.columns)), label))
+        if sides is not None:
+            columns.append(BoxColumn(repair_boxes(sides, images, issues)))
+        coordinates = self._coordinates(table, names, issues)
+        if coordinates is not None:
+            columns.append(KeypointsColumn(known, coordinates))
+        columns += self._masks(table, root, described)
+        columns += _read_other_targets(table, root, described, issues)
+        return FileSamples(root, images, table_cells.read_split_column(table), columns, issues)
+
+    def _masks(self, table: "DataFrame", root: Path, described: Labels) -> list[TargetColumn]:
+        classes = tuple(self.mask_classes) or (described.find(MaskTarget) or MaskTarget()).classes
+        if MaskTarget.name not in table or not classes:
+            return []
+        meaning = np.full(256, IGNORED, np.uint8)
+        meaning[: len(classes)] = range(len(classes))
+        meaning[[value for value in self.ignore if value < 256]] = IGNORED
+        paths = table[MaskTarget.name].fillna("").astype(str).tolist()
+        return [MaskFileColumn(MaskTarget(classes), root, paths, meaning)]
 
     def _table(self, root: Path, issues: list[DataIssue]) -> "DataFrame":
         """The rows of all files, with paths below root."""
@@ -135,7 +134,7 @@ class Table(DataModule):
             return None
         columns = [f"{name}_{axis}" for name in names for axis in "xy"]
         if self.points:
-            columns = [c for c in table.columns if c not in ("split", "label", "mask", *BOX_COLUMNS)][
+            columns = [c for c in table.columns if c not in ("split", LabelTarget.name, MaskTarget.name, *BOX_COLUMNS)][
                 -2 * self.points :
             ]
         flat = table_cells.parse_numbers(table, columns, issues).to_numpy(np.float32).reshape(len(table), -1, 2)
@@ -148,9 +147,9 @@ class Table(DataModule):
 
         if self.columns:
             return self._columns(table, issues)
-        if "label" not in table:
+        if LabelTarget.name not in table:
             return (), None
-        given = table["label"].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
+        given = table[LabelTarget.name].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
         if separator is None:
             known = list(told) or sorted(given.dropna().astype(str).unique())
             _must_be_known(given.dropna().astype(str).unique(), known)
@@ -185,6 +184,13 @@ class Table(DataModule):
             issues.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
             label[row] = np.nan
         return tuple(self.columns), label
+
+
+def _read_other_targets(
+    table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]
+) -> list[TargetColumn]:
+    found = (kind.read_table(table, root, described.find(kind), issues) for kind in list_target_classes().values())
+    return [column for column in found if column is not None]
 
 
 def _must_be_known(found: Iterable[str], known: Sequence[str]) -> None:

@@ -11,7 +11,9 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.readers.point_symmetry import pair_by_name
 from candelabra.data.samples import Samples
-from candelabra.types import Labels
+from candelabra.data.targets import KeypointsTarget, LabelTarget
+from candelabra.data.targets.keypoints import KeypointsColumn
+from candelabra.data.targets.label import LabelColumn
 
 _CELEBA_SPLITS = ("train", "valid", "test")
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
@@ -84,21 +86,16 @@ class Celeba(DataModule):
         from torchvision.datasets import CelebA
 
         parts = {split: open_torchvision_set(CelebA, self.root, self.download, split=split) for split in _CELEBA_SPLITS}
+        label = LabelTarget(tuple(name for name in parts["train"].attr_names if name), multilabel=True)
+        attributes = np.concatenate([part.attr.numpy() for part in parts.values()])
+        points = KeypointsTarget(_POINTS, tuple(pair_by_name(_POINTS)), (0, 1))
+        landmarks = np.concatenate([part.landmarks_align.numpy() for part in parts.values()])
+        landmarks = landmarks.reshape(-1, len(_POINTS), 2)
         return FileSamples(
             Path(self.root).expanduser() / "celeba" / "img_align_celeba",
             [name for part in parts.values() for name in part.filename],
-            Labels(
-                classes=tuple(name for name in parts["train"].attr_names if name),
-                multilabel=True,
-                keypoints=_POINTS,
-                mirror=tuple(pair_by_name(_POINTS)),
-                normalizer=(0, 1),
-            ),
             np.repeat(["train", "val", "test"], [len(part.filename) for part in parts.values()]),
-            np.concatenate([part.attr.numpy() for part in parts.values()]).astype(np.float32),
-            keypoints=np.concatenate([part.landmarks_align.numpy() for part in parts.values()])
-            .reshape(-1, len(_POINTS), 2)
-            .astype(np.float32),
+            [LabelColumn(label, attributes.astype(np.float32)), KeypointsColumn(points, landmarks.astype(np.float32))],
         )
 
 
@@ -107,7 +104,6 @@ def _classified(root: Path, rows: Sequence[tuple[str, int, str]], classes: Seque
     return FileSamples(
         root,
         [str(Path(path).relative_to(root)) for path, _, _ in rows],
-        Labels(classes=tuple(classes)),
         np.array([split for _, _, split in rows], dtype="<U5"),
-        np.array([number for _, number, _ in rows], np.int64),
+        [LabelColumn(LabelTarget(tuple(classes)), np.array([number for _, number, _ in rows], np.int64))],
     )

@@ -11,11 +11,11 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
-from candelabra.data.readers.point_symmetry import PointNames
 from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
+from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError
 
 _IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")
@@ -49,7 +49,7 @@ class Voc(DataModule):
         for split, images, annotations in self._folders(root):
             pictures += _pictures(root, split, images, annotations, issues)
         known = sorted({thing.name for picture in pictures for thing in picture.things or ()})
-        return build_object_samples(root, pictures, self.objects, known, self.classes, PointNames(), issues)
+        return build_object_samples(root, pictures, self.objects, known, self.classes, KeypointsTarget(), issues)
 
     def _folders(self, root: Path) -> list[tuple[str, Path, Path]]:
         """Where images and xml files are, and which split that is."""

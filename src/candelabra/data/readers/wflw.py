@@ -19,8 +19,11 @@ from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
+from candelabra.data.targets import LabelTarget
+from candelabra.data.targets.box import BoxColumn
+from candelabra.data.targets.keypoints import KeypointsColumn
+from candelabra.data.targets.label import LabelColumn
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 _ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 _NUMBERS = 2 * face_landmarks.WFLW_POINTS + 4 + len(_ATTRIBUTES)
@@ -69,17 +72,14 @@ class Wflw(DataModule):
             face_landmarks.EYE_CORNERS[face_landmarks.WFLW_POINTS],
             face_landmarks.mirror_landmarks(98),
         )
-        records = FileSamples(
-            root,
-            names,
-            Labels(_ATTRIBUTES, True, True, used.names, used.mirror, used.normalizer),
-            np.array([split for split, _ in seen.values()], dtype="<U5"),
-            rows[:, -len(_ATTRIBUTES) :],
-            repair_boxes(rows[:, -len(_ATTRIBUTES) - 4 : -len(_ATTRIBUTES)], names, issues),
-            rows[:, : 2 * face_landmarks.WFLW_POINTS].reshape(-1, face_landmarks.WFLW_POINTS, 2),
-        )
-        records.issues = issues
-        return records
+        points = rows[:, : 2 * face_landmarks.WFLW_POINTS].reshape(-1, face_landmarks.WFLW_POINTS, 2)
+        columns = [
+            LabelColumn(LabelTarget(_ATTRIBUTES, multilabel=True), rows[:, -len(_ATTRIBUTES) :]),
+            BoxColumn(repair_boxes(rows[:, -len(_ATTRIBUTES) - 4 : -len(_ATTRIBUTES)], names, issues)),
+            KeypointsColumn(used, points),
+        ]
+        published = np.array([split for split, _ in seen.values()], dtype="<U5")
+        return FileSamples(root, names, published, columns, issues)
 
 
 def find_wflw_lists(root: Path) -> list[Path]:

@@ -11,10 +11,11 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
-from candelabra.data.readers.point_symmetry import PointNames, resolve_points
+from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.yolo_lines import parse_yolo_line
 from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set
 from candelabra.data.samples import Samples
+from candelabra.data.targets import KeypointsTarget
 
 
 @dataclass(kw_only=True, eq=False)
@@ -49,9 +50,9 @@ class Yolo(DataModule):
         known = list(described.names.values()) or sorted(numbers, key=int)
         return build_object_samples(root, pictures, self.objects, known, self.classes, self._points(described), issues)
 
-    def _points(self, described: YoloSet) -> PointNames:
+    def _points(self, described: YoloSet) -> KeypointsTarget:
         if not described.points:
-            return PointNames()
+            return KeypointsTarget()
         return resolve_points(described.points, self.mirror, self.normalizer, described.mirror)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
@@ -209,13 +210,14 @@ def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
                 f"There is no image in the {split} split ({len(samples)} images in all); give more images, or other "
                 "shares with data.val and data.test."
             )
-    if not samples.labels.classes or samples.labels.multilabel:
+    target = samples.labels.find(LabelTarget)
+    if target is None or target.multilabel:
         return
     for split, indices in parts.items():
         there = set(samples.strata[indices].tolist())
-        lacking = [name for index, name in enumerate(samples.labels.classes) if index not in there]
+        lacking = [name for index, name in enumerate(target.classes) if index not in there]
         if lacking and split == "train":
-            number = (samples.strata == samples.labels.classes.index(lacking[0])).sum()
+            number = (samples.strata == target.classes.index(lacking[0])).sum()
             raise CandelabraError(
                 f"Class {lacking[0]!r} has no image in the train split ({number} in all); "
                 "give it more images, drop it, or set other shares with data.val and data.test."

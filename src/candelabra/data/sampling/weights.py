@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.sampling.train_order import ShuffledOrder, TrainOrder, WeightedOrder
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 _KNOWN = ("shuffled", "balanced", "repeated")
@@ -45,16 +46,17 @@ def make_train_order(
     if sampler not in _KNOWN:
         weights = _weights(sampler, samples, training, root)
         return WeightedOrder(weights * (len(weights) / weights.sum()), np.zeros(len(weights), np.int64), seed)
-    if not samples.labels.classes:
+    target = samples.labels.find(LabelTarget)
+    if target is None:
         raise CandelabraError(
             f"data.sampler={sampler} goes by classes of images, but these data label "
             f"{', '.join(samples.labels.targets)}; choose shuffled, or a table of weights."
         )
     shown = samples.shown()[training]
-    known = samples.labelled()["label"][training]
+    known = samples.labelled()[target.name][training]
     expected = balance_classes(shown, known) if sampler == "balanced" else repeat_rare_classes(shown)
     classes = np.where(shown.any(1), shown.argmax(1), -1)
-    strata = np.zeros_like(training) if samples.labels.multilabel else classes
+    strata = np.zeros_like(training) if target.multilabel else classes
     return WeightedOrder(expected, strata, seed)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from candelabra.data.decoding.images import UnreadableFile, read_bytes
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
+from candelabra.data.targets import MaskTarget
 
 
 class ArrowSource(EncodedSource):
@@ -42,7 +43,8 @@ class ArrowSource(EncodedSource):
         image = self._file(row[self.image])
         if image is None:
             raise UnreadableFile(f"Row {index} has no image in the column {self.image}.")
-        return EncodedFiles(image, self._file(row[self.mask]) if self.mask else None)
+        mask = self._file(row[self.mask]) if self.mask else None
+        return EncodedFiles(image, {} if mask is None else {MaskTarget.name: mask})
 
     def _file(self, cell: Mapping[str, Any] | None) -> bytes | None:
         if cell is None or cell["bytes"]:

@@ -1,18 +1,17 @@
 """Which column of a Hugging Face data set is which target."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import Labels
 
 _GUESSES = {
     "image": ("image", "img", "jpg", "png", "pixel_values"),
-    "mask": ("mask", "segmentation_mask", "annotation", "segmentation"),
-    "label": ("label", "labels", "class"),
-    "box": ("objects.bbox", "objects.box", "bbox", "box"),
-    "keypoints": ("keypoints",),
+    MaskTarget.name: ("mask", "segmentation_mask", "annotation", "segmentation"),
+    LabelTarget.name: ("label", "labels", "class"),
+    BoxTarget.name: ("objects.bbox", "objects.box", "bbox", "box"),
+    KeypointsTarget.name: ("keypoints",),
 }
 _OF_OBJECTS = ("objects.category", "objects.label")  # labels that go with boxes
 
@@ -35,7 +34,7 @@ def choose_hub_columns(given: Mapping[str, str] | None, features: Mapping[str, A
         if _feature(features, column) is None:
             raise CandelabraError(f"data.columns has {target}: {column}; there are {list_nearest(column, features)}.")
     found = {target: _guess(features, target) for target in _GUESSES if target not in typed}
-    if found.get("label") == "":
+    if found.get(LabelTarget.name) == "":
         labels = [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"]
         raise CandelabraError(
             f"data.path={path} has several labels, {' and '.join(labels)}; choose one with "
@@ -55,33 +54,34 @@ def _feature(features: Mapping[str, Any], column: str) -> Any:
 
 def _guess(features: Mapping[str, Any], target: str) -> str | None:
     """Guesses the column of a target; returns an empty name where several might be it, None where none is."""
-    images = target in ("image", "mask")
+    images = target in ("image", MaskTarget.name)
     for column in _GUESSES[target]:
         feature = _feature(features, column)
         if feature is not None and (type(feature).__name__ == "Image") is images:
             return column
-    kind = {"image": "Image", "label": "ClassLabel"}.get(target)
+    kind = {"image": "Image", LabelTarget.name: "ClassLabel"}.get(target)
     found = [column for column, feature in features.items() if type(feature).__name__ == kind]
-    if target == "label" and not found:
+    if target == LabelTarget.name and not found:
         found = [column for column in _OF_OBJECTS if _feature(features, column) is not None][:1]
     return found[0] if len(found) == 1 or (found and images) else "" if found else None
 
 
 def add_class_names(given: Labels, features: Mapping[str, Any], columns: Mapping[str, str]) -> Labels:
     """Completes labels with the class names that the features have."""
-    feature = _feature(features, columns["label"]) if "label" in columns else None
+    if LabelTarget.name not in columns:
+        return given
+    feature = _feature(features, columns[LabelTarget.name])
     inner = getattr(feature, "feature", feature)
     classes = tuple(getattr(inner, "names", None) or ())
-    return replace(
-        given,
-        classes=given.classes or classes,
-        multilabel=given.multilabel or (inner is not feature and not has_box_labels(columns)),
-    )
+    known = given.find(LabelTarget) or LabelTarget()
+    multilabel = known.multilabel or (inner is not feature and not has_box_labels(columns))
+    return given.with_target(LabelTarget(known.classes or classes, multilabel))
 
 
 def has_box_labels(columns: Mapping[str, str]) -> bool:
     """Whether each box has a label, rather than each image."""
-    return "." in columns.get("label", "") and columns["label"].split(".")[0] == columns.get("box", "").split(".")[0]
+    label, box = (columns.get(kind.name, "") for kind in (LabelTarget, BoxTarget))
+    return "." in label and label.split(".")[0] == box.split(".")[0]
 
 
 def read_column(tables: Any, column: str | None) -> list[Any]:

@@ -16,7 +16,7 @@ from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_b
 from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_column
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
-from candelabra.data.shards.label_columns import LabelColumns
+from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 
 
@@ -32,7 +32,7 @@ class HuggingFace(DataModule):
         boxes: what the four numbers of a box are, in pixels: xyxy, or xywh as in COCO.
         objects: which box is taken, and which label with it, where an image has several: largest, first, or single
             (an image with several has neither).
-        words: names that the features do not have: {mask_classes: [...], keypoints: [...], mirror: [...], ...}.
+        words: names that the features do not have: {mask: {classes: [...]}, keypoints: {names: [...], mirror: [...]}}.
     """
 
     path: str
@@ -56,13 +56,16 @@ class HuggingFace(DataModule):
         given = add_class_names(parse_labels_json(self.words or {}, "data.words"), features, columns)
         counts = [len(each) for each in splits.values()]
         published = np.repeat(np.array(list(splits), "<U5"), counts)
-        source = ArrowSource(list(splits.values()), columns["image"], columns.get("mask"), find_image_roots(self.path))
+        source = ArrowSource(
+            list(splits.values()), columns["image"], columns.get(MaskTarget.name), find_image_roots(self.path)
+        )
         names = [f"{split}/{number}" for split, count in zip(splits, counts, strict=True) for number in range(count)]
-        label, box, points = (read_column(splits.values(), columns.get(each)) for each in ("label", "box", "keypoints"))
+        kinds = (LabelTarget, BoxTarget, KeypointsTarget)
+        label, box, points = (read_column(splits.values(), columns.get(kind.name)) for kind in kinds)
         if any(cell is not None for cell in box):
             if self.boxes is None:
                 raise CandelabraError(
-                    f"data.boxes is not given: say what the numbers of {columns['box']} are, such as "
+                    f"data.boxes is not given: say what the numbers of {columns[BoxTarget.name]} are, such as "
                     f"{next(cell for cell in box if cell is not None)}: data.boxes=xyxy or data.boxes=xywh."
                 )
             several = [parse_box(cell, self.boxes) for cell in box]
@@ -70,6 +73,6 @@ class HuggingFace(DataModule):
             box = [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
             if has_box_labels(columns):
                 label = [None if at is None else each[at] for each, at in zip(label, places, strict=True)]
-        made = LabelColumns(names, label, box, points)
-        masked = np.full(len(names), "mask" in columns)
-        return make_encoded_samples(source, made, published, masked, given)
+        cells = {LabelTarget.name: label, BoxTarget.name: box, KeypointsTarget.name: points}
+        present = {MaskTarget.name: np.full(len(names), MaskTarget.name in columns)}
+        return make_encoded_samples(source, names, published, cells, present, given)

@@ -12,20 +12,13 @@ from candelabra.data.samples import Samples
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards.encoded_samples import make_encoded_samples
+from candelabra.data.shards.label_columns import record_fields
 from candelabra.data.shards.litdata_chunks import LitDataChunks, require_litdata
 from candelabra.data.shards.litdata_index import open_litdata_folder, strip_local_prefix
-from candelabra.data.shards.litdata_labels import read_litdata_columns
+from candelabra.data.shards.litdata_labels import read_litdata_cells
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
+from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError, list_nearest
-
-_FIELDS = {
-    "image": ["image"],
-    "mask": ["mask"],
-    "label": ["label", "class"],
-    "box": ["box", "bbox"],
-    "keypoints": ["keypoints"],
-    "name": ["name"],
-}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +31,7 @@ class LitData(DataModule):
     Args:
         root: the folder, or its address: with an index.json, or with train, val and test, each of which has one.
         fields: other names of what items have, such as {image: jpg, label: fine_label}.
-        words: what labels.json says, where there is none: {classes: [cat, dog], mask_classes: [...], ...}.
+        words: what labels.json says, where there is none: {label: {classes: [cat, dog]}, mask: {classes: [...]}}.
         window: chunks that are read at a time: their images are shuffled, windows come one after another; null
             shuffles all images, which reads any chunk at any time.
         gigabytes: of fetched chunks that are kept on disk, by each process (10^9 bytes each).
@@ -53,12 +46,11 @@ class LitData(DataModule):
     def read(self) -> Samples:
         require_litdata()
         check_window(self.window, self.sampler)
-        unknown = set(self.fields or {}) - set(_FIELDS)
+        known = {"image": ["image"], **record_fields()}
+        unknown = set(self.fields or {}) - set(known)
         if unknown:
-            raise CandelabraError(
-                f"data.fields names {min(unknown)}; allowed are {list_nearest(min(unknown), _FIELDS)}."
-            )
-        fields = {**_FIELDS, **{target: [name] for target, name in (self.fields or {}).items()}}
+            raise CandelabraError(f"data.fields names {min(unknown)}; allowed are {list_nearest(min(unknown), known)}.")
+        fields = {**known, **{target: [name] for target, name in (self.fields or {}).items()}}
         folders = [folder for name in ("", *SPLIT_ALIASES) if (folder := open_litdata_folder(self.root, name))]
         if not folders:
             raise CandelabraError(
@@ -68,11 +60,10 @@ class LitData(DataModule):
         ends = np.cumsum([0, *(len(folder.chunk) for folder in folders)])
         source = LitDataChunks(folders, ends, fields, self.gigabytes)
         self.chunk = np.concatenate([(number << 32) + folder.chunk for number, folder in enumerate(folders)])
-        columns, masked = read_litdata_columns(folders, source, fields)
+        names, cells, masked, issues = read_litdata_cells(folders, source, fields)
         published = np.repeat(np.array([folder.split for folder in folders], "<U5"), np.diff(ends))
-        return make_encoded_samples(
-            source, columns, published, masked, merge_label_options(strip_local_prefix(self.root), self.words)
-        )
+        given = merge_label_options(strip_local_prefix(self.root), self.words)
+        return make_encoded_samples(source, names, published, cells, {MaskTarget.name: masked}, given, issues)
 
     def order(self, samples: Samples) -> TrainOrder:
         if self.window is None:

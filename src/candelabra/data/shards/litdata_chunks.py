@@ -16,6 +16,7 @@ from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
 from candelabra.data.shards.label_columns import pick_field
 from candelabra.data.shards.litdata_index import LitDataFolder
+from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError
 from candelabra.storage.cache_folder import find_cache_folder
 
@@ -78,12 +79,12 @@ class LitDataChunks(EncodedSource):
 
     def read(self, index: int) -> EncodedFiles:
         item = self.item(index)
-        image, mask = (encode_image_field(pick_field(item, self.fields[field])) for field in ("image", "mask"))
+        image, mask = (encode_image_field(pick_field(item, self.fields[field])) for field in ("image", MaskTarget.name))
         if image is None:
             raise UnreadableFile(
                 f"Item {index} has no image; its fields are {', '.join(item)} (data.fields={{image: ...}})."
             )
-        return EncodedFiles(image, mask)
+        return EncodedFiles(image, {} if mask is None else {MaskTarget.name: mask})
 
 
 def encode_image_field(value: Any) -> bytes | None:

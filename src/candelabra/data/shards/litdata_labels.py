@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from candelabra.data.decoding import remote_files
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
-from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
+from candelabra.data.shards.label_columns import parse_metadata, pick_field
 from candelabra.data.shards.litdata_chunks import LitDataChunks, encode_image_field
 from candelabra.data.shards.litdata_index import LitDataFolder, strip_local_prefix
+from candelabra.data.targets import MaskTarget
 
 CHUNK_ROWS = "rows.parquet"  # beside the chunks of a split: what each item says of itself
 
 
-def read_litdata_columns(
+def read_litdata_cells(
     folders: Sequence[LitDataFolder], source: LitDataChunks, fields: Mapping[str, Sequence[str]]
-) -> tuple[LabelColumns, NDArray[np.bool_]]:
+) -> tuple[list[str], dict[str, list[Any]], NDArray[np.bool_], list[DataIssue]]:
     """Reads labels from the table beside the chunks, else from all items.
 
     Args:
@@ -27,7 +28,7 @@ def read_litdata_columns(
         fields: names that each field may have.
 
     Returns:
-        The labels; and (n,) whether an item has a mask.
+        Names of the items; for each target, one cell an item; (n,) whether an item has a mask; and issues.
     """
     from tqdm import tqdm
 
@@ -45,15 +46,15 @@ def read_litdata_columns(
                 has_mask = table[place][1]
             else:
                 item = _item(source, index)
-                has_mask = encode_image_field(pick_field(item, fields["mask"])) is not None
+                has_mask = encode_image_field(pick_field(item, fields[MaskTarget.name])) is not None
             rows.append({**item, **parse_metadata(item.get("record"), str(index), issues)})
             rows[-1] = {
-                field: _value(pick_field(rows[-1], fields[field])) for field in ("name", "label", "box", "keypoints")
+                field: _value(pick_field(rows[-1], names)) for field, names in fields.items() if field != "image"
             }
             masked.append(has_mask)
     names = [str(index) if row["name"] is None else str(row["name"]) for index, row in enumerate(rows)]
-    label, box, points = ([row[field] for row in rows] for field in ("label", "box", "keypoints"))
-    return LabelColumns(names, label, box, points, issues), np.array(masked, bool)
+    cells = {field: [row[field] for row in rows] for field in fields if field not in ("image", "name")}
+    return names, cells, np.array(masked, bool), issues
 
 
 def _item(source: LitDataChunks, index: int) -> dict[str, Any]:

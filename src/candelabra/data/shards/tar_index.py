@@ -16,6 +16,7 @@ from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import hash_contents
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
+from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import replace_atomically
 from candelabra.storage.cache_folder import find_cache_folder
@@ -66,10 +67,11 @@ class TarShards(EncodedSource):
         if last - first > size + length + _GAP:
             return EncodedFiles(
                 remote_files.read_bytes_at(address, start, start + size),
-                remote_files.read_bytes_at(address, mask, mask + length),
+                {MaskTarget.name: remote_files.read_bytes_at(address, mask, mask + length)},
             )
         raw = remote_files.read_bytes_at(address, first, last)
-        return EncodedFiles(raw[start - first : start - first + size], raw[mask - first : mask - first + length])
+        found = raw[mask - first : mask - first + length]
+        return EncodedFiles(raw[start - first : start - first + size], {MaskTarget.name: found})
 
 
 def load_tar_index(address: str) -> TarIndex:

@@ -19,13 +19,13 @@ from candelabra.data.samples import Samples
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards.encoded_samples import make_encoded_samples
-from candelabra.data.shards.label_columns import LabelColumns, parse_metadata, pick_field
+from candelabra.data.shards.label_columns import parse_metadata, pick_field, record_fields
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
 from candelabra.data.shards.tar_index import TarShards, load_tar_index
+from candelabra.data.targets import LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 
 _THREADS = 8  # that read the headers of shards
-_FIELDS = {"label": ["label", "class"], "box": ["box", "bbox"], "keypoints": ["keypoints"], "name": ["name"]}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,7 +41,7 @@ class WebDataset(DataModule):
         shards: below root, as names, ranges ({000..009}) or globs: one, a list, or {train: ..., val: ...}; null
             takes *.tar. The split is the key, else the first word of the name (train-000.tar).
         fields: other names in <key>.json, such as {box: bbox}; boxes are XYXY in pixels.
-        words: what labels.json says, where there is none: {classes: [cat, dog], mask_classes: [...], ...}.
+        words: what labels.json says, where there is none: {label: {classes: [cat, dog]}, mask: {classes: [...]}}.
         window: shards that are read at a time: their images are shuffled, windows come one after another; null
             shuffles all images, which reads any shard at any time.
     """
@@ -57,8 +57,9 @@ class WebDataset(DataModule):
 
         check_window(self.window, self.sampler)
         fields = {target: [name] for target, name in (self.fields or {}).items()}
-        if set(fields) - set(_FIELDS):
-            raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(_FIELDS)}.")
+        known = record_fields()
+        if set(fields) - set(known):
+            raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(known)}.")
         found = self._found()
         given = merge_label_options(self.root, self.words)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -67,13 +68,18 @@ class WebDataset(DataModule):
             )
         table = pa.concat_tables([index.table for index in indices])
         self.shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
+        issues = [issue for index in indices for issue in index.issues]
+        names, cells = _read_cells(table, {**known, **fields}, issues)
         return make_encoded_samples(
-            TarShards([each for each, _ in found], self.shard, _places(table, "image"), _places(table, "mask")),
-            _columns(table, {**_FIELDS, **fields}),
+            TarShards(
+                [each for each, _ in found], self.shard, _places(table, "image"), _places(table, MaskTarget.name)
+            ),
+            names,
             np.array([split for _, split in found], "<U5")[self.shard],
-            table["mask"].is_valid().to_numpy(),
+            cells,
+            {MaskTarget.name: table[MaskTarget.name].is_valid().to_numpy()},
             given,
-            [odd for index in indices for odd in index.issues],
+            issues,
         )
 
     def order(self, samples: Samples) -> TrainOrder:
@@ -117,15 +123,16 @@ def _places(table: Any, kind: str) -> NDArray[np.int64]:
     return np.stack(cells, axis=1).astype(np.int64)
 
 
-def _columns(table: Any, fields: Mapping[str, Sequence[str]]) -> LabelColumns:
-    """What .cls and .json say of each sample."""
-    issues: list[DataIssue] = []
-    cells: dict[str, list[Any]] = {field: [] for field in _FIELDS}
+def _read_cells(
+    table: Any, fields: Mapping[str, Sequence[str]], issues: list[DataIssue]
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """Names of the samples, and what .cls and .json say of each target."""
+    cells: dict[str, list[Any]] = {field: [] for field in fields}
     for key, number, text in zip(*(table[each].to_pylist() for each in ("key", "cls", "json")), strict=True):
         row = parse_metadata(text, f"{key}.json", issues)
         for field, names in fields.items():
             cells[field].append(pick_field(row, names))
-        if cells["label"][-1] is None:
-            cells["label"][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
+        if cells[LabelTarget.name][-1] is None:
+            cells[LabelTarget.name][-1] = int(number) if re.fullmatch(r"-?\d+", number or "") else number or None
         cells["name"][-1] = str(cells["name"][-1] or key)
-    return LabelColumns(cells["name"], cells["label"], cells["box"], cells["keypoints"], issues)
+    return cells.pop("name"), cells

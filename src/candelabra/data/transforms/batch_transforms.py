@@ -1,12 +1,13 @@
 """What is done to a batch of training images as a whole: mixup, cutmix, and another size for each batch."""
 
 import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Collection, Sequence
+from typing import Self, cast
 
 import numpy as np
 from torch import Tensor
 
+from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.types import Blend, Sample
 
@@ -25,9 +26,18 @@ class BatchTransforms:
         cutmix: likewise, of areas (Yun et al. 2019). With both, each batch has one of them at random.
         multiscale: the least and the largest factor of the size; null for one size.
         seed: of what is drawn.
+        pasted: names of targets whose pixels cutmix pastes with the image.
     """
 
-    def __init__(self, mixup: float, cutmix: float, multiscale: Sequence[float] | None, seed: int) -> None:
+    def __init__(
+        self,
+        mixup: float,
+        cutmix: float,
+        multiscale: Sequence[float] | None,
+        seed: int,
+        pasted: Collection[str] = (),
+    ) -> None:
+        self.pasted = frozenset(pasted)
         for key, alpha in (("mixup", mixup), ("cutmix", cutmix)):
             if alpha < 0:
                 raise CandelabraError(
@@ -35,6 +45,11 @@ class BatchTransforms:
                 )
         self.mixup, self.cutmix, self.seed = mixup, cutmix, seed
         self.multiscale = None if multiscale is None else _factors(multiscale)
+
+    def with_labels(self, labels: Labels) -> Self:
+        """The same for data with these labels."""
+        pasted = [name for name, target in labels.items() if target.blend == "paste"]
+        return type(self)(self.mixup, self.cutmix, self.multiscale, self.seed, pasted)
 
     def __bool__(self) -> bool:
         return self.blends or self.multiscale is not None
@@ -76,7 +91,10 @@ class BatchTransforms:
         place = _place(made, share, rng)
         left, top, right, bottom = place
         blend = Blend(1 - (right - left) * (bottom - top) / (made[0] * made[1]), place)
-        return paste_partner({**batch, "blend": blend}, "mask", blend) if "mask" in batch else {**batch, "blend": blend}
+        batch = {**batch, "blend": blend}
+        for name in self.pasted & batch.keys():
+            batch = paste_partner(batch, name, blend)
+        return batch
 
 
 def paste_partner(batch: Sample, key: str, blend: Blend) -> Sample:

@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision import tv_tensors
 
+from candelabra.data.targets import Labels
+from candelabra.data.targets.geometry import Part, Size
+from candelabra.data.transforms.sample_geometry import map_targets
 from candelabra.types import Sample
 
 _TRIES = 10
@@ -18,6 +21,7 @@ class RandomCrop:
     Draws what torchvision's RandomResizedCrop draws, and gives its pixels; boxes are not cut off at the edge.
 
     Args:
+        labels: targets that move with the image.
         size: (H, W) of the result, in pixels.
         scale: least and largest share of the area.
         ratio: least and largest width / height of the part.
@@ -25,19 +29,21 @@ class RandomCrop:
 
     def __init__(
         self,
-        size: tuple[int, int],
+        labels: Labels,
+        size: Size,
         scale: tuple[float, float] = (0.08, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
-        self.size, self.scale, self.ratio = size, scale, ratio
+        self.labels, self.size, self.scale, self.ratio = labels, size, scale, ratio
 
     def __repr__(self) -> str:
         return f"RandomCrop({self.size}, {self.scale}, {self.ratio})"
 
     def __call__(self, sample: Sample) -> Sample:
-        return crop_and_resize(sample, self.drawn(sample["image"].shape[-2], sample["image"].shape[-1]), self.size)
+        part = self.drawn(sample["image"].shape[-2], sample["image"].shape[-1])
+        return crop_and_resize(sample, self.labels, part, self.size)
 
-    def drawn(self, height: int, width: int) -> tuple[int, int, int, int]:
+    def drawn(self, height: int, width: int) -> Part:
         """Top, left, height and width of a part; the middle of the image where no part of these shapes is found."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(_TRIES):
@@ -55,45 +61,33 @@ class ResizedCrop:
     """The whole image at one size.
 
     Args:
+        labels: targets that move with the image.
         size: (H, W) of the result, in pixels.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
+    def __init__(self, labels: Labels, size: Size) -> None:
+        self.labels, self.size = labels, size
 
     def __repr__(self) -> str:
         return f"Stretched({self.size})"
 
     def __call__(self, sample: Sample) -> Sample:
         height, width = sample["image"].shape[-2:]
-        return crop_and_resize(sample, (0, 0, height, width), self.size)
+        return crop_and_resize(sample, self.labels, (0, 0, height, width), self.size)
 
 
-def crop_and_resize(sample: Sample, part: tuple[int, int, int, int], size: tuple[int, int]) -> Sample:
-    """A part of a sample (top, left, height, width) at (H, W) = `size`; an image by antialiased bilinear filtering."""
-    top, left, height, width = part
-    made: Sample = {**sample, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}
-    if "box" in sample or "keypoints" in sample:
-        scale = torch.tensor([size[1] / width, size[0] / height])
-        corner = torch.tensor([left, top], dtype=torch.float32)
-    if "box" in sample:
-        moved = ((sample["box"].as_subclass(Tensor).view(2, 2) - corner) * scale).view(1, 4)
-        made["box"] = tv_tensors.BoundingBoxes(moved, format="XYXY", canvas_size=size, clamping_mode=None)
-    if "keypoints" in sample:
-        moved = (sample["keypoints"].as_subclass(Tensor) - corner) * scale
-        made["keypoints"] = tv_tensors.KeyPoints(moved, canvas_size=size)
-    if "mask" in sample:
-        mask = _cut(sample["mask"], part)
-        made["mask"] = tv_tensors.Mask(F.interpolate(mask[None, None], size, mode="nearest")[0, 0])
-    return made
+def crop_and_resize(sample: Sample, labels: Labels, part: Part, size: Size) -> Sample:
+    """A part of a sample at (H, W) = `size`; an image by antialiased bilinear filtering."""
+    moved = map_targets(sample, labels, lambda target, value: target.crop_and_resize(value, part, size))
+    return {**moved, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}
 
 
-def _cut(values: Tensor, part: tuple[int, int, int, int]) -> Tensor:
+def _cut(values: Tensor, part: Part) -> Tensor:
     top, left, height, width = part
     return values.as_subclass(Tensor)[..., top : top + height, left : left + width]
 
 
-def _filtered(image: Tensor, size: tuple[int, int]) -> Tensor:
+def _filtered(image: Tensor, size: Size) -> Tensor:
     """(3, h, w) -> (3, H, W), new; pixel by pixel in memory, as decoders give them, torch does it fastest."""
     if image.shape[-2:] == size:
         return image.clone()

@@ -3,19 +3,21 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.targets import Labels
+from candelabra.data.targets.geometry import Size
 from candelabra.data.transforms.auto_augment import make_randaugment, make_trivialaugment
 from candelabra.data.transforms.colour_jitter import ColourJitter
-from candelabra.data.transforms.resize import FILL_GREY, FILL_VALUES, ResizeMethod, Size, TransformStep, drop_invisible
+from candelabra.data.transforms.resize import ResizeMethod, TransformStep
+from candelabra.data.transforms.sample_geometry import FILL_GREY, drop_invisible, fill_by_class, map_targets
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels, Sample
+from candelabra.types import Sample
 
 Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
 LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # the smallest part of an image, by area
@@ -40,29 +42,33 @@ def make_train_transforms(
     """
     if not 0 <= erase <= 1:
         raise CandelabraError(f"data.erase={erase} must be a share of the images, 0 to 1.")
-    boxed, placed = labels.box, labels.box or bool(labels.keypoints)
+    upright = any(target.upright for target in labels.values())
     last: list[TransformStep] = [RandomErase(erase)] if erase else []
     if augment == "none":
-        whole = make_eval_transforms(resize)
-        return TransformPipeline([*whole.steps, *last], fixed=not erase, least=whole.least)
+        whole = make_eval_transforms(resize, labels)
+        return TransformPipeline([*whole.steps, *last], labels, fixed=not erase, least=whole.least)
     changes: dict[str, list[TransformStep]] = {
         "light": [ColourJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
-        "strong": _strong(boxed),
-        "randaugment": [make_randaugment(boxed)],
-        "trivialaugment": [make_trivialaugment(boxed)],
+        "strong": _strong(upright, labels),
+        "randaugment": [make_randaugment(upright, labels)],
+        "trivialaugment": [make_trivialaugment(upright, labels)],
     }
     if augment not in changes:
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
-    least = _STRONG if augment == "strong" and not placed else LIGHT_AUGMENTATION
-    mirror: list[TransformStep] = [RandomMirror(labels.mirror)] if flip else []
+    strong = max([_STRONG, *(target.least_crop for target in labels.values())])
+    least = strong if augment == "strong" else LIGHT_AUGMENTATION
+    mirror: list[TransformStep] = [RandomMirror(labels)] if flip else []
     return TransformPipeline(
-        [*resize.part(least), *changes[augment], *mirror, *last], least=least_read_size(resize.size, least)
+        [*resize.part(labels, least), *changes[augment], *mirror, *last],
+        labels,
+        least=least_read_size(resize.size, least),
     )
 
 
-def make_eval_transforms(resize: ResizeMethod) -> "TransformPipeline":
-    """What an image to be judged goes through."""
-    return TransformPipeline(resize.whole(), fixed=True, least=resize.size)
+def make_eval_transforms(resize: ResizeMethod, labels: Labels | None = None) -> "TransformPipeline":
+    """What images of validation, test and prediction go through; labels are null where there are images alone."""
+    labels = Labels() if labels is None else labels
+    return TransformPipeline(resize.whole(labels), labels, fixed=True, least=resize.size)
 
 
 def least_read_size(size: Size, share: float) -> Size:
@@ -74,10 +80,10 @@ def least_read_size(size: Size, share: float) -> Size:
     return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
 
 
-def _strong(boxed: bool) -> list[TransformStep]:
-    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=dict(FILL_VALUES))
+def _strong(upright: bool, labels: Labels) -> list[TransformStep]:
+    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=fill_by_class(labels))
     return [
-        *([] if boxed else [DropInvisible(), turn]),
+        *([] if upright else [DropInvisible(labels), turn]),
         ColourJitter(brightness=0.4, contrast=0.4, saturation=0.4),
         v2.ColorJitter(hue=0.1),
         v2.RandomGrayscale(0.1),
@@ -104,14 +110,22 @@ class TransformPipeline(SampleTransforms):
 
     Args:
         steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`.
+        labels: targets of the samples.
         fixed: nothing is drawn, so one sample always becomes the same.
         least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
+        read_labels: targets of the samples before the steps, where these add some; null for the same.
     """
 
     def __init__(
-        self, steps: Sequence[TransformStep], fixed: bool = False, least: tuple[int, int] | None = None
+        self,
+        steps: Sequence[TransformStep],
+        labels: Labels,
+        fixed: bool = False,
+        least: Size | None = None,
+        read_labels: Labels | None = None,
     ) -> None:
-        self.steps, self.fixed, self.least = steps, fixed, least
+        self.steps, self.labels, self.fixed, self.least = steps, labels, fixed, least
+        self.read_labels = labels if read_labels is None else read_labels
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
@@ -122,50 +136,42 @@ class TransformPipeline(SampleTransforms):
     def __call__(self, sample: Sample) -> Sample:
         for step in self.steps:
             sample = step(sample)
-        seen = drop_invisible(sample)
-        unwrapped: Any = {
-            key: value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
-            for key, value in seen.items()
-        }
-        if "box" in seen:
-            unwrapped["box"] = unwrapped["box"][0]
-        return cast(Sample, unwrapped)
+        seen = map_targets(drop_invisible(sample, self.labels), self.labels, lambda target, value: target.unwrap(value))
+        return {**seen, "image": seen["image"].as_subclass(Tensor)}
 
 
 class DropInvisible:
     """Drops what has left the image, before another step would move it back into grey; see `drop_invisible`."""
 
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+
     def __repr__(self) -> str:
         return "Visible()"
 
     def __call__(self, sample: Sample) -> Sample:
-        return drop_invisible(sample)
+        return drop_invisible(sample, self.labels)
 
 
 class RandomMirror:
     """Mirrors half of all samples left to right; sided points then swap names, which torchvision leaves to us.
 
     Args:
-        mirror: for each point, the index of the point it becomes.
+        labels: targets that are mirrored with the image.
         share: of samples mirrored, 0 to 1.
     """
 
-    def __init__(self, mirror: Sequence[int], share: float = 0.5) -> None:
-        self.mirror, self.share = list(mirror), share
+    def __init__(self, labels: Labels, share: float = 0.5) -> None:
+        self.labels, self.share = labels, share
 
     def __repr__(self) -> str:
-        return f"Mirror({self.mirror}, {self.share})"
+        return f"Mirror({self.labels}, {self.share})"
 
     def __call__(self, sample: Sample) -> Sample:
         if torch.rand(()) >= self.share:
             return sample
-        mirrored: Sample = {
-            key: functional.horizontal_flip(value) if isinstance(value, tv_tensors.TVTensor) else value
-            for key, value in sample.items()
-        }  # type: ignore[assignment]
-        if "keypoints" in mirrored and self.mirror:
-            mirrored["keypoints"] = tv_tensors.wrap(mirrored["keypoints"][self.mirror], like=mirrored["keypoints"])
-        return mirrored
+        mirrored = map_targets(sample, self.labels, lambda target, value: target.mirror(value))
+        return {**mirrored, "image": functional.horizontal_flip(sample["image"])}
 
 
 class RandomErase:

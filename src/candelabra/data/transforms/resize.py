@@ -3,71 +3,21 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.decoding.image_files import choose_divisor
+from candelabra.data.targets import Labels, ResizeGeometry
+from candelabra.data.targets.geometry import Size
 from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
+from candelabra.data.transforms.sample_geometry import apply_filling, apply_geometry, drop_invisible, read_canvas_size
 from candelabra.errors import CandelabraError
-from candelabra.types import IGNORED, Sample
+from candelabra.types import Sample
 
-Size = tuple[int, int]  # (H, W) in pixels
 TransformStep = Callable[[Any], Any]
 Resizing = Literal["stretch", "letterbox", "crop"]
-FILL_GREY = 128  # what is seen where there is no image
-FILL_VALUES: Mapping[type, int] = {tv_tensors.Image: FILL_GREY, tv_tensors.Mask: IGNORED}
 _ASPECTS = (0.8, 1.25)  # by which random parts are narrower or wider
-
-
-class ResizeGeometry(NamedTuple):
-    """Where an image lies in what the model sees.
-
-    Args:
-        original: (H, W) of the image.
-        scaled: (H, W) of the image, scaled.
-        corner: (top, left) of the scaled image in what the model sees; negative where it is cut off.
-        size: (H, W) of what the model sees.
-    """
-
-    original: Size
-    scaled: Size
-    corner: Size
-    size: Size
-
-    def back(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Predictions of one image in the pixels of that image; of a mask, what the model did not see is 255.
-
-        The mask of a huge image comes as small as that image can be read; see `opening.divisor`.
-        """
-        (height, width), (top, left) = self.original, self.corner
-        scale = torch.tensor([self.scaled[1] / width, self.scaled[0] / height])
-        corner = torch.tensor([float(left), float(top)])
-        one = dict(found)
-        if "box" in one:
-            edges = torch.tensor([float(width), float(height)])
-            one["box"] = ((one["box"].view(2, 2) - corner) / scale).clamp(min=0).minimum(edges).flatten()
-        if "keypoints" in one:
-            one["keypoints"] = (one["keypoints"] - corner) / scale
-        if "mask" in one:
-            one["mask"] = self._mask(one["mask"])
-        return one
-
-    def _mask(self, mask: Tensor) -> Tensor:
-        (height, width), (top, left) = self.scaled, self.corner
-        whole = torch.full(self.scaled, IGNORED, dtype=torch.uint8)
-        rows = slice(max(top, 0), min(top + height, self.size[0]))
-        columns = slice(max(left, 0), min(left + width, self.size[1]))
-        whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = mask[rows, columns]
-        scale = choose_divisor(*self.original[::-1])
-        shape = (-(-self.original[1] // scale), -(-self.original[0] // scale))
-        resized = Image.fromarray(whole.numpy()).resize(shape, Image.Resampling.NEAREST)
-        return torch.from_numpy(np.array(resized))
 
 
 class ResizeMethod(ABC):
@@ -81,11 +31,11 @@ class ResizeMethod(ABC):
         self.size = size
 
     @abstractmethod
-    def whole(self) -> list[TransformStep]:
+    def whole(self, labels: Labels) -> list[TransformStep]:
         """For images to be judged, and those that are not augmented."""
 
     @abstractmethod
-    def part(self, least: float) -> list[TransformStep]:
+    def part(self, labels: Labels, least: float) -> list[TransformStep]:
         """For training images: a random part of at least this share of the area that is otherwise shown."""
 
     @abstractmethod
@@ -96,11 +46,11 @@ class ResizeMethod(ABC):
 class Stretch(ResizeMethod):
     """The whole image, whatever that does to its proportions."""
 
-    def whole(self) -> list[TransformStep]:
-        return [ResizedCrop(self.size)]
+    def whole(self, labels: Labels) -> list[TransformStep]:
+        return [ResizedCrop(labels, self.size)]
 
-    def part(self, least: float) -> list[TransformStep]:
-        return [RandomCrop(self.size, scale=(least, 1.0), ratio=_ASPECTS)]
+    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+        return [RandomCrop(labels, self.size, scale=(least, 1.0), ratio=_ASPECTS)]
 
     def view(self, original: Size) -> ResizeGeometry:
         return ResizeGeometry(original, self.size, (0, 0), self.size)
@@ -109,11 +59,11 @@ class Stretch(ResizeMethod):
 class Letterbox(ResizeMethod):
     """The whole image in its proportions, in the middle of grey; a mask is not labelled there."""
 
-    def whole(self) -> list[TransformStep]:
-        return [PlacedImage(self)]
+    def whole(self, labels: Labels) -> list[TransformStep]:
+        return [PlacedImage(labels, self)]
 
-    def part(self, least: float) -> list[TransformStep]:
-        return [RandomPartResize(least), PlacedImage(self)]
+    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+        return [RandomPartResize(labels, least), PlacedImage(labels, self)]
 
     def view(self, original: Size) -> ResizeGeometry:
         factor = min(self.size[0] / original[0], self.size[1] / original[1])
@@ -123,11 +73,11 @@ class Letterbox(ResizeMethod):
 class Crop(ResizeMethod):
     """The middle of the image in its proportions, as large as fits; what lies outside is not labelled."""
 
-    def whole(self) -> list[TransformStep]:
-        return [PlacedImage(self)]
+    def whole(self, labels: Labels) -> list[TransformStep]:
+        return [PlacedImage(labels, self)]
 
-    def part(self, least: float) -> list[TransformStep]:
-        return [RandomPartResize(least, self.size[1] / self.size[0]), ResizedCrop(self.size)]
+    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+        return [RandomPartResize(labels, least, self.size[1] / self.size[0]), ResizedCrop(labels, self.size)]
 
     def view(self, original: Size) -> ResizeGeometry:
         factor = max(self.size[0] / original[0], self.size[1] / original[1])
@@ -152,11 +102,12 @@ class PlacedImage:
     """Scales an image as a `ResizeGeometry` says, and pads it or cuts it off.
 
     Args:
-        resize: gives the view.
+        labels: targets that move with the image.
+        resize: gives the geometry.
     """
 
-    def __init__(self, resize: ResizeMethod) -> None:
-        self.resize = resize
+    def __init__(self, labels: Labels, resize: ResizeMethod) -> None:
+        self.labels, self.resize = labels, resize
 
     def __repr__(self) -> str:
         return f"Placed({type(self.resize).__name__}, {self.resize.size})"
@@ -164,14 +115,14 @@ class PlacedImage:
     def __call__(self, sample: Sample) -> Sample:
         view = self.resize.view(read_canvas_size(sample))
         top, left = view.corner
-        sample = apply_geometry(sample, functional.resize, size=list(view.scaled), antialias=True)
+        sample = apply_geometry(sample, self.labels, functional.resize, size=list(view.scaled), antialias=True)
         if top < 0 or left < 0:
             sample = apply_geometry(
-                sample, functional.crop, max(-top, 0), max(-left, 0), *map(min, view.size, view.scaled)
+                sample, self.labels, functional.crop, max(-top, 0), max(-left, 0), *map(min, view.size, view.scaled)
             )
         below, right = (view.size[axis] - view.scaled[axis] - max(view.corner[axis], 0) for axis in (0, 1))
         if min(top, left) >= 0 and max(top, left, below, right) > 0:
-            sample = fill_values(sample, functional.pad, [left, top, right, below])
+            sample = apply_filling(sample, self.labels, functional.pad, [left, top, right, below])
         return sample
 
 
@@ -179,12 +130,13 @@ class RandomPartResize:
     """Cuts out a random part of an image; what lies outside is no longer labelled.
 
     Args:
+        labels: targets that move with the image.
         least: share of the area of the largest part of its proportions, above 0 and up to 1.
         aspect: width / height of parts, but for a random factor; null for that of the image.
     """
 
-    def __init__(self, least: float, aspect: float | None = None) -> None:
-        self.least, self.aspect = least, aspect
+    def __init__(self, labels: Labels, least: float, aspect: float | None = None) -> None:
+        self.labels, self.least, self.aspect = labels, least, aspect
 
     def __repr__(self) -> str:
         return f"RandomPart({self.least}, {self.aspect})"
@@ -197,50 +149,7 @@ class RandomPartResize:
         full = min(height, width / aspect)  # the height of the largest part
         part = [min(height, max(1, round(full * side))), min(width, max(1, round(full * aspect * side)))]
         corner = [int(torch.randint(whole - cut + 1, ())) for whole, cut in zip((height, width), part, strict=True)]
-        return drop_invisible(apply_geometry(sample, functional.crop, *corner, *part))
-
-
-def read_canvas_size(sample: Sample) -> Size:
-    """(H, W) of the image."""
-    return sample["image"].shape[-2], sample["image"].shape[-1]
-
-
-def apply_geometry(sample: Sample, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
-    """Applies one of torchvision's functions to all that has a place."""
-    return {
-        key: change(value, *args, **options) if isinstance(value, tv_tensors.TVTensor) else value
-        for key, value in sample.items()
-    }  # type: ignore[return-value]
-
-
-def fill_values(sample: Sample, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
-    """The same for a function that has to fill places where there is no image: with grey, and with no label."""
-    return {
-        key: change(value, *args, fill=FILL_VALUES.get(type(value)), **options)
-        if isinstance(value, tv_tensors.TVTensor)
-        else value
-        for key, value in sample.items()
-    }  # type: ignore[return-value]
-
-
-def drop_invisible(sample: Sample) -> Sample:
-    """Drops what has left the image: parts of a box, a box whose centre has left, and points."""
-    if "box" not in sample and "keypoints" not in sample:
-        return sample
-    height, width = read_canvas_size(sample)
-    edges = torch.tensor([float(width), float(height)])
-    seen = dict(cast(dict[str, Any], sample))
-    if "box" in seen:
-        corners = seen["box"].as_subclass(Tensor).view(2, 2)
-        centre = corners.mean(0)
-        gone = bool((centre < 0).any() or (centre > edges).any())
-        kept = torch.full_like(corners, torch.nan) if gone else corners.clamp(min=0).minimum(edges)
-        seen["box"] = tv_tensors.wrap(kept.view(1, 4), like=seen["box"])
-    if "keypoints" in seen:
-        points = seen["keypoints"].as_subclass(Tensor)
-        outside = ((points < 0) | (points > edges)).any(1)
-        seen["keypoints"] = tv_tensors.wrap(points.masked_fill(outside[:, None], torch.nan), like=seen["keypoints"])
-    return cast(Sample, seen)
+        return drop_invisible(apply_geometry(sample, self.labels, functional.crop, *corner, *part), self.labels)
 
 
 def _middle(original: Size, factor: float, size: Size) -> ResizeGeometry:

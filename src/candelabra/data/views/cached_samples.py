@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.samples import Samples, hash_contents, make_sample
+from candelabra.data.targets import Labels
 from candelabra.data.transforms.crop import crop_and_resize
 from candelabra.data.views.sample_store import SampleStore, find_store_folder
 from candelabra.data.views.wrapper import SampleView
@@ -87,17 +88,17 @@ class CachedSamples(SampleView):
         name = f"{self._content(index).hex()}-{least[0]}x{least[1]}"
         stored = self.store.get(name)
         if stored is not None:
-            return stored
-        sample = shrink_sample(self.samples.load(index, least), least)
+            return make_sample(stored.pop("image"), self.labels, stored)
+        sample = shrink_sample(self.samples.load(index, least), self.labels, least)
         self.store.put(name, sample)
         return sample
 
 
-def shrink_sample(sample: Sample, least: tuple[int, int]) -> Sample:
+def shrink_sample(sample: Sample, labels: Labels, least: tuple[int, int]) -> Sample:
     """Shrinks a sample as far as both sides stay at `least` (H, W) or above, with its aspect ratio."""
     height, width = sample["image"].shape[-2:]
     scale = max(least[0] / height, least[1] / width)
     if scale >= 1:
         return sample
     size = (max(least[0], round(height * scale)), max(least[1], round(width * scale)))
-    return crop_and_resize(sample, (0, 0, height, width), size)
+    return crop_and_resize(sample, labels, (0, 0, height, width), size)

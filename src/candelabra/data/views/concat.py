@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.samples import SPLITS, Samples, add_missing_targets, hash_contents
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.data.transforms.pipeline import SampleTransforms, TransformPipeline
 from candelabra.errors import CandelabraError
-from candelabra.types import WORDS, Labels, Sample
+from candelabra.types import Sample
 
 SetParts = Mapping[str, NDArray[np.int64]]
 
@@ -64,11 +65,11 @@ class ConcatSamples(Samples):
         }
 
     def shown(self) -> NDArray[np.bool_]:
+        target = self.labels.find(LabelTarget)
+        classes = len(target.classes) if target else 0
         return np.concatenate(
             [
-                samples.shown()
-                if samples.labels.classes
-                else np.zeros((len(samples), len(self.labels.classes)), dtype=bool)
+                samples.shown() if LabelTarget.name in samples.labels else np.zeros((len(samples), classes), dtype=bool)
                 for samples in self.sets.values()
             ]
         )
@@ -85,7 +86,9 @@ class TransformsBySet(SampleTransforms):
     def __init__(self, joined: ConcatSamples, pipelines: Mapping[str, TransformPipeline]) -> None:
         self.joined = joined
         self.pipelines = {
-            name: TransformPipeline([*each.steps, AddMissingTargets(joined.labels)], each.fixed, each.least)
+            name: TransformPipeline(
+                [*each.steps, AddMissingTargets(joined.labels)], joined.labels, each.fixed, each.least, each.labels
+            )
             for name, each in pipelines.items()
         }
         self.fixed = all(each.fixed for each in pipelines.values())
@@ -121,20 +124,18 @@ def merge_labels(labels: Mapping[str, Labels]) -> Labels:
         CandelabraError: two sets label one target in different words.
     """
     for (one, first), (other, second) in combinations(labels.items(), 2):
-        for target in first.targets:
-            if target in second.targets and first.only([target]) != second.only([target]):
-                word = next(word for word in WORDS[target] if vars(first)[word] != vars(second)[word])
-                rest = ",".join(each for each in second.targets if each != target)
+        for name in first:
+            if name in second and first[name] != second[name]:
+                mine, theirs = first[name].to_plain(), second[name].to_plain()
+                word = next(word for word in mine if mine[word] != theirs[word])
+                rest = ",".join(each for each in second if each != name)
                 out = f"with data.sets.{other}.targets=[{rest}], say" if rest else f"or leave out data.sets.{other}"
                 raise CandelabraError(
-                    f"data.sets.{one} and data.sets.{other} label {target} in other words: {word} is "
-                    f"{_short(vars(first)[word])} in one and {_short(vars(second)[word])} in the other; leave it out "
+                    f"data.sets.{one} and data.sets.{other} label {name} in other words: {word} is "
+                    f"{_shorten(mine[word])} in one and {_shorten(theirs[word])} in the other; leave it out "
                     f"of one, {out}."
                 )
-    words: dict[str, Any] = {}
-    for each in labels.values():
-        words |= {word: vars(each)[word] for target in each.targets for word in WORDS[target]}
-    return Labels(**words)
+    return Labels(*(target for each in labels.values() for target in each.values()))
 
 
 def _splits(count: int, parts: SetParts) -> NDArray[np.str_]:
@@ -145,10 +146,11 @@ def _splits(count: int, parts: SetParts) -> NDArray[np.str_]:
 
 
 def _strata(samples: Samples) -> NDArray[np.int64]:
-    single = bool(samples.labels.classes) and not samples.labels.multilabel
+    target = samples.labels.find(LabelTarget)
+    single = target is not None and not target.multilabel
     return samples.strata if single else np.full(len(samples), -1, np.int64)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     words = str(value)
     return words if len(words) <= 60 else f"{words[:57]}..."

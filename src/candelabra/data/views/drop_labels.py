@@ -1,17 +1,16 @@
 """Samples that show only some of their labels: what a model learns where few images are labelled."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.targets import Labels, LabelTarget, list_target_classes
 from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, TARGETS, UNLABELLED, Sample
+from candelabra.types import Sample
 
 LabelShares = float | Mapping[str, float]
 
@@ -23,8 +22,9 @@ def check_label_shares(labelled: LabelShares) -> None:
         CandelabraError: a target is not known, or a share is not above 0 and at most 1.
     """
     for target, share in labelled.items() if isinstance(labelled, Mapping) else [("", labelled)]:
-        if target and target not in TARGETS:
-            raise CandelabraError(f"data.labelled names {target}; allowed are {list_nearest(target, TARGETS)}.")
+        known = list_target_classes()
+        if target and target not in known:
+            raise CandelabraError(f"data.labelled names {target}; allowed are {list_nearest(target, known)}.")
         if not 0 < share <= 1:
             raise CandelabraError(
                 f"data.labelled{target and '.'}{target}={share} must be a share above 0 and at most 1."
@@ -54,7 +54,7 @@ def drop_labels(samples: Samples, training: NDArray[np.int64], labelled: LabelSh
     kept = {target: known[target].copy() for target in known}
     for target, share in shares.items():
         pool = training[known[target][training]]
-        order = np.random.default_rng((seed, TARGETS.index(target))).permutation(len(pool))
+        order = np.random.default_rng((seed, samples.labels[target].draw_seed)).permutation(len(pool))
         kept[target][pool[order[max(1, round(share * len(pool))) :]]] = False
     return DropLabels(samples, kept)
 
@@ -77,7 +77,7 @@ class DropLabels(SampleView):
         return self.kept
 
     def shown(self) -> NDArray[np.bool_]:
-        return self.samples.shown() & self.kept["label"][:, None]
+        return self.samples.shown() & self.kept[LabelTarget.name][:, None]
 
     def digest(self, index: int) -> bytes:
         hidden = self._hidden(index)
@@ -86,25 +86,17 @@ class DropLabels(SampleView):
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         sample = self.samples.load(index, least)
-        values = cast(dict[str, Any], sample)
+        values = sample
         for target in self._hidden(index):
-            values[target] = blank_value(target, values[target])
+            values[target] = self.labels[target].blank_like(values[target])
         return sample
 
     def _hidden(self, index: int) -> list[str]:
         return [target for target, hidden in self.hidden.items() if hidden[index]]
 
 
-def blank_targets(sample: Sample) -> Sample:
-    """A sample, or a batch of them, of which nobody gave any target."""
-    values = cast(dict[str, Any], sample)
-    blank = {target: blank_value(target, values[target]) for target in TARGETS if target in values}
+def blank_targets(sample: Sample, labels: Labels) -> Sample:
+    """A sample, or a batch of them, without any label."""
+    values = sample
+    blank = {name: target.blank_like(values[name]) for name, target in labels.items() if name in values}
     return cast(Sample, {**values, **blank})
-
-
-def blank_value(target: str, value: Tensor) -> Tensor:
-    """What stands in place of a value of a target that nobody gave: of its shape, type and kind."""
-    missing = IGNORED if target == "mask" else torch.nan if value.is_floating_point() else UNLABELLED
-    blank = value.clone()
-    blank.fill_(missing)  # which returns no tv_tensor
-    return blank

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from candelabra.data.samples import make_sample
 from candelabra.types import Sample
 
 _HEADER = struct.Struct("<QQ")  # bytes of the file, and of the JSON that describes the tensors
@@ -18,7 +17,7 @@ _ALIGNMENT = 64  # each tensor begins on a cache line
 
 def pack_sample(sample: Sample) -> list[bytes]:
     """Encodes a sample as the parts of a file: its length, a description in JSON, and the bits of each tensor."""
-    arrays = {key: value.as_subclass(Tensor).numpy() for key, value in sample.items()}  # type: ignore[attr-defined]
+    arrays = {key: value.as_subclass(Tensor).numpy() for key, value in sample.items()}
     arrays["image"] = arrays["image"].transpose(1, 2, 0)  # as decoders give it
     layout = {key: (array.dtype.str, array.shape) for key, array in arrays.items()}
     text = json.dumps(layout).encode()
@@ -27,8 +26,8 @@ def pack_sample(sample: Sample) -> list[bytes]:
     return [_HEADER.pack(_HEADER.size + sum(map(len, parts)), len(text)), *parts]
 
 
-def unpack_sample(content: NDArray[np.uint8]) -> Sample | None:
-    """Decodes a packed sample without copying it; returns None where its end is missing."""
+def unpack_sample(content: NDArray[np.uint8]) -> dict[str, Tensor] | None:
+    """Decodes the plain tensors of a packed sample without copying it; returns None where its end is missing."""
     if len(content) < _HEADER.size:
         return None
     length, text = _HEADER.unpack_from(content.data)
@@ -41,7 +40,8 @@ def unpack_sample(content: NDArray[np.uint8]) -> Sample | None:
         dtype, count = np.dtype(kind), math.prod(shape)
         tensors[key] = torch.from_numpy(np.frombuffer(content, dtype, count, start).reshape(shape))
         start = _align(start + dtype.itemsize * count)
-    return make_sample(tensors.pop("image").permute(2, 0, 1), **tensors)
+    tensors["image"] = tensors["image"].permute(2, 0, 1)
+    return tensors
 
 
 def _align(position: int) -> int:

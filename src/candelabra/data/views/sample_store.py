@@ -5,7 +5,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class SampleStore:
     def __init__(self, folder: Path, name: str, gigabytes: float, persistent: bool) -> None:
         self.root, self.folder, self.limit, self.persistent = folder, folder / name, gigabytes * _GIGA, persistent
         self.full = torch.zeros(1, dtype=torch.bool).share_memory_()  # all workers see what one of them found
-        self.mapped: dict[str, Sample] = {}
+        self.mapped: dict[str, dict[str, Tensor]] = {}
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             with hold_lock(self.root / _STORES_LOCK):  # or another process could remove the store meanwhile
@@ -80,8 +80,8 @@ class SampleStore:
         except OSError as error:
             raise CandelabraError(f"data.cache cannot keep images in {folder} ({error}).") from error
 
-    def get(self, name: str) -> Sample | None:
-        """Returns a sample, or None where the store does not have it.
+    def get(self, name: str) -> dict[str, Tensor] | None:
+        """Returns the plain tensors of a sample, or None where the store does not have it.
 
         Its image is memory that later calls return again: do not write to it. The other tensors are the caller's own.
         """
@@ -93,8 +93,7 @@ class SampleStore:
             if sample is None or len(self.mapped) >= _MAPS:
                 return sample
             self.mapped[name] = sample
-        tensors = cast(dict[str, Tensor], sample)
-        return cast(Sample, {key: each if key == "image" else each.clone() for key, each in tensors.items()})
+        return {key: each if key == "image" else each.clone() for key, each in sample.items()}
 
     def put(self, name: str, sample: Sample) -> None:
         """Writes a sample if there is room; logs one line when there is no more."""
@@ -125,7 +124,7 @@ class SampleStore:
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name
 
-    def _read(self, name: str) -> Sample | None:
+    def _read(self, name: str) -> dict[str, Tensor] | None:
         try:
             file = os.open(self._path(name), os.O_RDONLY)
         except OSError:

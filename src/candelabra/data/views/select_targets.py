@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from candelabra.data.samples import Samples
 from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import TARGETS, Sample
+from candelabra.types import Sample
 
 
 def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
@@ -38,7 +38,7 @@ class SelectTargets(SampleView):
 
     def __init__(self, samples: Samples, targets: Sequence[str]) -> None:
         super().__init__(samples, samples.labels.only(targets))
-        self.hidden = set(TARGETS) - set(targets)
+        self.hidden = set(samples.labels) - set(targets)
 
     def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
         return {target: known for target, known in self.samples.labelled().items() if target not in self.hidden}
@@ -51,5 +51,5 @@ class SelectTargets(SampleView):
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         sample = self.samples.load(index, least)
-        shown: Sample = {key: value for key, value in sample.items() if key not in self.hidden}  # type: ignore[assignment]
+        shown: Sample = {key: value for key, value in sample.items() if key not in self.hidden}
         return shown

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.samples import Samples
-from candelabra.types import Labels
+from candelabra.data.targets import Labels
 
 
 class SampleView(Samples, ABC):

@@ -1,9 +1,9 @@
 """One sample as it is written: encoded files, and labels in words."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from PIL import Image
 from torch import Tensor
@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 from candelabra.data.decoding.image_files import RawBytes
 from candelabra.data.decoding.images import IMAGE_SUFFIXES, UnreadableFile, read_image_size
 from candelabra.data.samples import Samples
-from candelabra.types import IGNORED, UNLABELLED, Labels
 
 _ENDINGS = {
     "JPEG": ".jpg",
@@ -33,24 +32,20 @@ class DatasetEntry(NamedTuple):
         split: train, val or test.
         image: the file as it was found, or a PNG of what was drawn.
         ending: of the image's file name, with its dot.
-        mask: a PNG of class indices, 255 where not labelled.
-        label: the name of its class, or a list of them.
-        box: XYXY in pixels.
-        keypoints: [x, y] in pixels for each point, or null.
+        records: of each target that JSON holds, its value; see `Target.to_json`.
+        files: of each target that lies in a file of its own, the bytes of a PNG; see `Target.to_file`.
     """
 
     name: str
     split: str
     image: bytes
     ending: str
-    mask: bytes | None = None
-    label: str | list[str] | None = None
-    box: list[float] | None = None
-    keypoints: list[list[float] | None] | None = None
+    records: Mapping[str, Any] = {}
+    files: Mapping[str, bytes] = {}
 
-    def said(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, Any]:
         """What a JSON beside the image says."""
-        return {key: getattr(self, key) for key in ("name", "label", "box", "keypoints")}
+        return {"name": self.name, **self.records}
 
 
 class DatasetEntries(Dataset[DatasetEntry | str]):
@@ -86,17 +81,15 @@ def make_entry(samples: Samples, index: int, split: str) -> DatasetEntry:
     if found is not None and read_image_size(RawBytes(found, name)) != tuple(sample["image"].shape[:0:-1]):
         found = None  # too large to be decoded whole: labels are those of what was read
     image = encode_png(sample["image"].permute(1, 2, 0)) if found is None else found
-    mask = sample.get("mask")
-    box = sample["box"][0].tolist() if "box" in sample else None
+    values = {n: target.unwrap(cast(Tensor, sample[n])) for n, target in labels.items() if n in sample}
+    files = {name: labels[name].to_file(value) for name, value in values.items()}
     return DatasetEntry(
         name,
         split,
         image,
         ".png" if found is None else _ending(name, image),
-        None if mask is None or bool((mask == IGNORED).all()) else encode_png(mask),
-        _label(sample["label"], labels) if "label" in sample else None,
-        None if box is None or any(value != value for value in box) else box,
-        _points(sample["keypoints"]) if "keypoints" in sample else None,
+        {name: labels[name].to_json(value) for name, value in values.items()},
+        {name: file for name, file in files.items() if file is not None},
     )
 
 
@@ -113,14 +106,3 @@ def _ending(name: str, image: bytes) -> str:
         return named
     with Image.open(io.BytesIO(image)) as opened:
         return _ENDINGS.get(opened.format or "", ".img")
-
-
-def _label(label: Tensor, labels: Labels) -> str | list[str] | None:
-    if not labels.multilabel:
-        return None if int(label) == UNLABELLED else labels.classes[int(label)]
-    return None if label.isnan().any() else [labels.classes[i] for i in label.nonzero().flatten().tolist()]
-
-
-def _points(points: Tensor) -> list[list[float] | None] | None:
-    rows = [None if any(value != value for value in point) else point for point in points.tolist()]
-    return rows if any(rows) else None

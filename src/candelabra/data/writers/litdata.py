@@ -8,10 +8,10 @@ from typing import Any
 
 from candelabra.data.shards.litdata_chunks import require_litdata
 from candelabra.data.shards.litdata_labels import CHUNK_ROWS
+from candelabra.data.targets import Labels, MaskTarget
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 
 class LitDataWriter(DatasetWriter):
@@ -45,9 +45,9 @@ class LitDataWriter(DatasetWriter):
             writer = BinaryWriter(str(folder / split), chunk_bytes=int(self.megabytes * 10**6))
             records: list[dict[str, Any]] = []
             for number, entry in enumerate(group):
-                record = json.dumps(entry.said(), ensure_ascii=False)
-                writer[number] = {"image": entry.image, "mask": entry.mask or b"", "record": record}
-                records.append({"record": record, "masked": entry.mask is not None})
+                record = json.dumps(entry.to_record(), ensure_ascii=False)
+                writer[number] = {"image": entry.image, "mask": entry.files.get(MaskTarget.name, b""), "record": record}
+                records.append({"record": record, "masked": MaskTarget.name in entry.files})
             writer.done()
             writer.merge()
             parquet.write_table(pa.Table.from_pylist(records), folder / split / CHUNK_ROWS)

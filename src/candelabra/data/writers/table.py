@@ -1,15 +1,15 @@
 """A table with images and masks beside it, for `data=table`."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.readers.table import BOX_COLUMNS, LABEL_SEPARATOR
+from candelabra.data.targets import Labels, LabelTarget
+from candelabra.data.targets.label import LABEL_SEPARATOR
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 _LONGEST = 200  # bytes of a file name
 
@@ -21,7 +21,8 @@ class TableWriter(DatasetWriter):
     shuffled = False
 
     def check(self, labels: Labels) -> None:
-        for name in labels.classes if labels.multilabel else ():
+        target = labels.find(LabelTarget)
+        for name in target.classes if target and target.multilabel else ():
             if LABEL_SEPARATOR in name or name != name.strip():
                 raise CandelabraError(
                     f"writer=table cannot hold the class {name!r} among several of one image; use writer=webdataset."
@@ -31,37 +32,18 @@ class TableWriter(DatasetWriter):
         taken: set[str] = set()
         with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(_header(labels))
+            table.writerow(["image", "split", *(c for target in labels.values() for c in target.table_header())])
             for entry in entries:
                 name = _free(entry, taken)
                 _put(folder / "images" / name, entry.image)
-                mask = f"masks/{name}".removesuffix(entry.ending) + ".png" if entry.mask is not None else ""
-                if entry.mask is not None:
-                    _put(folder / mask, entry.mask)
-                table.writerow([f"images/{name}", entry.split, *_cells(entry, labels, mask)])
-
-
-def _header(labels: Labels) -> list[str]:
-    return [
-        *("image", "split"),
-        *(["label"] if labels.classes else []),
-        *(BOX_COLUMNS if labels.box else []),
-        *(f"{point}_{axis}" for point in labels.keypoints for axis in "xy"),
-        *(["mask"] if labels.mask_classes else []),
-    ]
-
-
-def _cells(entry: DatasetEntry, labels: Labels, mask: str) -> list[Any]:
-    """In the order of the header; a list without a class is a separator alone, for an empty cell is not labelled."""
-    label = entry.label if not isinstance(entry.label, list) else LABEL_SEPARATOR.join(entry.label) or LABEL_SEPARATOR
-    points: list[list[float] | None] = entry.keypoints or [None] * len(labels.keypoints)
-    box: Sequence[float | None] = entry.box or [None] * 4
-    return [
-        *([label] if labels.classes else []),
-        *(box if labels.box else []),
-        *(value for point in points for value in (point or (None, None))),
-        *([mask] if labels.mask_classes else []),
-    ]
+                cells: list[Any] = [f"images/{name}", entry.split]
+                for key, target in labels.items():
+                    path = ""
+                    if key in entry.files:
+                        path = f"{key}s/{name}".removesuffix(entry.ending) + ".png"
+                        _put(folder / path, entry.files[key])
+                    cells += target.table_cells(entry.records.get(key), path)
+                table.writerow(cells)
 
 
 def _free(entry: DatasetEntry, taken: set[str]) -> str:

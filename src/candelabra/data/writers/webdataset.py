@@ -8,10 +8,10 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from candelabra.data.shards.tar_index import INDEX_SUFFIX, scan_tar, write_tar_index
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
-from candelabra.types import Labels
 
 _MEGA = 10**6
 
@@ -56,11 +56,11 @@ class WebDatasetWriter(DatasetWriter):
 
 
 def _add(tar: tarfile.TarFile, entry: DatasetEntry, labels: Labels, number: int) -> None:
-    members = {entry.ending: entry.image, ".json": json.dumps(entry.said(), ensure_ascii=False).encode()}
-    if isinstance(entry.label, str):
-        members[".cls"] = str(labels.classes.index(entry.label)).encode()
-    if entry.mask is not None:
-        members[".mask.png"] = entry.mask
+    members = {entry.ending: entry.image, ".json": json.dumps(entry.to_record(), ensure_ascii=False).encode()}
+    label = entry.records.get(LabelTarget.name)
+    if isinstance(label, str):
+        members[".cls"] = str(labels[LabelTarget].classes.index(label)).encode()
+    members |= {f".{name}.png": content for name, content in entry.files.items()}
     for ending, content in members.items():
         member = tarfile.TarInfo(f"{number:08}{ending}")
         member.size = len(content)

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
+from candelabra.data.targets import Labels
 from candelabra.data.writers.entry import DatasetEntry
-from candelabra.types import Labels
 
 
 class DatasetWriter(ABC):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
+from candelabra.data.targets import LabelTarget
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache import CachedFeatures, FeatureCache, cache_features
@@ -42,13 +43,14 @@ def load_labelled_features(
         CandelabraError: the data label no class, or several an image, or a split has none.
     """
     samples = data.open()
-    if not data.labels.classes or data.labels.multilabel:
-        what = "several classes an image" if data.labels.multilabel else ", ".join(data.labels.targets) or "nothing"
+    target = data.labels.find(LabelTarget)
+    if target is None or target.multilabel:
+        what = "several classes an image" if target else ", ".join(data.labels.targets) or "nothing"
         raise CandelabraError(f"candelabra probe needs images with one class each; these data label {what}.")
     if not data.uniform:
         raise CandelabraError("candelabra probe needs images of one size; set data.size for all sets of the union.")
     data.pipelines["train"] = data.pipelines["test"]
-    task = Classification(backbone, data.labels.only(["label"]), finetune=Frozen())
+    task = Classification(backbone, data.labels.only([LabelTarget.name]), finetune=Frozen())
     served = cache_features(task, data, cache, trainer)
     if isinstance(served, CachedFeatures):
         served.setup("fit")
@@ -62,7 +64,7 @@ def load_labelled_features(
             vectors, labels = _computed(encoder, data, split)
         else:
             batch = rows.__getitems__(range(len(rows)))
-            vectors, labels = batch["features"].final.float().mean((2, 3)).numpy(), batch["label"].numpy()
+            vectors, labels = batch["features"].final.float().mean((2, 3)).numpy(), batch[LabelTarget.name].numpy()
         known = labels >= 0
         if not known.any():
             raise CandelabraError(f"No image of the {split} split has a class.")
@@ -74,7 +76,7 @@ def load_labelled_features(
 def _computed(encoder: Encoder, data: DataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
     def batches() -> Iterator[tuple[Vectors, NDArray[np.int64]]]:
         for batch in DataLoader(data.prepared(split), data.batch_size, generator=torch.Generator()):
-            yield encoder(batch["image"]), batch["label"].numpy()
+            yield encoder(batch["image"]), batch[LabelTarget.name].numpy()
 
     vectors, labels = zip(*batches(), strict=True)
     return np.concatenate(vectors), np.concatenate(labels)

@@ -1,0 +1,27 @@
+"""Targets: one file holds all that the pipeline knows of one kind of label."""
+
+from candelabra.data.targets.box import BoxTarget
+from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.geometry import ResizeGeometry
+from candelabra.data.targets.keypoints import KeypointsTarget
+from candelabra.data.targets.label import LabelTarget
+from candelabra.data.targets.labels import Labels
+from candelabra.data.targets.mask import MaskTarget
+from candelabra.data.targets.pixel_target import PixelTarget
+from candelabra.data.targets.point_target import PointTarget
+from candelabra.data.targets.target import Target, find_target_class, list_target_classes
+
+__all__ = [
+    "BoxTarget",
+    "KeypointsTarget",
+    "LabelTarget",
+    "Labels",
+    "MaskTarget",
+    "PixelTarget",
+    "PointTarget",
+    "ResizeGeometry",
+    "Target",
+    "TargetColumn",
+    "find_target_class",
+    "list_target_classes",
+]

@@ -1,0 +1,174 @@
+"""The target `box`: one axis-aligned box an image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torchvision import tv_tensors
+
+from candelabra.data.decoding.images import DecodedImage, ImageHeader
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.geometry import ResizeGeometry, Size
+from candelabra.data.targets.keypoints import image_scale
+from candelabra.data.targets.point_target import PointTarget, wrap_like
+from candelabra.data.targets.records import parse_rows
+
+BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+_SLACK = 1.0  # pixels: counting from 1 instead of 0 moves a box by so much, which is not reported
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BoxTarget(PointTarget):
+    """One box an image: (4,) float32 XYXY pixels, NaN where not labelled."""
+
+    name: ClassVar[str] = "box"
+    position: ClassVar[int] = 1
+    fields: ClassVar[tuple[str, ...]] = ("box", "bbox")
+    upright: ClassVar[bool] = True
+
+    def missing(self, size: Size) -> Tensor:
+        return torch.full((4,), torch.nan)
+
+    def is_labelled(self, values: Tensor) -> Tensor:
+        return ~values.isnan().any(1)
+
+    def wrap(self, value: Tensor, size: Size) -> Tensor:
+        # No clamping: torchvision would keep a box that left the image as a line on its edge.
+        box = value.float().view(1, 4)
+        wrapped: Tensor = tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
+        return wrapped
+
+    def unwrap(self, value: Tensor) -> Tensor:
+        return value.as_subclass(Tensor).view(4)
+
+    def points(self, value: Tensor) -> Tensor:
+        return value.as_subclass(Tensor).view(2, 2)
+
+    def from_points(self, points: Tensor) -> Tensor:
+        return points.flatten()
+
+    def clip(self, value: Tensor, size: Size) -> Tensor:
+        """The part of the box that is in the image; unlabelled where its centre has left it."""
+        edges = torch.tensor([float(size[1]), float(size[0])])
+        corners = self.points(value)
+        centre = corners.mean(0)
+        gone = bool((centre < 0).any() or (centre > edges).any())
+        kept = torch.full_like(corners, torch.nan) if gone else corners.clamp(min=0).minimum(edges)
+        return wrap_like(kept.view(1, 4), value)
+
+    def to_original(self, value: Tensor, geometry: ResizeGeometry) -> Tensor:
+        edges = torch.tensor([float(geometry.original[1]), float(geometry.original[0])])
+        return self.points(super().to_original(value, geometry)).clamp(min=0).minimum(edges).flatten()
+
+    def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        if not value.isnan().any():
+            width = max(1, round(max(picture.size) / 160))
+            ImageDraw.Draw(picture).rectangle(value.flatten().tolist(), outline=(255, 230, 0), width=width)
+        return picture
+
+    def prediction_header(self) -> list[str]:
+        return list(BOX_COLUMNS)
+
+    def prediction_row(self, value: Tensor) -> list[str]:
+        return [f"{each:.2f}" for each in value.flatten()]
+
+    def table_header(self) -> list[str]:
+        return list(BOX_COLUMNS)
+
+    def table_cells(self, value: Any, file: str) -> list[Any]:
+        return list(value or [None] * 4)
+
+    def to_json(self, value: Tensor) -> Any:
+        box = value.flatten().tolist()
+        return None if any(side != side for side in box) else box
+
+    @classmethod
+    def read_records(
+        cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
+    ) -> TargetColumn | None:
+        boxes = parse_rows(cells, names, 4, "box is not four numbers", issues)
+        if boxes is None:
+            return BoxColumn(np.full((len(cells), 4), np.nan, np.float32)) if described is not None else None
+        for row in np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(1)).tolist():
+            issues.append(DataIssue(names[row], "box is inverted", IssueTreatment.REPAIRED, str(boxes[row].tolist())))
+        corners = boxes.reshape(-1, 2, 2)
+        boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+        for row in np.flatnonzero((boxes[:, 2:] == boxes[:, :2]).any(1)).tolist():
+            issues.append(DataIssue(names[row], "box has no area", IssueTreatment.UNLABELLED, str(boxes[row].tolist())))
+            boxes[row] = np.nan
+        return BoxColumn(boxes)
+
+    @property
+    def draw_seed(self) -> int:
+        return 1
+
+    def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
+        extent = np.array([size[1], size[0]], np.float32)
+        return {"boxes": (self.points(value).numpy() / extent).reshape(4).astype(np.float32)}
+
+
+class BoxColumn(TargetColumn):
+    """Boxes in memory.
+
+    Args:
+        values: (n, 4) float32 XYXY pixels of the file, NaN where not labelled.
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self.target, self.values = BoxTarget(), values
+
+    def labelled(self) -> NDArray[np.bool_]:
+        return np.logical_not(np.isnan(self.values).any(axis=1))
+
+    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
+        size, scale = image_scale(image)
+        return torch.from_numpy(clip_boxes(self.values[[index]], size)[0] * np.tile(scale, 2))
+
+    def content(self, index: int) -> tuple[Any, ...]:
+        return (self.values[index],)
+
+    def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
+        indices = list(images)
+        sizes = np.array([images[index].size for index in indices], np.float32).reshape(-1, 2)
+        given, self.values = self.values[indices], self.values.copy()
+        self.values[indices] = used = clip_boxes(given, sizes)
+        changed = np.flatnonzero(((used != given) & ~np.isnan(given)).any(1))
+        return [(indices[row], each) for row in changed for each in find_box_issues(given[row], used[row])]
+
+    def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
+        size = np.array([image.size if image else (np.inf, np.inf)], np.float32)
+        return find_box_issues(self.values[index], clip_boxes(self.values[[index]], size)[0])
+
+
+def clip_boxes(boxes: Floats, sizes: Floats) -> Floats:
+    """Boxes cut at the borders of their images; NaN where nothing is left.
+
+    Args:
+        boxes: (n, 4) XYXY pixels, NaN where not labelled.
+        sizes: (n, 2) width and height.
+
+    >>> clip_boxes(np.array([[-5, 2, 4, 9], [12, 0, 15, 5]], np.float32), np.full((2, 2), 8, np.float32)).tolist()
+    [[0.0, 2.0, 4.0, 8.0], [nan, nan, nan, nan]]
+    """
+    cut = np.clip(boxes, 0, np.tile(sizes, 2)).astype(np.float32)
+    area = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])  # false where anything is NaN
+    return np.where(area[:, None], cut, np.float32(np.nan))
+
+
+def find_box_issues(given: Floats, used: Floats) -> list[DataIssue]:
+    """What `clip_boxes` changed in one box (4,)."""
+    if np.isnan(given).any():
+        return []
+    detail = f"xyxy {' '.join(f'{side:g}' for side in given)}"
+    if np.isnan(used).any():
+        return [DataIssue("", "box outside the image, or of no area in it", IssueTreatment.UNLABELLED, detail)]
+    if np.abs(given - used).max() <= _SLACK:
+        return []
+    return [DataIssue("", "box partly outside the image, cut", IssueTreatment.REPAIRED, detail)]

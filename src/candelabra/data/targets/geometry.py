@@ -1,0 +1,22 @@
+"""Where an image lies in what the model sees."""
+
+from typing import NamedTuple
+
+Size = tuple[int, int]  # (height, width) in pixels
+Part = tuple[int, int, int, int]  # top, left, height, width in pixels
+
+
+class ResizeGeometry(NamedTuple):
+    """Where an image lies in what the model sees; `Target.to_original` inverts it.
+
+    Args:
+        original: (H, W) of the image.
+        scaled: (H, W) of the image after scaling.
+        corner: (top, left) of the scaled image in what the model sees; negative where it is cut off.
+        size: (H, W) of what the model sees.
+    """
+
+    original: Size
+    scaled: Size
+    corner: Size
+    size: Size

@@ -1,0 +1,238 @@
+"""The target `keypoints`: named points of an image."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torchvision import tv_tensors
+
+from candelabra.data.decoding.images import DecodedImage, ImageHeader
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.geometry import Size
+from candelabra.data.targets.point_target import PointTarget, wrap_like
+from candelabra.data.targets.records import parse_rows
+from candelabra.data.targets.target import check_field
+from candelabra.errors import CandelabraError, list_nearest
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class KeypointsTarget(PointTarget):
+    """Named points: (K, 2) float32 XY pixels, NaN for a point that is not labelled or not visible.
+
+    Args:
+        names: of the points.
+        mirrored: for each point, the index of the point it becomes in a mirror image (left eye <-> right eye).
+        normalizer: the two points whose distance makes the error relative (outer eye corners, say); empty for the
+            diagonal of the image.
+    """
+
+    name: ClassVar[str] = "keypoints"
+    position: ClassVar[int] = 2
+    fields: ClassVar[tuple[str, ...]] = ("keypoints",)
+    layer: ClassVar[int] = 2
+
+    names: tuple[str, ...] = ()
+    mirrored: tuple[int, ...] = ()
+    normalizer: tuple[int, ...] = ()
+
+    def missing(self, size: Size) -> Tensor:
+        return torch.full((len(self.names), 2), torch.nan)
+
+    def is_labelled(self, values: Tensor) -> Tensor:
+        return (~values.isnan()).all(2).any(1)
+
+    def wrap(self, value: Tensor, size: Size) -> Tensor:
+        wrapped: Tensor = tv_tensors.KeyPoints(value.float(), canvas_size=size)
+        return wrapped
+
+    def points(self, value: Tensor) -> Tensor:
+        return value.as_subclass(Tensor)
+
+    def from_points(self, points: Tensor) -> Tensor:
+        return points
+
+    def mirror(self, value: Tensor) -> Tensor:
+        """Mirrored points; sided ones swap names, which torchvision leaves to us."""
+        mirrored = super().mirror(value)
+        return wrap_like(mirrored[list(self.mirrored)], mirrored) if self.mirrored else mirrored
+
+    def clip(self, value: Tensor, size: Size) -> Tensor:
+        edges = torch.tensor([float(size[1]), float(size[0])])
+        points = self.points(value)
+        outside = ((points < 0) | (points > edges)).any(1)
+        return wrap_like(points.masked_fill(outside[:, None], torch.nan), value)
+
+    def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        brush = ImageDraw.Draw(picture)
+        radius = max(1, round(max(picture.size) / 160))
+        for x, y in value.tolist():
+            if x == x:  # not NaN
+                outline = (x - radius, y - radius, x + radius, y + radius)
+                brush.ellipse(outline, fill=(0, 255, 140), outline=(0, 0, 0))
+        return picture
+
+    def prediction_header(self) -> list[str]:
+        return [f"{name}_{axis}" for name in self.names for axis in "xy"]
+
+    def prediction_row(self, value: Tensor) -> list[str]:
+        return [f"{each:.2f}" for each in value.flatten()]
+
+    def table_header(self) -> list[str]:
+        return self.prediction_header()
+
+    def table_cells(self, value: Any, file: str) -> list[Any]:
+        points: list[list[float] | None] = value or [None] * len(self.names)
+        return [each for point in points for each in (point or (None, None))]
+
+    def to_json(self, value: Tensor) -> Any:
+        rows = [None if any(each != each for each in point) else point for point in value.tolist()]
+        return rows if any(rows) else None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Points are named, not numbered, so that people can write and read them."""
+        pairs = [[self.names[i], self.names[j]] for i, j in enumerate(self.mirrored) if i < j]
+        return {"names": list(self.names), "mirror": pairs, "normalizer": [self.names[i] for i in self.normalizer]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
+        known = ("names", "mirror", "normalizer")
+        for key in plain:
+            if key not in known:
+                raise CandelabraError(f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(key, known)}.")
+        names = check_field(plain.get("names", ()), (), f"{where}: names")
+        mirrored = parse_mirror_pairs(names, plain.get("mirror", ()), f"{where}: mirror")
+        pair = tuple(_index_of(names, point, f"{where}: normalizer") for point in plain.get("normalizer", ()))
+        return cls(names, mirrored, pair)
+
+    @classmethod
+    def read_records(
+        cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
+    ) -> TargetColumn | None:
+        target = described or cls()
+        flat = [_flatten(cell) for cell in cells]
+        count = len(target.names) or next((len(cell) // 2 for cell in flat if cell), 0)
+        rows = parse_rows(flat, names, 2 * count, "keypoints are not as many as there are names", issues)
+        if rows is None:
+            missing = np.full((len(cells), len(target.names), 2), np.nan, np.float32)
+            return KeypointsColumn(target, missing) if target.names else None
+        if not target.names:
+            target = cls(tuple(str(number) for number in range(count)), tuple(range(count)))
+        points = rows.reshape(-1, count, 2)
+        return KeypointsColumn(target, np.where(np.isnan(points).any(2, keepdims=True), np.float32("nan"), points))
+
+    @property
+    def draw_seed(self) -> int:
+        return 2
+
+    def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
+        extent = np.array([size[1], size[0]], np.float32)
+        return {"points": (self.points(value).numpy() / extent).astype(np.float32)}
+
+
+class KeypointsColumn(TargetColumn):
+    """Points in memory.
+
+    Args:
+        target: names the points.
+        values: (n, K, 2) float32 XY pixels of the file, NaN where not labelled.
+    """
+
+    def __init__(self, target: KeypointsTarget, values: Floats) -> None:
+        self.target, self.values = target, values
+
+    def labelled(self) -> NDArray[np.bool_]:
+        return np.logical_not(np.isnan(self.values).all(axis=(1, 2)))
+
+    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
+        size, scale = image_scale(image)
+        return torch.from_numpy(drop_outside_points(self.values[[index]], size)[0] * scale)
+
+    def content(self, index: int) -> tuple[Any, ...]:
+        return (self.values[index],)
+
+    def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
+        indices = list(images)
+        sizes = np.array([images[index].size for index in indices], np.float32).reshape(-1, 2)
+        given, self.values = self.values[indices], self.values.copy()
+        self.values[indices] = used = drop_outside_points(given, sizes)
+        changed = np.flatnonzero(((used != given) & ~np.isnan(given)).any((1, 2)))
+        return [(indices[row], each) for row in changed for each in find_point_issues(given[row], used[row])]
+
+    def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
+        size = np.array([image.size if image else (np.inf, np.inf)], np.float32)
+        return find_point_issues(self.values[index], drop_outside_points(self.values[[index]], size)[0])
+
+
+def image_scale(image: DecodedImage) -> tuple[Floats, Floats]:
+    """Width and height (1, 2) of the file, and (2,) how much smaller it was decoded."""
+    size = np.array([image.size], np.float32)
+    return size, (np.array([image.pixels.shape[1::-1]], np.float32) / size)[0]
+
+
+def drop_outside_points(points: Floats, sizes: Floats) -> Floats:
+    """Points, those outside of their image as NaN.
+
+    Args:
+        points: (n, K, 2) XY pixels, NaN where not labelled.
+        sizes: (n, 2) width and height.
+    """
+    there = ((points >= 0) & (points <= sizes[:, None])).all(2, keepdims=True)
+    return np.where(there, points, np.float32(np.nan)).astype(np.float32)
+
+
+def find_point_issues(given: Floats, used: Floats) -> list[DataIssue]:
+    """What `drop_outside_points` changed in the points (K, 2) of one image."""
+    known = np.isfinite(given).all(1)
+    lost = int((known & np.isnan(used).any(1)).sum())
+    broken = int((~known & ~np.isnan(given).all(1)).sum())
+    found = []
+    if lost:
+        detail = f"{lost} of {int(known.sum())}"
+        found.append(DataIssue("", "keypoints outside the image", IssueTreatment.UNLABELLED, detail))
+    if broken:
+        found.append(DataIssue("", "keypoints of which a number is missing", IssueTreatment.UNLABELLED, f"{broken}"))
+    return found
+
+
+def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[int, ...]:
+    """For each point, the index of the one it becomes in a mirror image; empty where there are no points.
+
+    Raises:
+        CandelabraError: an entry is no pair, or names no point.
+    """
+    swapped = list(range(len(points)))
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise CandelabraError(
+                f"{where} holds {pair!r}; it must hold pairs of points, such as [left_eye, right_eye]."
+            )
+        left, right = (_index_of(points, point, where) for point in pair)
+        swapped[left], swapped[right] = right, left
+    return tuple(swapped)
+
+
+def _flatten(cell: Any) -> Any:
+    """Points as x, y, x, y, ...; one that is null, or whose third number says invisible, is NaN."""
+    if not isinstance(cell, list | tuple) or not any(isinstance(point, list | tuple) for point in cell):
+        return cell
+    flat: list[Any] = []
+    for point in cell:
+        seen = isinstance(point, list | tuple) and (len(point) == 2 or (len(point) == 3 and point[2]))
+        flat += list(point[:2]) if seen else [math.nan, math.nan]
+    return [math.nan if value is None else value for value in flat]
+
+
+def _index_of(points: Sequence[str], point: Any, where: str) -> int:
+    if str(point) not in points:
+        known = list_nearest(str(point), points) or "no points"
+        raise CandelabraError(f"{where} names the point {point}; there are {known}.")
+    return list(points).index(str(point))

@@ -1,0 +1,77 @@
+"""What a data set labels: its targets by name."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Self, TypeVar, overload
+
+from candelabra.data.targets.target import Target, find_target_class
+
+T = TypeVar("T", bound=Target)
+
+
+class Labels(Mapping[str, Target]):
+    """The targets of a data set, by name or by class.
+
+    Args:
+        targets: of any order; listings go by `Target.position`.
+
+    >>> from candelabra.data.targets import BoxTarget, LabelTarget
+    >>> labels = Labels(LabelTarget(("cat", "dog")), BoxTarget())
+    >>> labels.targets, labels[LabelTarget].classes
+    (('label', 'box'), ('cat', 'dog'))
+    """
+
+    def __init__(self, *targets: Target) -> None:
+        ordered = sorted(targets, key=lambda target: target.position)
+        self._targets = {target.name: target for target in ordered}
+
+    @overload
+    def __getitem__(self, key: str) -> Target: ...
+
+    @overload
+    def __getitem__(self, key: type[T]) -> T: ...
+
+    def __getitem__(self, key: str | type[T]) -> Target | T:
+        return self._targets[key if isinstance(key, str) else key.name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets)
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def __repr__(self) -> str:
+        return f"Labels({', '.join(map(repr, self._targets.values()))})"
+
+    def find(self, kind: type[T]) -> T | None:
+        """The target of a class; null where the data set does not label it."""
+        return self[kind] if kind.name in self._targets else None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(self._targets)
+
+    def only(self, names: Collection[str]) -> Self:
+        """The same without all other targets."""
+        return type(self)(*(target for name, target in self._targets.items() if name in names))
+
+    def with_target(self, target: Target) -> Self:
+        """The same with a target added or replaced."""
+        return type(self)(*{**self._targets, target.name: target}.values())
+
+    def to_plain(self) -> dict[str, dict[str, Any]]:
+        """Plain values that `from_plain` understands, for checkpoints and labels.json."""
+        return {name: target.to_plain() for name, target in self._targets.items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Mapping[str, Any]], where: str = "labels") -> Self:
+        """The labels that `to_plain` described.
+
+        Args:
+            plain: fields of each target, by its name.
+            where: it stands, for messages.
+
+        Raises:
+            CandelabraError: a target or a field is not known.
+        """
+        return cls(*(find_target_class(name).from_plain(values, where) for name, values in plain.items()))

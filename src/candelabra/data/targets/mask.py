@@ -1,0 +1,97 @@
+"""The target `mask`: the class of every pixel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision import tv_tensors
+
+from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.geometry import Size
+from candelabra.data.targets.pixel_target import PixelTarget
+from candelabra.types import IGNORED
+
+_COLOURS = [
+    (230, 70, 60),
+    (60, 130, 230),
+    (70, 180, 90),
+    (240, 180, 40),
+    (150, 90, 200),
+    (60, 190, 200),
+    (240, 120, 180),
+]
+
+
+@dataclass(frozen=True)
+class MaskTarget(PixelTarget):
+    """The class of each pixel: (H, W) uint8, 255 where not labelled.
+
+    Args:
+        classes: their names, in the order of their index; class 0 is not tinted in pictures.
+    """
+
+    name: ClassVar[str] = "mask"
+    position: ClassVar[int] = 3
+    fields: ClassVar[tuple[str, ...]] = ("mask",)
+    blend: ClassVar[Literal["mix", "paste", "refuse"]] = "paste"
+    dtype: ClassVar[torch.dtype] = torch.uint8
+    unlabelled: ClassVar[float] = IGNORED
+    tensor_class: ClassVar[type[tv_tensors.Mask]] = tv_tensors.Mask
+
+    classes: tuple[str, ...] = ()
+
+    def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        mask = value.numpy().astype(np.uint8)
+        tint = np.asarray(picture, dtype=np.float32).copy()
+        for number in np.unique(mask):
+            if number not in (0, IGNORED):
+                colour = np.array(_COLOURS[(number - 1) % len(_COLOURS)])
+                tint[mask == number] = 0.5 * tint[mask == number] + 0.5 * colour
+        return Image.fromarray(tint.astype(np.uint8))
+
+    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+        """Writes class indices (H, W) as masks/<name>.png of one channel."""
+        path = folder / "masks" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(value.to(torch.uint8).numpy()).save(path)
+
+    @property
+    def confusion_classes(self) -> Sequence[str]:
+        return self.classes
+
+    def table_header(self) -> list[str]:
+        return ["mask"]
+
+    def table_cells(self, value: Any, file: str) -> list[Any]:
+        return [file]
+
+    def to_file(self, value: Tensor) -> bytes | None:
+        return None if bool((value == IGNORED).all()) else encode_map(value)
+
+    @classmethod
+    def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> TargetColumn | None:
+        from candelabra.data.targets.mask_files import EncodedMaskColumn  # which needs this class
+
+        return None if described is None else EncodedMaskColumn(described, present)
+
+    @property
+    def draw_seed(self) -> int:
+        return 3
+
+    def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
+        return {"pixels": np.bincount(value.numpy().ravel(), minlength=256)}
+
+
+def encode_map(values: Tensor) -> bytes:
+    """A map (H, W) as a PNG file."""
+    import io
+
+    made = io.BytesIO()
+    Image.fromarray(values.as_subclass(Tensor).numpy()).save(made, "PNG")
+    return made.getvalue()

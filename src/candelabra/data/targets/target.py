@@ -1,0 +1,283 @@
+"""The contract of a target: one kind of label, and how the pipeline stores, moves, writes and draws it."""
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision import tv_tensors
+
+from candelabra.data.issues import DataIssue
+from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
+from candelabra.errors import CandelabraError, list_nearest
+
+if TYPE_CHECKING:
+    from candelabra.data.targets.column import TargetColumn
+
+
+class Target(ABC):
+    """One kind of label of one data set; a final class is a frozen dataclass of what the data set says about it.
+
+    A value is a tensor of one sample, in pixels where it has a place. "Not labelled" is a value (`missing`) which
+    differs from every label, also from "labelled: nothing is there". The defaults below suit a target without a place.
+
+    Attributes:
+        name: key in samples, batches, `Labels`, `data.targets`, `data.labelled` and results.
+        fields: names under which tables and shards hold it; the first is written.
+        blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
+        upright: rotation and shear would make the label wrong, so augmentation leaves them out.
+        position: in listings and tables, lower ones first.
+        layer: targets of lower layers are drawn below others.
+        least_crop: smallest share of the image that strong augmentation may cut out, above 0 and up to 1.
+    """
+
+    name: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]] = ()
+    blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
+    upright: ClassVar[bool] = False
+    position: ClassVar[int] = 100
+    layer: ClassVar[int] = 1
+    least_crop: ClassVar[float] = 0.25
+
+    # Values
+
+    @abstractmethod
+    def missing(self, size: Size) -> Tensor:
+        """The value of a sample that nobody labelled.
+
+        Args:
+            size: (H, W) of the image.
+        """
+
+    def blank_like(self, value: Tensor) -> Tensor:
+        """The unlabelled value in the shape and class of another, or of a batch (N, ...)."""
+        size = (value.shape[-2], value.shape[-1]) if value.ndim > 1 else (1, 1)
+        blank = self.missing(size).to(value.device).expand(value.shape).clone()
+        return tv_tensors.wrap(blank, like=value) if isinstance(value, tv_tensors.TVTensor) else blank
+
+    @abstractmethod
+    def is_labelled(self, values: Tensor) -> Tensor:
+        """Whether each value of a batch (N, ...) is labelled: (N,) bool."""
+
+    def wrap(self, value: Tensor, size: Size) -> Tensor:
+        """The value as a `tv_tensors` class, so that torchvision's transforms move it with the image.
+
+        Args:
+            value: of one sample.
+            size: (H, W) of its image.
+        """
+        return value
+
+    def unwrap(self, value: Tensor) -> Tensor:
+        """The value as a plain tensor, as batches hold it."""
+        return value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
+
+    # Geometry
+
+    def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
+        """A wrapped value after the image was cropped to `part` and resized to (H, W) = `size`."""
+        return value
+
+    def mirror(self, value: Tensor) -> Tensor:
+        """A wrapped value in the image mirrored left to right."""
+        return value
+
+    def clip(self, value: Tensor, size: Size) -> Tensor:
+        """A wrapped value after a geometric transform: what left the image of (H, W) = `size` is unlabelled."""
+        return value
+
+    @property
+    def fill(self) -> Mapping[type, float]:
+        """For the class of `wrap`, the value of pixels where there is no image; nothing for values without pixels."""
+        return {}
+
+    def to_original(self, value: Tensor, geometry: ResizeGeometry) -> Tensor:
+        """A prediction in the pixels of the original image."""
+        return value
+
+    def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
+        """Values (N, ...) of a batch whose images are resized from (H, W) = `old` to `new`."""
+        return values
+
+    def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
+        """A value for a picture of (H, W) = `size`, which is `factor` times the image."""
+        return value
+
+    # Pictures and predictions
+
+    def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        """The picture with the value drawn on it; labels and predictions alike.
+
+        Args:
+            picture: RGB, as large as the image that the value belongs to.
+            value: as in a batch, or as `Head.predict` gives it.
+        """
+        return picture
+
+    def caption(self, value: Tensor) -> str:
+        """The value in words, for the corner of a picture; empty for what is drawn."""
+        return ""
+
+    def prediction_header(self) -> list[str]:
+        """Columns of predictions.csv."""
+        return []
+
+    def prediction_row(self, value: Tensor) -> list[str]:
+        """Cells of predictions.csv, as many as `prediction_header` has."""
+        return []
+
+    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+        """Writes a prediction as a file of its own below `folder`, where it has one."""
+        return
+
+    @property
+    def confusion_classes(self) -> Sequence[str]:
+        """Names of the classes of a confusion matrix over this target."""
+        return ()
+
+    # Tables and shards
+
+    def table_header(self) -> list[str]:
+        """Columns of a table that `candelabra convert` writes."""
+        return []
+
+    def table_cells(self, value: Any, file: str) -> list[Any]:
+        """Cells of a table.
+
+        Args:
+            value: of `to_json`.
+            file: path of what `to_file` gave; empty for none.
+        """
+        return []
+
+    def to_json(self, value: Tensor) -> Any:
+        """The value of one sample as JSON; null where it is not labelled or lies in a file of its own."""
+        return None
+
+    def to_file(self, value: Tensor) -> bytes | None:
+        """The value of one sample as the bytes of a PNG file; null for targets that JSON holds, or not labelled."""
+        return None
+
+    @classmethod
+    def read_table(
+        cls, table: Any, root: Path, described: Self | None, issues: list[DataIssue]
+    ) -> "TargetColumn | None":
+        """The column of a table for `data=table`, one row an image; null where the table does not hold this target.
+
+        The reader itself reads the targets that have options of their own there (label, box, keypoints, mask).
+
+        Args:
+            table: a pandas DataFrame; paths of files are below `root`.
+            root: the folder of the data set.
+            described: the target of labels.json, null where it does not name it.
+            issues: grows by what is wrong.
+        """
+        return None
+
+    @classmethod
+    def read_records(
+        cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
+    ) -> "TargetColumn | None":
+        """The column of what `to_json` wrote; null where no sample has any.
+
+        Args:
+            cells: one a sample, null where its record holds none.
+            names: of the samples, for issues.
+            described: see `read_table`.
+            issues: grows by what is wrong; such a value is unlabelled.
+        """
+        return None
+
+    @classmethod
+    def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> "TargetColumn | None":
+        """The column of what `to_file` wrote into shards; null for targets without files, or not described.
+
+        Args:
+            present: (n,) which samples have a file.
+            described: see `read_table`.
+        """
+        return None
+
+    # Description
+
+    def to_plain(self) -> dict[str, Any]:
+        """The fields as plain values, for checkpoints and labels.json."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
+        """The target that `to_plain` described.
+
+        Args:
+            plain: the fields.
+            where: it stands, for messages.
+
+        Raises:
+            CandelabraError: a key is not known.
+        """
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        for key in plain:
+            if key not in known:
+                raise CandelabraError(
+                    f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known) or 'none'}."
+                )
+        defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of what `data.labelled` draws for this target; equal in all runs, whatever other targets there are."""
+        return zlib.crc32(self.name.encode())
+
+    def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
+        """What `candelabra check` counts of one labelled value: arrays of fixed shape that are added up by name."""
+        return {}
+
+
+def check_field(value: Any, default: Any, where: str) -> Any:
+    """A field of a target as its default is typed: true or false, or names that are all different.
+
+    Raises:
+        CandelabraError: it has another type, or a name is there twice.
+    """
+    if isinstance(default, bool) is not isinstance(value, bool) or not isinstance(value, bool | list | tuple):
+        wanted = "true or false" if isinstance(default, bool) else "a list"
+        raise CandelabraError(f"{where}={value!r} must be {wanted}.")
+    if isinstance(value, bool):
+        return value
+    names = tuple(str(each) for each in value)
+    if len(set(names)) < len(names):
+        raise CandelabraError(f"{where} names {next(name for name in names if names.count(name) > 1)!r} twice.")
+    return names
+
+
+def list_target_classes() -> dict[str, type[Target]]:
+    """All final target classes that are imported, plug-ins' included, by name."""
+    found: dict[str, type[Target]] = {}
+    pending = list(Target.__subclasses__())
+    while pending:
+        each = pending.pop(0)
+        pending += each.__subclasses__()
+        if "name" in vars(each):
+            found[each.name] = each
+    return dict(sorted(found.items(), key=lambda item: (item[1].position, item[0])))
+
+
+def find_target_class(name: str) -> type[Target]:
+    """The class of a target.
+
+    Raises:
+        CandelabraError: there is none of this name.
+    """
+    known = list_target_classes()
+    if name not in known:
+        raise CandelabraError(
+            f"{name} is no target; known are {list_nearest(name, known)}. A plug-in brings others: plugins=[<folder>]."
+        )
+    return known[name]

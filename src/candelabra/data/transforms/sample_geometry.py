@@ -1,0 +1,70 @@
+"""Moves image and targets of a sample together."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from torch import Tensor
+from torchvision import tv_tensors
+
+from candelabra.data.targets import Labels, Target
+from candelabra.data.targets.geometry import Size
+from candelabra.errors import CandelabraError
+from candelabra.types import Sample
+
+FILL_GREY = 128  # what is seen where there is no image
+_OTHER_KEYS = frozenset({"image", "colours"})  # of a sample, beside its targets
+
+
+def read_canvas_size(sample: Sample) -> Size:
+    """(H, W) of the image."""
+    return sample["image"].shape[-2], sample["image"].shape[-1]
+
+
+def map_targets(sample: Sample, labels: Labels, change: Callable[[Target, Tensor], Tensor]) -> Sample:
+    """The sample with each target's value changed.
+
+    Raises:
+        CandelabraError: the sample holds a value of no target, which would stay behind unmoved.
+    """
+    made: dict[str, Any] = dict(sample)
+    for key, value in sample.items():
+        if key in labels:
+            made[key] = change(labels[key], cast(Tensor, value))
+        elif key not in _OTHER_KEYS:
+            raise CandelabraError(f"A sample holds {key}, but its data label {', '.join(labels) or 'nothing'}.")
+    return made
+
+
+def apply_geometry(sample: Sample, labels: Labels, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
+    """Applies one of torchvision's functions to the image and all targets that have a place."""
+    moved = map_targets(
+        sample, labels, lambda _, v: change(v, *args, **options) if isinstance(v, tv_tensors.TVTensor) else v
+    )
+    return {**moved, "image": change(sample["image"], *args, **options)}
+
+
+def apply_filling(sample: Sample, labels: Labels, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
+    """The same for a function that fills places where there is no image: with grey, and with no label."""
+
+    def fill(target: Target, value: Tensor) -> Tensor:
+        if not isinstance(value, tv_tensors.TVTensor):
+            return value
+        filled: Tensor = change(value, *args, fill=target.fill.get(type(value)), **options)
+        return filled
+
+    image = change(sample["image"], *args, fill=FILL_GREY, **options)
+    return {**map_targets(sample, labels, fill), "image": image}
+
+
+def fill_by_class(labels: Labels) -> dict[type, float]:
+    """What torchvision's transforms fill each class of tensors with."""
+    fills: dict[type, float] = {tv_tensors.Image: FILL_GREY}
+    for target in labels.values():
+        fills |= target.fill
+    return fills
+
+
+def drop_invisible(sample: Sample, labels: Labels) -> Sample:
+    """Drops what has left the image; see `Target.clip`."""
+    size = read_canvas_size(sample)
+    return map_targets(sample, labels, lambda target, value: target.clip(value, size))
