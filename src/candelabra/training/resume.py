@@ -97,8 +97,8 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     held = _held(folder)
     if held and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
-            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, overwrite=true deletes it "
-            "and begins again, hydra.run.dir=<folder> takes another folder."
+            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, overwrite=true deletes "
+            "it and begins again, hydra.run.dir=<folder> takes another folder."
         )
     remember_slurm_run(folder)
     plain["words"] = words
