@@ -54,6 +54,7 @@ def composed(command: str, *overrides: str) -> DictConfig:
 def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cached features go: never into the home of who runs the tests."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("CANDELABRA_ACTIVE_PLUGINS", "")  # a test may change it
     return tmp_path / "features"
 
 

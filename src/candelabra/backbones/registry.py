@@ -1,8 +1,9 @@
-"""The backbones that conf/backbone/ names, and how one is taken into code of one's own; Hydra is not needed."""
+"""The registry of backbones: entries of conf/backbone/, of candelabra and of plug-ins; Hydra is not needed."""
 
 import json
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import yaml
 
 from candelabra import backbones
 from candelabra.backbones.backbone import Backbone
-from candelabra.environment import CONFIG_FOLDER
+from candelabra.config.plugins import PLUGINS_VARIABLE, active_plugins, list_config_folders
 from candelabra.errors import CandelabraError, list_nearest
 
 _ANY = "timm"  # the entry that stands for every other model of timm
-_HOUSE = "candelabra.backbones."
+_PACKAGE = "candelabra"
 _LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 BackboneConfig = dict[str, Any]
 
@@ -52,7 +53,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
     Raises:
         CandelabraError: none.
     """
-    every = sorted(path.stem for path in (CONFIG_FOLDER / "backbone").glob("*.yaml") if path.stem != _ANY)
+    every = sorted(name for name in _config_paths() if name != _ANY)
     found = [name for name in every if fnmatchcase(name, pattern)]
     if not found:
         raise CandelabraError(
@@ -68,13 +69,13 @@ def find_backbone_config(name: str) -> BackboneConfig:
     Raises:
         CandelabraError: there is none.
     """
-    path = CONFIG_FOLDER / "backbone" / f"{name}.yaml"
-    if "/" not in name and name != _ANY and path.is_file():
-        return load_backbone_config(path)
+    paths = _config_paths()
+    if name != _ANY and name in paths:
+        return load_backbone_config(paths[name])
     import timm
 
     if timm.is_model(name):
-        return load_backbone_config(CONFIG_FOLDER / "backbone" / f"{_ANY}.yaml") | {"name": name}
+        return load_backbone_config(paths[_ANY]) | {"name": name}
     known = list_nearest(name, [*list_backbones(), *timm.list_models()])
     raise CandelabraError(
         f"{name} is neither an entry of conf/backbone, nor a model of timm, nor the folder of a trunk; the nearest are "
@@ -104,22 +105,48 @@ def load_exported_config(folder: Path) -> BackboneConfig:
             f"{folder} is not a trunk that candelabra trunk export wrote ({type(error).__name__}); take its weights "
             f"alone, with the backbone that they belong to: backbone.weights={folder}."
         ) from error
-    if _kind(target) is None or not plain or {*options} & {*_LOADING}:
+    plugin = str(target).partition(".")[0]
+    if plugin != _PACKAGE and _backbone_class(target) is None and plugin.isidentifier():
+        raise CandelabraError(
+            f"{folder} needs the plug-in {plugin}, which is not active; install it, or name its folder: "
+            f"plugins=[<folder>/{plugin}] or {PLUGINS_VARIABLE}=<folder>/{plugin}."
+        )
+    if _backbone_class(target) is None or not plain or {*options} & {*_LOADING}:
         raise CandelabraError(f"{folder}/config.json asks for what no trunk of ours needs; it is not used.")
     return {**node, "bundled": None} if "bundled" in node else dict(node)
 
 
 def build_backbone(node: Mapping[str, Any]) -> Backbone:
     """Builds what a node of this catalogue names."""
-    kind = _kind(node["_target_"])
-    assert kind is not None  # of conf/backbone/, or looked at above
-    return kind(**{key: value for key, value in node.items() if not key.startswith("_")})
+    backbone_class = _backbone_class(node["_target_"])
+    if backbone_class is None:
+        raise CandelabraError(f"{node['_target_']} is no backbone of candelabra or of an active plug-in.")
+    return backbone_class(**{key: value for key, value in node.items() if not key.startswith("_")})
 
 
-def _kind(target: Any) -> Callable[..., Backbone] | None:
-    kind = getattr(backbones, str(target).removeprefix(_HOUSE), None)
-    final = isinstance(kind, type) and issubclass(kind, Backbone) and kind is not Backbone
-    return kind if final and str(target).startswith(_HOUSE) else None
+def _config_paths() -> dict[str, Path]:
+    """The yaml of each entry by its name: those of candelabra, then those of plug-ins."""
+    found: dict[str, Path] = {}
+    for folder in list_config_folders():
+        for path in sorted((folder / "backbone").glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def _backbone_class(target: Any) -> Callable[..., Backbone] | None:
+    """The class that a `_target_` names, if it is a backbone of candelabra or of an active plug-in."""
+    module, _, name = str(target).rpartition(".")
+    if module == backbones.__name__:
+        found = getattr(backbones, name, None)
+    elif module.partition(".")[0] in {plugin.name for plugin in active_plugins()}:
+        try:
+            found = getattr(import_module(module), name, None)
+        except ModuleNotFoundError:
+            return None
+    else:
+        return None
+    final = isinstance(found, type) and issubclass(found, Backbone) and found is not Backbone
+    return found if final else None
 
 
 def _plain(value: Any) -> bool:

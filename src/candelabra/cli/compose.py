@@ -8,11 +8,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from candelabra.cli.exit_codes import exit_codes
-from candelabra.cli.help import CONFIG_NAMES
-from candelabra.cli.overrides import add_resumed_overrides, add_sweep_flag, is_multirun
+from candelabra.cli.help import COMMANDS, CONFIG_NAMES
+from candelabra.cli.overrides import (
+    add_resumed_overrides,
+    add_sweep_flag,
+    find_resumed_run,
+    is_multirun,
+    read_run_config,
+)
+from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
+from candelabra.config.plugins import activate_plugins, active_plugins
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 
@@ -30,16 +39,22 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     import hydra
 
     if command == "train":
+        run = find_resumed_run(overrides)
+        if run is not None:
+            activate_recorded_plugins(read_run_config(run), overrides, f"resume={run}")
         overrides = add_sweep_flag(add_resumed_overrides(overrides))
     elif command in CONFIG_NAMES and is_multirun(overrides):
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
     if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     typed = sys.argv
+    add_config_folders()
+    plugins = active_plugins()
 
     @hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=CONFIG_NAMES.get(command, command))
     def run_composed(config: Any) -> Any:
         sys.argv = typed  # Lightning starts further ranks with it
+        activate_plugins(plugins)  # a launcher may have moved the job to another machine
         if _belongs_to_sweeper(command):  # errors are reported to the sweeper
             prepare_command(command, config)
             return find_command(command)(config)
@@ -65,8 +80,15 @@ def _belongs_to_sweeper(command: str) -> bool:
 
 
 def find_command(command: str) -> Command:
-    """Imports the function of a command: `run_<command>` in candelabra/commands/<command>.py."""
-    function: Command = getattr(import_module(f"candelabra.commands.{command}"), f"run_{command}")
+    """Imports `run_<command>` of candelabra/commands/<command>.py or, failing that, of a plug-in's commands/.
+
+    Raises:
+        CandelabraError: the module of a plug-in has no such function.
+    """
+    module = import_module(f"candelabra.commands.{command}" if command in COMMANDS else list_plugin_commands()[command])
+    function: Command | None = getattr(module, f"run_{command}", None)
+    if function is None:
+        raise CandelabraError(f"{module.__name__} has no function run_{command}; the command {command} needs it.")
     return function
 
 
@@ -90,15 +112,24 @@ def prepare_command(command: str, config: Any) -> None:
 
 
 def detach_hydra(config: Any) -> list[str]:
-    """Resolves the run folder, resets Hydra's global config, and returns the overrides of the command line.
+    """Resolves the run folder, resets Hydra's global config, and returns the overrides and --config-dir as typed.
 
     Lightning asks Hydra's global config how to start further ranks, each of which would compose a config of its own;
     ranks of candelabra read the config.yaml of the run.
     """
     from hydra.core.hydra_config import HydraConfig
 
-    overrides = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    overrides: list[str] = []
+    if HydraConfig.initialized():
+        sources = HydraConfig.get().runtime.config_sources
+        folders = [Path(source.path) for source in sources if source.provider == "command-line"]
+        overrides = [*(f"--config-dir={_shorten(folder)}" for folder in folders), *HydraConfig.get().overrides.task]
     if HydraConfig.initialized() or not config.resume:
         config.folder = str(config.folder)
     HydraConfig.instance().cfg = None
     return overrides
+
+
+def _shorten(path: Path) -> Path:
+    """Relative to the working folder, where it is below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -4,6 +4,8 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from candelabra.cli.plugin_commands import describe_plugin_command, find_command_config, list_plugin_commands
+from candelabra.config.plugins import list_config_folders
 from candelabra.environment import CONFIG_FOLDER
 
 COMMANDS = {
@@ -128,8 +130,11 @@ Nothing is downloaded: layers are counted without their weights.""",
 
 
 def format_overview() -> str:
-    """The commands, a line each."""
-    commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
+    """Formats the list of commands, a line each."""
+    added = {
+        word: describe_plugin_command(module) for word, module in list_plugin_commands().items() if word not in COMMANDS
+    }
+    commands = "\n".join(f"  {name:10}{what}" for name, what in {**COMMANDS, **added}.items())
     return (
         "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
         f"{commands}\n\n"
@@ -139,32 +144,52 @@ def format_overview() -> str:
 
 
 def format_command_help(command: str) -> str:
-    """One command: examples, groups with their options, keys."""
+    """Formats the help of one command: examples, groups with their options, keys."""
+    about = f"candelabra {command}: {COMMANDS.get(command) or describe_plugin_command(list_plugin_commands()[command])}"
     examples = "\n".join(
-        ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES[command])]
+        ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES.get(command, [""]))]
     )
-    if command in UNCOMPOSED_COMMANDS:
-        return f"candelabra {command}: {COMMANDS[command]}\n\n{examples}\n\nWords\n{UNCOMPOSED_COMMANDS[command]}\n"
-    lines = (CONFIG_FOLDER / f"{CONFIG_NAMES.get(command, command)}.yaml").read_text().splitlines()
-    groups, keys, chosen = [], [], {}
+    if not composes(command):
+        words = UNCOMPOSED_COMMANDS.get(command)
+        return "\n\n".join([about, examples, *([f"Words\n{words}"] if words else [])]) + "\n"
+    path = CONFIG_FOLDER / f"{CONFIG_NAMES.get(command, command)}.yaml"
+    lines = (path if command in COMMANDS else find_command_config(command) or path).read_text().splitlines()
+    keys, chosen = [], {}
     for line in lines:
         if line.startswith("  - ") and ":" in line and not line.startswith(("  - optional", "  - override")):
             group, _, option = line[4:].partition(": ")
             chosen[group] = option
         elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
             keys.append(f"  {line}")
-    for group, option in chosen.items():
-        options = sorted(path.stem for path in (CONFIG_FOLDER / group).glob("*.yaml"))
-        if group != "hydra":
-            groups.append(f"  {group}={option}\n" + _wrapped(options))
+    groups = [f"  {group}={option}\n{_list_options(group)}" for group, option in chosen.items() if group != "hydra"]
+    added = [f"  {group}\n{_list_options(group)}" for group in _plugin_groups() if group not in chosen]
     parts = [
-        [f"candelabra {command}: {COMMANDS[command]}"] if command in CONFIG_NAMES else [lines[0].removeprefix("# ")],
+        [lines[0].removeprefix("# ") if command in COMMANDS and command not in CONFIG_NAMES else about],
         [examples],
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
+        *([["Further groups to which plug-ins add options", *added]] if added else []),
         ["Keys", *keys],
         [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def composes(command: str) -> bool:
+    """Whether Hydra composes the config of a command; that of a plug-in has a yaml of its name then."""
+    return command not in UNCOMPOSED_COMMANDS if command in COMMANDS else find_command_config(command) is not None
+
+
+def _list_options(group: str) -> str:
+    """The options of a group, those of plug-ins last."""
+    folders = list_config_folders()
+    options = [path.stem for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
+    return _wrapped(list(dict.fromkeys(options)))
+
+
+def _plugin_groups() -> list[str]:
+    """Config groups to which plug-ins add options."""
+    found = (group for folder in list_config_folders()[1:] for group in folder.glob("*/") if any(group.glob("*.yaml")))
+    return sorted({group.name for group in found})
 
 
 def _wrapped(words: Sequence[str]) -> str:

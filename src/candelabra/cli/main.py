@@ -4,7 +4,13 @@ import sys
 
 from candelabra.cli.compose import compose, find_command, prepare_command
 from candelabra.cli.exit_codes import exit_codes
-from candelabra.cli.help import COMMANDS, UNCOMPOSED_COMMANDS, expand_completion, format_command_help, format_overview
+from candelabra.cli.help import COMMANDS, composes, expand_completion, format_command_help, format_overview
+from candelabra.cli.plugin_commands import (
+    activate_recorded_plugins,
+    activate_typed_plugins,
+    drop_plugin_words,
+    list_plugin_commands,
+)
 from candelabra.cli.ranks import load_rank_config
 from candelabra.distributed.rendezvous import lead_ranks
 from candelabra.environment import __version__
@@ -24,23 +30,27 @@ def main() -> None:
     command, *words = arguments or ["--help"]
     codes: list[int] = []
     with exit_codes(codes):
+        config = load_rank_config(command, words)
+        if config is not None:
+            activate_recorded_plugins(config, (), "This run")
+            prepare_command(command, config)
+            find_command(command)(config)
+            return
+        activate_typed_plugins(words)
         if command in ("-h", "--help", "help"):
             print(format_overview())
         elif command == "--version":
             print(f"candelabra {__version__}")
-        elif command not in COMMANDS:
-            allowed = list_nearest(command, COMMANDS)
+        elif command not in (known := [*COMMANDS, *list_plugin_commands()]):
+            allowed = list_nearest(command, known)
             raise CandelabraError(f"candelabra {command}: no such command; allowed are {allowed}.")
-        elif (config := load_rank_config(command, words)) is not None:
-            prepare_command(command, config)
-            find_command(command)(config)
         elif {"-h", "--help"} & set(words):
             print(format_command_help(command))
-        elif command not in UNCOMPOSED_COMMANDS:
+        elif composes(command):
             with lead_ranks(command, codes):
                 compose(command, words, codes)()
         elif "-sc" not in words:
-            codes.append(find_command(command)(words) or 0)
+            codes.append(find_command(command)(drop_plugin_words(words)) or 0)
     if any(codes):
         sys.exit(max(codes))
 

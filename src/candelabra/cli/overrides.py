@@ -28,26 +28,39 @@ def add_sweep_flag(overrides: Sequence[str]) -> Sequence[str]:
     return ["-m", *overrides] if is_sweep(overrides) and not flags else overrides
 
 
+def find_resumed_run(overrides: Sequence[str]) -> Path | None:
+    """Finds the folder of the run that `resume=` names or that SLURM has started again; none for a new run."""
+    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
+    requeued = find_slurm_run() if given is None else None
+    run = requeued if requeued is not None else resolve_run_folder(Path(given or "null"))
+    return run if (run / "config.yaml").is_file() else None
+
+
+def read_run_config(run: Path) -> dict[str, Any]:
+    """Reads the config.yaml of a run."""
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    return config  # type: ignore[no-any-return]
+
+
 def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """Puts the overrides that a run was started with before those typed now, and makes Hydra write into its folder.
 
     The run is the one that `resume=` names or, where SLURM has started the job again, the one of that job.
     """
-    from omegaconf import OmegaConf
-
-    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
-    requeued = find_slurm_run()
-    if given is None and requeued is not None:
-        given, overrides = str(requeued), [f"resume={requeued}"]
-    run = resolve_run_folder(Path(given or "null"))
-    if not (run / "config.yaml").is_file():
+    run = find_resumed_run(overrides)
+    if run is None:
         return list(overrides)
+    if not any(word.startswith("resume=") for word in overrides):
+        overrides = [f"resume={run}"]
     keys = {parse_key(word) for word in overrides}
-    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    earlier = [word for word in config.get("words", []) if parse_key(word) not in keys | _NOT_REPEATED]
+    words = read_run_config(run).get("words", [])
+    earlier = [word for word in words if parse_key(word) not in keys | _NOT_REPEATED and not word.startswith("-")]
+    flags = [word for word in words if word.startswith("-") and parse_key(word) not in keys]
     place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
     first = place
     while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
         first -= 1  # argparse takes all overrides in one block: flags must stay outside of it
     before, typed, after = overrides[:first], overrides[first : place + 1], overrides[place + 1 :]
-    return [*before, *earlier, *typed, f"hydra.run.dir='{run}'", *after]
+    return [*flags, *before, *earlier, *typed, f"hydra.run.dir='{run}'", *after]

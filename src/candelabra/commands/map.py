@@ -55,16 +55,16 @@ def run_map(config: DictConfig) -> None:
     panels[f"{way}, by k-means cluster"] = np.array([f"{cluster:02d}" for cluster in found.assigned], dtype=object)
     draw_scatter(points, panels, folder / "pictures" / "map.png")
     scores: dict[str, Any] = {name: None if math.isnan(score) else score for name, score in found.scores.items()}
-    told = {
+    summary = {
         "images": len(rows),
         "projection": way,
         "colour": colour,
         "clusters": int(found.assigned.max()) + 1,
         **scores,
     }
-    (folder / "map.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    (folder / "map.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     shown = Table("", "", title="map", show_header=False)
-    for name, value in told.items():
+    for name, value in summary.items():
         shown.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     Console().print(shown)
     log.info("%d images in the plane: %s", len(rows), folder / "pictures" / "map.png")

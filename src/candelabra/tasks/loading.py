@@ -6,6 +6,7 @@ import torch
 
 from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.config.build import PlainConfig, build_object
+from candelabra.config.plugins import require_plugins
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.data.targets import Labels
@@ -41,6 +42,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         "torch": str(torch.__version__),
         "config": kept,
         "labels": labels.to_plain(),
+        "plugins": plain.get("plugins", []),
     }
     return task
 
@@ -97,6 +99,7 @@ def load_task(checkpoint: str | Path) -> Task:
     """
     saved = read_checkpoint(find_checkpoint(checkpoint))
     recipe = saved["candelabra"]
+    require_plugins(recipe.get("plugins", []), f"checkpoint={checkpoint}")
     config = {**recipe["config"], "compile": False}
     config["backbone"] = {**config["backbone"], "weights": "none"}
     if "balance" in config["task"]:  # of use in training alone, where its solver is installed

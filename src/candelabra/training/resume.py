@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra.config.build import PlainConfig, resolve_config
+from candelabra.config.plugins import active_plugins
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
@@ -21,7 +22,7 @@ from candelabra.runs.overrides import parse_key, resolve_run_folder
 
 log = logging.getLogger(__name__)
 # What may be said anew when a run goes on, because its result does not depend on it.
-_OF_NO_ACCOUNT = ["resume", "overwrite", "folder"]
+_OF_NO_ACCOUNT = ["resume", "overwrite", "folder", "plugins"]
 _FREE = [
     "data.root",
     "data.sets.*.root",
@@ -65,19 +66,23 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
     if "split" in stored["data"]:
         stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
-    new = [word for word in words if word not in stored["words"] and not word.startswith("hydra")]
+    new = [word for word in words if word not in stored["words"] and not word.startswith(("hydra", "-"))]
     composed = resolve_config(config) if new else stored
     for word in new:
         key = parse_key(word)
         if _get(composed, key) is None and _get(stored, key) is None:
             raise CandelabraError(f"{word} does not fit resume={given}: that run has no {key}; leave it out.")
         _merge(key, _get(composed, key), stored, f"resume={given}")
-    said = {parse_key(word) for word in new}
-    stored["words"] = [word for word in stored["words"] if parse_key(word) not in said] + [
-        word for word in new if parse_key(word) not in _OF_NO_ACCOUNT
-    ]
+    said = {parse_key(word) for word in words if word in new or word.startswith("-")}
+    flags = [word for word in words if word.startswith("-")]
+    stored["words"] = (
+        flags
+        + [word for word in stored["words"] if parse_key(word) not in said]
+        + [word for word in new if parse_key(word) not in ("resume", "overwrite", "folder")]
+    )
     stored = _moved(stored, stored["folder"], str(run))
     stored["resume"] = str(given)
+    stored["plugins"] = [plugin.record() for plugin in active_plugins()]
     checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
@@ -102,6 +107,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
         )
     remember_slurm_run(folder)
     plain["words"] = words
+    plain["plugins"] = [plugin.record() for plugin in active_plugins()]
     return plain, None
 
 

@@ -95,6 +95,11 @@ def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None)
         "backbone": {**config["backbone"], "weights": "none"},
         "began_from": {"weights": place, "licence": backbone.licence if given != "none" else None},
         "licence": licence,
+        "plugins": [
+            {key: each[key] for key in ("name", "version")}  # a path means nothing on another machine
+            for each in recipe.get("plugins", [])
+            if each["name"] == config["backbone"]["_target_"].partition(".")[0]
+        ],
         "training": {
             "task": config["task"]["_target_"].rpartition(".")[2],
             "data": [kind.rpartition(".")[2] for kind in kinds.values()],

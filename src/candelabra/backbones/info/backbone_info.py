@@ -89,7 +89,7 @@ def measure_backbone(
     with torch.device("meta"):
         backbone = build_backbone({**node, "weights": "none"}).eval()
         size = size or backbone.side
-        images = torch.zeros(1, int(node["in_channels"]), size, size)
+        images = torch.zeros(1, int(node.get("in_channels", 3)), size, size)
         try:
             with FlopCounterMode(display=False) as counter, torch.no_grad():
                 features = backbone(images)
@@ -135,7 +135,7 @@ def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
     backbone = build_backbone({**node, "weights": weights}).eval()
     if weights == "none":
         _open(backbone)
-    channels = int(node["in_channels"])
+    channels = int(node.get("in_channels", 3))
 
     def field(index: int) -> float:
         return measure_effective_field(lambda pixels: backbone.extract(pixels)[0][index], size, channels, images=2)
@@ -157,7 +157,7 @@ def _speed(node: Mapping[str, Any], size: int, batch: int) -> float:
     backbone: Backbone = (
         build_backbone({**node, "weights": "none"}).eval().to(device).to(memory_format=torch.channels_last)
     )
-    images = torch.zeros(batch, int(node["in_channels"]), size, size, dtype=torch.uint8, device=device)
+    images = torch.zeros(batch, int(node.get("in_channels", 3)), size, size, dtype=torch.uint8, device=device)
     times = []
     for _ in range(1 + _BATCHES):
         begun = time.perf_counter()

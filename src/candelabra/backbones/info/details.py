@@ -72,7 +72,7 @@ def _tree(facts: BackboneInfo, node: Mapping[str, Any], depth: int) -> Tree:
     """Modules in the order in which they are registered, each in the colour of its stage."""
     with torch.device("meta"):
         backbone = build_backbone({**node, "weights": "none"})
-        images = torch.zeros(1, int(node["in_channels"]), facts.size, facts.size)
+        images = torch.zeros(1, int(node.get("in_channels", 3)), facts.size, facts.size)
         shapes = _shapes(backbone, images)
         fields = trace_receptive_fields(backbone, images)
     stage_of = {module: index for index, stage in enumerate(backbone.stages) for module in stage}
