@@ -136,8 +136,8 @@ def test_an_image_elsewhere_on_the_disk_is_not_read(tmp_path: Path) -> None:
     cells = {"image": [{"bytes": None, "path": str(tmp_path / "secret.png")}] * 3 + [{"bytes": b"junk", "path": None}]}
     table = datasets.Dataset.from_dict(cells, features=features)
     with pytest.raises(UnreadableFile, match="outside"):
-        ArrowSource([table], "image", None, [tmp_path / "d"]).read(0)
-    assert ArrowSource([table], "image", None, [tmp_path]).read(0).image == png(1)["bytes"]
+        ArrowSource([table], "image", {}, [tmp_path / "d"]).read(0)
+    assert ArrowSource([table], "image", {}, [tmp_path]).read(0).image == png(1)["bytes"]
 
 
 def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Images and masks in memory-mapped Arrow tables, as `datasets` gives them."""
+"""Images and files of targets in memory-mapped Arrow tables, as `datasets` gives them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 
 from candelabra.data.decoding.images import UnreadableFile, read_bytes
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
-from candelabra.data.targets import MaskTarget
 
 
 class ArrowSource(EncodedSource):
@@ -17,15 +16,15 @@ class ArrowSource(EncodedSource):
     Args:
         tables: of all splits.
         image: the column of images.
-        mask: that of masks, or null.
+        files: the columns of targets that lie in files, by their names.
         roots: folders that image files must be below, where a table has their paths.
     """
 
-    def __init__(self, tables: Sequence[Any], image: str, mask: str | None, roots: Sequence[Path]) -> None:
+    def __init__(self, tables: Sequence[Any], image: str, files: Mapping[str, str], roots: Sequence[Path]) -> None:
         import datasets
 
-        self.image, self.mask, self.roots = image, mask, roots
-        columns = [image, *([mask] if mask else [])]
+        self.image, self.files, self.roots = image, files, roots
+        columns = [image, *files.values()]
         self.tables = []
         for table in tables:
             encoded = table.select_columns(columns)
@@ -43,8 +42,8 @@ class ArrowSource(EncodedSource):
         image = self._file(row[self.image])
         if image is None:
             raise UnreadableFile(f"Row {index} has no image in the column {self.image}.")
-        mask = self._file(row[self.mask]) if self.mask else None
-        return EncodedFiles(image, {} if mask is None else {MaskTarget.name: mask})
+        files = {name: self._file(row[column]) for name, column in self.files.items()}
+        return EncodedFiles(image, {name: file for name, file in files.items() if file is not None})
 
     def _file(self, cell: Mapping[str, Any] | None) -> bytes | None:
         if cell is None or cell["bytes"]:

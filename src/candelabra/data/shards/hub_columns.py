@@ -1,19 +1,18 @@
 """Which column of a Hugging Face data set is which target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.data.targets import BoxTarget, Labels, LabelTarget, list_file_target_classes, list_target_classes
 from candelabra.errors import CandelabraError, list_nearest
 
-_GUESSES = {
-    "image": ("image", "img", "jpg", "png", "pixel_values"),
-    MaskTarget.name: ("mask", "segmentation_mask", "annotation", "segmentation"),
-    LabelTarget.name: ("label", "labels", "class"),
-    BoxTarget.name: ("objects.bbox", "objects.box", "bbox", "box"),
-    KeypointsTarget.name: ("keypoints",),
-}
+_IMAGES = ("image", "img", "jpg", "png", "pixel_values")
 _OF_OBJECTS = ("objects.category", "objects.label")  # labels that go with boxes
+
+
+def list_column_guesses() -> dict[str, tuple[str, ...]]:
+    """Names that the column of the image and of each target may have, likely ones first."""
+    return {"image": _IMAGES, **{name: kind.hub_columns or kind.fields for name, kind in list_target_classes().items()}}
 
 
 def choose_hub_columns(given: Mapping[str, str] | None, features: Mapping[str, Any], path: str) -> dict[str, str]:
@@ -27,13 +26,13 @@ def choose_hub_columns(given: Mapping[str, str] | None, features: Mapping[str, A
     Raises:
         CandelabraError: a target or column is unknown, or several columns may be the label.
     """
-    typed = dict(given or {})
+    typed, guesses = dict(given or {}), list_column_guesses()
     for target, column in typed.items():
-        if target not in _GUESSES:
-            raise CandelabraError(f"data.columns names {target}; allowed are {list_nearest(target, _GUESSES)}.")
+        if target not in guesses:
+            raise CandelabraError(f"data.columns names {target}; allowed are {list_nearest(target, guesses)}.")
         if _feature(features, column) is None:
             raise CandelabraError(f"data.columns has {target}: {column}; there are {list_nearest(column, features)}.")
-    found = {target: _guess(features, target) for target in _GUESSES if target not in typed}
+    found = {target: _guess(features, target, names) for target, names in guesses.items() if target not in typed}
     if found.get(LabelTarget.name) == "":
         labels = [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"]
         raise CandelabraError(
@@ -52,10 +51,10 @@ def _feature(features: Mapping[str, Any], column: str) -> Any:
     return found
 
 
-def _guess(features: Mapping[str, Any], target: str) -> str | None:
+def _guess(features: Mapping[str, Any], target: str, names: Sequence[str]) -> str | None:
     """Guesses the column of a target; returns an empty name where several might be it, None where none is."""
-    images = target in ("image", MaskTarget.name)
-    for column in _GUESSES[target]:
+    images = target in ("image", *list_file_target_classes())
+    for column in names:
         feature = _feature(features, column)
         if feature is not None and (type(feature).__name__ == "Image") is images:
             return column

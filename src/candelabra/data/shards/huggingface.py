@@ -16,7 +16,7 @@ from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_b
 from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_column
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
-from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
 from candelabra.errors import CandelabraError
 
 
@@ -56,12 +56,12 @@ class HuggingFace(DataModule):
         given = add_class_names(parse_labels_json(self.words or {}, "data.words"), features, columns)
         counts = [len(each) for each in splits.values()]
         published = np.repeat(np.array(list(splits), "<U5"), counts)
-        source = ArrowSource(
-            list(splits.values()), columns["image"], columns.get(MaskTarget.name), find_image_roots(self.path)
-        )
+        kinds = list_target_classes()
+        files = {name: column for name, column in columns.items() if name in kinds and kinds[name].in_files}
+        source = ArrowSource(list(splits.values()), columns["image"], files, find_image_roots(self.path))
         names = [f"{split}/{number}" for split, count in zip(splits, counts, strict=True) for number in range(count)]
-        kinds = (LabelTarget, BoxTarget, KeypointsTarget)
-        label, box, points = (read_column(splits.values(), columns.get(kind.name)) for kind in kinds)
+        cells = {name: read_column(splits.values(), columns.get(name)) for name in kinds if name not in files}
+        label, box = cells[LabelTarget.name], cells[BoxTarget.name]
         if any(cell is not None for cell in box):
             if self.boxes is None:
                 raise CandelabraError(
@@ -73,6 +73,6 @@ class HuggingFace(DataModule):
             box = [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
             if has_box_labels(columns):
                 label = [None if at is None else each[at] for each, at in zip(label, places, strict=True)]
-        cells = {LabelTarget.name: label, BoxTarget.name: box, KeypointsTarget.name: points}
-        present = {MaskTarget.name: np.full(len(names), MaskTarget.name in columns)}
+        cells |= {LabelTarget.name: label, BoxTarget.name: box}
+        present = {name: np.full(len(names), name in files) for name, kind in kinds.items() if kind.in_files}
         return make_encoded_samples(source, names, published, cells, present, given)

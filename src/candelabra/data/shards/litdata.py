@@ -17,13 +17,12 @@ from candelabra.data.shards.litdata_chunks import LitDataChunks, require_litdata
 from candelabra.data.shards.litdata_index import open_litdata_folder, strip_local_prefix
 from candelabra.data.shards.litdata_labels import read_litdata_cells
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
-from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError, list_nearest
 
 
 @dataclass(kw_only=True, eq=False)
 class LitData(DataModule):
-    """Items with an image (a file's bytes, JPEG or PIL) and any of label, box, keypoints, mask and record (JSON).
+    """Items with an image (a file's bytes, JPEG or PIL) and any target (label, box, mask, ...) and record (JSON).
 
     Items are read by index. Where no table of records lies beside the chunks, as `candelabra convert` writes one, all
     items are read once for their labels. Items that litdata keeps as pickles are refused.
@@ -60,10 +59,10 @@ class LitData(DataModule):
         ends = np.cumsum([0, *(len(folder.chunk) for folder in folders)])
         source = LitDataChunks(folders, ends, fields, self.gigabytes)
         self.chunk = np.concatenate([(number << 32) + folder.chunk for number, folder in enumerate(folders)])
-        names, cells, masked, issues = read_litdata_cells(folders, source, fields)
+        names, cells, present, issues = read_litdata_cells(folders, source, fields)
         published = np.repeat(np.array([folder.split for folder in folders], "<U5"), np.diff(ends))
         given = merge_label_options(strip_local_prefix(self.root), self.words)
-        return make_encoded_samples(source, names, published, cells, {MaskTarget.name: masked}, given, issues)
+        return make_encoded_samples(source, names, published, cells, present, given, issues)
 
     def order(self, samples: Samples) -> TrainOrder:
         if self.window is None:

@@ -16,7 +16,7 @@ from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
 from candelabra.data.shards.label_columns import pick_field
 from candelabra.data.shards.litdata_index import LitDataFolder
-from candelabra.data.targets import MaskTarget
+from candelabra.data.targets import list_file_target_classes
 from candelabra.errors import CandelabraError
 from candelabra.storage.cache_folder import find_cache_folder
 
@@ -79,12 +79,23 @@ class LitDataChunks(EncodedSource):
 
     def read(self, index: int) -> EncodedFiles:
         item = self.item(index)
-        image, mask = (encode_image_field(pick_field(item, self.fields[field])) for field in ("image", MaskTarget.name))
+        image = encode_image_field(pick_field(item, self.fields["image"]))
         if image is None:
             raise UnreadableFile(
                 f"Item {index} has no image; its fields are {', '.join(item)} (data.fields={{image: ...}})."
             )
-        return EncodedFiles(image, {} if mask is None else {MaskTarget.name: mask})
+        return EncodedFiles(image, read_file_fields(item, self.fields))
+
+
+def read_file_fields(item: Mapping[str, Any], fields: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
+    """The files of an item, by the names of their targets.
+
+    Args:
+        item: of a chunk.
+        fields: names that each target may have there.
+    """
+    found = {name: encode_image_field(pick_field(item, fields[name])) for name in list_file_target_classes()}
+    return {name: file for name, file in found.items() if file is not None}
 
 
 def encode_image_field(value: Any) -> bytes | None:

@@ -3,7 +3,7 @@
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import hash_contents
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
-from candelabra.data.targets import MaskTarget
+from candelabra.data.targets import list_file_target_classes
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import replace_atomically
 from candelabra.storage.cache_folder import find_cache_folder
@@ -25,8 +25,8 @@ INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
 _VERSION = 2  # of an index
 _MAX_MEMBER_BYTES = 1 << 28  # a larger member is no image
 _PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
-_COLUMNS = ("key", "image", "image_size", "mask", "mask_size", "cls", "json")
-_GAP = 1 << 16  # bytes between image and mask that are cheaper read than asked for separately
+_WORDS = ("key", "cls", "json")
+_GAP = 1 << 16  # bytes between members of a sample that are cheaper read than asked for separately
 
 
 @dataclass
@@ -34,8 +34,8 @@ class TarIndex:
     """Where the members of one shard lie.
 
     Args:
-        table: of Arrow; one row a sample: key, start and size of its image and of its mask (null where there is
-            none), and what its .cls and .json hold.
+        table: of Arrow; one row a sample: key, start and size of its image and of the file of each target that lies
+            in files (null where there is none), and what its .cls and .json hold.
         issues: of its members.
     """
 
@@ -49,29 +49,32 @@ class TarShards(EncodedSource):
     Args:
         shards: addresses.
         shard: (n,) which shard a sample is in.
-        images, masks: (n, 2) where a member starts, and its size, in bytes.
+        images: (n, 2) where a member starts, and its size, in bytes.
+        files: likewise of each target that lies in files, by its name; size 0 where a sample has none.
     """
 
     def __init__(
-        self, shards: Sequence[str], shard: NDArray[np.int64], images: NDArray[np.int64], masks: NDArray[np.int64]
+        self,
+        shards: Sequence[str],
+        shard: NDArray[np.int64],
+        images: NDArray[np.int64],
+        files: Mapping[str, NDArray[np.int64]],
     ) -> None:
-        self.shards, self.shard, self.images, self.masks = shards, shard, images, masks
+        self.shards, self.shard, self.images, self.files = shards, shard, images, files
         self.near = not any(map(remote_files.is_remote, shards))
 
     def read(self, index: int) -> EncodedFiles:
         address = self.shards[self.shard[index]]
-        (start, size), (mask, length) = self.images[index].tolist(), self.masks[index].tolist()
-        if not length:
-            return EncodedFiles(remote_files.read_bytes_at(address, start, start + size))
-        first, last = min(start, mask), max(start + size, mask + length)
-        if last - first > size + length + _GAP:
-            return EncodedFiles(
-                remote_files.read_bytes_at(address, start, start + size),
-                {MaskTarget.name: remote_files.read_bytes_at(address, mask, mask + length)},
-            )
-        raw = remote_files.read_bytes_at(address, first, last)
-        found = raw[mask - first : mask - first + length]
-        return EncodedFiles(raw[start - first : start - first + size], {MaskTarget.name: found})
+        places = {"image": self.images[index].tolist()}
+        places |= {name: place for name, rows in self.files.items() if (place := rows[index].tolist())[1]}
+        first = min(start for start, _ in places.values())
+        last = max(start + size for start, size in places.values())
+        if last - first > sum(size for _, size in places.values()) + _GAP:
+            found = {n: remote_files.read_bytes_at(address, start, start + size) for n, (start, size) in places.items()}
+        else:
+            raw = remote_files.read_bytes_at(address, first, last)
+            found = {name: raw[start - first : start - first + size] for name, (start, size) in places.items()}
+        return EncodedFiles(found.pop("image"), found)
 
 
 def load_tar_index(address: str) -> TarIndex:
@@ -91,7 +94,7 @@ def load_tar_index(address: str) -> TarIndex:
             return beside
     stamp = [str(facts.get(key)) for key in ("name", "size", "mtime", "ETag", "etag", "LastModified", "created")]
     folder = find_cache_folder("shards")
-    kept = folder / f"{hash_contents(*stamp, _VERSION).hex()}.parquet"
+    kept = folder / f"{hash_contents(*stamp, _VERSION, _list_columns()).hex()}.parquet"
     index = _read_tar_index(remote_files.open_filesystem(""), str(kept), int(facts["size"] or -1))
     if index is None:
         with files.open(address, "rb") as file:
@@ -112,16 +115,17 @@ def scan_tar(file: IO[bytes], name: str) -> TarIndex:
     """
     issues: list[DataIssue] = []
     samples: dict[str, dict[str, Any]] = {}
+    columns, files = _list_columns(), _list_file_fields()
     for key, ending, start, size in _members(file, name, issues):
-        kind = _classify_ending(ending)
+        kind = _classify_ending(ending, files)
         if kind == "pickle":
             issues.append(DataIssue(f"{name}/{key}.{ending}", "pickle, never read", IssueTreatment.SKIPPED))
-        if kind not in ("image", "mask", "cls", "json"):
+        if kind == "key" or kind not in columns:
             continue
-        row = samples.setdefault(key, dict.fromkeys(_COLUMNS) | {"key": key})
+        row = samples.setdefault(key, dict.fromkeys(columns) | {"key": key})
         if row[kind] is not None:
             issues.append(DataIssue(f"{name}/{key}.{ending}", f"second {kind} of one key", IssueTreatment.SKIPPED))
-        elif kind in ("image", "mask"):
+        elif kind not in _WORDS:
             row |= {kind: start, f"{kind}_size": size}
         else:
             file.seek(start)
@@ -134,8 +138,7 @@ def scan_tar(file: IO[bytes], name: str) -> TarIndex:
 def _table(rows: list[dict[str, Any]]) -> Any:
     import pyarrow as pa
 
-    words = ("key", "cls", "json")
-    schema = pa.schema([(column, pa.string() if column in words else pa.int64()) for column in _COLUMNS])
+    schema = pa.schema([(column, pa.string() if column in _WORDS else pa.int64()) for column in _list_columns()])
     return pa.Table.from_pylist(rows, schema)
 
 
@@ -191,11 +194,24 @@ def _is_usable(member: tarfile.TarInfo, name: str, issues: list[DataIssue]) -> b
     return False
 
 
-def _classify_ending(ending: str) -> str:
+def _list_columns() -> list[str]:
+    places = [column for name in ("image", *list_file_target_classes()) for column in (name, f"{name}_size")]
+    return ["key", *places, "cls", "json"]
+
+
+def _list_file_fields() -> dict[str, str]:
+    """For the first word of a member's ending, the target whose file it is."""
+    return {field: name for name, kind in list_file_target_classes().items() for field in (name, *kind.fields)}
+
+
+def _classify_ending(ending: str, files: Mapping[str, str]) -> str:
+    """What a member is: image, the name of a target, pickle, or the ending itself."""
     words = ending.split(".")
     if f".{words[-1]}" in IMAGE_SUFFIXES:
-        return "mask" if words[0] in ("mask", "seg") else "image"
-    return "pickle" if words[-1] in _PICKLES else ending
+        return files.get(words[0], "image")
+    if words[-1] in _PICKLES:
+        return "pickle"
+    return ending if ending in _WORDS else ""
 
 
 def write_tar_index(index: TarIndex, path: Path, size: int) -> None:
@@ -216,12 +232,13 @@ def _read_tar_index(files: Any, address: str, size: int) -> TarIndex | None:
         with files.open(address, "rb") as file:
             table = parquet.read_table(file)
         header = json.loads(table.schema.metadata[b"candelabra"])
-        if (header["version"], header["size"]) != (_VERSION, size) or table.column_names != list(_COLUMNS):
+        columns = _list_columns()  # an index that was made with more targets holds more of them
+        if (header["version"], header["size"]) != (_VERSION, size) or set(columns) - set(table.column_names):
             return None
         odd = [
             DataIssue(name, what, IssueTreatment(treatment), detail)
             for name, what, treatment, detail in header["issues"]
         ]
-        return TarIndex(table.replace_schema_metadata(), odd)
+        return TarIndex(table.select(columns).replace_schema_metadata(), odd)
     except remote_files.translate_failures(pa.ArrowException, KeyError, ValueError, TypeError):
         return None

@@ -22,7 +22,7 @@ from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.label_columns import parse_metadata, pick_field, record_fields
 from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
 from candelabra.data.shards.tar_index import TarShards, load_tar_index
-from candelabra.data.targets import LabelTarget, MaskTarget
+from candelabra.data.targets import LabelTarget, list_file_target_classes
 from candelabra.errors import CandelabraError
 
 _THREADS = 8  # that read the headers of shards
@@ -31,6 +31,8 @@ _THREADS = 8  # that read the headers of shards
 @dataclass(kw_only=True, eq=False)
 class WebDataset(DataModule):
     """Shards of members <key>.jpg (or any image), and <key>.cls, <key>.json, <key>.mask.png, each optional.
+
+    Each target that lies in files is read from members <key>.<name>.png.
 
     Headers are read once, and their places kept in the cache; a sample is then one read of a part of a shard, on any
     disk or by any protocol that fsspec knows. No member is unpacked, no pickle is read. labels.json beside the shards
@@ -70,14 +72,13 @@ class WebDataset(DataModule):
         self.shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
         issues = [issue for index in indices for issue in index.issues]
         names, cells = _read_cells(table, {**known, **fields}, issues)
+        files = {name: _places(table, name) for name in list_file_target_classes()}
         return make_encoded_samples(
-            TarShards(
-                [each for each, _ in found], self.shard, _places(table, "image"), _places(table, MaskTarget.name)
-            ),
+            TarShards([each for each, _ in found], self.shard, _places(table, "image"), files),
             names,
             np.array([split for _, split in found], "<U5")[self.shard],
             cells,
-            {MaskTarget.name: table[MaskTarget.name].is_valid().to_numpy()},
+            {name: table[name].is_valid().to_numpy() for name in files},
             given,
             issues,
         )

@@ -9,7 +9,12 @@ from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.mask import MaskTarget
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.data.targets.point_target import PointTarget
-from candelabra.data.targets.target import Target, find_target_class, list_target_classes
+from candelabra.data.targets.target import (
+    Target,
+    find_target_class,
+    list_file_target_classes,
+    list_target_classes,
+)
 
 __all__ = [
     "BoxTarget",
@@ -23,5 +28,6 @@ __all__ = [
     "Target",
     "TargetColumn",
     "find_target_class",
+    "list_file_target_classes",
     "list_target_classes",
 ]

@@ -31,6 +31,7 @@ class BoxTarget(PointTarget):
     name: ClassVar[str] = "box"
     position: ClassVar[int] = 1
     fields: ClassVar[tuple[str, ...]] = ("box", "bbox")
+    hub_columns: ClassVar[tuple[str, ...]] = ("objects.bbox", "objects.box", "bbox", "box")
     upright: ClassVar[bool] = True
 
     def missing(self, size: Size) -> Tensor:

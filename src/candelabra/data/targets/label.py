@@ -34,6 +34,7 @@ class LabelTarget(Target):
     name: ClassVar[str] = "label"
     position: ClassVar[int] = 0
     fields: ClassVar[tuple[str, ...]] = ("label", "class")
+    hub_columns: ClassVar[tuple[str, ...]] = ("label", "labels", "class")
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "mix"
 
     classes: tuple[str, ...] = ()

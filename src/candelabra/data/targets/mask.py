@@ -38,7 +38,8 @@ class MaskTarget(PixelTarget):
 
     name: ClassVar[str] = "mask"
     position: ClassVar[int] = 3
-    fields: ClassVar[tuple[str, ...]] = ("mask",)
+    fields: ClassVar[tuple[str, ...]] = ("mask", "seg")
+    hub_columns: ClassVar[tuple[str, ...]] = ("mask", "segmentation_mask", "annotation", "segmentation")
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "paste"
     dtype: ClassVar[torch.dtype] = torch.uint8
     unlabelled: ClassVar[float] = IGNORED

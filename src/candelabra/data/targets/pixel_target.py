@@ -26,6 +26,7 @@ class PixelTarget(Target):
     """
 
     layer: ClassVar[int] = 0
+    in_files: ClassVar[bool] = True
     dtype: ClassVar[torch.dtype]
     unlabelled: ClassVar[float]
     tensor_class: ClassVar[type[tv_tensors.Mask]]

@@ -30,6 +30,8 @@ class Target(ABC):
     Attributes:
         name: key in samples, batches, `Labels`, `data.targets`, `data.labelled` and results.
         fields: names under which tables and shards hold it; the first is written.
+        hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
+        in_files: its values lie in files of their own (`to_file`), not in JSON.
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
@@ -39,6 +41,8 @@ class Target(ABC):
 
     name: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
+    hub_columns: ClassVar[tuple[str, ...]] = ()
+    in_files: ClassVar[bool] = False
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
@@ -267,6 +271,11 @@ def list_target_classes() -> dict[str, type[Target]]:
         if "name" in vars(each):
             found[each.name] = each
     return dict(sorted(found.items(), key=lambda item: (item[1].position, item[0])))
+
+
+def list_file_target_classes() -> dict[str, type[Target]]:
+    """The target classes whose values lie in files of their own, by name."""
+    return {name: kind for name, kind in list_target_classes().items() if kind.in_files}
 
 
 def find_target_class(name: str) -> type[Target]:

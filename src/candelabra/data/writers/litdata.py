@@ -8,14 +8,16 @@ from typing import Any
 
 from candelabra.data.shards.litdata_chunks import require_litdata
 from candelabra.data.shards.litdata_labels import CHUNK_ROWS
-from candelabra.data.targets import Labels, MaskTarget
+from candelabra.data.targets import Labels
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
 
 
 class LitDataWriter(DatasetWriter):
-    """One optimized folder a split: items of image (a file's bytes), mask (likewise, or empty) and record (JSON).
+    """One optimized folder a split: items of image (a file's bytes), record (JSON) and each target in files.
+
+    The file of a target is bytes too, empty where an item has none.
 
     Beside the chunks of a split lies a table of its records, so that labels are known before chunks are fetched.
 
@@ -41,13 +43,15 @@ class LitDataWriter(DatasetWriter):
         require_litdata()
         from litdata.streaming.writer import BinaryWriter
 
+        names = [name for name, target in labels.items() if target.in_files]
         for split, group in groupby(entries, key=lambda entry: entry.split):
             writer = BinaryWriter(str(folder / split), chunk_bytes=int(self.megabytes * 10**6))
             records: list[dict[str, Any]] = []
             for number, entry in enumerate(group):
                 record = json.dumps(entry.to_record(), ensure_ascii=False)
-                writer[number] = {"image": entry.image, "mask": entry.files.get(MaskTarget.name, b""), "record": record}
-                records.append({"record": record, "masked": MaskTarget.name in entry.files})
+                files = {name: entry.files.get(name, b"") for name in names}
+                writer[number] = {"image": entry.image, **files, "record": record}
+                records.append({"record": record, "files": list(entry.files)})
             writer.done()
             writer.merge()
             parquet.write_table(pa.Table.from_pylist(records), folder / split / CHUNK_ROWS)
