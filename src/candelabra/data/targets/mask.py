@@ -1,5 +1,6 @@
 """The target `mask`: the class of every pixel."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import Size
 from candelabra.data.targets.pixel_target import PixelTarget
@@ -56,24 +58,19 @@ class MaskTarget(PixelTarget):
                 tint[mask == number] = 0.5 * tint[mask == number] + 0.5 * colour
         return Image.fromarray(tint.astype(np.uint8))
 
-    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
-        """Writes class indices (H, W) as masks/<name>.png of one channel."""
-        path = folder / "masks" / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(value.to(torch.uint8).numpy()).save(path)
+    def encode_map(self, value: Tensor) -> bytes:
+        """Class indices (H, W) as a PNG of one channel."""
+        made = io.BytesIO()
+        Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy()).save(made, "PNG")
+        return made.getvalue()
 
     @property
     def confusion_classes(self) -> Sequence[str]:
         return self.classes
 
-    def table_header(self) -> list[str]:
-        return ["mask"]
-
-    def table_cells(self, value: Any, file: str) -> list[Any]:
-        return [file]
-
-    def to_file(self, value: Tensor) -> bytes | None:
-        return None if bool((value == IGNORED).all()) else encode_map(value)
+    @classmethod
+    def read_table(cls, table: Any, root: Path, described: Self | None, issues: list[DataIssue]) -> TargetColumn | None:
+        return None  # the reader has options of its own for masks
 
     @classmethod
     def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> TargetColumn | None:
@@ -87,12 +84,3 @@ class MaskTarget(PixelTarget):
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
         return {"pixels": np.bincount(value.numpy().ravel(), minlength=256)}
-
-
-def encode_map(values: Tensor) -> bytes:
-    """A map (H, W) as a PNG file."""
-    import io
-
-    made = io.BytesIO()
-    Image.fromarray(values.as_subclass(Tensor).numpy()).save(made, "PNG")
-    return made.getvalue()

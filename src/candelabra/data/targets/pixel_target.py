@@ -1,18 +1,23 @@
 """What targets of pixels share: a map as large as the image, with a value for "not labelled"."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
 from candelabra.data.decoding.image_files import choose_divisor
+from candelabra.data.issues import DataIssue
+from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
+from candelabra.data.targets.map_files import EncodedMapColumn, MapFileColumn
 from candelabra.data.targets.target import Target
 
 
@@ -49,6 +54,47 @@ class PixelTarget(Target):
     @property
     def fill(self) -> Mapping[type, float]:
         return {self.tensor_class: self.unlabelled}
+
+    def decode_map(self, raw: bytes, name: str) -> Tensor:
+        """The map (H, W) in the bytes of a file.
+
+        Args:
+            raw: the file.
+            name: of the file, for messages.
+
+        Raises:
+            UnreadableFile: it is none.
+        """
+        raise NotImplementedError
+
+    def encode_map(self, value: Tensor) -> bytes:
+        """A map (H, W) as a PNG file that `decode_map` reads."""
+        raise NotImplementedError
+
+    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+        """Writes a prediction as <target>s/<name>.png."""
+        path = folder / f"{self.name}s" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.encode_map(value))
+
+    def table_header(self) -> list[str]:
+        return [self.name]
+
+    def table_cells(self, value: Any, file: str) -> list[Any]:
+        return [file]
+
+    def to_file(self, value: Tensor) -> bytes | None:
+        return self.encode_map(value) if bool(self.known(value).any()) else None
+
+    @classmethod
+    def read_table(cls, table: Any, root: Path, described: Self | None, issues: list[DataIssue]) -> TargetColumn | None:
+        if cls.name not in table:
+            return None
+        return MapFileColumn(described or cls(), root, table[cls.name].fillna("").astype(str).tolist())
+
+    @classmethod
+    def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> TargetColumn | None:
+        return EncodedMapColumn(described or cls(), present) if present.any() or described is not None else None
 
     def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
         top, left, height, width = part
