@@ -3,9 +3,22 @@
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
-from candelabra.heads.head import Head
+from candelabra.heads.head import Head, require_target
 from candelabra.heads.keypoints import Keypoints
 from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
+from candelabra.heads.pyramid import PyramidDecoder, resample
 
-__all__ = ["Auxiliary", "Box", "Head", "Keypoints", "Label", "Mask", "Pooled", "SoftArgmax"]
+__all__ = [
+    "Auxiliary",
+    "Box",
+    "Head",
+    "Keypoints",
+    "Label",
+    "Mask",
+    "Pooled",
+    "PyramidDecoder",
+    "SoftArgmax",
+    "require_target",
+    "resample",
+]

@@ -1,6 +1,5 @@
 """The head for `mask`: the class of every pixel."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -16,6 +15,7 @@ from candelabra.errors import CandelabraError
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import soft_dice_loss
+from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.types import IGNORED, Features
 
 
@@ -52,27 +52,15 @@ class Mask(Head):
                 f"class_weights has {len(given)} numbers, but a pixel has {len(self.classes)} classes: "
                 f"{', '.join(self.classes)}; give one for each, in this order."
             )
-        self.maps = [i for i, stride in enumerate(backbone.strides) if stride > 1]
-        strides = [backbone.strides[i] for i in self.maps]
-        # A ViT's maps share one stride: they are resampled to a pyramid (as in ViTDet, Li et al. 2022).
-        flat = len(set(strides)) < len(strides)
-        self.strides = [4 * 2**i for i in range(len(strides))] if flat else strides
-        self.decoder, width = decoder([0, *(backbone.channels[i] for i in self.maps)])
-        self.classify = nn.Conv2d(width, len(self.classes), 1)
+        self.decoder = PyramidDecoder(backbone, decoder)
+        self.classify = nn.Conv2d(self.decoder.width, len(self.classes), 1)
         self.cross_entropy_weight, self.dice_weight = cross_entropy_weight, dice_weight
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
 
     def forward(self, features: Features) -> Tensor:
-        height, width = (math.ceil(side / self.strides[-1]) * self.strides[-1] for side in features.size)
-        pyramid = [
-            _resample(features.maps[i], (height // stride, width // stride))
-            for i, stride in zip(self.maps, self.strides, strict=True)
-        ]
-        finest = self.strides[0] // 2  # decoders read only the size of what stands for the image
-        image = pyramid[0].new_empty((len(pyramid[0]), 0, height // finest, width // finest))
-        logits: Tensor = self.classify(self.decoder([image, *pyramid]))
-        return _resample(logits.float(), features.size)
+        logits: Tensor = self.classify(self.decoder(features))
+        return resample(logits.float(), features.size)
 
     def labelled(self, target: Tensor) -> Tensor:
         return self.target_info.is_labelled(target)
@@ -110,9 +98,3 @@ class Mask(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Class index of each pixel (N, H, W) uint8."""
         return outputs.argmax(1).to(torch.uint8)
-
-
-def _resample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    if maps.shape[-2:] == size:
-        return maps
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,31 @@
+"""Rendered scenes with a class, a mask and the true depth: a disk or a square before a wall, darker the farther."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def write_depth_scenes(folder: Path, count: int, side: int = 64, seed: int = 0) -> None:
+    """Writes table.csv with the columns image, label, mask and depth; a fifth of the cells of depth is empty."""
+    rng = np.random.default_rng(seed)
+    for part in ("images", "masks", "depths"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    rows = ["image,label,mask,depth"]
+    y, x = np.mgrid[:side, :side]
+    for number in range(count):
+        wall, thing = rng.uniform(4, 8), rng.uniform(1, 3)
+        round_ = bool(number % 2)
+        radius = side * 0.35 / thing
+        cx, cy = rng.uniform(radius, side - radius, 2)
+        dx, dy = abs(x - cx), abs(y - cy)
+        mask = (dx**2 + dy**2 < radius**2) if round_ else (np.maximum(dx, dy) < radius)
+        depth = np.where(mask, thing, wall + 0.5 * x / side)
+        light = (255 / depth**0.7)[..., None] * np.where(mask[..., None], (1, 0.6, 0.4), (0.6, 0.8, 1))
+        pixels = np.clip(light + rng.normal(0, 6, light.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / f"{number}.png")
+        Image.fromarray((depth * 1000).round().astype(np.uint16)).save(folder / "depths" / f"{number}.png")
+        depth_cell = "" if number % 5 == 4 else f"depths/{number}.png"
+        rows.append(f"images/{number}.png,{'disk' if round_ else 'square'},masks/{number}.png,{depth_cell}")
+    (folder / "table.csv").write_text("\n".join(rows) + "\n")
