@@ -1,5 +1,7 @@
-"""Constants, folders and the network of the machine; imports nothing heavy."""
+"""Constants, and what differs between machines: folders, cores, signals, network. Imports nothing heavy."""
 
+import os
+import signal
 from pathlib import Path
 from threading import Thread
 from urllib.error import HTTPError
@@ -15,6 +17,23 @@ CONFIG_FOLDER = next(
     (place for place in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if place.is_dir()), _PACKAGE / "conf"
 )
 NETWORK_TIMEOUT = 4.0  # a host that gives no answer for so long counts as out of reach
+
+
+def count_usable_cores() -> int:
+    """Counts the CPU cores that this process may use; all of them where the system has no affinity (macOS, Windows)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def choose_start_method(workers: int) -> str | None:
+    """The start method of workers: fork, the fastest, where the system has it; none without workers."""
+    return "fork" if workers and hasattr(os, "fork") else None
+
+
+def list_stop_signals(slurm: bool) -> list[signal.Signals]:
+    """The signals that ask a run to save and stop: SIGTERM, SIGINT and, from SLURM soon out of time, SIGUSR1."""
+    names = ["SIGTERM", "SIGINT", *(["SIGUSR1"] if slurm else [])]
+    return [signal.Signals[name] for name in names if name in signal.Signals.__members__]
 
 
 def is_reachable(url: str) -> bool:

@@ -1,6 +1,5 @@
 """What one look at each sample tells: everything else is counted from this, so each image is decoded once."""
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from candelabra.data.issues import DataIssue
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import Samples, hash_contents
 from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
 THUMBNAIL_SIDE = 16  # pixels a side of the small grey picture by which images are compared
@@ -124,7 +124,7 @@ def scan_samples(samples: Samples, workers: int | None) -> Iterator[SampleScan]:
         _BATCH,
         num_workers=min(workers, len(samples) // _BATCH),
         collate_fn=list,
-        multiprocessing_context="fork" if min(workers, len(samples) // _BATCH) and os.name == "posix" else None,
+        multiprocessing_context=choose_start_method(min(workers, len(samples) // _BATCH)),
     )
     for facts in loader:
         yield from facts

@@ -18,6 +18,7 @@ from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import SPLITS
 from candelabra.data.writers.entry import DatasetEntries, DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
+from candelabra.environment import choose_start_method
 from candelabra.errors import CandelabraError
 from candelabra.report.tables import count_labels
 
@@ -71,7 +72,7 @@ def iterate_entries(data: DataModule, shuffled: bool, left_out: list[str]) -> It
         part = draw.permutation(data.parts[split]) if shuffled else data.parts[split]
         places += [(split, int(index)) for index in part]
     workers = max(1, count_processors(1) - 1) if data.workers is None else data.workers
-    context = "fork" if workers else None
+    context = choose_start_method(workers)
     made = DatasetEntries(data.open(), places)
     loader = DataLoader(made, None, num_workers=workers, collate_fn=_same, multiprocessing_context=context)
     for entry in tqdm(loader, "images", len(places), leave=False, delay=1):

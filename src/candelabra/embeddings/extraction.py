@@ -19,6 +19,7 @@ from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.embeddings.parts import VectorPart, VectorParts
 from candelabra.embeddings.sources import EmbeddingSource
+from candelabra.environment import choose_start_method
 from candelabra.errors import UnreadableFile
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ def _loader(items: ImageItems, gap: range, batch_size: int, workers: int) -> Ite
             collate_fn=_batch,
             worker_init_fn=survive_sigterm,
             generator=torch.Generator(),
-            multiprocessing_context="fork" if workers else None,
+            multiprocessing_context=choose_start_method(workers),
         )
     )
 

@@ -20,7 +20,7 @@ from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.colour_jitter import jitter_batch
-from candelabra.environment import __version__
+from candelabra.environment import __version__, choose_start_method
 from candelabra.feature_cache.layout import FeatureColumn, FeatureLayout, find_feature_layout, make_feature_column
 from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, layout_rows
 from candelabra.tasks.task import Task
@@ -154,7 +154,7 @@ def extract_features(
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),
-        multiprocessing_context="fork" if workers else None,
+        multiprocessing_context=choose_start_method(workers),
     )
     pending: list[NDArray[np.void]] = []
     written = time.monotonic()

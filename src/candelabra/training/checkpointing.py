@@ -14,10 +14,12 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
-from candelabra.environment import SLURM_JOB_VARIABLE
+from candelabra.environment import SLURM_JOB_VARIABLE, list_stop_signals
 from candelabra.errors import CandelabraError, Interrupted
 from candelabra.storage.atomic import remove_temporary_files, write_atomically
 from candelabra.training.callbacks.throughput import Throughput
+
+_OUT_OF_TIME = {*list_stop_signals(slurm=True)} - {signal.SIGTERM, signal.SIGINT}  # SIGUSR1, where the system has it
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -54,7 +56,7 @@ class ResumeCheckpoint(Checkpoint):
         patience = trainer.early_stopping_callback
         if patience is not None and patience.stopped_epoch:
             trainer.should_stop = True  # a run that was at its end; Lightning would give it another epoch
-        for number in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR1] if SLURM_JOB_VARIABLE in os.environ else [])):
+        for number in list_stop_signals(slurm=SLURM_JOB_VARIABLE in os.environ):
             signal.signal(number, self._note)  # in place of Lightning's; its own teardown brings back what was before
 
     def on_train_batch_start(
@@ -88,7 +90,7 @@ class ResumeCheckpoint(Checkpoint):
         if (due or stop) and since:
             self._save(trainer)
         self.stopping = stop and not finished
-        if self.stopping and trainer.is_global_zero and signal.SIGUSR1 in self.signals:
+        if self.stopping and trainer.is_global_zero and _OUT_OF_TIME & set(self.signals):
             requeue_slurm_job()
 
     def _save(self, trainer: L.Trainer) -> None:

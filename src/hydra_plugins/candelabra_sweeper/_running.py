@@ -214,7 +214,8 @@ def stop_on_signals(stop: Callable[[int], None]) -> Iterator[list[int]]:
             log.info("stopping: the jobs may save what they have; once more ends them at once")
         stop(len(signals))
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    names = ("SIGINT", "SIGTERM", "SIGUSR1")  # Windows has no SIGUSR1
+    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     before = [signal.signal(number, note) for number in numbers]
     try:
         yield signals

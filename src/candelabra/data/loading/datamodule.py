@@ -1,7 +1,6 @@
 """The contract of `data`: reads samples, divides them, transforms them and serves batches."""
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from candelabra.data.transforms.resize import Resizing, make_resize
 from candelabra.data.views.cached_samples import CacheMode, cache_samples
 from candelabra.data.views.drop_labels import check_label_shares, drop_labels
 from candelabra.data.views.select_targets import select_targets
+from candelabra.environment import choose_start_method
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
@@ -297,7 +297,7 @@ class DataModule(L.LightningDataModule, ABC):
             collate_fn=collate,
             worker_init_fn=survive_sigterm,
             generator=torch.Generator(),  # or how often workers start would decide what dropout draws
-            multiprocessing_context="fork" if workers and os.name == "posix" else None,
+            multiprocessing_context=choose_start_method(workers),
         )
         if split == "train" and self.batchwise:
             loader.batchwise = self.batchwise.with_labels(self.labels)

@@ -2,13 +2,13 @@
 
 import logging
 import math
-import os
 import time
 from typing import NamedTuple
 
 import numpy as np
 
 from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.environment import count_usable_cores
 
 log = logging.getLogger(__name__)
 _PROBES = 8  # samples that are timed
@@ -47,8 +47,7 @@ def choose_workers(
 
 def count_processors(ranks: int) -> int:
     """Processors that each of so many processes of this machine has to itself."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable // ranks)
+    return max(1, count_usable_cores() // ranks)
 
 
 def workers_for(seconds: float, batch_size: int, device: str, processors: int) -> int:
