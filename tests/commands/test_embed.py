@@ -184,6 +184,9 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, words: list[str], senten
 def test_an_index_that_is_none_or_not_whole_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CandelabraError, match=r"has no embedding\.json"):
         VectorIndex.read(tmp_path)
-    (tmp_path / "embedding.json").write_text("{}")
+    (tmp_path / "embedding.json").write_text('{"format": 0}')
+    with pytest.raises(CandelabraError, match="has format 0, but only format 1 can be read"):
+        VectorIndex.read(tmp_path)
+    (tmp_path / "embedding.json").write_text('{"format": 1}')
     with pytest.raises(CandelabraError, match="is not finished"):
         VectorIndex.read(tmp_path)

@@ -25,6 +25,7 @@ from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw_grid
 from candelabra.report.tables import print_mixture
+from candelabra.storage.atomic import write_atomically
 
 _STYLES = {FindingLevel.NOTE: "", FindingLevel.ODD: "yellow", FindingLevel.UNUSABLE: "red"}
 
@@ -46,7 +47,7 @@ def run_check(config: DictConfig) -> int:
     report = check_dataset(data, near)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "check.json").write_text(json.dumps(report_to_json(report), indent=2) + "\n")
+    write_atomically(folder / "check.json", json.dumps(report_to_json(report), indent=2) + "\n")
     write_issues(report.tally.issues, folder / "issues.csv")
     if report.survey.refusal is None:
         prepared = data.prepared("train")

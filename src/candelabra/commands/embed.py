@@ -20,6 +20,7 @@ from candelabra.embeddings.index import (
     INDEX_FILE,
     INDEX_FORMATS,
     INDEX_TABLE,
+    INDEX_VERSION,
     PARQUET_TABLE,
     VECTORS_FILE,
     VectorIndex,
@@ -34,7 +35,6 @@ from candelabra.storage.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 _PARTS, _SKIPPED = "parts", "issues.csv"
-_FORMAT = 1  # of the folder
 
 
 def run_embed(config: DictConfig) -> None:
@@ -58,7 +58,7 @@ def embed_source(plain: PlainConfig) -> VectorIndex:
     if plain["overwrite"]:
         _clear(folder)
     encoder = recipe.encoder(plain["trainer"])
-    about = {"format": _FORMAT, **recipe.told(encoder), "source": _known(source)}
+    about = {"format": INDEX_VERSION, **recipe.told(encoder), "source": _known(source)}
     before = _begun(folder, about, plain["format"])
     items = ImageItems(source, recipe.pipeline)
     if before.get("complete") and before["content"] == _content(source):

@@ -12,6 +12,7 @@ from candelabra.data.targets import Labels
 from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
+from candelabra.storage.atomic import write_atomically
 from candelabra.tasks.loading import load_task
 from candelabra.training.trainer import make_trainer
 
@@ -45,7 +46,7 @@ def run_eval(config: DictConfig) -> None:
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
     print_results(results, folder)
 
 

@@ -20,6 +20,7 @@ from candelabra.embeddings.projection.clusters import find_clusters
 from candelabra.embeddings.projection.projection import Projection
 from candelabra.embeddings.projection.scatter import draw_scatter
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.storage.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 _CLUSTERS = 10  # where nothing says how many
@@ -62,7 +63,7 @@ def run_map(config: DictConfig) -> None:
         "clusters": int(found.assigned.max()) + 1,
         **scores,
     }
-    (folder / "map.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_atomically(folder / "map.json", json.dumps(summary, indent=2) + "\n")
     shown = Table("", "", title="map", show_header=False)
     for name, value in summary.items():
         shown.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))

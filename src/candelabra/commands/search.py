@@ -29,6 +29,7 @@ from candelabra.embeddings.search.retrieval import RetrievalScores, score_retrie
 from candelabra.embeddings.search.searcher import Neighbors, Search
 from candelabra.embeddings.sources import EmbeddingSource, make_source
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 _EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
@@ -152,7 +153,9 @@ def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
     for name, value in retrieval_to_json(found).items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     Console().print(table)
-    (folder / "retrieval.json").write_text(json.dumps({"evaluate": word, **retrieval_to_json(found)}, indent=2) + "\n")
+    write_atomically(
+        folder / "retrieval.json", json.dumps({"evaluate": word, **retrieval_to_json(found)}, indent=2) + "\n"
+    )
 
 
 def retrieval_to_json(found: RetrievalScores) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from candelabra.storage.atomic import replace_atomically, write_atomically
 
 IndexFormat = Literal["npy", "parquet"]
 INDEX_FORMATS = ("npy", "parquet")
+INDEX_VERSION = 1  # of the folder
 INDEX_FILE = "embedding.json"  # how the vectors were made; there while they are being made, too
 VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE = "embeddings.npy", "samples.csv", "embeddings.parquet"
 
@@ -55,6 +56,11 @@ class VectorIndex:
                 f"with candelabra embed source=<images> folder={printable_path(place)}."
             )
         about = json.loads((place / INDEX_FILE).read_text(encoding="utf-8"))
+        if about.get("format") != INDEX_VERSION:
+            raise CandelabraError(
+                f"{key}={printable_path(place)} has format {about.get('format')}, but only format {INDEX_VERSION} can "
+                "be read; embed the images again."
+            )
         if not about.get("complete"):
             raise CandelabraError(
                 f"{key}={printable_path(place)} is not finished; the same candelabra embed with "

@@ -13,6 +13,7 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.loggers.tracking import log_results, wait_for_loggers
 from candelabra.report.pictures import draw_curves, write_pictures
 from candelabra.report.tables import print_results
+from candelabra.storage.atomic import write_atomically
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.task import Task
 from candelabra.training.fsdp import FsdpStrategy
@@ -63,7 +64,7 @@ def evaluate_run(
         # Other ranks take no part from here on, and weights divided by FSDP need them.
         whole = load_task(best) if best and isinstance(trainer.strategy, FsdpStrategy) else task
         results["milliseconds_per_image"] = measure_latency(whole, data, trainer)
-        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
         write_pictures(whole, data, tables, folder)
         log_results(trainer, whole, data, folder, best)
         print_results(results, folder)
