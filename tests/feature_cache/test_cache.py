@@ -32,23 +32,23 @@ def rows(numbers: list[int]) -> np.ndarray:
 
 
 def filled(folder: Path, *shards: list[int]) -> FeatureStore:
-    space = FeatureStore(folder, LAYOUT, {})
-    space.promise(0)
+    store = FeatureStore(folder, LAYOUT, {})
+    store.reserve(0)
     for numbers in shards:
-        space.add(rows(numbers))
-    space.read()
-    return space
+        store.add(rows(numbers))
+    store.read()
+    return store
 
 
 def test_rows_come_back_by_their_digest_whatever_shard_they_are_in(features: Path) -> None:
     filled(features / "a", [1, 2, 3], [4, 5])
-    space = FeatureStore(features / "a", LAYOUT, {})
-    space.read()
+    store = FeatureStore(features / "a", LAYOUT, {})
+    store.read()
     wanted = [5, 1, 4, 1, 3]
-    places = [space.places[name(number)] for number in wanted]
-    assert space.take("label", places).tolist() == wanted
-    assert space.take("final", places)[:, 0, 0, 0].tolist() == wanted
-    assert space.missing([name(number) for number in (3, 9, 9, 1, 8)]) == [1, 4]
+    places = [store.places[name(number)] for number in wanted]
+    assert store.take("label", places).tolist() == wanted
+    assert store.take("final", places)[:, 0, 0, 0].tolist() == wanted
+    assert store.find_missing([name(number) for number in (3, 9, 9, 1, 8)]) == [1, 4]
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "other"])
@@ -61,11 +61,11 @@ def test_a_torn_shard_is_named_and_missing(harm: str, features: Path, caplog: py
         path.write_bytes(path.read_bytes()[:-7] + b"x" + path.read_bytes()[-6:])
     else:
         np.save(path, np.zeros(3))
-    space = FeatureStore(features / "a", LAYOUT, {})
+    store = FeatureStore(features / "a", LAYOUT, {})
     with caplog.at_level(logging.WARNING):
-        space.read()
+        store.read()
     assert str(path) in caplog.text
-    assert space.missing([name(1), name(2)]) == [0, 1]
+    assert store.find_missing([name(1), name(2)]) == [0, 1]
     assert not path.exists()
 
 
@@ -73,12 +73,12 @@ def test_the_space_not_used_for_longest_gives_way_but_not_one_that_is_being_fill
     folders = [features / letter for letter in "abc"]
     for age, folder in enumerate(folders):
         filled(folder, list(range(100)))
-        os.utime(folder / "space.json", (1000 + age, 1000 + age))
+        os.utime(folder / "store.json", (1000 + age, 1000 + age))
     one = LAYOUT.itemsize * 100 + 1000
     cache = FeatureCache(str(features), 3 * one / 1e9)
-    space = FeatureStore(features / "d", LAYOUT, {})
+    store = FeatureStore(features / "d", LAYOUT, {})
     with hold_lock(find_store_lock(folders[0])):
-        assert cache.allot(space, [name(number) for number in range(100)])
+        assert cache.reserve(store, [name(number) for number in range(100)])
     assert [folder.exists() for folder in folders] == [True, False, True]
 
 
@@ -86,25 +86,25 @@ def test_what_does_not_fit_is_said_in_one_line(features: Path, caplog: pytest.Lo
     features.mkdir()
     cache = FeatureCache(str(features), LAYOUT.itemsize * 50 / 1e9)
     with caplog.at_level(logging.WARNING):
-        assert not cache.allot(FeatureStore(features / "a", LAYOUT, {}), [name(number) for number in range(100)])
+        assert not cache.reserve(FeatureStore(features / "a", LAYOUT, {}), [name(number) for number in range(100)])
     assert len(caplog.messages) == 1
     assert "cache.gigabytes" in caplog.text
 
 
 def test_rows_of_images_that_are_gone_give_way_to_new_ones(features: Path) -> None:
-    space = filled(features / "a", list(range(100)), list(range(100, 200)))
+    store = filled(features / "a", list(range(100)), list(range(100, 200)))
     cache = FeatureCache(str(features), (LAYOUT.itemsize * 250 + 2000) / 1e9)
     wanted = [name(number) for number in (*range(100, 200), *range(300, 400))]
-    assert cache.allot(space, wanted)
-    assert len(space.places) == 100
-    assert len(space.missing(wanted)) == 100
+    assert cache.reserve(store, wanted)
+    assert len(store.places) == 100
+    assert len(store.find_missing(wanted)) == 100
 
 
 def test_a_negative_bound_and_an_unusable_folder(features: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CandelabraError, match=r"cache.gigabytes=-1"):
         FeatureCache(None, -1)
     features.write_text("a file")
-    assert not FeatureCache(str(features / "below")).usable()
+    assert not FeatureCache(str(features / "below")).is_usable()
     assert "cache.folder" in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""Training on what a frozen backbone has made of the images once: cached features, and grids of heads on them."""
+"""Trains heads on cached features of a frozen backbone, one head or a grid of them."""
 
 from candelabra.feature_cache.cache import FeatureCache
 from candelabra.feature_cache.datamodule import CachedFeatures, cache_features

@@ -1,4 +1,4 @@
-"""The store of features: where it lies, how large it may grow, and what gives way."""
+"""The cache of features: its folder, its size limit, and which store is evicted."""
 
 import json
 import logging
@@ -18,11 +18,11 @@ _GIGA = 10**9
 
 
 class FeatureCache:
-    """A folder of spaces, shared by all runs; the space that was not used for longest gives way to a new one.
+    """A folder of feature stores, shared by all runs; the one not used for longest is evicted first.
 
     Args:
-        folder: where; null for `features` in $CANDELABRA_CACHE, or in ~/.cache/candelabra.
-        gigabytes: at most so much (10^9 bytes each) in all; 0 keeps nothing.
+        folder: of the cache; null for `features` in the cache folder, see `find_cache_folder`.
+        gigabytes: limit of all stores together (10^9 bytes each); 0 turns the cache off.
 
     Raises:
         CandelabraError: gigabytes is negative.
@@ -34,53 +34,53 @@ class FeatureCache:
         self.folder = Path(folder).expanduser().absolute() if folder else find_cache_folder("features")
         self.gigabytes = gigabytes
 
-    def usable(self) -> bool:
-        """Whether the folder is there, or can be made, and can be written to; says in one line where it cannot."""
+    def is_usable(self) -> bool:
+        """Whether the folder exists or can be created, and can be written to; logs one line if not."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            log.warning("cache.folder=%s cannot be used (%s): no features are kept", self.folder, error.strerror)
+            log.warning("cache.folder=%s cannot be used (%s): features are not cached", self.folder, error.strerror)
             return False
         if not os.access(self.folder, os.W_OK):
-            log.warning("cache.folder=%s cannot be written to: no features are kept", self.folder)
+            log.warning("cache.folder=%s cannot be written to: features are not cached", self.folder)
             return False
         return True
 
-    def allot(self, space: FeatureStore, digests: Sequence[bytes]) -> bool:
-        """Makes room for these samples in a space; says in one line where there is none.
+    def reserve(self, store: FeatureStore, digests: Sequence[bytes]) -> bool:
+        """Makes room for samples in a store; logs one line and returns False where there is none.
 
         Args:
-            space: read, and locked by the caller.
-            digests: of all samples of this run in that space, those that are there included.
+            store: read, and held by the caller.
+            digests: of all samples of this run in that store, stored ones included.
         """
-        new = len(space.missing(digests)) * space.layout.itemsize
-        whole = len(set(digests)) * space.layout.itemsize
+        new = len(store.find_missing(digests)) * store.layout.itemsize
+        whole = len(set(digests)) * store.layout.itemsize
         limit = self.gigabytes * _GIGA
         if whole > limit:
-            return self._refuse(space, whole, f"cache.gigabytes={self.gigabytes:g} is all there may be")
+            return self._refuse(store, whole, f"cache.gigabytes={self.gigabytes:g} is all there may be")
         with hold_lock(self.folder / "cache.lock"):
-            if measure_folder(space.folder) + new > limit:
-                space.keep_only(digests)
-            whole = measure_folder(space.folder) + new
-            if whole + self._evict(space, limit - whole) > limit:
-                return self._refuse(space, whole, f"of cache.gigabytes={self.gigabytes:g} others are using the rest")
+            if measure_folder(store.folder) + new > limit:
+                store.drop_unused_shards(digests)
+            whole = measure_folder(store.folder) + new
+            if whole + self._evict(store, limit - whole) > limit:
+                return self._refuse(store, whole, f"of cache.gigabytes={self.gigabytes:g} others are using the rest")
             free = shutil.disk_usage(self.folder).free
             if new > free:
-                return self._refuse(space, new, f"{self.folder} has {free / _GIGA:.2f} GB free")
-            space.promise(whole)
+                return self._refuse(store, new, f"{self.folder} has {free / _GIGA:.2f} GB free")
+            store.reserve(whole)
         return True
 
-    def _evict(self, space: FeatureStore, room: float) -> int:
-        """Removes what was used longest ago until the others fit into `room`; returns the bytes they still have."""
+    def _evict(self, store: FeatureStore, room: float) -> int:
+        """Evicts other stores until they fit into `room` bytes; returns the bytes that they still have."""
         sizes = {path.parent: _measure(path.parent) for path in self.folder.glob(f"*/{STORE_FILE}")}
-        sizes.pop(space.folder, None)
+        sizes.pop(store.folder, None)
         return evict_least_recently_used(sizes, room, _find_last_use, _remove_unused)
 
-    def _refuse(self, space: FeatureStore, needed: float, why: str) -> bool:
+    def _refuse(self, store: FeatureStore, needed: float, why: str) -> bool:
         log.warning(
             "the features (%d bytes an image) need %.2f GB, but %s: training runs the backbone in every epoch; "
             "set cache.gigabytes, cache.folder, or a smaller data.size",
-            space.layout.itemsize,
+            store.layout.itemsize,
             needed / _GIGA,
             why,
         )

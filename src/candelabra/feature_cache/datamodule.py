@@ -1,4 +1,4 @@
-"""Features of a frozen backbone in place of images: the data of a run whose backbone holds still."""
+"""The data of a run whose backbone is frozen: cached features in place of images."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -32,20 +32,20 @@ _SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 
 
 def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> L.LightningDataModule:
-    """What to fit a task with: features where its backbone holds still on images that come again, else the data.
+    """Returns cached features if the backbone is frozen and the images are the same in each epoch, else the data.
 
     Args:
         task: to be trained.
         data: its images.
-        cache: where features are kept.
-        trainer: will train it; gives device, precision, and the number of epochs.
+        cache: of features.
+        trainer: of the task; gives device, precision, and the number of epochs.
 
     Raises:
-        CandelabraError: a probe whose training images never come again, or have several sizes.
+        CandelabraError: a probe whose training images differ in each epoch, or have several sizes.
     """
     if not data.uniform and isinstance(task.finetune, Probe):
         raise CandelabraError(
-            "finetune=probe learns from features, which are kept for images of one size, but the data sets of this "
+            "finetune=probe learns from cached features, which need images of one size, but the data sets of this "
             "union have several; set data.size for all."
         )
     together = bool(data.batchwise)
@@ -62,10 +62,10 @@ def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    if not cache.gigabytes or not whole or not is_frozen_throughout(task, trainer) or not cache.usable():
+    if not cache.gigabytes or not whole or not is_frozen_throughout(task, trainer) or not cache.is_usable():
         return data
     if not data.uniform:
-        log.info("features are kept for images of one size; data.size=128, say, gives all sets of the union one")
+        log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
         return data
     if together:
         log.info(
@@ -83,7 +83,7 @@ def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L
 
 
 def is_frozen_throughout(task: Task, trainer: L.Trainer) -> bool:
-    """Whether no stage of the backbone learns in any epoch."""
+    """Whether no stage of the backbone is trained in any epoch."""
     epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PLATEAU_SCHEDULES
     return is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
 
@@ -94,14 +94,14 @@ class CachedFeatures(L.LightningDataModule):
     Args: see `cache_features`.
 
     Attributes:
-        served: the rows of each split that was asked for, by its name; null where it does not fit.
+        served: the features of each split that was set up, by its name; null where they do not fit.
     """
 
     def __init__(self, task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> None:
         super().__init__()
         self.task, self.data, self.cache, self.runner = task, data, cache, trainer
         self.served: dict[str, FeatureRows | None] = {}
-        self.spaces: dict[str, FeatureStore] = {}
+        self.stores: dict[str, FeatureStore] = {}
         self.wanted: dict[str, list[bytes]] = {}
         self.recipe: FeatureRecipe | None = None
         data.trainer = trainer
@@ -131,70 +131,75 @@ class CachedFeatures(L.LightningDataModule):
         return self.data.loader(split) if rows is None else self.data.serve(rows, split, workers=0, collate=_whole)
 
     def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
-        """Splits of one pipeline share a space, and one pass."""
+        """Splits of one pipeline share a store, and one pass of the backbone."""
         if self.recipe is None:
             self.recipe = describe_features(self.task, next(iter(splits.values()))[0], self.runner)
-        if pipeline not in self.spaces:
-            words = compute_cache_key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
-            name: str = self.runner.strategy.broadcast(hash_contents(*words.values()).hex())
-            self.spaces[pipeline] = FeatureStore(self.cache.folder / name, self.recipe.layout, words)
-        space = self.spaces[pipeline]
+        if pipeline not in self.stores:
+            cache_key = compute_cache_key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
+            name: str = self.runner.strategy.broadcast(hash_contents(*cache_key.values()).hex())
+            self.stores[pipeline] = FeatureStore(self.cache.folder / name, self.recipe.layout, cache_key)
+        store = self.stores[pipeline]
         digests = {split: _digests(each) for split, each in splits.items()}
         items = [(splits[split], row, found) for split in splits for row, found in enumerate(digests[split])]
         self.wanted.setdefault(pipeline, []).extend(found for *_, found in items)
-        there = self._fill(space, self.recipe, items, self.wanted[pipeline])
+        there = self._fill(store, self.recipe, items, self.wanted[pipeline])
         for split, each in splits.items():
             now = [each.current(row, found) for row, found in enumerate(digests[split])]
-            self.served[split] = FeatureRows(space, self.recipe, each, now) if there else None
+            self.served[split] = FeatureRows(store, self.recipe, each, now) if there else None
 
     def _fill(
-        self, space: FeatureStore, how: FeatureRecipe, items: Sequence[FeatureItem], wanted: Sequence[bytes]
+        self, store: FeatureStore, how: FeatureRecipe, items: Sequence[FeatureItem], wanted: Sequence[bytes]
     ) -> bool:
-        """Each rank computes its share of what is missing, while rank 0 holds the lock; whether all is there then."""
+        """Computes missing features, each rank its share, while rank 0 holds the lock; returns whether it succeeded."""
         trainer, strategy = self.runner, self.runner.strategy
         digests = [found for *_, found in items]
-        space.read()
-        if strategy.broadcast(not space.missing(digests)):
-            space.read()
-            return strategy.reduce_boolean_decision(not space.missing(digests))
+        store.read()
+        if strategy.broadcast(not store.find_missing(digests)):
+            store.read()
+            return strategy.reduce_boolean_decision(not store.find_missing(digests))
         first = trainer.is_global_zero
-        with space.alone() if first else nullcontext():
-            missing = self._missing(space, digests, wanted) if first else []
+        with store.hold() if first else nullcontext():
+            missing = self._find_missing(store, digests, wanted) if first else []
             missing = strategy.broadcast(missing)  # the other ranks wait here for the first
             if missing is None:
                 return False
             mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
             workers = self.data.processes()
-            done = _kept(lambda: extract_features(self.task, how, space, mine, self.data.batch_size, workers, trainer))
-            space.read()
+            stored = _try_storing(
+                lambda: extract_features(self.task, how, store, mine, self.data.batch_size, workers, trainer)
+            )
+            store.read()
             now = [prepared.current(row, found) for prepared, row, found in items]
-            done = strategy.reduce_boolean_decision(done and not space.missing(now))
-            space.read()
-        return done
+            stored = strategy.reduce_boolean_decision(stored and not store.find_missing(now))
+            store.read()
+        return stored
 
-    def _missing(self, space: FeatureStore, digests: Sequence[bytes], wanted: Sequence[bytes]) -> list[int] | None:
-        """Positions of what is to be computed; null where there is no room for it."""
-        space.read()  # again: another process may have been at it until now
+    def _find_missing(self, store: FeatureStore, digests: Sequence[bytes], wanted: Sequence[bytes]) -> list[int] | None:
+        """Returns the positions of missing features; None where there is no room for them."""
+        store.read()  # again: another process may have filled it until now
         room: list[bool] = []
         return (
-            space.missing(digests) if _kept(lambda: room.append(self.cache.allot(space, wanted))) and room[0] else None
+            store.find_missing(digests)
+            if _try_storing(lambda: room.append(self.cache.reserve(store, wanted))) and room[0]
+            else None
         )
 
 
 class FeatureRows(Dataset[Sample]):
-    """Batches of one split from a space, by the keys of `TransformedDataset`.
+    """Batches of one split from a store, by the keys of `TransformedDataset`.
 
     Args:
-        space, recipe: where the rows are, and what they mean.
-        prepared: the samples they were made of.
+        store: of the rows.
+        recipe: their meaning.
+        prepared: the samples that they were computed from.
         digests: of each version of each sample.
     """
 
     def __init__(
-        self, space: FeatureStore, recipe: FeatureRecipe, prepared: TransformedDataset, digests: Sequence[bytes]
+        self, store: FeatureStore, recipe: FeatureRecipe, prepared: TransformedDataset, digests: Sequence[bytes]
     ) -> None:
-        self.space, self.recipe, self.prepared = space, recipe, prepared
-        self.places = [space.places[each] for each in digests]
+        self.store, self.recipe, self.prepared = store, recipe, prepared
+        self.places = [store.places[each] for each in digests]
 
     def __len__(self) -> int:
         return len(self.prepared)
@@ -203,10 +208,11 @@ class FeatureRows(Dataset[Sample]):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[int]) -> Sample:
-        """A whole batch at once, as torch asks for where this is there."""
+        """Returns a whole batch; torch calls this where a data set has it."""
         places = [self.places[self.prepared.row(key)] for key in keys]
-        batch = self.recipe.batch({name: self.space.take(name, places) for name in self.recipe.columns})
-        return blank_targets(batch, self.prepared.samples.labels) if keys[0] < 0 else batch  # a stand-in comes alone
+        batch = self.recipe.batch({name: self.store.take(name, places) for name in self.recipe.columns})
+        unreadable = keys[0] < 0  # then a batch of one stands in for the sample
+        return blank_targets(batch, self.prepared.samples.labels) if unreadable else batch
 
 
 def _digests(prepared: TransformedDataset) -> list[bytes]:
@@ -215,12 +221,12 @@ def _digests(prepared: TransformedDataset) -> list[bytes]:
         return list(threads.map(prepared.digest, range(len(prepared) * prepared.versions)))
 
 
-def _kept(work: Callable[[], None]) -> bool:
-    """Does it; a full or broken disk costs the cache, not the run."""
+def _try_storing(work: Callable[[], None]) -> bool:
+    """Runs `work`; returns False, with a warning, if the disk is full or broken, which must not end the run."""
     try:
         work()
     except OSError as error:
-        log.warning("features cannot be kept (%s): training runs the backbone in every epoch", error)
+        log.warning("features cannot be cached (%s): training runs the backbone in every epoch", error)
         return False
     return True
 

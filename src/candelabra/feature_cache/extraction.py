@@ -1,4 +1,4 @@
-"""The one pass in which a frozen backbone sees each image."""
+"""Extracts features: the one pass of a frozen backbone over the images."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,21 +26,21 @@ from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, layout_ro
 from candelabra.tasks.task import Task
 from candelabra.types import Features, Sample
 
-_FORMAT = 1  # of shards; a new number makes old ones useless
-SHARD_SECONDS = 20.0  # of work that a kill may cost
-_SHARD_BYTES = 256 * 2**20  # of memory until a shard is written
+_FORMAT = 1  # of shards; part of the cache key, so shards of another format are never read
+SHARD_SECONDS = 20.0  # between two shards: the work that is lost if the process is killed
+_SHARD_BYTES = 256 * 2**20  # in memory before a shard is written
 _LIBRARIES = ("torch", "torchvision", "timm", "pillow")
 FeatureItem = tuple[TransformedDataset, int, bytes]  # data set, key and digest of a sample
 
 
 @dataclass(frozen=True)
 class FeatureRecipe:
-    """How samples become rows: which parts of the features, which targets, in what layout.
+    """How samples become rows: which parts of the features, which targets, in which layout.
 
     Args:
-        parts: what the heads read.
+        parts: of the features, that the heads read.
         columns: by the name of a part, or of a target.
-        fingerprint: of what the backbone makes of two images of noise, with this device, precision and libraries.
+        fingerprint: hash of the features of two images of noise, with this device, precision and libraries.
     """
 
     parts: FeatureLayout
@@ -49,16 +49,16 @@ class FeatureRecipe:
 
     @property
     def layout(self) -> "np.dtype[np.void]":
-        """The type of a row."""
-        return layout_rows({name: column.kept for name, column in self.columns.items()})
+        """The dtype of a row."""
+        return layout_rows({name: column.row_type for name, column in self.columns.items()})
 
     @property
     def targets(self) -> list[str]:
-        """Targets that are kept beside the features."""
+        """Targets that are stored beside the features."""
         return [name for name in self.columns if name != "final" and not name.startswith("maps.")]
 
     def batch(self, rows: Mapping[str, NDArray[Any]]) -> Sample:
-        """Rows of a space -> a batch with features in place of images."""
+        """Converts rows to a batch with features in place of images."""
         tensors = {name: self.columns[name].to_batch(bits) for name, bits in rows.items()}
         targets = {name: tensors.pop(name) for name in self.targets}
         return {"features": self.parts.restore(tensors), **targets}
@@ -66,9 +66,9 @@ class FeatureRecipe:
 
 @contextmanager
 def evaluation_mode(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
-    """The task on the trainer's device, in evaluation and in its precision; afterwards as before.
+    """Puts the task on the trainer's device, in evaluation mode and in its precision; restores its mode afterwards.
 
-    Random numbers drawn in here are not missing later: a run with a cache draws what one without it draws.
+    The state of the random number generators is restored too: a run with a cache draws the same numbers as without.
     """
     device = trainer.strategy.root_device
     trainer.precision_plugin.convert_module(task)
@@ -84,7 +84,7 @@ def evaluation_mode(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
 
 
 def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> FeatureRecipe:
-    """Tries backbone and heads on noise of the size of a sample."""
+    """Finds the recipe by running backbone and heads on noise of the size of a sample."""
     with evaluation_mode(task, trainer) as device, torch.no_grad():
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
@@ -100,7 +100,7 @@ def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> Feature
 def compute_cache_key(
     task: Task, recipe: FeatureRecipe, pipeline: Any, batch_size: int, trainer: L.Trainer
 ) -> dict[str, str]:
-    """Everything that features depend on beside the sample, in words."""
+    """Returns all that features depend on beside the sample: weights, preprocessing, precision, device, libraries."""
     backbone = task.backbone
     weights = [*backbone.state_dict().items(), *backbone.named_buffers()]
     device = trainer.strategy.root_device
@@ -121,9 +121,9 @@ def compute_cache_key(
 
 
 def smallest_batch(batch_size: int, device: torch.device) -> int:
-    """The least number of images in a batch so that its features have the bits they would have in training.
+    """Returns the smallest batch whose features have the same bits as in training.
 
-    On a CPU a batch of one takes other paths than all larger ones, which agree; elsewhere each size may differ.
+    On a CPU, kernels for a batch of one differ from those of all larger batches; elsewhere each size may differ.
     """
     return min(2, batch_size) if device.type == "cpu" else batch_size
 
@@ -131,18 +131,18 @@ def smallest_batch(batch_size: int, device: torch.device) -> int:
 def extract_features(
     task: Task,
     recipe: FeatureRecipe,
-    space: FeatureStore,
+    store: FeatureStore,
     items: Sequence[FeatureItem],
     batch_size: int,
     workers: int,
     trainer: L.Trainer,
 ) -> None:
-    """Runs the backbone on samples and writes their rows to a space.
+    """Runs the backbone on samples and writes their rows to a store.
 
     Args:
-        task: whose features.
-        recipe: how they are kept.
-        space: where.
+        task: whose backbone runs.
+        recipe: of the rows.
+        store: that is written to.
         items: data set, key and digest of each sample.
         batch_size: that of training.
         workers: processes that decode images.
@@ -168,10 +168,10 @@ def extract_features(
             bar.update(len(digests))
             late = time.monotonic() - written >= SHARD_SECONDS
             if late or sum(rows.nbytes for rows in pending) >= _SHARD_BYTES:
-                space.add(np.concatenate(pending))
+                store.add(np.concatenate(pending))
                 pending, written = [], time.monotonic()
         if pending:
-            space.add(np.concatenate(pending))
+            store.add(np.concatenate(pending))
 
 
 class MissingFeatures(Dataset[tuple[bytes, Sample]]):

@@ -1,4 +1,4 @@
-"""Which features the heads of a task read, and how those are laid out as rows of an array."""
+"""Which features the heads of a task read, and their layout as rows of an array."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from candelabra.heads.coordinate_readers import FeaturePool
 from candelabra.tasks.task import Task
 from candelabra.types import Features
 
-_BITS = {1: "u1", 2: "<i2", 4: "<i4", 8: "<i8"}  # numpy has no bfloat16: a tensor is kept as its bits
+_BITS = {1: "u1", 2: "<i2", 4: "<i4", 8: "<i8"}  # numpy has no bfloat16: a tensor is stored as its bits
 
 
 @dataclass(frozen=True)
 class FeatureColumn:
-    """One tensor of a sample, as it is kept.
+    """One tensor of a sample, as it is stored.
 
     Args:
         dtype: of the tensor.
         shape: without N.
-        order: its dimensions as they lie in memory, outermost first: channels last stay so.
+        order: its dimensions as they lie in memory, outermost first, so that channels_last is restored.
     """
 
     dtype: torch.dtype
@@ -32,23 +32,23 @@ class FeatureColumn:
     order: tuple[int, ...]
 
     @property
-    def kept(self) -> tuple[str, tuple[int, ...]]:
-        """Numpy's type and shape of a row."""
+    def row_type(self) -> tuple[str, tuple[int, ...]]:
+        """NumPy dtype and shape of a row."""
         return _BITS[self.dtype.itemsize], tuple(self.shape[dim] for dim in self.order)
 
     def to_rows(self, batch: Tensor) -> NDArray[Any]:
-        """A batch (N, *shape) -> rows of bits."""
+        """Converts a batch (N, *shape) to rows of bits."""
         laid = batch.detach().cpu().permute(0, *(dim + 1 for dim in self.order)).contiguous()
         return laid.view(_integer(self.dtype)).numpy()
 
     def to_batch(self, rows: NDArray[Any]) -> Tensor:
-        """Rows of bits -> a batch (N, *shape), laid out as the backbone did."""
+        """Converts rows of bits to a batch (N, *shape) with the memory layout of the backbone."""
         back = [self.order.index(dim) + 1 for dim in range(len(self.order))]
         return torch.from_numpy(rows).view(self.dtype).permute(0, *back)
 
 
 def make_feature_column(batch: Tensor) -> FeatureColumn:
-    """The column for samples of a batch."""
+    """Makes the column that can hold samples of a batch."""
     order = sorted(range(1, batch.ndim), key=batch.stride, reverse=True)
     return FeatureColumn(batch.dtype, tuple(batch.shape[1:]), tuple(dim - 1 for dim in order))
 
@@ -60,8 +60,8 @@ class FeatureLayout:
     Args:
         maps: indices of the maps.
         final: whether the final map.
-        pool: what alone reads the final map, which is then kept pooled: pooled again, it gives the same bits.
-        channels: of every map, and of the final one.
+        pool: the only reader of the final map, which is then stored pooled: pooling it again gives the same bits.
+        channels: of each map, and of the final one.
         size: (H, W) of the images.
     """
 
@@ -76,7 +76,7 @@ class FeatureLayout:
         return f"maps {list(self.maps)}{', final' if self.final else ''}{pooled}"
 
     def take(self, features: Features) -> dict[str, Tensor]:
-        """What is to be kept, by name."""
+        """Returns the tensors to store, by name."""
         taken = {f"maps.{index}": features.maps[index] for index in self.maps}
         if self.final and self.pool:
             side = self.pool.grid if self.pool.pooling == "flatten" else 1
@@ -87,7 +87,7 @@ class FeatureLayout:
         return taken
 
     def restore(self, taken: Mapping[str, Tensor]) -> Features:
-        """Features in which zeros (N, C, 1, 1) stand for what no head reads."""
+        """Rebuilds features from stored tensors; zeros (N, C, 1, 1) stand for maps that no head reads."""
         some = next(iter(taken.values()))
         names = [*(f"maps.{index}" for index in range(len(self.channels) - 1)), "final"]
         every = [
@@ -98,7 +98,7 @@ class FeatureLayout:
 
 
 def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
-    """Finds what the heads read by asking where a gradient would go; tried out, and everything where in doubt.
+    """Finds what the heads read by where their gradient goes, checks that, and falls back to all features.
 
     Args:
         task: in evaluation mode.
@@ -108,40 +108,40 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
     everything = FeatureLayout(tuple(range(len(features.maps))), True, None, channels, features.size)
     heads = list(task.heads.values())
     pools: set[FeaturePool] = set()
-    *maps, final = _reached(heads, features)
+    *maps, final = _find_gradients(heads, features)
     parts = FeatureLayout(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
-    cut = partial(_cut, pools)
+    cut = partial(_detach_pool, pools)
     hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, FeaturePool)]
-    *_, read_whole = _reached(heads, features)
+    *_, read_whole = _find_gradients(heads, features)
     for hook in hooks:
         hook.remove()
     kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
     if final and not read_whole and len(kinds) == 1 and "concat" not in next(iter(kinds)):
         parts = FeatureLayout(parts.maps, True, next(iter(pools)), channels, features.size)
-    return parts if _enough(parts, heads, features) else everything
+    return parts if _gives_same_outputs(parts, heads, features) else everything
 
 
-def _enough(parts: FeatureLayout, heads: Sequence[nn.Module], features: Features) -> bool:
-    """Whether heads make the same bits of what is kept as of the whole."""
-    kept = {name: (make_feature_column(each), each) for name, each in parts.take(features).items()}
-    if not kept:
+def _gives_same_outputs(parts: FeatureLayout, heads: Sequence[nn.Module], features: Features) -> bool:
+    """Whether heads give the same bits for the stored tensors as for all features."""
+    columns = {name: (make_feature_column(each), each) for name, each in parts.take(features).items()}
+    if not columns:
         return False
-    again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in kept.items()})
+    again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in columns.items()})
     again = move_data_to_device(again, features.final.device)
     try:
         with torch.no_grad():
             return all(torch.equal(head(features), head(again)) for head in heads)
-    except RuntimeError:  # a head wants the size of a map whose values it does not use
+    except RuntimeError:  # a head uses the size of a map, but not its values
         return False
 
 
-def _cut(pools: set[FeaturePool], pool: FeaturePool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
+def _detach_pool(pools: set[FeaturePool], pool: FeaturePool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
     pools.add(pool)
     return output.detach()
 
 
-def _reached(heads: Sequence[nn.Module], features: Features) -> list[bool]:
-    """Whether a gradient of some output reaches each map, and the final one."""
+def _find_gradients(heads: Sequence[nn.Module], features: Features) -> list[bool]:
+    """Returns whether a gradient of any output reaches each map, and the final one."""
     with torch.enable_grad():
         leaves = [each.detach().requires_grad_() for each in (*features.maps, features.final)]
         asked = Features(leaves[:-1], leaves[-1], features.size)

@@ -1,4 +1,4 @@
-"""Many heads in one pass: a copy for each rate and weight decay, all on the same features."""
+"""Trains a grid of heads at once: one copy for each rate and weight decay, all on the same features."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ from candelabra.finetuning import Probe
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
-_SCORED = 20  # times in a run that the copies are compared on validation
+_COMPARISONS = 20  # how often in a run the copies are compared on validation
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class ProbeTrial:
     """One copy of the grid.
 
     Args:
-        rate, decay: what it was trained with.
-        score: its best on validation, in [0, 1]; -inf where none was measured.
-        loss: on validation, in the same epoch.
-        epoch: that epoch, from 0.
+        rate: learning rate.
+        decay: weight decay.
+        score: best validation score, in [0, 1]; -inf if none was measured.
+        loss: validation loss in that epoch.
+        epoch: counted from 0.
     """
 
     rate: float
@@ -38,24 +39,24 @@ class ProbeTrial:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Higher is better; of equal scores the lower loss."""
+        """Sort key: higher is better; of equal scores the lower loss."""
         return self.score, -self.loss
 
 
 class ProbeGrid(L.LightningModule):
-    """Trains copies of a task's heads at once, and gives the task the weights that did best on validation.
+    """Trains copies of a task's heads at once, and gives the task the weights with the best validation score.
 
-    The copies share the backbone and one optimizer, which has groups of its own for each; their checkpoint is
-    that of the task.
+    The copies share the backbone and one optimizer, which has parameter groups for each copy. The checkpoint is that of
+    the task.
 
     Args:
-        task: whose `finetune` is a `Probe`.
+        task: with `finetune=probe`.
 
     Attributes:
-        trials: one a copy, with its best result so far.
+        trials: the best result of each copy so far.
 
     Raises:
-        CandelabraError: the task is to be trained in another way.
+        CandelabraError: the task has another strategy.
     """
 
     def __init__(self, task: Task) -> None:
@@ -76,16 +77,16 @@ class ProbeGrid(L.LightningModule):
             one.to(self.trainer.strategy.root_device)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        batch = self._featured(batch)
+        batch = self._add_features(batch)
         losses = torch.stack([one.judge(batch, "train")[0] for one in self.copies])
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", losses.detach().min())
         return losses.sum()  # no copy reaches another's weights
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        if not self._compared_now():
+        if not self._is_compared_now():
             return
-        batch = self._featured(batch)
+        batch = self._add_features(batch)
         for one in self.copies:
             one.judge(batch, "val")
 
@@ -96,7 +97,7 @@ class ProbeGrid(L.LightningModule):
         self._freeze()
 
     def on_validation_epoch_end(self) -> None:
-        if not self._compared_now():
+        if not self._is_compared_now():
             return
         for position, one in enumerate(self.copies):
             before = self.trials[position]
@@ -132,7 +133,7 @@ class ProbeGrid(L.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Each copy by its own norm, as if it were alone."""
+        """Clips each copy by its own norm, as in a run of its own."""
         for one in self.copies if gradient_clip_val else ():
             heads = [*one.heads.parameters(), *one.balance.parameters()]
             if gradient_clip_algorithm == "value":
@@ -159,7 +160,8 @@ class ProbeGrid(L.LightningModule):
         if self.task.scheduler is None:
             return optimizer
         schedulers = self.task.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
-        # A plateau of one score says nothing of the other copies: what is left of that schedule is its warm-up.
+        # A plateau of one copy's score must not change the rates of the others: that schedule is left out, its warm-up
+        # is not.
         return [optimizer], [each for each in schedulers if "reduce_on_plateau" not in each]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -169,13 +171,13 @@ class ProbeGrid(L.LightningModule):
     def _freeze(self) -> None:
         self.task.backbone.freeze(len(self.task.backbone.stages))
 
-    def _featured(self, batch: Sample) -> Sample:
-        """The backbone is run once for all copies, if at all."""
+    def _add_features(self, batch: Sample) -> Sample:
+        """Runs the backbone once for all copies, unless the batch has cached features."""
         return batch if "features" in batch else {**batch, "features": self.task.backbone(jitter_batch(batch)["image"])}
 
-    def _compared_now(self) -> bool:
+    def _is_compared_now(self) -> bool:
         ended_by_steps = self.trainer.max_steps != -1
         epochs = max(1, self.trainer.max_epochs or 1)
-        every = 1 if ended_by_steps else max(1, epochs // _SCORED)
+        every = 1 if ended_by_steps else max(1, epochs // _COMPARISONS)
         done = self.current_epoch + 1
         return done % every == 0 or done >= epochs or self.trainer.should_stop

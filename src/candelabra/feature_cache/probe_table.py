@@ -38,7 +38,7 @@ def write_probe_table(trials: Sequence[ProbeTrial], best: ProbeTrial, folder: Pa
 
     Args:
         trials: all of them.
-        best: the one that was kept.
+        best: the trial whose weights are saved.
         folder: of the run.
     """
     with (folder / "probe.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A space of the store: the features that one backbone makes of images under one preprocessing, in shards on disk."""
+"""Features of one backbone under one preprocessing, in shards on disk."""
 
 import hashlib
 import json
@@ -16,23 +16,24 @@ from candelabra.storage.atomic import remove_temporary_files, write_atomically
 from candelabra.storage.locks import hold_lock
 
 log = logging.getLogger(__name__)
-STORE_FILE = "space.json"
+STORE_FILE = "store.json"
 DIGEST_BYTES = "digest"
 
 
 class FeatureStore:
     """A folder of shards, each an `.npy` file of rows: one row a sample, one column a tensor, and its digest.
 
-    A shard is written under a passing name, synced, and then renamed to the hash of its rows; it is never changed.
-    So what has a shard's name is whole, or its name tells that it is not.
+    A shard is written atomically, named after the hash of its rows, and never changed: a damaged one does not match its
+    name.
 
     Args:
-        folder: of this space alone; made where it is missing.
+        folder: of this store alone; created where it is missing.
         layout: the columns of a row; see `layout_rows`.
-        key: what the space stands for, in words; kept beside the shards for people to read.
+        key: what the features depend on, see `compute_cache_key`; written beside the shards for people to read.
 
     Attributes:
         shards: memory-mapped rows, by the name of the file.
+        places: file name and row of each sample, by its digest.
     """
 
     def __init__(self, folder: Path, layout: "np.dtype[np.void]", key: Mapping[str, str]) -> None:
@@ -41,31 +42,31 @@ class FeatureStore:
         self.places: dict[bytes, tuple[str, int]] = {}
 
     def read(self) -> None:
-        """Maps the shards that were not there yet; takes away, with a warning, what is torn or of another layout."""
+        """Maps new shards; removes, with a warning, damaged ones and those of another layout."""
         for path in sorted(self.folder.glob("*.npy")):
             if path.name not in self.shards:
-                rows = self._whole(path)
-                if rows is None and path.exists():  # not just removed by another process that needs the room
-                    log.warning("%s is torn; its features are computed again", path)
+                rows = self._map_shard(path)
+                if rows is None and path.exists():  # else another process has just evicted it
+                    log.warning("%s is damaged; its features are computed again", path)
                     path.unlink(missing_ok=True)
                 elif rows is not None:
                     self.shards[path.name] = rows
                     self.places |= {digest.tobytes(): (path.name, i) for i, digest in enumerate(rows[DIGEST_BYTES])}
         if self.shards:
             with suppress(FileNotFoundError):
-                os.utime(self.folder / STORE_FILE)  # last used now
+                os.utime(self.folder / STORE_FILE)  # marks it as used now
 
-    def missing(self, digests: Sequence[bytes]) -> list[int]:
-        """Positions of the digests, each but once, that no shard has."""
+    def find_missing(self, digests: Sequence[bytes]) -> list[int]:
+        """Returns the positions of digests that no shard has, the first position of each."""
         first = {digest: position for position, digest in reversed(list(enumerate(digests)))}
         return sorted(position for digest, position in first.items() if digest not in self.places)
 
     def add(self, rows: NDArray[np.void]) -> None:
-        """Writes a shard; a kill at any moment leaves the shard, or nothing."""
+        """Writes a shard. A process killed meanwhile leaves no shard."""
         write_atomically(self.folder / f"{_hash(rows)}.npy", lambda file: np.save(file, rows), sync=True)
 
     def take(self, column: str, places: Sequence[tuple[str, int]]) -> NDArray[Any]:
-        """One column of the rows at these places, as a new array."""
+        """Returns one column of the rows at these places, as a new array."""
         field = self.layout[column]
         taken: NDArray[Any] = np.empty((len(places), *field.shape), field.base)
         by_shard: dict[str, list[tuple[int, int]]] = {}
@@ -76,28 +77,28 @@ class FeatureStore:
             taken[list(positions)] = self.shards[shard][column][list(rows)]
         return taken
 
-    def keep_only(self, digests: Sequence[bytes]) -> None:
-        """Removes the shards that hold none of these."""
+    def drop_unused_shards(self, digests: Sequence[bytes]) -> None:
+        """Removes shards without any of these samples."""
         used = {self.places[digest][0] for digest in digests if digest in self.places}
         for name in set(self.shards) - used:
             (self.folder / name).unlink(missing_ok=True)
             del self.shards[name]
         self.places = {digest: place for digest, place in self.places.items() if place[0] in used}
 
-    def promise(self, size: int) -> None:
-        """Notes how many bytes the space will have, for others who count; makes the folder where it is missing."""
+    def reserve(self, size: int) -> None:
+        """Notes how many bytes the store will have, for processes that need room; creates its folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary_files(self.folder)
         write_atomically(self.folder / STORE_FILE, json.dumps({**self.key, "bytes": size}, indent=2) + "\n")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """No second process fills this space in the meantime; one that comes later waits, and says so."""
+    def hold(self) -> Iterator[None]:
+        """Lets one process at a time fill the store; another one waits and logs that."""
         message = "another process computes these features already; waiting for it"
         with hold_lock(find_store_lock(self.folder), message=message):
             yield
 
-    def _whole(self, path: Path) -> NDArray[np.void] | None:
+    def _map_shard(self, path: Path) -> NDArray[np.void] | None:
         try:
             rows = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError, SyntaxError):
@@ -107,7 +108,7 @@ class FeatureStore:
 
 
 def layout_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
-    """The type of a row: numpy's type and the shape of each column, then the digest."""
+    """Returns the dtype of a row: the dtype and shape of each column, then the digest."""
     return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST_BYTES, "V20")])
 
 
@@ -117,7 +118,7 @@ def find_store_lock(folder: Path) -> Path:
 
 
 def measure_folder(folder: Path) -> int:
-    """Bytes of the shards of a space."""
+    """Returns the bytes of a store's shards."""
     return sum(path.stat().st_size for path in folder.glob("*.npy"))
 
 
