@@ -189,7 +189,8 @@ def test_wandb_goes_on_offline_where_its_server_is_gone(
     guard = GuardedLogger("wandb", WandbLogger(str(folder), timeout=5.0))
     assert isinstance(guard.tracker, WandbLogger)
     assert not guard.tracker.offline
-    threads = note_threads(guard.tracker, monkeypatch)
+    threads, wait = note_threads(guard.tracker, monkeypatch), guard.wait
+    monkeypatch.setattr(guard, "wait", lambda seconds: wait(300))  # however slow this machine is
     log_twenty(guard)
     assert threads
     assert get_ident() not in threads
@@ -213,6 +214,7 @@ def test_mlflow_gets_what_it_lacks_when_a_run_goes_on_and_takes_any_name_and_len
         whole.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
         if step < 4:  # then its server was gone
             short.log_metrics({"x": step / 2, "a,b (c)": 1.0}, step)
+    assert short.wait(300)  # a slow machine needs longer to create the database than a stopped run waits
     whole.end(RunStatus.FINISHED)
     short.end(RunStatus.STOPPED)
     again = GuardedLogger("mlflow", MlflowLogger(str(folder)))
