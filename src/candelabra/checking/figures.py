@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.checking.statistics import GRID_CELLS
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.samples import SPLITS
 
@@ -80,15 +79,16 @@ def plot_sizes(sizes: NDArray[np.int32]) -> str:
     return _drawn(figure)
 
 
-def plot_boxes(covered: NDArray[np.float64], boxes: NDArray[np.float32]) -> str:
-    """Where boxes are, and how large."""
+def plot_boxes(covered: NDArray[np.float64], sides: NDArray[np.int64]) -> str:
+    """Where boxes are, and how large.
+
+    Args:
+        covered: (cells, cells) share of the boxes that lie over each place of the image.
+        sides: (cells, cells) number of boxes by height and width, as shares of the image's.
+    """
     figure, (first, second) = _figure(8.6, 3.2, 2)
-    count = int((~np.isnan(boxes[:, 0])).sum())
-    _map(first, covered / max(1, count), "share of boxes over each place")
-    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    known = ~np.isnan(width)
-    spread = np.histogram2d(height[known], width[known], GRID_CELLS, [[0, 1], [0, 1]])[0]
-    second.imshow(np.log1p(spread), origin="lower", extent=(0, 1, 0, 1), cmap="magma_r", interpolation="nearest")
+    _map(first, covered, "share of boxes over each place")
+    second.imshow(np.log1p(sides), origin="lower", extent=(0, 1, 0, 1), cmap="magma_r", interpolation="nearest")
     second.set(xlabel="width / image width", ylabel="height / image height", title="sizes of boxes")
     return _drawn(figure)
 

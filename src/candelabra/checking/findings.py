@@ -1,6 +1,6 @@
 """From counts to a verdict: what a person should know first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -167,10 +167,11 @@ def _copies(report: CheckReport) -> list[Finding]:
 
 
 def _classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
-    counts: Mapping[str, NDArray[np.int64]] = tally.classes
     target = survey.samples.labels.find(LabelTarget)
-    classes = target.classes if target else ()
-    found = []
+    if target is None:
+        return []
+    counts = {split: tally.sums[split][target.name]["classes"] for split in SPLITS}
+    classes, found = target.classes, []
     if classes and counts["train"].any():
         small, large = int(counts["train"].argmin()), int(counts["train"].argmax())
         fewest, most = int(counts["train"][small]), int(counts["train"][large])

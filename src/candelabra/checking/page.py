@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from candelabra.checking import figures, leaks
 from candelabra.checking.findings import CheckReport, FindingLevel
+from candelabra.checking.statistics import DatasetStatistics
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.samples import SPLITS
@@ -72,37 +73,46 @@ def _figures(report: CheckReport) -> dict[str, str]:
     tally, labels = report.tally, report.survey.samples.labels
     drawn: dict[str, str] = {}
     label, points, mask = labels.find(LabelTarget), labels.find(KeypointsTarget), labels.find(MaskTarget)
+    box = labels.find(BoxTarget)
     if label:
-        drawn["classes"] = figures.plot_classes(tally.classes, label.classes)
+        drawn["classes"] = figures.plot_classes(_by_split(tally, LabelTarget.name, "classes"), label.classes)
     if tally.readable.any():
         drawn["sizes"] = figures.plot_sizes(tally.sizes[tally.readable])
-    if BoxTarget.name in labels and tally.covered.any():
-        drawn["boxes"] = figures.plot_boxes(tally.covered, tally.boxes)
-    if points and tally.visible.any():
-        drawn["points"] = figures.plot_points(tally.points, tally.visible, points.names)
+    if box and (boxes := sum(counts[box.name] for counts in tally.counts.values())):
+        drawn["boxes"] = figures.plot_boxes(tally.total(box.name, "covered") / boxes, tally.total(box.name, "sides"))
+    if points and (visible := tally.total(points.name, "visible")).any():
+        drawn["points"] = figures.plot_points(tally.total(points.name, "places"), visible, points.names)
     if mask:
-        drawn["masks"] = figures.plot_shares(tally.mask, mask.classes)
+        drawn["masks"] = figures.plot_shares(_by_split(tally, mask.name, "pixels"), mask.classes)
     return drawn
 
 
 def _class_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
     target = report.survey.samples.labels.find(LabelTarget)
-    counts, names = report.tally.classes, target.classes if target else ()
-    return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(names)]
+    if target is None:
+        return []
+    counts = _by_split(report.tally, target.name, "classes")
+    return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(target.classes)]
 
 
 def _mask_rows(report: CheckReport) -> list[tuple[str, list[float], list[int]]]:
     target = report.survey.samples.labels.find(MaskTarget)
-    tally, names = report.tally, target.classes if target else ()
-    total = {split: max(1, int(tally.mask[split][: len(names)].sum())) for split in SPLITS}
+    if target is None:
+        return []
+    pixels, images = (_by_split(report.tally, target.name, key) for key in ("pixels", "images"))
+    total = {split: max(1, int(pixels[split][: len(target.classes)].sum())) for split in SPLITS}
     return [
         (
             name,
-            [float(tally.mask[split][row] / total[split]) for split in SPLITS],
-            [int(tally.present[split][row]) for split in SPLITS],
+            [float(pixels[split][row] / total[split]) for split in SPLITS],
+            [int(images[split][row]) for split in SPLITS],
         )
-        for row, name in enumerate(names)
+        for row, name in enumerate(target.classes)
     ]
+
+
+def _by_split(tally: DatasetStatistics, target: str, key: str) -> dict[str, NDArray[Any]]:
+    return {split: tally.sums[split][target][key] for split in SPLITS}
 
 
 def _extents(sizes: NDArray[np.int32]) -> list[tuple[str, list[int]]]:

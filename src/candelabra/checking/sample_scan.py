@@ -13,7 +13,7 @@ from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import Samples, hash_contents
-from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.data.targets import Labels
 from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
@@ -31,10 +31,7 @@ class SampleScan(NamedTuple):
         pixels: digest of the image.
         answers: digest of each target that is labelled.
         thumb: (THUMB, THUMB) uint8, the image in grey.
-        label: as in `Sample`.
-        box: (4,) XYXY as shares of width and height.
-        points: (K, 2) XY, likewise.
-        mask: (256,) how many pixels each class has.
+        summaries: of each target that is labelled; see `Target.summarize`.
         issues: of the image and its mask.
         problem: why it cannot be read; then all other facts are empty.
     """
@@ -44,10 +41,7 @@ class SampleScan(NamedTuple):
     pixels: bytes = b""
     answers: Mapping[str, bytes] = {}
     thumb: NDArray[np.uint8] | None = None
-    label: NDArray[Any] | None = None
-    box: NDArray[np.float32] | None = None
-    points: NDArray[np.float32] | None = None
-    mask: NDArray[np.int64] | None = None
+    summaries: Mapping[str, Mapping[str, NDArray[Any]]] = {}
     issues: tuple[DataIssue, ...] = ()
     problem: str | None = None
 
@@ -72,28 +66,23 @@ class ScanDataset(Dataset[SampleScan]):
             odd = [each._replace(name=self.samples.names[index]) for each in self.samples.inspect(index)]
         except UnreadableFile as error:
             return SampleScan(index, problem=str(error))
-        labelled = [target for target in self.samples.labels if target in sample and self.known[target][index]]
-        values = {target: np.asarray(sample[target]) for target in labelled}
-        # what lies outside of its image is known only now
-        values = {key: each for key, each in values.items() if each.dtype.kind != "f" or not np.isnan(each).all()}
-        return _facts(index, sample, values)._replace(issues=tuple(odd))
+        labels = self.samples.labels.only([name for name in self.samples.labels if self.known[name][index]])
+        return _scan(index, sample, labels)._replace(issues=tuple(odd))
 
 
-def _facts(index: int, sample: Sample, values: Mapping[str, NDArray[Any]]) -> SampleScan:
+def _scan(index: int, sample: Sample, labels: Labels) -> SampleScan:
     pixels = stack_pixels(sample)
     height, width = pixels.shape[:2]
-    extent = np.array([width, height], np.float32)
-    box, points, mask = BoxTarget.name, KeypointsTarget.name, MaskTarget.name
+    values = {name: target.unwrap(sample[name]) for name, target in labels.items() if name in sample}
+    # what lies outside of its image is known only now
+    values = {name: value for name, value in values.items() if labels[name].is_labelled(value[None])[0]}
     return SampleScan(
         index,
         (height, width),
         hash_contents(pixels)[:KEPT_ISSUES],
-        {target: hash_contents(value)[:KEPT_ISSUES] for target, value in values.items()},
+        {name: hash_contents(value)[:KEPT_ISSUES] for name, value in values.items()},
         make_scan_thumbnail(pixels),
-        values.get(LabelTarget.name),
-        (values[box].reshape(2, 2) / extent).reshape(4).astype(np.float32) if box in values else None,
-        (values[points] / extent).astype(np.float32) if points in values else None,
-        np.bincount(values[mask].ravel(), minlength=256) if mask in values else None,
+        {name: labels[name].summarize(value, (height, width)) for name, value in values.items()},
     )
 
 

@@ -1,6 +1,7 @@
-"""Facts added up: memory grows by some 400 bytes an image, whatever the images are."""
+"""Statistics of a whole data set: memory grows by some 400 bytes an image, whatever the images are."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,8 @@ from candelabra.checking.sample_scan import KEPT_ISSUES, THUMBNAIL_SIDE, SampleS
 from candelabra.checking.survey import NO_SPLIT, Survey
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import SPLITS
-from candelabra.data.targets import BoxTarget, KeypointsTarget, LabelTarget
+from candelabra.data.targets import Target
 
-GRID_CELLS = 48  # a side of the maps of boxes and points
 _PLACES = (*SPLITS, NO_SPLIT)
 
 
@@ -26,31 +26,20 @@ class DatasetStatistics:
         pixels: (n,) uint64, digests of the images.
         answers: for each target, (n,) uint64 digests of what is labelled; 0 where nothing is.
         thumbs: (n, THUMB, THUMB) uint8.
-        classes: for each split, images by class.
-        boxes: (n, 4) float32 XYXY as shares of width and height, NaN where not labelled.
-        covered: (CELLS, CELLS), share of boxes over each place of the image.
-        points: (CELLS, CELLS), keypoints in each place.
-        visible: (K,) images with each point.
-        mask: for each split, (256,) pixels by class.
-        present: for each split, (256,) images by class of mask.
+        counts: for each split, the labelled images by target.
+        sums: for each split, what each target counts, by its name; see `Target.summarize`.
         issues: of all kinds, each once.
     """
 
     def __init__(self, survey: Survey) -> None:
         labels, count = survey.samples.labels, len(survey.samples)
-        label, points = labels.find(LabelTarget) or LabelTarget(), labels.find(KeypointsTarget) or KeypointsTarget()
         self.survey = survey
         self.sizes = np.zeros((count, 2), np.int32)
         self.pixels = np.zeros(count, np.uint64)
         self.answers = {target: np.zeros(count, np.uint64) for target in labels.targets}
         self.thumbs = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
-        self.classes = {split: np.zeros(len(label.classes), np.int64) for split in _PLACES}
-        self.boxes = np.full((count if BoxTarget.name in labels else 0, 4), np.nan, np.float32)
-        self.covered = np.zeros((GRID_CELLS, GRID_CELLS))
-        self.points = np.zeros((GRID_CELLS, GRID_CELLS), np.int64)
-        self.visible = np.zeros(len(points.names), np.int64)
-        self.mask = {split: np.zeros(256, np.int64) for split in _PLACES}
-        self.present = {split: np.zeros(256, np.int64) for split in _PLACES}
+        self.counts = {split: dict.fromkeys(labels, 0) for split in _PLACES}
+        self.sums = {split: {name: make_empty_sums(target) for name, target in labels.items()} for split in _PLACES}
         self.issues: list[DataIssue] = list(survey.issues)
         self._told = {(each.name, each.what) for each in survey.issues}
 
@@ -73,26 +62,14 @@ class DatasetStatistics:
             self.answers[target][index] = _number(content)
         if facts.thumb is not None:
             self.thumbs[index] = facts.thumb
-        if facts.label is not None and facts.label.ndim:
-            self.classes[split] += np.nan_to_num(facts.label).astype(np.int64)
-        elif facts.label is not None:
-            self.classes[split][int(facts.label)] += 1
-        if facts.box is not None:
-            self.boxes[index] = facts.box
-            left, top, right, bottom = np.clip(facts.box * GRID_CELLS, 0, GRID_CELLS)
-            self.covered[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] += 1
-        if facts.points is not None:
-            self._add_points(facts.points)
-        if facts.mask is not None:
-            self.mask[split] += facts.mask
-            self.present[split] += facts.mask > 0
+        for target, summary in facts.summaries.items():
+            self.counts[split][target] += 1
+            for key, values in summary.items():
+                self.sums[split][target][key] += values
 
-    def _add_points(self, points: NDArray[np.float32]) -> None:
-        known = ~np.isnan(points).any(1)
-        self.visible += known
-        inside = points[known & (points >= 0).all(1) & (points <= 1).all(1)]
-        cells = np.minimum((inside * GRID_CELLS).astype(int), GRID_CELLS - 1)
-        np.add.at(self.points, (cells[:, 1], cells[:, 0]), 1)
+    def total(self, target: str, key: str) -> NDArray[Any]:
+        """The sum over all splits of what a target counts under `key`."""
+        return np.sum([self.sums[split][target][key] for split in _PLACES], axis=0)  # type: ignore[no-any-return]
 
     def _cannot_be_read(self, index: int, split: str, problem: str) -> None:
         name = self.survey.samples.names[index]
@@ -121,6 +98,12 @@ class DatasetStatistics:
             for split in _PLACES
             if (there := self.survey.split == split).any() or split
         }
+
+
+def make_empty_sums(target: Target) -> dict[str, NDArray[Any]]:
+    """Zeros in the shapes of what a target counts, wide enough to be added up."""
+    empty = target.summarize(target.missing((1, 1)), (1, 1))
+    return {key: np.zeros(values.shape, np.result_type(values.dtype, np.int64)) for key, values in empty.items()}
 
 
 def _number(content: bytes) -> np.uint64:

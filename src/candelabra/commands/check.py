@@ -78,14 +78,18 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
     """All that was found, in plain types."""
     survey, tally = report.survey, report.tally
     labels = survey.samples.labels
-    label = labels.find(LabelTarget) or LabelTarget()
-    points = labels.find(KeypointsTarget) or KeypointsTarget()
-    mask = labels.find(MaskTarget) or MaskTarget()
+    label, points, mask = labels.find(LabelTarget), labels.find(KeypointsTarget), labels.find(MaskTarget)
     sizes = tally.sizes[tally.readable]
     names, split = survey.samples.names, survey.split
 
     def group(members: Any) -> list[dict[str, str]]:
         return [{"name": names[index], "split": str(split[index])} for index in members]
+
+    visible = tally.total(points.name, "visible").tolist() if points else []
+
+    def count(target: LabelTarget | MaskTarget | None, key: str, split: str) -> dict[str, int]:
+        sums = tally.sums[split][target.name][key].tolist() if target else []
+        return dict(zip(target.classes, sums, strict=False)) if target else {}
 
     return {
         "exit_code": int(report.level),
@@ -96,9 +100,9 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "images_per_second": round(len(survey.samples) / max(report.seconds, 1e-9), 1),
         "labelled": tally.labelled(),
-        "classes": {s: dict(zip(label.classes, tally.classes[s].tolist(), strict=True)) for s in SPLITS},
-        "points": dict(zip(points.names, tally.visible.tolist(), strict=True)),
-        "mask_pixels": {s: dict(zip(mask.classes, tally.mask[s].tolist(), strict=False)) for s in SPLITS},
+        "classes": {s: count(label, "classes", s) for s in SPLITS},
+        KeypointsTarget.name: dict(zip(points.names, visible, strict=True)) if points else {},
+        "mask_pixels": {s: count(mask, "pixels", s) for s in SPLITS},
         "widths": _counted(sizes[:, 1]),
         "heights": _counted(sizes[:, 0]),
         "issues": [each._asdict() for each in tally.issues],

@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import ResizeGeometry, Size
+from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, Size
 from candelabra.data.targets.keypoints import image_scale
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
@@ -111,8 +111,15 @@ class BoxTarget(PointTarget):
         return 1
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
-        extent = np.array([size[1], size[0]], np.float32)
-        return {"boxes": (self.points(value).numpy() / extent).reshape(4).astype(np.float32)}
+        """Maps over the image: `covered` is 1 inside of the box, `sides` counts boxes by height and width."""
+        covered, sides = np.zeros((2, MAP_CELLS, MAP_CELLS), np.uint8)
+        if not value.isnan().any():
+            shares = self.points(value).numpy() / np.array([size[1], size[0]], np.float32)
+            (left, top), (right, bottom) = np.clip(shares * MAP_CELLS, 0, MAP_CELLS)
+            covered[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = 1
+            width, height = np.clip((shares[1] - shares[0]) * MAP_CELLS, 0, MAP_CELLS - 1).astype(int)
+            sides[height, width] = 1
+        return {"covered": covered, "sides": sides}
 
 
 class BoxColumn(TargetColumn):

@@ -1,9 +1,10 @@
-"""Where an image lies in what the model sees."""
+"""Places in images: sizes, parts, and where an image lies in what the model sees."""
 
 from typing import NamedTuple
 
 Size = tuple[int, int]  # (height, width) in pixels
 Part = tuple[int, int, int, int]  # top, left, height, width in pixels
+MAP_CELLS = 48  # a side of the maps of places that `Target.summarize` makes of an image
 
 
 class ResizeGeometry(NamedTuple):

@@ -15,7 +15,7 @@ from torchvision import tv_tensors
 from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import Size
+from candelabra.data.targets.geometry import MAP_CELLS, Size
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.data.targets.target import check_field
@@ -134,8 +134,14 @@ class KeypointsTarget(PointTarget):
         return 2
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
-        extent = np.array([size[1], size[0]], np.float32)
-        return {"points": (self.points(value).numpy() / extent).astype(np.float32)}
+        """`visible` counts each point; `places` counts all points in a map over the image."""
+        points = self.points(value).numpy() / np.array([size[1], size[0]], np.float32)
+        known = ~np.isnan(points).any(1)
+        inside = points[known & (points >= 0).all(1) & (points <= 1).all(1)]
+        cells = np.minimum((inside * MAP_CELLS).astype(int), MAP_CELLS - 1)
+        places = np.zeros((MAP_CELLS, MAP_CELLS), np.uint16)
+        np.add.at(places, (cells[:, 1], cells[:, 0]), 1)
+        return {"visible": known.astype(np.int64), "places": places}
 
 
 class KeypointsColumn(TargetColumn):

@@ -105,10 +105,11 @@ class LabelTarget(Target):
         return 0
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
+        """`classes` is 1 for each class that the image has."""
         counts = np.zeros(len(self.classes), np.int64)
         if value.ndim:
             counts += value.nan_to_num().long().numpy()
-        else:
+        elif int(value) != UNLABELLED:
             counts[int(value)] = 1
         return {"classes": counts}
 

@@ -83,4 +83,7 @@ class MaskTarget(PixelTarget):
         return 3
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
-        return {"pixels": np.bincount(value.numpy().ravel(), minlength=256)}
+        """`pixels` counts pixels of each value, `images` is 1 for each value that is there; both have 256 places."""
+        pixels = np.bincount(value.numpy().ravel(), minlength=256)
+        pixels[IGNORED] = 0
+        return {"pixels": pixels, "images": (pixels > 0).astype(np.int64)}

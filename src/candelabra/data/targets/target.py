@@ -240,7 +240,12 @@ class Target(ABC):
         return zlib.crc32(self.name.encode())
 
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
-        """What `candelabra check` counts of one labelled value: arrays of fixed shape that are added up by name."""
+        """Counts of one value for `candelabra check`: arrays of fixed shapes by name, which it adds up.
+
+        Args:
+            value: of one sample, labelled or not; what is not labelled adds nothing.
+            size: (H, W) of its image.
+        """
         return {}
 
 
