@@ -132,7 +132,7 @@ def test_retry_is_the_command_of_the_sweep(mixed: Path, monkeypatch: pytest.Monk
             "row=3 is no word of it beside the folder; allowed are rows=..., format=....",
         ),
         (["status", "{}/sweep", "rows=few"], "rows=few is no number of rows; give one, or all."),
-        (["status", "{}/sweep", "format=yaml"], "format=yaml is not known; allowed are table, json."),
+        (["status", "{}/sweep", "format=yaml"], "format=yaml is not known; allowed are table or json."),
         (["best", "{}/sweep", "3"], "3 is no word of it beside the folder; it takes none."),
         (["retry", "{}/sweep", "7"], "has no job 7; its jobs are 0 to 6."),
         (["retry", "{}/sweep", "lr=1"], "has no job lr=1; its jobs are 0 to 6."),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from candelabra.cli.arguments import parse_arguments
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.report.comparison import print_comparison
@@ -21,14 +22,14 @@ def run_compare(words: Sequence[str]) -> None:
     Raises:
         CandelabraError: see `read_rows` and `compute_gains`; or the folder cannot be written into.
     """
-    told = [word for word in words if word.startswith("folder=")]
-    given = [Path(word) for word in words if word not in told]
+    arguments = parse_arguments(words, ["folder"])
+    given = [Path(word) for word in arguments.positional]
     for path in given:
         if not path.exists():
             raise CandelabraError(f"{path} does not exist; give folders of runs, and folder=<folder> for the files.")
     rows = read_rows(given)
     gained = compute_gains(rows)
-    folder = Path(told[-1].partition("=")[2]) if told else make_run_folder()
+    folder = Path(arguments.options["folder"]) if "folder" in arguments.options else make_run_folder()
     try:
         print_comparison(rows, gained, folder)
     except OSError as error:

@@ -1,8 +1,9 @@
-"""The command: which folders are meant, and where their page goes."""
+"""`candelabra report`: writes the HTML page of a run or of several runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from candelabra.cli.arguments import parse_arguments
 from candelabra.commands.compare import make_run_folder
 from candelabra.errors import CandelabraError
 from candelabra.report.html.run_collection import collect_runs, is_sweep_folder
@@ -23,18 +24,15 @@ def run_report(words: Sequence[str]) -> None:
     Raises:
         CandelabraError: no folder is given, one is no run and holds none, or the page cannot be written.
     """
-    told = [word.partition("=")[2] for word in words if word.startswith("folder=")]
-    given = [
-        resolve_run_folder(Path(word)) if word.endswith(".ckpt") else Path(word)
-        for word in words
-        if "folder=" not in word
-    ]
+    arguments = parse_arguments(words, ["folder"])
+    given = [resolve_run_folder(Path(word)) if word.endswith(".ckpt") else Path(word) for word in arguments.positional]
     for path in given:
         if not path.is_dir():
             raise CandelabraError(f"{path} is no folder; give that of a run or a sweep: candelabra report runs/first")
     if not given:
         raise CandelabraError("No run is given; name its folder, or that of a sweep: candelabra report runs/first")
-    folder = Path(told[-1]) if told else given[0] if len(given) == 1 else make_run_folder()
+    default = given[0] if len(given) == 1 else None
+    folder = Path(arguments.options["folder"]) if "folder" in arguments.options else default or make_run_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if len(given) == 1 and (given[0] / "config.yaml").is_file() and not is_sweep_folder(given[0]):

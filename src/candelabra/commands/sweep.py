@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from candelabra.cli.arguments import Arguments, parse_arguments
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.sweeps.folder import open_sweep
 
@@ -42,12 +43,10 @@ def show_status(folder: Path, words: Sequence[str]) -> int:
     """The table of jobs, or everything as JSON."""
     from candelabra.sweeps.status import print_jobs_json, print_status
 
-    told = parse_options("status", words, ("rows", "format"))
-    rows, form = told.get("rows", str(_ROWS)), told.get("format", _FORMATS[0])
+    arguments = _parse_options("status", words, ["rows", "format"])
+    rows, form = arguments.options.get("rows", str(_ROWS)), arguments.choice("format", _FORMATS)
     if rows != "all" and not rows.isdecimal():
         raise CandelabraError(f"rows={rows} is no number of rows; give one, or all.")
-    if form not in _FORMATS:
-        raise CandelabraError(f"format={form} is not known; allowed are {list_nearest(form, _FORMATS)}.")
     found = open_sweep(folder)
     if form == "json":
         print_jobs_json(found, Console())
@@ -60,7 +59,7 @@ def show_best(folder: Path, words: Sequence[str]) -> int:
     """The best job or jobs, and pictures of the sweep."""
     from candelabra.sweeps.best import print_best, print_pictures
 
-    parse_options("best", words, ())
+    _parse_options("best", words, [])
     found, console = open_sweep(folder), Console()
     print_best(found, console)
     print_pictures(found, console)
@@ -84,19 +83,15 @@ def retry_jobs(folder: Path, words: Sequence[str]) -> int:
     return 0
 
 
-def parse_options(command: str, words: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
-    """Words of the kind key=value.
+def _parse_options(command: str, words: Sequence[str], keys: Sequence[str]) -> Arguments:
+    """Parses what follows the folder.
 
     Raises:
-        CandelabraError: one is of another kind, or its key is not known here.
+        CandelabraError: a word is no option of the subcommand.
     """
-    told = {}
-    for word in words:
-        key, sign, value = word.partition("=")
-        if not sign or key not in allowed:
-            known = (
-                f"allowed are {list_nearest(key, [f'{name}=...' for name in allowed])}" if allowed else "it takes none"
-            )
-            raise CandelabraError(f"candelabra sweep {command}: {word} is no word of it beside the folder; {known}.")
-        told[key] = value
-    return told
+    arguments = parse_arguments(words, keys)
+    for word in arguments.positional:
+        names = [f"{key}=..." for key in keys]
+        allowed = f"allowed are {list_nearest(word.partition('=')[0], names)}" if keys else "it takes none"
+        raise CandelabraError(f"candelabra sweep {command}: {word} is no word of it beside the folder; {allowed}.")
+    return arguments

@@ -2,18 +2,18 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from candelabra.cli.arguments import Arguments, parse_arguments
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.runs.overrides import resolve_run_folder
 
 _KEYS = {"export": ("folder", "licence"), "push": ("repo", "private"), "pull": ("repo", "folder")}
-_SWITCHES = {"true": True, "false": False}
 
 
 def run_trunk(words: Sequence[str]) -> None:
-    """Does what the first word says, and tells where things are.
+    """Exports, pushes or pulls a trained backbone, and prints where it is.
 
     Args:
         words: as typed.
@@ -25,23 +25,20 @@ def run_trunk(words: Sequence[str]) -> None:
     if action not in _KEYS:
         given = f"trunk {action} is not known" if action else "candelabra trunk needs a word"
         raise CandelabraError(f"{given}; allowed are {list_nearest(action, _KEYS)}.")
-    places = [Path(word) for word in rest if "=" not in word]
-    keys = dict(word.split("=", 1) for word in rest if "=" in word)
-    for key in keys:
-        if key not in _KEYS[action]:
-            raise CandelabraError(f"{key}= is not known; trunk {action} takes {', '.join(_KEYS[action])}.")
+    arguments = parse_arguments(rest, _KEYS[action], f"trunk {action}")
+    places, options = [Path(word) for word in arguments.positional], arguments.options
     if len(places) != (action != "pull"):
         wanted = {"export": "the folder of one run", "push": "one exported trunk", "pull": "no folder but folder="}
         raise CandelabraError(f"candelabra trunk {action} takes {wanted[action]}.")
     warnings.filterwarnings("ignore", module="lightning|torch|timm")  # advice to the developers of this program
     logging.getLogger("timm").setLevel(logging.WARNING)
     if action == "export":
-        folder = Path(keys.get("folder", resolve_run_folder(places[0]) / "trunk"))
-        for remark in export_run(places[0], folder, keys.get("licence")):
+        folder = Path(options.get("folder", resolve_run_folder(places[0]) / "trunk"))
+        for remark in export_run(places[0], folder, options.get("licence")):
             print(remark)
         print(f"{folder}: candelabra train backbone.weights={folder} starts from it; README.md there says more.")
     else:
-        _carry(action, places, keys)
+        _transfer(action, places, arguments)
 
 
 def export_run(run: Path, folder: Path, licence: str | None) -> list[str]:
@@ -63,17 +60,16 @@ def export_run(run: Path, folder: Path, licence: str | None) -> list[str]:
     return export_backbone(task.backbone, task.recipe, resolve_run_folder(run), folder, licence)
 
 
-def _carry(action: str, places: Sequence[Path], keys: Mapping[str, str]) -> None:
+def _transfer(action: str, places: Sequence[Path], arguments: Arguments) -> None:
+    """Pushes a trunk to the Hugging Face hub, or pulls one."""
     from candelabra.backbones.export.hub import pull_from_hub, push_to_hub
 
-    if "repo" not in keys:
+    options = arguments.options
+    if "repo" not in options:
         raise CandelabraError(f"candelabra trunk {action} needs repo=<owner>/<name>.")
     if action == "pull":
-        folder = Path(keys.get("folder", keys["repo"].rpartition("/")[2]))
-        pull_from_hub(keys["repo"], folder)
+        folder = Path(options.get("folder", options["repo"].rpartition("/")[2]))
+        pull_from_hub(options["repo"], folder)
         print(f"{folder}: candelabra train backbone.weights={folder} starts from it.")
         return
-    private = keys.get("private", "false")
-    if private not in _SWITCHES:
-        raise CandelabraError(f"private={private} is not known; allowed are true and false.")
-    print(push_to_hub(places[0], keys["repo"], _SWITCHES[private]))
+    print(push_to_hub(places[0], options["repo"], arguments.switch("private")))
