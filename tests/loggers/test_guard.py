@@ -118,7 +118,7 @@ def test_one_that_does_not_answer_holds_up_nobody(
 
 
 def test_one_that_falls_behind_is_given_up(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candelabra.loggers.guard.CLOSE_TIMEOUT", 5)
+    monkeypatch.setattr("candelabra.loggers.guard.MAX_QUEUED_CALLS", 5)
     slow = Recorder(hangs=0)
     log_twenty(GuardedLogger("slow", slow))
     slow.go_on.set()

@@ -1,4 +1,4 @@
-"""Where numbers, pictures and tables of a run go; one file and one yaml each."""
+"""Loggers: destinations of a run's metrics, pictures and tables; one file and one yaml each."""
 
 from candelabra.loggers.csv import CsvLogger
 from candelabra.loggers.mlflow import MlflowLogger

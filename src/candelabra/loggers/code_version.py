@@ -1,4 +1,4 @@
-"""Which code a run is made of."""
+"""The versions of the code of a run."""
 
 import os
 import platform
@@ -12,9 +12,9 @@ from candelabra.environment import __version__
 
 
 def find_code_version(folder: Path) -> dict[str, str]:
-    """Versions by name and, where a folder is under git, its `commit`, its `branch` and whether it was `changed` since.
+    """Returns library versions by name and, in a git checkout, `commit`, `branch` and `changed` (uncommitted edits).
 
-    A missing or slow git is none.
+    Git is left out if it is missing or slow.
     """
     known = {
         "candelabra": __version__,

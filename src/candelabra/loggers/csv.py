@@ -1,4 +1,4 @@
-"""Numbers as rows of metrics.csv, in the run folder, which has the rest already."""
+"""Writes metrics to metrics.csv in the run folder."""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from candelabra.storage.atomic import write_atomically
 
 
 class CsvLogger(RunLogger):
-    """Lightning's CSVLogger, which goes on where a run goes on.
+    """Lightning's CSVLogger, which keeps earlier rows when a run resumes.
 
-    Config, pictures, tables and checkpoints are in the run folder without it. It adds the versions of code, as
-    code.json, and the embedding, as embedding.npz (vectors, and a column of the table each).
+    The run folder already has config, pictures, tables and checkpoints. This logger adds the code versions (code.json)
+    and the embedding (embedding.npz: vectors, and one array for each column of the table).
 
     Args:
         folder: of the run.
@@ -32,7 +32,7 @@ class CsvLogger(RunLogger):
 
     def begin(self, facts: RunFacts) -> None:
         path, before = self.folder / METRICS_FILE, self.folder / PREVIOUS_METRICS_FILE
-        if path.exists() and not before.exists():  # the logger would delete it, before there is another
+        if path.exists() and not before.exists():  # CSVLogger would delete it before the new one is written
             path.replace(before)
         write_atomically(self.folder / "code.json", json.dumps(dict(facts.code), indent=2) + "\n")
         self.logger.experiment.metrics.extend(facts.past.before(facts.step))
@@ -44,10 +44,10 @@ class CsvLogger(RunLogger):
         self.logger.save()
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
-        """Those of the end are in pictures/."""
+        """Does nothing: pictures/ has the final ones."""
 
     def table(self, name: str, table: LoggedTable, step: int) -> None:
-        """Tables are in the run folder."""
+        """Does nothing: the run folder has the tables."""
 
     def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         columns = zip(embedding.table.columns, zip(*embedding.table.rows, strict=True), strict=True)
@@ -55,7 +55,7 @@ class CsvLogger(RunLogger):
         np.savez(self.folder / "embedding.npz", vectors=embedding.vectors, **arrays)
 
     def checkpoint(self, path: Path) -> None:
-        """It is in checkpoints/."""
+        """Does nothing: checkpoints/ has the weights."""
 
     def end(self, status: RunStatus) -> None:
         self.logger.save()

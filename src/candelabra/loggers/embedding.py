@@ -1,4 +1,4 @@
-"""Validation images as the backbone sees them."""
+"""Embeds validation images for loggers that can show vectors."""
 
 from itertools import groupby, islice
 
@@ -15,12 +15,12 @@ from candelabra.report.pictures import caption_sample
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
-_MOST = 300  # images: enough to see clusters, and a second or a few for the backbone
+_MOST = 300  # images: enough to see clusters; takes the backbone a few seconds
 _SIDE = 48  # pixels of a thumbnail
 
 
 def embed_validation(task: Task, data: DataModule, split: str) -> LoggedEmbedding | None:
-    """The means over space of a backbone's final features, of images spread over a split; none of an empty one."""
+    """Embeds images spread over the validation split: the spatial mean of the backbone's final features."""
     prepared = data.prepared(split)
     places = data.chosen(split, _MOST)
     if not places:

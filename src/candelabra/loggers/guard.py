@@ -1,4 +1,4 @@
-"""A tracker as Lightning's logger: it works beside training, and its failing costs nothing but itself."""
+"""Runs a logger in a thread of its own, so that its delays and errors do not affect training."""
 
 import logging
 from argparse import Namespace
@@ -15,31 +15,31 @@ from candelabra.loggers.logger import RunLogger, RunStatus
 
 log = logging.getLogger(__name__)
 LoggerCall = Callable[[RunLogger], None]
-_IN_A_HURRY = 15.0  # seconds that a run waits for a tracker when it was told to stop, or failed
-CLOSE_TIMEOUT = 10_000  # things to log that may wait for a tracker that does not answer
+_STOP_TIMEOUT = 15.0  # seconds that a stopped or failed run waits for a logger to finish
+MAX_QUEUED_CALLS = 10_000  # calls that may wait in the queue
 
 
 class GuardedLogger(Logger):
-    """Hands what is logged to a tracker in a thread of its own, on rank 0 alone.
+    """Calls a logger in a thread of its own, on rank 0.
 
-    The first error of the tracker is said in one warning; from then on it is left out. So is one that does not answer
-    in time at the end, or that falls behind too far.
+    The first error is logged as one warning, and the logger is not called again. The same holds if it does not finish
+    in time at the end of the run, or if too many calls wait for it.
 
     Args:
-        word: what the user calls it, `logger=<word>`.
-        tracker: to be called; by nobody else.
+        word: its name on the command line, `logger=<word>`.
+        tracker: the logger; nothing else may call it.
     """
 
     def __init__(self, word: str, tracker: RunLogger) -> None:
         super().__init__()
         self.word, self.tracker = word, tracker
-        self.queue: Queue[LoggerCall | None] = Queue(CLOSE_TIMEOUT)
+        self.queue: Queue[LoggerCall | None] = Queue(MAX_QUEUED_CALLS)
         self.thread: Thread | None = None
         self.failed, self.ended = False, False
 
     @rank_zero_only
     def do(self, work: LoggerCall) -> None:
-        """Lets the tracker do something, when its turn comes."""
+        """Queues a call of the logger."""
         if self.failed or self.ended:
             return
         if self.thread is None:
@@ -48,31 +48,31 @@ class GuardedLogger(Logger):
         try:
             self.queue.put_nowait(work)
         except Full:
-            self._fail(f"it has not answered while {CLOSE_TIMEOUT} things were logged")
+            self._fail(f"it has not answered while {MAX_QUEUED_CALLS} things were logged")
 
     def wait(self, seconds: float) -> bool:
-        """Until all that was to be done is done, but no longer than this; whether it is."""
+        """Waits for the queued calls, at most so many seconds; returns whether all are done."""
         queue = self.queue
         with queue.all_tasks_done:
             return queue.all_tasks_done.wait_for(lambda: self.failed or not queue.unfinished_tasks, seconds)
 
     @rank_zero_only
     def end(self, status: RunStatus) -> None:
-        """Closes the run; nothing can be logged any more."""
+        """Ends the run; later calls are ignored."""
         self.do(lambda tracker: tracker.end(status))
         self.ended = True
-        limit = self.tracker.timeout if status is RunStatus.FINISHED else min(self.tracker.timeout, _IN_A_HURRY)
+        limit = self.tracker.timeout if status is RunStatus.FINISHED else min(self.tracker.timeout, _STOP_TIMEOUT)
         if not self.wait(limit):
             self._fail(f"it has not answered for {limit:.0f} s")
         elif not self.failed:
-            self.queue.put(None)  # the thread may go
+            self.queue.put(None)  # ends the thread
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         values = {key: float(value) for key, value in metrics.items()}
         self.do(lambda tracker: tracker.numbers(values, step or 0))
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the whole config is told by `Tracker.begin`."""
+        """Does nothing: `RunLogger.begin` gets the whole config."""
 
     @property
     def name(self) -> str:
@@ -87,7 +87,7 @@ class GuardedLogger(Logger):
             try:
                 if not self.failed:
                     work(self.tracker)
-            except (Exception, SystemExit) as error:  # whatever libraries, disks and servers come up with
+            except (Exception, SystemExit) as error:  # any error of a library, disk or server
                 self._fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
                 with suppress(Exception, SystemExit):
                     self.tracker.end(RunStatus.FAILED)
@@ -110,5 +110,5 @@ class GuardedLogger(Logger):
 
 
 def guard_loggers(loggers: Sequence[Logger]) -> list[GuardedLogger]:
-    """Those of a trainer's loggers that are ours."""
+    """Returns the guarded loggers among those of a trainer."""
     return [logger for logger in loggers if isinstance(logger, GuardedLogger)]

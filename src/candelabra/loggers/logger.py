@@ -1,4 +1,4 @@
-"""The contract of `logger`: where the numbers, pictures and tables of a run go."""
+"""The interface of loggers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ class RunStatus(StrEnum):
 
     FINISHED = "finished"
     FAILED = "failed"
-    STOPPED = "stopped"  # by a signal: it can go on
+    STOPPED = "stopped"  # by a signal; the run can be resumed
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of a run before its first step.
+    """Facts about a run before its first step.
 
     Attributes:
         config: resolved, plain.
-        code: versions of what runs, by name; see `code_version`.
-        step: 0, or the optimizer step that it goes on from.
-        past: what was logged before, where it goes on.
+        code: versions by name; see `find_code_version`.
+        step: 0, or the optimizer step from which the run resumes.
+        past: rows that were logged before the run resumed.
     """
 
     config: PlainConfig
@@ -40,18 +40,18 @@ class RunFacts:
 
 
 class LoggedTable(NamedTuple):
-    """Rows of words and numbers."""
+    """A table of text and numbers."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str | float]]
 
 
 class LoggedEmbedding(NamedTuple):
-    """Images as a backbone sees them.
+    """Embedded images.
 
     Args:
         vectors: (n, d) float32.
-        table: what each image is, a row each.
+        table: one row for each image.
         thumbnails: (n, s, s, 3) uint8.
     """
 
@@ -61,48 +61,48 @@ class LoggedEmbedding(NamedTuple):
 
 
 class RunLogger(ABC):
-    """Keeps what a run tells it; a final class says where.
+    """Base class of loggers.
 
-    Any method may raise whatever it likes, and may take its time: a `Guard` calls all of them, in order, from one
-    thread that nobody waits for. A constructor only looks at its arguments; `begin` is what opens files or servers.
+    Methods may raise any error and may be slow: a `GuardedLogger` calls them, in order, from a thread of its own. A
+    constructor only checks its arguments; `begin` opens files or connections.
     """
 
     @abstractmethod
     def begin(self, facts: RunFacts) -> None:
-        """Opens the run, or the one of that folder again where it goes on, with its config and its code.
+        """Opens the run, or reopens it if it resumes, and logs config and code versions.
 
-        A run that it did not have gets all that was logged in the past before `facts.step`.
+        If the logger does not have the run yet, it also logs the past before `facts.step`.
         """
 
     @abstractmethod
     def numbers(self, values: Mapping[str, float], step: int) -> None:
-        """Metrics by name; what was logged at these steps before a run went on must not be there twice."""
+        """Logs metrics by name. Steps that a resumed run repeats must not appear twice."""
 
     @abstractmethod
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
-        """An image (H, W, 3)."""
+        """Logs an image (H, W, 3)."""
 
     @abstractmethod
     def table(self, name: str, table: LoggedTable, step: int) -> None:
-        """A table, once a run."""
+        """Logs a table, once a run."""
 
     @abstractmethod
     def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
-        """Vectors, once a run."""
+        """Logs vectors, once a run."""
 
     @abstractmethod
     def checkpoint(self, path: Path) -> None:
-        """The best weights, once a run; where it was asked for, they are kept."""
+        """Logs the best checkpoint, once a run; it is uploaded only where the user asks for that."""
 
     @abstractmethod
     def end(self, status: RunStatus) -> None:
-        """Writes and sends all that is left."""
+        """Writes and sends pending data, and closes the run."""
 
     @abstractmethod
     def later(self) -> str:
-        """How to see or send what is kept on this machine, in a sentence."""
+        """Returns a sentence on how to view or send the data that is on this machine."""
 
     @property
     @abstractmethod
     def timeout(self) -> float:
-        """How long the end of a run waits for it, in seconds."""
+        """Seconds that the end of a run waits for this logger."""

@@ -1,4 +1,4 @@
-"""MLflow: a database beside the run folders, or a server."""
+"""Logs to MLflow: a database beside the run folders, or a server."""
 
 import csv
 import io
@@ -38,20 +38,20 @@ _SEVERAL, _MANY = 100, 1000  # parameters, metrics that it takes at a time
 
 
 class MlflowLogger(RunLogger):
-    """A run of MLflow, which keeps its id (`mlflow.id` in the run folder) when it goes on.
+    """A run of MLflow; a resumed run keeps its id (`mlflow.id` in the run folder).
 
-    MLflow only adds to a history: what is done again when a run goes on is not logged again. What a server that was
-    gone did not get, it gets then: `candelabra train resume=<run>`, also of a finished one.
-    Parameters are the config by dotted keys, long values cut; the whole of it is the artifact resolved.yaml.
+    MLflow only appends, so steps that a resumed run repeats are not logged again. Metrics that a server missed are sent
+    when the run is resumed: `candelabra train resume=<run>`, also of a finished run.
+    Parameters are the config by dotted keys, with long values cut; the artifact resolved.yaml has all of it.
 
     Args:
         folder: of the run.
         uri: http://<host>:5000 of a server, or a database; null for mlflow.db beside the run folder (beside its sweep,
             where it is a job of one), with artifacts in mlflow-artifacts beside it.
-        experiment: the runs that are looked at together.
+        experiment: name of the MLflow experiment.
         name: of the run; null for that of its folder.
-        log_model: keep the best checkpoint as an artifact.
-        timeout: how long a request waits for a server, and the end of a run for all of them, in seconds.
+        log_model: upload the best checkpoint as an artifact.
+        timeout: seconds that the end of a run waits for the server; a request waits a quarter of it.
 
     Raises:
         CandelabraError: mlflow is not installed.
@@ -71,13 +71,13 @@ class MlflowLogger(RunLogger):
                 "logger=mlflow needs a library that is not installed: pip install 'candelabra[mlflow]'"
             )
         self.folder, self.experiment, self.log_model, self.limit = Path(folder), experiment, log_model, timeout
-        self.shelf = name_group(self.folder)
-        self.uri = uri or f"sqlite:///{self.shelf / 'mlflow.db'}"
+        self.group = name_group(self.folder)
+        self.uri = uri or f"sqlite:///{self.group / 'mlflow.db'}"
         self.name = name or name_run(self.folder)
         self.client: MlflowClient | None = None
         self.number = ""
         self.past = LoggedMetrics()
-        self.last: dict[str, int] = {}  # step of each metric, as the server says
+        self.last: dict[str, int] = {}  # last step of each metric on the server
 
     @property
     def timeout(self) -> float:
@@ -89,7 +89,7 @@ class MlflowLogger(RunLogger):
 
         for chatty in ("alembic", "mlflow", "urllib3.connectionpool"):  # after it is imported, as that sets them
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with self._alone():
+        with self._lock_database():
             self.client = MlflowClient(tracking_uri=self.uri)
             experiment = self._experiment()
         known = read_tracker_id(self.folder, "mlflow")
@@ -103,7 +103,7 @@ class MlflowLogger(RunLogger):
         self._send(facts.past.numbers(facts.step))
 
     def _goes_on(self, number: str) -> bool:
-        """Whether the database has the run; where the folder has been moved, it is another one."""
+        """Whether the database has the run; a copied folder points to another database."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -119,7 +119,7 @@ class MlflowLogger(RunLogger):
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         if step > self.past.validated():
-            self._client.log_image(self.number, pixels, key=_allowed(name), step=step)
+            self._client.log_image(self.number, pixels, key=_clean_name(name), step=step)
 
     def table(self, name: str, table: LoggedTable, step: int) -> None:
         self._client.log_text(self.number, _separated(table, ","), f"tables/{name}.csv")
@@ -154,7 +154,7 @@ class MlflowLogger(RunLogger):
         new = []
         for values, step in rows:
             for name, value in values.items():
-                key = _allowed(name)
+                key = _clean_name(name)
                 if step > self._last(key):
                     new.append(Metric(key, value, now, step))
                     self.last[key] = step
@@ -171,15 +171,15 @@ class MlflowLogger(RunLogger):
         found = self._client.get_experiment_by_name(self.experiment)
         if found:
             return str(found.experiment_id)
-        local = None if self.uri.startswith("http") else (self.shelf / "mlflow-artifacts").as_uri()
+        local = None if self.uri.startswith("http") else (self.group / "mlflow-artifacts").as_uri()
         return str(self._client.create_experiment(self.experiment, artifact_location=local))
 
     def _describe(self, facts: RunFacts) -> None:
-        """Parameters cannot be changed: of a run that goes on, the new ones are added."""
+        """Logs the config. Parameters cannot be changed, so a resumed run only adds new ones."""
         from mlflow.entities import Param, RunTag
 
         there = self._client.get_run(self.number).data.params
-        words = {_allowed(key)[:_NAME]: str(value)[:_LONGEST] for key, value in flatten_config(facts.config).items()}
+        words = {_clean_name(key)[:_NAME]: str(value)[:_LONGEST] for key, value in flatten_config(facts.config).items()}
         new = [Param(key, value) for key, value in words.items() if key not in there]
         for first in range(0, len(new), _SEVERAL):
             self._client.log_batch(self.number, params=new[first : first + _SEVERAL])
@@ -191,12 +191,12 @@ class MlflowLogger(RunLogger):
         self._client.log_dict(self.number, dict(facts.config), "resolved.yaml")
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Several jobs that start at once must not all lay out the same database."""
+    def _lock_database(self) -> Iterator[None]:
+        """Holds a lock while the database is created: several jobs may start at once."""
         if self.uri.startswith("http"):
             yield
             return
-        with hold_lock(self.shelf / ".mlflow.lock", timeout=self.limit):
+        with hold_lock(self.group / ".mlflow.lock", timeout=self.limit):
             yield
 
     @property
@@ -206,15 +206,15 @@ class MlflowLogger(RunLogger):
 
 
 def _prepare(limit: float) -> None:
-    """MLflow is told by the environment alone: to tell nobody how it is used, and not to wait for long."""
-    wishes = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-    wishes["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, round(limit / 4)))
-    for key, value in wishes.items():
+    """Sets MLflow's environment variables: no telemetry, one retry, short timeouts."""
+    settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    settings["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, round(limit / 4)))
+    for key, value in settings.items():
         os.environ.setdefault(key, value)
 
 
-def _allowed(name: str) -> str:
-    """A name with nothing that MLflow refuses."""
+def _clean_name(name: str) -> str:
+    """Replaces characters that MLflow does not allow in names."""
     return re.sub(r"[^\w\-. /]", "_", name)
 
 

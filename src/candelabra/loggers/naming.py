@@ -1,4 +1,4 @@
-"""What trackers call things: flat keys of a config, names of runs, and the sweep that a run belongs to."""
+"""Names for loggers: flat config keys, run names, and the sweep of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ _ID = ".id"  # ends the files of the run folder that say by which id a tracker k
 
 
 def flatten_config(node: Any, path: str = "") -> dict[str, Any]:
-    """A nested config by dotted keys, as one types them; lists are values.
+    """Flattens a nested config to dotted keys; lists are values.
 
     >>> flatten_config({"data": {"size": 64, "targets": ["label"]}, "seed": 0})
     {'data.size': 64, 'data.targets': "['label']", 'seed': 0}
@@ -22,29 +22,29 @@ def flatten_config(node: Any, path: str = "") -> dict[str, Any]:
 
 
 def find_sweep(folder: Path) -> Path | None:
-    """The folder of the sweep that a run is a job of; none for a run by itself."""
+    """Returns the sweep folder of a run; None for a single run."""
     parent = folder.absolute().parent
     return parent if (parent / SWEEP).is_file() else None
 
 
 def name_group(folder: Path) -> Path:
-    """The folder that holds runs and sweeps: where those find what they share."""
+    """Returns the folder that holds runs and sweeps, for what they share."""
     return (find_sweep(folder) or folder.absolute()).parent
 
 
 def name_run(folder: Path) -> str:
-    """A run's name: that of its folder, after that of its sweep."""
+    """Returns the name of a run: sweep folder and run folder."""
     sweep, name = find_sweep(folder), folder.absolute().name
     return f"{sweep.name}/{name}" if sweep else name
 
 
 def read_tracker_id(folder: Path, word: str) -> str | None:
-    """By which id a tracker knows this run; none where it does not yet."""
+    """Returns the id of this run in a logger; None if it has none yet."""
     path = folder / f"{word}{_ID}"
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def write_tracker_id(folder: Path, word: str, number: str) -> None:
-    """Remembers it; a file for each tracker, as each works in a thread of its own."""
+    """Writes that id. Each logger has a file of its own, as each runs in a thread of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{word}{_ID}").write_text(f"{number}\n", encoding="utf-8")

@@ -22,7 +22,7 @@ _JUDGED = ("val/score", "val/loss", "test/score", "test/loss")  # beside the set
 class TensorboardLogger(RunLogger):
     """Scalars, images, texts, the projector and the hparams tab; `tensorboard --logdir runs` shows them.
 
-    A run that goes on writes a further file, which takes back what an earlier one says of steps that are done again.
+    A resumed run writes another file, which replaces the steps that it repeats.
 
     Args:
         folder: of the run; the files go to its `tensorboard`.
@@ -56,7 +56,7 @@ class TensorboardLogger(RunLogger):
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
-        self._writer.flush()  # a kill costs nothing that a run which goes on does not do again
+        self._writer.flush()  # a resumed run repeats what a killed one did not write
 
     def picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
         self._writer.add_image(name, pixels, step, dataformats="HWC")
@@ -67,16 +67,14 @@ class TensorboardLogger(RunLogger):
         self._writer.add_text(name, "\n".join(lines), step)
 
     def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
-        shutil.rmtree(
-            self.folder / f"{step:05d}", ignore_errors=True
-        )  # of a run that was finished, and is tested again
+        shutil.rmtree(self.folder / f"{step:05d}", ignore_errors=True)  # a finished run that is tested again
         table = embedding.table
         rows = [[str(cell).replace("\t", " ") for cell in row] for row in table.rows]
         images = torch.from_numpy(embedding.thumbnails).permute(0, 3, 1, 2).float() / 255
         self._writer.add_embedding(embedding.vectors, rows, images, step, tag=name, metadata_header=list(table.columns))
 
     def checkpoint(self, path: Path) -> None:
-        """It shows none."""
+        """Does nothing: TensorBoard has no checkpoints."""
 
     def end(self, status: RunStatus) -> None:
         self._writer.close()
@@ -91,5 +89,5 @@ class TensorboardLogger(RunLogger):
 
 
 def _code(text: str) -> str:
-    """As markdown shows it as it is."""
+    """Formats text as a markdown code block."""
     return "\n".join(f"    {line}" for line in text.splitlines())

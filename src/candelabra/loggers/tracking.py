@@ -1,4 +1,4 @@
-"""What is logged, wherever it goes: the one place that says so.
+"""What a run logs, whatever the logger.
 
 Numbers: losses, metrics and scores (`Task`), rates by group (Lightning's LearningRateMonitor), what balances did
 (`LogBalance`), `gradient_norm` (`LogGradient`), `images_per_second` and `data_wait` (`Throughput`). Beside them, here:
@@ -34,13 +34,13 @@ from candelabra.types import Sample
 log = logging.getLogger(__name__)
 _SHOWN = 12  # validation images whose predictions are shown
 _OF_TEST = ("predictions", "_confusion")  # end the names of pictures in the run folder that are of test images
-_SOON = 1.0  # seconds that a checkpoint waits for what was logged before it
+_SOON = 1.0  # seconds that a checkpoint waits for metrics.csv
 
 
 def make_loggers(nodes: Mapping[str, PlainConfig], folder: Path) -> list[GuardedLogger]:
-    """The trackers that `logger` names, each behind its guard.
+    """Makes the loggers that `logger` names, each in a `GuardedLogger`.
 
-    Where there is one, metrics.csv is written too: what goes on with a run, draws or reports it reads that.
+    With any logger, metrics.csv is written too: resuming, drawing and reporting read it.
     """
     trackers = {word: build_object(node) for word, node in nodes.items()}
     if trackers and not any(isinstance(tracker, CsvLogger) for tracker in trackers.values()):
@@ -49,10 +49,10 @@ def make_loggers(nodes: Mapping[str, PlainConfig], folder: Path) -> list[Guarded
 
 
 class LogRun(L.Callback):
-    """Shows what is predicted for some validation images, after each validation of a training.
+    """Logs predictions for some validation images after each validation.
 
     Args:
-        data: whose images they are.
+        data: of the images.
     """
 
     def __init__(self, data: DataModule) -> None:
@@ -79,19 +79,19 @@ class LogRun(L.Callback):
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: Mapping[str, object]
     ) -> None:
-        """What was logged before a checkpoint is written first: a run that goes on there does not do it again."""
+        """Waits for metrics.csv first: a run that resumes from this checkpoint does not log these steps again."""
         for guard in guard_loggers(trainer.loggers):
             guard.wait(_SOON)
 
 
 @contextmanager
 def log_run(trainer: L.Trainer, config: PlainConfig, step: int) -> Iterator[None]:
-    """Begins the run in all trackers, and ends it whatever happens.
+    """Begins the run in all loggers, and ends it whatever happens.
 
     Args:
-        trainer: whose loggers they are.
+        trainer: with the loggers.
         config: resolved, plain.
-        step: that the run goes on from; 0 for a new one.
+        step: from which the run resumes; 0 for a new one.
     """
     found = guard_loggers(trainer.loggers)
     folder = Path(config["folder"])
@@ -118,14 +118,14 @@ def log_run(trainer: L.Trainer, config: PlainConfig, step: int) -> Iterator[None
 
 
 def wait_for_loggers(trainer: L.Trainer) -> None:
-    """Until metrics.csv has what was logged."""
+    """Waits until metrics.csv has all rows."""
     for guard in guard_loggers(trainer.loggers):
         if isinstance(guard.tracker, CsvLogger):
             guard.wait(guard.tracker.timeout)
 
 
 def log_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path, best: str | None) -> None:
-    """Logs what the run folder has of the finished run; on rank 0."""
+    """Logs pictures, tables, embedding and checkpoint of a finished run, on rank 0."""
     found = guard_loggers(trainer.loggers)
     if not found:
         return

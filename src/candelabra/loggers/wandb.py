@@ -1,4 +1,4 @@
-"""Weights & Biases: its server where there is a key, else files that `wandb sync` sends later."""
+"""Logs to Weights & Biases: to its server if there is a key, else to files for `wandb sync`."""
 
 import logging
 import os
@@ -23,19 +23,19 @@ _AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps
 
 
 class WandbLogger(RunLogger):
-    """A run of W&B, which keeps its id (`wandb.id` in the run folder) when it goes on.
+    """A run of W&B; a resumed run keeps its id (`wandb.id` in the run folder).
 
-    A server that cannot be used, or a wrong key, makes it work offline. W&B only adds to a history: what is done again
-    when a run goes on, and was logged before, is not logged again.
+    If the server cannot be reached or refuses the key, it works offline. W&B only appends, so steps that a resumed run
+    repeats are not logged again.
 
     Args:
         folder: of the run; W&B's files go to its `wandb`.
-        project: the runs that are looked at together.
+        project: name of the W&B project.
         name: of the run; null for that of its folder.
-        group: what it belongs to; null for its sweep, where it is a job of one.
-        offline: never ask the server, even with a key; without one it is so anyway.
-        log_model: keep the best checkpoint as an artifact.
-        timeout: how long the beginning and the end of a run wait for the server, in seconds.
+        group: of runs; null for the sweep of the run, if any.
+        offline: work offline even with a key.
+        log_model: upload the best checkpoint as an artifact.
+        timeout: seconds that the start and the end of a run wait for the server.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class WandbLogger(RunLogger):
 
 
 def _has_key() -> bool:
-    """Whether W&B could log in without asking."""
+    """Whether W&B can log in without a prompt."""
     if "WANDB_API_KEY" in os.environ:
         return True
     host: Any = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname

@@ -1,1 +1,1 @@
-"""What one does with a sweep: its state, its best job, its failed jobs once more; nothing heavy is imported."""
+"""Commands on a sweep: status, best job, retry. Imports no torch."""

@@ -1,4 +1,4 @@
-"""`candelabra sweep best`: the best job, what one types to have it again, and what it left behind."""
+"""`candelabra sweep best`: the best job, its command, results and checkpoint."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ _SHOWN = ("val", "test")
 
 
 def print_best(found: SweepResults, console: Console) -> None:
-    """The best job by the objective, or the Pareto front of several, with command, results and checkpoint of each.
+    """Prints the best job, or the Pareto front of several objectives, with command, results and checkpoint of each.
 
     Raises:
         CandelabraError: no job has finished with a number for each objective.
@@ -42,7 +42,7 @@ def print_best(found: SweepResults, console: Console) -> None:
 
 
 def print_pictures(found: SweepResults, console: Console) -> None:
-    """Draws the sweep anew, and names what was drawn and why something was not."""
+    """Draws the pictures of the sweep; prints which were drawn and why others were not."""
     from hydra_plugins.candelabra_sweeper.results import draw_figure
 
     written, missing = draw_figure(found)
@@ -63,7 +63,7 @@ def _print_job(found: SweepResults, job: Job, console: Console) -> None:
 
 
 def _print_results(found: SweepResults, job: Job, console: Console) -> None:
-    """What the run says of itself, where it is one of candelabra's."""
+    """Prints the results of a run of candelabra."""
     results = _results(found, job)
     metrics = dict.fromkeys(key.partition("/")[2] for key in results if key.startswith(tuple(f"{s}/" for s in _SHOWN)))
     if not metrics:

@@ -1,4 +1,4 @@
-"""A sweep's folder as it was given on the command line, and a job as one types it."""
+"""Opens a sweep's folder, and formats the command of a job."""
 
 import shlex
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from hydra_plugins.candelabra_sweeper.results import SweepResults
 
 
 def format_command(job: Job, program: Sequence[str]) -> str:
-    """What one types to run the job by itself."""
+    """Formats the command that runs a job by itself."""
     return shlex.join([*_short(program), *job.words])
 
 
 def _short(program: Sequence[str]) -> list[str]:
-    """The program as one types it: `candelabra train` for this one, however it was started."""
+    """Shortens the program to `candelabra train`, however it was started."""
     words = list(program)
     for place, word in enumerate(words):
         if word == "candelabra.cli.main" or Path(word).name == "candelabra" or Path(word).match("candelabra/cli.py"):
@@ -27,7 +27,7 @@ def open_sweep(folder: Path) -> SweepResults:
     """Reads a sweep's folder.
 
     Raises:
-        CandelabraError: it is not a sweep's, or cannot be read as one.
+        CandelabraError: it is no sweep's folder, or cannot be read.
     """
     if not folder.exists():
         raise CandelabraError(

@@ -1,4 +1,4 @@
-"""`candelabra sweep retry`: the sweep goes on with what failed and what was stopped, by the sweeper's own means."""
+"""`candelabra sweep retry`: runs failed and stopped jobs of a sweep again."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ _AGAIN = (State.FAILED, State.STOPPED)
 
 
 def choose_jobs(found: SweepResults, words: Sequence[str]) -> list[int]:
-    """The jobs that are to be run again: those that are named, else all that failed or were stopped.
+    """Chooses jobs to run again: those named, else all that failed or were stopped.
 
     Raises:
-        CandelabraError: a word is no number of a job, or that job neither failed nor was stopped.
+        CandelabraError: a number is no job's, or that job neither failed nor was stopped.
     """
     states = {job.number: job.now for job in found.jobs}
     for word in words:
@@ -32,9 +32,9 @@ def choose_jobs(found: SweepResults, words: Sequence[str]) -> list[int]:
 
 
 def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
-    """The command of the sweep with what makes it run these jobs again, in the same folder and study.
+    """Returns the command that runs these jobs again in the folder and study of the sweep.
 
-    It is run where the sweep was begun, see `Sweep.place`.
+    It must run in the working folder of the sweep, see `Sweep.place`.
     """
     failed = [job.number for job in found.jobs if job.number in numbers and job.state is State.FAILED]
     words = [f"hydra.sweep.dir='{_quoted(_folder(found))}'"]
@@ -44,7 +44,7 @@ def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
 
 
 def announce_retry(found: SweepResults, numbers: Sequence[int]) -> str:
-    """What will be done: a sweep that goes on ends what it has begun, and begins what is left."""
+    """Logs what the sweep will do: finish jobs that it began, and begin the rest."""
     counts = Counter(job.now for job in found.jobs)
     left = (found.sweep.total or len(found.jobs)) - len(found.jobs) + counts[State.WAITING]
     failed = [job.number for job in found.jobs if job.number in numbers and job.now is State.FAILED]
@@ -57,7 +57,7 @@ def announce_retry(found: SweepResults, numbers: Sequence[int]) -> str:
 
 
 def _folder(found: SweepResults) -> Path:
-    """As it was given, or from the root where the sweep was begun elsewhere."""
+    """Returns the folder as given, or absolute if the sweep was begun in another working folder."""
     here = found.sweep.place in (None, str(Path.cwd()))
     return found.folder if here else found.folder.absolute()
 

@@ -1,4 +1,4 @@
-"""`candelabra sweep status`: one table of jobs, those that need a look first."""
+"""`candelabra sweep status`: a table of jobs, failed and running ones first."""
 
 import json
 import time
@@ -15,11 +15,11 @@ from hydra_plugins.candelabra_sweeper.results import SweepResults
 
 _ORDER = (State.RUNNING, State.FAILED, State.STOPPED, State.WAITING, State.FINISHED, State.PRUNED)
 _COLOURS = {State.RUNNING: "cyan", State.FAILED: "red", State.STOPPED: "yellow", State.FINISHED: "green"}
-_ERROR = 40  # characters that a column of errors needs
+_ERROR = 40  # least width of the column of errors, in characters
 
 
 def print_status(found: SweepResults, rows: int | None, console: Console) -> None:
-    """Counts by state, a table of jobs, and what to do about those that failed.
+    """Prints counts by state, a table of jobs, and how to retry failed ones.
 
     Args:
         found: the sweep.
@@ -43,7 +43,7 @@ def print_status(found: SweepResults, rows: int | None, console: Console) -> Non
 
 
 def sort_jobs(found: SweepResults) -> list[Job]:
-    """All jobs: running and failed ones first, finished ones from the best."""
+    """Sorts jobs: running and failed ones first, finished ones from the best."""
 
     def key(job: Job) -> tuple[int, list[float], int]:
         return _ORDER.index(job.now), found.losses(job) or [float("inf")], job.number
@@ -52,7 +52,7 @@ def sort_jobs(found: SweepResults) -> list[Job]:
 
 
 def print_jobs(found: SweepResults, jobs: Sequence[Job], console: Console) -> None:
-    """The table with a column of errors where there is room for it, else with the errors below."""
+    """Prints the table, with a column of errors if there is room for it, else with the errors below."""
     bare = make_jobs_table(found, jobs)
     failed = [job for job in jobs if job.error]
     if failed and console.measure(bare).maximum + _ERROR <= console.width:
@@ -64,7 +64,7 @@ def print_jobs(found: SweepResults, jobs: Sequence[Job], console: Console) -> No
 
 
 def make_jobs_table(found: SweepResults, jobs: Sequence[Job], errors: bool = False) -> Table:
-    """Number, state, what differs, objectives, time and perhaps the error of each job."""
+    """Makes a table of number, state, overrides, objectives, time and optionally the error of each job."""
     sheet = Table(box=None, padding=(0, 1), expand=errors, header_style="bold")
     sheet.add_column("job", justify="right", no_wrap=True)
     sheet.add_column("state", no_wrap=True)
@@ -92,14 +92,14 @@ def make_jobs_table(found: SweepResults, jobs: Sequence[Job], errors: bool = Fal
 
 
 def print_jobs_json(found: SweepResults, console: Console) -> None:
-    """Everything for scripts: what is sought, and each job with the state that it is in now, on one line."""
+    """Prints JSON for scripts: the objectives, and each job with its present state."""
     jobs = [{**asdict(job), "state": job.now, "folder": str(found.run(job))} for job in sort_jobs(found)]
     content = {"folder": str(found.folder), **asdict(found.sweep), "jobs": jobs}
     console.file.write(json.dumps(content) + "\n")
 
 
 def shorten_keys(keys: Sequence[str]) -> list[str]:
-    """The last part of each key, or as many as tell it from the others.
+    """Shortens each key to its last parts that are unique.
 
     >>> shorten_keys(["optimizer.lr", "lr", "finetune.decay"])
     ['optimizer.lr', 'lr', 'decay']
@@ -115,7 +115,7 @@ def shorten_keys(keys: Sequence[str]) -> list[str]:
 
 
 def shorten_text(word: str) -> str:
-    """A number that a sampler drew, with four digits; other words as they are.
+    """Rounds a number to four digits; returns other text unchanged.
 
     >>> shorten_text("0.00012345678"), shorten_text("full"), shorten_text("3")
     ('0.0001235', 'full', '3')
@@ -128,7 +128,7 @@ def shorten_text(word: str) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """For people.
+    """Formats seconds for people.
 
     >>> [format_duration(value) for value in (None, 7.26, 75, 3675, 200000)]
     ['', '7 s', '1 min', '1:01 h', '55:33 h']
@@ -142,14 +142,14 @@ def format_duration(seconds: float | None) -> str:
 
 
 def _seconds(job: Job) -> float | None:
-    """Spent so far; nothing is written while a job runs, so then it is the time since it began."""
+    """Returns the seconds of a job; for a running one, those since it began."""
     if job.now is State.RUNNING and job.begun is not None:
         return max(job.seconds, time.time() - job.begun)
     return job.seconds or None
 
 
 def _broken(name: str) -> str:
-    """The name of a column, which is no wider than its longest part."""
+    """Breaks a column name at its dots."""
     return name.replace("/", "/\n").replace("_", "_\n")
 
 
