@@ -1,4 +1,4 @@
-"""Images as vectors: embedded once, kept as an index, or as one step of a scikit-learn pipeline."""
+"""Image embeddings: stored as an index, or computed as a step of a scikit-learn pipeline."""
 
 from candelabra.embeddings.encoder import Encoder
 from candelabra.embeddings.index import VectorIndex

@@ -1,4 +1,4 @@
-"""A backbone as one step of a scikit-learn pipeline: images in, vectors out."""
+"""A backbone as a transformer of scikit-learn: images in, vectors out."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,29 +24,29 @@ from candelabra.tasks.loading import load_task
 
 
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Images -> the pooled features of a backbone that holds still; `fit` learns nothing, it looks up the weights.
+    """Converts images to pooled features of a frozen backbone; `fit` loads the weights and learns nothing.
 
     `transform` takes an array (N, H, W, C) or (N, H, W), uint8 or float in [0, 1], of 1 or 3 channels; or a sequence
     of paths; or one of arrays (H, W, C) of different sizes. It gives (N, D) float32.
 
-    Weights are in a pickle only where they could not be had again: of a run, or of a backbone that was given as an
-    object. Else they are looked up once more, by name.
+    A pickle contains the weights only of a run or of a backbone that was given as an object. Otherwise they are loaded
+    again by name.
 
     Args:
         backbone: a name (of conf/backbone, or of timm), the folder of a run or a checkpoint, or a `Backbone`.
         weights: of a name: auto, bundled, hub, none (drawn by `random_state`) or a file, as `backbone.weights`.
-        size: side of what the backbone is shown, or (height, width), in pixels.
+        size: of the input of the backbone, one side or (height, width), in pixels.
         resize: stretch, letterbox or crop.
-        batch_size: images that go through it at once.
+        batch_size: images in a forward pass.
         device: cpu, cuda, ...
-        random_state: of weights that are drawn.
+        random_state: of random weights.
 
     Attributes:
         encoder_: images of one size -> vectors.
         n_features_out_: D.
 
     Raises:
-        CandelabraError: in `fit`, a parameter cannot be used; in `transform`, what was given is no images.
+        CandelabraError: in `fit`, a parameter is wrong; in `transform`, the input is no images.
 
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.svm import SVC
@@ -75,7 +75,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Looks up the weights; of the images one is looked at, to see that they are any."""
+        """Loads the weights, and checks the first image."""
         sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
         if len(sides) != 2 or min(sides) < 8:
             raise CandelabraError(f"size={self.size} must be one side or (height, width), in pixels, at least 8.")
@@ -88,12 +88,12 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Any) -> Vectors:
-        """Images -> (N, D)."""
+        """Embeds images; returns (N, D)."""
         check_is_fitted(self, "encoder_")
         return np.concatenate([self.encoder_(batch) for batch in self._batches(X, self.batch_size)])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """The name of each number of a vector."""
+        """Returns a name for each number of a vector."""
         check_is_fitted(self, "encoder_")
         return np.array([f"embedder{number}" for number in range(self.n_features_out_)], dtype=object)
 
@@ -107,7 +107,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return named(str(self.backbone), self.weights)
 
     def _batches(self, X: Any, count: int) -> Iterator[Tensor]:
-        """So many images at a time (n, 3, H, W), of the size that the backbone is shown."""
+        """Yields batches (n, 3, H, W) of the input size."""
         side = self.size
         size = (side, side) if isinstance(side, int) else (side[0], side[1])
         pipeline = make_eval_transforms(make_resize(self.resize, size))
@@ -117,8 +117,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             yield torch.stack([pipeline(make_sample(image))["image"].as_subclass(Tensor) for image in here])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without weights that can be looked up."""
-        state = dict(super().__getstate__())  # what it gives is the very dictionary of this object
+        """Leaves out weights that can be loaded by name."""
+        state = dict(super().__getstate__())  # the base class returns the object's own dictionary
         if "encoder_" in state and not isinstance(self.backbone, Backbone) and not _trained(self.backbone):
             del state["encoder_"]
             state["looked_up_"] = True
@@ -141,13 +141,13 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _trained(backbone: Any) -> bool:
-    """Whether a word is the folder of a run, or a checkpoint."""
+    """Whether a name is the folder of a run, or a checkpoint."""
     place = Path(backbone)
     return place.suffix == ".ckpt" or (place / CHECKPOINT_FOLDER).is_dir()
 
 
 def _sequence(X: Any) -> Any:
-    """Something of images that can be cut into batches.
+    """Returns images as a sequence that can be cut into batches.
 
     Raises:
         CandelabraError: it is a table of numbers, one image, or nothing.
@@ -166,7 +166,7 @@ def _sequence(X: Any) -> Any:
 
 
 def _image(given: Any, size: tuple[int, int]) -> Tensor:
-    """A path, or an array (H, W) or (H, W, C) -> (3, H, W) uint8, or float in [0, 1].
+    """Converts a path, or an array (H, W) or (H, W, C), to (3, H, W) uint8, or float in [0, 1].
 
     Raises:
         CandelabraError: it is neither.

@@ -1,4 +1,4 @@
-"""Images of one size -> vectors: what a backbone makes of them, averaged over places."""
+"""Encodes images of one size as vectors: the spatial mean of a backbone's final map."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -17,7 +17,7 @@ _LEAST = 2  # a batch of one takes other paths on a CPU than all larger ones, wh
 
 
 class Encoder:
-    """The final map of a backbone in evaluation, pooled by its mean: what its own classifier would have read.
+    """The final map of a backbone in evaluation mode, averaged over positions, as its own classifier would read it.
 
     Args:
         backbone: moved to the device.
@@ -25,7 +25,7 @@ class Encoder:
         context: of each forward pass; `precision_plugin.forward_context` of a trainer, say.
 
     Raises:
-        CandelabraError: on calling it, where the device has no memory for two images.
+        CandelabraError: when called, if the device has no memory for two images.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Encoder:
         self.device, self.context = torch.device(device), context
 
     def __call__(self, images: Tensor) -> Vectors:
-        """Images (N, 3, H, W), uint8 or float in [0, 1] -> (N, num_features); equal to the last bit in any batch."""
+        """Encodes images (N, 3, H, W), uint8 or float in [0, 1], as (N, num_features); bit-equal in any batch."""
         short = _LEAST - len(images)
         padded = torch.cat([images, images[-1:].expand(short, *images.shape[1:])]) if short > 0 else images
         return self._encode(padded)[: len(images)]
@@ -60,7 +60,7 @@ class Encoder:
 
 
 def check_encoder(encoder: Encoder, size: tuple[int, int], channels: int = 3) -> int:
-    """Tries the encoder on noise of this size, before any image is read; the bytes that an image needs at once.
+    """Runs the encoder on noise of this size; returns the peak bytes that one image needs.
 
     Raises:
         CandelabraError: the backbone does not work on images of this size.

@@ -1,4 +1,4 @@
-"""The pass in which each image goes through the backbone once."""
+"""Extracts vectors: one pass of the backbone over the images."""
 
 import logging
 import time
@@ -23,14 +23,14 @@ from candelabra.environment import choose_start_method
 from candelabra.errors import UnreadableFile
 
 log = logging.getLogger(__name__)
-_SECONDS = 20.0  # of work that a kill may cost
-_BYTES = 64 * 2**20  # of vectors in memory until a part is written
+_SECONDS = 20.0  # between two parts: the work that is lost if the process is killed
+_BYTES = 64 * 2**20  # of vectors in memory before a part is written
 _PROBES = 8  # images that are timed
-_UNREAD = bytes(20)  # the digest of what cannot be read
+_UNREAD = bytes(20)  # digest of unreadable images
 
 
 class ImageItem(NamedTuple):
-    """One image: (3, H, W), empty where there is a problem; the digest of its file; and why it cannot be read."""
+    """One image: pixels (3, H, W), empty if it is unreadable; the digest of its file; and the problem, if any."""
 
     image: Tensor
     digest: bytes
@@ -38,7 +38,7 @@ class ImageItem(NamedTuple):
 
 
 class ImageBatch(NamedTuple):
-    """Several of them: those that can be read as one tensor, which a process hands over much faster than many."""
+    """A batch of images; the readable ones are one tensor, which a worker passes on much faster than many."""
 
     images: Tensor
     digests: list[bytes]
@@ -50,7 +50,7 @@ class ImageItems(Dataset[ImageItem]):
 
     Args:
         source: of images.
-        pipeline: what they go through.
+        pipeline: of transforms.
     """
 
     def __init__(self, source: EmbeddingSource, pipeline: TransformPipeline) -> None:
@@ -69,7 +69,7 @@ class ImageItems(Dataset[ImageItem]):
 
 
 def hash_items(source: EmbeddingSource, index: int) -> bytes:
-    """Of the content of an image; the same for all that cannot be read."""
+    """Hashes the content of an image; the same hash for all unreadable ones."""
     with suppress(UnreadableFile):
         return source.digest(index)
     return _UNREAD
@@ -78,17 +78,17 @@ def hash_items(source: EmbeddingSource, index: int) -> bytes:
 def extract_vectors(
     parts: VectorParts, items: ImageItems, encoder: Encoder, batch_size: int, workers: int, silent: bool = False
 ) -> None:
-    """Embeds what no part has, and adds parts; what is done when it is stopped stays.
+    """Embeds images that no part has, and adds parts. Parts that are written stay if it is interrupted.
 
     Args:
-        parts: get what is missing.
+        parts: that are added to.
         items: the images.
-        encoder: images -> vectors.
-        batch_size: images a batch; the same in every call, so that all calls together make what one would.
+        encoder: of images.
+        batch_size: images in a batch; the same in every call, so that interrupted calls give the same bits.
         workers: processes that decode.
         silent: without a progress bar.
     """
-    gaps = parts.missing(len(items), lambda here: [hash_items(items.source, index) for index in here])
+    gaps = parts.find_missing(len(items), lambda here: [hash_items(items.source, index) for index in here])
     left = sum(map(len, gaps))
     if 0 < left < len(items):
         log.info("%d of %d images are embedded already", len(items) - left, len(items))
@@ -104,10 +104,10 @@ def extract_vectors(
 
 
 class PendingItems:
-    """Vectors that no part has yet.
+    """Vectors that are not written yet.
 
     Args:
-        parts: get them.
+        parts: that they are added to.
         start: position of the first image.
     """
 
@@ -119,7 +119,7 @@ class PendingItems:
         self.written = time.monotonic()
 
     def add(self, batch: ImageBatch, vectors: Vectors) -> None:
-        """Takes a batch; writes a part where it is time."""
+        """Adds a batch; writes a part when it is due."""
         self.digests += batch.digests
         self.problems += batch.problems
         self.vectors.append(vectors)
@@ -128,7 +128,7 @@ class PendingItems:
             self.write()
 
     def write(self) -> None:
-        """Writes what is there as a part."""
+        """Writes the pending vectors as a part."""
         if not self.digests:
             return
         digests = np.array(self.digests, dtype="V20")
@@ -139,7 +139,7 @@ class PendingItems:
 
 
 def choose_embedding_workers(items: ImageItems, batch_size: int, device: torch.device) -> int:
-    """Processes that decode as fast as a small network eats, by timing a few images; see `data.workers`."""
+    """Chooses the number of decoding processes by timing a few images; see `choose_workers`."""
     spent = []
     for index in np.linspace(0, len(items) - 1, min(_PROBES, len(items))).astype(int).tolist():
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What `candelabra embed` leaves behind: vectors, a table of their images, and how they were made."""
+"""The index that `candelabra embed` writes: vectors, a table of their images, and their recipe."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from candelabra.storage.atomic import replace_atomically, write_atomically
 IndexFormat = Literal["npy", "parquet"]
 INDEX_FORMATS = ("npy", "parquet")
 INDEX_VERSION = 1  # of the folder
-INDEX_FILE = "embedding.json"  # how the vectors were made; there while they are being made, too
+INDEX_FILE = "embedding.json"  # recipe of the vectors; written before the first of them
 VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE = "embeddings.npy", "samples.csv", "embeddings.parquet"
 
 
@@ -26,9 +26,9 @@ class VectorIndex:
     """Embedded images.
 
     Args:
-        vectors: (n, D) float32; of an npy file mapped into memory, not read.
-        columns: (n,) words by column: name, path, split, label as far as they are known, "" where one is not.
-        about: how the vectors were made, see `Making`.
+        vectors: (n, D) float32; memory-mapped if they are an npy file.
+        columns: (n,) strings by column: name, and path, split and label if known; "" where unknown.
+        about: recipe of the vectors, see `EmbeddingRecipe`.
         folder: where it lies.
     """
 
@@ -39,14 +39,14 @@ class VectorIndex:
 
     @classmethod
     def read(cls, folder: str | Path, key: str = "index") -> "VectorIndex":
-        """Reads what `candelabra embed` has written.
+        """Reads an index.
 
         Args:
-            folder: that it wrote into.
+            folder: of the index.
             key: the option that names the folder, for errors.
 
         Raises:
-            CandelabraError: there is no such thing, or it is not finished.
+            CandelabraError: there is no index, or it is not finished or of another format.
         """
         place = Path(folder)
         if not (place / INDEX_FILE).is_file():
@@ -76,10 +76,14 @@ class VectorIndex:
         return len(self.vectors)
 
     def column(self, name: str, wanted: str) -> NDArray[np.object_]:
-        """A column that something needs.
+        """Returns a column.
+
+        Args:
+            name: of the column.
+            wanted: the option that needs it, for errors.
 
         Raises:
-            CandelabraError: it is not there, or empty.
+            CandelabraError: the column is missing or empty.
         """
         if name in self.columns and (self.columns[name] != "").any():
             return self.columns[name]
@@ -93,13 +97,13 @@ class VectorIndex:
 def write_index(
     folder: Path, kind: IndexFormat, blocks: Iterable[Vectors], columns: Mapping[str, Sequence[str]], dimensions: int
 ) -> None:
-    """Writes vectors and table, each under a passing name first; few of the vectors are in memory at once.
+    """Writes vectors and table atomically; few of the vectors are in memory at once.
 
     Args:
-        folder: that is there.
+        folder: that exists.
         kind: npy (an array that can be mapped into memory, and a CSV beside it) or parquet (one file).
         blocks: of vectors, in order.
-        columns: of all vectors together.
+        columns: of all vectors.
         dimensions: D.
     """
     if kind == "parquet":

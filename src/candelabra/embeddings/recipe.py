@@ -1,4 +1,4 @@
-"""How vectors are made of images: all that is needed to make them of further images later."""
+"""The recipe of an index: all that is needed to embed further images in the same way."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,14 +20,14 @@ from candelabra.training.trainer import make_trainer
 
 @dataclass(frozen=True)
 class EmbeddingRecipe:
-    """What to embed with, in plain types.
+    """How to embed images, in plain types.
 
     Args:
-        backbone: the config of a backbone.
-        run: a checkpoint, or the folder of a run, whose backbone is taken instead; null for none.
-        seed: of weights that are drawn (backbone.weights=none).
-        size: (H, W) of what the backbone is shown.
-        resize: how images come to it.
+        backbone: its config.
+        run: a checkpoint or the folder of a run, whose backbone is used instead; null for none.
+        seed: of random weights (backbone.weights=none).
+        size: (H, W) of the input of the backbone.
+        resize: method, see `data.resize`.
         precision: of a trainer.
     """
 
@@ -40,14 +40,14 @@ class EmbeddingRecipe:
 
     @property
     def pipeline(self) -> TransformPipeline:
-        """What images go through."""
+        """The transforms of images."""
         return make_eval_transforms(make_resize(self.resize, self.size))
 
     def network(self) -> Backbone:
         """The backbone, on the CPU.
 
         Raises:
-            CandelabraError: it is not to be had.
+            CandelabraError: its weights cannot be loaded.
         """
         if self.run is not None:
             return load_task(self.run).backbone
@@ -67,14 +67,14 @@ class EmbeddingRecipe:
 
 
 def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingRecipe:
-    """The recipe of a command's config.
+    """Makes the recipe of a command's config.
 
     Args:
         plain: with `backbone`, `run`, `seed`, `size`, `resize` and `trainer`.
-        otherwise: the config of the data that are embedded, which says what `size` and `resize` leave open.
+        otherwise: the config of the embedded data, which gives `size` and `resize` where they are null.
 
     Raises:
-        CandelabraError: the run cannot be used, or the size is none.
+        CandelabraError: the run cannot be used, or the size is invalid.
     """
     run = None if plain["run"] is None else str(Path(plain["run"]).expanduser().absolute())
     given = load_task(run).recipe["config"]["data"] if run else otherwise
@@ -91,7 +91,7 @@ def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingR
 
 
 def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, Encoder]:
-    """What an index was made with, for further images.
+    """Restores the recipe of an index.
 
     Raises:
         CandelabraError: the weights are not those that the index was made with.
@@ -109,6 +109,6 @@ def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, E
 
 
 def describe_weights(backbone: Backbone) -> str:
-    """A digest of all weights and statistics."""
+    """Hashes all weights and buffers."""
     state = backbone.state_dict()
     return hash_contents(*(part for name in sorted(state) for part in (name, state[name].detach().cpu().float()))).hex()

@@ -1,4 +1,4 @@
-"""Folders: that of the sweep, held by one process at a time, and those of its jobs."""
+"""The folder of a sweep, held by one process at a time, and the folders of its jobs."""
 
 import os
 import socket
@@ -46,7 +46,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 
 def job_folder(config: DictConfig, context: HydraContext, words: Sequence[str], number: int) -> Path:
-    """Where a job goes; its words are composed for it, so what does not compose is found here.
+    """Returns the folder of a job; composes its config, so errors in its words are raised here.
 
     Args:
         config: of the sweep.
@@ -72,7 +72,7 @@ def job_folder(config: DictConfig, context: HydraContext, words: Sequence[str], 
 
 
 def await_orphans(jobs: Sequence[Job], sweep: Path) -> None:
-    """Waits for jobs that are still saving after their sweep was killed.
+    """Waits for jobs that still save a checkpoint after their sweep was killed.
 
     Raises:
         SweepError: one does not end.

@@ -1,4 +1,4 @@
-"""What is known of a sweep: one sweep.json, and one file a job below `jobs/`; nothing heavy is imported to read it."""
+"""The state of a sweep on disk: sweep.json, and one file for each job below `jobs/`. Imports nothing heavy."""
 
 import json
 import os
@@ -15,14 +15,14 @@ JOBS = "jobs"  # the folder of the jobs' files, whatever the jobs' own folders a
 
 
 class State(StrEnum):
-    """Where a job is; what was running when its sweep was killed is told by `Job.now`."""
+    """State of a job; see `Job.now` for jobs whose sweep was killed."""
 
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
     PRUNED = "pruned"
     FAILED = "failed"
-    STOPPED = "stopped"  # by a signal or a kill; it can go on
+    STOPPED = "stopped"  # by a signal or a kill; it can be resumed
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class Job:
     """One run of the program.
 
     Attributes:
-        number: in the sweep, from 0; in a study that of the trial it began as.
-        words: overrides that make it this job, as one types them.
+        number: in the sweep, from 0.
+        words: its overrides, as on the command line.
         folder: of the run.
-        state: as it was written.
+        state: as written last.
         values: of the objectives, by name; empty until it has finished.
         error: one line.
-        host: where it ran.
-        process: its number there.
-        begun: seconds since 1970; of the first time, where it was continued.
-        since: the same, of this time, while it runs.
+        host: name of the machine that runs it.
+        process: its id there.
+        begun: seconds since 1970, when it first began.
+        since: seconds since 1970, when it began or resumed last, while it runs.
         seconds: spent on it so far, earlier parts included.
-        trial: its number in a study; another than that of the job where it was retried or the study is shared.
+        trial: its number in a study, which differs from that of the job if it was retried or the study is shared.
     """
 
     number: int
@@ -67,29 +67,29 @@ class Job:
 
 
 def write_job(job: Job, sweep: Path) -> None:
-    """Beside the file and then renamed, so that a reader never sees half of it."""
+    """Writes the state of a job atomically."""
     _write(sweep / JOBS / f"{job.number:06d}.json", asdict(job))
 
 
 def read_jobs(sweep: Path) -> list[Job]:
-    """All jobs of a sweep, by number."""
+    """Reads all jobs of a sweep, by number."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((sweep / JOBS).glob("*.json"))]
     return [Job(**{**each, "state": State(each["state"])}) for each in found]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep is.
+    """Description of a sweep.
 
     Attributes:
         program: what starts a job, without its words: interpreter, script or module, command, where its config is.
-        words: what was typed.
-        objectives: what is sought, by the name of the result: `maximize` or `minimize`.
+        words: given on the command line.
+        objectives: `maximize` or `minimize` by the name of a result.
         sampler: `grid`, or that of the study.
         study: its name; null for a grid.
         storage: of the study, an address of Optuna's or a journal file; null for a grid.
-        total: how many jobs there are to be.
-        place: the working folder in which it was typed; relative paths among its words begin there.
+        total: number of jobs.
+        place: working folder of the command; relative paths in its words begin there.
     """
 
     program: Sequence[str]
@@ -103,12 +103,12 @@ class Sweep:
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> None:
-    """See `write_job`."""
+    """Writes sweep.json atomically."""
     _write(folder / SWEEP, asdict(sweep))
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """What was written."""
+    """Reads sweep.json."""
     return Sweep(**json.loads((folder / SWEEP).read_text(encoding="utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""Jobs as processes of their own: the program is started again for each, as if its words had been typed."""
+"""Runs each job in a process of its own, as if it had been started from the command line."""
 
 import json
 import os
@@ -33,10 +33,10 @@ _OF_THE_SWEEP += ("hydra.run.dir",)
 
 @final
 class ProcessLauncher(Launcher):
-    """Starts each job in a process of its own, some at once.
+    """Starts each job in a process of its own, several at once.
 
     Args:
-        workers: how many at once; devices and processors are shared out among them.
+        workers: jobs at once, which share devices and processors.
         program: what this Python is given before a job's words; null is what was given to this process.
         again: words that are added where a job goes on in its folder, `{folder}`.
         begun: the file in its folder that tells that there is something to go on with; null always tells so.

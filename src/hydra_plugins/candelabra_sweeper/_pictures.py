@@ -1,4 +1,4 @@
-"""Pictures of a sweep: how its best grew, what mattered, and of several objectives the front; for any Hydra program."""
+"""Pictures of a sweep of any Hydra program: history of the best result, importance of parameters, Pareto front."""
 
 import logging
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _MARKS = {State.FAILED: ("x", "C3"), State.PRUNED: ("|", "0.5")}
 
 
 def illustrate(folder: Path) -> None:
-    """Draws what a sweep has left and says so; no picture is worth the results of a sweep, so nothing is raised."""
+    """Draws the pictures and logs their paths; raises nothing, as a picture must not cost the results of a sweep."""
     try:
         written, missing = draw_figure(SweepResults(folder, read_sweep(folder), read_jobs(folder)))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a sweep does next: the contract of grids and studies."""
+"""The interface of grids and studies: which job comes next."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,27 +8,27 @@ from ._trial import JobContext
 
 
 class SweepPlan(ABC):
-    """Gives jobs out and hears what came of them.
+    """Chooses jobs and receives their outcomes.
 
-    Jobs that it gives out have a number and words; the sweep knows their folders. A job that was stopped is given out
-    again before any new one, and one that failed and is to be retried after them.
+    Its jobs have a number and words; the sweep knows their folders. Stopped jobs come before new ones, failed jobs that
+    are retried after stopped ones.
     """
 
     @abstractmethod
     def total(self) -> int:
-        """How many jobs there are to be."""
+        """Number of jobs."""
 
     @abstractmethod
     def next(self) -> Job | None:
-        """What to begin now; none where nothing is left."""
+        """Returns the next job; None if none is left."""
 
     @abstractmethod
     def tell(self, job: Job) -> Job:
-        """Hears of a job that has ended, and returns it as it is to be written down."""
+        """Receives a job that has ended; returns it as it is to be written."""
 
     @abstractmethod
     def told(self, job: Job) -> JobContext:
-        """What the job is told."""
+        """Returns the context of a job."""
 
 
 def find_unfinished(jobs: Sequence[Job], retry: Sequence[int]) -> tuple[list[Job], list[Job]]:

@@ -1,4 +1,4 @@
-"""A job's process: a group of its own that ends with the sweep, and whose words go to a file."""
+"""The process of a job: in a group of its own, ends with the sweep, and writes its output to a file."""
 
 import ctypes
 import os
@@ -28,12 +28,12 @@ _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 @final
 class JobProcess:
-    """Starts it.
+    """Starts a job in a process.
 
     Args:
         command: interpreter and arguments.
-        environment: that it gets beside this process's own.
-        log: a file to which all is appended that it says.
+        environment: variables to add to this process's own.
+        log: file to which its output is appended.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
@@ -52,29 +52,29 @@ class JobProcess:
 
     @property
     def number(self) -> int:
-        """The system's."""
+        """The process id."""
         return self.process.pid
 
     def ended(self) -> int | None:
-        """The exit code, once it has ended; whatever it started has then ended as well."""
+        """Returns the exit code once it has ended, after killing what it started; None before."""
         code = self.process.poll()
         if code is not None:
             self.kill()
         return code
 
     def stop(self) -> None:
-        """Asks it to stop: SIGTERM to the process that was started, which tells its own."""
+        """Sends SIGTERM to the process, which passes it on."""
         with suppress(ProcessLookupError):
             self.process.terminate()
 
     def kill(self) -> None:
-        """At once, with all that it started."""
+        """Kills the process and all that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def _ends_with(parent: int) -> Callable[[], None] | None:
-    """What a child does first: it asks for SIGTERM when the sweep is killed, so that no job lives on unseen."""
+    """Returns a function for the child that requests SIGTERM when the sweep is killed (Linux)."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

@@ -1,4 +1,4 @@
-"""What has come of the jobs: written down, told to the plan, and said."""
+"""Records outcomes of jobs: on disk, in the plan and in the log."""
 
 import logging
 import time
@@ -17,12 +17,12 @@ _ENDED = (State.FINISHED, State.PRUNED, State.FAILED)
 
 @final
 class JobRecord:
-    """All jobs of a sweep as they are now.
+    """The present state of all jobs of a sweep.
 
     Args:
         folder: of the sweep.
-        plan: that is told of what has ended.
-        jobs: that there have been.
+        plan: that receives outcomes.
+        jobs: so far.
         fixed: words that are the same in all jobs.
         objectives: `maximize` or `minimize`, by name.
     """
@@ -34,11 +34,11 @@ class JobRecord:
         self.jobs = {job.number: job for job in jobs}
 
     def returned(self, job: Job) -> Path:
-        """The file of what the job returned."""
+        """Path of the file for what the job returns."""
         return self.folder / JOBS / f"{job.number:06d}.returned"
 
     def begin(self, job: Job, host: str, process: int) -> Job:
-        """A job runs."""
+        """Records that a job has begun."""
         now = time.time()
         log.info("job %d %s: %s", job.number, "goes on" if job.begun else "begins", self._words(job))
         return self._write(
@@ -55,7 +55,7 @@ class JobRecord:
         )
 
     def end(self, job: Job, outcome: JobOutcome) -> Job:
-        """A job has ended, or stopped."""
+        """Records that a job has ended or stopped."""
         now = time.time()
         seconds = job.seconds + now - (job.since or now)
         job = self._write(

@@ -1,4 +1,4 @@
-"""What came of a sweep: what differs between its jobs, and which of them are best."""
+"""Results of a sweep: parameters of its jobs, and the best of them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ MAXIMIZE = "maximize"
 
 @dataclass(frozen=True, eq=False)
 class SweepResults:
-    """What lies in the folder of a sweep.
+    """The content of a sweep's folder.
 
     Attributes:
         folder: as it was given.
-        sweep: what was typed, and what is sought.
+        sweep: its description.
         jobs: by number.
     """
 
@@ -30,7 +30,7 @@ class SweepResults:
         return self.sweep.objectives
 
     def parameters(self) -> dict[str, list[str]]:
-        """The keys in which jobs differ, each with one value a job, which is empty where a job has none."""
+        """Keys in which jobs differ, each with one value for each job; empty if a job has none."""
         given = [{result_key(word): word.partition("=")[2] for word in job.words} for job in self.jobs]
         keys = dict.fromkeys(key for words in given for key in words)
         columns = {key: [words.get(key, "") for words in given] for key in keys}
@@ -71,5 +71,5 @@ def result_key(word: str) -> str:
 
 
 def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    """As good in every objective, and better in one."""
+    """Whether a job is as good in every objective, and better in one."""
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""What a job returned: its own process writes it down, and the sweep reads it."""
+"""The return value of a job: written by its process, read by the sweep."""
 
 import json
 import math
@@ -46,19 +46,19 @@ class JobOutcome:
 
 
 def wait_for_outcome(job_return: JobReturn, objectives: Sequence[str], needed: bool) -> JobOutcome:
-    """Of a job that another launcher has run; `needed` where a study needs its values."""
+    """Reads the outcome of a job that another launcher ran; `needed` if a study needs its values."""
     return _judged(_content(job_return), objectives, needed)
 
 
 def read_outcome(code: int, path: Path, log: Path, objectives: Sequence[str], needed: bool) -> JobOutcome:
-    """Of a process that ended.
+    """Reads the outcome of a process that ended.
 
     Args:
-        code: as `subprocess` says it.
-        path: what it returned, if it came so far.
-        log: what it said.
+        code: exit code, as of `subprocess`.
+        path: file of what it returned, if it got that far.
+        log: its output.
         objectives: by name.
-        needed: a study needs its values.
+        needed: whether a study needs its values.
     """
     content: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if code == 0:
@@ -75,7 +75,7 @@ def read_outcome(code: int, path: Path, log: Path, objectives: Sequence[str], ne
 
 
 def last_line(log: Path) -> str | None:
-    """What a job said last."""
+    """Returns the last line of a job's output."""
     if not log.is_file():
         return None
     with log.open("rb") as file:

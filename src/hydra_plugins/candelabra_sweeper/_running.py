@@ -1,4 +1,4 @@
-"""Gives jobs to workers: to processes of ours as soon as one is free, to other launchers in batches."""
+"""Runs jobs: in our own processes as soon as a worker is free, or in batches by other launchers."""
 
 import logging
 import os
@@ -25,12 +25,12 @@ from ._returned import JobOutcome, read_outcome, wait_for_outcome
 from ._trial import TRIAL
 
 log = logging.getLogger("sweep")
-_USAGE = 2  # exit code of a program that does not understand its words
-_PATIENCE = 3  # so many jobs at the beginning that all end so, and the rest is left
+_USAGE = 2  # exit code of a program that refuses its arguments
+_PATIENCE = 3  # jobs at the beginning that all end so, after which the sweep stops
 
 
 class JobRunner(ABC):
-    """Runs all that a plan gives out."""
+    """Runs all jobs of a plan."""
 
     @abstractmethod
     def run(self, plan: SweepPlan, record: JobRecord) -> int:
@@ -39,7 +39,7 @@ class JobRunner(ABC):
 
 @dataclass
 class JobWorker:
-    """One place to run: what its jobs add to the environment, and what it does now."""
+    """A worker: its environment variables, job and process."""
 
     environment: dict[str, str]
     job: Job
@@ -119,14 +119,14 @@ class ProcessWorker(JobRunner):
             worker.process.stop() if count == 1 else worker.process.kill()
 
     def is_hopeless(self, record: JobRecord) -> bool:
-        """All that ended did not understand their words; not where some did before, and only what failed is retried."""
+        """Whether all jobs refused their arguments; not if others succeeded and only failed ones are retried."""
         fine = any(job.state in (State.FINISHED, State.PRUNED) for job in record.jobs.values())
         return len(self.codes) >= _PATIENCE and set(self.codes) == {_USAGE} and not fine
 
 
 @final
 class BatchWorker(JobRunner):
-    """Any other launcher: it is given some jobs and returns when all have ended.
+    """Passes batches of jobs to another launcher, which returns when all have ended.
 
     Args:
         launcher: of Hydra's.
@@ -189,7 +189,7 @@ class BatchWorker(JobRunner):
 
 
 def _placed(job: Job, folder_of: Callable[[Job], Path], record: JobRecord, others: Iterable[Job]) -> Job | None:
-    """The job with its folder; none where it has none of its own, which fails this job alone."""
+    """Returns the job with its folder; records it as failed and returns None if it has no folder of its own."""
     try:
         folder = str(folder_of(job))
     except Exception as error:  # words that do not compose

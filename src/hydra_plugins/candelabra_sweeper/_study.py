@@ -1,4 +1,4 @@
-"""An Optuna study: its sampler draws the jobs, its storage remembers them, here or for several machines."""
+"""An Optuna study: its sampler draws the jobs, its storage keeps them, also for several machines."""
 
 import math
 import socket
@@ -25,7 +25,7 @@ _ABANDONED = 60.0  # seconds after which a trial without that attribute was lost
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How a study is set up.
+    """Options of a study.
 
     Attributes:
         name: under which it is continued.
@@ -132,7 +132,7 @@ class StudyPlan(SweepPlan):
         return [trial for trial in trials if trial.number not in repeated]
 
     def _drawn(self, trial: "optuna.trial.Trial | None") -> Job:
-        """A new trial, or one whose sweep was killed before its parameters were written down."""
+        """Returns a new trial, or one whose sweep was killed before its parameters were written."""
         number = len(self.study.get_trials(deepcopy=False)) if trial is None else trial.number
         self.study.sampler = make_sampler(self.options.sampler, number)
         trial = trial or self.study.ask()

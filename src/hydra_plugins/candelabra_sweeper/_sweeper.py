@@ -1,4 +1,4 @@
-"""The sweeper: from what was typed to a plan, and from the plan to jobs."""
+"""The sweeper of Hydra: makes a plan from the command line, and runs its jobs."""
 
 import logging
 import sys

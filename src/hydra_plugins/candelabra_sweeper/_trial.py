@@ -1,4 +1,4 @@
-"""A job and its trial: what the sweep tells the job, through the environment, and what the job may say to the study."""
+"""The context that a sweep gives a job, through the environment, and the job's access to its Optuna trial."""
 
 import json
 import os
@@ -14,7 +14,7 @@ TRIAL = "HYDRA_SWEEP_TRIAL"
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a job is told of its sweep.
+    """What a job knows of its sweep.
 
     Attributes:
         objectives: `maximize` or `minimize`, by name.
@@ -38,7 +38,7 @@ class JobContext:
 
 
 def read_job_context() -> JobContext | None:
-    """What this process was told; nothing where it is no job of a sweep."""
+    """Reads the context of this process; None if it is no job of a sweep."""
     words = os.environ.get(TRIAL)
     return JobContext(**json.loads(words)) if words else None
 

@@ -1,4 +1,4 @@
-"""Classic classifiers of scikit-learn on the features of a backbone that holds still."""
+"""Classifiers of scikit-learn on the features of a frozen backbone."""
 
 from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, FittedClassifier
 

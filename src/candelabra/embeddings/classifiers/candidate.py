@@ -1,4 +1,4 @@
-"""A classifier of scikit-learn with the hyper-parameters to choose from."""
+"""A classifier of scikit-learn with a grid of hyper-parameters."""
 
 import time
 import warnings
@@ -26,13 +26,13 @@ _LAST = "classifier"
 
 @dataclass(frozen=True)
 class FittedClassifier:
-    """A classifier with the hyper-parameters that did best in cross-validation, fitted to all training vectors.
+    """A classifier with the best hyper-parameters of a cross-validation, fitted to all training vectors.
 
     Args:
         model: the whole pipeline.
         chosen: hyper-parameters.
         cross_validated: mean accuracy over folds, 0 to 1.
-        seconds: that the search took, the last fit included.
+        seconds: of the search, the final fit included.
         converged: no fit ran out of iterations.
     """
 
@@ -45,12 +45,12 @@ class FittedClassifier:
 
 @dataclass(frozen=True)
 class ClassifierCandidate:
-    """What may be put on features.
+    """A classifier to try on features.
 
     Args:
-        words: its name for people.
+        words: its name in tables.
         estimator: of scikit-learn.
-        steps: transformers before it; they are fitted anew in each fold.
+        steps: transformers before it; they are fitted in each fold.
         grid: values to try by the estimator's parameter.
 
     Raises:
@@ -95,13 +95,13 @@ class ClassifierCandidate:
 
 
 def make_folds(labels: FoldIndices, groups: FoldIndices | None, count: int, seed: int) -> Folds:
-    """Divides training rows: classes are spread over the folds, and no group is in two.
+    """Makes folds that are stratified by class; no group is in two folds.
 
     Args:
         labels: of the rows.
         groups: their groups; null for none.
         count: of folds; fewer where the smallest class, or the groups, are fewer, but 2 at least.
-        seed: equal seeds divide alike.
+        seed: of the division.
 
     Raises:
         CandelabraError: count is below 2.

@@ -1,4 +1,4 @@
-"""The features of a labelled data set by split, from the cache that frozen runs share."""
+"""Features of a labelled data set by split, from the feature cache."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -31,16 +31,16 @@ class LabelledFeatures(NamedTuple):
 def load_labelled_features(
     backbone: Backbone, data: DataModule, cache: FeatureCache, trainer: L.Trainer
 ) -> dict[str, LabelledFeatures]:
-    """The pooled final map of every labelled image as it is, not augmented.
+    """Loads the pooled final map of every labelled image, without augmentation.
 
     Args:
-        backbone: holds still.
+        backbone: frozen.
         data: of images with one class each.
-        cache: where features are kept; where it has no room they are computed and not kept.
+        cache: of features; if it has no room they are computed and not stored.
         trainer: gives device and precision.
 
     Raises:
-        CandelabraError: the data label no class, or several an image, or a split has none.
+        CandelabraError: the data have no class labels, several an image, or none in a split.
     """
     samples = data.open()
     target = data.labels.find(LabelTarget)

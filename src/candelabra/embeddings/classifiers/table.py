@@ -1,4 +1,4 @@
-"""What classic classifiers do on features: one table, on the terminal, as CSV and Markdown, and a picture."""
+"""Results of classifiers on features: a table on the terminal, as CSV and Markdown, and a picture."""
 
 import csv
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class ClassifierRow:
         fitted: with the hyper-parameters chosen for it.
         val, test: accuracy, 0 to 1.
         f1: on test, the mean over classes.
-        milliseconds: that it takes for an image, whose features are there.
-        best: on validation, of all.
+        milliseconds: for one image, without the backbone.
+        best: whether it is the best on validation.
     """
 
     words: str
@@ -41,7 +41,7 @@ class ClassifierRow:
 
     @property
     def cells(self) -> list[str]:
-        """As people read it."""
+        """Formatted cells of the table."""
         chosen = ", ".join(f"{name} {value}" for name, value in self.fitted.chosen.items())
         failed = " (not converged)" * (not self.fitted.converged)
         shares = [f"{share:.4f}" for share in self.shares]

@@ -1,4 +1,4 @@
-"""Embedded images in the plane, and their clusters."""
+"""Projections of embedded images to the plane, and their clusters."""
 
 from candelabra.embeddings.projection.projection import Pca, Projection, Tsne, Umap
 

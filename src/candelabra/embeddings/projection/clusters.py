@@ -1,4 +1,4 @@
-"""Clusters that nobody named, and how well they agree with labels."""
+"""Clusters of vectors, and how well they agree with labels."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ _STARTS = 10
 
 
 class Clusters(NamedTuple):
-    """What k-means found.
+    """Clusters found by k-means.
 
     Args:
         assigned: (n,) the cluster of each image, from 0.

@@ -1,4 +1,4 @@
-"""Vectors in the plane, so that what is near there is near here as far as that goes."""
+"""Projections of vectors to the plane that keep neighbours together."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ _BEFORE = 50  # principal components that t-SNE looks at, as its authors did
 
 
 class Projection(ABC):
-    """A way of drawing vectors."""
+    """Base class of projections."""
 
     @abstractmethod
     def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
@@ -22,7 +22,7 @@ class Projection(ABC):
 
 
 class Pca(Projection):
-    """The two directions in which vectors differ most (Pearson 1901); distances are never larger than they are."""
+    """The two directions of largest variance (Pearson 1901); no distance grows."""
 
     def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
         return reduce_dimensions(vectors, 2, seed)
@@ -32,7 +32,7 @@ class Tsne(Projection):
     """Keeps neighbours near each other (van der Maaten and Hinton 2008); distances between clusters mean nothing.
 
     Args:
-        perplexity: about so many neighbours count; at most a third of the images.
+        perplexity: effective number of neighbours; at most a third of the images.
 
     Raises:
         CandelabraError: it is not above 0.
@@ -53,10 +53,10 @@ class Tsne(Projection):
 
 
 class Umap(Projection):
-    """Keeps neighbours near each other, and more of the whole than t-SNE (McInnes et al. 2018).
+    """Keeps neighbours near each other, and more of the global structure than t-SNE (McInnes et al. 2018).
 
     Args:
-        neighbours: of each image that count.
+        neighbours: of each image that are kept near.
         distance: the least between points that are drawn, from 0 (packed) to 1.
 
     Raises:

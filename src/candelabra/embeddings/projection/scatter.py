@@ -1,4 +1,4 @@
-"""A map of images: a point each, coloured by what it shows and by the cluster it is in."""
+"""Draws embedded images as points, coloured by label and by cluster."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _LEGEND = 20  # groups that have a name in the picture; the largest ones
 
 
 def draw_scatter(points: ProjectedPoints, panels: Mapping[str, NDArray[np.object_]], path: Path) -> None:
-    """One panel for each column of groups.
+    """Draws one panel for each column of groups.
 
     Args:
         points: (n, 2).

@@ -1,4 +1,4 @@
-"""Images that look alike: exact search, faiss where it is installed, and how well it finds what it should."""
+"""Similarity search: exact, or with faiss where it is installed, and its retrieval scores."""
 
 from candelabra.embeddings.search.auto import choose_search
 from candelabra.embeddings.search.exact import ExactSearch

@@ -1,4 +1,4 @@
-"""The search that suits a number of vectors and what is installed."""
+"""Chooses a search by the number of vectors and the installed libraries."""
 
 from importlib.util import find_spec
 
