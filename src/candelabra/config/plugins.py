@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,13 @@ def require_plugins(records: Sequence[Mapping[str, Any]], user: str) -> None:
         words = [plugin.path or plugin.name for plugin in active]
         needed = restore_plugins(records, words, user)
         activate_plugins({plugin.name: plugin for plugin in [*active, *needed]}.values())
+
+
+def import_plugin_modules(word: str) -> None:
+    """Imports `<plug-in>.<word>` of each plug-in of this process that has such a module, as `targets`."""
+    for plugin in active_plugins():
+        if Path(plugin.folder, f"{word}.py").is_file():
+            import_module(f"{plugin.name}.{word}")
 
 
 def list_config_folders() -> list[Path]:

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from candelabra.config.plugins import import_plugin_modules
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
 from candelabra.errors import CandelabraError, list_nearest
@@ -267,7 +268,8 @@ def check_field(value: Any, default: Any, where: str) -> Any:
 
 
 def list_target_classes() -> dict[str, type[Target]]:
-    """All final target classes that are imported, plug-ins' included, by name."""
+    """All target classes, those of plug-ins' modules `targets` included, by name."""
+    import_plugin_modules("targets")
     found: dict[str, type[Target]] = {}
     pending = list(Target.__subclasses__())
     while pending:

@@ -1,0 +1,104 @@
+"""The example of a target from outside, examples/depth: learned beside label and mask, and carried through commands."""
+
+import csv
+import json
+import shlex
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from candelabra.cli.main import main
+from tests.examples.scenes import write_depth_scenes
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "depth"
+TRAIN = (
+    f"candelabra train plugins=[{EXAMPLE}] data=table data.root=scenes data.mask_classes=[wall,thing] "
+    "+head@task.heads.depth=depth task.heads.box=null task.heads.keypoints=null backbone=test_resnet "
+    "backbone.weights=none finetune=scratch data.size=64 data.batch_size=8 data.workers=0 data.augment=light "
+    "data.cache=ram trainer=cpu trainer.precision=32-true trainer.enable_progress_bar=false logger=csv lr=0.003"
+)
+
+
+def run_here(command: str, folder: Path) -> str:
+    """Runs a command in this process, which has imported torch already, and returns what it printed."""
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setenv("CANDELABRA_ACTIVE_PLUGINS", "")  # changed by the command, and restored
+        patch.setattr(sys, "argv", shlex.split(command))
+        main()
+    return printed.getvalue()
+
+
+def read_results(path: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((path / "results.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scenes and a run of twelve epochs."""
+    folder = tmp_path_factory.mktemp("depth")
+    write_depth_scenes(folder / "scenes", 80)
+    run_here(f"{TRAIN} epochs=12 hydra.run.dir=run", folder)
+    return folder
+
+
+def constant_delta1(folder: Path) -> float:
+    """The share of pixels within 25 % of the best constant depth."""
+    maps = [np.array(Image.open(path), np.float32) / 1000 for path in (folder / "scenes" / "depths").iterdir()]
+    depth = np.concatenate([each.ravel() for each in maps])
+    return max(float((np.maximum(depth / c, c / depth) < 1.25).mean()) for c in np.linspace(1, 9, 33))
+
+
+def test_depth_is_learned_beside_label_and_mask(folder: Path) -> None:
+    results = read_results(folder / "run")
+    assert results["test/depth/delta1"] > constant_delta1(folder) + 0.3
+    assert results["test/mask/iou"] > 0.8
+    assert results["test/label/accuracy"] > 0.6
+    assert 0 < results["test/depth/count"] < results["test/mask/count"]  # a fifth has no depth
+    config = (folder / "run" / "config.yaml").read_text()
+    assert "name: depth" in config
+    assert (folder / "run" / "pictures" / "predictions.png").is_file()
+
+
+def test_a_run_goes_on_and_is_evaluated_without_naming_the_plug_in(folder: Path) -> None:
+    run_here(f"{TRAIN} epochs=2 hydra.run.dir=short", folder)
+    before = read_results(folder / "short")
+    run_here("candelabra eval checkpoint=short trainer=cpu hydra.run.dir=judged", folder)
+    after = read_results(folder / "judged")
+    assert after["test/depth/delta1"] == pytest.approx(before["test/depth/delta1"], abs=1e-6)
+
+
+def test_predictions_are_pictures_and_files_in_the_size_of_the_image(folder: Path) -> None:
+    source = folder / "scenes" / "images" / "0.png"
+    run_here(f"candelabra predict checkpoint=run source={source} trainer=cpu hydra.run.dir=predicted", folder)
+    with Image.open(folder / "predicted" / "depths" / "0.png") as image:
+        found = np.array(image, np.float32) / 1000
+    truth = np.array(Image.open(folder / "scenes" / "depths" / "0.png"), np.float32) / 1000
+    assert found.shape == truth.shape
+    assert (np.maximum(found / truth, truth / found) < 1.25).mean() > 0.6
+    with (folder / "predicted" / "predictions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 1
+
+
+@pytest.mark.parametrize("writer", ["table", "webdataset", "litdata"])
+def test_converted_depth_is_read_again(folder: Path, writer: str) -> None:
+    if writer == "litdata":
+        pytest.importorskip("litdata")
+    run_here(
+        f"candelabra convert plugins=[{EXAMPLE}] data=table data.root=scenes data.mask_classes=[wall,thing] "
+        f"writer={writer} folder=as_{writer}",
+        folder,
+    )
+    labels = json.loads((folder / f"as_{writer}" / "labels.json").read_text())
+    assert labels["depth"] == {"per_metre": 1000}
+    printed = run_here(
+        f"candelabra check plugins=[{EXAMPLE}] data={writer} data.root=as_{writer} hydra.run.dir=seen_{writer}", folder
+    ) if writer == "table" else ""
+    assert "Traceback" not in printed
