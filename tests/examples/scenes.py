@@ -14,14 +14,14 @@ def write_depth_scenes(folder: Path, count: int, side: int = 64, seed: int = 0) 
     rows = ["image,label,mask,depth"]
     y, x = np.mgrid[:side, :side]
     for number in range(count):
-        wall, thing = rng.uniform(4, 8), rng.uniform(1, 3)
+        wall, thing = rng.uniform(3, 12), rng.uniform(1, 2.5)
         round_ = bool(number % 2)
         radius = side * 0.35 / thing
         cx, cy = rng.uniform(radius, side - radius, 2)
         dx, dy = abs(x - cx), abs(y - cy)
         mask = (dx**2 + dy**2 < radius**2) if round_ else (np.maximum(dx, dy) < radius)
         depth = np.where(mask, thing, wall + 0.5 * x / side)
-        light = (255 / depth**0.7)[..., None] * np.where(mask[..., None], (1, 0.6, 0.4), (0.6, 0.8, 1))
+        light = (420 / (1 + depth))[..., None] * np.where(mask[..., None], (1, 0.6, 0.4), (0.6, 0.8, 1))
         pixels = np.clip(light + rng.normal(0, 6, light.shape), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
         Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / f"{number}.png")

@@ -42,10 +42,10 @@ def read_results(path: Path) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the scenes and a run of twelve epochs."""
+    """A folder with the scenes and a run of sixteen epochs."""
     folder = tmp_path_factory.mktemp("depth")
     write_depth_scenes(folder / "scenes", 80)
-    run_here(f"{TRAIN} epochs=12 hydra.run.dir=run", folder)
+    run_here(f"{TRAIN} epochs=16 hydra.run.dir=run", folder)
     return folder
 
 
