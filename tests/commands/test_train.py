@@ -183,3 +183,9 @@ def test_checkpoints_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         load_task(tmp_path / "other.ckpt")
     with pytest.raises(CandelabraError, match="cannot be read"):
         load_task(tmp_path / "torn.ckpt")
+
+
+def test_a_checkpoint_of_another_format_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    torch.save({"candelabra": {"format": 1, "version": "0.0.9"}}, tmp_path / "old.ckpt")
+    with pytest.raises(CandelabraError, match=r"has format 1, this version reads 2; use the candelabra .*0\.0\.9"):
+        load_task(tmp_path / "old.ckpt")

@@ -98,7 +98,12 @@ def test_converted_depth_is_read_again(folder: Path, writer: str) -> None:
     )
     labels = json.loads((folder / f"as_{writer}" / "labels.json").read_text())
     assert labels["depth"] == {"per_metre": 1000}
-    printed = run_here(
-        f"candelabra check plugins=[{EXAMPLE}] data={writer} data.root=as_{writer} hydra.run.dir=seen_{writer}", folder
-    ) if writer == "table" else ""
+    printed = (
+        run_here(
+            f"candelabra check plugins=[{EXAMPLE}] data={writer} data.root=as_{writer} hydra.run.dir=seen_{writer}",
+            folder,
+        )
+        if writer == "table"
+        else ""
+    )
     assert "Traceback" not in printed

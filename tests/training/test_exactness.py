@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,29 @@ from torch import Tensor
 
 from tests.training.ranks import CASES, ROUNDING
 
+FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
+SHARED = [case if case in FAST else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All cases on one process, and on two."""
-    folder = tmp_path_factory.mktemp("ranks")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Trains a case on one process and on two, once; the slow cases all together."""
+    folders: dict[bool, Path] = {}
+
+    def train(case: str) -> Path:
+        fast = case in FAST
+        if fast not in folders:
+            folders[fast] = tmp_path_factory.mktemp("ranks")
+            _train(folders[fast], [name for name in CASES if (name in FAST) is fast])
+        return folders[fast]
+
+    return train
+
+
+def _train(folder: Path, cases: Sequence[str]) -> None:
     for processes in (1, 2):
         run = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.training.ranks", f"{processes}", str(folder)],
+            [sys.executable, "-W", "ignore", "-m", "tests.training.ranks", f"{processes}", str(folder), *cases],
             capture_output=True,
             text=True,
             timeout=550,
@@ -29,7 +45,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         assert run.returncode == 0, run.stderr
         (folder / f"said-{processes}").write_text(run.stdout)
-    return folder
 
 
 def found(folder: Path, case: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -45,27 +60,27 @@ def furthest(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((value.float() - other[key].float()).abs().max()) for key, value in one.items())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("case", CASES)
-def test_two_processes_end_in_the_weights_of_one(case: str, trained: Path) -> None:
+@pytest.mark.parametrize("case", SHARED)
+def test_two_processes_end_in_the_weights_of_one(case: str, trained: Callable[[str], Path]) -> None:
     """They differ by no more than those of one process do when its initial weights are rounded otherwise."""
-    one, rounded, two = found(trained, case)
+    one, rounded, two = found(trained(case), case)
     noise = furthest(one["weights"], rounded["weights"])  # one draw of it: it may be several times as large
     assert furthest(one["weights"], two["weights"]) <= 10 * noise + 1e-6
-    apart = [line.split() for line in (trained / "said-2").read_text().splitlines() if line.startswith("APART")]
+    apart = [line.split() for line in (trained(case) / "said-2").read_text().splitlines() if line.startswith("APART")]
     assert {name: float(difference) for _, name, difference in apart}.get(case, 0.0) == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("case", CASES)
-def test_two_processes_measure_what_one_does_though_their_shares_are_uneven(case: str, trained: Path) -> None:
+@pytest.mark.parametrize("case", SHARED)
+def test_two_processes_measure_what_one_does_though_their_shares_are_uneven(
+    case: str, trained: Callable[[str], Path]
+) -> None:
     """Each sample counts once; two processes of 15 images have one batch of theirs and one of a sample less."""
-    one, rounded, two = (each["measured"] for each in found(trained, case))
+    one, rounded, two = (each["measured"] for each in found(trained(case), case))
     counts = {key: float(value) for key, value in one.items() if key.endswith("/count")}
     assert counts == {key: float(two[key]) for key in counts}
     assert set(counts.values()) == {15.0}
     assert furthest(one, two) <= 5 * furthest(one, rounded) + 1e-5
-    for key, table in found(trained, case)[0]["tables"].items():
-        assert float(found(trained, case)[2]["tables"][key].sum()) == float(table.sum())
+    for key, table in found(trained(case), case)[0]["tables"].items():
+        assert float(found(trained(case), case)[2]["tables"][key].sum()) == float(table.sum())

@@ -9,6 +9,7 @@ import torch
 from candelabra.errors import CandelabraError
 
 CHECKPOINT_FOLDER = "checkpoints"
+CHECKPOINT_FORMAT = 2  # of `Task.recipe`; another one is refused
 
 
 def find_checkpoint(given: str | Path, which: str = "best") -> Path:
@@ -47,4 +48,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or not content.get("candelabra"):
         raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
+    found = content["candelabra"].get("format")
+    if found != CHECKPOINT_FORMAT:
+        raise CandelabraError(
+            f"checkpoint={path} has format {found}, this version reads {CHECKPOINT_FORMAT}; use the candelabra "
+            f"that wrote it (version {content['candelabra'].get('version', 'unknown')}), or train again."
+        )
     return content

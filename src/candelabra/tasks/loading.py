@@ -13,7 +13,7 @@ from candelabra.data.targets import Labels
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
-from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
+from candelabra.runs.checkpoints import CHECKPOINT_FORMAT, find_checkpoint, read_checkpoint
 from candelabra.tasks.mixup import check_blendable
 from candelabra.tasks.task import Task
 
@@ -38,6 +38,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     kept = {key: plain[key] for key in needed}
     kept["data"] = _located(kept["data"])
     task.recipe = {
+        "format": CHECKPOINT_FORMAT,
         "version": __version__,
         "torch": str(torch.__version__),
         "config": kept,
