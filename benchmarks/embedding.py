@@ -27,6 +27,7 @@ SLICE = 2_000  # images, after which the other is timed, so that a drift of the 
 def peak() -> float:
     """Megabytes that this process has had at most."""
     scale = 2**20 if sys.platform == "darwin" else 2**10
+    # ru_maxrss survives exec: a child starts with the peak of its parent.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 

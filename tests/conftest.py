@@ -32,6 +32,7 @@ Compose = Callable[..., DictConfig]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Threads of several processes compete for the processors. Do not measure time in tests.
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 

@@ -37,7 +37,10 @@ def list_stop_signals(slurm: bool) -> list[signal.Signals]:
 
 
 def is_reachable(url: str) -> bool:
-    """Whether anything answers at an address; libraries that download may wait for minutes to find out."""
+    """Whether a server answers at an address within `NETWORK_TIMEOUT`.
+
+    huggingface_hub retries for minutes if a server accepts a connection and never answers.
+    """
     answered: list[bool] = []
 
     def ask() -> None:

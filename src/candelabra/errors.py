@@ -9,7 +9,10 @@ class CandelabraError(ValueError):
 
 
 class UnreadableFile(CandelabraError):
-    """A file that cannot be read as what it should be."""
+    """A file that cannot be read as what it should be.
+
+    It is a `ValueError`: order `except` clauses accordingly.
+    """
 
 
 class Interrupted(Exception):

@@ -66,6 +66,8 @@ class SelectedRows(Sequence[Tensor]):
     def __getitem__(self, index: int | slice) -> Tensor | Self:
         if isinstance(index, slice):
             return type(self)(self.maps[index], self.rows)
+        # The backward of index_select on a channels_last map is three times faster than that of indexing, although its
+        # output is not channels_last.
         return self.maps[index].index_select(0, self.rows)
 
 

@@ -210,7 +210,7 @@ def test_two_machines_train_one_run(hosts: tuple[str, str], tmp_path: Path) -> N
     where += ["--rdzv-id=test"]
     jobs = []
     for number, (name, cable) in enumerate(zip(hosts, ("ca", "cb"), strict=True), 1):
-        # these machines have one name, by which torchrun would tell which of them is the first
+        # Both hosts have the same name, so torchrun cannot tell which is the rendezvous server: is_host says it.
         here = [f"--local-addr=10.77.0.{number}", f"--rdzv-conf=is_host={2 - number},read_timeout=600"]
         command = ["ip", "netns", "exec", name, *torchrun(*where, *here)]
         jobs.append(started([*command, *WORDS, "epochs=1"], tmp_path, GLOO_SOCKET_IFNAME=f"{cable}{os.getpid()}"))

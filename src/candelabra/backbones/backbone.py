@@ -147,7 +147,7 @@ def keep_depthwise_float32(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            # no bound method, which would be looked for by its name when it is unpickled
+            # A partial, not a bound method: a bound method set as `forward` cannot be unpickled.
             module.forward = partial(_float32_on_cpu, module)  # type: ignore[method-assign]
 
 

@@ -8,12 +8,16 @@ from candelabra.errors import CandelabraError
 
 
 def add_lora(backbone: Backbone, rank: int) -> None:
-    """Puts an adapter of this rank on each linear layer and convolution of a backbone that allows it.
+    """Adds an adapter of this rank to each linear layer and convolution of a backbone that supports one.
 
-    An adapter belongs to the stage of its layer. The features stay as they are until it has learnt.
+    An adapter belongs to the stage of its layer. It starts at zero, so the features do not change before training.
+
+    Two limits. timm initializes the last norm of a residual branch to zero: on random weights, while that norm is
+    frozen, adapters in the branch get no gradient (with pretrained weights they do). Layers whose weight is read
+    instead of called (`qkv` of BEiT) get an adapter that has no effect.
 
     Raises:
-        CandelabraError: peft is not installed, or no layer allows it.
+        CandelabraError: peft is not installed, or no layer supports adapters.
     """
     names = [name for name, module in backbone.named_modules() if _adaptable(module)]
     if not names:
@@ -40,7 +44,10 @@ def add_lora(backbone: Backbone, rank: int) -> None:
 
 
 def _adaptable(module: nn.Module) -> bool:
-    """Exact types: what a subclass does to its weight, or to its input, an adapter would not know."""
-    if type(module) is nn.Conv2d:
+    """Whether peft adapts this module correctly.
+
+    Exact types only: an adapter skips what a subclass does to its weight or input (weight standardization, padding).
+    """
+    if type(module) is nn.Conv2d:  # peft drops the dilation of a convolution
         return module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros"
     return type(module) is nn.Linear

@@ -90,7 +90,10 @@ def load_backbone_config(path: Path) -> BackboneConfig:
 
 
 def load_exported_config(folder: Path) -> BackboneConfig:
-    """How the backbone of an exported trunk is built; of a file that anyone may have written, nothing is called.
+    """Reads how the backbone of an exported trunk is built.
+
+    Calling an arbitrary `_target_` of a downloaded config.json would be code execution: only backbones of candelabra
+    and of active plug-ins, with plain values, are accepted.
 
     Raises:
         CandelabraError: it is no trunk of ours, or names what no backbone of ours takes.

@@ -1,6 +1,7 @@
 """Batch normalisation whose statistics are those of all processes, on any device.
 
-torch's own runs on GPUs alone and takes the place of the layer, which stages and optimizers then no longer know.
+torch's SyncBatchNorm runs on GPUs only, and converting to it replaces modules that `stages` and optimizers hold. This
+one changes the class of each layer in place.
 """
 
 from collections.abc import Mapping

@@ -106,7 +106,10 @@ class Timm(Backbone):
 
     @torch.no_grad()
     def _probe(self, in_channels: int, config: Mapping[str, Any]) -> list[int]:
-        """Runs once, to learn the channels of the maps and which modules make features at all."""
+        """Runs once to find the channels of the maps and the modules that contribute to them.
+
+        `forward_intermediates` runs the children of containers directly: hooks on a container (a stage) never fire.
+        """
         used: set[nn.Module] = set()
         hooks = [module.register_forward_hook(lambda module, *_: used.add(module)) for module in self.network.modules()]
         side = config["input_size"][-1] if config.get("fixed_input_size") else _PROBE

@@ -1,4 +1,8 @@
-"""Inner products of gradients as norms and cosines; beside large gradients, solvers lose the small ones otherwise."""
+"""Inner products of gradients as norms and cosines.
+
+Solvers get cosines: torchjd treats gradients with a squared norm below 1e-4 as 0, and small gradients are lost beside
+large ones.
+"""
 
 import torch
 from torch import Tensor

@@ -7,7 +7,7 @@ from torch import Tensor
 from candelabra.balancing.balance import GradientBalance, StepPosition, check_not_negative
 from candelabra.errors import CandelabraError
 
-_TINY = 1e-12  # torchjd stops all heads where the best direction is shorter; its own 1e-4 is one small gradient away
+_TINY = 1e-12  # torchjd returns 0 for all heads if the best direction is shorter; its default 1e-4 is reached too soon
 
 
 class CAGrad(GradientBalance):

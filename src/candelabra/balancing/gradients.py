@@ -61,9 +61,10 @@ class SharedGradients:
         return torch.cat([gradient.reshape(-1).float() for gradient in each])
 
     def surrogate(self, weights: Tensor) -> Tensor:
-        """0, whose gradient on the backbone is the weighted sum of the rows: it goes back like any loss.
+        """A loss of value 0 whose gradient on the backbone is the weighted sum of the rows.
 
-        So scaling, accumulation, clipping and the mean over ranks are those of every other run.
+        It is linear in the parameters, so its backward does not run through the backbone. Loss scaling, accumulation,
+        clipping and DDP's hooks work as for any other loss.
         """
         if not self.rows.numel():
             return weights.new_zeros(())

@@ -125,7 +125,8 @@ def _layout(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _gradients(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, 2 * side * (side - 1)) differences of neighbours, of length 1.
 
-    They are bounded, or one strong outline (a frame, the stroke of a digit) would outweigh all details that differ.
+    They are bounded by tanh: otherwise a strong outline (a frame, the stroke of a digit) outweighs all details that
+    differ, and every 0 of the digits counts as one image.
     """
     grey = thumbs.astype(np.float32)
     both = [np.tanh(np.diff(grey, axis=axis) / _EDGE).reshape(len(grey), -1) for axis in (1, 2)]

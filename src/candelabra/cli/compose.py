@@ -64,7 +64,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
             codes.extend([value] if isinstance(value, int) else [])
             return value
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray: no usage statistics are sent
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics unless this is set
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     sys.argv = [typed[0], *overrides]
     program: Callable[[], None] = run_composed

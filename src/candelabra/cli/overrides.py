@@ -61,6 +61,6 @@ def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
     first = place
     while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
-        first -= 1  # argparse takes all overrides in one block: flags must stay outside of it
+        first -= 1  # Hydra refuses overrides on both sides of flags: flags go before or after all overrides
     before, typed, after = overrides[:first], overrides[first : place + 1], overrides[place + 1 :]
     return [*flags, *before, *earlier, *typed, f"hydra.run.dir='{run}'", *after]

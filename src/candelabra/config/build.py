@@ -88,13 +88,13 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
 
 
 def build_object(node: Any, **objects: Any) -> Any:
-    """Instantiates what a node names; further arguments are objects, which Hydra would take apart.
+    """Instantiates the `_target_` of a node; further arguments are passed to it as they are.
 
     Raises:
         CandelabraError: what a constructor of ours refused, in its own words.
     """
     try:
-        if objects:
+        if objects:  # hydra's instantiate converts dataclasses among its arguments to configs; a partial does not
             return hydra_instantiate({**node, "_partial_": True}, _convert_="all")(**objects)
         return hydra_instantiate(node, _convert_="all")
     except CandelabraError:

@@ -149,6 +149,6 @@ def add_missing_targets(sample: Sample, labels: Labels) -> Sample:
 
 def image_to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Pixels (H, W, 3) or (H, W) -> a tensor (3, H, W) or (H, W)."""
-    # Pillow's own memory cannot be written to; what was decoded for us alone needs no copy.
+    # NumPy arrays of Pillow images are read-only memory, and transforms write in place: copy those, not decoded arrays.
     tensor = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
     return tensor.permute(2, 0, 1) if tensor.ndim == 3 else tensor

@@ -123,7 +123,8 @@ def compute_cache_key(
 def smallest_batch(batch_size: int, device: torch.device) -> int:
     """Returns the smallest batch whose features have the same bits as in training.
 
-    On a CPU, kernels for a batch of one differ from those of all larger batches; elsewhere each size may differ.
+    On a CPU oneDNN uses other kernels for a batch of one; all larger batches give equal bits. On a GPU the bits may
+    depend on the batch size, which is therefore part of the cache key.
     """
     return min(2, batch_size) if device.type == "cpu" else batch_size
 

@@ -60,7 +60,8 @@ class FeatureLayout:
     Args:
         maps: indices of the maps.
         final: whether the final map.
-        pool: the only reader of the final map, which is then stored pooled: pooling it again gives the same bits.
+        pool: the only reader of the final map, which is then stored pooled. Pooling it again gives the same bits, since
+            the mean over one pixel is that pixel.
         channels: of each map, and of the final one.
         size: (H, W) of the images.
     """

@@ -67,7 +67,8 @@ class ProbeGrid(L.LightningModule):
         self.trials = [ProbeTrial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
         shared = {id(task.backbone): task.backbone, id(task.recipe): task.recipe}
         self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
-        # Without the backbone, whose modules would change between training and evaluation once for each copy.
+        # Register the heads only: Lightning switches all registered modules between training and evaluation at each
+        # validation, and doing so for the shared backbone once per copy takes longer than training the heads.
         self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
         self.best = ProbeTrial(0.0, 0.0)
 

@@ -7,6 +7,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
 
+# The normalization layers of torch and timm have no common base class.
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RmsNorm, RmsNorm2d)
 
 

@@ -98,9 +98,9 @@ class Pooled(nn.Module):
 class SoftArgmax(nn.Module):
     """Reads points as the centres of mass of heat maps, one map a point; (N, points, 2) in image sides.
 
-    The maps of the backbone from `stride` on are joined (Lin et al. 2017), so position is kept; the centre of
-    mass of a softmax over positions (Nibali et al. 2018; Sun et al. 2018) is differentiable and finer
-    than the grid.
+    The maps of the backbone from `stride` on are joined (Lin et al. 2017), so position is kept, which globally
+    pooled features lose; the centre of mass of a softmax over positions (Nibali et al. 2018; Sun et al. 2018) is
+    differentiable and finer than the grid.
 
     Args:
         backbone, points: what to read from, and how many points.

@@ -175,7 +175,7 @@ class MlflowLogger(RunLogger):
         return str(self._client.create_experiment(self.experiment, artifact_location=local))
 
     def _describe(self, facts: RunFacts) -> None:
-        """Logs the config. Parameters cannot be changed, so a resumed run only adds new ones."""
+        """Logs parameters and tags. MLflow refuses to change a parameter, so a resumed run adds only the new ones."""
         from mlflow.entities import Param, RunTag
 
         there = self._client.get_run(self.number).data.params
@@ -188,11 +188,12 @@ class MlflowLogger(RunLogger):
         tags |= {"mlflow.source.git.commit": facts.code["commit"]} if "commit" in facts.code else {}
         tags |= {"sweep": sweep.name} if sweep else {}
         self._client.log_batch(self.number, tags=[RunTag(key, value) for key, value in tags.items()])
+        # Not config.yaml: a folder with a file of that name counts as a run.
         self._client.log_dict(self.number, dict(facts.config), "resolved.yaml")
 
     @contextmanager
     def _lock_database(self) -> Iterator[None]:
-        """Holds a lock while the database is created: several jobs may start at once."""
+        """Holds a lock: jobs that start at once must not all create the tables of the same database."""
         if self.uri.startswith("http"):
             yield
             return

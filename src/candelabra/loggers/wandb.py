@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wandb import Run
 
 log = logging.getLogger(__name__)
-_AXIS = "trainer/global_step"  # as Lightning calls it; W&B's own count of steps never goes back
+_AXIS = "trainer/global_step"  # Lightning's name; W&B's own step counter never goes back, so it cannot be the axis
 
 
 class WandbLogger(RunLogger):
@@ -76,7 +76,7 @@ class WandbLogger(RunLogger):
             why = " ".join(str(error).split())[:200]
             self.offline = True
             log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
-            wandb.teardown()  # its service holds the id that it could not begin
+            wandb.teardown()  # after a failed init, another one with the same id says "in use" otherwise
             self.run = self._start(number, facts, "offline")
         write_tracker_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
         self._run.define_metric("*", step_metric=_AXIS)

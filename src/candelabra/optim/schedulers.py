@@ -41,7 +41,7 @@ def cosine(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float 
 def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.25, final: float = 1e-4) -> list[dict[str, Any]]:
     """Up and down once, momentum the other way (Smith 2018); `final` is a share of the rate at the start, rate / 25."""
     _warm(warmup, steps)
-    if math.isclose(warmup * steps, 1):  # torch divides by the steps of the rise less one
+    if math.isclose(warmup * steps, 1):  # OneCycleLR divides by (warm-up steps - 1), which is 0 here
         warmup *= 0.99
     rates = [group["lr"] for group in optimizer.param_groups]
     cycle = OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warmup, final_div_factor=1 / final)

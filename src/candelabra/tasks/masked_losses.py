@@ -20,7 +20,8 @@ class HeadLosses(NamedTuple):
     """Of one batch.
 
     Args:
-        each: () by head, the mean over labelled samples of all ranks; 0 where there is none.
+        each: () by head, the mean over labelled samples of all ranks; 0 where there is none. Single tensors, because
+            `autograd.grad` of one element of a stacked tensor goes back through all losses, with zeros.
         counts: (m,) labelled samples on all ranks; of blended ones, the sum of the shares of their labels.
     """
 
@@ -46,7 +47,7 @@ def compute_losses(
     measures: HeadMetrics | None = None,
     total: Callable[[Tensor], Tensor] | None = None,
 ) -> HeadLosses:
-    """Runs each head on the samples that it has labels for, and on no other: those would move its running statistics.
+    """Runs each head on the samples that it has labels for; others would change the head's running statistics.
 
     Args:
         heads: of a task, with their names.
@@ -70,6 +71,8 @@ def compute_losses(
     each = {}
     for position, (name, share) in enumerate(sums.items()):
         whole = counts[position].clamp(min=1)
+        # The value is that of all ranks, the gradient that of this rank's share. DDP's mean of gradients is then the
+        # gradient of the whole, and balances need not know about ranks.
         scaled = share * (ranks[position] / whole)
         each[name] = scaled + (values[position] / whole - scaled).detach()
     return HeadLosses(each, counts)
@@ -127,7 +130,8 @@ def _nothing(head: Head, features: Features) -> Tensor:
 def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
     """Averages the heads' running statistics over ranks, by how many labelled samples each had, after the backward.
 
-    A rank without a label did not run the head, and DDP would spread what rank 0 has, whether it had labels or not.
+    A rank without a label did not run the head. DDP would broadcast rank 0's statistics in the next forward, whether
+    rank 0 had labels or not.
 
     Args:
         heads: by name.

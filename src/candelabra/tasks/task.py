@@ -273,7 +273,11 @@ class Task(L.LightningModule, ABC):
         return True
 
     def _share_statistics(self) -> None:
-        """Ranks keep statistics of their own until DDP spreads rank 0's in the next forward; this does so now."""
+        """Broadcasts rank 0's buffers at the end of an epoch.
+
+        DDP does so in the next training forward. Without a validation epoch each rank would end the epoch with running
+        statistics of its own.
+        """
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)

@@ -26,8 +26,8 @@ class ResumeCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so often and at the end of training; the one before it becomes `step-<n>.ckpt`.
 
     A checkpoint is written between two optimizer steps, never between the last step of an epoch and its validation:
-    Lightning would leave that validation out when it goes on. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are answered
-    at the same places; a second signal stops the process at once.
+    a run resumed there by Lightning skips that validation. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are handled at
+    the same places; a second signal stops the process at once.
 
     Args:
         folder: where they are written.
@@ -126,9 +126,9 @@ def requeue_slurm_job() -> None:
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes beside the file and then renames, so that a kill or a full disk leaves the one before as it was.
+    """Writes a temporary file in the same folder and renames it; a kill or a full disk leaves the last one intact.
 
-    Lightning's own writes to the folder of temporary files first, which may be another disk.
+    Lightning writes to the system's temporary folder and moves the file, which is not atomic across file systems.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:

@@ -45,7 +45,7 @@ class DdpStrategy(DDPStrategy):
     def configure_ddp(self) -> None:
         task = self.lightning_module
         static = isinstance(task, Task) and task.settle()
-        if isinstance(task, Task) and static:  # which torch's fails at where a step's first batch is not sent (no_sync)
+        if isinstance(task, Task) and static:  # a static graph fails with no_sync, which accumulation uses
             static = task.trainer.accumulate_grad_batches == 1 and not isinstance(task.balance, GradientBalance)
         self._ddp_kwargs |= {"static_graph": static, "find_unused_parameters": not static}
         super().configure_ddp()

@@ -47,7 +47,8 @@ def evaluate_run(
     if trainer.is_global_zero:
         wait_for_loggers(trainer)
         draw_curves(folder)
-    # Weight averaging would restore the weights that are not averaged when a checkpoint is loaded for testing.
+    # Remove WeightAveraging: whenever a checkpoint is loaded, by `trainer.test` too, it restores the weights that are
+    # not averaged.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
     throughput = speed()  # before a checkpoint is loaded, which restores the counters of its own time

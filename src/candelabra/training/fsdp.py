@@ -57,7 +57,7 @@ class FsdpStrategy(ModelParallelStrategy):
             check_fsdp(task, trainer)
             if self._layer_sync and trainer.state.fn == TrainerFn.FITTING:
                 self._layer_sync.apply(task)
-            task.to(self.root_device, memory_format=torch.contiguous_format)  # others cannot be divided
+            task.to(self.root_device, memory_format=torch.contiguous_format)  # FSDP2 requires contiguous parameters
             shard_model(task, self.device_mesh["data_parallel"], self.smallest)
             task.configure_model = _nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
         super().setup(trainer)
@@ -68,10 +68,11 @@ def _nothing() -> None:
 
 
 def check_fsdp(task: Task, trainer: L.Trainer) -> None:
-    """Refuses what needs the whole weights, or other ones in a later epoch.
+    """Refuses configurations that FSDP2 cannot train.
 
     Raises:
-        CandelabraError: see above.
+        CandelabraError: something needs the whole weights, or the trainable parameters change in a later epoch; FSDP2
+            fixes them when it wraps a module.
     """
     averaged = [each for each in trainer.callbacks if isinstance(each, L.pytorch.callbacks.WeightAveraging)]  # type: ignore[attr-defined]
     fit = trainer.state.fn == TrainerFn.FITTING
@@ -93,7 +94,7 @@ def check_fsdp(task: Task, trainer: L.Trainer) -> None:
 
 def shard_model(task: Task, mesh: DeviceMesh, smallest: int) -> None:
     """Divides a task, in place: large blocks of the backbone by themselves, then the backbone, then all else."""
-    within: set[nn.Module] = set()  # what belongs to a block that is divided already
+    within: set[nn.Module] = set()  # modules of sharded blocks: FSDP2 must not shard a module inside a sharded one
     for module in list(task.backbone.modules()):
         blocks = module.children() if isinstance(module, nn.Sequential | nn.ModuleList) else ()
         for block in blocks:

@@ -125,7 +125,7 @@ def run_range_test(
 
 
 def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[ParameterGroups], Optimizer]:
-    """Lightning gives every group the same rate; each step is then taken at the group's share of it."""
+    """Scales the rate of each parameter group: Lightning's finder sets the same rate for all groups."""
 
     def made(groups: ParameterGroups) -> Optimizer:
         optimizer = make(groups)
@@ -144,7 +144,10 @@ def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[Parame
 
 
 def _each_loss(smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The losses behind Lightning's average, whose lag would make the slope seem to come at higher rates."""
+    """The losses before Lightning's exponential smoothing.
+
+    It lags by about fifty steps, which would shift the steepest slope to higher rates.
+    """
     weights = 1 - _LIGHTNING_SMOOTHING ** np.arange(2, len(smoothed) + 2)  # it counts from 2
     sums = np.concatenate([[0.0], smoothed * weights])
     losses: NDArray[np.float64] = (sums[1:] - _LIGHTNING_SMOOTHING * sums[:-1]) / (1 - _LIGHTNING_SMOOTHING)

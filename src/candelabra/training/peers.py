@@ -18,7 +18,7 @@ from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import Interrupted
 from candelabra.runs.checkpoints import list_checkpoints
 
-_POLL = 0.2  # seconds; Lightning looks every 5, and then ends all without a word
+_POLL = 0.2  # seconds; Lightning polls every 5 s, then kills all processes without a message
 _GRACE = 3.0  # seconds in which a process whose connection is closed has ended
 _SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
 

@@ -1,7 +1,7 @@
 """A Hydra sweeper of grids and Optuna studies whose jobs are processes of their own; works with any Hydra program.
 
-What is defined here lies in modules whose names begin with an underscore: Hydra executes the others anew when it looks
-for plugins, and would leave two classes of one name. A job asks `current_trial()` for its trial.
+All definitions are in modules whose names begin with an underscore: Hydra executes the others again when it scans for
+plugins, and every class in them would exist twice. A job calls `current_trial()` to get its trial.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ __all__ = ["JobContext", "SweepError", "current_trial", "read_job_context"]
 
 
 def __getattr__(name: str) -> Any:
-    """Hydra is loaded for its error alone: who reads what a sweep left (`jobs`, `results`) does without."""
+    """Imports Hydra for its error only: reading a sweep's files (`sweep status`) must not pay for that import."""
     if name == "SweepError":
         from ._errors import SweepError
 

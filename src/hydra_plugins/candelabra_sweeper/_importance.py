@@ -61,6 +61,7 @@ def _explained(columns: Mapping[str, Sequence[str]], values: Sequence[float]) ->
             for place, value in enumerate(values):
                 taken = {key: numbers[place] for key, (numbers, _) in typed.items()}
                 study.add_trial(optuna.trial.create_trial(params=taken, distributions=space, value=value))
+            # Optuna's default is PED-ANOVA. With few jobs fANOVA takes chance for importance, too.
             evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
             return optuna.importance.get_param_importances(study, evaluator=evaluator)
         finally:

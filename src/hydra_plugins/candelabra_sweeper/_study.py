@@ -48,8 +48,9 @@ class StudyOptions:
 class StudyPlan(SweepPlan):
     """See `SweepPlan`.
 
-    A trial's parameters depend on the seed, on its number and on the results so far alone: a study that was killed and
-    goes on with one worker ends as if it had not been. A seed taken literally would draw the first trials again.
+    A trial's parameters depend only on the seed, its number and the results so far: a study with one worker that is
+    killed and continued ends as if it had not been killed. Each trial has a seed of its own, because a sampler that
+    gets the same seed after a restart draws the first trials again.
 
     Args:
         space: what is varied.

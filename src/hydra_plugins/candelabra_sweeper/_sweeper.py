@@ -120,6 +120,7 @@ class CandelabraSweeper(Sweeper):
         return list(record.jobs.values())
 
     def _refuse(self) -> None:
+        # In setup, not in a callback: Hydra swallows exceptions of callbacks.
         for name, direction in self.objectives.items():
             if direction not in ("maximize", "minimize"):
                 raise SweepError(f"objectives: {name}:{direction} must be {name}:maximize or {name}:minimize.")
@@ -172,7 +173,7 @@ class CandelabraSweeper(Sweeper):
         return job_folder(self.config, self.hydra_context, job.words, job.number)
 
     def _name(self, folder: Path) -> str:
-        """The study that the folder began with, where its name is drawn from the time of day, say."""
+        """The study of this folder, from sweep.json: a name that contains ${now:...} would change on each start."""
         before = read_sweep(folder).study if (folder / SWEEP).is_file() else None
         return before or self.study or folder.name
 

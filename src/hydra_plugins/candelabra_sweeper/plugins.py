@@ -13,10 +13,11 @@ _SWEEPER = {
         "_self_",
         {"override /hydra/launcher@_global_.hydra.launcher": "processes"},
     ],
+    # The module that defines the class: Hydra compares it with the classes of its scan.
     "_target_": "hydra_plugins.candelabra_sweeper._sweeper.CandelabraSweeper",
     "_recursive_": False,
     "space": {},
-    "objectives": ["value:minimize"],
+    "objectives": ["value:minimize"],  # a list: Hydra merges dictionaries, and refuses keys that are not in this one
     "allowed": ["*"],
     "trials": 20,
     "workers": 1,

@@ -33,7 +33,7 @@ done
 exec "$@"
 """,
     "sacct": "#!/bin/sh\necho 'JobID|State|NodeList'\nfor task in 0 1; do echo \"77_$task|RUNNING|here\"; done\n",
-}  # what submitit asks of SLURM: a job of two tasks that begin a little later, as they do there
+}  # commands of SLURM that submitit calls; tasks must start late, as submitit renames its files once it has the job id
 SLURM_TASK = {"SLURM_ARRAY_JOB_ID": "77", "SLURM_JOB_NUM_NODES": "1", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
 SLURM_TASK |= {"SLURM_NODEID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "here"}
 
@@ -85,6 +85,7 @@ def test_submitit_sends_slurm_one_array_of_jobs(tmp_path: Path) -> None:
     assert f"-m submitit.core._submit {tmp_path}/sweep/.submitit/" in script.replace("'", "")
 
 
+# Ray gives its node 30 s to start, and kills workers when the machine is short of memory.
 @pytest.mark.slow
 def test_ray_runs_a_sweep_and_tells_of_failures(tmp_path: Path) -> None:
     run = sweep(tmp_path, "hydra/launcher=ray", "+x=1,boom,3")

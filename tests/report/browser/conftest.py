@@ -71,7 +71,7 @@ class Tab:
         return path
 
 
-@pytest.fixture(scope="package")  # not longer: while it runs, asyncio believes that its loop does
+@pytest.fixture(scope="package")  # not longer: playwright's sync API makes asyncio report a running loop meanwhile
 def chromium() -> Iterator[Any]:
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:

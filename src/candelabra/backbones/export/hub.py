@@ -61,7 +61,7 @@ def pull_from_hub(repository: str, folder: Path) -> None:
 
 
 def _must_answer(repository: str) -> None:
-    """Fails within seconds where the libraries would try again and again."""
+    """Fails within seconds if the hub does not answer; huggingface_hub would retry for minutes."""
     from huggingface_hub import constants
 
     owner, _, name = repository.partition("/")

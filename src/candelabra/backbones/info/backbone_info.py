@@ -145,7 +145,11 @@ def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
 
 @torch.no_grad()
 def _open(backbone: Backbone) -> None:
-    """Initialisation closes residual branches with factors of 0, which training opens; closed, they read nothing."""
+    """Sets factors that initialization sets to 0 (zero-initialized norms, layer scale) to 1.
+
+    They close the residual branches of a network with random weights; every effective receptive field would be that of
+    the stem.
+    """
     for name, parameter in backbone.named_parameters():
         if parameter.ndim == 1 and not name.endswith("bias") and parameter.abs().max() < 1e-3:
             parameter.fill_(1.0)

@@ -91,7 +91,7 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
     if head.startswith(b"\xff\xd8\xff"):
         return JpegImageFile(file)  # `Image.open` refuses large ones
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        _refuse_large(*_webp_size(head))  # Pillow makes room for all pixels when it opens one
+        _refuse_large(*_webp_size(head))  # Pillow allocates all pixels of a WebP when it opens the file
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"):
         raise UnreadableFile("is a HEIC image, which cannot be read; save it as JPEG or PNG.")
     try:
@@ -131,7 +131,11 @@ def _refuse_large(width: int, height: int) -> None:
 
 
 def _refuse_unbounded(image: ImageFile.ImageFile, file: BinaryIO) -> None:
-    """Only a JPEG of a single scan is decoded at a smaller scale without room for the whole."""
+    """Refuses images whose pixels do not fit, also at 1/8.
+
+    Decoders keep the whole of a progressive or non-interleaved JPEG in memory, even when asked for 1/8 of it; only a
+    JPEG of a single scan needs less.
+    """
     scale = _SCALES[-1] if isinstance(image, JpegImageFile) and _one_scan(image, file) else 1
     if image.width * image.height > LARGEST_IMAGE * scale**2:
         _refuse_large(*image.size)
@@ -170,7 +174,7 @@ def read_exif_orientation(image: ImageFile.ImageFile) -> tuple[int, list[DataIss
     Pillow applies that of a TIFF. Of a PNG, what stands behind the pixels is not asked.
     """
     try:
-        given = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # of a PNG, its own would decode
+        given = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # PngImageFile.getexif decodes the whole image
     except Exception:  # Pillow raises what it likes on damaged EXIF
         return 1, [DataIssue("", "EXIF that cannot be read", IssueTreatment.USED)]
     if given == 1 or image.format == "TIFF":
@@ -187,7 +191,7 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def oriented_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """(width, height) of an image as it is shown, before it is decoded or shrunk."""
-    if image.format == "TIFF":  # some versions of Pillow have swapped the sides by now, some have not
+    if image.format == "TIFF":  # some versions of Pillow swap the size on opening, some do not
         tags = image.tag_v2  # type: ignore[attr-defined]
         width, height, turned = tags[256], tags[257], tags.get(EXIF_ORIENTATION, 1)
     else:

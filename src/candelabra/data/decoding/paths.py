@@ -48,7 +48,9 @@ def _real_folder(path: Path) -> str:
 
 
 def printable_path(path: str | Path) -> str:
-    r"""A path as text that can be written anywhere: bytes of it that are no UTF-8 come as \udc and their number.
+    r"""A path as text that can be encoded as UTF-8; bytes that are not UTF-8 become \udc and their number.
+
+    Every name that is logged or printed goes through this function; logs and pytest-xdist's reports fail otherwise.
 
     >>> printable_path(os.fsdecode(b"caf\xe9.jpg"))
     'caf\\udce9.jpg'

@@ -26,7 +26,7 @@ def convert_to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], ModeIssue]:
         return _deep(image)
     if image.has_transparency_data:
         return _on_white(image)
-    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:  # Pillow thinks it inverted
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:  # Pillow inverts all
         plain = _in_bands(image, lambda band: ImageChops.invert(band).convert("RGB"))
         return plain, [DataIssue("", "CMYK", IssueTreatment.USED, "not inverted")]
     words = {"CMYK": "CMYK", "YCbCr": "YCbCr", "L": "one channel", "1": "one bit a pixel"}

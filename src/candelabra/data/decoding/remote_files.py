@@ -64,7 +64,7 @@ def find_remote(root: str, patterns: Sequence[str]) -> list[str]:
 
 
 def open_filesystem(address: str) -> Any:
-    """Fsspec's file system of an address; one a process, for a connection does not survive a fork.
+    """Fsspec's file system of an address; one per process, because its connections do not survive a fork.
 
     Raises:
         CandelabraError: the protocol is not known, or its package is not installed.

@@ -253,7 +253,12 @@ class DataModule(L.LightningDataModule, ABC):
         return self.loader("test")
 
     def state_dict(self) -> dict[str, int]:
-        """How many batches of this epoch were served on each rank: with seed and epoch, the whole state of the data."""
+        """How many batches of this epoch were served on each rank: with seed and epoch, the whole state of the data.
+
+        It is kept here, not in the loader: `trainer.estimated_stepping_batches` in `configure_optimizers` makes
+        Lightning create the training loader before it restores the loops, and `load_state_dict` of the loader is then
+        never called.
+        """
         progress = self.trainer.fit_loop.epoch_loop.batch_progress  # type: ignore[union-attr]
         return {"served": 0 if progress.is_last_batch else progress.current.ready}
 
@@ -296,7 +301,9 @@ class DataModule(L.LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
             worker_init_fn=survive_sigterm,
-            generator=torch.Generator(),  # or how often workers start would decide what dropout draws
+            # By default a DataLoader draws from torch's global generator whenever its workers start, so dropout would
+            # depend on data.workers.
+            generator=torch.Generator(),
             multiprocessing_context=choose_start_method(workers),
         )
         if split == "train" and self.batchwise:

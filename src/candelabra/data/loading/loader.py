@@ -16,9 +16,9 @@ _GRACE = 30  # seconds that a process that loads data lives on after a signal
 
 
 def survive_sigterm(worker: int) -> None:
-    """Lets a worker outlive a first SIGTERM: it goes to all processes of a job, and the main one has a step to finish.
+    """Makes a worker survive the first SIGTERM, which all processes of a job get: the main one has to finish its step.
 
-    torch's own handler, which is there before, ends it at once.
+    torch sets its own handler when a worker starts, so this one must be set in `worker_init_fn`.
     """
 
     def once(number: int, frame: FrameType | None) -> None:
@@ -39,10 +39,10 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
 
 
 class BatchLoader(DataLoader[Sample]):
-    """Begins an epoch when its first batch is asked for.
+    """Starts its workers when the first batch of an epoch is requested.
 
-    Lightning makes the first iterator of a resumed run before it tells the sampler the epoch; workers would then
-    prepare samples of another one.
+    Lightning creates the first iterator of a resumed run before it calls `set_epoch`; workers that start at once would
+    prepare samples of epoch 0.
     """
 
     batchwise: BatchTransforms | None = None  # what is done to its batches

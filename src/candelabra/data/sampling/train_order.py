@@ -158,7 +158,8 @@ class BatchOrder(Sampler[list[int]]):
 
     Attributes:
         skip: batches at the beginning of the next pass to leave out, as they were served before.
-        sampler: itself, where Lightning looks for what it tells the epoch.
+        sampler: itself: Lightning calls `set_epoch` of `loader.sampler` and of `loader.batch_sampler.sampler`, never of
+            the batch sampler.
     """
 
     def __init__(self, order: SampleOrder, size: int, rank: int = 0, ranks: int = 1, steps: int = 1) -> None:

@@ -56,7 +56,7 @@ def _download(path: str, name: str | None) -> Any:
 
 @contextmanager
 def _work_offline() -> Iterator[None]:
-    """Tells both libraries that the hub does not answer; they would retry for minutes."""
+    """Sets both libraries offline while the hub does not answer; they would retry for minutes."""
     import datasets
     import huggingface_hub
 

@@ -61,7 +61,7 @@ class LitDataChunks(EncodedSource):
         """
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
         address, _, chunk, cut = self.folders[number]
-        if int(chunk[index - int(self.ends[number])]) in cut:
+        if int(chunk[index - int(self.ends[number])]) in cut:  # litdata would wait 2 s for each item of it
             raise UnreadableFile(f"Item {index} of {address} cannot be read: its chunk is missing or cut off.")
         try:
             key = (os.getpid(), number)
@@ -118,7 +118,7 @@ def require_litdata() -> None:
     """
     from importlib.util import find_spec
 
-    os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # or it asks a registry
+    os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # it asks PyPI otherwise
     if find_spec("litdata") is None:
         raise CandelabraError("litdata is not installed; pip install 'candelabra[litdata]'.")
 

@@ -159,8 +159,8 @@ def _members(file: IO[bytes], name: str, issues: list[DataIssue]) -> Iterator[tu
                 DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED, str(error))
             )
             return
-        tar.members = []  # type: ignore[attr-defined] # or it would remember all
-        if member is None:
+        tar.members = []  # type: ignore[attr-defined] # tarfile keeps all members otherwise
+        if member is None:  # also at a damaged header, where tarfile ends silently
             file.seek(tar.offset)
             if any(file.read(tarfile.BLOCKSIZE)):
                 issues.append(DataIssue(name, "shard is cut off or damaged, its rest is lost", IssueTreatment.SKIPPED))

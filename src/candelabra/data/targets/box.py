@@ -41,7 +41,7 @@ class BoxTarget(PointTarget):
         return ~values.isnan().any(1)
 
     def wrap(self, value: Tensor, size: Size) -> Tensor:
-        # No clamping: torchvision would keep a box that left the image as a line on its edge.
+        # No clamping: torchvision's crops clamp a box outside of the crop to a line on its edge, which stays labelled.
         box = value.float().view(1, 4)
         wrapped: Tensor = tv_tensors.BoundingBoxes(box, format="XYXY", canvas_size=size, clamping_mode=None)
         return wrapped

@@ -63,6 +63,7 @@ class Target(ABC):
     def blank_like(self, value: Tensor) -> Tensor:
         """The unlabelled value in the shape and class of another, or of a batch (N, ...)."""
         size = (value.shape[-2], value.shape[-1]) if value.ndim > 1 else (1, 1)
+        # An in-place operation on a tv_tensor returns a plain tensor, so the class is put back explicitly.
         blank = self.missing(size).to(value.device).expand(value.shape).clone()
         return tv_tensors.wrap(blank, like=value) if isinstance(value, tv_tensors.TVTensor) else blank
 

@@ -35,7 +35,7 @@ def jitter_batch(sample: Sample) -> Sample:
     if "colours" not in sample:
         return sample
     image, factors = sample["image"].as_subclass(Tensor), sample["colours"]
-    one_by_one = image.ndim == 4 and image.device.type == "cpu"  # what fits into its caches is several times faster
+    one_by_one = image.ndim == 4 and image.device.type == "cpu"  # temporaries of a whole batch leave its caches
     made = _each(image, factors) if one_by_one else jitter_image(image, factors)
     plain = {key: value for key, value in sample.items() if key != "colours"}
     return cast(Sample, {**plain, "image": made})

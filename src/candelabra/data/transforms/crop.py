@@ -88,8 +88,9 @@ def _cut(values: Tensor, part: Part) -> Tensor:
 
 
 def _filtered(image: Tensor, size: Size) -> Tensor:
-    """(3, h, w) -> (3, H, W), new; pixel by pixel in memory, as decoders give them, torch does it fastest."""
+    """(3, h, w) -> (3, H, W), a new tensor; torch's antialiased resize of bytes is fastest on channels_last memory."""
     if image.shape[-2:] == size:
         return image.clone()
+    # Not image[None]: the batch stride of such a view is not channels_last for torch, which then returns NCHW memory.
     packed = image.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
     return F.interpolate(packed, size, mode="bilinear", antialias=True)[0]

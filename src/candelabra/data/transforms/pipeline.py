@@ -109,7 +109,8 @@ class TransformPipeline(SampleTransforms):
     """Runs transforms on one sample, then drops what left the image and unwraps the tensors.
 
     Args:
-        steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`.
+        steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`. Their `repr` is part of the feature
+            cache's key, so no bare functions. A step must not write into the image, which may be that of the cache.
         labels: targets of the samples.
         fixed: nothing is drawn, so one sample always becomes the same.
         least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
@@ -141,7 +142,7 @@ class TransformPipeline(SampleTransforms):
 
 
 class DropInvisible:
-    """Drops what has left the image, before another step would move it back into grey; see `drop_invisible`."""
+    """Drops labels outside of the image before the next geometric step, which could move them back over the filling."""
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels

@@ -133,6 +133,7 @@ class SampleStore:
             size = os.fstat(file).st_size
             if len(self.mapped) < _MAPS and size:
                 # A map costs a page fault for each few pages, once; a copy costs less than that, but in each epoch.
+                # torch.from_file, because Python's mmap keeps a file descriptor open.
                 return unpack_sample(torch.from_file(str(self._path(name)), False, size, dtype=torch.uint8).numpy())
             content: NDArray[np.uint8] = np.empty(size, np.uint8)
             os.readv(file, [content.data])

@@ -83,7 +83,8 @@ class ClassifierCandidate:
         grid = {f"{_LAST}__{name}": list(values) for name, values in self.grid.items()}
         search = GridSearchCV(Pipeline([*steps, (_LAST, self.estimator)]), grid, scoring="accuracy", cv=folds)
         begun = time.perf_counter()
-        # Further processes would each load torch, which the filters of warnings that scikit-learn hands them name.
+        # Threads, not processes: scikit-learn passes its workers the warning filters, which name Lightning's classes,
+        # so each process of joblib would import torch.
         threads = parallel_config("threading", n_jobs=jobs), threadpool_limits(max(1, count_processors(1) // jobs))
         with threads[0], threads[1], warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)

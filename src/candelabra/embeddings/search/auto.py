@@ -12,7 +12,9 @@ _CANDIDATES = 10  # times k: on every set that was measured the nearest ten were
 
 
 def choose_search(vectors: Vectors, metric: DistanceMetric = "cosine") -> Search:
-    """Exact among few vectors or without faiss; else faiss in bytes, the best looked at again in float32.
+    """Exact search for few vectors or without faiss; else faiss on 8-bit codes, re-ranked in float32.
+
+    faiss searches a flat index with one thread for a single query, which is slower than one matrix product in torch.
 
     Args: see `Search`.
     """

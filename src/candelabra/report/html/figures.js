@@ -11,7 +11,7 @@ const ground = () => ({
 const axis = () => ({gridcolor: style("--line"), linecolor: style("--edge"), zeroline: false, automargin: true, exponentformat: "power"});
 const joined = (first, second) => { const all = {...first}; for (const key in second) all[key] = typeof second[key] === "object" && !Array.isArray(second[key]) ? joined(all[key] || {}, second[key]) : second[key]; return all; };
 const laid = figure => joined(joined(ground(), figure.layout.xaxis ? {xaxis: axis(), yaxis: axis()} : {}), figure.layout);
-// Of plotly's buttons one: another, there by default, sends all data to its maker's server.
+// Name the buttons explicitly: one of plotly's default buttons uploads the figure's data to the vendor's server.
 const settings = {responsive: true, displaylogo: false, modeBarButtons: [["toImage"]], plotlyServerURL: ""};
 const plots = new Map();
 

@@ -103,7 +103,10 @@ def list_complete_jobs(found: RunCollection) -> list[CollectedRun]:
 
 
 def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
-    """Numbers as numbers, over decades by their logarithm; other words one below the other. Ticks are no markup."""
+    """An axis of parallel coordinates: numeric (logarithmic over decades), else one tick per value.
+
+    Plotly renders HTML in `label`, which is escaped, and plain text in `ticktext`, which is not.
+    """
     numbers = [_number(word) for word in words]
     values = [number for number in numbers if number is not None]
     label = escape_text(key)
