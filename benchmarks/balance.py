@@ -16,7 +16,7 @@ from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.balancing import BalanceFactory
 from candelabra.config.precision import choose_precision
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.finetuning import Discriminative
 from candelabra.tasks import MultiTask
@@ -73,8 +73,8 @@ def main() -> None:
     made.add_argument("--steps", type=int, default=6)
     made.add_argument("--size", type=int, default=128)
     given = made.parse_args()
-    data = Shapes(size=given.size, canvas=given.size, count=400, batch_size=BATCH, workers=0)
-    prepared = data.prepared("train")
+    data = DataModule(Shapes(canvas=given.size, count=400), size=given.size, batch_size=BATCH, workers=0)
+    prepared = data.dataset("train")
     loader = DataLoader(prepared, BATCH, sampler=range(BATCH * (given.steps + WARM)))
     ready: Any = list(loader)
     batches = DataLoader(ready, batch_size=None)  # Lightning would take a list for several loaders

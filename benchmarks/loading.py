@@ -22,7 +22,7 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder
 
 from benchmarks.reporting import parser, report
-from candelabra.data import Folder
+from candelabra.data import DataModule, Folder
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.data.transforms.crop import RandomCrop
 from candelabra.data.transforms.pipeline import LIGHT_AUGMENTATION, RandomMirror, TransformPipeline, least_read_size
@@ -66,29 +66,28 @@ def by_torchvision(root: Path, jitter: bool) -> Iterable[Tensor]:
     return (batch for batch, _ in DataLoader(images, batch_size=32, shuffle=True))
 
 
-def handed(data: Folder) -> Iterable[Tensor]:
+def handed(data: DataModule) -> Iterable[Tensor]:
     """The batches of a data module."""
     return (batch["image"] for batch in data.train_dataloader())
 
 
-def normalised(data: Folder) -> Iterable[Tensor]:
+def normalised(data: DataModule) -> Iterable[Tensor]:
     """The same, coloured as every task does it and normalised as every backbone does."""
     mean, std = torch.tensor(MEAN).view(-1, 1, 1), torch.tensor(STD).view(-1, 1, 1)
     return ((jitter_batch(batch)["image"] / 255 - mean) / std for batch in data.train_dataloader())
 
 
-def ours(root: Path, jitter: bool, cache: CacheMode) -> Folder:
+def ours(root: Path, jitter: bool, cache: CacheMode) -> DataModule:
     """`data=folder` with `augment=light`, or with the crops and mirror images of it alone."""
-    data = Folder(root=str(root), size=SIDE, batch_size=32, workers=0, val=0.05, test=0.05, cache=cache)
+    data = DataModule(Folder(root=str(root)), size=SIDE, batch_size=32, workers=0, val=0.05, test=0.05, cache=cache)
     data.open()
     if not jitter:
         steps: list[Callable[[Any], Any]] = [
             RandomCrop(data.labels, (SIDE, SIDE), (LIGHT_AUGMENTATION, 1.0), RATIO),
             RandomMirror(data.labels),
         ]
-        data.pipelines["train"] = TransformPipeline(
-            steps, data.labels, least=least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION)
-        )
+        least = least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION)
+        data.replace_train_transforms(TransformPipeline(steps, data.labels, least=least))
     return data
 
 

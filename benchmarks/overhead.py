@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.config.precision import choose_precision
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.data.targets import Labels
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
@@ -92,7 +92,7 @@ def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
     """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
     precision = choose_precision("cpu")
     ratios = []
-    data = Shapes(size=224, canvas=224, count=2000, batch_size=32, workers=1)
+    data = DataModule(Shapes(canvas=224, count=2000), size=224, batch_size=32, workers=1)
     for name in ("resnet18", "tf_efficientnet_lite0"):
         hands: list[tuple[str, bool]] = [("float32", False)] + ([("bfloat16", True)] if precision != "32-true" else [])
         pairs = []

@@ -22,7 +22,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.reporting import parser
-from candelabra.config.build import build_object, resolve_config
+from candelabra.config.build import build_data, build_object, resolve_config
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.feature_cache import cache_features
 from candelabra.tasks.loading import build_task
@@ -69,7 +69,7 @@ def one(words: list[str], root: Path) -> dict[str, float]:
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         plain = resolve_config(compose("train", [*WORDS, *words, f"data.root={root}", "folder=unused"]))
     L.seed_everything(plain["seed"], verbose=False)
-    data = build_object(plain["data"])
+    data = build_data(plain["data"])
     task = build_task(plain, data.labels)
     trainer = make_trainer(plain["trainer"], logger=False, enable_checkpointing=False)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)

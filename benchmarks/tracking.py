@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.config.precision import choose_precision
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Keypoints, Label, Mask
 from candelabra.loggers import CsvLogger, MlflowLogger, TensorboardLogger, WandbLogger
@@ -79,7 +79,9 @@ def main() -> None:
     arguments.add_argument("--windows", type=int, default=96, help="counted windows, with and without, of 10 steps")
     arguments.add_argument("--batch", type=int, default=32)
     given = arguments.parse_args()
-    data = Shapes(count=20 * given.batch, size=128, canvas=128, batch_size=given.batch, workers=0, val=0.1, test=0.1)
+    data = DataModule(
+        Shapes(count=20 * given.batch, canvas=128), size=128, batch_size=given.batch, workers=0, val=0.1, test=0.1
+    )
     loader = data.train_dataloader()
     steps = WINDOW * (WARM + given.windows) - WINDOW // 2  # the first window is a short one
     ready = list(loader)

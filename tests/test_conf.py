@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from candelabra.config.build import check_config
+from candelabra.data import DataModule, Reader
 from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
 from tests.conftest import composed as command_of
@@ -56,12 +57,14 @@ SERVED: dict[str, object] = {
     "cache": "none",
     "cache_gigabytes": 10,
 }
+SHAPES: dict[str, object] = {"_target_": "candelabra.data.Shapes", "count": 2000, "canvas": 128, "drawing_seed": 0}
+DIGITS: dict[str, object] = {"_target_": "candelabra.data.Digits", "flip": False, "canvas": 64, "drawing_seed": 0}
 MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
 MASKS |= {"classes": None, "values": None, "colours": None, "ignore": [255]}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
 TABLE |= {"columns": [], "ignore": [255]}
-PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "data_defaults") and option.stem != "serving"]
+PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "data_defaults") and option.stem != "loading"]
 
 
 def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
@@ -134,7 +137,12 @@ def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -
     for path, node in nodes(plain):
         if not str(node["_target_"]).startswith("candelabra."):
             continue
-        parameters = set(inspect.signature(get_object(str(node["_target_"]))).parameters)
+        target = get_object(str(node["_target_"]))
+        parameters = set(inspect.signature(target).parameters)
+        if inspect.isclass(target) and issubclass(target, Reader):  # its node has the options of loading too
+            loading = set(inspect.signature(DataModule).parameters) - {"reader"}
+            assert not parameters & loading, path
+            parameters |= loading
         listed = {key for key in node if not key.startswith("_")}
         optional = (
             {"label", "box", "keypoints", "mask", "heads", "balance"} if ".task" in path or path == ".task" else set()
@@ -147,9 +155,19 @@ def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -
     ("words", "epochs", "lr", "own"),
     [
         (("data=pets",), 13, 0.002, {"_target_": "candelabra.data.Pets", "root": "data", "download": False}),
-        (("data=shapes",), 4, 0.003, {"_target_": "candelabra.data.Shapes", "count": 2000, "canvas": 128}),
+        (
+            ("data=shapes",),
+            4,
+            0.003,
+            SHAPES,
+        ),
         (("data=cifar10",), 10, 0.003, {"_target_": "candelabra.data.Cifar10", "root": "data", "download": False}),
-        (("data=digits",), 10, 0.003, {"_target_": "candelabra.data.Digits", "flip": False, "canvas": 64}),
+        (
+            ("data=digits",),
+            10,
+            0.003,
+            DIGITS,
+        ),
         (("data=folder", "data.root=x"), 10, 0.003, {"_target_": "candelabra.data.Folder", "root": "x"}),
         (("data=masks", "data.root=x", "lr=1.0"), 10, 1.0, MASKS),
         (("data=table", "data.root=x", "epochs=3"), 3, 0.003, TABLE),

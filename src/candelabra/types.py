@@ -5,6 +5,9 @@ from typing import Any, NamedTuple, Self, overload
 
 from torch import Tensor
 
+Size = tuple[int, int]  # (height, width) in pixels
+WidthHeight = tuple[int, int]  # in pixels, as Pillow and most annotation formats have it
+
 UNLABELLED = -1  # a class that nobody gave
 IGNORED = 255  # a mask pixel that nobody gave
 

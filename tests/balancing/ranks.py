@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.heads.coordinate_readers import Pooled
@@ -30,8 +30,8 @@ HEADS = {"label": Label, "box": partial(Box, coordinates=Pooled), "mask": Mask}
 class Drawn(Dataset[Sample]):
     """Samples in a fixed order; every other one, which the first rank gets, has no mask."""
 
-    def __init__(self, data: Shapes, split: str) -> None:
-        prepared = data.prepared(split)
+    def __init__(self, data: DataModule, split: str) -> None:
+        prepared = data.dataset(split)
         self.samples = [prepared[index] for index in range(len(prepared) // BATCH * BATCH)]
         for sample in self.samples[::2]:
             sample["mask"] = torch.full_like(sample["mask"], 255)
@@ -65,7 +65,7 @@ class Compare(L.Callback):
 def run(name: str, devices: int, noise: float, folder: Path) -> None:
     """One balance."""
     L.seed_everything(0, verbose=False)
-    data = Shapes(count=110, size=32, canvas=32, augment="none", workers=0)
+    data = DataModule(Shapes(count=110, canvas=32), size=32, augment="none", workers=0)
     backbone = Timm("test_resnet", weights="none")
     with torch.no_grad():
         for parameter in backbone.parameters():

@@ -10,7 +10,7 @@ from torch import Tensor
 from candelabra.backbones import Timm
 from candelabra.balancing import BalanceFactory, Fixed, GradientBalance, PCGrad, StepPosition
 from candelabra.balancing.gradients import SharedGradients, detach_features
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
@@ -29,7 +29,7 @@ class Given(GradientBalance):
 
 def task(balance: BalanceFactory = Fixed) -> MultiTask:
     torch.manual_seed(0)
-    labels = Shapes(count=40, size=32, canvas=32).labels
+    labels = DataModule(Shapes(count=40, canvas=32), size=32).labels
     made = MultiTask(Timm("test_resnet", weights="none"), labels, HEADS, balance, Full(keep_statistics=True))
     made.train()
     made.backbone.freeze(0, True, made.finetune.kinds)
@@ -37,7 +37,7 @@ def task(balance: BalanceFactory = Fixed) -> MultiTask:
 
 
 def batch(count: int = 12) -> Sample:
-    data = Shapes(count=60, size=32, canvas=32, batch_size=count, workers=0, augment="none")
+    data = DataModule(Shapes(count=60, canvas=32), size=32, batch_size=count, workers=0, augment="none")
     return next(iter(data.train_dataloader()))  # type: ignore[no-any-return]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from candelabra.checking.findings import FindingLevel
 from candelabra.commands.check import check_dataset, report_to_json, run_check
-from candelabra.data import DataModule, Folder, Pets, Shapes
+from candelabra.data import DataModule, Folder, Pets, Reader, Shapes
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from tests.checking.test_duplicates import saved, scene
@@ -23,8 +23,8 @@ from tests.conftest import Compose
 from tests.data.builders import build_file_samples, make_labels
 
 
-@dataclass(kw_only=True, eq=False)
-class Given(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Given(Reader):
     """Samples that a test has made."""
 
     records: Samples
@@ -115,7 +115,7 @@ def test_masks_whose_colours_nobody_named_end_in_a_page_that_lists_them(tiny: Co
 def test_bad_files_under_raise_are_a_reason_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     root = make_folder(tmp_path)
     (root / "cat" / "empty.jpg").touch()
-    report = check_dataset(Folder(root=str(root), size=32, workers=0, on_bad="raise"))
+    report = check_dataset(DataModule(Folder(root=str(root)), size=32, workers=0, on_bad="raise"))
     assert report.level is FindingLevel.UNUSABLE
     assert [each.name for each in report.tally.issues] == ["cat/empty.jpg"]
     assert report.tally.readable.sum() == 16
@@ -177,12 +177,12 @@ def test_several_labels_an_image_are_counted_each(tmp_path: Path, tiny: Compose)
     assert sum(row["label"] for row in found["labelled"].values()) == 8
 
 
-def boxed(root: Path, boxes: list[list[float]], files: list[int], split: list[str]) -> Given:
+def boxed(root: Path, boxes: list[list[float]], files: list[int], split: list[str]) -> DataModule:
     for number, seed in enumerate(files):
         write(root / f"{number}.jpg", seed)
     names = [f"{number}.jpg" for number in range(len(files))]
     records = build_file_samples(root, names, make_labels(box=True), np.array(split), box=np.array(boxes, np.float32))
-    return Given(records=records, size=32, workers=0)
+    return DataModule(Given(records=records), size=32, workers=0)
 
 
 def test_equal_files_with_other_boxes_contradict_each_other(tmp_path: Path) -> None:
@@ -205,7 +205,9 @@ def test_frames_of_one_film_that_are_saved_anew_leak(tmp_path: Path) -> None:
 
 
 def test_what_is_found_does_not_depend_on_processes() -> None:
-    one, two = (report_to_json(check_dataset(Shapes(count=80, size=32, workers=workers))) for workers in (0, 2))
+    one, two = (
+        report_to_json(check_dataset(DataModule(Shapes(count=80), size=32, workers=workers))) for workers in (0, 2)
+    )
     assert {k: v for k, v in one.items() if "second" not in k} == {k: v for k, v in two.items() if "second" not in k}
 
 
@@ -222,7 +224,7 @@ def test_the_published_split_of_faces_leaks(real: Path) -> None:
     points = np.concatenate([table.iloc[:, 1:].to_numpy(np.float32).reshape(-1, 68, 2) for table in tables.values()])
     labels = make_labels(keypoints=tuple(str(number) for number in range(68)))
     report = check_dataset(
-        Given(records=build_file_samples(root, names, labels, split, keypoints=points), size=64, workers=0)
+        DataModule(Given(records=build_file_samples(root, names, labels, split, keypoints=points)), size=64, workers=0)
     )
     train, val, test = (len(report.survey.parts[name]) for name in ("train", "val", "test"))
     assert (train + val, test) == (3462, 770)
@@ -245,13 +247,13 @@ def test_the_published_split_of_faces_leaks(real: Path) -> None:
 
 @pytest.mark.real
 def test_counts_of_real_sets_are_those_of_their_authors(real: Path) -> None:
-    pets = report_to_json(check_dataset(Pets(root=str(real / "pets_sample"), size=64, workers=0)))
+    pets = report_to_json(check_dataset(DataModule(Pets(root=str(real / "pets_sample")), size=64, workers=0)))
     counts = pets["labelled"]
     assert counts["train"]["images"] + counts["val"]["images"] == 300
     assert counts["test"] == {"images": 298, "label": 298, "box": 0, "mask": 298}
     assert counts["train"]["box"] + counts["val"]["box"] == 295
     assert pets["classes"]["test"] == {"Abyssinian": 98, "Bengal": 100, "american bulldog": 100}
-    cifar = report_to_json(check_dataset(Folder(root=str(real / "cifar10_6k"), size=32, workers=0)))
+    cifar = report_to_json(check_dataset(DataModule(Folder(root=str(real / "cifar10_6k")), size=32, workers=0)))
     assert set(cifar["classes"]["test"].values()) == {100}
     assert {cifar["classes"]["train"][name] + cifar["classes"]["val"][name] for name in cifar["classes"]["val"]} == {
         500

@@ -73,12 +73,14 @@ def table_of_everything(root: Path) -> tuple[list[str], DataModule]:
     (root / "table.csv").write_text("\n".join(lines))
     words = [f"data.root={root}", "data.separator='|'", "data.mirror=[[left,right]]", "data.normalizer=[left,right]"]
     words += ["data.mask_classes=[no,yes]"]
-    return ["data=table", *words], Table(
-        root=str(root),
-        separator="|",
-        mirror=[["left", "right"]],
-        normalizer=["left", "right"],
-        mask_classes=["no", "yes"],
+    return ["data=table", *words], DataModule(
+        Table(
+            root=str(root),
+            separator="|",
+            mirror=[["left", "right"]],
+            normalizer=["left", "right"],
+            mask_classes=["no", "yes"],
+        )
     )
 
 
@@ -95,7 +97,7 @@ def test_every_target_comes_back(to: str, tmp_path: Path, tiny: Compose) -> None
 @pytest.mark.parametrize("to", FORMATS)
 def test_drawn_scenes_come_back_as_png(to: str, tmp_path: Path, tiny: Compose) -> None:
     back = converted(tiny, tmp_path / "out", to, "data=shapes", "data.count=60", "data.canvas=32")
-    same(Shapes(count=60, canvas=32), back)
+    same(DataModule(Shapes(count=60, canvas=32)), back)
 
 
 @pytest.mark.parametrize("to", FORMATS)
@@ -109,7 +111,7 @@ def test_files_are_kept_as_they_are_found(to: str, tmp_path: Path, tiny: Compose
     assert samples.labels[LabelTarget].classes == ("10", "9")
     found = {samples.original(index) for index in range(len(samples))}
     assert found == {path.read_bytes() for path in root.rglob("*.JPG")}
-    same(Folder(root=str(root)), back)
+    same(DataModule(Folder(root=str(root))), back)
 
 
 @pytest.mark.parametrize("to", FORMATS)

@@ -1,12 +1,13 @@
 """Tiny files that tests of formats are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from candelabra.data import DataModule
+from candelabra.data import DataModule, Reader
 from candelabra.data.file_samples import FileSamples
 from tests.data.builders import build_file_samples, make_labels
 
@@ -31,14 +32,13 @@ def make_folder(root: Path, count: int = 10, classes: tuple[str, ...] = ("cat", 
 
 
 def batch_of(data: DataModule) -> dict[str, torch.Tensor]:
-    data.workers = 0
-    return next(iter(data.train_dataloader()))  # type: ignore[return-value]
+    return next(iter(replace(data, workers=0).train_dataloader()))  # type: ignore[return-value]
 
 
-def treatments(data: DataModule) -> dict[str, list[str]]:
+def treatments(reader: Reader) -> dict[str, list[str]]:
     """Names of what was odd, by what it was and what was done about it."""
     found: dict[str, list[str]] = {}
-    for issue in data.read().issues:
+    for issue in reader.read().issues:
         found.setdefault(f"{issue.what}: {issue.treatment}", []).append(issue.name)
     return found
 

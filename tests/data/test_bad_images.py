@@ -44,7 +44,7 @@ def broken_folder(root: Path) -> Path:
 
 def test_bad_images_are_left_out_or_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = broken_folder(tmp_path / "root")
-    data = Folder(root=str(root), size=16, batch_size=4, workers=0, val=0.2, test=0.2)
+    data = DataModule(Folder(root=str(root)), size=16, batch_size=4, workers=0, val=0.2, test=0.2)
     names = data.open().names
     used = {names[index] for part in data.parts.values() for index in part}
     assert len(used) == 18
@@ -53,7 +53,7 @@ def test_bad_images_are_left_out_or_refused(tmp_path: Path, caplog: pytest.LogCa
     assert {(each.what, each.treatment) for each in data.issues} == {("unreadable", SKIPPED)}
     assert {Path(each.name).stem for each in data.issues} == {"empty", "cut", "away"}
     with pytest.raises(CandelabraError, match=r"6 of 24 .*truncated.*data\.on_bad=skip"):
-        Folder(root=str(root), on_bad="raise").open()
+        DataModule(Folder(root=str(root)), on_bad="raise").open()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def spoilt(tmp_path: Path) -> tuple[DataModule, Path]:
     for name in ("cat", "dog"):
         for number in range(9):
             written(tmp_path / "root" / name / f"{number}.png", Image.effect_noise((30, 20), 50).rotate(number))
-    data = Folder(root=str(tmp_path / "root"), size=16, batch_size=4, augment="none", val=0.2, test=0.2)
+    data = DataModule(Folder(root=str(tmp_path / "root")), size=16, batch_size=4, augment="none", val=0.2, test=0.2)
     data.open()
     path = tmp_path / "root" / data.open().names[data.parts["train"][0]]
     path.write_bytes(path.read_bytes()[:60])
@@ -89,7 +89,7 @@ def test_what_breaks_in_training_is_stood_in_for_and_counted(
 def test_digests_of_what_cannot_be_read_do_not_stop_a_run(spoilt: tuple[DataModule, Path]) -> None:
     data, path = spoilt
     path.unlink()
-    prepared = data.prepared("train")
+    prepared = data.dataset("train")
     digests = {prepared.digest(key) for key in range(len(prepared))}
     assert len(digests) == len(prepared)
     assert prepared[0]["image"].unique().tolist() == [128]

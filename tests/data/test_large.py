@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from candelabra.data import Table, file_samples, verification
+from candelabra.data import DataModule, Table, file_samples, verification
 from candelabra.data.decoding import header_checks
 from candelabra.data.decoding.images import DecodedImage, ImageHeader, decode_image
 from candelabra.report.tables import count_labels
@@ -36,7 +36,7 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(header_checks, "read_header", header)  # of files that are not there
     monkeypatch.setattr(file_samples, "decode_image", read)
     before = resident()
-    data = Table(root=str(tmp_path), size=16, workers=0, batch_size=32)
+    data = DataModule(Table(root=str(tmp_path)), size=16, workers=0, batch_size=32)
     loader = data.train_dataloader()
     batch = next(iter(loader))
     assert len(batch["image"]) == 32  # type: ignore[index]

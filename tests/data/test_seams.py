@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from candelabra.data import Folder, Masks
+from candelabra.data import DataModule, Folder, Masks
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.sampling.name_tables import read_column
 from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource, make_encoded_samples
@@ -69,7 +69,7 @@ def test_a_missing_file_is_not_replaced_by_its_namesake(tmp_path: Path) -> None:
 def test_split_folders_by_any_usual_name_are_no_classes(tmp_path: Path) -> None:
     for split in ("train2017", "val2017", "test2017"):
         make_folder(tmp_path / split, 3)
-    data = Folder(root=str(tmp_path))
+    data = DataModule(Folder(root=str(tmp_path)))
     assert data.labels[LabelTarget].classes == ("cat", "dog")
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 6, "val": 6, "test": 6}
 

@@ -112,7 +112,7 @@ RUN = """
 import sys, os, time, logging
 import lightning as L, torch
 from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Frozen
 from candelabra.feature_cache import extraction
 from candelabra.feature_cache import FeatureCache, cache_features
@@ -127,7 +127,7 @@ def counted(self, images):
     time.sleep(slow if len(images) > 2 else 0)
     return extract(self, images)
 Timm.extract = counted
-data = Shapes(count=60, size=32, canvas=32, batch_size=8, workers=0, augment="none")
+data = DataModule(Shapes(count=60, canvas=32), size=32, batch_size=8, workers=0, augment="none")
 task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=Frozen())
 trainer = L.Trainer(accelerator="cpu", max_epochs=2, logger=False, enable_progress_bar=False,
     enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False, num_sanity_val_steps=0)

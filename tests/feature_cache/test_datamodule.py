@@ -13,7 +13,7 @@ from torch import Tensor
 
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
-from candelabra.data import Folder, Shapes
+from candelabra.data import DataModule, Folder, Shapes
 from candelabra.feature_cache.datamodule import is_frozen_throughout
 from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt
 from candelabra.tasks import Classification
@@ -102,10 +102,12 @@ def test_an_image_is_known_by_its_bytes_its_label_and_what_is_drawn_for_it(tmp_p
         path = tmp_path / ("train" if number < 4 else "val" if number < 6 else "test") / kind / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((20, 20), 50 + number).convert("RGB").save(path)
-    plain, light = (Folder(root=str(tmp_path), size=16, augment=augment, views=2) for augment in ("none", "light"))
-    one, drawn = plain.prepared("train"), light.prepared("train")
-    assert (one.versions, drawn.versions, light.prepared("val").versions) == (1, 2, 1)
-    assert one.digest(0) == one.digest(4) == plain.prepared("train").digest(0)
+    plain, light = (
+        DataModule(Folder(root=str(tmp_path)), size=16, augment=augment, views=2) for augment in ("none", "light")
+    )
+    one, drawn = plain.dataset("train"), light.dataset("train")
+    assert (one.versions, drawn.versions, light.dataset("val").versions) == (1, 2, 1)
+    assert one.digest(0) == one.digest(4) == plain.dataset("train").digest(0)
     assert len({one.digest(0), one.digest(1), drawn.digest(0), drawn.digest(4)}) == 4
     assert drawn.digest(0) == drawn.digest(8)
     assert torch.equal(drawn[0]["image"], drawn[8]["image"])
@@ -138,13 +140,13 @@ import sys
 import lightning as L, torch
 from functools import partial
 from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Frozen
 from candelabra.heads import Box, Label
 from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.tasks import MultiTask
 L.seed_everything(0, verbose=False)
-data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0, augment="none")
+data = DataModule(Shapes(count=64, canvas=32), size=32, batch_size=8, workers=0, augment="none")
 task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box}, finetune=Frozen(),
     optimizer=partial(torch.optim.AdamW, lr=1e-2))
 trainer = L.Trainer(max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true",
@@ -173,7 +175,7 @@ def test_two_ranks_share_the_pass_and_end_in_the_weights_of_two_without_a_cache(
 
 @pytest.mark.parametrize(("strategy", "still"), [(Frozen(), True), (Gradual(), False), (LpFt(), False)])
 def test_a_run_ended_by_its_steps_is_cached_only_where_nothing_ever_thaws(strategy: FineTuning, still: bool) -> None:
-    data = Shapes(count=50, size=32, canvas=32, augment="none")
+    data = DataModule(Shapes(count=50, canvas=32), size=32, augment="none")
     task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=strategy)
     trainer = L.Trainer(accelerator="cpu", max_epochs=-1, max_steps=50, logger=False, enable_checkpointing=False)
     assert is_frozen_throughout(task, trainer) == still

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from candelabra.backbones import Backbone, Timm
 from candelabra.config.build import build_object
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.finetuning import FineTuning
 from candelabra.optim.schedulers import cosine
@@ -25,8 +25,8 @@ def _strategy(path: Path) -> FineTuning:
 STRATEGIES = {path.stem: _strategy(path) for path in sorted((CONFIG_FOLDER / "finetune").glob("*.yaml"))}
 
 
-def data(count: int = 80) -> Shapes:
-    return Shapes(count=count, size=32, canvas=32, batch_size=16, workers=0)
+def data(count: int = 80) -> DataModule:
+    return DataModule(Shapes(count=count, canvas=32), size=32, batch_size=16, workers=0)
 
 
 def tiny(name: str = "test_resnet") -> Timm:

@@ -173,12 +173,12 @@ def test_an_absent_target_does_not_move_its_head(tmp_path: Path) -> None:
     model = task(Full(), kind=MultiTask)
     before = {key: value.clone() for key, value in model.heads["mask"].named_parameters()}
     source = data()
-    source.open()
 
     def without_mask(sample: Sample) -> Sample:
         sample["mask"].fill_(255)
         return sample
 
-    source.pipelines["train"] = TransformPipeline([*source.pipelines["train"].of(0).steps, without_mask], source.labels)
+    steps = source.plan.transforms["train"].of(0).steps
+    source.replace_train_transforms(TransformPipeline([*steps, without_mask], source.labels))
     trainer(1, tmp_path).fit(model, source)
     assert all(torch.equal(before[key], value) for key, value in model.heads["mask"].named_parameters())

@@ -37,8 +37,8 @@ def fit(task: Task, data: DataModule, epochs: int) -> dict[str, float]:
     return {key: float(value) for key, value in trainer.test(task, data, verbose=False)[0].items()}
 
 
-def shapes(count: int = 500) -> Shapes:
-    return Shapes(count=count, size=48, canvas=48, batch_size=16, workers=0, seed=1)
+def shapes(count: int = 500) -> DataModule:
+    return DataModule(Shapes(count=count, canvas=48), size=48, batch_size=16, workers=0, seed=1)
 
 
 def tiny() -> Timm:
@@ -47,7 +47,7 @@ def tiny() -> Timm:
 
 
 def test_classification_learns_real_digits() -> None:
-    data = Digits(size=32, canvas=32, batch_size=32, workers=0, flip=False)
+    data = DataModule(Digits(canvas=32), size=32, batch_size=32, workers=0, flip=False)
     results = fit(Classification(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4)
     assert results["test/label/accuracy"] > 0.8
 
@@ -59,7 +59,7 @@ def test_segmentation_learns() -> None:
 
 
 def test_localization_learns_boxes_far_better_than_a_constant() -> None:
-    data = Digits(size=48, canvas=48, batch_size=32, workers=0, flip=False)
+    data = DataModule(Digits(canvas=48), size=48, batch_size=32, workers=0, flip=False)
     task = Localization(tiny(), data.labels, label_weight=0.5, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     constant = constant_box_iou(data)
     results = fit(task, data, 4)
@@ -70,7 +70,7 @@ def test_localization_learns_boxes_far_better_than_a_constant() -> None:
 def constant_box_iou(data: DataModule) -> float:
     from candelabra.heads.box import pairwise_iou
 
-    boxes = {s: torch.stack([data.prepared(s)[i]["box"] for i in range(len(data.parts[s]))]) for s in ("val", "test")}
+    boxes = {s: torch.stack([data.dataset(s)[i]["box"] for i in range(len(data.parts[s]))]) for s in ("val", "test")}
     mean = boxes["val"].mean(0, keepdim=True)
     return float(pairwise_iou(mean.expand_as(boxes["test"]), boxes["test"]).mean())
 

@@ -65,7 +65,7 @@ def run(name: str, devices: int, noise: float, folder: Path) -> None:
     case = CASES[name]
     L.seed_everything(0, verbose=False)
     batch = BATCH // devices // (case.steps if devices > 1 else 1)
-    data = Shapes(count=75, size=32, canvas=32, batch_size=batch, workers=0, val=0.2, test=0.2, **case.data)
+    data = DataModule(Shapes(count=75, canvas=32), size=32, batch_size=batch, workers=0, val=0.2, test=0.2, **case.data)
     task = case.task(
         _backbone(noise),
         data.labels,
@@ -117,8 +117,8 @@ def _backbone(noise: float) -> Timm:
 
 def _halves(data: DataModule) -> Iterable[Sample]:
     """What two processes would be served, in turn: images are blended with those of the same process."""
-    prepared = data.prepared("train")
-    each = [data.orders["train"].batches(0, BATCH // 2, rank, 2) for rank in (0, 1)]
+    prepared = data.dataset("train")
+    each = [data.plan.orders["train"].batches(0, BATCH // 2, rank, 2) for rank in (0, 1)]
     for number, halves in enumerate(zip(*each, strict=True)):
         for keys in halves:
             yield data.batchwise(default_collate([prepared[key] for key in keys.tolist()]), 0, number)

@@ -13,7 +13,7 @@ import torch
 from candelabra.backbones import Timm
 from candelabra.commands.lr import run_lr
 from candelabra.commands.train import run_train
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Discriminative, LpFt
 from candelabra.tasks import Classification
@@ -41,7 +41,7 @@ def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
 
 
 def test_each_group_has_its_share_of_the_rising_rate() -> None:
-    data = Shapes(count=60, size=32, canvas=32, batch_size=16, workers=0)
+    data = DataModule(Shapes(count=60, canvas=32), size=32, batch_size=16, workers=0)
     torch.manual_seed(0)
     seen: list[list[float]] = []
 

@@ -19,7 +19,7 @@ SCRIPT = """
 from functools import partial
 import lightning as L, torch
 from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
@@ -48,9 +48,9 @@ def without_masks_on_rank_one(sample):
 
 for name, strategy in {**STRATEGIES, "full_with_statistics": Full(keep_statistics=False)}.items():
     L.seed_everything(0, verbose=False)
-    data = Shapes(count=64, size=32, canvas=32, batch_size=8, workers=0)
-    data.open()
-    data.pipelines["train"] = TransformPipeline([*data.pipelines["train"].steps, without_masks_on_rank_one])
+    data = DataModule(Shapes(count=64, canvas=32), size=32, batch_size=8, workers=0)
+    steps = data.plan.transforms["train"].steps
+    data.replace_train_transforms(TransformPipeline([*steps, without_masks_on_rank_one]))
     task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box, "mask": Mask},
         finetune=strategy, optimizer=partial(torch.optim.AdamW, lr=1e-2))
     start = {k: v.clone() for k, v in task.state_dict().items()}

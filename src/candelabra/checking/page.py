@@ -11,7 +11,7 @@ from candelabra.checking import figures, leaks
 from candelabra.checking.findings import CheckReport, FindingLevel
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.data.decoding.images import UnreadableFile
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
@@ -31,7 +31,7 @@ _VERDICTS = {
 }
 
 
-def write_check_page(report: CheckReport, data: DataModule, words: Sequence[str], count: int, path: Path) -> None:
+def write_check_page(report: CheckReport, data: SampleDataModule, words: Sequence[str], count: int, path: Path) -> None:
     """Writes check.html.
 
     Args:
@@ -170,10 +170,10 @@ def _before(report: CheckReport, count: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def _after(report: CheckReport, data: DataModule, count: int) -> list[str]:
+def _after(report: CheckReport, data: SampleDataModule, count: int) -> list[str]:
     if report.survey.refusal:
         return []
-    prepared, pool = data.prepared("train"), report.survey.parts["train"]
+    prepared, pool = data.dataset("train"), report.survey.parts["train"]
     places = np.flatnonzero(report.tally.readable[pool])
     chosen = places[np.linspace(0, len(places) - 1, min(count, len(places))).astype(int)]
     try:

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.loading.union import Union
+from candelabra.data.issues import DataIssue
+from candelabra.data.loading.dataset_part import DatasetPart, list_unreadable
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS, AmbiguousDataset, Samples
 from candelabra.data.views.concat import ConcatSamples
 from candelabra.data.views.select_targets import select_targets
@@ -43,33 +43,44 @@ class Survey:
         return split
 
 
-def open_survey(data: DataModule) -> Survey:
-    """Opens a data set; where it refuses to be opened, reads what there is.
+def open_survey(data: SampleDataModule) -> Survey:
+    """Opens the data; where they are refused, reads what there is.
 
     Raises:
-        CandelabraError: its lists or labels cannot be read at all.
+        CandelabraError: lists or labels cannot be read at all.
     """
     try:
-        return Survey(data.open(), data.parts, _collect_issues(data), None)
+        return Survey(data.open(), data.parts, data.issues, None)
     except CandelabraError as error:
         refusal = str(error)
-    if isinstance(data, Union):
-        each = {name: open_survey(one) for name, one in data.sets.items()}
-        joined = ConcatSamples(
-            {name: one.samples for name, one in each.items()}, {name: one.parts for name, one in each.items()}
-        )
-        found = [_below(name, issue) for name, one in each.items() for issue in one.issues]
-        return Survey(joined, split_as_published(joined), found, refusal)
+    parts = data.datasets()
+    if "" in parts:  # a single data set
+        return _read_published(parts[""], refusal)
+    each = {name: _survey_part(data, part, refusal) for name, part in parts.items()}
+    joined = ConcatSamples(
+        {name: one.samples for name, one in each.items()},
+        {name: one.parts for name, one in each.items()},
+        {name: one.issues for name, one in each.items()},
+    )
+    return Survey(joined, split_as_published(joined), joined.issues, refusal)
+
+
+def _survey_part(data: SampleDataModule, part: DatasetPart, refusal: str) -> Survey:
+    """One data set of several: as it is opened, or as published where it cannot be."""
     try:
-        samples = select_targets(data.read(), data.targets)
+        return Survey(*part.open(data.on_bad, data.cache, data.cache_gigabytes), refusal)
+    except CandelabraError:
+        return _read_published(part, refusal)
+
+
+def _read_published(part: DatasetPart, refusal: str) -> Survey:
+    try:
+        samples = select_targets(part.reader.read(), part.targets)
     except AmbiguousDataset as error:
         samples = error.samples
     bad = samples.verify()
-    found = [
-        *samples.issues,
-        *(DataIssue(samples.names[i], "unreadable", IssueTreatment.SKIPPED, why) for i, why in bad.items()),
-    ]
-    return Survey(samples, split_as_published(samples, bad), found, refusal)
+    issues = [*samples.issues, *list_unreadable(samples, bad)]
+    return Survey(samples, split_as_published(samples, bad), issues, refusal)
 
 
 def split_as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str, NDArray[np.int64]]:
@@ -77,13 +88,3 @@ def split_as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str,
     split = samples.published.copy()
     split[list(bad)] = NO_SPLIT
     return {name: np.flatnonzero(split == name) for name in SPLITS}
-
-
-def _collect_issues(data: DataModule) -> list[DataIssue]:
-    if isinstance(data, Union):  # whose own know nothing of what its sets left out
-        return [_below(name, issue) for name, one in data.sets.items() for issue in _collect_issues(one)]
-    return list(data.issues)
-
-
-def _below(name: str, issue: DataIssue) -> DataIssue:
-    return issue._replace(name=f"{name}/{issue.name}")

@@ -15,10 +15,10 @@ from candelabra.checking.findings import CheckReport, FindingLevel
 from candelabra.checking.sample_scan import scan_samples
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import open_survey
-from candelabra.config.build import build_object, resolve_config
+from candelabra.config.build import build_data, resolve_config
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.issues import write_issues
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
@@ -43,23 +43,26 @@ def run_check(config: DictConfig) -> int:
     near, count = plain["near"], plain["samples"]
     if near is not None and not 0 < near <= 1:
         raise CandelabraError(f"near={near} must be above 0 and at most 1, or null.")
-    data: DataModule = build_object(plain["data"])
+    data: SampleDataModule = build_data(plain["data"])
     report = check_dataset(data, near)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "check.json", json.dumps(report_to_json(report), indent=2) + "\n")
     write_issues(report.tally.issues, folder / "issues.csv")
     if report.survey.refusal is None:
-        prepared = data.prepared("train")
+        prepared = data.dataset("train")
         draw_grid(
-            [jitter_batch(prepared[i]) for i in data.chosen("train", count)], None, data.labels, folder / "samples.png"
+            [jitter_batch(prepared[i]) for i in data.spread_positions("train", count)],
+            None,
+            data.labels,
+            folder / "samples.png",
         )
     page.write_check_page(report, data, _words(plain["data"]), count, folder / "check.html")
     _say(report, data, folder)
     return int(report.level)
 
 
-def check_dataset(data: DataModule, near: float | None = 0.6) -> CheckReport:
+def check_dataset(data: SampleDataModule, near: float | None = 0.6) -> CheckReport:
     """Looks at every sample of a data set; see `duplicates.find` for `near`."""
     found = open_survey(data)
     tally = DatasetStatistics(found)
@@ -131,7 +134,7 @@ def _words(node: dict[str, Any]) -> list[str]:
     return [f"data={str(node['_target_']).rpartition('.')[2].lower()}", *given]
 
 
-def _say(report: CheckReport, data: DataModule, folder: Path) -> None:
+def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
     console = Console()
     targets = report.survey.samples.labels.targets
     table = Table("split", "images", *targets, title="labelled images")

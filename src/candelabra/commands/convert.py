@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from candelabra.config.build import build_object, resolve_config
+from candelabra.config.build import build_data, build_object, resolve_config
 from candelabra.data.labels_json import LABELS_FILE, write_labels_json
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import SPLITS
 from candelabra.data.writers.entry import DatasetEntries, DatasetEntry
@@ -37,7 +37,7 @@ def run_convert(config: DictConfig) -> None:
     plain = resolve_config(config)
     writer: DatasetWriter = build_object(plain["writer"])
     folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
-    data: DataModule = build_object(plain["data"])
+    data: SampleDataModule = build_data(plain["data"])
     samples = data.open()
     writer.check(samples.labels)
     count_labels(data)
@@ -55,18 +55,18 @@ def run_convert(config: DictConfig) -> None:
     log.info("read them with data=%s data.root=%s", writer.reader, folder)
 
 
-def iterate_entries(data: DataModule, shuffled: bool, left_out: list[str]) -> Iterator[DatasetEntry]:
+def iterate_entries(data: SampleDataModule, shuffled: bool, left_out: list[str]) -> Iterator[DatasetEntry]:
     """All samples that are in a split, split by split, made by workers.
 
     Args:
         data: opened.
-        shuffled: in an order that `data.split_seed` draws, else as the data set has them.
+        shuffled: in an order that `split_seed` of the first data set draws, else in the order of the data set.
         left_out: gets why samples could not be read.
 
     Raises:
         CandelabraError: a sample cannot be read, and `data.on_bad` is raise.
     """
-    draw = np.random.default_rng(data.split_seed)
+    draw = np.random.default_rng(next(iter(data.datasets().values())).split_seed)
     places: list[tuple[str, int]] = []
     for split in SPLITS:
         part = draw.permutation(data.parts[split]) if shuffled else data.parts[split]

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from candelabra.config.build import PlainConfig, build_object, resolve_config
+from candelabra.config.build import PlainConfig, build_data, resolve_config
 from candelabra.data.issues import DataIssue, IssueTreatment, write_issues
 from candelabra.data.samples import hash_contents
 from candelabra.embeddings.batch_size import choose_batch_size
@@ -95,7 +95,7 @@ def open_or_embed(plain: PlainConfig) -> EmbeddingSource:
             "Give either source=<folder, glob, file or table of images> or data=<data set>"
             + ("." if node is None else f"; source={plain['source']} and a data set are given.")
         )
-    source = make_source(plain["source"]) if node is None else DatasetSource(build_object(node))
+    source = make_source(plain["source"]) if node is None else DatasetSource(build_data(node))
     if plain["label"] is not None:
         label_files(source, plain["label"], None if node is None else node.get("root"))
     return source

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from candelabra.config.build import PlainConfig, build_object, resolve_config
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.sampling.train_order import SequentialOrder
+from candelabra.config.build import PlainConfig, build_data, resolve_config
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels
-from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.storage.atomic import write_atomically
@@ -28,7 +26,7 @@ def run_eval(config: DictConfig) -> None:
         raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    data: DataModule = build_object(relocate_data(trained["data"], plain["data"]))
+    data: SampleDataModule = build_data(relocate_data(trained["data"], plain["data"]))
     labels = Labels.from_plain(task.recipe["labels"])
     if data.labels != labels:
         raise CandelabraError(
@@ -38,11 +36,8 @@ def run_eval(config: DictConfig) -> None:
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
-    data.open()
-    data.pipelines["train"] = data.pipelines["test"]  # the images themselves, not augmented, ...
-    data.orders["train"] = SequentialOrder(data.runs["train"])  # ... and each of them once, as they are
-    data.batchwise = BatchTransforms(0.0, 0.0, None, data.seed)
-    values = trainer.test(task, dataloaders=data.loader(plain["split"]), verbose=False)[0]
+    data.disable_augmentation()
+    values = trainer.test(task, dataloaders=data.make_loader(plain["split"]), verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)

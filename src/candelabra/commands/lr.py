@@ -4,7 +4,7 @@ import lightning as L
 from omegaconf import DictConfig
 
 from candelabra.cli.compose import detach_hydra
-from candelabra.config.build import build_object, resolve_config
+from candelabra.config.build import build_data, resolve_config
 from candelabra.training.lr_finder import find_learning_rate
 
 
@@ -18,4 +18,4 @@ def run_lr(config: DictConfig) -> None:
     config.lr = 1.0  # the test sets the rate
     plain = resolve_config(config)
     L.seed_everything(plain["seed"], verbose=False)
-    find_learning_rate(plain, build_object(plain["data"]))
+    find_learning_rate(plain, build_data(plain["data"]))

@@ -11,8 +11,8 @@ import torch
 from omegaconf import DictConfig
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from candelabra.config.build import build_object, resolve_config
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.config.build import build_data, build_object, resolve_config
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.targets import LabelTarget
 from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, FoldIndices, Folds, make_folds
@@ -39,7 +39,7 @@ def run_probe(config: DictConfig) -> None:
         raise CandelabraError("There is no classifier; leave one of classifiers.* as it is.")
     candidates: dict[str, ClassifierCandidate] = {name: build_object(node) for name, node in nodes.items()}
     L.seed_everything(plain["seed"], verbose=False)
-    data: DataModule = build_object(plain["data"])
+    data: SampleDataModule = build_data(plain["data"])
     count_labels(data, [LabelTarget.name])
     backbone = load_task(plain["run"]).backbone if plain["run"] else build_object(plain["backbone"])
     trainer = make_trainer(plain["trainer"], logger=False, enable_checkpointing=False)

@@ -6,8 +6,8 @@ import lightning as L
 from omegaconf import DictConfig
 
 from candelabra.cli.compose import detach_hydra
-from candelabra.config.build import build_object
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.config.build import build_data, build_object
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.finetuning import Probe
 from candelabra.loggers.tracking import log_run
@@ -41,7 +41,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     plain, checkpoint = continue_run(config, words) if config.resume else begin_run(config, words)
     folder = Path(plain["folder"])
     L.seed_everything(plain["seed"], verbose=False)
-    data: DataModule = build_object(plain["data"])
+    data: SampleDataModule = build_data(plain["data"])
     heads = plain["task"].get("heads", plain["task"])
     counts = count_labels(data, [target for target in data.labels if heads.get(target)])
     if search and not config.resume:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 from hydra.errors import InstantiationException
@@ -13,6 +14,11 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from candelabra.config.batch_scaling import scale_rate
 from candelabra.config.precision import resolve_precision
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.dataset_part import DatasetPart
+from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.loading.union import Union, name_set_in_errors
+from candelabra.data.readers.reader import Reader
 from candelabra.errors import CandelabraError, list_nearest
 
 PlainConfig = dict[str, Any]
@@ -54,20 +60,33 @@ def check_config(node: Any, path: str = "") -> None:
 
 def _check_target(node: Mapping[str, Any], path: str) -> None:
     target = get_object(node["_target_"])
-    parameters = inspect.signature(target).parameters
+    parameters, targets = dict(inspect.signature(target).parameters), [target]
+    if _is_reader(target):  # its node has the options of loading too, see `build_data`
+        loading = inspect.signature(DataModule).parameters
+        parameters |= {name: each for name, each in loading.items() if name != "reader"}
+        targets.append(DataModule)
     free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    try:
-        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:  # names that a library imports for its type checker alone
-        hints = {}
+    hints = [_read_hints(target) for target in targets]
     for key, value in node.items():
         if key.startswith("_"):
             continue
         if key not in parameters and not free:
             known = list_nearest(key, parameters) or "no arguments"
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
-        if key in hints and not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
-            _check_value(f"{path}.{key}", value, hints[key])
+        if not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
+            for hint in (each[key] for each in hints if key in each):
+                _check_value(f"{path}.{key}", value, hint)
+
+
+def _is_reader(target: Any) -> bool:
+    return inspect.isclass(target) and issubclass(target, Reader)
+
+
+def _read_hints(target: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # names that a library imports for its type checker alone
+        return {}
 
 
 def _holds_targets(value: Any) -> bool:
@@ -107,3 +126,54 @@ def build_object(node: Any, **objects: Any) -> Any:
             raise cause from error
         root = error.__cause__ or error
         raise CandelabraError(f"{node['_target_']} refuses its arguments: {' '.join(str(root).split())}") from error
+
+
+def build_data(node: PlainConfig) -> SampleDataModule:
+    """Builds the data module of a data node.
+
+    A node names a reader and has the keys of the reader and of `DataModule` side by side, as they are typed; or it
+    names a `Union`, and each of its `sets` is such a node.
+
+    Raises:
+        CandelabraError: an option is refused, or one was typed for a set that only the whole union can have.
+    """
+    target = get_object(node["_target_"])
+    data: SampleDataModule
+    if _is_reader(target):
+        data = _build_with_reader(DataModule, node)
+    elif target is Union:
+        sets = {name: _build_part(name, each, node) for name, each in node["sets"].items()}
+        data = build_object({key: value for key, value in node.items() if key != "sets"}, sets=sets)
+    else:
+        data = build_object(node)
+    return data
+
+
+def _build_with_reader(kind: type, node: PlainConfig) -> Any:
+    """Divides the keys of a node between its reader and what is composed of it."""
+    own = {each.name for each in fields(get_object(node["_target_"]))}
+    reader = build_object({key: value for key, value in node.items() if key in own or key.startswith("_")})
+    further = {key: value for key, value in node.items() if key not in own and not key.startswith("_")}
+    return build_object({"_target_": f"{kind.__module__}.{kind.__qualname__}", **further}, reader=reader)
+
+
+def _build_part(name: str, node: PlainConfig, union: PlainConfig) -> DatasetPart:
+    """One data set of a union; it may repeat options of the whole union, but not contradict them."""
+    if not _is_reader(get_object(node["_target_"])):
+        raise CandelabraError(f"data.sets.{name} is a union itself; name its sets beside the others.")
+    if node.get("sampler", "shuffled") != "shuffled":
+        raise CandelabraError(
+            f"data.sets.{name}.sampler={node['sampler']} would do nothing, for data.mix says how often images of a "
+            "union come; leave it out."
+        )
+    of_union = {each.name: each.default for each in fields(SampleDataModule)}
+    for key in of_union.keys() & node.keys():
+        if node[key] not in (of_union[key], union.get(key, of_union[key])):
+            raise CandelabraError(
+                f"data.sets.{name}.{key}={node[key]} would do nothing, for a union serves its sets together; set "
+                f"data.{key}."
+            )
+    own = {key: value for key, value in node.items() if key not in {"sampler", *of_union}}
+    with name_set_in_errors(name):
+        part: DatasetPart = _build_with_reader(DatasetPart, own)
+    return part

@@ -1,6 +1,8 @@
-"""Data: the contract, and one file a data set or format."""
+"""Data modules, and a reader for each data set or annotation format."""
 
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.dataset_part import DatasetPart
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.union import Union
 from candelabra.data.readers.auto import Auto
 from candelabra.data.readers.coco import Coco
@@ -10,6 +12,7 @@ from candelabra.data.readers.folder import Folder
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
+from candelabra.data.readers.reader import Reader
 from candelabra.data.readers.shapes import Shapes
 from candelabra.data.readers.table import Table
 from candelabra.data.readers.torchvision_arrays import Cifar10, Cifar100, FashionMnist, Mnist, Stl10
@@ -29,6 +32,7 @@ __all__ = [
     "Cifar100",
     "Coco",
     "DataModule",
+    "DatasetPart",
     "DeepLabCut",
     "Digits",
     "FashionMnist",
@@ -41,6 +45,8 @@ __all__ = [
     "Mnist",
     "Pets",
     "Pts",
+    "Reader",
+    "SampleDataModule",
     "Samples",
     "Shapes",
     "Stl10",

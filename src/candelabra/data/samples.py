@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,18 @@ class AmbiguousDataset(CandelabraError):
         self.samples = samples
 
 
+class ShardWindows(NamedTuple):
+    """Training is to read some shards at a time; see `WindowedOrder`.
+
+    Args:
+        shard: (n,) int64, the shard of each sample.
+        size: shards that are read at a time, at least 1.
+    """
+
+    shard: NDArray[np.int64]
+    size: int
+
+
 class Samples(Dataset[Sample], ABC):
     """Samples before any transform, by index.
 
@@ -42,6 +54,7 @@ class Samples(Dataset[Sample], ABC):
         published: train, val, test or "" for each sample, as the data set's authors divided it.
         strata: (n,) int; random splits keep the shares of these numbers (the class, mostly).
         issues: what was odd in lists and labels, and what was done about it.
+        windows: shards that training is to read together; null where samples can be read in any order.
     """
 
     labels: Labels
@@ -49,6 +62,7 @@ class Samples(Dataset[Sample], ABC):
     published: NDArray[np.str_]
     strata: NDArray[np.int64]
     issues: Sequence[DataIssue] = ()
+    windows: ShardWindows | None = None
 
     def __len__(self) -> int:
         return len(self.names)

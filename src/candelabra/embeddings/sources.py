@@ -11,7 +11,7 @@ import numpy as np
 from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image, hash_file
 from candelabra.data.decoding.paths import printable_path
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
 from candelabra.data.targets import LabelTarget
@@ -80,13 +80,15 @@ class DatasetSource(EmbeddingSource):
         data: its classes become words; several of one image are joined by |.
     """
 
-    def __init__(self, data: DataModule) -> None:
+    def __init__(self, data: SampleDataModule) -> None:
         self.samples = data.open()
         self.indices = [int(index) for part in data.parts.values() for index in part]
         self.names = [self.samples.names[index] for index in self.indices]
-        paths = [Path(data.root_folder or "", name) for name in self.names]
+        parts = data.datasets()
+        root = parts[""].reader.folder if "" in parts else None  # names of a union begin with that of the set
+        paths = [Path(root or "", name) for name in self.names]
         self.columns = {
-            "path": [str(path.absolute()) if data.root_folder and path.is_file() else "" for path in paths],
+            "path": [str(path.absolute()) if root and path.is_file() else "" for path in paths],
             "split": [split for split, part in data.parts.items() for _ in part],
         }
         target = self.samples.labels.find(LabelTarget)

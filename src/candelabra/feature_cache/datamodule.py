@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
 from candelabra.data.views.drop_labels import blank_targets
@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 _SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 
 
-def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> L.LightningDataModule:
+def cache_features(
+    task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer
+) -> L.LightningDataModule:
     """Returns cached features if the backbone is frozen and the images are the same in each epoch, else the data.
 
     Args:
@@ -54,10 +56,11 @@ def cache_features(task: Task, data: DataModule, cache: FeatureCache, trainer: L
             "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
             "data.multiscale make new images of each batch; set them to 0, 0 and null."
         )
-    endless = data.prepared("train").versions is None
+    endless = data.dataset("train").versions is None
     if endless and isinstance(task.finetune, Probe):
+        augment = next(part.augment for part in data.datasets().values())
         raise CandelabraError(
-            f"finetune=probe learns from features that are computed once, but data.augment={data.augment} makes new "
+            f"finetune=probe learns from features that are computed once, but data.augment={augment} makes new "
             "versions of the images in every epoch; set data.augment=none, or data.views=4 for four of each."
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
@@ -97,7 +100,7 @@ class CachedFeatures(L.LightningDataModule):
         served: the features of each split that was set up, by its name; null where they do not fit.
     """
 
-    def __init__(self, task: Task, data: DataModule, cache: FeatureCache, trainer: L.Trainer) -> None:
+    def __init__(self, task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer) -> None:
         super().__init__()
         self.task, self.data, self.cache, self.runner = task, data, cache, trainer
         self.served: dict[str, FeatureRows | None] = {}
@@ -107,7 +110,7 @@ class CachedFeatures(L.LightningDataModule):
         data.trainer = trainer
 
     def setup(self, stage: str) -> None:
-        prepared = {split: self.data.prepared(split) for split in _SPLITS[stage] if split not in self.served}
+        prepared = {split: self.data.dataset(split) for split in _SPLITS[stage] if split not in self.served}
         for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
             self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})
 
@@ -128,7 +131,11 @@ class CachedFeatures(L.LightningDataModule):
 
     def _loader(self, split: str) -> DataLoader[Sample]:
         rows = self.served[split]
-        return self.data.loader(split) if rows is None else self.data.serve(rows, split, workers=0, collate=_whole)
+        return (
+            self.data.make_loader(split)
+            if rows is None
+            else self.data.load_batches(rows, split, workers=0, collate=_whole)
+        )
 
     def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
         """Splits of one pipeline share a store, and one pass of the backbone."""
@@ -164,7 +171,7 @@ class CachedFeatures(L.LightningDataModule):
             if missing is None:
                 return False
             mine = [items[position] for position in missing[trainer.global_rank :: trainer.world_size]]
-            workers = self.data.processes()
+            workers = self.data.count_workers()
             stored = _try_storing(
                 lambda: extract_features(self.task, how, store, mine, self.data.batch_size, workers, trainer)
             )

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from candelabra.data.decoding.paths import printable_path
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable
 from candelabra.report.pictures import caption_sample
 from candelabra.tasks.task import Task
@@ -19,10 +19,10 @@ _MOST = 300  # images: enough to see clusters; takes the backbone a few seconds
 _SIDE = 48  # pixels of a thumbnail
 
 
-def embed_validation(task: Task, data: DataModule, split: str) -> LoggedEmbedding | None:
+def embed_validation(task: Task, data: SampleDataModule, split: str) -> LoggedEmbedding | None:
     """Embeds images spread over the validation split: the spatial mean of the backbone's final features."""
-    prepared = data.prepared(split)
-    places = data.chosen(split, _MOST)
+    prepared = data.dataset(split)
+    places = data.spread_positions(split, _MOST)
     if not places:
         return None
     names = [printable_path(data.open().names[index]) for index in data.parts[split][places]]

@@ -19,7 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from PIL import Image
 
 from candelabra.config.build import PlainConfig, build_object
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import Interrupted
 from candelabra.loggers.code_version import find_code_version
 from candelabra.loggers.csv import CsvLogger
@@ -55,15 +55,15 @@ class LogRun(L.Callback):
         data: of the images.
     """
 
-    def __init__(self, data: DataModule) -> None:
+    def __init__(self, data: SampleDataModule) -> None:
         self.data = data
         self.samples: list[Sample] = []
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         shown = [guard for guard in guard_loggers(trainer.loggers) if not isinstance(guard.tracker, CsvLogger)]
         if shown and isinstance(pl_module, Task):
-            prepared = self.data.prepared("val")
-            self.samples = [prepared[index] for index in self.data.chosen("val", _SHOWN)]
+            prepared = self.data.dataset("val")
+            self.samples = [prepared[index] for index in self.data.spread_positions("val", _SHOWN)]
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not self.samples or trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
@@ -124,7 +124,7 @@ def wait_for_loggers(trainer: L.Trainer) -> None:
             guard.wait(guard.tracker.timeout)
 
 
-def log_results(trainer: L.Trainer, task: Task, data: DataModule, folder: Path, best: str | None) -> None:
+def log_results(trainer: L.Trainer, task: Task, data: SampleDataModule, folder: Path, best: str | None) -> None:
     """Logs pictures, tables, embedding and checkpoint of a finished run, on rank 0."""
     found = guard_loggers(trainer.loggers)
     if not found:

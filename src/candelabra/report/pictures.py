@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.tables import print_class_table
 from candelabra.runs.overrides import COUNT_METRICS
@@ -23,12 +23,12 @@ from candelabra.types import Sample
 _SHOWN = 12  # test images in the picture of predictions
 
 
-def write_pictures(task: Task, data: DataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
+def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
     """Pictures of predictions and confusion matrices, with a table of classes, below `folder`."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    prepared = data.prepared("test")
-    samples = [prepared[index] for index in data.chosen("test", _SHOWN)]
+    prepared = data.dataset("test")
+    samples = [prepared[index] for index in data.spread_positions("test", _SHOWN)]
     task.eval()
     draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.runs.overrides import COUNT_METRICS
 
 
-def count_labels(data: DataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
+def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
     """Prints how many images of each split have each target.
 
     With several data sets, what each of them gives to an epoch is a table too.
@@ -52,7 +52,7 @@ def count_labels(data: DataModule, wanted: Collection[str] = ()) -> dict[str, di
     return counts
 
 
-def print_mixture(data: DataModule) -> Table:
+def print_mixture(data: SampleDataModule) -> Table:
     """What each data set gives to an epoch of training."""
     table = Table("set", "training images", "images an epoch", "share", "passes an epoch", title="an epoch of training")
     total = sum(share.quota for share in data.shares)

@@ -7,7 +7,7 @@ import torch
 from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.config.plugins import require_plugins
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.data.targets import Labels
 from candelabra.environment import __version__
@@ -48,7 +48,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     return task
 
 
-def dry_run(task: Task, data: DataModule, epochs: int) -> None:
+def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:
     """Builds the optimizer, plans and runs an image of each data set: what does not fit fails before training.
 
     Raises:
@@ -69,9 +69,9 @@ def dry_run(task: Task, data: DataModule, epochs: int) -> None:
         )
     if data.batchwise.blends:
         check_blendable(dict(task.named_heads()))
-    prepared = data.prepared("train")
+    prepared = data.dataset("train")
     task.eval()
-    for place in data.chosen("train", len(data.shares)):
+    for place in data.spread_positions("train", len(data.shares)):
         image = prepared[place]["image"][None]
         for size in dict.fromkeys(data.batchwise.sizes((image.shape[2], image.shape[3]))):
             _try(task, torch.nn.functional.interpolate(image, size))

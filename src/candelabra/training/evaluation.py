@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.tracking import log_results, wait_for_loggers
 from candelabra.report.pictures import draw_curves, write_pictures
 from candelabra.report.tables import print_results
@@ -23,7 +23,7 @@ from candelabra.training.run_files import report_replaced_images
 
 def evaluate_run(
     task: Task,
-    data: DataModule,
+    data: SampleDataModule,
     served: L.LightningDataModule,
     trainer: L.Trainer,
     speed: Callable[[], dict[str, float]],

@@ -6,17 +6,17 @@ from statistics import median
 import lightning as L
 import torch
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.tasks.task import Task
 
 _WARM, _MOST, _SECONDS = 3, 30, 2.0  # passes that are not counted, that are, and what they may take
 
 
-def measure_latency(task: Task, data: DataModule, trainer: L.Trainer) -> float:
+def measure_latency(task: Task, data: SampleDataModule, trainer: L.Trainer) -> float:
     """The median over some passes of one image of the run's size, on its device, in its precision."""
     device = trainer.strategy.root_device
     task.to(device).eval()
-    image = data.prepared("train")[data.chosen("train", 1)[0]]["image"][None].to(device)
+    image = data.dataset("train")[data.spread_positions("train", 1)[0]]["image"][None].to(device)
     times: list[float] = []
     begun = time.perf_counter()
     with torch.inference_mode(), trainer.precision_plugin.forward_context():

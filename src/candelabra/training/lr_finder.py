@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from candelabra.config.batch_scaling import count_accumulation_steps
 from candelabra.config.build import PlainConfig
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
 from candelabra.optim.parameter_groups import ParameterGroups
@@ -29,7 +29,7 @@ _LIGHTNING_SMOOTHING = 0.98  # of the exponential average of Lightning's finder
 _FEWEST = 20  # steps from which a slope can be estimated
 
 
-def find_learning_rate(plain: PlainConfig, data: DataModule) -> RangeTest:
+def find_learning_rate(plain: PlainConfig, data: SampleDataModule) -> RangeTest:
     """Runs the range test of a config with a task and a trainer of its own, and writes its files into the run folder.
 
     Raises:
@@ -71,7 +71,7 @@ class StopAtStart(FineTuning):
 
 def run_range_test(
     task: Task,
-    data: DataModule,
+    data: SampleDataModule,
     make: Callable[..., L.Trainer],
     min: float = 1e-6,
     max: float = 1.0,

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from candelabra.config.build import PlainConfig, resolve_config
 from candelabra.config.plugins import active_plugins
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
@@ -111,7 +111,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     return plain, None
 
 
-def restore_position(checkpoint: Path, data: DataModule) -> None:
+def restore_position(checkpoint: Path, data: SampleDataModule) -> None:
     """Tells the data where in the epoch to go on.
 
     Lightning would, but it files the place under the name of the class that served, and that may be another one now:

@@ -10,7 +10,7 @@ from torch import nn
 
 from candelabra.config.build import PlainConfig
 from candelabra.data.issues import DataIssue, IssueTreatment, summarize_issues, write_issues
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.distributed.rendezvous import publish_config
 from candelabra.errors import CandelabraError
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _ISSUES = "issues.csv"
 
 
-def start_run_folder(plain: PlainConfig, task: Task, data: DataModule, trainer: L.Trainer) -> None:
+def start_run_folder(plain: PlainConfig, task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
     """Logs the sizes of the networks, writes the first files and publishes the config to other ranks; on rank 0.
 
     Raises:
@@ -59,7 +59,7 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
         ) from error
 
 
-def report_replaced_images(data: DataModule, folder: Path) -> None:
+def report_replaced_images(data: SampleDataModule, folder: Path) -> None:
     """Lists images that could not be read in training; sets too large to verify beforehand find them only then."""
     names = [data.open().names[index] for index in data.replaced.nonzero().flatten().tolist()]
     if names:
@@ -70,7 +70,7 @@ def report_replaced_images(data: DataModule, folder: Path) -> None:
         log.warning("%d images could not be read in training: %s", len(names), folder / _ISSUES)
 
 
-def _log_sizes(task: Task, data: DataModule, trainer: L.Trainer) -> None:
+def _log_sizes(task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
     left_out = set(data.labels.targets) - set(task.heads)
     log.info(
         "backbone %s; heads %s%s; %s on %s",
@@ -86,7 +86,7 @@ def _format_size(module: nn.Module) -> str:
     return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M"
 
 
-def _write_splits(data: DataModule, folder: Path) -> None:
+def _write_splits(data: SampleDataModule, folder: Path) -> None:
     samples = data.open()
     with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import (
 
 from candelabra.config.batch_scaling import count_accumulation_steps
 from candelabra.config.build import PlainConfig, build_object
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
 from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import CandelabraError
@@ -44,7 +44,7 @@ def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
 
 
 def make_run_trainer(
-    plain: PlainConfig, data: DataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
+    plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
 ) -> L.Trainer:
     """The trainer of a run: what is logged and shown, and `keeping`, see `checkpoint_callbacks`."""
     callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog()]

@@ -16,7 +16,8 @@ from candelabra.commands.check import run_check
 from candelabra.commands.eval import relocate_data, run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
-from candelabra.data import DataModule, Digits, Folder, Pets, Shapes, Table, Union
+from candelabra.config.build import build_data
+from candelabra.data import DataModule, DatasetPart, Digits, Folder, Pets, SampleDataModule, Shapes, Table, Union
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.tasks.preprocessing import read_trained_size
@@ -28,8 +29,11 @@ from tests.training.test_interruption import in_a_process
 Served = list[list[tuple[str, int]]]  # of each batch, the set and the position in its training split of each image
 
 
-def drawn(count: int, *targets: str, **options: Any) -> Shapes:
-    return Shapes(**{"count": count, "canvas": 32, "size": 32, "targets": targets or None, **options})
+SCENES = {"_target_": "candelabra.data.Shapes", "count": 40, "canvas": 32, "size": 32}
+
+
+def drawn(count: int, *targets: str, **options: Any) -> DatasetPart:
+    return DatasetPart(Shapes(count=count, canvas=32), **{"size": 32, "targets": targets or None, **options})
 
 
 def union(**options: Any) -> Union:
@@ -38,11 +42,10 @@ def union(**options: Any) -> Union:
     return Union(**{"sets": sets, "batch_size": 4, "workers": 0, **options})
 
 
-def served(data: DataModule, epoch: int, rank: int = 0, ranks: int = 1) -> Served:
-    data.open()
+def served(data: SampleDataModule, epoch: int, rank: int = 0, ranks: int = 1) -> Served:
     total = sum(share.images for share in data.shares)
     found = []
-    for batch in data.orders["train"].batches(epoch, data.batch_size, rank, ranks):
+    for batch in data.plan.orders["train"].batches(epoch, data.batch_size, rank, ranks):
         batch = batch[batch >= 0]  # the others stand in where a rank has none
         owners = [next(share for share in reversed(data.shares) if key % total >= share.start) for key in batch]
         found.append(
@@ -75,7 +78,7 @@ def test_in_sequence_a_last_set_that_is_shorter_than_a_batch_comes_too() -> None
 
 
 def test_a_union_of_one_set_serves_what_the_set_alone_does() -> None:
-    alone = drawn(40, batch_size=4, workers=0)
+    alone = DataModule(Shapes(count=40, canvas=32), size=32, batch_size=4, workers=0)
     together = Union(sets={"only": drawn(40)}, batch_size=4, workers=0)
     for one, other in zip(alone.train_dataloader(), together.train_dataloader(), strict=True):
         assert all(torch.equal(value.nan_to_num(-1), other[key].nan_to_num(-1)) for key, value in one.items())  # type: ignore[literal-required]
@@ -119,8 +122,8 @@ def test_two_ranks_share_out_what_one_would_serve(batches: str) -> None:
     assert sum(halves, Counter()) == Counter(flat(served(data, 3)))
 
 
-def images(data: DataModule, epoch: int, skip: int = 0) -> list[float]:
-    data.served = skip
+def images(data: SampleDataModule, epoch: int, skip: int = 0) -> list[float]:
+    data.load_state_dict({"served": skip})
     loader = data.train_dataloader()
     loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
     return [float(batch["image"].double().mean()) for batch in loader]
@@ -142,13 +145,12 @@ def test_every_sample_has_every_target_and_says_which_it_lacks() -> None:
     assert {target: int(known.sum()) for target, known in samples.labelled().items()} == {"box": 40, "keypoints": 10}
     assert samples.names[0] == "many/0"
     assert samples.names[-1] == "few/9"
+    opened = {name: part.open("skip", "none", 0) for name, part in data.sets.items()}
     for split, part in data.parts.items():
         own = {name: [samples.names[i] for i in part if samples.names[i].startswith(name)] for name in data.sets}
-        alone = {
-            name: [f"{name}/{each.open().names[i]}" for i in each.parts[split]] for name, each in data.sets.items()
-        }
+        alone = {name: [f"{name}/{each.samples.names[i]}" for i in each.parts[split]] for name, each in opened.items()}
         assert own == alone
-    prepared = data.prepared("train")
+    prepared = data.dataset("train")
     first, last = prepared[0], prepared[len(prepared) - 1]
     assert first["keypoints"].isnan().all()
     assert last["box"].isnan().all()
@@ -157,7 +159,7 @@ def test_every_sample_has_every_target_and_says_which_it_lacks() -> None:
 
 
 def test_masks_and_labels_are_filled_in_and_sizes_never_meet_in_a_batch(tmp_path: Path) -> None:
-    folder = Folder(root=str(make_folder(tmp_path, 10)), size=(16, 24))
+    folder = DatasetPart(Folder(root=str(make_folder(tmp_path, 10))), size=(16, 24))
     sets = {"photos": folder, "scenes": drawn(40, "mask", "keypoints")}
     with pytest.raises(CandelabraError, match=r"photos.size=\[16,24\] and data.sets.scenes.size=\[32,32\]; set"):
         Union(sets=sets)
@@ -170,20 +172,20 @@ def test_masks_and_labels_are_filled_in_and_sizes_never_meet_in_a_batch(tmp_path
             assert tuple(batch["mask"].shape[-2:]) == shape
             assert (batch["mask"] == 255).all() == (batch["label"] >= 0).all() == (shape == (16, 24))
         assert len(seen) == 2
-    assert seen[32, 32] == len(data.sets["scenes"].parts["test"])
+    assert seen[32, 32] == len(data.sets["scenes"].open("skip", "none", 0).parts["test"])
     equal = Union(sets=sets, size=20, augment="none", workers=0)
     assert equal.uniform
-    assert equal.prepared("train")[0]["image"].shape == (3, 20, 20)
-    assert equal.prepared("train").versions == 1
+    assert equal.dataset("train")[0]["image"].shape == (3, 20, 20)
+    assert equal.dataset("train").versions == 1
 
 
 def test_classes_of_several_labels_are_filled_in_with_nan(tmp_path: Path) -> None:
     make_folder(tmp_path, 10)
     rows = [f"{name}/{i}.JPG,{cell}" for name in ("cat", "dog") for i, cell in enumerate(["a|b", "b"] * 5)]
     (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
-    several = Table(root=str(tmp_path), separator="|", size=32)
+    several = DatasetPart(Table(root=str(tmp_path), separator="|"), size=32)
     data = Union(sets={"several": several, "scenes": drawn(40, "box")}, workers=0)
-    prepared = data.prepared("train")
+    prepared = data.dataset("train")
     assert prepared[0]["label"].tolist() in ([1, 1], [0, 1])
     assert prepared[len(prepared) - 1]["label"].isnan().all()
     assert data.open().labelled()["label"].sum() == 20
@@ -204,9 +206,6 @@ def test_a_set_may_be_thinned_and_restricted() -> None:
         ({"temperature": 2.0}, "data.temperature=2.0 .* data.mix=temperature"),
         ({"mix": "temperature", "temperature": 0.0}, "data.temperature=0.0"),
         ({"epoch": 1}, "data.epoch=1 must be at least 2"),
-        ({"sets": {"a": drawn(40, batch_size=7)}}, "data.sets.a.batch_size=7 would do nothing.* set data.batch_size"),
-        ({"sets": {"a": drawn(40, views=7)}}, "data.sets.a.views=7"),
-        ({"sets": {"a": union()}}, "data.sets.a is a union itself"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused_before_anything_is_read(options: dict[str, Any], words: str) -> None:
@@ -214,23 +213,45 @@ def test_what_cannot_be_mixed_is_refused_before_anything_is_read(options: dict[s
         union(**options)
 
 
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({**SCENES, "batch_size": 7}, "data.sets.a.batch_size=7 would do nothing.* set data.batch_size"),
+        ({**SCENES, "views": 7}, "data.sets.a.views=7"),
+        ({**SCENES, "size": 7}, "data.sets.a.size=7 must be"),
+        ({"_target_": "candelabra.data.Union", "sets": {"b": SCENES}}, "data.sets.a is a union itself"),
+    ],
+)
+def test_what_only_the_whole_can_have_is_refused_in_a_set(node: dict[str, Any], words: str) -> None:
+    with pytest.raises(CandelabraError, match=words):
+        build_data({"_target_": "candelabra.data.Union", "batch_size": 4, "sets": {"a": node}})
+
+
+def test_a_set_may_repeat_what_holds_for_the_whole() -> None:
+    data = build_data(
+        {"_target_": "candelabra.data.Union", "batch_size": 4, "sets": {"a": {**SCENES, "batch_size": 4}}}
+    )
+    assert data.batch_size == 4
+    assert list(data.datasets()) == ["a"]
+
+
 def test_one_target_in_two_sets_needs_the_same_words() -> None:
-    digits = Digits(size=32, canvas=32)
+    digits = DatasetPart(Digits(canvas=32), size=32)
     with pytest.raises(
         CandelabraError,
         match=r"data.sets.a and data.sets.b label label in other words: classes is .*"
         r"data.sets.b.targets=\[box,mask\]",
     ):
         Union(sets={"a": drawn(40), "b": digits}).open()
-    assert Union(sets={"a": drawn(40), "b": drawn(50)}).labels == drawn(40).labels
+    assert Union(sets={"a": drawn(40), "b": drawn(50)}).labels == Shapes(count=40).read().labels
     assert (
         Union(sets={"a": drawn(40, "keypoints"), "b": digits}).labels[LabelTarget].classes
-        == digits.labels[LabelTarget].classes
+        == digits.reader.read().labels[LabelTarget].classes
     )
 
 
 def test_a_set_that_cannot_be_used_is_named_in_the_words_that_were_typed() -> None:
-    sets: dict[str, DataModule] = {"a": drawn(40), "b": Folder(root="nowhere", size=32)}
+    sets = {"a": drawn(40), "b": DatasetPart(Folder(root="nowhere"), size=32)}
     with pytest.raises(CandelabraError, match=r"^data.sets.b.root=nowhere is not a folder"):
         Union(sets=sets).open()
     with pytest.raises(CandelabraError, match=r"^data.sets.b.targets names maks; these data label mask, label, box"):
@@ -347,12 +368,12 @@ def test_where_data_have_moved_and_how_large_they_were_in_plain_words() -> None:
 
 @pytest.mark.real
 def test_real_pets_and_faces(real: Path) -> None:
-    pets = Pets(root=str(real / "pets_sample"))
-    faces = Table(root=str(real / "faces69"), file="faces/face_landmarks.csv", images="faces", points=68)
+    pets = DatasetPart(Pets(root=str(real / "pets_sample")))
+    faces = DatasetPart(Table(root=str(real / "faces69"), file="faces/face_landmarks.csv", images="faces", points=68))
     data = Union(sets={"pets": pets, "faces": faces}, size=64, mix="temperature", temperature=3.0, workers=0)
     assert data.labels.targets == ("label", "box", "keypoints", "mask")
     known = {target: int(known[data.parts["train"]].sum()) for target, known in data.open().labelled().items()}
-    assert known["label"] == len(pets.parts["train"]) if pets.parts else known["label"] > 200
+    assert known["label"] == len(pets.open("skip", "none", 0).parts["train"]) > 200
     batch = next(iter(data.train_dataloader()))
     points = ~batch["keypoints"].isnan().all(2).all(1)
     assert 0 < int(points.sum()) < len(points)

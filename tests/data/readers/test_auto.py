@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data import Auto
-from candelabra.data.readers.auto import READERS, recognize_format
-from candelabra.data.readers.format_detection import DETECTOR_TIERS
+import candelabra.data
+from candelabra.data import Auto, Reader
+from candelabra.data.readers.auto import reader_classes, recognize_format
 from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import make_folder, write_image, write_mask
@@ -56,8 +56,18 @@ def test_each_format_is_recognised(tmp_path: Path, name: str) -> None:
     assert recognize_format(tmp_path).name == name
 
 
-def test_every_look_has_a_reader() -> None:
-    assert sorted(name for tier in DETECTOR_TIERS for name in tier) == sorted(READERS)
+def test_every_reader_that_can_recognize_its_format_is_asked() -> None:
+    readers = [each for each in vars(candelabra.data).values() if isinstance(each, type) and issubclass(each, Reader)]
+    able = {each for each in readers if each is not Reader and "looks_like" in vars(each)}
+    assert able == set(reader_classes())
+    assert len(able) == len(reader_classes()) == 18
+
+
+def test_digits_that_are_recognized_are_not_mirrored(tmp_path: Path) -> None:
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    assert not Auto(root=str(tmp_path)).allows_flip()
+    (tmp_path / "MNIST").rename(tmp_path / "FashionMNIST")
+    assert Auto(root=str(tmp_path)).allows_flip()
 
 
 def test_it_says_what_it_reads_and_reads_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

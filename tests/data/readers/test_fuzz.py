@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data import DataModule
+from candelabra.data import Reader
 from candelabra.data.targets import LabelTarget
 from tests.data.files import write_image, write_mask
 from tests.data.mutants import MEMORY, mutants, read_in_a_process
@@ -162,7 +162,7 @@ def read_damaged(path: Path) -> None:
     kind = path.name.rpartition("_")[0]
     _, name, options = MADE[kind]
     made(kind, path.parent).write_bytes(path.read_bytes())
-    data: DataModule = getattr(candelabra.data, name)(root=str(path.parent / kind), **options)
+    data: Reader = getattr(candelabra.data, name)(root=str(path.parent / kind), **options)
     samples = data.read()
     bad = samples.verify()
     known = samples.labelled()

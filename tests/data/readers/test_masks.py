@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data import Auto, Masks
+from candelabra.data import Auto, DataModule, Masks
 from candelabra.data.samples import AmbiguousDataset
 from candelabra.data.targets import MaskTarget
 from candelabra.errors import CandelabraError
@@ -20,11 +20,13 @@ def test_masks_in_camvids_layout_ignore_void(tmp_path: Path) -> None:
             values = np.zeros((16, 24))
             values[:, 12:], values[0, 0] = 1, 11
             write_mask(tmp_path / f"{split}annot" / f"{i}.png", values)
-    data = Masks(root=str(tmp_path), classes=["road", "car"], ignore=[11], size=(16, 24), augment="none", batch_size=2)
+    data = DataModule(
+        Masks(root=str(tmp_path), classes=["road", "car"], ignore=[11]), size=(16, 24), augment="none", batch_size=2
+    )
     assert data.labels[MaskTarget].classes == ("road", "car")
     mask = batch_of(data)["mask"][0]
     assert mask.unique().tolist() == [0, 1, 255]
-    assert Masks(root=str(tmp_path), ignore=[11]).labels[MaskTarget].classes == ("0", "1")
+    assert DataModule(Masks(root=str(tmp_path), ignore=[11])).labels[MaskTarget].classes == ("0", "1")
 
 
 def make_masks(root: Path, values: np.ndarray, count: int = 4) -> Path:
@@ -48,7 +50,7 @@ def test_lists_of_another_machine_are_found_by_their_ends(tmp_path: Path) -> Non
         (tmp_path / f"{split}.txt").write_text(line)
     with (tmp_path / "train.txt").open("a") as file:
         file.write("/etc/passwd /SegNet/CamVid/trainannot/0.png\n")
-    data = Masks(root=str(tmp_path), size=16)
+    data = Masks(root=str(tmp_path))
     samples = data.read()
     assert samples.names == ["train/0.jpg", "val/0.jpg", "test/0.jpg"]
     assert samples.published.tolist() == ["train", "val", "test"]
@@ -99,7 +101,7 @@ def test_colours_without_names_are_listed(tmp_path: Path, options: dict[str, obj
     Image.fromarray(painted).save(tmp_path / "masks" / "2.png")
     words = r"hold colours: \[0, 0, 0\] \(75.0%\), \[128, 64, 0\] \(25.0%\)\. Name .*data\.colours=\{name: \[0, 0, 0\]"
     with pytest.raises(AmbiguousDataset, match=words) as raised:
-        Masks(root=str(tmp_path), **options).open()  # type: ignore[arg-type]
+        DataModule(Masks(root=str(tmp_path), **options)).open()  # type: ignore[arg-type]
     assert len(raised.value.samples) == 4
     assert raised.value.samples.labels.targets == ()
     with pytest.raises(AmbiguousDataset, match="looks like data=masks"):
@@ -135,7 +137,7 @@ def test_an_image_without_a_mask_is_not_labelled_and_a_mask_without_an_image_lef
 def test_masks_that_cannot_be_meant_are_refused(tmp_path: Path, options: dict[str, object], words: str) -> None:
     make_masks(tmp_path, halves(0, 1))
     with pytest.raises(CandelabraError, match=words):
-        Masks(root=str(tmp_path), **options).open()  # type: ignore[arg-type]
+        DataModule(Masks(root=str(tmp_path), **options)).open()  # type: ignore[arg-type]
 
 
 def test_masks_of_another_size_and_images_without_any_are_refused(tmp_path: Path) -> None:
@@ -143,18 +145,18 @@ def test_masks_of_another_size_and_images_without_any_are_refused(tmp_path: Path
     write_image(tmp_path / "alone" / "images" / "a.png")
     (tmp_path / "alone" / "masks").mkdir()
     with pytest.raises(CandelabraError, match="9 x 9 pixels, the image"):
-        Masks(root=str(tmp_path / "sizes")).open()
+        DataModule(Masks(root=str(tmp_path / "sizes"))).open()
     with pytest.raises(CandelabraError, match="has no mask of its name"):
-        Masks(root=str(tmp_path / "alone")).open()
+        DataModule(Masks(root=str(tmp_path / "alone"))).open()
 
 
 @pytest.mark.real
 def test_real_camvid(real: Path) -> None:
-    data = Masks(root=str(real / "camvid" / "CamVid"), ignore=[11], size=(64, 96))
+    data = DataModule(Masks(root=str(real / "camvid" / "CamVid"), ignore=[11]), size=(64, 96))
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 367, "val": 101, "test": 233}
     assert len(samples.labels[MaskTarget].classes) == 11
-    assert treatments(data) == {}
+    assert treatments(data.reader) == {}
 
 
 @pytest.mark.real

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.data import Pets
+from candelabra.data import DataModule, Pets
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments
@@ -12,7 +12,7 @@ from tests.data.files import treatments
 
 @pytest.mark.real
 def test_real_pets(real: Path) -> None:
-    data = Pets(root=str(real / "pets_sample"), size=64)
+    data = DataModule(Pets(root=str(real / "pets_sample")), size=64)
     samples = data.open()
     assert data.labels[LabelTarget].classes == ("Abyssinian", "american bulldog", "Bengal")
     assert len(samples) == 598
@@ -29,4 +29,4 @@ def test_real_pets(real: Path) -> None:
 
 def test_a_folder_without_pets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CandelabraError, match=r"data\.download=true"):
-        Pets(root=str(tmp_path)).open()
+        DataModule(Pets(root=str(tmp_path))).open()

@@ -1,5 +1,6 @@
 """Formats of keypoints alone: DeepLabCut, WFLW and .pts files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_deeplabcut_names_frames_in_one_column_or_three(tmp_path: Path, columns:
 def test_deeplabcut_of_several_animals(tmp_path: Path, rule: str, known: list[bool]) -> None:
     rows = "labeled-data,mouse,img0.png,1,2,3,4\nlabeled-data,mouse,img1.png,,,7,8\n"
     data = make_project(tmp_path, SEVERAL + rows, 2)
-    data.objects = rule  # type: ignore[assignment]
+    data = replace(data, objects=rule)
     samples = data.read()
     assert samples.labels[KeypointsTarget].names == ("nose",)
     assert samples.labelled()["keypoints"].tolist() == known
@@ -113,7 +114,7 @@ def test_wflw_reads_points_boxes_and_attributes(tmp_path: Path) -> None:
     assert samples[two]["keypoints"][0].tolist() == [7.5, 8.5]
     assert samples.labels[KeypointsTarget].normalizer == (60, 72)
     assert treatments(data) == {"malformed line of labels: skipped": ["list_98pt_rect_attr_test.txt:2"]}
-    data.objects = "single"
+    data = replace(data, objects="single")
     assert data.read().labelled()["keypoints"].tolist() == [index != two for index in range(2)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data import Table
+from candelabra.data import DataModule, Table
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import batch_of, treatments, write_image, write_mask
@@ -36,13 +36,15 @@ def test_a_table_may_leave_any_cell_empty(tmp_path: Path, suffix: str) -> None:
         writer.writerows(rows)
     if suffix == "parquet":
         pandas.read_csv(tmp_path / "t.csv").to_parquet(tmp_path / "t.parquet")
-    data = Table(
-        root=str(tmp_path),
-        file=f"t.{suffix}",
-        images="images",
-        mirror=[["left", "right"]],
-        normalizer=["left", "right"],
-        mask_classes=["no", "yes"],
+    data = DataModule(
+        Table(
+            root=str(tmp_path),
+            file=f"t.{suffix}",
+            images="images",
+            mirror=[["left", "right"]],
+            normalizer=["left", "right"],
+            mask_classes=["no", "yes"],
+        ),
         size=16,
         augment="none",
     )
@@ -68,7 +70,7 @@ def test_several_labels_in_one_cell(tmp_path: Path) -> None:
     cells = ["red|round", "round", "red", ""] * 5
     lines = ["image,label", *(f"{number}.png,{cell}" for number, cell in enumerate(cells))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    samples = Table(root=str(tmp_path), file="t.csv", separator="|").open()
+    samples = DataModule(Table(root=str(tmp_path), file="t.csv", separator="|")).open()
     assert samples.labels[LabelTarget].classes == ("red", "round")
     assert samples[0]["label"].tolist() == [1, 1]
     assert samples[1]["label"].tolist() == [0, 1]
@@ -178,19 +180,21 @@ def test_tables_that_cannot_be_used_are_refused(
     tmp_path: Path, text: str, options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(CandelabraError, match=words):
-        Table(root=str(write_table(tmp_path, text)), **options).open()  # type: ignore[arg-type]
+        DataModule(Table(root=str(write_table(tmp_path, text)), **options)).open()  # type: ignore[arg-type]
 
 
 @pytest.mark.real
 def test_real_faces_by_person(real: Path, tiny: object) -> None:
     root = real / "p1_facial_keypoints"
-    data = Table(
-        root=str(root),
-        file="data/training_frames_keypoints.csv",
-        images="data/training",
-        points=68,
-        splits="person_disjoint_split.csv",
-        normalizer=["36", "45"],
+    data = DataModule(
+        Table(
+            root=str(root),
+            file="data/training_frames_keypoints.csv",
+            images="data/training",
+            points=68,
+            splits="person_disjoint_split.csv",
+            normalizer=["36", "45"],
+        ),
         size=64,
     )
     samples = data.open()

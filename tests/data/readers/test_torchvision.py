@@ -16,19 +16,19 @@ from candelabra.data import (
     Celeba,
     Cifar10,
     Cifar100,
-    DataModule,
     FashionMnist,
     Flowers102,
     Imagenet,
     Mnist,
     Pets,
+    Reader,
     Stl10,
 )
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import write_image
 
-ALL: list[type[DataModule]] = [Celeba, Cifar10, Cifar100, FashionMnist, Flowers102, Mnist, Pets, Stl10]
+ALL: list[type[Reader]] = [Celeba, Cifar10, Cifar100, FashionMnist, Flowers102, Mnist, Pets, Stl10]
 
 
 def md5(path: Path) -> str:
@@ -186,13 +186,13 @@ def test_downloads_fail_in_words_when_offline(tmp_path: Path, kind: Any, monkeyp
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     monkeypatch.setattr("torchvision.datasets.celeba.download_file_from_google_drive", refuse)
     with pytest.raises(CandelabraError, match="could not be fetched"):
-        kind(root=str(tmp_path), download=True).open()
+        kind(root=str(tmp_path), download=True).read()
 
 
 @pytest.mark.parametrize("kind", [each for each in ALL if each is not Pets])
 def test_an_empty_folder_is_refused_in_words(tmp_path: Path, kind: Any) -> None:
     with pytest.raises(CandelabraError, match=r"data\.download=true"):
-        kind(root=str(tmp_path)).open()
+        kind(root=str(tmp_path)).read()
 
 
 def test_a_download_is_unpacked_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

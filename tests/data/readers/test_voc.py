@@ -1,5 +1,6 @@
 """Pascal VOC's xml files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ TWO = xml(("dog", 1, 1, 3, 3), ("cat", 1, 1, 20, 12))
 )
 def test_one_of_several_objects_is_meant(tmp_path: Path, rule: str, label: str | None, box: list[int] | None) -> None:
     data = make(tmp_path, {"a": TWO, "b": xml(CAT), "c": xml(("dog", 1, 1, 9, 9))})
-    data.objects = rule  # type: ignore[assignment]
+    data = replace(data, objects=rule)
     samples = data.read()
     sample = samples[0]
     assert (samples.labels[LabelTarget].classes[int(sample["label"])] if sample["label"] >= 0 else None) == label
@@ -89,11 +90,11 @@ def test_one_of_several_objects_is_meant(tmp_path: Path, rule: str, label: str |
 
 def test_classes_that_nobody_asked_for_are_no_objects(tmp_path: Path) -> None:
     data = make(tmp_path, {"a": TWO, "b": xml(CAT)})
-    data.classes = ["dog"]
+    data = replace(data, classes=["dog"])
     samples = data.read()
     assert samples.labelled()["box"].tolist() == [True, False]
     assert samples[0]["box"].tolist() == [[0, 0, 3, 3]]
-    data.classes = ["dgo"]
+    data = replace(data, classes=["dgo"])
     with pytest.raises(CandelabraError, match=r"data\.classes names dgo; these data have dog, cat"):
         data.read()
 

@@ -12,7 +12,7 @@ import pytest
 
 from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
-from candelabra.data import Table
+from candelabra.data import DataModule, Table
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
 from candelabra.data.sampling.splits import Splitter
@@ -169,12 +169,12 @@ def test_eval_finds_the_splits_of_a_run_again_from_its_table_or_from_another(tin
 def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
     root = real / "p1_facial_keypoints"
     words: dict[str, Any] = {"root": str(root), "file": "data/training_frames_keypoints.csv", "images": "data/training"}
-    listed = Table(points=68, splits="person_disjoint_split.csv", **words)
-    divided = Table(points=68, split="person_disjoint_split.csv", **words)
+    listed = DataModule(Table(points=68, splits="person_disjoint_split.csv", **words))
+    divided = DataModule(Table(points=68, **words), split="person_disjoint_split.csv")
     one, other = listed.open(), divided.open()
     for split in ("train", "val", "test"):
         assert {one.names[i] for i in listed.parts[split]} == {other.names[i] for i in divided.parts[split]}
-    grouped = Table(points=68, groups=r"training/(.+)_\d+\d\.jpg", split="random", **words)
+    grouped = DataModule(Table(points=68, **words), groups=r"training/(.+)_\d+\d\.jpg", split="random")
     samples = grouped.open()
     each = [{samples.names[index].rpartition("_")[0] for index in part} for part in grouped.parts.values()]
     assert sum(map(len, each)) == len(set.union(*each)) > 50

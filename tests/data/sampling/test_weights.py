@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data import Folder, Shapes
+from candelabra.data import DataModule, Folder, Shapes
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.train_order import BatchOrder, WeightedOrder
 from candelabra.data.sampling.weights import make_train_order
@@ -122,11 +122,11 @@ def test_no_version_comes_twice_versions_come_in_turn_and_ranks_keep_step(sample
 
 
 def test_classes_of_labels_that_were_taken_away_are_not_known() -> None:
-    data = Shapes(count=300, canvas=16, size=16, labelled={"label": 0.2}, sampler="balanced", workers=0)
+    data = DataModule(Shapes(count=300, canvas=16), size=16, labelled={"label": 0.2}, sampler="balanced", workers=0)
     samples = data.open()
     shown: NDArray[np.bool_] = samples.shown()
     known = shown.max(axis=1)[data.parts["train"]]
-    order = data.orders["train"]
+    order = data.plan.orders["train"]
     assert isinstance(order, WeightedOrder)
     index = np.concatenate([served(order, epoch, order.total) % len(known) for epoch in range(5)])
     assert known[index].mean() == pytest.approx(0.2, abs=0.01)
@@ -137,7 +137,7 @@ def test_a_data_set_of_folders_is_served_balanced_whatever_the_workers(tmp_path:
     make_folder(tmp_path, 6, ("dog",))
     batches = []
     for workers in (0, 1):
-        data = Folder(root=str(tmp_path), size=16, batch_size=4, sampler="balanced", workers=workers)
+        data = DataModule(Folder(root=str(tmp_path)), size=16, batch_size=4, sampler="balanced", workers=workers)
         batches.append(list(data.train_dataloader()))
     assert all(torch.equal(a["image"], b["image"]) for a, b in zip(*batches, strict=True))
     labels = torch.cat([batch["label"] for batch in batches[0]])
@@ -147,6 +147,6 @@ def test_a_data_set_of_folders_is_served_balanced_whatever_the_workers(tmp_path:
 
 def test_what_cannot_be_balanced_is_refused_in_words() -> None:
     with pytest.raises(CandelabraError, match=r"data.sampler=even is not known; allowed are shuffled, balanced"):
-        Shapes(sampler="even")
+        DataModule(Shapes(), sampler="even")
     with pytest.raises(CandelabraError, match=r"data.sampler=balanced goes by classes of images, .* label box"):
-        Shapes(count=60, canvas=16, size=16, targets=["box"], sampler="balanced").open()
+        DataModule(Shapes(count=60, canvas=16), size=16, targets=["box"], sampler="balanced").open()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from candelabra.data import HuggingFace
+from candelabra.data import DataModule, HuggingFace
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.shards.arrow_source import ArrowSource
 from candelabra.data.targets import LabelTarget
@@ -74,7 +74,9 @@ def folder(path: Path) -> str:
 
 
 def test_columns_are_guessed_by_name_and_feature_and_splits_are_those_published(tmp_path: Path) -> None:
-    data = HuggingFace(path=folder(tmp_path / "d"), columns={"label": "fine"}, boxes="xywh", size=16, workers=0)
+    data = DataModule(
+        HuggingFace(path=folder(tmp_path / "d"), columns={"label": "fine"}, boxes="xywh"), size=16, workers=0
+    )
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 12, "val": 6, "test": 6}
     assert data.labels[LabelTarget].classes == ("cat", "dog")
@@ -93,7 +95,7 @@ def test_columns_are_guessed_by_name_and_feature_and_splits_are_those_published(
 def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
     columns = {"label": "objects.category"}
     path = folder(tmp_path / "d")
-    samples = HuggingFace(path=path, columns=columns, boxes="xywh").open()
+    samples = DataModule(HuggingFace(path=path, columns=columns, boxes="xywh")).open()
     assert samples.labels[LabelTarget].classes == ("ear", "tail")
     assert not samples.labels[LabelTarget].multilabel
     assert [int(samples[i]["label"]) for i in range(3)] == [-1, 0, 1]
@@ -104,7 +106,9 @@ def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
 
 def test_lists_of_classes_are_several_labels_and_masks_want_names(tmp_path: Path) -> None:
     path = folder(tmp_path / "d")
-    data = HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask": {"classes": ["no", "yes"]}})
+    data = DataModule(
+        HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask": {"classes": ["no", "yes"]}})
+    )
     samples = data.open()
     assert samples.labels[LabelTarget].multilabel
     assert samples[1]["label"].tolist() == [1, 0, 1]
@@ -117,7 +121,7 @@ def test_a_folder_of_parquet_files_and_one_of_images(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     for split in ("train", "test"):
         rows(40).select_columns(["img", "fine"]).to_parquet(str(tmp_path / "p" / f"{split}-00000.parquet"))
-    data = HuggingFace(path=str(tmp_path / "p"))
+    data = DataModule(HuggingFace(path=str(tmp_path / "p")))
     assert data.open()[1]["image"][0, 0, 0] == 1
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 34, "val": 6, "test": 40}
     for name in ("cat", "dog"):
@@ -125,7 +129,7 @@ def test_a_folder_of_parquet_files_and_one_of_images(tmp_path: Path) -> None:
             path = tmp_path / "i" / "train" / name / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(i)["bytes"])
-    images = HuggingFace(path=str(tmp_path / "i"))
+    images = DataModule(HuggingFace(path=str(tmp_path / "i")))
     assert images.open().labels[LabelTarget].classes == ("cat", "dog")
     assert images.open().original(3) in {png(i)["bytes"] for i in range(20)}
 
@@ -162,19 +166,19 @@ def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:
 )
 def test_what_is_not_clear_is_asked_for(options: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(CandelabraError, match=words):
-        HuggingFace(path=folder(tmp_path / "d"), **options).open()
+        HuggingFace(path=folder(tmp_path / "d"), **options).read()
 
 
 def test_a_folder_that_is_none_of_these_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CandelabraError, match="cannot be loaded"):
-        HuggingFace(path=str(tmp_path / "empty")).open()
+        DataModule(HuggingFace(path=str(tmp_path / "empty"))).open()
     (tmp_path / "script").mkdir()
     (tmp_path / "script" / "script.py").write_text("raise SystemExit('this was run')")
     with pytest.raises(CandelabraError, match="cannot be loaded"):
-        HuggingFace(path=str(tmp_path / "script")).open()
+        DataModule(HuggingFace(path=str(tmp_path / "script"))).open()
     with pytest.raises(CandelabraError, match="is not a folder"):
-        HuggingFace(path="./nowhere").open()
+        DataModule(HuggingFace(path="./nowhere")).open()
 
 
 def test_a_hub_out_of_reach_is_named_after_one_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +194,7 @@ def test_a_hub_out_of_reach_is_named_after_one_try(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("candelabra.environment.urlopen", refuse)
     monkeypatch.setattr("socket.create_connection", connect)
     with pytest.raises(CandelabraError, match=r"data.path=me/cats cannot be loaded .*Go online"):
-        HuggingFace(path="me/cats").open()
+        DataModule(HuggingFace(path="me/cats")).open()
     assert not tries  # libraries would try again, for minutes
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.data import LitData
+from candelabra.data import DataModule, LitData
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
@@ -47,7 +47,7 @@ def items(count: int = 40) -> list[dict[str, Any]]:
 
 def test_items_of_others_are_read_by_index_and_their_labels_once(tmp_path: Path) -> None:
     optimize(tmp_path / "d", items())
-    samples = LitData(root=str(tmp_path / "d"), words={"label": {"classes": ["cat", "dog"]}}).open()
+    samples = DataModule(LitData(root=str(tmp_path / "d"), words={"label": {"classes": ["cat", "dog"]}})).open()
     assert len(samples) == 40
     assert samples.labels.targets == ("label", "box")
     assert [int(samples[i]["image"][0, 0, 0]) for i in (31, 2, 17)] == [31, 2, 17]
@@ -58,7 +58,9 @@ def test_items_of_others_are_read_by_index_and_their_labels_once(tmp_path: Path)
 def test_jpegs_stay_as_they_were_found_and_fields_may_have_other_names(tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
         optimize(tmp_path / "d" / split, [{"pic": jpeg(100 + i), "fine": f"c{i % 3}"} for i in range(6)])
-    data = LitData(root=str(tmp_path / "d"), fields={"image": "pic", "label": "fine"}, size=16, batch_size=2)
+    data = DataModule(
+        LitData(root=str(tmp_path / "d"), fields={"image": "pic", "label": "fine"}), size=16, batch_size=2
+    )
     samples = data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 6, "val": 6, "test": 6}
     assert samples.labels[LabelTarget].classes == ("c0", "c1", "c2")
@@ -69,23 +71,23 @@ def test_jpegs_stay_as_they_were_found_and_fields_may_have_other_names(tmp_path:
 def test_pickles_and_what_else_is_not_plain_are_refused(tmp_path: Path) -> None:
     optimize(tmp_path / "p", [{"image": picture(0), "what": {1, 2}}] * 3)
     with pytest.raises(CandelabraError, match="pickles, which are never read"):
-        LitData(root=str(tmp_path / "p")).open()
+        DataModule(LitData(root=str(tmp_path / "p"))).open()
     (tmp_path / "j").mkdir()
     for text, words in (("{", "is no index"), ("[]", "is no index"), ('{"chunks": null, "config": {}}', "is no index")):
         (tmp_path / "j" / "index.json").write_text(text)
         with pytest.raises(CandelabraError, match=words):
-            LitData(root=str(tmp_path / "j")).open()
+            DataModule(LitData(root=str(tmp_path / "j"))).open()
     for key, value in (("data_format", ["pil", "graph:pickle"]), ("encryption", {"algorithm": "x"})):
         optimize(tmp_path / key, items(3))
         index = json.loads((tmp_path / key / "index.json").read_text())
         index["config"][key] = value
         (tmp_path / key / "index.json").write_text(json.dumps(index))
         with pytest.raises(CandelabraError, match="read are str"):
-            LitData(root=str(tmp_path / key)).open()
+            DataModule(LitData(root=str(tmp_path / key))).open()
     with pytest.raises(CandelabraError, match=r"has no index.json"):
-        LitData(root=str(tmp_path)).open()
+        DataModule(LitData(root=str(tmp_path))).open()
     with pytest.raises(CandelabraError, match=r"data\.fields names lable; allowed are label"):
-        LitData(root=str(tmp_path / "p"), fields={"lable": "x"}).open()
+        DataModule(LitData(root=str(tmp_path / "p"), fields={"lable": "x"})).open()
 
 
 def test_damaged_chunks_are_unreadable_and_never_crash(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_distant_chunks_are_fetched_and_kept(tmp_path: Path) -> None:
     """`local:` is litdata's own stand-in for a store elsewhere: chunks are copied before they are read."""
     optimize(tmp_path / "far", items(60))
     near, far = (
-        LitData(root=root, size=16, batch_size=4, window=2)
+        DataModule(LitData(root=root, window=2), size=16, batch_size=4)
         for root in (str(tmp_path / "far"), f"local:{tmp_path / 'far'}")
     )
     for ours, theirs in zip(near.train_dataloader(), far.train_dataloader(), strict=True):

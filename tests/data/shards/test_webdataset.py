@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.data import WebDataset
+from candelabra.data import DataModule, WebDataset
 from candelabra.data.decoding import remote_files
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import IssueTreatment
@@ -92,7 +92,7 @@ def test_shards_of_webdataset_are_read_and_ours_by_webdataset(tmp_path: Path) ->
 
 def test_names_and_patterns_say_shards_and_splits(tmp_path: Path) -> None:
     shards(tmp_path)
-    data = WebDataset(root=str(tmp_path))
+    data = DataModule(WebDataset(root=str(tmp_path)))
     data.open()
     assert {split: len(part) for split, part in data.parts.items()} == {"train": 24, "val": 8, "test": 8}
     assert len(read(tmp_path, shards="train-{000..001}.tar")) == 16
@@ -249,14 +249,14 @@ def far(tmp_path: Path) -> Iterator[str]:
 
 
 def test_an_address_is_read_as_a_folder_is(tmp_path: Path, far: str) -> None:
-    near, distant = (WebDataset(root=root, size=16, batch_size=4) for root in (str(tmp_path / "near"), far))
+    near, distant = (DataModule(WebDataset(root=root), size=16, batch_size=4) for root in (str(tmp_path / "near"), far))
     assert distant.open().names == near.open().names
     for ours, theirs in zip(near.train_dataloader(), distant.train_dataloader(), strict=True):
         assert torch.equal(ours["image"], theirs["image"])  # workers have connections of their own
 
 
 def test_a_distant_file_is_asked_for_again(tmp_path: Path, far: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = WebDataset(root=far).open()
+    samples = DataModule(WebDataset(root=far)).open()
     memory = type(fsspec.filesystem("memory"))
     asked: list[int] = []
     original = memory.cat_file
@@ -317,7 +317,7 @@ def test_a_web_server_is_asked_for_parts_and_an_index_beside_saves_the_headers(t
         Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}"
         names = ["train-{000..002}.tar", "val-000.tar", "test-000.tar"]
-        data = WebDataset(root=root, shards=names, size=16, batch_size=4, workers=1, augment="none")
+        data = DataModule(WebDataset(root=root, shards=names), size=16, batch_size=4, workers=1, augment="none")
         samples = data.open()
         assert len(samples) == 20
         assert not [each for each in Ranges.asked if ".tar bytes" in each]
@@ -331,12 +331,12 @@ def test_a_web_server_is_asked_for_parts_and_an_index_beside_saves_the_headers(t
 
 def test_protocols_that_are_not_known_are_refused() -> None:
     with pytest.raises(CandelabraError, match=r"nothing://\.\.\. cannot be read"):
-        WebDataset(root="nothing://x").open()
+        DataModule(WebDataset(root="nothing://x")).open()
 
 
 def test_a_window_reads_few_shards_at_a_time(tmp_path: Path) -> None:
     shards(tmp_path, 6)
-    data = WebDataset(root=str(tmp_path), window=2, size=16, batch_size=8, workers=0, augment="none")
+    data = DataModule(WebDataset(root=str(tmp_path), window=2), size=16, batch_size=8, workers=0, augment="none")
     loader = data.train_dataloader()
     batches = [batch["image"][:, 0, 0, 0].tolist() for batch in loader]
     assert sorted(value for batch in batches for value in batch) == list(range(48))

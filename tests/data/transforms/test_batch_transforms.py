@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from candelabra.backbones import Timm
-from candelabra.data import DataModule, Shapes, Union
+from candelabra.config.build import build_data
+from candelabra.data import DataModule, DatasetPart, Shapes, Union
 from candelabra.data.transforms.batch_transforms import BatchTransforms, scale_size
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache import FeatureCache, cache_features
@@ -23,8 +24,8 @@ from candelabra.types import Blend, Sample
 from tests.data.builders import FOUR
 
 
-def shapes(**options: Any) -> Shapes:
-    return Shapes(**{"count": 60, "canvas": 64, "size": 64, "batch_size": 8, "workers": 0, **options})
+def shapes(**options: Any) -> DataModule:
+    return DataModule(Shapes(count=60, canvas=64), **{"size": 64, "batch_size": 8, "workers": 0, **options})
 
 
 def batches(data: DataModule, epoch: int, skip: int = 0) -> list[dict[str, Any]]:
@@ -192,20 +193,24 @@ def test_features_are_not_kept_where_batches_are_new_images(words: dict[str, Any
         cache_features(task("label", finetune=Probe()), data, cache, trainer)
 
 
+SCENES = {"_target_": "candelabra.data.Shapes", "count": 60, "canvas": 64, "size": 64}
+
+
 def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
-    sets = {"a": shapes(targets=["label"], resize="crop"), "b": shapes(targets=["mask"], size=64)}
+    scenes = Shapes(count=60, canvas=64)
+    sets = {"a": DatasetPart(scenes, targets=["label"], resize="crop"), "b": DatasetPart(scenes, targets=["mask"])}
     data = Union(sets=sets, size=64, batch_size=8, workers=0, mixup=0.4, multiscale=[0.5, 1.5], resize="letterbox")
     batch: Any = next(iter(data.train_dataloader()))
     assert batch["image"].shape[-2:] == (96, 96)
-    assert "Letterbox" in repr(data.prepared("val").pipeline)
-    assert "Crop" not in repr(data.prepared("val").pipeline)
+    assert "Letterbox" in repr(data.dataset("val").pipeline)
+    assert "Crop" not in repr(data.dataset("val").pipeline)
     model = task("label", "mask").train()
     loss, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0), FOUR), "train")
     assert torch.isfinite(loss)
     assert min(each.values()) > 0
     for words in ({"mixup": 0.4}, {"sampler": "balanced"}, {"multiscale": [0.5, 1.5]}):
         with pytest.raises(CandelabraError, match=rf"data.sets.a.{next(iter(words))}=.* would do nothing"):
-            Union(sets={"a": Shapes(count=60, canvas=64, size=64, **words)})
+            build_data({"_target_": "candelabra.data.Union", "sets": {"a": {**SCENES, **words}}})
 
 
 def test_every_size_is_tried_before_training() -> None:

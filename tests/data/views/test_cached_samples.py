@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.data import Folder, Table, Union
+from candelabra.data import DataModule, Folder, Table, Union
 from candelabra.data.samples import Samples
 from candelabra.data.views import cached_samples, sample_store
 from candelabra.data.views.cached_samples import CachedSamples
+from candelabra.data.views.concat import ConcatSamples
 from candelabra.data.views.packed_sample import pack_sample
 from candelabra.data.views.sample_store import SampleStore
 from candelabra.errors import CandelabraError
@@ -31,7 +33,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / f"candelabra-{os.getuid()}"
 
 
-def table(root: Path, **options: object) -> Table:
+def table(root: Path, **options: object) -> DataModule:
     """Photographs of 96 x 64 pixels with every target."""
     rng = np.random.default_rng(0)
     lines = ["image,label,xmin,ymin,xmax,ymax,eye_x,eye_y,mask"]
@@ -42,8 +44,8 @@ def table(root: Path, **options: object) -> Table:
             Image.fromarray(rng.integers(0, 2, (64, 96), dtype=np.uint8)).save(root / f"mask{number}.png")
         lines.append(f"{path.name},{'ab'[number % 2]},8,16,48,32,24,40,mask{number}.png")
     (root / "table.csv").write_text("\n".join(lines))
-    chosen = {"size": 16, "batch_size": 4, "workers": 0, "mask_classes": ["no", "yes"], **options}
-    return Table(root=str(root), **chosen)  # type: ignore[arg-type]
+    chosen = {"size": 16, "batch_size": 4, "workers": 0, **options}
+    return DataModule(Table(root=str(root), mask_classes=["no", "yes"]), **chosen)  # type: ignore[arg-type]
 
 
 def same(one: Sample, other: Sample) -> bool:
@@ -59,7 +61,7 @@ def of(samples: Samples) -> CachedSamples:
     return samples
 
 
-def epoch(data: Table, number: int = 0) -> list[Sample]:
+def epoch(data: DataModule, number: int = 0) -> list[Sample]:
     loader = data.train_dataloader()
     loader.batch_sampler.set_epoch(number)  # type: ignore[attr-defined]
     return list(loader)
@@ -107,12 +109,14 @@ def test_labels_that_are_hidden_share_the_images(tmp_path: Path) -> None:
 
 
 def test_a_union_keeps_the_images_of_each_set(tmp_path: Path) -> None:
-    sets = {name: table(tmp_path, targets=targets) for name, targets in (("a", ["label"]), ("b", ["mask"]))}
+    whole = table(tmp_path).part
+    sets = {name: replace(whole, targets=targets) for name, targets in (("a", ["label"]), ("b", ["mask"]))}
     union = Union(sets=sets, cache="ram", workers=0, batch_size=4)
     plain = [next(iter(union.train_dataloader())) for _ in range(2)]
     assert same(*plain)
-    assert isinstance(of(union.sets["a"].open()), CachedSamples)
-    assert not isinstance(union.open(), CachedSamples)
+    joined = union.open()
+    assert isinstance(joined, ConcatSamples)
+    assert all(isinstance(of(samples), CachedSamples) for samples in joined.sets.values())
 
 
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_no_step_writes_into_what_is_kept(resize: str, tmp_path: Path) -> None:
     for augment in ("none", "light", "strong", "randaugment", "trivialaugment"):
         data = table(tmp_path, cache="ram", augment=augment, resize=resize, erase=0.5)
         data.open()
-        least = data.pipelines["train"].of(0).least
+        least = data.plan.transforms["train"].of(0).least
         first = [of(data.open()).load(index, least) for index in range(24)]
         for number in range(3):
             epoch(data, number)
@@ -237,7 +241,7 @@ def test_unreadable_images_are_treated_as_without_a_cache(tmp_path: Path) -> Non
     data.open()
     index = int(data.parts["train"][0])
     (tmp_path / data.open().names[index]).write_bytes(b"gone")
-    assert (data.prepared("train")[0]["image"] == 128).all()
+    assert (data.dataset("train")[0]["image"] == 128).all()
 
 
 def test_shrinking_keeps_the_aspect_and_never_enlarges() -> None:
@@ -251,5 +255,5 @@ def test_folders_are_kept_too(tmp_path: Path) -> None:
         path = tmp_path / "ab"[number % 2] / f"{number}.jpg"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (60, 40), (number, 0, 0)).save(path)
-    data = Folder(root=str(tmp_path), size=16, cache="disk", workers=0, batch_size=4)
+    data = DataModule(Folder(root=str(tmp_path)), size=16, cache="disk", workers=0, batch_size=4)
     assert next(iter(data.train_dataloader()))["image"].shape == (4, 3, 16, 16)

@@ -6,14 +6,14 @@ import torch
 
 from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
 
 
-def opened(labelled: object, **options: int) -> tuple[Samples, Shapes]:
-    data = Shapes(count=100, canvas=32, size=32, labelled=labelled, **options)
+def opened(labelled: object, **options: int) -> tuple[Samples, DataModule]:
+    data = DataModule(Shapes(count=100, canvas=32), size=32, labelled=labelled, **options)
     return data.open(), data
 
 
@@ -26,7 +26,7 @@ def test_each_target_keeps_its_share_of_the_training_labels_and_all_others() -> 
     counts = {s: {t: int(k[part].sum()) for t, k in samples.labelled().items()} for s, part in data.parts.items()}
     assert counts["train"] == {"label": 35, "box": 70, "keypoints": 70, "mask": 14}
     assert counts["val"] == counts["test"] == dict.fromkeys(samples.labels.targets, 15)
-    assert np.array_equal(samples.strata, Shapes(count=100).open().strata)
+    assert np.array_equal(samples.strata, DataModule(Shapes(count=100)).open().strata)
 
 
 def test_what_is_kept_is_nested_seeded_and_independent_between_targets() -> None:
@@ -41,7 +41,7 @@ def test_what_is_kept_is_nested_seeded_and_independent_between_targets() -> None
 
 def test_what_is_taken_away_is_seen_nowhere() -> None:
     samples, data = opened(dict.fromkeys(("label", "box", "keypoints", "mask"), 0.5))
-    whole, known = Shapes(count=100, canvas=32).open(), samples.labelled()
+    whole, known = DataModule(Shapes(count=100, canvas=32)).open(), samples.labelled()
     for index in range(100):
         sample, full = samples[index], whole[index]
         assert torch.equal(sample["image"], full["image"])
@@ -60,14 +60,14 @@ def test_what_is_taken_away_is_seen_nowhere() -> None:
 @pytest.mark.parametrize("labelled", [{"mask": 0.0}, {"mask": 1.5}, {"masks": 0.5}, -0.1])
 def test_what_is_no_share_is_refused_before_anything_is_read(labelled: object) -> None:
     with pytest.raises(CandelabraError, match=r"data.labelled"):
-        Shapes(labelled=labelled)
+        DataModule(Shapes(), labelled=labelled)
 
 
 def test_a_target_that_the_data_lack_is_refused() -> None:
     from candelabra.data import Digits
 
     with pytest.raises(CandelabraError, match="names keypoints; these data label label, box, mask"):
-        Digits(labelled={"keypoints": 0.5}).open()
+        DataModule(Digits(), labelled={"keypoints": 0.5}).open()
 
 
 def test_a_run_on_few_labels_is_evaluated_on_the_same_ones(tiny: Compose, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import lightning as L
 import pytest
 
 from candelabra.commands.train import run_train
-from candelabra.data import Shapes
+from candelabra.data import DataModule, Shapes
 from candelabra.data.loading import workers
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.loading.workers import choose_workers, measure_sample_time, workers_for
@@ -88,12 +88,13 @@ def test_a_validation_in_mid_epoch_is_not_waited_for(
 
 
 def test_advice_names_what_is_left_to_set() -> None:
-    slow = Shapes(count=60, workers=1)
+    slow = DataModule(Shapes(count=60), workers=1)
     assert advise_on_throughput(slow, 4).startswith(
         "data.cache=ram (or disk) reads each image once, or data.workers=2 prepares"
     )
     assert (
-        advise_on_throughput(Shapes(count=60, workers=3, cache="ram"), 3) == "a smaller data.size makes them cheaper."
+        advise_on_throughput(DataModule(Shapes(count=60), workers=3, cache="ram"), 3)
+        == "a smaller data.size makes them cheaper."
     )
 
 
@@ -108,8 +109,8 @@ def test_workers_go_with_what_a_sample_costs() -> None:
 def test_choosing_stops_within_a_second_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    data = Shapes(count=60, size=32, workers=None)
-    prepared = data.prepared("train")
+    data = DataModule(Shapes(count=60), size=32, workers=None)
+    prepared = data.dataset("train")
     state = torch.get_rng_state()
     now, take = [0.0], TransformedDataset.__getitem__
 
@@ -127,4 +128,4 @@ def test_choosing_stops_within_a_second_and_draws_nothing(monkeypatch: pytest.Mo
     assert chosen.workers <= max(chosen.processors - 1, 0)
     assert chosen.seconds > 0
     assert measure_sample_time(prepared, True) > 0
-    assert data.processes() == data.processes()
+    assert data.count_workers() == data.count_workers()

@@ -7,14 +7,13 @@ from PIL import Image
 from candelabra.data.decoding.image_files import SWAPPED_ORIENTATIONS, turn_upright
 from candelabra.data.decoding.images import DecodedImage, mask_to_classes
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.types import IGNORED
+from candelabra.types import IGNORED, Size, WidthHeight
 
 _TURNED = "mask of the image before EXIF turned it, turned as well"
 _RESIZED = "mask of another size, resized"
-Size = tuple[int, int]
 
 
-def describe_misfit(mask: Size, image: Size, orientation: int) -> DataIssue | None:
+def describe_misfit(mask: WidthHeight, image: WidthHeight, orientation: int) -> DataIssue | None:
     """What is odd about a mask of this size; none where it has that of its image.
 
     Args:

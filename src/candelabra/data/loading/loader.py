@@ -1,15 +1,16 @@
 """The loader of batches: when it begins an epoch, and how long its workers live."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, cast
 
 import torch
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from candelabra.data.sampling.train_order import BatchOrder
 from candelabra.data.transforms.batch_transforms import BatchTransforms
+from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
 _GRACE = 30  # seconds that a process that loads data lives on after a signal
@@ -45,7 +46,7 @@ class BatchLoader(DataLoader[Sample]):
     prepare samples of epoch 0.
     """
 
-    batchwise: BatchTransforms | None = None  # what is done to its batches
+    batchwise: BatchTransforms | None = None  # transforms of its batches
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
         if self.batchwise is None:
@@ -55,3 +56,38 @@ class BatchLoader(DataLoader[Sample]):
         epoch, first = batches.epoch, batches.skip
         for number, batch in enumerate(super().__iter__(), first):
             yield self.batchwise(batch, epoch, number)
+
+
+def make_batch_loader(
+    dataset: Dataset[Sample],
+    batches: BatchOrder,
+    workers: int,
+    collate: Callable[[Any], Any],
+    persistent: bool,
+    batchwise: BatchTransforms | None,
+) -> BatchLoader:
+    """A loader whose batches are a function of the order alone, however many workers make them.
+
+    Args:
+        dataset: whose samples.
+        batches: the keys of each batch.
+        workers: processes that prepare batches; 0 for none.
+        collate: samples -> batch.
+        persistent: workers live on for the next epoch.
+        batchwise: transforms of whole batches, if any.
+    """
+    loader = BatchLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0 and persistent,
+        pin_memory=torch.cuda.is_available(),
+        collate_fn=collate,
+        worker_init_fn=survive_sigterm,
+        # By default a DataLoader draws from torch's global generator whenever its workers start, so dropout would
+        # depend on data.workers.
+        generator=torch.Generator(),
+        multiprocessing_context=choose_start_method(workers),
+    )
+    loader.batchwise = batchwise or None  # not in the constructor, which Lightning calls again with DataLoader's own
+    return loader

@@ -1,124 +1,120 @@
-"""Several data sets, one model: each labels what it labels."""
+"""Several data sets, one model: each labels its own targets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, final
 
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import SPLITS, Samples
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.loading.dataset_part import DatasetPart
+from candelabra.data.loading.plan import LoadingPlan
+from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.samples import SPLITS
 from candelabra.data.sampling.mixture import MixedOrder, MixtureShare, SingleSetOrder, divide_quota, order_in_sequence
-from candelabra.data.sampling.train_order import SequentialOrder, draw_permutation
-from candelabra.data.transforms.pipeline import Augmentation, TransformPipeline
+from candelabra.data.sampling.splits import Splitter
+from candelabra.data.sampling.train_order import SampleOrder, SequentialOrder, draw_permutation
+from candelabra.data.transforms.pipeline import Augmentation
 from candelabra.data.transforms.resize import Resizing
 from candelabra.data.views.concat import ConcatSamples, TransformsBySet
 from candelabra.errors import CandelabraError
 
-# What a union does for all sets together, so that a set's own word for it would do nothing.
-_SERVED = (
-    "batch_size",
-    "workers",
-    "seed",
-    "views",
-    "on_bad",
-    "cache",
-    "cache_gigabytes",
-    "multiscale",
-    "mixup",
-    "cutmix",
-)
 
-
+@final
 @dataclass(kw_only=True, eq=False)
-class Union(DataModule):
-    """Data sets that are divided and transformed each as by itself, and served together.
+class Union(SampleDataModule):
+    """Serves several data sets together; each is read, divided and transformed by its own options.
 
     Draw number d of a set, counted over all epochs, is image d % n of the shuffled pass d // n over its n training
-    images; augmentation is a function of seed, pass and image. Where an epoch takes a part of a set, the next goes on
-    there. Validation and test take every image once, one set after another.
+    images; augmentation is a function of seed, pass and image. Where an epoch takes a part of a set, the next one
+    continues there. Validation and test take every image once, one set after another.
 
-    How images are divided, flipped and thinned out is each set's own affair, and the union has no such argument;
-    batches, their workers, seed and views are the union's, and a set with others is refused.
+    >>> from candelabra.data import DatasetPart, Digits, Shapes
+    >>> scenes, digits = DatasetPart(Shapes(count=100), targets=["mask"]), DatasetPart(Digits(), targets=["label"])
+    >>> Union({"scenes": scenes, "digits": digits}, size=64).labels.targets
+    ('label', 'mask')
 
     Args:
-        sets: data sets by name.
+        sets: data sets by name, at least one.
         mix: how an epoch is made of them: proportion (each training image once), temperature (small sets come more
             often) or sequence (one set after another, each training image once).
-        temperature: for mix=temperature; the share of a set goes with (number of its images) ** (1 / temperature), so
-            that 1 is proportion and large numbers give all sets the same.
-        batches: mixed (of images of all sets) or single (each batch of one set; each set gives whole batches, at least
-            one, to an epoch).
-        epoch: images in an epoch; null for as many as there are.
-        size: of the images of all sets; null for each set's own, which `batches=mixed` needs to be equal.
-        augment, resize, erase: of all sets; null for each set's own.
-        views, batch_size, workers, seed, on_bad, cache, cache_gigabytes, multiscale, mixup, cutmix: see `DataModule`.
+        temperature: for mix=temperature, above 0; the share of a set goes with (number of its images) **
+            (1 / temperature): 1 is proportion, and large numbers give all sets the same share.
+        batches: mixed (a batch has images of all sets) or single (each batch is of one set; each set gives whole
+            batches, at least one, to an epoch).
+        epoch: images in an epoch, at least one of each set; null for as many as there are.
+        size: of the images of all sets, in pixels; null for the size of each set, which `batches=mixed` needs to be
+            equal.
+        augment, resize, erase: of all sets, see `DatasetOptions`; null for the option of each set.
+        further arguments: see `SampleDataModule`.
     """
 
-    sets: Mapping[str, DataModule]
+    sets: Mapping[str, DatasetPart] = field(kw_only=False)
     mix: Literal["proportion", "temperature", "sequence"] = "proportion"
     temperature: float = 1.0
     batches: Literal["mixed", "single"] = "mixed"
     epoch: int | None = None
-    size: int | Sequence[int] | None = None  # type: ignore[assignment]
-    augment: Augmentation | None = None  # type: ignore[assignment]
-    resize: Resizing | None = None  # type: ignore[assignment]
-    erase: float | None = None  # type: ignore[assignment]
-    flip: bool = field(init=False, default=True)
-    sampler: str = field(init=False, default="shuffled")
-    split: str = field(init=False, default="published")
-    val: float = field(init=False, default=0.0)
-    test: float = field(init=False, default=0.0)
-    groups: str | None = field(init=False, default=None)
-    folds: int | None = field(init=False, default=None)
-    fold: int = field(init=False, default=0)
-    targets: Sequence[str] | None = field(init=False, default=None)
-    labelled: float | Mapping[str, float] = field(init=False, default=1.0)
-    split_seed: int = field(init=False, default=0)
+    size: int | Sequence[int] | None = None
+    augment: Augmentation | None = None
+    resize: Resizing | None = None
+    erase: float | None = None
 
     def __post_init__(self) -> None:
         self._check()
-        keys = ("size", "augment", "resize", "erase", "multiscale", "on_bad", "cache", "cache_gigabytes")
-        given = {key: vars(self)[key] for key in keys}
-        for_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        self.sets = {name: replace(each, **for_all) for name, each in self.sets.items()}
-        sizes = {name: each.shape for name, each in self.sets.items()}
-        self.size = next(iter(sizes.values()))
-        first = next(iter(self.sets.values()))  # what the union itself transforms nothing by, but checks
-        self.augment, self.resize, self.erase = first.augment, first.resize, first.erase
-        self.cache = "none"  # each set keeps its own
+        given = {"size": self.size, "augment": self.augment, "resize": self.resize, "erase": self.erase}
+        of_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        self.sets = {name: replace(part, **of_all) for name, part in self.sets.items()}
         super().__post_init__()
-        self.cached = any(each.cached for each in self.sets.values())
-        self.uniform = len(set(sizes.values())) == 1
         if not self.uniform and self.batches == "mixed":
-            found = " and ".join(f"data.sets.{name}.size=[{side[0]},{side[1]}]" for name, side in sizes.items())
+            found = [f"data.sets.{name}.size=[{part.shape[0]},{part.shape[1]}]" for name, part in self.sets.items()]
             raise CandelabraError(
-                f"data.batches=mixed needs images of one size, but here are {found}; set data.size for all, or "
-                "data.batches=single."
+                f"data.batches=mixed needs images of one size, but here are {' and '.join(found)}; set data.size for "
+                "all, or data.batches=single."
             )
 
-    def read(self) -> Samples:
-        opened = {name: _opened(name, each) for name, each in self.sets.items()}
-        joined = ConcatSamples(opened, {name: each.parts for name, each in self.sets.items()})
-        joined.issues = [
-            odd._replace(name=f"{name}/{odd.name}") for name, each in self.sets.items() for odd in each.issues
-        ]
-        self.pipelines = {
-            split: TransformsBySet(
-                joined, {name: cast(TransformPipeline, each.pipelines[split]) for name, each in self.sets.items()}
-            )
-            for split in SPLITS
-        }
-        self.runs = {split: [len(each.parts[split]) for each in self.sets.values()] for split in SPLITS}
-        self.shares = self._shares()
-        arranged = (MixedOrder if self.batches == "mixed" else SingleSetOrder)(
-            self.shares, self.seed, order_in_sequence if self.mix == "sequence" else draw_permutation
+    def datasets(self) -> Mapping[str, DatasetPart]:
+        return self.sets
+
+    def find_groups(self) -> NDArray[np.int64] | None:
+        return None  # those of the sets only keep images together when each set is divided
+
+    def make_plan(self) -> LoadingPlan:
+        opened = {}
+        for name, part in self.sets.items():
+            with name_set_in_errors(name):
+                opened[name] = part.open(self.on_bad, self.cache, self.cache_gigabytes)
+        joined = ConcatSamples(
+            {name: each.samples for name, each in opened.items()},
+            {name: each.parts for name, each in opened.items()},
+            {name: each.issues for name, each in opened.items()},
         )
-        judged = {split: SequentialOrder([sum(runs)] if self.uniform else runs) for split, runs in self.runs.items()}
-        self.orders = {**judged, "train": arranged}
-        return joined
+        made = {
+            name: part.make_transforms(opened[name].samples.labels, self.batchwise) for name, part in self.sets.items()
+        }
+        runs = {split: [len(each.parts[split]) for each in opened.values()] for split in SPLITS}
+        shares = self._divide_epoch(runs["train"])
+        orders: dict[str, SampleOrder] = {
+            split: SequentialOrder([sum(counts)] if self.uniform else counts) for split, counts in runs.items()
+        }
+        return LoadingPlan(
+            samples=joined,
+            parts=Splitter("published", val=0.0, test=0.0).parts(joined),
+            transforms={
+                split: TransformsBySet(joined, {name: each[split] for name, each in made.items()}) for split in SPLITS
+            },
+            runs=runs,
+            orders={**orders, "train": self._order_training(shares)},
+            shares=shares,
+            issues=joined.issues,
+        )
 
-    def _shares(self) -> list[MixtureShare]:
-        counts = self.runs["train"]
+    def _order_training(self, shares: Sequence[MixtureShare]) -> SampleOrder:
+        order = MixedOrder if self.batches == "mixed" else SingleSetOrder
+        return order(shares, self.seed, order_in_sequence if self.mix == "sequence" else draw_permutation)
+
+    def _divide_epoch(self, counts: Sequence[int]) -> list[MixtureShare]:
         epoch = sum(counts) if self.epoch is None else self.epoch
         unit = 1 if self.batches == "mixed" else self.batch_size
         given = divide_quota(counts, epoch, self.temperature if self.mix == "temperature" else 1.0, unit)
@@ -147,28 +143,13 @@ class Union(DataModule):
             raise CandelabraError(
                 f"data.epoch={self.epoch} must be at least {len(self.sets)}, an image of each set; null for all images."
             )
-        self._check_sets()
-
-    def _check_sets(self) -> None:
-        for name, each in self.sets.items():
-            if isinstance(each, Union):
-                raise CandelabraError(f"data.sets.{name} is a union itself; name its sets beside the others.")
-            if each.sampler != "shuffled":
-                raise CandelabraError(
-                    f"data.sets.{name}.sampler={each.sampler} would do nothing, for data.mix says how often images "
-                    "of a union come; leave it out."
-                )
-            for key in _SERVED:
-                if vars(each)[key] not in (vars(DataModule)[key], vars(self)[key]):
-                    raise CandelabraError(
-                        f"data.sets.{name}.{key}={vars(each)[key]} would do nothing, for a union serves its sets "
-                        f"together; set data.{key}."
-                    )
 
 
-def _opened(name: str, data: DataModule) -> Samples:
+@contextmanager
+def name_set_in_errors(name: str) -> Iterator[None]:
+    """Replaces `data.` in the message of an error by `data.sets.<name>.`, as the option is typed for a set."""
     try:
-        return data.open()
+        yield
     except CandelabraError as error:
         words = re.sub(r"(?<![\w./])data\.(?=[a-z])", f"data.sets.{name}.", str(error))
         raise CandelabraError(words) from error

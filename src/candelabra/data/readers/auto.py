@@ -1,21 +1,22 @@
 """A data set in whatever format it looks like."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.readers import torchvision_arrays, torchvision_files
 from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.folder import Folder, check_is_folder
-from candelabra.data.readers.format_detection import FormatMatch, detect_formats, find_label_table, list_entries
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.table import Table
+from candelabra.data.readers.torchvision_arrays import Cifar10, Cifar100, FashionMnist, Mnist, Stl10
+from candelabra.data.readers.torchvision_files import Celeba, Flowers102, Imagenet
 from candelabra.data.readers.voc import Voc
 from candelabra.data.readers.wflw import Wflw
 from candelabra.data.readers.yolo import Yolo
@@ -23,38 +24,12 @@ from candelabra.data.samples import AmbiguousDataset, Samples
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
+_LISTED = 12  # kinds of files that an error lists
 
 
-def _table(root: str) -> Table:
-    found = find_label_table(Path(root).expanduser())
-    return Table(root=root, file=found.file, images=found.images, points=found.points) if found else Table(root=root)
-
-
-READERS: Mapping[str, Callable[..., DataModule]] = {
-    "celeba": torchvision_files.Celeba,
-    "cifar10": torchvision_arrays.Cifar10,
-    "cifar100": torchvision_arrays.Cifar100,
-    "coco": Coco,
-    "deeplabcut": DeepLabCut,
-    "fashion_mnist": torchvision_arrays.FashionMnist,
-    "flowers102": torchvision_files.Flowers102,
-    "folder": Folder,
-    "imagenet": torchvision_files.Imagenet,
-    "masks": Masks,
-    "mnist": partial(torchvision_arrays.Mnist, flip=False),
-    "pets": Pets,
-    "pts": Pts,
-    "stl10": torchvision_arrays.Stl10,
-    "table": _table,
-    "voc": Voc,
-    "wflw": Wflw,
-    "yolo": Yolo,
-}
-
-
-@dataclass(kw_only=True, eq=False)
-class Auto(DataModule):
-    """Looks at the folder, says which format it looks like, and reads it as that with its usual words.
+@dataclass(frozen=True, kw_only=True)
+class Auto(Reader):
+    """Recognizes the format of a folder, logs it, and reads the folder with the default options of that format.
 
     Args:
         root: the folder.
@@ -62,17 +37,25 @@ class Auto(DataModule):
 
     root: str
 
+    @cached_property
+    def match(self) -> FormatMatch:
+        """The format that the folder looks like; logged once.
+
+        Raises:
+            CandelabraError: see `recognize_format`.
+        """
+        match = recognize_format(check_is_folder(self.root))
+        log.info("data.root=%s looks like data=%s (%s)", self.root, match.name, match.evidence)
+        return match
+
     def read(self) -> Samples:
-        look = recognize_format(check_is_folder(self.root))
-        log.info("data.root=%s looks like data=%s (%s)", self.root, look.name, look.why)
-        data = READERS[look.name](root=self.root)
-        self.flip = self.flip and data.flip
+        name, evidence, reader = self.match
         try:
-            return data.read()
+            return reader.read()
         except CandelabraError as error:
             words = (
-                f"data.root={self.root} looks like data={look.name} ({look.why}), but: {error} Name the format, "
-                f"data={look.name}, to set its words."
+                f"data.root={self.root} looks like data={name} ({evidence}), but: {error} Name the format, "
+                f"data={name}, to set its options."
             )
             raise (
                 AmbiguousDataset(words, error.samples)
@@ -80,18 +63,55 @@ class Auto(DataModule):
                 else CandelabraError(words)
             ) from error
 
+    def allows_flip(self) -> bool:
+        return self.match.reader.symmetric
+
+
+def reader_classes() -> Sequence[type[Reader]]:
+    """The readers whose formats `data=auto` recognizes, in the order in which matches are listed."""
+    return (
+        Pets,
+        Cifar10,
+        Cifar100,
+        Mnist,
+        FashionMnist,
+        Stl10,
+        Flowers102,
+        Celeba,
+        Imagenet,
+        Wflw,
+        DeepLabCut,
+        Pts,
+        Coco,
+        Yolo,
+        Voc,
+        Masks,
+        Table,
+        Folder,
+    )
+
+
+def detect_formats(root: Path) -> list[FormatMatch]:
+    """The formats that a folder looks like; several where their evidence is of one tier, none where none fits."""
+    for tier in sorted(DetectionTier, reverse=True):
+        matches = [each.looks_like(root) for each in reader_classes() if each.tier == tier]
+        found = [match for match in matches if match is not None]
+        if found:
+            return found
+    return []
+
 
 def recognize_format(root: Path) -> FormatMatch:
     """The one format that a folder looks like.
 
     Raises:
-        CandelabraError: there is none, or several; the message lists what was seen and what fits.
+        CandelabraError: there is none, or several; the message lists the files and the formats that fit.
     """
     found = detect_formats(root)
     if len(found) == 1:
         return found[0]
     if found:
-        fits = ", ".join(f"data={look.name} ({look.why})" for look in found)
+        fits = ", ".join(f"data={match.name} ({match.evidence})" for match in found)
         raise CandelabraError(f"data.root={root} may be read as {fits}; name the one that is meant.")
     below = [(child, detect_formats(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
     hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
@@ -103,3 +123,15 @@ def recognize_format(root: Path) -> FormatMatch:
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
     )
+
+
+def list_entries(root: Path) -> str:
+    """The files of a folder in words: counts by folder and suffix."""
+    counts: Counter[str] = Counter()
+    for path in root.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            folder = path.parent.relative_to(root)
+            place = "/".join(folder.parts[:2])
+            counts[f"{path.suffix.lower() or 'no ending'} in {place or 'the folder itself'}"] += 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(_LISTED))
+    return f"{listed}{', ...' if len(counts) > _LISTED else ''}" or "nothing"

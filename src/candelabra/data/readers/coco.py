@@ -9,13 +9,12 @@ from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images, read_image_size
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers import face_landmarks
 from candelabra.data.readers.coco_json import (
-    Size,
     find_coco_files,
     load_coco_json,
+    looks_like_coco,
     parse_coco_object,
     read_keypoint_names,
     read_stated_size,
@@ -23,12 +22,14 @@ from candelabra.data.readers.coco_json import (
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError, UnreadableFile
+from candelabra.types import WidthHeight
 
 
-@dataclass(kw_only=True, eq=False)
-class Coco(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Coco(Reader):
     """A json of images, annotations and categories; label, box and keypoints are those of one object, see `objects`.
 
     Masks show all objects by class, where all of an image have an outline. OCHuman's json is read too.
@@ -51,6 +52,11 @@ class Coco(DataModule):
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        found = (path for path in sorted(root.rglob("*.json")) if looks_like_coco(path))
+        return match_paths("coco", found, root, cls(root=str(root)))
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
@@ -125,7 +131,7 @@ class _Reader:
     def pictures(self, document: Mapping[str, Any], split: str) -> list[AnnotatedImage]:
         by_id: dict[Any, AnnotatedImage] = {}
         by_name: dict[str, AnnotatedImage] = {}
-        sizes: dict[Any, Size | None] = {}
+        sizes: dict[Any, WidthHeight | None] = {}
         for image in document["images"]:
             stated = str(image.get("file_name", "")) if isinstance(image, dict) else ""
             name = self._find(stated)
@@ -148,7 +154,9 @@ class _Reader:
             return self.finder.find(str(Path(self.near, stated)), self.near)
         return self.finder.find(stated, self.beside) if stated else None
 
-    def _annotate(self, annotations: Any, by_id: Mapping[Any, AnnotatedImage], sizes: dict[Any, Size | None]) -> None:
+    def _annotate(
+        self, annotations: Any, by_id: Mapping[Any, AnnotatedImage], sizes: dict[Any, WidthHeight | None]
+    ) -> None:
         strays = 0
         for annotation in annotations:
             key = annotation.get("image_id") if isinstance(annotation, dict) else None
@@ -169,7 +177,7 @@ class _Reader:
         if strays:
             self._note(self.beside, "annotations of images that are not there", IssueTreatment.SKIPPED, str(strays))
 
-    def _measured(self, name: str) -> Size:
+    def _measured(self, name: str) -> WidthHeight:
         """What the header of a file says, where the document does not; zeros where it cannot be read."""
         self._note(name, "image listed without its size", IssueTreatment.REPAIRED, "that of its file is used")
         try:

@@ -14,10 +14,10 @@ from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import PolygonOutline, Polygons, RunLengths, decode_run_lengths
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
+from candelabra.types import WidthHeight
 
 _LARGEST = 2 * 2**30  # bytes of a json
 _PARTS = ('"images"', '"annotations"')
-Size = tuple[int, int]  # width and height
 
 
 def find_coco_files(root: Path) -> dict[str, str]:
@@ -100,7 +100,7 @@ def read_keypoint_names(document: Mapping[str, Any]) -> list[str]:
 
 
 def parse_coco_object(
-    annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: Size | None
+    annotation: Mapping[str, Any], categories: Mapping[Any, str], count: int, size: WidthHeight | None
 ) -> ObjectAnnotation:
     """The object of an annotation.
 
@@ -138,7 +138,7 @@ def _points(annotation: Mapping[str, Any], count: int) -> NDArray[np.float32] | 
     return np.where(absent[:, None], np.float32("nan"), points[:, :2])
 
 
-def read_stated_size(image: Mapping[str, Any]) -> Size | None:
+def read_stated_size(image: Mapping[str, Any]) -> WidthHeight | None:
     """(width, height) as the document has them; null where it says nothing that can be.
 
     >>> sizes = {"width": 640, "height": "480"}, {"width": 640}, {"width": 0, "height": 9}
@@ -152,7 +152,7 @@ def read_stated_size(image: Mapping[str, Any]) -> Size | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _outline(segmentation: Any, size: Size | None) -> PolygonOutline:
+def _outline(segmentation: Any, size: WidthHeight | None) -> PolygonOutline:
     width, height = size or (0, 0)
     if width < 1 or height < 1:
         raise ValueError(f"an image of {width} x {height} pixels")

@@ -12,11 +12,11 @@ from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_paths
 from candelabra.data.samples import Samples
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
@@ -34,8 +34,8 @@ class BodyPartTable(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-@dataclass(kw_only=True, eq=False)
-class DeepLabCut(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class DeepLabCut(Reader):
     """`labeled-data/<video>/CollectedData_<scorer>.csv` and the frames that it names; an empty cell is not labelled.
 
     Of several individuals one gives the points, see `objects`; its size is that of its points.
@@ -48,11 +48,17 @@ class DeepLabCut(DataModule):
         normalizer: two body parts whose distance makes the error relative; empty for none.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     file: str | None = None
     objects: ObjectRule = "largest"
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_paths("deeplabcut", find_tables(root), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)

@@ -8,24 +8,28 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
 from candelabra.data.targets import BoxTarget, Labels, LabelTarget, MaskTarget
 from candelabra.types import Sample
 
 
-@dataclass(kw_only=True, eq=False)
-class Digits(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Digits(Reader):
     """1,797 real handwritten digits of 8 x 8 pixels, enlarged and set down somewhere on a noisy canvas.
 
     Args:
         canvas: side of the canvas, in pixels.
+        drawing_seed: of place and size of each digit; on the command line it is `data.split_seed` by default.
     """
 
+    symmetric = False
+
     canvas: int = 64
+    drawing_seed: int = 0
 
     def read(self) -> Samples:
-        return PlacedDigits(self.canvas, self.split_seed)
+        return PlacedDigits(self.canvas, self.drawing_seed)
 
 
 class PlacedDigits(Samples):

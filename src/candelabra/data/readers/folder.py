@@ -5,30 +5,47 @@ from pathlib import Path
 
 import numpy as np
 
-from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.images import IMAGE_SUFFIXES, find_images
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.file_samples import FileSamples
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.data.targets.label import LabelColumn, LabelTarget
 from candelabra.errors import CandelabraError
 
+_NO_CLASSES = ("image", "mask", "annot", "label")  # words that folders of classes do not have
 
-@dataclass(kw_only=True, eq=False)
-class Folder(DataModule):
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Reader):
     """`root/<class>/*.jpg`, or `root/<train|val|test>/<class>/*.jpg`; the class is the name of the folder.
 
     Args:
         root: the folder.
     """
 
+    tier = DetectionTier.FOLDERS
+
     root: str
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        children, divided = _class_folders(root)
+        if any(word in child.name.lower() for child in children for word in _NO_CLASSES):
+            return None
+        inner = children
+        if divided:
+            inner = [below for child in children for below in sorted(child.iterdir()) if below.is_dir()]
+        found = [each for each in inner if any(path.suffix.lower() in IMAGE_SUFFIXES for path in each.iterdir())]
+        if len(found) < 2:
+            return None
+        evidence = f"folders of images such as {found[0].relative_to(root)}"
+        return FormatMatch("folder", evidence, cls(root=str(root)))
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-        divided = bool(children) and all(parse_split_name(child.name) for child in children)
+        _, divided = _class_folders(root)
         names, published, classes = [], [], []
         for path in find_images(root):
             parts = path.relative_to(root).parts
@@ -47,6 +64,12 @@ class Folder(DataModule):
         return FileSamples(
             root, names, np.array(published, dtype="<U5"), [LabelColumn(LabelTarget(tuple(known)), label)]
         )
+
+
+def _class_folders(root: Path) -> tuple[list[Path], bool]:
+    """The folders in `root`, and whether all of them are splits, each with folders of classes."""
+    children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
+    return children, bool(children) and all(parse_split_name(child.name) for child in children)
 
 
 def check_is_folder(root: str) -> Path:

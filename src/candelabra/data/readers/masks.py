@@ -11,9 +11,10 @@ from candelabra.data.decoding.images import UnreadableFile, open_mask
 from candelabra.data.decoding.mask_colours import find_colours, read_colours
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.labels_json import LABELS_FILE
 from candelabra.data.readers.folder import check_is_folder
-from candelabra.data.readers.mask_pairs import MaskPair, find_mask_pairs
+from candelabra.data.readers.mask_pairs import MaskPair, find_mask_folders, find_mask_lists, find_mask_pairs
+from candelabra.data.readers.reader import FormatMatch, Reader
 from candelabra.data.samples import AmbiguousDataset, Samples
 from candelabra.data.targets import MaskTarget
 from candelabra.data.targets.mask_files import MaskFileColumn
@@ -24,8 +25,8 @@ _SCANNED = 2_000  # masks; of a larger set the classes must be given
 _LISTED = 32  # colours that an error names
 
 
-@dataclass(kw_only=True, eq=False)
-class Masks(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Masks(Reader):
     """`root/<split>` and `root/<split>annot`, `images/<split>` and `masks/<split>`, or `images` and `masks`.
 
     A mask has the name of its image, whatever the ending. Lists `<split>.txt` with an image and a mask a line go
@@ -49,6 +50,19 @@ class Masks(DataModule):
     values: Mapping[str, int | Sequence[int]] | None = None
     colours: Mapping[str, Sequence[int]] | str | None = None
     ignore: Sequence[int | str] = (255,)
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        if all((root / name).is_file() for name in ("table.csv", LABELS_FILE)):
+            return None  # `candelabra convert` wrote it: masks beside a table
+        reader = cls(root=str(root))
+        if find_mask_lists(root, []):
+            return FormatMatch("masks", "lists of images and masks", reader)
+        try:
+            _, images, masks = find_mask_folders(root, "images", "masks")[0]
+        except CandelabraError:
+            return None
+        return FormatMatch("masks", f"{images.relative_to(root)} and {masks.relative_to(root)}", reader)
 
     def read(self) -> Samples:
         if sum(map(bool, (self.classes, self.values, self.colours))) > 1:

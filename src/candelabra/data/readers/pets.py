@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
@@ -25,8 +25,8 @@ from candelabra.types import IGNORED
 _FOLDER = "oxford-iiit-pet"
 
 
-@dataclass(kw_only=True, eq=False)
-class Pets(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Pets(Reader):
     """`label` is the breed, `box` the head (published for part of the images), `mask` the pet; its border is ignored.
 
     An image with more than one head in its file counts as having no box.
@@ -36,8 +36,14 @@ class Pets(DataModule):
         download: fetch the 800 MB from the authors where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("pets", ("oxford-iiit-pet", "annotations/trimaps"), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         if self.download and not (Path(self.root) / _FOLDER / "annotations").is_dir():

@@ -13,10 +13,10 @@ from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import face_landmarks
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_paths
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.targets.keypoints import KeypointsColumn
@@ -27,8 +27,8 @@ _SPLITS |= {"01_indoor": "test", "02_outdoor": "test"}
 _BRACES = re.compile(r"\{(.*?)\}", re.DOTALL)
 
 
-@dataclass(kw_only=True, eq=False)
-class Pts(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Pts(Reader):
     """`image.jpg` and `image.pts`, in any folders; folders named trainset, testset, afw, ibug, ... are the split.
 
     A file counts pixels from 1. Sixty-eight points are mirrored as iBUG numbers them.
@@ -39,9 +39,15 @@ class Pts(DataModule):
         normalizer: two points whose distance makes the error relative; null for the outer eye corners of 68 points.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] | None = None
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_paths("pts", sorted(root.rglob("*.pts")), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)

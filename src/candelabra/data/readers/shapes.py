@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
 from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.types import Sample
@@ -18,23 +18,25 @@ _CLASSES = ("circle", "square", "triangle", "star", "cross")
 _POINTS = ("left_eye", "right_eye", "mouth")
 
 
-@dataclass(kw_only=True, eq=False)
-class Shapes(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Shapes(Reader):
     """One shape with a face, turned and coloured at random, among clutter; `label` is its form.
 
-    Scene `i` is a function of `split_seed` and `i`. Form and colour are independent, position and size vary, and
+    Scene `i` is a function of `drawing_seed` and `i`. Form and colour are independent, position and size vary, and
     clutter has the same colours: a linear classifier of pixels does no better than chance.
 
     Args:
         count: scenes in all; 70 % train, 15 % val, 15 % test.
         canvas: side of a scene as drawn, in pixels.
+        drawing_seed: of the scenes; on the command line it is `data.split_seed` by default.
     """
 
     count: int = 2000
     canvas: int = 128
+    drawing_seed: int = 0
 
     def read(self) -> Samples:
-        return Scenes(self.count, self.canvas, self.split_seed)
+        return Scenes(self.count, self.canvas, self.drawing_seed)
 
 
 class Scenes(Samples):

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.labels_json import merge_label_options
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers import table_cells
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
+from candelabra.data.readers.table_detection import find_label_table
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, Labels, LabelTarget, MaskTarget, TargetColumn, list_target_classes
 from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@dataclass(kw_only=True, eq=False)
-class Table(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Table(Reader):
     """Columns image, split, label, xmin ymin xmax ymax, <point>_x <point>_y and mask; all but image optional.
 
     What labels.json beside it says (see `candelabra.data.labels_json`) holds where an argument is not given.
@@ -52,6 +53,8 @@ class Table(DataModule):
         ignore: pixel values of a mask that neither teach nor count.
     """
 
+    tier = DetectionTier.TABLES
+
     root: str
     file: str | Mapping[str, str] = "table.csv"
     images: str | Mapping[str, str] = ""
@@ -63,6 +66,14 @@ class Table(DataModule):
     columns: Sequence[str] = ()
     mask_classes: Sequence[str] = ()
     ignore: Sequence[int] = (255,)
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        found = find_label_table(root)
+        if found is None:
+            return None
+        reader = cls(root=str(root), file=found.file, images=found.images, points=found.points)
+        return FormatMatch("table", str(found.file), reader)
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.array_samples import ArraySamples
 from candelabra.data.readers.download import open_torchvision_set
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.samples import Samples
 
 
-@dataclass(kw_only=True, eq=False)
-class Cifar10(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(Reader):
     """60,000 images of 32 x 32 pixels in 10 classes; 10,000 are the published test set (Krizhevsky 2009).
 
     Args:
@@ -21,8 +22,14 @@ class Cifar10(DataModule):
         download: fetch the 170 MB where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("cifar10", ("cifar-10-batches-py",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR10
@@ -31,8 +38,8 @@ class Cifar10(DataModule):
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
-@dataclass(kw_only=True, eq=False)
-class Cifar100(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Cifar100(Reader):
     """60,000 images of 32 x 32 pixels in 100 classes; 10,000 are the published test set (Krizhevsky 2009).
 
     Args:
@@ -40,8 +47,14 @@ class Cifar100(DataModule):
         download: fetch the 170 MB where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("cifar100", ("cifar-100-python",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR100
@@ -50,8 +63,8 @@ class Cifar100(DataModule):
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
-@dataclass(kw_only=True, eq=False)
-class Mnist(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Mnist(Reader):
     """70,000 handwritten digits of 28 x 28 pixels; 10,000 are the published test set (LeCun et al. 1998).
 
     Args:
@@ -59,8 +72,15 @@ class Mnist(DataModule):
         download: fetch the 12 MB where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+    symmetric = False
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("mnist", ("MNIST/raw",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import MNIST
@@ -70,8 +90,8 @@ class Mnist(DataModule):
         return _joined([part.data.numpy() for part in (train, test)], [train.targets, test.targets], digits)
 
 
-@dataclass(kw_only=True, eq=False)
-class FashionMnist(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class FashionMnist(Reader):
     """70,000 pictures of clothes of 28 x 28 pixels; 10,000 are the published test set (Xiao et al. 2017).
 
     Args:
@@ -79,8 +99,14 @@ class FashionMnist(DataModule):
         download: fetch the 30 MB where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("fashion_mnist", ("FashionMNIST/raw",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import FashionMNIST
@@ -92,8 +118,8 @@ class FashionMnist(DataModule):
         return _joined(arrays, [train.targets, test.targets], train.classes)
 
 
-@dataclass(kw_only=True, eq=False)
-class Stl10(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Stl10(Reader):
     """13,000 images of 96 x 96 pixels in 10 classes; 8,000 are the published test set (Coates et al. 2011).
 
     Args:
@@ -101,8 +127,14 @@ class Stl10(DataModule):
         download: fetch the 2.6 GB where they are not there yet, most of which are images without a label.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("stl10", ("stl10_binary",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import STL10

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from candelabra.data.file_samples import FileSamples
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.readers.point_symmetry import pair_by_name
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.data.targets.keypoints import KeypointsColumn
@@ -19,8 +19,8 @@ _CELEBA_SPLITS = ("train", "valid", "test")
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
 
-@dataclass(kw_only=True, eq=False)
-class Imagenet(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Imagenet(Reader):
     """ImageNet's 1,000 classes (Russakovsky et al. 2015); 50,000 images are the published validation set.
 
     Nobody published labels of the test set: that split is drawn from the training images.
@@ -30,7 +30,16 @@ class Imagenet(DataModule):
             ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        reader = cls(root=str(root))
+        if (root / "meta.bin").is_file() and (root / "train").is_dir() and (root / "val").is_dir():
+            return FormatMatch("imagenet", "meta.bin, train and val", reader)
+        return match_names("imagenet", ("ILSVRC2012_devkit_t12.tar.gz",), root, reader)
 
     def read(self) -> Samples:
         from torchvision.datasets import ImageNet
@@ -41,8 +50,8 @@ class Imagenet(DataModule):
         return _classified(Path(self.root).expanduser(), rows, classes)
 
 
-@dataclass(kw_only=True, eq=False)
-class Flowers102(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Flowers102(Reader):
     """8,189 photographs of 102 flowers, divided as published (Nilsback & Zisserman 2008).
 
     Args:
@@ -50,8 +59,14 @@ class Flowers102(DataModule):
         download: fetch the 350 MB where they are not there yet.
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("flowers102", ("flowers-102",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import Flowers102 as Flowers
@@ -68,8 +83,8 @@ class Flowers102(DataModule):
         return _classified(Path(self.root).expanduser(), rows, Flowers.classes)
 
 
-@dataclass(kw_only=True, eq=False)
-class Celeba(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Celeba(Reader):
     """202,599 aligned faces with 40 attributes, several of which may hold, and 5 points (Liu et al. 2015).
 
     Its boxes are left out: they are pixels of the images before alignment, which nobody can download.
@@ -79,8 +94,14 @@ class Celeba(DataModule):
         download: fetch the 1.4 GB where they are not there yet (needs the package gdown).
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     download: bool = False
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_names("celeba", ("celeba/list_attr_celeba.txt",), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         from torchvision.datasets import CelebA

@@ -7,10 +7,10 @@ from pathlib import Path
 from candelabra.data.decoding.file_finder import find_labels
 from candelabra.data.decoding.images import find_images
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
+from candelabra.data.readers.reader import FormatMatch, Reader
 from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
 from candelabra.data.readers.voc_xml import read_voc_objects
 from candelabra.data.samples import Samples
@@ -22,8 +22,8 @@ _IMAGES = ("JPEGImages", "images", "Images", "img", "imgs")
 _ANNOTATIONS = ("Annotations", "annotations", "annots", "annotations/xmls", "xmls", "labels")
 
 
-@dataclass(kw_only=True, eq=False)
-class Voc(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Voc(Reader):
     """One xml file an image, with its name; label and box are those of one object, see `objects`.
 
     VOC counts pixels from 1. Lists of names (`ImageSets/Main/<split>.txt`, or `<split>.txt` beside the folders) are
@@ -41,6 +41,15 @@ class Voc(DataModule):
     annotations: str | None = None
     objects: ObjectRule = "largest"
     classes: Sequence[str] | None = None
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        reader = cls(root=str(root))
+        try:
+            found = find_voc_folders(root)
+        except CandelabraError:  # several of them
+            return FormatMatch("voc", "several folders of xml files", reader)
+        return FormatMatch("voc", f"xml files in {found[0][2].relative_to(root)}", reader) if found else None
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)

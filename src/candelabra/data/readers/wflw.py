@@ -12,11 +12,11 @@ from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule
 from candelabra.data.readers import face_landmarks
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_paths
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
 from candelabra.data.targets import LabelTarget
@@ -30,8 +30,8 @@ _NUMBERS = 2 * face_landmarks.WFLW_POINTS + 4 + len(_ATTRIBUTES)
 _LARGEST = 2**30  # bytes of a list
 
 
-@dataclass(kw_only=True, eq=False)
-class Wflw(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Wflw(Reader):
     """`list_98pt_rect_attr_train.txt` and `..._test.txt` anywhere below root, and the images that they name.
 
     An image of several faces takes the labels of one, see `objects`.
@@ -41,8 +41,14 @@ class Wflw(DataModule):
         objects: which of several faces is meant: largest, first, or single (then such an image has no label).
     """
 
+    tier = DetectionTier.DATASETS
+
     root: str
     objects: ObjectRule = "largest"
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        return match_paths("wflw", find_wflw_lists(root), root, cls(root=str(root)))
 
     def read(self) -> Samples:
         if self.objects not in OBJECT_RULES:

@@ -7,19 +7,19 @@ from pathlib import Path
 from candelabra.data.decoding.images import UnreadableFile, read_image_size
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
 from candelabra.data.readers.yolo_lines import parse_yolo_line
-from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set
+from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set, is_yolo_yaml
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget
 
 
-@dataclass(kw_only=True, eq=False)
-class Yolo(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class Yolo(Reader):
     """Labels of detection, segmentation or pose beside images: `images/...` has its labels in `labels/...`.
 
     Label, box and keypoints are those of one object, see `objects`; masks show all objects by class, where all of an
@@ -40,6 +40,15 @@ class Yolo(DataModule):
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+
+    @classmethod
+    def looks_like(cls, root: Path) -> FormatMatch | None:
+        described = (path for path in sorted(root.rglob("*.y*ml")) if is_yolo_yaml(path))
+        match = match_paths("yolo", described, root, cls(root=str(root)))
+        if match or not ((root / "images").exists() or list(root.glob("*/images"))):
+            return match
+        labels = [*sorted(root.glob("labels/**/*.txt")), *sorted(root.glob("*/labels/*.txt"))]
+        return match_paths("yolo", labels, root, cls(root=str(root)))
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)

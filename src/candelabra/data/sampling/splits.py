@@ -25,7 +25,7 @@ SampleNames = NDArray[np.str_]
 class Splitter:
     """Divides samples as published, as a table says, or at random; what is not given is drawn by stratum and group.
 
-    Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DataModule`.
+    Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
         seed: equal seeds give equal splits, and equal folds.
         root: the folder of the data set, where tables are looked for too.
     """

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.data.sampling.shuffle_window import WindowedOrder
 from candelabra.data.sampling.train_order import ShuffledOrder, TrainOrder, WeightedOrder
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
@@ -39,8 +40,16 @@ def make_train_order(
         root: the folder of the data set, where tables are looked for too.
 
     Raises:
-        CandelabraError: there are no classes to go by, or no weights.
+        CandelabraError: there are no classes to go by, no weights, or shards are to be read in windows.
     """
+    if samples.windows is not None:
+        shard, size = samples.windows
+        if sampler != "shuffled":
+            raise CandelabraError(
+                f"data.sampler={sampler} draws from all images, and data.window={size} from some shards at a time; "
+                "leave one out."
+            )
+        return WindowedOrder(shard[training], size, seed)
     if sampler == "shuffled":
         return ShuffledOrder(len(training), seed)
     if sampler not in _KNOWN:

@@ -11,7 +11,7 @@ from candelabra.data.decoding.image_files import RawBytes
 from candelabra.data.decoding.images import UnreadableFile, decode_image, read_header
 from candelabra.data.file_samples import find_class_matrix, find_strata
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
+from candelabra.data.samples import Samples, ShardWindows, hash_contents, image_to_tensor, make_sample
 from candelabra.data.shards.label_columns import read_columns
 from candelabra.data.targets import Labels, TargetColumn
 from candelabra.errors import CandelabraError
@@ -58,7 +58,7 @@ class EncodedSamples(Samples):
         names: of the samples.
         published: train, val, test or "" for each.
         columns: of the targets that are labelled.
-        issues: see `Samples`.
+        issues, windows: see `Samples`.
     """
 
     def __init__(
@@ -68,8 +68,10 @@ class EncodedSamples(Samples):
         published: NDArray[np.str_],
         columns: Sequence[TargetColumn],
         issues: Sequence[DataIssue] = (),
+        windows: ShardWindows | None = None,
     ) -> None:
         self.source, self.names, self.published, self.issues = source, names, published, issues
+        self.windows = windows
         self.columns = list(columns)
         self.labels = Labels(*(column.target for column in columns))
         self.strata = find_strata(self.columns, len(names))
@@ -135,6 +137,7 @@ def make_encoded_samples(
     present: Mapping[str, NDArray[np.bool_]],
     given: Labels,
     issues: Sequence[DataIssue] = (),
+    windows: ShardWindows | None = None,
 ) -> EncodedSamples:
     """Samples of a source and what their records say.
 
@@ -146,6 +149,7 @@ def make_encoded_samples(
         present: likewise.
         given: likewise.
         issues: found before.
+        windows: shards that training is to read together.
 
     Raises:
         CandelabraError: there is no sample.
@@ -154,4 +158,4 @@ def make_encoded_samples(
         raise CandelabraError("There is no image in data.root; give another folder, or other shards.")
     found = list(issues)
     columns = read_columns(names, cells, present, given, found)
-    return EncodedSamples(source, names, np.array(published, "<U5"), columns, found)
+    return EncodedSamples(source, names, np.array(published, "<U5"), columns, found, windows)

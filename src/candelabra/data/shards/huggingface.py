@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from candelabra.data.labels_json import parse_labels_json
-from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.object_choice import ObjectRule, choose_object
+from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
 from candelabra.data.shards.arrow_source import ArrowSource
 from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_box
@@ -20,8 +20,8 @@ from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
 from candelabra.errors import CandelabraError
 
 
-@dataclass(kw_only=True, eq=False)
-class HuggingFace(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class HuggingFace(Reader):
     """Splits train, validation and test as published; images are decoded when they are asked for, and memory-mapped.
 
     Args:

@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 
 from candelabra.data.labels_json import merge_label_options
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import Samples
+from candelabra.data.readers.reader import Reader
+from candelabra.data.samples import Samples, ShardWindows
+from candelabra.data.sampling.shuffle_window import check_window
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
-from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.label_columns import record_fields
 from candelabra.data.shards.litdata_chunks import LitDataChunks, require_litdata
-from candelabra.data.shards.litdata_index import open_litdata_folder, strip_local_prefix
+from candelabra.data.shards.litdata_index import number_chunks, open_litdata_folder, strip_local_prefix
 from candelabra.data.shards.litdata_labels import read_litdata_cells
-from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
 from candelabra.errors import CandelabraError, list_nearest
 
 
-@dataclass(kw_only=True, eq=False)
-class LitData(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class LitData(Reader):
     """Items with an image (a file's bytes, JPEG or PIL) and any target (label, box, mask, ...) and record (JSON).
 
     Items are read by index. Where no table of records lies beside the chunks, as `candelabra convert` writes one, all
@@ -44,7 +43,7 @@ class LitData(DataModule):
 
     def read(self) -> Samples:
         require_litdata()
-        check_window(self.window, self.sampler)
+        check_window(self.window)
         known = {"image": ["image"], **record_fields()}
         unknown = set(self.fields or {}) - set(known)
         if unknown:
@@ -58,14 +57,8 @@ class LitData(DataModule):
             )
         ends = np.cumsum([0, *(len(folder.chunk) for folder in folders)])
         source = LitDataChunks(folders, ends, fields, self.gigabytes)
-        self.chunk = np.concatenate([(number << 32) + folder.chunk for number, folder in enumerate(folders)])
         names, cells, present, issues = read_litdata_cells(folders, source, fields)
         published = np.repeat(np.array([folder.split for folder in folders], "<U5"), np.diff(ends))
         given = merge_label_options(strip_local_prefix(self.root), self.words)
-        return make_encoded_samples(source, names, published, cells, present, given, issues)
-
-    def order(self, samples: Samples) -> TrainOrder:
-        if self.window is None:
-            return super().order(samples)
-        _, chunk = np.unique(self.chunk[self.parts["train"]], return_inverse=True)
-        return WindowedOrder(chunk, self.window, self.seed)
+        windows = None if self.window is None else ShardWindows(number_chunks(folders), self.window)
+        return make_encoded_samples(source, names, published, cells, present, given, issues, windows)

@@ -1,6 +1,7 @@
 """The index.json of a folder that litdata has optimized: which items lie in which chunk."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,3 +108,10 @@ def _measure_file(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+def number_chunks(folders: Sequence[LitDataFolder]) -> NDArray[np.int64]:
+    """(n,) int64, the chunk of each item, numbered over all folders."""
+    apart = np.concatenate([(number << 32) + folder.chunk for number, folder in enumerate(folders)])
+    numbers: NDArray[np.int64] = np.unique(apart, return_inverse=True)[1]
+    return numbers

@@ -14,13 +14,12 @@ from tqdm import tqdm
 from candelabra.data.decoding import remote_files
 from candelabra.data.issues import DataIssue
 from candelabra.data.labels_json import merge_label_options
-from candelabra.data.loading.datamodule import DataModule
-from candelabra.data.samples import Samples
+from candelabra.data.readers.reader import Reader
+from candelabra.data.samples import Samples, ShardWindows
+from candelabra.data.sampling.shuffle_window import check_window
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
-from candelabra.data.sampling.train_order import TrainOrder
 from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.label_columns import parse_metadata, pick_field, record_fields
-from candelabra.data.shards.shuffle_window import WindowedOrder, check_window
 from candelabra.data.shards.tar_index import TarShards, load_tar_index
 from candelabra.data.targets import LabelTarget, list_file_target_classes
 from candelabra.errors import CandelabraError
@@ -28,8 +27,8 @@ from candelabra.errors import CandelabraError
 _THREADS = 8  # that read the headers of shards
 
 
-@dataclass(kw_only=True, eq=False)
-class WebDataset(DataModule):
+@dataclass(frozen=True, kw_only=True)
+class WebDataset(Reader):
     """Shards of members <key>.jpg (or any image), and <key>.cls, <key>.json, <key>.mask.png, each optional.
 
     Each target that lies in files is read from members <key>.<name>.png.
@@ -57,7 +56,7 @@ class WebDataset(DataModule):
     def read(self) -> Samples:
         import pyarrow as pa
 
-        check_window(self.window, self.sampler)
+        check_window(self.window)
         fields = {target: [name] for target, name in (self.fields or {}).items()}
         known = record_fields()
         if set(fields) - set(known):
@@ -69,24 +68,20 @@ class WebDataset(DataModule):
                 tqdm(pool.map(load_tar_index, [each for each, _ in found]), "shards", len(found), delay=2, leave=False)
             )
         table = pa.concat_tables([index.table for index in indices])
-        self.shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
+        shard = np.repeat(np.arange(len(found)), [len(index.table) for index in indices])
         issues = [issue for index in indices for issue in index.issues]
         names, cells = _read_cells(table, {**known, **fields}, issues)
         files = {name: _places(table, name) for name in list_file_target_classes()}
         return make_encoded_samples(
-            TarShards([each for each, _ in found], self.shard, _places(table, "image"), files),
+            TarShards([each for each, _ in found], shard, _places(table, "image"), files),
             names,
-            np.array([split for _, split in found], "<U5")[self.shard],
+            np.array([split for _, split in found], "<U5")[shard],
             cells,
             {name: table[name].is_valid().to_numpy() for name in files},
             given,
             issues,
+            None if self.window is None else ShardWindows(shard, self.window),
         )
-
-    def order(self, samples: Samples) -> TrainOrder:
-        if self.window is None:
-            return super().order(samples)
-        return WindowedOrder(self.shard[self.parts["train"]], self.window, self.seed)
 
     def _found(self) -> list[tuple[str, str]]:
         """Each shard and its split."""

@@ -14,10 +14,11 @@ from torchvision import tv_tensors
 from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, Size
+from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
 from candelabra.data.targets.keypoints import image_scale
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
+from candelabra.types import Size
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 _SLACK = 1.0  # pixels: counting from 1 instead of 0 moves a box by so much, which is not reported

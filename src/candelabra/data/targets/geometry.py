@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-Size = tuple[int, int]  # (height, width) in pixels
+from candelabra.types import Size
+
 Part = tuple[int, int, int, int]  # top, left, height, width in pixels
 MAP_CELLS = 48  # a side of the maps of places that `Target.summarize` makes of an image
 

@@ -15,11 +15,12 @@ from torchvision import tv_tensors
 from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import MAP_CELLS, Size
+from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.data.targets.target import check_field
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.types import Size
 
 Floats = NDArray[np.float32]
 

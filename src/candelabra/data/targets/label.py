@@ -13,9 +13,8 @@ from torch import Tensor
 from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import Size
 from candelabra.data.targets.target import Target
-from candelabra.types import UNLABELLED
+from candelabra.types import UNLABELLED, Size
 
 _MOST_CLASSES = 1_000_000  # a number above is no class
 LABEL_SEPARATOR = "|"  # between several labels of one cell

@@ -15,9 +15,8 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import Size
 from candelabra.data.targets.pixel_target import PixelTarget
-from candelabra.types import IGNORED
+from candelabra.types import IGNORED, Size
 
 _COLOURS = [
     (230, 70, 60),

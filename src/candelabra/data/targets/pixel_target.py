@@ -16,9 +16,10 @@ from torchvision.transforms.v2 import functional
 from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
+from candelabra.data.targets.geometry import Part, ResizeGeometry
 from candelabra.data.targets.map_files import EncodedMapColumn, MapFileColumn
 from candelabra.data.targets.target import Target
+from candelabra.types import Size
 
 
 class PixelTarget(Target):

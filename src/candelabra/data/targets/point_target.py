@@ -8,8 +8,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
+from candelabra.data.targets.geometry import Part, ResizeGeometry
 from candelabra.data.targets.target import Target
+from candelabra.types import Size
 
 
 class PointTarget(Target):

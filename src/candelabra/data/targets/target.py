@@ -15,8 +15,9 @@ from torchvision import tv_tensors
 
 from candelabra.config.plugins import import_plugin_modules
 from candelabra.data.issues import DataIssue
-from candelabra.data.targets.geometry import Part, ResizeGeometry, Size
+from candelabra.data.targets.geometry import Part, ResizeGeometry
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.types import Size
 
 if TYPE_CHECKING:
     from candelabra.data.targets.column import TargetColumn

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
-from candelabra.types import Blend, Sample
+from candelabra.types import Blend, Sample, Size
 
 _STEP = 32  # pixels: sides of batches are its multiples, as most backbones halve five times
-Size = tuple[int, int]
 
 
 class BatchTransforms:

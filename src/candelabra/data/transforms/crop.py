@@ -8,9 +8,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from candelabra.data.targets import Labels
-from candelabra.data.targets.geometry import Part, Size
+from candelabra.data.targets.geometry import Part
 from candelabra.data.transforms.sample_geometry import map_targets
-from candelabra.types import Sample
+from candelabra.types import Sample, Size
 
 _TRIES = 10
 

@@ -11,13 +11,12 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from candelabra.data.targets import Labels
-from candelabra.data.targets.geometry import Size
 from candelabra.data.transforms.auto_augment import make_randaugment, make_trivialaugment
 from candelabra.data.transforms.colour_jitter import ColourJitter
 from candelabra.data.transforms.resize import ResizeMethod, TransformStep
 from candelabra.data.transforms.sample_geometry import FILL_GREY, drop_invisible, fill_by_class, map_targets
 from candelabra.errors import CandelabraError
-from candelabra.types import Sample
+from candelabra.types import Sample, Size
 
 Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
 LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # the smallest part of an image, by area

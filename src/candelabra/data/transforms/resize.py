@@ -9,11 +9,10 @@ import torch
 from torchvision.transforms.v2 import functional
 
 from candelabra.data.targets import Labels, ResizeGeometry
-from candelabra.data.targets.geometry import Size
 from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
 from candelabra.data.transforms.sample_geometry import apply_filling, apply_geometry, drop_invisible, read_canvas_size
 from candelabra.errors import CandelabraError
-from candelabra.types import Sample
+from candelabra.types import Sample, Size
 
 TransformStep = Callable[[Any], Any]
 Resizing = Literal["stretch", "letterbox", "crop"]

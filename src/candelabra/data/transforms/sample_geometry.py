@@ -7,9 +7,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from candelabra.data.targets import Labels, Target
-from candelabra.data.targets.geometry import Size
 from candelabra.errors import CandelabraError
-from candelabra.types import Sample
+from candelabra.types import Sample, Size
 
 FILL_GREY = 128  # what is seen where there is no image
 _OTHER_KEYS = frozenset({"image", "colours"})  # of a sample, beside its targets

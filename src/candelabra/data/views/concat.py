@@ -23,14 +23,18 @@ class ConcatSamples(Samples):
     Args:
         sets: samples by the name of their set.
         parts: indices of each split of each set.
+        issues: of each set.
 
     Raises:
         CandelabraError: see `merge_labels`.
     """
 
-    def __init__(self, sets: Mapping[str, Samples], parts: Mapping[str, SetParts]) -> None:
+    def __init__(
+        self, sets: Mapping[str, Samples], parts: Mapping[str, SetParts], issues: Mapping[str, Sequence[DataIssue]]
+    ) -> None:
         self.sets = sets
         self.labels = merge_labels({name: samples.labels for name, samples in sets.items()})
+        self.issues = [each._replace(name=f"{name}/{each.name}") for name in sets for each in issues[name]]
         self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
         self.ends = np.cumsum([len(samples) for samples in sets.values()])
         self.published = np.concatenate([_splits(len(sets[name]), parts[name]) for name in sets])

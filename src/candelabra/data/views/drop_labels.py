@@ -32,7 +32,7 @@ def check_label_shares(labelled: LabelShares) -> None:
 
 
 def drop_labels(samples: Samples, training: NDArray[np.int64], labelled: LabelShares, seed: int) -> Samples:
-    """The samples, of whose training images each target keeps a share of its labels; see `DataModule`.
+    """The samples, of whose training images each target keeps a share of its labels; see `DatasetOptions`.
 
     Args:
         samples: to be thinned.

@@ -19,6 +19,7 @@ class SampleView(Samples, ABC):
     def __init__(self, samples: Samples, labels: Labels) -> None:
         self.samples, self.labels, self.names = samples, labels, samples.names
         self.published, self.strata, self.issues = samples.published, samples.strata, samples.issues
+        self.windows = samples.windows
 
     def verify(self) -> Mapping[int, str]:
         bad = self.samples.verify()

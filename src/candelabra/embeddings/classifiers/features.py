@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.data.targets import LabelTarget
 from candelabra.embeddings.encoder import Encoder, Vectors
@@ -29,7 +29,7 @@ class LabelledFeatures(NamedTuple):
 
 
 def load_labelled_features(
-    backbone: Backbone, data: DataModule, cache: FeatureCache, trainer: L.Trainer
+    backbone: Backbone, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer
 ) -> dict[str, LabelledFeatures]:
     """Loads the pooled final map of every labelled image, without augmentation.
 
@@ -42,20 +42,19 @@ def load_labelled_features(
     Raises:
         CandelabraError: the data have no class labels, several an image, or none in a split.
     """
-    samples = data.open()
     target = data.labels.find(LabelTarget)
     if target is None or target.multilabel:
         what = "several classes an image" if target else ", ".join(data.labels.targets) or "nothing"
         raise CandelabraError(f"candelabra probe needs images with one class each; these data label {what}.")
     if not data.uniform:
         raise CandelabraError("candelabra probe needs images of one size; set data.size for all sets of the union.")
-    data.pipelines["train"] = data.pipelines["test"]
+    data.disable_augmentation()
     task = Classification(backbone, data.labels.only([LabelTarget.name]), finetune=Frozen())
     served = cache_features(task, data, cache, trainer)
     if isinstance(served, CachedFeatures):
         served.setup("fit")
         served.setup("test")
-    groups = data.division.numbers(samples)
+    groups = data.find_groups()
     found = {}
     for split in SPLITS:
         rows = served.served[split] if isinstance(served, CachedFeatures) else None
@@ -73,9 +72,9 @@ def load_labelled_features(
     return found
 
 
-def _computed(encoder: Encoder, data: DataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
+def _computed(encoder: Encoder, data: SampleDataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
     def batches() -> Iterator[tuple[Vectors, NDArray[np.int64]]]:
-        for batch in DataLoader(data.prepared(split), data.batch_size, generator=torch.Generator()):
+        for batch in DataLoader(data.dataset(split), data.batch_size, generator=torch.Generator()):
             yield encoder(batch["image"]), batch[LabelTarget.name].numpy()
 
     vectors, labels = zip(*batches(), strict=True)

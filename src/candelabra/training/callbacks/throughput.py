@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import count_processors
 from candelabra.types import count_samples
 
@@ -62,7 +62,7 @@ class Throughput(L.Callback):
         share = self.epoch_wait()
         pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if share > _MUCH and not self.told and trainer.is_global_zero and isinstance(data, DataModule):
+        if share > _MUCH and not self.told and trainer.is_global_zero and isinstance(data, SampleDataModule):
             self.told = True
             words = advise_on_throughput(data, count_processors(trainer.num_devices) - 1)
             log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
@@ -98,10 +98,10 @@ class Throughput(L.Callback):
         }
 
 
-def advise_on_throughput(data: DataModule, spare: int) -> str:
+def advise_on_throughput(data: SampleDataModule, spare: int) -> str:
     """What to set so that a model waits less for these data, of which so many processors are left to prepare more."""
     words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
-    workers = data.processes()
+    workers = data.count_workers()
     if workers < spare:
         words.append(f"data.workers={min(spare, max(2 * workers, 1))} prepares more of them at a time")
     return f"{', or '.join([*words, 'a smaller data.size makes them cheaper'])}."

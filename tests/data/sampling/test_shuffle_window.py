@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candelabra.data.shards.shuffle_window import WindowedOrder
+from candelabra.data.sampling.shuffle_window import WindowedOrder
 
 
 def test_each_sample_comes_once_on_some_rank_and_windows_come_one_after_another() -> None:

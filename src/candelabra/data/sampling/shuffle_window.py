@@ -7,17 +7,12 @@ from candelabra.data.sampling.train_order import SampleKeys, TrainOrder, deal_to
 from candelabra.errors import CandelabraError
 
 
-def check_window(window: int | None, sampler: str) -> None:
-    """Compares `data.window` with what is allowed.
+def check_window(window: int | None) -> None:
+    """Checks the value of `data.window`.
 
     Raises:
-        CandelabraError: it is not positive, or a sampler is to draw from all images.
+        CandelabraError: it is not positive.
     """
-    if window is not None and sampler != "shuffled":
-        raise CandelabraError(
-            f"data.sampler={sampler} draws from all images, and data.window={window} from some shards at a time; leave "
-            "one out."
-        )
     if window is not None and window < 1:
         raise CandelabraError(f"data.window={window} must be at least 1 shard, or null to shuffle all images.")
 

@@ -1,0 +1,56 @@
+"""What a data module serves, once its data sets are read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.issues import DataIssue
+from candelabra.data.samples import Samples
+from candelabra.data.sampling.mixture import MixtureShare
+from candelabra.data.sampling.train_order import SampleOrder, SequentialOrder
+from candelabra.data.transforms.pipeline import SampleTransforms
+
+
+@dataclass(frozen=True)
+class LoadingPlan:
+    """What is served, from where, and in which order.
+
+    Args:
+        samples: of all data sets.
+        parts: indices of the samples of each split.
+        transforms: of the samples of each split.
+        runs: how many samples of each split each data set has, one set after another.
+        orders: in which the samples of each split are served.
+        shares: what each data set gives to an epoch of training; one with all of it where there is one set.
+        issues: what was odd, and what was done about it.
+    """
+
+    samples: Samples
+    parts: Mapping[str, NDArray[np.int64]]
+    transforms: Mapping[str, SampleTransforms]
+    runs: Mapping[str, Sequence[int]]
+    orders: Mapping[str, SampleOrder]
+    shares: Sequence[MixtureShare]
+    issues: Sequence[DataIssue]
+
+    def with_train_transforms(self, transforms: SampleTransforms) -> Self:
+        """The same with other transforms of training samples."""
+        return replace(self, transforms={**self.transforms, "train": transforms})
+
+    def without_augmentation(self) -> Self:
+        """The same with training samples served as those of the test split: each once, in the order of the data."""
+        orders = {**self.orders, "train": SequentialOrder(self.runs["train"])}
+        return replace(self.with_train_transforms(self.transforms["test"]), orders=orders)
+
+    def spread_positions(self, split: str, count: int) -> list[int]:
+        """Positions of so many samples of a split, equally many of each data set and spread over it."""
+        runs = self.runs[split]
+        positions: list[int] = []
+        for number, length in enumerate(runs):
+            wanted = count // len(runs) + (number < count % len(runs))
+            spread = np.linspace(0, length - 1, min(wanted, length)).astype(int)
+            positions += [sum(runs[:number]) + int(position) for position in spread]
+        return positions
