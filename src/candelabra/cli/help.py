@@ -1,4 +1,4 @@
-"""Which commands there are, and what --help says of them: read from conf/ as text, so that no library is loaded."""
+"""The commands and their help, read from conf/ as text: no library is imported."""
 
 import os
 import shlex
@@ -9,22 +9,22 @@ from candelabra.config.plugins import list_config_folders
 from candelabra.environment import CONFIG_FOLDER
 
 COMMANDS = {
-    "train": "learn, keep the best, test it, and leave a run folder",
-    "lr": "try rates, draw the loss over them and suggest one",
-    "plan": "what a training would teach, when and how fast; without data or weights",
-    "eval": "the test numbers of a checkpoint",
-    "predict": "pictures, a table and masks for new images",
-    "embed": "images as vectors, by any backbone; goes on where it was killed",
-    "probe": "classic classifiers on frozen features: neighbours, SVMs, forests, ... in one table",
-    "search": "the images nearest to others; how well images of one label find each other",
-    "map": "embedded images in the plane, with clusters and how they agree with classes",
-    "check": "read a whole data set: labels, issues, duplicates, leaks between splits; a page to look at",
+    "train": "train, keep the best checkpoint, test it, and write a run folder",
+    "lr": "learning rate range test: a plot of the loss over rates, and a suggestion",
+    "plan": "the schedule of a training: which stages learn when, at which learning rate; needs no data",
+    "eval": "test metrics of a checkpoint",
+    "predict": "predictions for new images: pictures, a table, masks",
+    "embed": "embed images with any backbone; a killed run can be continued",
+    "probe": "scikit-learn classifiers on frozen features: k-nearest neighbours, SVM, random forest, ...",
+    "search": "nearest images of a query; retrieval metrics by label",
+    "map": "a 2D projection of embedded images, with k-means clusters and their scores",
+    "check": "check a data set: labels, issues, duplicates, leaks between splits; an HTML page",
     "convert": "write a data set as a table or as shards",
-    "compare": "runs beside each other: test metrics over seeds, and what joint training gains",
-    "sweep": "a sweep that was begun with train -m: its jobs, the best of them, failed ones once more",
-    "report": "a page of a run or a sweep: curves, pictures, metrics, what differs; one file, no server",
-    "backbones": "the catalogue: weights, multiply-adds, maps, receptive fields, licences; one at length with `show`",
-    "trunk": "a trained backbone for other tasks and people: export, push to and pull from the hub, as timm does",
+    "compare": "compare runs: test metrics over seeds, and the gain of joint training",
+    "sweep": "a sweep started with train -m: status of jobs, the best, retry of failed ones",
+    "report": "an HTML report of a run or a sweep: curves, pictures, metrics, differences; one file",
+    "backbones": "list backbones: weights, multiply-adds, maps, receptive fields, licences; details with `show`",
+    "trunk": "export a trained backbone, push it to the Hugging Face hub or pull one",
 }
 _EXAMPLES = {
     "train": [
@@ -82,8 +82,8 @@ _EXAMPLES = {
         "pull repo=somebody/pets-trunk folder=trunks/theirs",
     ],
 }
-CONFIG_NAMES = {"lr": "train", "plan": "train"}  # commands that take the words of another
-UNCOMPOSED_COMMANDS = {  # commands that compose nothing: what their words are
+CONFIG_NAMES = {"lr": "train", "plan": "train"}  # commands with the options of another
+UNCOMPOSED_COMMANDS = {  # commands without a config: their arguments
     "compare": """
   <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
   folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
@@ -169,7 +169,7 @@ def format_command_help(command: str) -> str:
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         *([["Further groups to which plug-ins add options", *added]] if added else []),
         ["Keys", *keys],
-        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help tells of Hydra."],
+        [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help shows Hydra flags."],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -200,7 +200,7 @@ def _wrapped(words: Sequence[str]) -> str:
 
 
 def expand_completion(arguments: list[str]) -> list[str]:
-    """Hydra's completion asks the program without its command; it stands in the line being completed."""
+    """Adds the command to Hydra's completion request, which holds it in the line being completed alone."""
     words = shlex.split(os.environ.get("COMP_LINE", ""), posix=False)
     command = next((word for word in words[1:] if word in COMMANDS), "train")
     if arguments[0] in COMMANDS:

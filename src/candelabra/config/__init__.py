@@ -1,1 +1,1 @@
-"""From a composed config to objects."""
+"""Builds objects from configs; plug-ins."""

@@ -1,4 +1,4 @@
-"""The batch of a whole step, and the rate that belongs to it: the same on any number of processes."""
+"""Global batch size and learning rate scaling, independent of the number of processes."""
 
 import math
 
@@ -8,7 +8,7 @@ _RULES = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}  # the power of the batch by 
 
 
 def count_accumulation_steps(batch: int, size: int, ranks: int) -> int:
-    """How many batches of each process one step takes together.
+    """Computes the number of accumulated batches per process for a global batch.
 
     Args:
         batch: images of a step, on all processes.
@@ -34,7 +34,7 @@ def count_accumulation_steps(batch: int, size: int, ranks: int) -> int:
 
 
 def scale_rate(rate: float, rule: str, batch: int | None, base: int) -> float:
-    """The rate of a step of `batch` images where `rate` is that of one of `base`.
+    """Scales a learning rate from a batch of `base` images to one of `batch` images.
 
     Args:
         rate: that was typed.

@@ -1,4 +1,4 @@
-"""From a composed config to objects: checked against the constructors it names, before anything is read or built."""
+"""Builds objects from a composed config, after checking it against the constructors that it names."""
 
 import inspect
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ PlainConfig = dict[str, Any]
 
 
 def resolve_config(config: DictConfig) -> PlainConfig:
-    """The config as plain dictionaries and lists, checked; `trainer.precision=auto` is decided.
+    """Converts a config to plain dictionaries and lists, resolves precision and learning rate, and checks it.
 
     Raises:
         CandelabraError: a key that the constructor does not take, or a value of another type than it wants.
@@ -110,7 +110,7 @@ def build_object(node: Any, **objects: Any) -> Any:
     """Instantiates the `_target_` of a node; further arguments are passed to it as they are.
 
     Raises:
-        CandelabraError: what a constructor of ours refused, in its own words.
+        CandelabraError: the constructor refuses its arguments.
     """
     try:
         if objects:  # hydra's instantiate converts dataclasses among its arguments to configs; a partial does not

@@ -1,4 +1,4 @@
-"""What this machine is fast at."""
+"""Choice of the training precision."""
 
 import torch
 
@@ -17,18 +17,19 @@ def choose_precision(accelerator: str) -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
-def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
-    """What a trainer is told; `auto` is decided.
+def resolve_precision(precision: str | int | None, accelerator: str) -> str | int | None:
+    """Resolves `trainer.precision`; `auto` becomes the fastest precision of the machine.
 
     Raises:
-        CandelabraError: it is one for the whole program. Losses are computed in float32 whatever the network is in,
-            and halves would round the labels as well: 200.6 of a box would be 201 in bfloat16.
+        CandelabraError: it is a precision for the whole program. Losses are computed in float32 whatever the network
+            uses, and half precision would round labels too: 200.6 of a box would be 201 in bfloat16.
     """
-    if asked == "auto":
+    if precision == "auto":
         return choose_precision(accelerator)
-    if asked in ("bf16-true", "16-true", "64-true", "64", 64):
+    if precision in ("bf16-true", "16-true", "64-true", "64", 64):
         allowed = "auto, 32-true, bf16-mixed, 16-mixed"
         raise CandelabraError(
-            f"trainer.precision={asked} would hold for labels and losses too, which are float32; allowed are {allowed}."
+            f"trainer.precision={precision} would hold for labels and losses too, which are float32; allowed are "
+            f"{allowed}."
         )
-    return asked
+    return precision

@@ -1,1 +1,1 @@
-"""Processes that find each other."""
+"""Launchers, ranks and SLURM jobs."""

@@ -1,6 +1,6 @@
-"""Processes that torchrun or srun started, all with the same words: rank zero composes the run and tells the others.
+"""Ranks started by torchrun or srun: rank zero composes the config and publishes it to the others.
 
-Nothing heavy is imported before there is something to tell: the command line reads this too.
+Nothing heavy is imported at module level, as the command line imports this module.
 """
 
 import os
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from candelabra.errors import CandelabraError
 
-_PATIENCE = timedelta(days=2)  # rank zero may look for a rate first; who started us ends us where it fails
-_LIMIT = timedelta(minutes=10)  # to be reached at all
+_CONFIG_TIMEOUT = timedelta(days=2)  # rank zero may run a range test first; the launcher ends the ranks if it fails
+_CONNECT_TIMEOUT = timedelta(minutes=10)
 _FAILED = b"failed"
 
 
 class LaunchedProcess(NamedTuple):
-    """What an environment says of a process that another one started.
+    """A process that torchrun or srun started, according to its environment.
 
     Args:
         rank: from 0, over all machines.
@@ -31,7 +31,7 @@ class LaunchedProcess(NamedTuple):
 
 
 def detect_launcher() -> LaunchedProcess | None:
-    """Which of several processes this is; none where it was started by itself."""
+    """Detects the launcher and the rank of this process; none if it was started by itself."""
     for by, sign, rank, ranks in (
         ("torchrun", "TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"),
         ("srun", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_NTASKS"),
@@ -71,7 +71,7 @@ def lead_ranks(command: str, codes: Sequence[int]) -> Iterator[None]:
 
 
 def publish_config(config: str) -> None:
-    """Rank zero says the resolved config, as YAML, once its folder is written."""
+    """Publishes the resolved config, as YAML, from rank zero to the waiting ranks."""
     here = detect_launcher()
     if here:
         _store(here, client=True).set(_key(), config.encode())
@@ -81,12 +81,12 @@ def receive_config() -> str:
     """Waits for rank zero and returns the config.
 
     Raises:
-        CandelabraError: rank zero has failed, and says why itself.
+        CandelabraError: rank zero failed; it prints the reason itself.
     """
     here = detect_launcher()
     assert here is not None
     store = _store(here)
-    store.wait([_key()], _PATIENCE)
+    store.wait([_key()], _CONFIG_TIMEOUT)
     found: bytes = store.get(_key())
     if found == _FAILED:
         raise CandelabraError(f"rank {here.rank}: rank 0 could not begin the run; it says why.")
@@ -94,12 +94,12 @@ def receive_config() -> str:
 
 
 def _key() -> str:
-    """Torchrun may start all again, with the store that it has."""
+    """The key of the config; torchrun may restart all ranks with the same store."""
     return f"candelabra/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
 
 
 def _store(here: LaunchedProcess, client: bool = False) -> Any:
-    """Torchrun has a store open; under srun rank zero opens one, beside the port that training will use."""
+    """Connects to the store of torchrun; under srun rank zero opens one, on the port after that of training."""
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
@@ -111,7 +111,7 @@ def _store(here: LaunchedProcess, client: bool = False) -> Any:
         address, port = SLURMEnvironment().main_address, SLURMEnvironment().main_port + 1
     host = here.rank == 0 and not agents and not client
     try:
-        return TCPStore(address, port, is_master=host, timeout=_LIMIT, wait_for_workers=False)
+        return TCPStore(address, port, is_master=host, timeout=_CONNECT_TIMEOUT, wait_for_workers=False)
     except RuntimeError as error:
         raise CandelabraError(
             f"rank {here.rank} cannot meet the others at {address}:{port} ({str(error).splitlines()[0]}); set "

@@ -1,4 +1,4 @@
-"""SLURM starts a job again with the same words: where the run it began is, is written down under the job's number."""
+"""Requeued SLURM jobs: the run folder of a job is recorded, so that a restart of the job resumes the run."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from candelabra.storage.cache_folder import find_cache_folder
 
 
 def remember_slurm_run(run: Path) -> None:
-    """Writes down which folder the run of this job and these words has; nothing outside SLURM, or in a sweep."""
+    """Records the run folder of this job and command; does nothing outside SLURM or in a sweep."""
     if _single_run():
         note = _note()
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -19,7 +19,7 @@ def remember_slurm_run(run: Path) -> None:
 
 
 def find_slurm_run() -> Path | None:
-    """The folder of the run that this job began with the same words, before it was started again."""
+    """Finds the run that this job started with the same command before it was requeued."""
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) and _single_run() and _note().is_file():
         run = Path(_note().read_text())
         return run if (run / "config.yaml").is_file() else None
@@ -31,7 +31,7 @@ def _single_run() -> bool:
 
 
 def _note() -> Path:
-    """A job may train several times: its commands are told apart by their words."""
+    """The file of this job and command; a job may run several commands."""
     words = hashlib.sha256("\0".join(sys.argv[1:]).encode()).hexdigest()[:16]
     return (
         find_cache_folder("slurm")

@@ -1,4 +1,4 @@
-"""A killed run loses nothing: atomic checkpoints every so often, one more on a signal, nothing left to chance."""
+"""Checkpoints for resuming: periodic, on a signal, written atomically; and seeding of each step."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ _OUT_OF_TIME = {*list_stop_signals(slurm=True)} - {signal.SIGTERM, signal.SIGINT
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Writes `last.ckpt` every so often and at the end of training; the one before it becomes `step-<n>.ckpt`.
+    """Writes `last.ckpt` periodically and at the end of training; the previous one becomes `step-<n>.ckpt`.
 
     A checkpoint is written between two optimizer steps, never between the last step of an epoch and its validation:
     a run resumed there by Lightning skips that validation. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are handled at
@@ -31,9 +31,9 @@ class ResumeCheckpoint(Checkpoint):
 
     Args:
         folder: where they are written.
-        steps: optimizer steps between two; null goes by minutes alone.
-        minutes: between two, of wall clock; null goes by steps alone.
-        keep: how many, the newest; the others are removed.
+        steps: interval in optimizer steps; null uses minutes alone.
+        minutes: interval in wall-clock minutes; null uses steps alone.
+        keep: number of checkpoints to keep, the newest.
 
     Raises:
         CandelabraError: `steps`, `minutes` or `keep` is out of range.
@@ -86,7 +86,7 @@ class ResumeCheckpoint(Checkpoint):
         since = trainer.global_step - self.step
         due = trainer.should_stop or finished or (self.steps is not None and since >= self.steps)
         due = due or (self.minutes is not None and time.monotonic() - self.clock >= 60 * self.minutes)
-        due, stop = _any(trainer, due), _any(trainer, bool(self.signals))
+        due, stop = _any_rank(trainer, due), _any_rank(trainer, bool(self.signals))
         if (due or stop) and since:
             self._save(trainer)
         self.stopping = stop and not finished
@@ -109,7 +109,7 @@ class ResumeCheckpoint(Checkpoint):
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
-            return  # forked to load data: the main process ends it in time, see `loader.linger`
+            return  # forked to load data: the main process ends it in time, see `survive_sigterm`
         if not self.signals:
             print("stopping after this step; a second signal stops at once", file=sys.stderr, flush=True)
         if self.signals:
@@ -119,7 +119,7 @@ class ResumeCheckpoint(Checkpoint):
 
 
 def requeue_slurm_job() -> None:
-    """Asks SLURM to start this job again; `candelabra train` then finds its run and goes on."""
+    """Asks SLURM to requeue this job; `candelabra train` then finds the run and resumes it."""
     done = subprocess.run(["scontrol", "requeue", os.environ[SLURM_JOB_VARIABLE]], check=False)
     if done.returncode:
         print(f"scontrol requeue failed with {done.returncode}; start the job again by hand", file=sys.stderr)
@@ -146,7 +146,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class StepSeeding(L.Callback):
-    """Makes what is random in a step (dropout, stochastic depth) a function of seed and step, not of what came before.
+    """Seeds each step by the seed of the run and the step, so that dropout is the same in a resumed run.
 
     Args:
         seed: of the run.
@@ -162,8 +162,8 @@ class StepSeeding(L.Callback):
         torch.manual_seed((self.seed * 1_000_003 + step) * trainer.world_size + trainer.global_rank)
 
 
-def _any(trainer: L.Trainer, answer: bool) -> bool:
-    """Whether any rank says so."""
+def _any_rank(trainer: L.Trainer, answer: bool) -> bool:
+    """Whether the answer is true on any rank."""
     if trainer.world_size == 1:
         return answer
     return bool(trainer.strategy.reduce_boolean_decision(answer, all=False))

@@ -1,4 +1,4 @@
-"""How several processes share a step, as a task needs it."""
+"""Data parallel training (DDP) of a task."""
 
 from datetime import timedelta
 
@@ -21,9 +21,9 @@ class DdpStrategy(DDPStrategy):
     of gradients, what takes no part is looked for in each step.
 
     Args:
-        minutes: that a process waits for the others before it gives up.
+        minutes: timeout of communication between processes.
         backend: nccl or gloo; null: nccl on GPUs, else gloo.
-        bucket: megabytes of gradients that are sent together, while the others are still computed.
+        bucket: megabytes of gradients that are reduced together.
     """
 
     def __init__(self, minutes: float = 10.0, backend: str | None = None, bucket: float = 25.0) -> None:

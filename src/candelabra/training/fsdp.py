@@ -1,4 +1,4 @@
-"""Weights, gradients and the optimizer's state divided among processes (FSDP2): for what one device cannot hold."""
+"""Fully sharded training (FSDP2): weights, gradients and optimizer state divided among processes."""
 
 from datetime import timedelta
 
@@ -26,9 +26,9 @@ class FsdpStrategy(ModelParallelStrategy):
     Parameters stay those that they were, so rates by stage hold.
 
     Args:
-        minutes: that a process waits for the others before it gives up.
+        minutes: timeout of communication between processes.
         backend: nccl or gloo; null: nccl on GPUs, else gloo.
-        smallest: parameters that a block must have to be divided by itself.
+        smallest: number of parameters from which a block is sharded by itself.
     """
 
     def __init__(self, minutes: float = 10.0, backend: str | None = None, smallest: int = 1_000_000) -> None:
@@ -59,12 +59,12 @@ class FsdpStrategy(ModelParallelStrategy):
                 self._layer_sync.apply(task)
             task.to(self.root_device, memory_format=torch.contiguous_format)  # FSDP2 requires contiguous parameters
             shard_model(task, self.device_mesh["data_parallel"], self.smallest)
-            task.configure_model = _nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
+            task.configure_model = _do_nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
         super().setup(trainer)
 
 
-def _nothing() -> None:
-    """All is divided already."""
+def _do_nothing() -> None:
+    """`configure_model` of a task that is sharded already."""
 
 
 def check_fsdp(task: Task, trainer: L.Trainer) -> None:
@@ -93,7 +93,7 @@ def check_fsdp(task: Task, trainer: L.Trainer) -> None:
 
 
 def shard_model(task: Task, mesh: DeviceMesh, smallest: int) -> None:
-    """Divides a task, in place: large blocks of the backbone by themselves, then the backbone, then all else."""
+    """Shards a task in place: large blocks of the backbone, then the backbone, then the rest."""
     within: set[nn.Module] = set()  # modules of sharded blocks: FSDP2 must not shard a module inside a sharded one
     for module in list(task.backbone.modules()):
         blocks = module.children() if isinstance(module, nn.Sequential | nn.ModuleList) else ()

@@ -1,4 +1,4 @@
-"""What is said when one of several processes is gone: which, and how to go on."""
+"""Detection of lost ranks: reports which one ended, and how to resume the run."""
 
 import os
 import signal
@@ -19,12 +19,12 @@ from candelabra.errors import Interrupted
 from candelabra.runs.checkpoints import list_checkpoints
 
 _POLL = 0.2  # seconds; Lightning polls every 5 s, then kills all processes without a message
-_GRACE = 3.0  # seconds in which a process whose connection is closed has ended
+_GRACE = 3.0  # seconds after which a process with a closed connection has ended
 _SIGNS = ("closed by peer", "reset by peer", "Broken pipe", "timed out", "Timed out", "imeout", "remote process exited")
 
 
 class PeerMonitor(threading.Thread):
-    """Says which process ended before its time, and how; Lightning then ends the others.
+    """Reports which rank ended early, and how; Lightning then ends the others.
 
     Args:
         processes: those of ranks 1, 2, ...
@@ -45,12 +45,12 @@ class PeerMonitor(threading.Thread):
                 print(f"rank {rank} {how}; the others end too", file=sys.stderr, flush=True)
 
     def codes(self) -> list[int | None]:
-        """Of each process, how it ended; none where it has not."""
+        """Exit codes by process; none while it runs."""
         return [process.poll() for process in self.processes]
 
 
 def watch_peers(launcher: object) -> None:
-    """Watches the processes that the first one of this machine has started."""
+    """Starts a monitor of the processes that Lightning's launcher started on this machine."""
     if isinstance(launcher, _SubprocessScriptLauncher) and launcher.procs:
         PeerMonitor(launcher.procs).start()
 
@@ -67,10 +67,10 @@ def announce_run(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def monitor_peers(trainer: L.Trainer, folder: Path) -> Iterator[None]:
-    """Makes an interruption of the fault that a lost process is to the others.
+    """Raises `Interrupted` when a peer rank is lost.
 
     Raises:
-        Interrupted: another process is gone.
+        Interrupted: another rank ended or does not answer.
     """
     try:
         yield
@@ -78,19 +78,19 @@ def monitor_peers(trainer: L.Trainer, folder: Path) -> Iterator[None]:
         gone = report_lost_peer(error, trainer, folder) if trainer.world_size > 1 else None
         if gone is None:
             raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would end this one before it has said why
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it, before the message below is printed
         raise gone from error
 
 
 def report_lost_peer(error: RuntimeError, trainer: L.Trainer, folder: Path) -> Interrupted | None:
-    """What to say where an error means that another process is gone; none where it means something else."""
+    """Returns `Interrupted` with a message if the error means a lost rank, else none."""
     words = str(error).partition("\n")[0]
     gone = isinstance(error, torch.distributed.DistNetworkError | torch.distributed.DistStoreError)
     if not gone and not any(sign in words for sign in _SIGNS):
-        return None  # a fault that would come again
+        return None  # an error that a resumed run would meet again
     for thread in threading.enumerate():
         if isinstance(thread, PeerMonitor):
-            thread.join(_GRACE)  # it knows which
+            thread.join(_GRACE)  # it prints which rank ended
     return Interrupted(
         f"rank {trainer.global_rank} lost another one at step {trainer.global_step}, which is gone or too late; "
         + (

@@ -1,4 +1,4 @@
-"""Going on with a run: its own config, its newest checkpoint, its history; and not walking into one by accident."""
+"""Starting and resuming runs: config, newest checkpoint, and protection of existing run folders."""
 
 import logging
 import os
@@ -21,8 +21,8 @@ from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.runs.overrides import parse_key, resolve_run_folder
 
 log = logging.getLogger(__name__)
-# What may be said anew when a run goes on, because its result does not depend on it.
-_OF_NO_ACCOUNT = ["resume", "overwrite", "folder", "plugins"]
+# Options that a resumed run may change, because its result does not depend on them.
+_IGNORED = ["resume", "overwrite", "folder", "plugins"]
 _FREE = [
     "data.root",
     "data.sets.*.root",
@@ -45,14 +45,14 @@ _TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "cod
 
 
 def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Path | None]:
-    """The config of the run that `resume` names, and the checkpoint to go on from.
+    """Reads the config of the run that `resume` names, and finds its newest checkpoint.
 
     Args:
         config: as composed now.
-        words: what was typed now; words that change the result are refused.
+        words: overrides typed now; those that change the result are refused.
 
     Returns:
-        The config the run was begun with, and its newest checkpoint; none where it was stopped before the first.
+        The config of the run, and its newest checkpoint; none if it was stopped before the first.
 
     Raises:
         CandelabraError: there is no such run, its checkpoint cannot be read, or a word does not fit it.
@@ -80,29 +80,29 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
         + [word for word in stored["words"] if parse_key(word) not in said]
         + [word for word in new if parse_key(word) not in ("resume", "overwrite", "folder")]
     )
-    stored = _moved(stored, stored["folder"], str(run))
+    stored = _replace_folder(stored, stored["folder"], str(run))
     stored["resume"] = str(given)
     stored["plugins"] = [plugin.record() for plugin in active_plugins()]
     checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
         return stored, None
-    _compare(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
+    _check_recipe(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
     return stored, checkpoint
 
 
 def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
-    """The config of a new run, with the words it was typed in; no run is overwritten unasked.
+    """Resolves the config of a new run and adds its overrides and plug-ins; refuses a folder that holds a run.
 
     Raises:
-        CandelabraError: see `config.resolve`; or the folder holds a run.
+        CandelabraError: see `resolve_config`; or the folder holds a run.
     """
     plain = resolve_config(config)
     folder = Path(plain["folder"])
-    held = _held(folder)
-    if held and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
+    files = _list_run_files(folder)
+    if files and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
-            f"{folder} holds a run already ({held[0].name}); resume={folder} goes on with it, overwrite=true deletes "
+            f"{folder} holds a run already ({files[0].name}); resume={folder} goes on with it, overwrite=true deletes "
             "it and begins again, hydra.run.dir=<folder> takes another folder."
         )
     remember_slurm_run(folder)
@@ -112,10 +112,10 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
 
 
 def restore_position(checkpoint: Path, data: SampleDataModule) -> None:
-    """Tells the data where in the epoch to go on.
+    """Restores the position of the data within the epoch.
 
-    Lightning would, but it files the place under the name of the class that served, and that may be another one now:
-    features may be cached, or not any more.
+    Lightning stores it under the class name of the data module, which differs where features are cached now and were
+    not before, or the other way round.
     """
     content = read_checkpoint(checkpoint)
     for name in ("CachedFeatures", type(data).__qualname__):
@@ -124,19 +124,23 @@ def restore_position(checkpoint: Path, data: SampleDataModule) -> None:
 
 
 def clear_run(folder: Path) -> None:
-    """Removes what a run left in its folder."""
-    for path in [*_held(folder), *(folder / name for name in _TRACKED if (folder / name).exists())]:
+    """Removes the files of a run from its folder."""
+    for path in [*_list_run_files(folder), *(folder / name for name in _TRACKED if (folder / name).exists())]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _held(folder: Path) -> list[Path]:
+def _list_run_files(folder: Path) -> list[Path]:
     return [folder / name for name in _WRITTEN if (folder / name).exists()]
 
 
 def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
-    """Takes over what was typed, where the result does not depend on it."""
+    """Takes over an option if the result does not depend on it.
+
+    Raises:
+        CandelabraError: the result depends on it.
+    """
     old = _get(stored, key)
-    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in _OF_NO_ACCOUNT + _FREE):
+    if any(fnmatch(key, free) or key.startswith(f"{free}.") for free in _IGNORED + _FREE):
         _set(stored, key, new)
     elif isinstance(new, dict) and isinstance(old, dict):
         for part in {*new, *old}:
@@ -148,10 +152,10 @@ def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
         )
 
 
-def _moved(node: Any, old: str, new: str) -> Any:
-    """The same config where the folder of the run, which loggers know too, is another one now."""
+def _replace_folder(node: Any, old: str, new: str) -> Any:
+    """The config with the old folder of the run replaced; loggers hold it too."""
     if isinstance(node, dict):
-        return {key: _moved(value, old, new) for key, value in node.items()}
+        return {key: _replace_folder(value, old, new) for key, value in node.items()}
     return new if node == old else node
 
 
@@ -169,8 +173,8 @@ def _set(config: PlainConfig, key: str, new: Any) -> None:
     config[name] = new
 
 
-def _compare(recipe: PlainConfig, stored: PlainConfig, checkpoint: Path) -> None:
-    """Warns of other code; refuses a checkpoint of another config."""
+def _check_recipe(recipe: PlainConfig, stored: PlainConfig, checkpoint: Path) -> None:
+    """Warns about other versions; refuses a checkpoint of another config."""
     for library, now in (("version", __version__), ("torch", str(torch.__version__))):
         if recipe.get(library) != now:
             log.warning("%s: %s was %s and is %s now; bits may differ", checkpoint, library, recipe.get(library), now)

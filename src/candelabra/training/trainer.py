@@ -1,4 +1,4 @@
-"""Lightning's trainer as a run needs it: what is saved, logged, shown and stopped."""
+"""Builds Lightning's trainer: checkpoints, loggers, progress bar, early stopping."""
 
 import logging
 import os
@@ -32,21 +32,21 @@ from candelabra.training.ddp import SyncBatchNormPlugin
 
 
 def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
-    """Lightning's trainer, without its advertisements."""
-    for chatty in (
+    """Builds Lightning's trainer and silences its hints."""
+    for name in (
         "pytorch.utilities.rank_zero",
         "fabric.utilities.distributed",
         "fabric.utilities.seed",
         "pytorch.trainer.connectors",
     ):
-        logging.getLogger(f"lightning.{chatty}").setLevel(logging.WARNING)
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     return build_object(node, **further)  # type: ignore[no-any-return]
 
 
 def make_run_trainer(
-    plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, keeping: list[L.Callback]
+    plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, checkpointing: list[L.Callback]
 ) -> L.Trainer:
-    """The trainer of a run: what is logged and shown, and `keeping`, see `checkpoint_callbacks`."""
+    """Builds the trainer of a run with loggers, progress bar and the given callbacks, see `checkpoint_callbacks`."""
     callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog()]
     loggers = make_loggers(plain["logger"], folder)
     if loggers:
@@ -56,8 +56,13 @@ def make_run_trainer(
     plugins: list[Any] = [AtomicCheckpoints()]
     if plain["trainer"].get("sync_batchnorm"):
         plugins.append(SyncBatchNormPlugin())
-    further = {"logger": loggers, "callbacks": [*callbacks, *keeping], "plugins": plugins, "sync_batchnorm": False}
-    node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(keeping)}
+    further = {
+        "logger": loggers,
+        "callbacks": [*callbacks, *checkpointing],
+        "plugins": plugins,
+        "sync_batchnorm": False,
+    }
+    node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(checkpointing)}
     trainer = make_trainer(node, **further)
     _check_processes(trainer)
     if plain.get("global_batch") is not None:
@@ -88,7 +93,7 @@ def _check_processes(trainer: L.Trainer) -> None:
 
 
 def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str) -> list[L.Callback]:
-    """What shows the plan, averages weights, stops early, and saves the best weights by `metric` and the last ones."""
+    """Builds the callbacks that show the schedule, average weights, stop early, and save the best and last weights."""
     mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
     callbacks: list[L.Callback] = [ShowPlan(folder)]
     if plain["ema"] is not None:
@@ -99,11 +104,12 @@ def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str) -> list[
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     checkpoints = folder / CHECKPOINT_FOLDER
     best = BestCheckpoint(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
-    return [*callbacks, best, ResumeCheckpoint(checkpoints, **plain["save"])]  # the last after all whose state it saves
+    callbacks += [best, ResumeCheckpoint(checkpoints, **plain["save"])]  # last: it saves the state of all others
+    return callbacks
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's, which would forget the best score so far where the folder of a run has been moved."""
+    """Lightning's checkpoint callback, which also resumes where the folder of a run was moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         here, there = str(self.dirpath), state_dict["dirpath"]
@@ -113,7 +119,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class EpochProgress(TQDMProgressBar):
-    """Lightning's progress bar with the share of time waited for data, without the version number, which ours lack."""
+    """Lightning's progress bar with the share of time waiting for data, without the version number."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         shown = super().get_metrics(trainer, pl_module)

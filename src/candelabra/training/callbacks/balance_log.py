@@ -1,4 +1,4 @@
-"""What a balance did: the mean weight of each head, and the angles between the heads' gradients, each epoch."""
+"""Logs of a balance: the mean weight of each head and the cosines between the heads' gradients, each epoch."""
 
 from typing import Any
 

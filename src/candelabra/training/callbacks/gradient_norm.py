@@ -1,4 +1,4 @@
-"""How long the gradient of a step is."""
+"""The norm of the gradient."""
 
 import lightning as L
 from torch.nn.utils import get_total_norm

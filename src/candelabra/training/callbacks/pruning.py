@@ -1,4 +1,4 @@
-"""A run that is a trial of a sweep: what it is asked for is measured here, and it may end before its time."""
+"""Pruning of a run that is a trial of a sweep."""
 
 import logging
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import optuna
 
 log = logging.getLogger(__name__)
-RUN_METRICS = ("milliseconds_per_image", "parameters", "seconds")  # what a sweep may seek beside metrics of validation
+RUN_METRICS = ("milliseconds_per_image", "parameters", "seconds")  # allowed as objectives beside validation metrics
 
 
 class TrialPruning(L.Callback):
-    """Tells the study a metric after each validation, and ends the run where its pruner says so.
+    """Reports a metric to the study after each validation, and ends the run if the pruner decides so.
 
-    Rank zero alone talks to the study, and all ranks end together. A study that does not answer ends no run.
+    Only rank zero accesses the study; all ranks end together. If the study is unreachable, the run continues unpruned.
 
     Args:
         metric: of validation.
@@ -35,41 +35,41 @@ class TrialPruning(L.Callback):
             try:
                 self.trial = current_trial()
             except Exception as error:  # as below
-                self._give_up(error)
+                self._disable(error)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or trainer.current_epoch == self.epoch:
             return
         self.epoch = trainer.current_epoch
-        hopeless = trainer.is_global_zero and self._hopeless(float(trainer.callback_metrics[self.metric]))
-        if trainer.strategy.broadcast(hopeless):
+        prune = trainer.is_global_zero and self._should_prune(float(trainer.callback_metrics[self.metric]))
+        if trainer.strategy.broadcast(prune):
             import optuna
 
             raise optuna.TrialPruned(f"pruned after epoch {self.epoch}: others had a better {self.metric} by then")
 
-    def _hopeless(self, value: float) -> bool:
+    def _should_prune(self, value: float) -> bool:
         if self.trial is None:
             return False
         try:
             self.trial.report(value, self.epoch)
             return self.trial.should_prune()
         except Exception as error:  # a database that is busy or gone
-            self._give_up(error)
+            self._disable(error)
             return False
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         log.warning("the study does not answer (%s); this run goes on unpruned", error)
         self.trial = None
 
 
 def make_pruning(measured: Sequence[str]) -> list[L.Callback]:
-    """What a run needs as a job of a sweep; nothing where it is none.
+    """Returns the pruning callback of a job of a sweep; an empty list for other runs.
 
     Args:
         measured: metrics of validation.
 
     Raises:
-        CandelabraError: the sweep seeks what is not measured, or prunes by it.
+        CandelabraError: an objective of the sweep is not measured, or cannot be used for pruning.
     """
     job = read_job_context()
     if job is None:

@@ -1,4 +1,4 @@
-"""How fast a run is, and how much of its time it waits for data."""
+"""Throughput of training, and the share of time spent waiting for data."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from candelabra.data.loading.workers import count_processors
 from candelabra.types import count_samples
 
 log = logging.getLogger(__name__)
-_MUCH = 0.1  # share of the time between batches from which on it is worth a word
+_MUCH = 0.1  # share of waiting above which a warning is logged
 
 
 class Throughput(L.Callback):
@@ -27,7 +27,7 @@ class Throughput(L.Callback):
         self.begun = self.left = time.perf_counter()
         self.before = 0.0
         self.earlier = (0.0, 0.0, 0)  # training, waiting and images, before this epoch
-        self.told = False
+        self.warned = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.begun = time.perf_counter()
@@ -62,8 +62,8 @@ class Throughput(L.Callback):
         share = self.epoch_wait()
         pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if share > _MUCH and not self.told and trainer.is_global_zero and isinstance(data, SampleDataModule):
-            self.told = True
+        if share > _MUCH and not self.warned and trainer.is_global_zero and isinstance(data, SampleDataModule):
+            self.warned = True
             words = advise_on_throughput(data, count_processors(trainer.num_devices) - 1)
             log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
 
@@ -71,12 +71,12 @@ class Throughput(L.Callback):
         self.seconds = self.before + time.perf_counter() - self.begun
 
     def epoch_wait(self) -> float:
-        """The share of this epoch, so far, that went by waiting for data, 0 to 1."""
+        """Share of this epoch so far spent waiting for data, 0 to 1."""
         training, waiting = self.training - self.earlier[0], self.waiting - self.earlier[1]
         return waiting / training if training else 0.0
 
     def epoch_speed(self) -> float:
-        """Images a second of training in this epoch, so far."""
+        """Images per second of training in this epoch so far."""
         training = self.training - self.earlier[0]
         return (self.images - self.earlier[2]) / training if training else 0.0
 
@@ -99,7 +99,12 @@ class Throughput(L.Callback):
 
 
 def advise_on_throughput(data: SampleDataModule, spare: int) -> str:
-    """What to set so that a model waits less for these data, of which so many processors are left to prepare more."""
+    """Suggests options that reduce waiting for data.
+
+    Args:
+        data: of the run.
+        spare: cores that could prepare more batches.
+    """
     words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
     workers = data.count_workers()
     if workers < spare:
