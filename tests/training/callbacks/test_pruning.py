@@ -9,7 +9,7 @@ import pytest
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.training.callbacks.pruning import RUN_METRICS, TrialPruning, make_pruning
-from hydra_plugins.candelabra_sweeper import Told
+from hydra_plugins.candelabra_sweeper import JobContext
 from hydra_plugins.candelabra_sweeper._trial import TRIAL
 from tests.conftest import Compose
 
@@ -17,7 +17,7 @@ MEDIAN = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 1}
 SMALL = ("task=classification", "data.count=40", "data.size=32", "epochs=3")
 
 
-def job(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+def job(monkeypatch: pytest.MonkeyPatch, told: JobContext) -> None:
     monkeypatch.setenv(TRIAL, told.words())
 
 
@@ -30,7 +30,7 @@ def test_a_hopeless_run_ends_early_and_the_study_knows_why(
     good.report(2.0, 0)
     study.tell(good, 2.0)
     study.ask()
-    job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", storage, 1, MEDIAN))
+    job(monkeypatch, JobContext({"val/score": "maximize"}, "folder", "name", storage, 1, MEDIAN))
     with pytest.raises(optuna.TrialPruned, match="after epoch 0"):
         run_train(tiny(*SMALL))
     assert list(study.trials[1].intermediate_values) == [0]
@@ -41,7 +41,7 @@ def test_a_hopeless_run_ends_early_and_the_study_knows_why(
 def test_what_is_not_measured_is_refused_before_training(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job(monkeypatch, Told({"val/mask/iou": "maximize"}, "folder"))
+    job(monkeypatch, JobContext({"val/mask/iou": "maximize"}, "folder"))
     with pytest.raises(CandelabraError, match=r"val/mask/iou is not measured here; allowed are val/"):
         run_train(tiny(*SMALL))
     assert not (tmp_path / "train" / "checkpoints").exists()
@@ -49,12 +49,12 @@ def test_what_is_not_measured_is_refused_before_training(
 
 def test_a_run_that_is_no_job_and_one_that_is_not_pruned_have_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_pruning(["val/score"]) == []
-    job(monkeypatch, Told({"val/score": "maximize", RUN_METRICS[0]: "minimize"}, "folder"))
+    job(monkeypatch, JobContext({"val/score": "maximize", RUN_METRICS[0]: "minimize"}, "folder"))
     assert make_pruning(["val/score"]) == []
-    job(monkeypatch, Told({"seconds": "minimize"}, "folder", "name", "x", 1, MEDIAN))
+    job(monkeypatch, JobContext({"seconds": "minimize"}, "folder", "name", "x", 1, MEDIAN))
     with pytest.raises(CandelabraError, match="seconds is known at the end alone"):
         make_pruning(["val/score"])
-    job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", "x", 1, MEDIAN))
+    job(monkeypatch, JobContext({"val/score": "maximize"}, "folder", "name", "x", 1, MEDIAN))
     (callback,) = make_pruning(["val/score"])
     assert isinstance(callback, TrialPruning)
 
@@ -63,7 +63,7 @@ def test_a_study_that_cannot_be_opened_ends_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = f"sqlite:///{tmp_path}/gone/study.db"
-    job(monkeypatch, Told({"val/score": "maximize"}, "folder", "name", nowhere, 1, MEDIAN))
+    job(monkeypatch, JobContext({"val/score": "maximize"}, "folder", "name", nowhere, 1, MEDIAN))
     callback = TrialPruning("val/score")
     callback.on_fit_start(Mock(is_global_zero=True), Mock())
     assert callback.trial is None
