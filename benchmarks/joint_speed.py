@@ -98,7 +98,7 @@ def learn(task: Task, batch: Sample, bf16: bool, optimizer: Optimizer) -> float:
     task.backbone.freeze(0, task.finetune.keep_statistics, task.finetune.kinds)
     begun = time.perf_counter()
     with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
-        loss, _ = task.judge(batch, "train")
+        loss = task.training_step(batch, 0)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -18,7 +18,6 @@ from candelabra.balancing import (
     GradNorm,
     NashMTL,
     PCGrad,
-    PostStepBalance,
     Random,
     StepPosition,
     Uncertainty,
@@ -82,8 +81,7 @@ def descend(
                 learnt.zero_grad()
         direction = weights @ rows
         point = point - rate * direction / direction.norm().clamp(min=1.0)
-        if isinstance(balance, PostStepBalance):
-            balance.look_back(losses(point, scales), counts)
+        balance.after_step(losses(point, scales), counts)
     return point, balance
 
 

@@ -105,11 +105,11 @@ def test_famo_lets_losses_fall_at_one_relative_rate() -> None:
     balance = Famo(TWO)
     for _ in range(50):
         balance(means(1, 1), ALL, StepPosition())
-        balance.look_back(means(0.5, 1.0), ALL)
+        balance.after_step(means(0.5, 1.0), ALL)
     assert balance.weights()[1] > 1.2 > 0.8 > balance.weights()[0]
     kept = balance.logits.clone()
     balance(means(1, 0), means(1, 0), StepPosition())
-    balance.look_back(means(0.5, 0), means(1, 0))
+    balance.after_step(means(0.5, 0), means(1, 0))
     assert balance.logits[1] == kept[1]
 
 
@@ -259,12 +259,12 @@ def test_a_loss_that_mixed_precision_skips_leaves_no_trace() -> None:
     for broken in (float("nan"), float("inf")):
         famo, average, norm = Famo(TWO), DynamicWeightAverage(TWO), GradNorm(TWO)
         famo(means(1, broken), ALL, StepPosition())
-        famo.look_back(means(1, broken), ALL)
+        famo.after_step(means(1, broken), ALL)
         average(means(1, broken), ALL, StepPosition())
         norm(torch.eye(2, dtype=torch.float64), means(1, broken), ALL, StepPosition())
         for step in range(3):
             famo(means(1, 1), ALL, StepPosition(step, step))
-            famo.look_back(means(0.9, 0.9), ALL)
+            famo.after_step(means(0.9, 0.9), ALL)
             average(means(1, 1), ALL, StepPosition(step, step))
             norm(torch.eye(2, dtype=torch.float64), means(1, 1), ALL, StepPosition(step))
         for balance in (famo, average, norm):

@@ -14,6 +14,7 @@ from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
+from candelabra.tasks.masked_losses import masked_losses
 from candelabra.types import Features, Sample
 
 HEADS = {"label": Label, "box": Box, "mask": Mask}
@@ -22,7 +23,7 @@ HEADS = {"label": Label, "box": Box, "mask": Mask}
 class Given(GradientBalance):
     """Weights that were chosen beforehand."""
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
         self.used = torch.tensor([0.5, -2.0, 3.0])
         return torch.tensor([1.0, 1.0, 0.25]), self.used
 
@@ -41,6 +42,18 @@ def batch(count: int = 12) -> Sample:
     return next(iter(data.train_dataloader()))  # type: ignore[no-any-return]
 
 
+def loss_of(one: MultiTask, samples: Sample, head: str) -> Tensor:
+    """The loss of one head alone."""
+    sums = masked_losses(one.named_heads(), samples, one.extract_features(samples))
+    return sums.average().each[head]
+
+
+def losses_of(one: MultiTask) -> dict[str, Tensor]:
+    """The loss of each head in the last training step."""
+    assert one.balance_state is not None
+    return one.balance_state.losses
+
+
 def gradients(one: MultiTask, loss: Tensor) -> dict[str, Tensor]:
     one.zero_grad()
     loss.backward()
@@ -52,9 +65,9 @@ def test_the_backbone_gets_the_weighted_sum_and_each_head_its_own_loss() -> None
     one = task()
     alone = {}
     for name in HEADS:
-        alone[name] = gradients(one, one.judge(samples, "train")[1][name])
+        alone[name] = gradients(one, loss_of(one, samples, name))
     other = task(Given)
-    loss, losses = other.judge(samples, "train")
+    loss, losses = other.training_step(samples, 0), losses_of(other)
     wanted_loss = losses["label"] + losses["box"] + 0.25 * losses["mask"]
     assert float(loss.detach()) == pytest.approx(float(wanted_loss.detach()), rel=1e-5)
     found = gradients(other, loss)
@@ -89,12 +102,12 @@ def test_the_gramian_is_that_of_the_gradients() -> None:
     one = task()
     rows = []
     for name in HEADS:
-        found = gradients(one, one.judge(samples, "train")[1][name])
+        found = gradients(one, loss_of(one, samples, name))
         rows.append(torch.cat([v.flatten() for k, v in sorted(found.items()) if k.startswith("backbone.")]).double())
     other = task(PCGrad)
-    other.judge(samples, "train")
-    assert other.balanced is not None
-    matrix = other.balanced.gramian
+    other.training_step(samples, 0)
+    assert other.balance_state is not None
+    matrix = other.balance_state.gramian
     wanted = torch.stack([torch.stack([a @ b for b in rows]) for a in rows])
     assert matrix is not None
     assert torch.allclose(matrix, wanted, rtol=1e-3)
@@ -111,8 +124,8 @@ def test_a_sample_without_a_label_neither_teaches_a_head_nor_moves_its_running_s
     states: list[Any] = []
     for samples in (partly, few):
         one = task(balance)
-        _, losses = one.judge(samples, "train")
-        losses["mask"].backward()
+        one.training_step(samples, 0).backward()
+        losses = losses_of(one)
         grads = {name: p.grad for name, p in one.heads["mask"].named_parameters()}
         states.append((float(losses["mask"].detach()), grads, dict(one.heads["mask"].named_buffers())))
     assert states[0][0] == pytest.approx(states[1][0], rel=1e-5)
@@ -127,7 +140,7 @@ def test_a_batch_without_a_label_leaves_a_head_as_it_was(balance: BalanceFactory
     samples["mask"][:] = 255
     one = task(balance)
     before = {key: value.clone() for key, value in one.heads["mask"].state_dict().items()}
-    loss, losses = one.judge(samples, "train")
+    loss, losses = one.training_step(samples, 0), losses_of(one)
     found = gradients(one, loss)
     assert float(losses["mask"].detach()) == 0
     assert all(not bool(value.any()) for key, value in found.items() if key.startswith("heads.mask"))
@@ -138,6 +151,6 @@ def test_one_labelled_sample_is_enough_for_batch_normalisation() -> None:
     samples = batch()
     samples["mask"][1:] = 255
     one = task(partial(Fixed, weights={"label": 0.0, "box": 0.0}))
-    loss, _ = one.judge(samples, "train")
+    loss = one.training_step(samples, 0)
     assert float(loss.detach()) > 0
     assert gradients(one, loss)["heads.mask.classify.weight"].abs().sum() > 0

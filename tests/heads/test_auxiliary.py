@@ -62,7 +62,7 @@ def test_it_is_an_option_of_training(tiny: Compose) -> None:
         resolve_config(tiny("task=multitask", "head@task.heads.label=auxiliary")), make_labels(classes=("a", "b"))
     )
     batch = {"image": torch.rand(4, 3, 64, 64), "label": torch.tensor([0, 1, -1, 0])}
-    loss, _ = task.judge(batch, "train")  # type: ignore[arg-type]
+    loss = task.training_step(batch, 0)  # type: ignore[arg-type]
     loss.backward()
     assert all(p.grad is not None for p in task.heads.parameters())
     assert task.eval().predictions(batch["image"])["label"].shape == (4, 2)

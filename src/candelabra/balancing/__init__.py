@@ -6,7 +6,6 @@ from candelabra.balancing.balance import (
     BalanceFactory,
     GradientBalance,
     LossBalance,
-    PostStepBalance,
     StepPosition,
 )
 from candelabra.balancing.cagrad import CAGrad
@@ -35,7 +34,6 @@ __all__ = [
     "LossBalance",
     "NashMTL",
     "PCGrad",
-    "PostStepBalance",
     "Random",
     "StepPosition",
     "UPGrad",

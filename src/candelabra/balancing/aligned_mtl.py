@@ -22,5 +22,5 @@ class AlignedMTL(GradientBalance):
         super().__init__(names)
         self.method = AlignedMTLWeighting(scale_mode=scale)
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.weigh_conflicts(gramian, counts, lambda part: len(part) * self.method(part))

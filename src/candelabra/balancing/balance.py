@@ -1,36 +1,48 @@
-"""The two contracts of a balance: the heads' losses become one, or their gradients on the shared backbone do."""
+"""The contract of a balance: how the losses of several heads become one loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from candelabra.balancing.gradients import SharedGradients
 from candelabra.errors import CandelabraError
 
 GramianSolver = Callable[[Tensor], Tensor]
-_TINY = 1e-20  # a squared gradient norm below this is none
+_TINY = 1e-20  # smallest squared norm of a gradient that counts
 
 
 class StepPosition(NamedTuple):
-    """Where in a run a batch is."""
+    """Position of a batch in a run.
 
-    step: int = 0  # optimizer steps so far
+    Args:
+        step: optimizer steps done, from 0.
+        epoch: epochs done, from 0.
+    """
+
+    step: int = 0
     epoch: int = 0
 
 
-class LossBalance(nn.Module, ABC):
-    """Joins the losses of heads; what it learns or remembers is in the checkpoint as module state.
+class Balance(nn.Module, ABC):
+    """Combines the losses of m heads; derive from `LossBalance` or `GradientBalance`.
 
-    Losses and counts are those of all ranks together, and equal on all of them, so weights are too.
+    Module state (parameters and persistent buffers) is saved in checkpoints. Losses and counts are those of all ranks
+    together and equal on all ranks, and so are the weights.
 
     Args:
         names: of the heads, in the order of the losses.
 
     Attributes:
-        constant: (m,) factors that never change, by which the validation loss is weighted: it stays comparable.
+        constant: (m,) factors of the validation loss. They never change, so validation losses stay comparable.
+        needs_gradients: the task computes each head's gradient on the backbone, and passes them to `join`.
+        needs_losses_after_step: the task evaluates the batch again after each optimizer step for `after_step`.
     """
+
+    needs_gradients: ClassVar[bool] = False
+    needs_losses_after_step: ClassVar[bool] = False
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
@@ -39,84 +51,93 @@ class LossBalance(nn.Module, ABC):
         self.constant: Tensor
 
     @abstractmethod
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
-        """One loss () from one loss a head.
+    def join(self, losses: Tensor, counts: Tensor, position: StepPosition, gradients: SharedGradients | None) -> Tensor:
+        """Returns the loss () that is minimised.
 
         Args:
             losses: (m,) means over labelled samples; 0 where there is none.
-            counts: (m,) how many samples were labelled; a head with none must not look solved.
-            moment: where in the run the batch is.
+            counts: (m,) labelled samples; a head without one must not count as solved.
+            position: of the batch in the run.
+            gradients: of the heads on the backbone, if `needs_gradients`.
         """
 
     @abstractmethod
     def weights(self) -> Tensor:
-        """(m,) the factors of the losses now."""
+        """The factors (m,) of the losses, or of the gradients, in the last step."""
+
+    def after_step(self, losses: Tensor, counts: Tensor) -> None:
+        """Learns from the losses (m,) of the same batch after the optimizer step; see `needs_losses_after_step`."""
 
 
-class GradientBalance(nn.Module, ABC):
-    """Weighs the gradients that heads send into the backbone; each head itself learns from its own loss.
+class LossBalance(Balance, ABC):
+    """Combines the values of the losses."""
 
-    Every step costs one more pass back through the heads, and one through the backbone for each head.
+    @abstractmethod
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
+        """Returns the joint loss (); see `Balance.join`."""
 
-    Args: see `LossBalance`.
+    def join(self, losses: Tensor, counts: Tensor, position: StepPosition, gradients: SharedGradients | None) -> Tensor:
+        joint: Tensor = self(losses, counts, position)
+        return joint
+
+
+class GradientBalance(Balance, ABC):
+    """Weighs the gradients of the heads on the shared backbone; each head learns from its own loss.
+
+    A step costs one more backward pass through the heads, and one through the backbone for each head.
     """
 
+    needs_gradients: ClassVar[bool] = True
+
     def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self.names = tuple(names)
-        self.register_buffer("constant", torch.ones(len(self.names)), persistent=False)
+        super().__init__(names)
         self.register_buffer("used", torch.ones(len(self.names)), persistent=False)
-        self.constant: Tensor
         self.used: Tensor
 
     @abstractmethod
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        """(m,) factors of the losses, for the heads, and (m,) factors of their gradients, for the backbone.
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        """Returns factors (m,) of the losses, for the heads, and (m,) of the gradients, for the backbone.
 
         Args:
-            gramian: (m, m) inner products of the heads' gradients on the backbone, over all ranks.
-            losses: (m,), see `LossBalance`.
-            counts: (m,), likewise.
-            moment: likewise.
+            gramian: (m, m) inner products of the heads' gradients on the backbone, of all ranks.
+            losses: (m,), see `Balance.join`.
+            counts: (m,), see `Balance.join`.
+            position: of the batch in the run.
         """
+
+    def join(self, losses: Tensor, counts: Tensor, position: StepPosition, gradients: SharedGradients | None) -> Tensor:
+        assert gradients is not None
+        for_heads, for_backbone = self(gradients.gramian, losses.detach(), counts, position)
+        joint: Tensor = (for_heads * losses).sum() + gradients.surrogate(for_backbone)
+        return joint
 
     def weights(self) -> Tensor:
-        """(m,) the factors of the gradients of the last step."""
         return self.used
 
-    def conflict(self, gramian: Tensor, counts: Tensor, solve: GramianSolver) -> tuple[Tensor, Tensor]:
-        """What `solve` makes of the gradients that there are; heads keep their losses, absent heads weigh 1.
+    def weigh_conflicts(self, gramian: Tensor, counts: Tensor, solve: GramianSolver) -> tuple[Tensor, Tensor]:
+        """Weighs the gradients of the heads that have one; other heads, and all losses, keep the factor 1.
 
         Args:
-            gramian: see `forward`.
-            counts: likewise.
-            solve: (k, k) inner products of mean 1 on the diagonal -> (k,) weights.
+            gramian: (m, m), see `forward`.
+            counts: (m,), see `forward`.
+            solve: (k, k) float64 inner products, scaled to mean 1 on the diagonal -> (k,) weights.
         """
         self.used = torch.ones_like(self.used)
-        there = torch.nonzero((counts > 0) & (gramian.diagonal() > _TINY)).flatten()
-        if len(there) > 1 and gramian.isfinite().all():
-            part = gramian[there][:, there].cpu().double()
-            self.used[there] = solve(part / part.diagonal().mean()).to(self.used)
+        present = torch.nonzero((counts > 0) & (gramian.diagonal() > _TINY)).flatten()
+        if len(present) > 1 and gramian.isfinite().all():
+            part = gramian[present][:, present].cpu().double()
+            self.used[present] = solve(part / part.diagonal().mean()).to(self.used)
         return torch.ones_like(self.used), self.used
 
 
-class PostStepBalance(ABC):
-    """What a balance also is that learns from the losses after a step, on the batch of that step."""
-
-    @abstractmethod
-    def look_back(self, losses: Tensor, counts: Tensor) -> None:
-        """Learns from the losses (m,) of the batch of the last `forward`, measured again after the step."""
-
-
-Balance = LossBalance | GradientBalance
 BalanceFactory = Callable[[Sequence[str]], Balance]
 
 
 def check_positive(name: str, value: float) -> float:
-    """The value, refused where it is not above 0.
+    """Returns the value of `balance.<name>`.
 
     Raises:
-        CandelabraError: it is not.
+        CandelabraError: it is not above 0.
     """
     if not value > 0:
         raise CandelabraError(f"balance.{name}={value} must be above 0.")
@@ -124,10 +145,10 @@ def check_positive(name: str, value: float) -> float:
 
 
 def check_not_negative(name: str, value: float) -> float:
-    """The value, refused where it is below 0.
+    """Returns the value of `balance.<name>`.
 
     Raises:
-        CandelabraError: it is.
+        CandelabraError: it is below 0.
     """
     if not value >= 0:
         raise CandelabraError(f"balance.{name}={value} must be 0 or more.")

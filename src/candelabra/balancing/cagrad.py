@@ -33,5 +33,5 @@ class CAGrad(GradientBalance):
                 "other balances need none."
             ) from error
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.weigh_conflicts(gramian, counts, lambda part: len(part) * self.method(part))

@@ -31,10 +31,10 @@ class DynamicWeightAverage(LossBalance):
         self.before: Tensor
         self.epoch: Tensor
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
-        if moment.epoch != int(self.epoch):
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
+        if position.epoch != int(self.epoch):
             self._end_epoch()
-            self.epoch = torch.full_like(self.epoch, moment.epoch)
+            self.epoch = torch.full_like(self.epoch, position.epoch)
         finite = losses.isfinite()  # mixed precision skips the step of one that is not
         self.sums += torch.where(finite, losses.detach() * counts, 0.0)
         self.samples += torch.where(finite, counts, 0.0)

@@ -1,17 +1,18 @@
 """Weights under which all losses fall at one relative rate, learnt from the losses alone."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from candelabra.balancing.adam import VectorAdam
-from candelabra.balancing.balance import LossBalance, PostStepBalance, StepPosition, check_positive
+from candelabra.balancing.balance import LossBalance, StepPosition, check_positive
 
 _EPSILON = 1e-8  # losses are above 0
 
 
-class Famo(LossBalance, PostStepBalance):
+class Famo(LossBalance):
     """Fast adaptive multitask optimization (Liu et al. 2023): the sum of c z log(loss), z = softmax of learnt logits.
 
     After each step the losses of its batch are measured once more, which costs a pass forward; where a loss fell less
@@ -23,6 +24,8 @@ class Famo(LossBalance, PostStepBalance):
         decay: L2 penalty on the logits.
     """
 
+    needs_losses_after_step: ClassVar[bool] = True
+
     def __init__(self, names: Sequence[str], lr: float = 0.025, decay: float = 1e-3) -> None:
         super().__init__(names)
         self.adam = VectorAdam(len(self.names), check_positive("lr", lr), decay)
@@ -31,7 +34,7 @@ class Famo(LossBalance, PostStepBalance):
         self.used = torch.ones(len(self.names))
         self.losses = torch.zeros(len(self.names))
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
         there = counts > 0
         self.losses = losses.detach()
         shares = self._shares(there) / (self.losses + _EPSILON)
@@ -41,7 +44,7 @@ class Famo(LossBalance, PostStepBalance):
     def weights(self) -> Tensor:
         return self.used
 
-    def look_back(self, losses: Tensor, counts: Tensor) -> None:
+    def after_step(self, losses: Tensor, counts: Tensor) -> None:
         finite = (self.losses.isfinite() & losses.isfinite()).all()  # or mixed precision skipped the step
         there = (counts > 0) & finite
         fell = torch.log(self.losses + _EPSILON) - torch.log(losses.detach() + _EPSILON)

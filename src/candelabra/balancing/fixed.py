@@ -29,7 +29,7 @@ class Fixed(LossBalance):
                 raise CandelabraError(f"The weight of {head} is {factor}; it must be 0 or more.")
         self.constant = torch.tensor([float(given.get(head, 1.0)) for head in names])
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
         return (self.constant * losses).sum()
 
     def weights(self) -> Tensor:

@@ -25,7 +25,7 @@ class SharedGradients:
         losses: () of each head, which read `cut`; one without a gradient is of a head that has no label.
         features, cut: what the backbone returned, and its `detach_features`.
         parameters: of the backbone.
-        mean: a tensor -> its mean over ranks.
+        mean: tensor -> its mean over ranks; none in a run of one process.
         scale: of the losses on the way back, where small gradients would be rounded to 0 (float16).
     """
 
@@ -35,14 +35,14 @@ class SharedGradients:
         features: Features,
         cut: Features,
         parameters: Sequence[nn.Parameter],
-        mean: Callable[[Tensor], Tensor],
+        mean: Callable[[Tensor], Tensor] | None = None,
         scale: float = 1.0,
     ) -> None:
         ends = [(f, c) for f, c in zip(_all(features), _all(cut), strict=True) if f.requires_grad]
         self.parameters = [p for p in parameters if p.requires_grad]
         rows = [self._row(loss * scale, ends) / scale for loss in losses] if ends and self.parameters else []
         self.rows = torch.stack(rows) if rows else losses[0].new_zeros(len(losses), 0)
-        shared = mean(self.rows) if rows else self.rows
+        shared = mean(self.rows) if rows and mean else self.rows
         wide = shared if shared.device.type == "mps" else shared.double()  # Apple's GPUs have no float64
         with disable_autocast(wide):
             self.gramian = wide @ wide.T

@@ -31,7 +31,7 @@ class GradNorm(GradientBalance):
         self.logits: Tensor
         self.first: Tensor
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
         there = (counts > 0) & (gramian.diagonal() > 0)
         self.first = torch.where(there & losses.isfinite() & self.first.isnan(), losses, self.first)
         self.used = len(self.names) * torch.softmax(self.logits, 0)

@@ -17,8 +17,8 @@ class MGDA(GradientBalance):
     Args: see `GradientBalance`.
     """
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part: len(part) * find_min_norm_point(part))
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.weigh_conflicts(gramian, counts, lambda part: len(part) * find_min_norm_point(part))
 
 
 def find_min_norm_point(gramian: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ class NashMTL(GradientBalance):
     Args: see `GradientBalance`.
     """
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, solve_nash_bargain)
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.weigh_conflicts(gramian, counts, solve_nash_bargain)
 
 
 def solve_nash_bargain(gramian: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class PCGrad(GradientBalance):
         super().__init__(names)
         self.seed, self.method = seed, PCGradWeighting()
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
         with torch.random.fork_rng(devices=()):
-            torch.default_generator.manual_seed(self.seed * 1_000_003 + moment.step)
-            return self.conflict(gramian, counts, lambda part: self.method(part))
+            torch.default_generator.manual_seed(self.seed * 1_000_003 + position.step)
+            return self.weigh_conflicts(gramian, counts, lambda part: self.method(part))

@@ -21,8 +21,8 @@ class Random(LossBalance):
         self.seed = seed
         self.drawn = torch.ones(len(self.names))
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + moment.step)
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + position.step)
         self.drawn = len(self.names) * torch.softmax(torch.randn(len(self.names), generator=generator), 0)
         return (self.drawn.to(losses.device) * losses).sum()
 

@@ -20,7 +20,7 @@ class Uncertainty(LossBalance):
         super().__init__(names)
         self.log_variances = nn.Parameter(torch.zeros(len(self.names)))
 
-    def forward(self, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
+    def forward(self, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
         terms = torch.exp(-self.log_variances) * losses + self.log_variances / 2
         return torch.where(counts > 0, terms, 0.0).sum()
 

@@ -25,8 +25,8 @@ class UPGrad(GradientBalance):
         super().__init__(names)
         self.method = UPGradWeighting(projector=cast(Any, project_onto_cone))
 
-    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, moment: StepPosition) -> tuple[Tensor, Tensor]:
-        return self.conflict(gramian, counts, lambda part: len(part) * self.method(part))
+    def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
+        return self.weigh_conflicts(gramian, counts, lambda part: len(part) * self.method(part))
 
 
 def project_onto_cone(preferences: Tensor, gramian: Tensor) -> Tensor:

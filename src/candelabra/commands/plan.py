@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from candelabra.backbones import Backbone, add_lora
+from candelabra.backbones import Backbone
 from candelabra.config.build import build_object, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
@@ -30,8 +30,7 @@ def run_plan(config: DictConfig) -> None:
         raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
     strategy: FineTuning = build_object(plain["finetune"])
     backbone: Backbone = build_object({**plain["backbone"], "weights": "none"})
-    if strategy.rank:
-        add_lora(backbone, strategy.rank)
+    strategy.prepare(backbone)
     found = make_schedule_plan(
         backbone, strategy, build_object(plain["optimizer"]), build_object(plain["scheduler"]), epochs
     )

@@ -9,7 +9,6 @@ from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
-from candelabra.finetuning import Probe
 from candelabra.loggers.tracking import log_run
 from candelabra.report.tables import count_labels
 from candelabra.runs.checkpoints import read_checkpoint
@@ -55,7 +54,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)
     throughput = Throughput()
     pruning = make_pruning(metrics)
-    probe = isinstance(task.finetune, Probe)
+    probe = task.finetune.replaces_training
     callbacks = [] if probe else [*pruning, *checkpoint_callbacks(plain, folder, metric)]
     trainer = make_run_trainer(plain, data, folder, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)

@@ -22,7 +22,6 @@ from candelabra.feature_cache.extraction import (
     extract_features,
 )
 from candelabra.feature_cache.store import FeatureStore
-from candelabra.finetuning import Probe
 from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, is_frozen_run
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
@@ -45,19 +44,19 @@ def cache_features(
     Raises:
         CandelabraError: a probe whose training images differ in each epoch, or have several sizes.
     """
-    if not data.uniform and isinstance(task.finetune, Probe):
+    if not data.uniform and task.finetune.replaces_training:
         raise CandelabraError(
             "finetune=probe learns from cached features, which need images of one size, but the data sets of this "
             "union have several; set data.size for all."
         )
     together = bool(data.batchwise)
-    if together and isinstance(task.finetune, Probe):
+    if together and task.finetune.replaces_training:
         raise CandelabraError(
             "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
             "data.multiscale make new images of each batch; set them to 0, 0 and null."
         )
     endless = data.dataset("train").versions is None
-    if endless and isinstance(task.finetune, Probe):
+    if endless and task.finetune.replaces_training:
         augment = next(part.augment for part in data.datasets().values())
         raise CandelabraError(
             f"finetune=probe learns from features that are computed once, but data.augment={augment} makes new "

@@ -12,7 +12,6 @@ from torch.optim import Optimizer
 
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
-from candelabra.finetuning import Probe
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
@@ -61,15 +60,15 @@ class ProbeGrid(L.LightningModule):
 
     def __init__(self, task: Task) -> None:
         super().__init__()
-        if not isinstance(task.finetune, Probe):
+        if not task.finetune.replaces_training:
             raise CandelabraError("A grid needs a task with finetune=probe.")
         self.task = task
-        self.trials = [ProbeTrial(rate, decay) for rate in task.finetune.rates for decay in task.finetune.decays]
+        self.trials = [ProbeTrial(rate, decay) for rate, decay in task.finetune.grid]
         shared = {id(task.backbone): task.backbone, id(task.recipe): task.recipe}
         self.copies = [copy.deepcopy(task, dict(shared)) for _ in self.trials]
         # Register the heads only: Lightning switches all registered modules between training and evaluation at each
         # validation, and doing so for the shared backbone once per copy takes longer than training the heads.
-        self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.measures]) for one in self.copies)
+        self.parts = nn.ModuleList(nn.ModuleList([one.heads, one.balance, one.split_metrics]) for one in self.copies)
         self.best = ProbeTrial(0.0, 0.0)
 
     def setup(self, stage: str) -> None:
@@ -79,7 +78,7 @@ class ProbeGrid(L.LightningModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         batch = self._add_features(batch)
-        losses = torch.stack([one.judge(batch, "train")[0] for one in self.copies])
+        losses = torch.stack([one.training_step(batch, batch_idx) for one in self.copies])
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss", losses.detach().min())
         return losses.sum()  # no copy reaches another's weights
@@ -89,7 +88,7 @@ class ProbeGrid(L.LightningModule):
             return
         batch = self._add_features(batch)
         for one in self.copies:
-            one.judge(batch, "val")
+            one.validation_step(batch, batch_idx)
 
     def on_train_start(self) -> None:
         self._freeze()
@@ -102,8 +101,8 @@ class ProbeGrid(L.LightningModule):
             return
         for position, one in enumerate(self.copies):
             before = self.trials[position]
-            numbers, score = one.values("val")
-            loss = one.joint(numbers)
+            measured = one.metrics_of("val").compute(one.named_heads())
+            score, loss = measured.score, measured.joint_loss(one.balance.constant)
             if score is None or loss is None:
                 continue
             now = ProbeTrial(before.rate, before.decay, score, float(loss), self.current_epoch)
@@ -121,7 +120,7 @@ class ProbeGrid(L.LightningModule):
         first.training = self.training
         seen = first.on_before_batch_transfer(batch, dataloader_idx)
         for one in others:
-            one.present |= first.present
+            one.labelled_heads |= first.labelled_heads
         return seen
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -174,7 +173,10 @@ class ProbeGrid(L.LightningModule):
 
     def _add_features(self, batch: Sample) -> Sample:
         """Runs the backbone once for all copies, unless the batch has cached features."""
-        return batch if "features" in batch else {**batch, "features": self.task.backbone(jitter_batch(batch)["image"])}
+        if "features" in batch:
+            return batch
+        batch = jitter_batch(batch)
+        return {**batch, "features": self.task.backbone(batch["image"])}
 
     def _is_compared_now(self) -> bool:
         ended_by_steps = self.trainer.max_steps != -1

@@ -1,5 +1,7 @@
 """Small matrices beside still weights."""
 
+from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.lora import add_lora
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.checks import check_scale as checked
 from candelabra.finetuning.strategy import FineTuning
@@ -21,6 +23,9 @@ class Adapters(FineTuning):
         if rank < 1:
             raise CandelabraError(f"finetune.rank={rank} must be at least 1; finetune=frozen is without adapters.")
         self.rank, self.scale, self.keep_statistics = rank, checked(scale), keep_statistics
+
+    def prepare(self, backbone: Backbone) -> None:
+        add_lora(backbone, self.rank)
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return 0

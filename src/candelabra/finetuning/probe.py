@@ -24,7 +24,7 @@ class Probe(FineTuning):
             raise CandelabraError(f"finetune.rates={list(rates)} must be a list of numbers above 0, [0.001,0.01] say.")
         if not decays or min(decays) < 0:
             raise CandelabraError(f"finetune.decays={list(decays)} must be a list of numbers, 0 or more, [0,0.1] say.")
-        self.rates, self.decays = list(rates), list(decays)
+        self.grid = [(rate, decay) for rate in rates for decay in decays]
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return num_stages

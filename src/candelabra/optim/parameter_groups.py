@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import AdamW, Optimizer
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
@@ -14,6 +15,7 @@ from candelabra.finetuning.strategy import FineTuning
 
 ParameterGroups = list[dict[str, Any]]
 OptimizerFactory = Callable[[ParameterGroups], Optimizer]
+DEFAULT_OPTIMIZER: OptimizerFactory = partial(AdamW, lr=1e-3, weight_decay=0.01)
 
 
 @dataclass(frozen=True)

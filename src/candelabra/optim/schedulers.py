@@ -61,6 +61,13 @@ def plateau(
     return [_each_step(LinearLR(optimizer, 1 / (rise + 1), total_iters=rise)), epochs] if rise else [epochs]
 
 
+def step_plateau(schedulers: Any, score: float) -> None:
+    """Steps the schedulers that follow a metric, of what `LightningModule.lr_schedulers` returns."""
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(score)
+
+
 def _each_step(scheduler: Any) -> dict[str, Any]:
     return {"scheduler": scheduler, "interval": "step"}
 

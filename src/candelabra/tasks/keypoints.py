@@ -8,10 +8,10 @@ from candelabra.data.targets import Labels
 from candelabra.finetuning import FineTuning, Full
 from candelabra.heads import Head
 from candelabra.heads import Keypoints as KeypointsHead
-from candelabra.optim.parameter_groups import OptimizerFactory
+from candelabra.optim.parameter_groups import DEFAULT_OPTIMIZER, OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
-from candelabra.tasks.task import DEFAULT_OPTIMIZER, Task
+from candelabra.tasks.task import Task
 
 
 class Keypoints(Task):

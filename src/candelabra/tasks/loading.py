@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 
-from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.config.plugins import require_plugins
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -32,7 +31,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         optimizer=build_object(plain["optimizer"]),
         scheduler=build_object(plain["scheduler"]),
     )
-    if plain.get("compile") and isinstance(task.balance, GradientBalance):
+    if plain.get("compile") and task.balance.needs_gradients:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept = {key: plain[key] for key in needed}
@@ -62,7 +61,7 @@ def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:
         raise CandelabraError(f"The optimizer refuses its arguments: {error}; see optimizer.* and lr.") from error
     check_schedule(task.backbone, task.finetune, task.optimizer, task.scheduler, epochs)
     still = is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
-    if still and isinstance(task.balance, GradientBalance | PostStepBalance):
+    if still and (task.balance.needs_gradients or task.balance.needs_losses_after_step):
         raise CandelabraError(
             "This balance weighs what heads do to a backbone that they share, and under this finetune it holds still: "
             "each head learns for itself. Choose balance=fixed, or another finetune."

@@ -1,4 +1,4 @@
-"""The loss of each head over the samples that have a label for it, on all ranks together."""
+"""The loss of each head over the samples that have a label for it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, cast
@@ -10,19 +10,19 @@ from candelabra.backbones.sync_batchnorm import has_sync_batchnorm
 from candelabra.data.transforms.batch_transforms import roll_partners
 from candelabra.heads.head import Head
 from candelabra.tasks.metrics import HeadMetrics
-from candelabra.tasks.mixup import BlendShares
+from candelabra.tasks.mixup import BlendShares, check_blendable, compute_blend_shares
 from candelabra.types import Features, Sample, SelectedRows, count_samples
 
 NamedHeads = Sequence[tuple[str, Head]]
 
 
 class HeadLosses(NamedTuple):
-    """Of one batch.
+    """Mean loss of each head on one batch, over all ranks.
 
     Args:
-        each: () by head, the mean over labelled samples of all ranks; 0 where there is none. Single tensors, because
+        each: head name -> () mean over the labelled samples of all ranks; 0 where there is none. Single tensors:
             `autograd.grad` of one element of a stacked tensor goes back through all losses, with zeros.
-        counts: (m,) labelled samples on all ranks; of blended ones, the sum of the shares of their labels.
+        counts: (m,) labelled samples on all ranks; in a blended batch, the sum of the weights of their labels.
     """
 
     each: dict[str, Tensor]
@@ -30,93 +30,142 @@ class HeadLosses(NamedTuple):
 
     @property
     def vector(self) -> Tensor:
-        """(m,) the losses."""
+        """The m losses as one tensor (m,)."""
         return torch.stack(list(self.each.values()))
+
+    def detach(self) -> dict[str, Tensor]:
+        """Head name -> loss, without a gradient."""
+        return {name: value.detach() for name, value in self.each.items()}
+
+
+class LossSums(NamedTuple):
+    """Sum of the losses of each head on the batch of one rank.
+
+    Args:
+        sums: head name -> () sum over the labelled samples.
+        counts: head name -> labelled samples; in a blended batch, the sum of the weights of their labels.
+    """
+
+    sums: dict[str, Tensor]
+    counts: dict[str, float]
+
+    def average(self, sum_ranks: Callable[[Tensor], Tensor] | None = None) -> HeadLosses:
+        """Divides by the number of labelled samples of all ranks.
+
+        Args:
+            sum_ranks: tensor -> its sum over ranks; none in a run of one process. With it, a loss has the value of all
+                ranks and the gradient of this rank's part, so that DDP's mean over ranks is the whole gradient.
+        """
+        counts = torch.tensor(list(self.counts.values()))
+        counts = counts.to(next(iter(self.sums.values())).device, non_blocking=True)
+        if sum_ranks is None:
+            return HeadLosses({name: value / max(self.counts[name], 1) for name, value in self.sums.items()}, counts)
+        values = torch.stack([value.detach() for value in self.sums.values()])
+        values, counts, ranks = sum_ranks(torch.stack([values, counts, torch.ones_like(counts)]))
+        each = {}
+        for index, (name, own) in enumerate(self.sums.items()):
+            total = counts[index].clamp(min=1)
+            # The value is that of all ranks, the gradient that of this rank's part. DDP's mean of gradients is then the
+            # gradient of the whole, and balances need not know about ranks.
+            scaled = own * (ranks[index] / total)
+            each[name] = scaled + (values[index] / total - scaled).detach()
+        return HeadLosses(each, counts)
+
+
+class HeadInputs(NamedTuple):
+    """The labelled samples of a batch for one head.
+
+    Args:
+        features: of n samples.
+        target: (n, ...) of these samples.
+        partner: (n, ...) targets of the images that these are blended with; none in an unblended batch.
+    """
+
+    features: Features
+    target: Tensor
+    partner: Tensor | None
 
 
 def find_labelled_rows(batch: Sample, heads: NamedHeads) -> dict[str, Tensor]:
-    """For each head, (n,) which samples of a batch have a label for it."""
+    """Returns, by head name, the indices (n,) of the samples that have a label for the head."""
     return {name: torch.nonzero(head.labelled(select_target(batch, head))).flatten() for name, head in heads}
 
 
-def compute_losses(
+def find_labels(batch: Sample, heads: NamedHeads) -> Sample:
+    """Adds `rows`, the labelled samples of each head, to a batch, and `shares` to a blended one.
+
+    Raises:
+        CandelabraError: the batch is blended, and a head learns a target that cannot be.
+    """
+    if "blend" not in batch:
+        return {**batch, "rows": find_labelled_rows(batch, heads)}
+    check_blendable(dict(heads))
+    rows, shares = compute_blend_shares(batch, heads)
+    return {**batch, "rows": rows, "shares": shares}
+
+
+def masked_losses(
     heads: NamedHeads,
     batch: Sample,
     features: Features,
-    rows: Mapping[str, Tensor],
-    measures: HeadMetrics | None = None,
-    total: Callable[[Tensor], Tensor] | None = None,
-) -> HeadLosses:
-    """Runs each head on the samples that it has labels for; others would change the head's running statistics.
+    metrics: HeadMetrics | None = None,
+    distributed: bool = False,
+) -> LossSums:
+    """Runs each head on the samples that have a label for it, and sums its losses.
+
+    A head never sees the other samples: they would change its running statistics.
 
     Args:
-        heads: of a task, with their names.
-        batch: see `Sample`.
-        features: of the batch's images.
-        rows: see `find_labelled_rows`.
-        measures: is updated where given.
-        total: a tensor -> its sum over ranks; none for one process. A loss then has the value of all ranks, and the
-            gradient of this rank's share, whose mean over ranks is the whole.
+        heads: names and heads.
+        batch: targets, and `rows` and `shares` where a task has prepared the batch.
+        features: of the images of the batch.
+        metrics: updated with the labelled samples, if given.
+        distributed: several ranks train together, so a head without a label takes part in the backward pass too.
     """
+    rows = batch["rows"] if "rows" in batch else find_labelled_rows(batch, heads)
     shares: Mapping[str, BlendShares] = batch.get("shares", {})
-    together = total is not None
-    sums = {name: _sum(name, head, batch, features, rows[name], measures, together) for name, head in heads}
-    numbers = {name: shares[name].total if name in shares else float(len(rows[name])) for name, _ in heads}
-    counts = torch.tensor(list(numbers.values())).to(features.final.device, non_blocking=True)
-    if total is None:
-        return HeadLosses({n: s / max(numbers[n], 1) for n, s in sums.items()}, counts)
-    values, counts, ranks = total(
-        torch.stack([torch.stack([s.detach() for s in sums.values()]), counts, torch.ones_like(counts)])
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, float] = {}
+    for name, head in heads:
+        count, share = len(rows[name]), shares.get(name)
+        counts[name] = float(count) if share is None else share.total
+        if not count:
+            sums[name] = _compute_zero_loss(head, features, distributed)
+            continue
+        inputs = _select_rows(head, batch, features, rows[name], share is not None)
+        outputs = head(inputs.features)
+        losses = head.loss(outputs, inputs.target, features.size)[:count]
+        if share is not None and inputs.partner is not None:
+            partner = head.loss(outputs, inputs.partner, features.size)[:count]
+            losses = share.weights[0] * losses + share.weights[1] * partner
+        if metrics is not None:
+            metrics.update(name, head, outputs, inputs.target, losses, features.size)
+        sums[name] = losses.sum()
+    return LossSums(sums, counts)
+
+
+def _select_rows(head: Head, batch: Sample, features: Features, rows: Tensor, blended: bool) -> HeadInputs:
+    """The features and targets of the labelled samples of a head."""
+    target = select_target(batch, head)
+    partner = roll_partners(target) if blended else None
+    if 1 < len(rows) == count_samples(batch):
+        return HeadInputs(features, target, partner)
+    if len(rows) == 1 and head.training and not has_sync_batchnorm(head):
+        rows = rows.repeat(2)  # batch normalisation in training mode needs two values a channel
+    selected = Features(SelectedRows(features.maps, rows), features.final.index_select(0, rows), features.size)
+    return HeadInputs(
+        selected, target.index_select(0, rows), partner.index_select(0, rows) if partner is not None else None
     )
-    each = {}
-    for position, (name, share) in enumerate(sums.items()):
-        whole = counts[position].clamp(min=1)
-        # The value is that of all ranks, the gradient that of this rank's share. DDP's mean of gradients is then the
-        # gradient of the whole, and balances need not know about ranks.
-        scaled = share * (ranks[position] / whole)
-        each[name] = scaled + (values[position] / whole - scaled).detach()
-    return HeadLosses(each, counts)
 
 
-def _sum(
-    name: str,
-    head: Head,
-    batch: Sample,
-    features: Features,
-    rows: Tensor,
-    measures: HeadMetrics | None,
-    together: bool,
-) -> Tensor:
-    """The losses of one head, summed over its labelled samples; of blended ones, as much as each label counts."""
-    number = len(rows)
-    shares: BlendShares | None = batch.get("shares", {}).get(name)
-    if not number and together:
-        return _nothing(head, features)
-    if not number:
-        return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
-    wanted, others = select_target(batch, head), roll_partners(select_target(batch, head)) if shares else None
-    if number < count_samples(batch) or number == 1:
-        if (
-            number == 1 and head.training and not has_sync_batchnorm(head)
-        ):  # twice, as batch normalisation needs two values
-            rows = rows.repeat(2)
-        features = Features(SelectedRows(features.maps, rows), features.final.index_select(0, rows), features.size)
-        wanted = wanted.index_select(0, rows)
-        others = others.index_select(0, rows) if others is not None else None
-    outputs = head(features)
-    values = head.loss(outputs, wanted, features.size)[:number]
-    if shares is not None and others is not None:
-        values = shares.weights[0] * values + shares.weights[1] * head.loss(outputs, others, features.size)[:number]
-    if measures is not None:
-        measures.update(name, head, outputs, wanted, values, features.size)
-    return values.sum()
+def _compute_zero_loss(head: Head, features: Features, distributed: bool) -> Tensor:
+    """0, with a gradient of 0 for each parameter of a head without a labelled sample.
 
-
-def _nothing(head: Head, features: Features) -> Tensor:
-    """0 that all parameters take part in which labels would teach: a rank that left some out would keep others waiting.
-
-    In evaluation, as the head must not change; or of no samples, where processes normalise together.
+    With several ranks, the parameters are those that a label would teach: DDP waits for the gradient of each of them.
+    The head runs in evaluation mode, so that it does not change, or on no samples if ranks normalise together.
     """
+    if not distributed:
+        return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
     if has_sync_batchnorm(head):
         none = Features([each[:0] for each in features.maps], features.final[:0], features.size)
         return cast(Tensor, head(none)).sum().float()
@@ -127,31 +176,6 @@ def _nothing(head: Head, features: Features) -> Tensor:
     return cast(Tensor, outputs[:0].sum().float())
 
 
-def share_statistics(heads: Mapping[str, Head], batch: Sample, total: Callable[[Tensor], Tensor]) -> None:
-    """Averages the heads' running statistics over ranks, by how many labelled samples each had, after the backward.
-
-    A rank without a label did not run the head. DDP would broadcast rank 0's statistics in the next forward, whether
-    rank 0 had labels or not.
-
-    Args:
-        heads: by name.
-        batch: of this rank, with `rows`.
-        total: see `compute_losses`.
-    """
-    for name, head in heads.items():
-        statistics = [buffer for key, buffer in head.named_buffers() if key.endswith(("running_mean", "running_var"))]
-        number = float(len(batch["rows"][name]))
-        if not statistics:
-            continue
-        flat = torch.cat([buffer.flatten() for buffer in statistics])
-        *sums, samples = total(torch.cat([flat * number, flat.new_tensor([number])])).split([len(flat), 1])
-        if samples:
-            for buffer, mean in zip(
-                statistics, (sums[0] / samples).split([b.numel() for b in statistics]), strict=True
-            ):
-                buffer.copy_(mean.view_as(buffer))
-
-
 def select_target(batch: Sample, head: Head) -> Tensor:
-    """What a head learns from."""
+    """The values of a batch that a head learns from."""
     return cast(Tensor, batch[head.target])

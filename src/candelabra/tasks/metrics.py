@@ -1,15 +1,44 @@
-"""What is measured on validation and test: of each head its metrics, its loss, and how many labels they rest on."""
+"""Metrics of validation and test: of each head its own metrics, its loss, and the number of labelled samples."""
 
 import warnings
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric, SumMetric
 
+from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 
 _OWN = ("count", "loss")
+
+
+class SplitMetrics(NamedTuple):
+    """Metrics of one split.
+
+    Args:
+        names: of all heads.
+        numbers: `<head>/<metric>` -> () float32.
+        tables: `<head>/<metric>` -> a metric that is not one number (a confusion matrix).
+        scores: head name -> its score in [0, 1]; of the heads that have one.
+    """
+
+    names: tuple[str, ...]
+    numbers: dict[str, Tensor]
+    tables: dict[str, Tensor]
+    scores: dict[str, float]
+
+    @property
+    def score(self) -> float | None:
+        """The mean of the heads' scores; None if no head has one."""
+        return sum(self.scores.values()) / len(self.scores) if self.scores else None
+
+    def joint_loss(self, factors: Tensor) -> Tensor | None:
+        """The sum of the heads' losses, times `factors` (m,); None without a labelled sample."""
+        pairs = zip(self.names, factors.tolist(), strict=True)
+        losses = [factor * self.numbers[f"{name}/loss"] for name, factor in pairs if f"{name}/loss" in self.numbers]
+        return torch.stack(losses).sum() if losses else None
 
 
 class HeadMetrics(nn.Module):
@@ -50,15 +79,15 @@ class HeadMetrics(nn.Module):
         metrics["loss"].update(values)
         head.measure({key: m for key, m in metrics.items() if key not in _OWN}, outputs, target, size)
 
-    def compute(self, heads: Mapping[str, Head]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
-        """Numbers and tables `<head>/<metric>`, and each head's score, since the last call; then begins anew.
+    def compute(self, heads: Sequence[tuple[str, Head]]) -> SplitMetrics:
+        """The metrics of all samples since the last call; resets them.
 
-        A head without a labelled sample has none of them, one whose labels cannot be measured its count and loss.
+        A head without a labelled sample has no metric; one whose labels cannot be measured has its count and loss.
         """
         numbers: dict[str, Tensor] = {}
         tables: dict[str, Tensor] = {}
         scores: dict[str, float] = {}
-        for name, head in heads.items():
+        for name, head in heads:
             metrics = self.of(name)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*compute.*before.*update")  # a rank without a label
@@ -74,4 +103,18 @@ class HeadMetrics(nn.Module):
                     tables |= {f"{name}/{key}": value.cpu() for key, value in found.items() if value.numel() > 1}
             for metric in metrics.values():
                 metric.reset()
-        return numbers, tables, scores
+        return SplitMetrics(tuple(self.metrics), numbers, tables, scores)
+
+
+def check_measured(score: float | None) -> float:
+    """Returns the score of validation.
+
+    Raises:
+        CandelabraError: no label could be measured.
+    """
+    if score is None:
+        raise CandelabraError(
+            "No label of validation could be measured, so there is nothing to choose the best checkpoint by: are both "
+            "points of data.normalizer seen in some image? task.heads.keypoints.normalizer=image needs none."
+        )
+    return score

@@ -7,7 +7,6 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from candelabra.backbones.sync_batchnorm import convert_sync_batchnorm
-from candelabra.balancing import GradientBalance
 from candelabra.errors import CandelabraError
 from candelabra.tasks.task import Task
 from candelabra.training.peers import watch_peers
@@ -44,9 +43,9 @@ class DdpStrategy(DDPStrategy):
 
     def configure_ddp(self) -> None:
         task = self.lightning_module
-        static = isinstance(task, Task) and task.settle()
+        static = isinstance(task, Task) and task.freeze_if_constant()
         if isinstance(task, Task) and static:  # a static graph fails with no_sync, which accumulation uses
-            static = task.trainer.accumulate_grad_batches == 1 and not isinstance(task.balance, GradientBalance)
+            static = task.trainer.accumulate_grad_batches == 1 and not task.balance.needs_gradients
         self._ddp_kwargs |= {"static_graph": static, "find_unused_parameters": not static}
         super().configure_ddp()
 

@@ -10,9 +10,9 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
-from candelabra.balancing import GradientBalance, PostStepBalance
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import is_frozen_run
+from candelabra.tasks.run_length import count_epochs
 from candelabra.tasks.task import Task
 from candelabra.training.peers import watch_peers
 
@@ -77,13 +77,12 @@ def check_fsdp(task: Task, trainer: L.Trainer) -> None:
     averaged = [each for each in trainer.callbacks if isinstance(each, L.pytorch.callbacks.WeightAveraging)]  # type: ignore[attr-defined]
     fit = trainer.state.fn == TrainerFn.FITTING
     reasons = {
-        "balance weighs gradients or looks at a batch twice": isinstance(
-            task.balance, GradientBalance | PostStepBalance
-        ),
+        "balance weighs gradients or looks at a batch twice": task.balance.needs_gradients
+        or task.balance.needs_losses_after_step,
         "ema averages weights": bool(averaged),
-        "finetune thaws stages as it goes": fit and not task.settle(),
+        "finetune thaws stages as it goes": fit and not task.freeze_if_constant(),
         "finetune leaves nothing of the backbone to divide": fit
-        and is_frozen_run(task.finetune, task.epochs, len(task.backbone.stages)),
+        and is_frozen_run(task.finetune, count_epochs(trainer), len(task.backbone.stages)),
     }
     for reason, there in reasons.items():
         if there:

@@ -22,7 +22,7 @@ def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str
     """
     found: list[str] = []
     for name, head in task.named_heads():
-        metrics = task.measures["val"].of(name)  # type: ignore[operator]
+        metrics = task.metrics_of("val").of(name)
         if not labelled[head.target]:
             log.warning("no validation image has a %s: this head is not measured on validation", name)
             continue

@@ -124,6 +124,13 @@ def task(*heads: str, **options: Any) -> Task:
     return MultiTask(Timm("test_resnet", weights="none"), labels, {name: every[name] for name in heads}, **options)
 
 
+def learn(model: MultiTask, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The loss of a training step, and each head's."""
+    loss = model.training_step(batch, 0)
+    assert model.balance_state is not None
+    return loss, model.balance_state.losses
+
+
 @pytest.mark.parametrize("place", [None, (8, 0, 40, 48)])
 def test_the_loss_of_blended_images_is_that_of_both_labels_by_their_shares(place: Any) -> None:
     model = task("label", "mask").train()
@@ -137,8 +144,9 @@ def test_the_loss_of_blended_images_is_that_of_both_labels_by_their_shares(place
     if place is not None:
         left, top, right, bottom = place
         batch["mask"][..., top:bottom, left:right] = batch["mask"].roll(1, 0)[..., top:bottom, left:right]
-    made = transform_batch(model.on_before_batch_transfer(batch, 0), FOUR)
-    loss, each = model.judge(made, "train")
+    prepared = model.on_before_batch_transfer(batch, 0)
+    made = transform_batch(prepared, FOUR)
+    loss, each = learn(model, prepared)
     outputs = model(made["image"])
     values, weights = [], []
     logged = outputs["label"].log_softmax(1)
@@ -169,10 +177,10 @@ def test_a_batch_without_a_label_teaches_nothing_though_it_is_blended() -> None:
     model = task("label", "mask").train()
     batch: Any = next(iter(shapes(mixup=0.4).train_dataloader()))
     batch["label"][:] = -1
-    _, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0), FOUR), "train")
+    _, each = learn(model, model.on_before_batch_transfer(batch, 0))
     assert each["label"] == 0
     assert each["mask"] > 0
-    assert "label" not in model.present
+    assert "label" not in model.labelled_heads
 
 
 def test_places_cannot_be_blended_and_are_refused_before_training() -> None:
@@ -205,7 +213,7 @@ def test_a_union_blends_and_resizes_batches_of_all_its_sets() -> None:
     assert "Letterbox" in repr(data.dataset("val").pipeline)
     assert "Crop" not in repr(data.dataset("val").pipeline)
     model = task("label", "mask").train()
-    loss, each = model.judge(transform_batch(model.on_before_batch_transfer(batch, 0), FOUR), "train")
+    loss, each = learn(model, model.on_before_batch_transfer(batch, 0))
     assert torch.isfinite(loss)
     assert min(each.values()) > 0
     for words in ({"mixup": 0.4}, {"sampler": "balanced"}, {"multiscale": [0.5, 1.5]}):

@@ -22,9 +22,9 @@ class BalanceLog(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if not isinstance(pl_module, Task) or pl_module.balanced is None or len(pl_module.heads) < 2:
+        if not isinstance(pl_module, Task) or pl_module.balance_state is None or len(pl_module.heads) < 2:
             return
-        present, weights, gramian = pl_module.balanced
+        _, present, weights, gramian = pl_module.balance_state
         self._add("weights", weights.to(present.device).float(), present)
         if gramian is not None:
             angles = compute_cosines(gramian)

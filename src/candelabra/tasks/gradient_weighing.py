@@ -1,0 +1,69 @@
+"""Gradients of the heads in a training step: measured on the backbone, or dropped where there is no label."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import lightning as L
+from torch import Tensor, nn
+
+from candelabra.balancing.gradients import SharedGradients
+from candelabra.tasks.masked_losses import HeadLosses
+from candelabra.tasks.ranks import mean_over_ranks
+from candelabra.types import Features
+
+
+class BalanceState(NamedTuple):
+    """What a balance did in the last step.
+
+    Args:
+        losses: head name -> () mean loss, without a gradient.
+        present: (m,) bool, heads that had a label on some rank.
+        weights: (m,) factors of the losses, or of the gradients on the backbone.
+        gramian: (m, m) inner products of these gradients; none for a balance of losses.
+    """
+
+    losses: dict[str, Tensor]
+    present: Tensor
+    weights: Tensor
+    gramian: Tensor | None
+
+
+def measure_gradients(
+    losses: HeadLosses, features: Features, inputs: Features, backbone: nn.Module, trainer: L.Trainer | None
+) -> SharedGradients:
+    """The gradient of each head's loss on the parameters of the backbone.
+
+    Args:
+        losses: of the heads, computed from `inputs`.
+        features: of the backbone.
+        inputs: the same, detached from the backbone.
+        backbone: whose parameters learn.
+        trainer: gives the ranks, and the factor of losses in float16; none outside of a run.
+    """
+    # Lightning's plugin for mixed precision in float16 has a scaler, the others have no such attribute.
+    scaler = getattr(trainer.precision_plugin, "scaler", None) if trainer else None
+    mean = partial(mean_over_ranks, trainer) if trainer and trainer.world_size > 1 else None
+    return SharedGradients(
+        list(losses.each.values()),
+        features,
+        inputs,
+        list(backbone.parameters()),
+        mean,
+        float(scaler.get_scale()) if scaler else 1.0,
+    )
+
+
+def drop_gradients(backbone: nn.Module, heads: Iterable[nn.Module], labelled: Sequence[float]) -> None:
+    """Sets the gradients of heads without a label to None, and those of the backbone if no head has one.
+
+    Args:
+        backbone: of all heads.
+        heads: in order.
+        labelled: for each head, the number of ranks that had a label for it.
+    """
+    for head, ranks in zip(heads, labelled, strict=True):
+        if not ranks:
+            head.zero_grad(set_to_none=True)
+    if not any(labelled):
+        backbone.zero_grad(set_to_none=True)

@@ -1,0 +1,54 @@
+"""Running statistics of a task: averaged over ranks, copied to them, and preserved."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from candelabra.heads.head import Head
+from candelabra.types import Sample
+
+
+def average_statistics(heads: Sequence[tuple[str, Head]], batch: Sample, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+    """Averages the heads' running statistics over ranks, weighted by their numbers of labelled samples.
+
+    Call it after the backward pass. A rank without a label did not run the head, and DDP would broadcast the statistics
+    of rank 0 whether it had labels or not.
+
+    Args:
+        heads: names and heads.
+        batch: of this rank, with `rows`.
+        sum_ranks: tensor -> its sum over ranks.
+    """
+    for name, head in heads:
+        statistics = [buffer for key, buffer in head.named_buffers() if key.endswith(("running_mean", "running_var"))]
+        number = float(len(batch["rows"][name]))
+        if not statistics:
+            continue
+        flat = torch.cat([buffer.flatten() for buffer in statistics])
+        *sums, samples = sum_ranks(torch.cat([flat * number, flat.new_tensor([number])])).split([len(flat), 1])
+        if samples:
+            means = (sums[0] / samples).split([buffer.numel() for buffer in statistics])
+            for buffer, mean in zip(statistics, means, strict=True):
+                buffer.copy_(mean.view_as(buffer))
+
+
+def broadcast_buffers(module: nn.Module) -> None:
+    """Copies the buffers of rank 0 to all ranks.
+
+    DDP does so in the next training forward. Without a validation epoch each rank would end the epoch with running
+    statistics of its own.
+    """
+    for buffer in module.buffers():
+        torch.distributed.broadcast(buffer, 0)
+
+
+@contextmanager
+def preserve_buffers(*modules: nn.Module) -> Iterator[None]:
+    """Restores the buffers of the modules at the end of the context."""
+    buffers = [buffer for module in modules for buffer in module.buffers()]
+    saved = [buffer.clone() for buffer in buffers]
+    yield
+    for buffer, value in zip(buffers, saved, strict=True):
+        buffer.copy_(value)
