@@ -27,9 +27,10 @@ from candelabra.config.build import resolve_config
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.report.comparison import print_comparison
-from candelabra.runs.aggregation import MAIN_METRICS, RunRow, read_rows
+from candelabra.runs.aggregation import RunRow, read_rows
 from candelabra.runs.config_diff import diff_configs, flatten_settings
 from candelabra.runs.folders import read_run
+from candelabra.runs.head_metrics import HEADS_KEY, parse_head_summaries
 from candelabra.runs.joint_gain import compute_gains
 
 HEADS = ("label", "box", "mask")  # of the pets; no point is labelled there
@@ -72,9 +73,9 @@ def run(folder: Path, typed: list[str]) -> None:
         run_train(config)
     gc.collect()
     results = json.loads((folder / "results.json").read_text())
-    numbers = [
-        f"{head} {results[key]:.4f}" for head in MAIN_METRICS if (key := f"test/{head}/{MAIN_METRICS[head]}") in results
-    ]
+    heads = parse_head_summaries(results[HEADS_KEY])
+    main = {name: f"test/{name}/{head.main_metric}" for name, head in heads.items()}
+    numbers = [f"{name} {results[key]:.4f}" for name, key in main.items() if key in results]
     print(f"{folder.parent.name} {folder.name}: {', '.join(numbers)}, {results['seconds']:.0f} s", flush=True)
 
 

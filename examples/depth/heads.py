@@ -26,8 +26,8 @@ class Depth(Head):
     """
 
     target: ClassVar[str] = DepthTarget.name
-    main_metric: ClassVar[str] = "delta1"
-    lower_is_better: ClassVar[frozenset[str]] = frozenset({"abs_rel"})
+    main_metric = "delta1"
+    lower_is_better = frozenset({"abs_rel"})
 
     def __init__(
         self,

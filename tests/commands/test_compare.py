@@ -28,7 +28,18 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
     """A run folder; `given` are keys of the config, `results` and `tested` what the files say."""
     tested = given.pop("tested", ("a", "b"))
     results = {f"test/{head}/{METRICS[head]}": value for head, value in heads.items()}
-    results |= {"seconds": 100.0, "parameters": 1000, **given.pop("results", {})}
+    further = given.pop("results", {})
+    summaries = {
+        head: {
+            "target": head,
+            "main_metric": "f1" if f"test/{head}/map" in further else METRICS[head],
+            "lower_is_better": ["loss", "nme"],
+            "counts": ["count", "points"],
+        }
+        for head in METRICS
+        if head in heads
+    }
+    results |= {"seconds": 100.0, "parameters": 1000, **further}
     built = {head: {"_target_": f"heads.{head.title()}"} if head in heads else None for head in METRICS}
     balance = given.pop("balance", {"_target_": "balancing.Fixed"})
     config = {
@@ -44,7 +55,7 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
     }
     folder.mkdir(parents=True)
     OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
-    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "results.json").write_text(json.dumps({**results, "heads": summaries}))
     rows = [*((name, "test") for name in tested), ("c", "train")]
     (folder / "splits.csv").write_text("name,split\n" + "".join(f'"{name}",{split}\n' for name, split in rows))
     return folder

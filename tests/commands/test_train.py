@@ -40,6 +40,15 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
         "label_classes.csv",
     }
     results = json.loads((run / "results.json").read_text())
+    heads = results.pop("heads")
+    assert list(heads) == ["label", "box", "keypoints", "mask"]
+    assert heads["keypoints"] == {
+        "target": "keypoints",
+        "main_metric": "nme",
+        "lower_is_better": ["loss", "nme"],
+        "counts": ["count", "points"],
+    }
+    assert heads == json.loads((run / "heads.json").read_text())
     assert all(isinstance(value, int | float) for value in results.values())
     assert {"test/label/accuracy", "test/box/iou", "test/keypoints/nme", "val/mask/iou"} <= set(results)
     assert results["seconds"] > 0

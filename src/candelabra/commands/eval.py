@@ -12,6 +12,7 @@ from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.storage.atomic import write_atomically
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.metrics import summarize_heads
 from candelabra.training.trainer import make_trainer
 
 
@@ -42,7 +43,7 @@ def run_eval(config: DictConfig) -> None:
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
-    print_results(results, folder)
+    print_results(results, summarize_heads(task.named_heads()), folder)
 
 
 def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:

@@ -13,6 +13,7 @@ from candelabra.loggers.tracking import log_run
 from candelabra.report.tables import count_labels
 from candelabra.runs.checkpoints import read_checkpoint
 from candelabra.tasks.loading import build_task, dry_run
+from candelabra.tasks.metrics import summarize_heads
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
@@ -50,12 +51,13 @@ def run_train(config: DictConfig) -> dict[str, float]:
     task = build_task(plain, data.labels)
     metrics = list_validation_metrics(task, counts["val"])
     metric = check_monitor(plain["monitor"], metrics)
+    summaries = summarize_heads(task.named_heads())
     epochs = plain["trainer"]["max_epochs"]
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)
     throughput = Throughput()
     pruning = make_pruning(metrics)
     probe = task.finetune.replaces_training
-    callbacks = [] if probe else [*pruning, *checkpoint_callbacks(plain, folder, metric)]
+    callbacks = [] if probe else [*pruning, *checkpoint_callbacks(plain, folder, metric, summaries)]
     trainer = make_run_trainer(plain, data, folder, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:

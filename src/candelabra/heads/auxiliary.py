@@ -58,6 +58,8 @@ class Auxiliary(Head):
                 f"{', '.join(map(str, backbone.strides))}."
             )
         self.main, self.weight = label(backbone, labels), weight
+        self.main_metric, self.lower_is_better = self.main.main_metric, self.main.lower_is_better
+        self.counts, self.tables = self.main.counts, self.main.tables
         self.others = nn.ModuleList(
             _classifier(backbone.channels[place], len(self.target_info.classes), width, hidden, dropout)
             for place in self.places

@@ -29,6 +29,7 @@ class Box(Head):
     """
 
     target: ClassVar[str] = BoxTarget.name
+    main_metric = "iou"
 
     def __init__(
         self,

@@ -22,10 +22,18 @@ class Head(nn.Module, ABC):
     Attributes:
         target: the key of the batch it learns from.
         target_info: the target itself, as the data set describes it.
+        main_metric: by which runs are compared; one of `metrics`.
+        lower_is_better: those of `metrics` whose lower values are better.
+        counts: those of `metrics` that are whole numbers and say nothing of quality.
+        tables: those of `metrics` whose value is not one number.
     """
 
     target: ClassVar[str]
     target_info: Target
+    main_metric: str
+    lower_is_better: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:

@@ -32,6 +32,9 @@ class Keypoints(Head):
     """
 
     target: ClassVar[str] = KeypointsTarget.name
+    main_metric = "nme"
+    lower_is_better = frozenset({"nme"})
+    counts = frozenset({"points"})
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class Label(Head):
     """
 
     target: ClassVar[str] = LabelTarget.name
+    tables = frozenset({"confusion"})
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Label(Head):
                 f"{', '.join(classes)}; give one for each, in this order."
             )
         self.classes, self.multilabel, self.smoothing = classes, self.target_info.multilabel, smoothing
+        self.main_metric = "f1" if self.multilabel else "accuracy"
         self.pool = FeaturePool(backbone, pooling, grid)
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         weights = torch.ones(len(self.classes)) if class_weights is None else torch.tensor(list(class_weights))
@@ -104,7 +106,7 @@ class Label(Head):
             metric.update(shown, wanted)
 
     def score(self, values: Mapping[str, float]) -> float:
-        return values["f1" if self.multilabel else "accuracy"]
+        return values[self.main_metric]
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Probabilities (N, classes)."""

@@ -32,6 +32,8 @@ class Mask(Head):
     """
 
     target: ClassVar[str] = MaskTarget.name
+    main_metric = "iou"
+    tables = frozenset({"confusion"})
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from candelabra.runs.aggregation import RunRow
 from candelabra.runs.joint_gain import JointGain
-from candelabra.runs.overrides import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,8 +70,9 @@ def draw_dots(rows: Sequence[RunRow]) -> "Figure":
             axes.errorbar(value.mean, place, xerr=value.deviation, fmt="o", color="C0", capsize=3)
             if len(values) > 1:
                 axes.plot(values, [place] * len(values), "|", color="0.3", markersize=9)
-        metric = next(row.main(head) for row in rows if head in row.heads).removeprefix("test/")
-        axes.set_xlabel(f"test {metric}" + (" (lower is better)" if metric.endswith(LOWER_IS_BETTER) else ""))
+        first = next(row for row in rows if head in row.heads)
+        metric = first.main(head).removeprefix("test/")
+        axes.set_xlabel(f"test {metric}" + (" (lower is better)" if first.is_lower_better(head) else ""))
         axes.locator_params(axis="x", nbins=5)
         axes.grid(alpha=0.3)
     figure.suptitle("dot and bar: mean ± standard deviation; strokes: the seeds", fontsize=9)

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from candelabra.report.bars import draw_comparison
-from candelabra.runs.aggregation import MAIN_METRICS, MetricNumber, RunRow
+from candelabra.runs.aggregation import MetricNumber, RunRow
+from candelabra.runs.head_metrics import is_count
 from candelabra.runs.joint_gain import JointGain
-from candelabra.runs.overrides import COUNT_METRICS
 
 UNKNOWN_VALUE = "-"
 _LONGEST = 20  # word that is never broken, however narrow the terminal
@@ -110,8 +110,9 @@ def format_value(value: MetricNumber | None, form: str = ".3f", mark: str = "") 
 
 
 def list_main_metrics(rows: Sequence[RunRow]) -> list[str]:
-    """The main metric of each head."""
-    return list(dict.fromkeys(row.main(head) for head in MAIN_METRICS for row in rows if head in row.heads))
+    """The main metric of each head, in the order of the task with most heads."""
+    heads = dict.fromkeys(head for row in sorted(rows, key=lambda row: -len(row.heads)) for head in row.heads)
+    return list(dict.fromkeys(row.main(head) for head in heads for row in rows if head in row.heads))
 
 
 def list_metrics(rows: Sequence[RunRow]) -> list[str]:
@@ -119,8 +120,9 @@ def list_metrics(rows: Sequence[RunRow]) -> list[str]:
     wanted: list[str] = []
     for main in list_main_metrics(rows):
         head = main.rpartition("/")[0]
-        others = dict.fromkeys(key for row in rows for key in row.keys if key.startswith(f"{head}/"))
-        wanted += [main, *(key for key in others if key != main and not key.endswith((*COUNT_METRICS, "/loss")))]
+        keys = [(key, row.runs[0].summaries) for row in rows for key in row.keys if key.startswith(f"{head}/")]
+        others = dict.fromkeys(key for key, heads in keys if not key.endswith("/loss") and not is_count(key, heads))
+        wanted += [main, *(key for key in others if key != main)]
     alike = all(row.heads == rows[0].heads and "test/score" in row.keys for row in rows)
     return [*wanted, "test/score"] if alike else wanted
 

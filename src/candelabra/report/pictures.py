@@ -16,7 +16,7 @@ from torch import Tensor
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.tables import print_class_table
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import HeadSummaries, is_count
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
@@ -176,7 +176,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_curves(folder: Path) -> None:
+def draw_curves(folder: Path, summaries: HeadSummaries) -> None:
     """Draws pictures/curves.png from metrics.csv, where there is one: losses, each target, what balanced them."""
     metrics = folder / "metrics.csv"
     if not metrics.is_file():
@@ -189,7 +189,8 @@ def draw_curves(folder: Path) -> None:
     heads = dict.fromkeys(name.split("/")[1] for name in names if name.count("/") == 2)
     panels = {"loss": [name for name in names if name.endswith("/loss")]}
     for head in heads:
-        panels[head] = [n for n in names if n.startswith(f"val/{head}/") and not n.endswith(("/loss", *COUNT_METRICS))]
+        own = [name for name in names if name.startswith(f"val/{head}/") and not name.endswith("/loss")]
+        panels[head] = [name for name in own if not is_count(name, summaries)]
     weights = [name for name in rows[0] if name.startswith("balance/") and name.count("/") == 1]
     panels["balance"] = [name for name in weights if len({row[name] for row in rows if row[name]}) > 1]
     panels["cosine of gradients"] = [name for name in rows[0] if name.endswith("/cosine")]

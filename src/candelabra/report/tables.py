@@ -13,7 +13,7 @@ from torch import Tensor
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import HeadSummaries, is_count
 
 
 def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
@@ -62,7 +62,7 @@ def print_mixture(data: SampleDataModule) -> Table:
     return table
 
 
-def print_results(results: Mapping[str, Any], folder: Path) -> None:
+def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path) -> None:
     """A table of metrics by target, then what was written."""
     console = Console()
     splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
@@ -70,7 +70,7 @@ def print_results(results: Mapping[str, Any], folder: Path) -> None:
     table = Table("metric", *splits, title="results of the best checkpoint")
     for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
         values = [results.get(f"{split}/{row}") for split in splits]
-        digits = 0 if row.endswith(COUNT_METRICS) else 4
+        digits = 0 if is_count(row, heads) else 4
         table.add_row(row, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(table)
     if "images_per_second" in results:

@@ -10,9 +10,8 @@ from pathlib import Path
 from candelabra.errors import CandelabraError
 from candelabra.runs.config_diff import diff_configs, find_seeds
 from candelabra.runs.folders import FinishedRun, check_same_test_set, find_runs, read_run
+from candelabra.runs.head_metrics import is_lower_better
 from candelabra.runs.overrides import parse_key
-
-MAIN_METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}  # the metric a head is judged by
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,16 @@ class RunRow:
 
     @property
     def heads(self) -> list[str]:
-        """What was measured on test, in the order of `MAIN_METRICS`."""
-        return [head for head in MAIN_METRICS if head in self.runs[0].heads and self.main(head) in self.keys]
+        """The heads whose main metric was measured on test, in the order of the task."""
+        return [head for head in self.runs[0].summaries if self.main(head) in self.keys]
 
     def main(self, head: str) -> str:
-        """The main metric of a head: accuracy of labels, or f1 where several may hold for one image."""
-        return f"test/{head}/" + ("f1" if f"test/{head}/map" in self.keys else MAIN_METRICS[head])
+        """The name of the main metric of a head."""
+        return f"test/{head}/{self.runs[0].summaries[head].main_metric}"
+
+    def is_lower_better(self, head: str) -> bool:
+        """Whether lower values of the main metric of a head are better."""
+        return is_lower_better(self.main(head), self.runs[0].summaries)
 
     def values(self, key: str) -> list[float]:
         """One a seed."""

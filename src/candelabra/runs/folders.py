@@ -11,6 +11,7 @@ from typing import Any
 
 from candelabra.errors import CandelabraError
 from candelabra.runs.config_diff import flatten_settings
+from candelabra.runs.head_metrics import HEADS_KEY, HeadSummaries, parse_head_summaries
 from candelabra.runs.overrides import resolve_run_folder
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP
 
@@ -27,6 +28,7 @@ class FinishedRun:
         settings: the same without the seed and what does not change the result.
         tested: names of the test images.
         results: numbers by name, `test/<head>/<metric>` and others.
+        summaries: how the metrics of each head are read.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class FinishedRun:
     settings: Mapping[str, Any]
     tested: frozenset[str]
     results: Mapping[str, float]
+    summaries: HeadSummaries
 
     @property
     def heads(self) -> list[str]:
@@ -106,9 +109,11 @@ def read_run(folder: Path) -> FinishedRun:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
             tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
-        return FinishedRun(
-            folder, config, flatten_settings(config), tested, {key: float(value) for key, value in results.items()}
-        )
+        if HEADS_KEY not in results:
+            raise ValueError(f"results.json has no {HEADS_KEY!r}, as those of older versions")
+        summaries = parse_head_summaries(results.pop(HEADS_KEY))
+        numbers = {key: float(value) for key, value in results.items()}
+        return FinishedRun(folder, config, flatten_settings(config), tested, numbers, summaries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from candelabra.errors import CandelabraError
 from candelabra.runs.aggregation import MetricNumber, RunRow, parse_number
 from candelabra.runs.config_diff import diff_configs
-from candelabra.runs.overrides import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +82,9 @@ def _gain(row: RunRow, single: Sequence[RunRow]) -> JointGain:
             notes.append(f"{row.name}: no Δm, as {alone.name} has {found}")
             continue
         notes += _unequal(row, alone, head)
-        each[head] = [_relative(value, baseline.mean, row.main(head)) for value in row.values(row.main(head))]
+        each[head] = [
+            _relative(value, baseline.mean, row.is_lower_better(head)) for value in row.values(row.main(head))
+        ]
         gain = parse_number(each[head])
         spread = None if baseline.deviation is None else baseline.deviation / abs(baseline.mean)
         heads[head] = HeadGain(alone, gain, spread)
@@ -92,8 +93,8 @@ def _gain(row: RunRow, single: Sequence[RunRow]) -> JointGain:
     return JointGain(row, heads, delta, _share("seconds", row, heads), _share("parameters", row, heads), notes)
 
 
-def _relative(value: float, baseline: float, metric: str) -> float:
-    sign = -1 if metric.rpartition("/")[2] in LOWER_IS_BETTER else 1
+def _relative(value: float, baseline: float, lower_is_better: bool) -> float:
+    sign = -1 if lower_is_better else 1
     return sign * (value - baseline) / baseline
 
 

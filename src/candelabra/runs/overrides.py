@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-LOWER_IS_BETTER = ("loss", "nme")  # metrics by the last part of their name
-COUNT_METRICS = ("/count", "/points")  # metrics that are whole numbers, by the end of their name
-
 
 def parse_key(word: str) -> str:
     """The key of the config that a word is about: `head@task.label=x` is about task.label."""

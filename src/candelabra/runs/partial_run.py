@@ -11,6 +11,7 @@ from typing import Any
 
 from candelabra.runs.config_diff import flatten_settings
 from candelabra.runs.folders import read_yaml
+from candelabra.runs.head_metrics import HEADS_FILE, HEADS_KEY, HeadSummaries, parse_head_summaries
 
 _LONGEST = 200_000  # characters of a file that are shown
 
@@ -23,6 +24,7 @@ class PartialRun:
         folder: as it was given.
         config: resolved, plain; empty where it cannot be read.
         results: finite numbers by name; empty where the run is not finished.
+        heads: how the metrics of each head are read; empty where no file says it.
         code: versions by name, and the commit where there was one; empty where no logger wrote them.
         problems: a sentence for each file that cannot be read.
     """
@@ -30,6 +32,7 @@ class PartialRun:
     folder: Path
     config: Mapping[str, Any]
     results: Mapping[str, float]
+    heads: HeadSummaries
     code: Mapping[str, Any]
     problems: Sequence[str]
 
@@ -59,7 +62,7 @@ def read_partial_run(folder: Path) -> PartialRun:
 
     problems: list[str] = []
     found: dict[str, Any] = {}
-    for name in ("config.yaml", "results.json", "code.json"):
+    for name in ("config.yaml", "results.json", HEADS_FILE, "code.json"):
         try:
             text = (folder / name).read_text(encoding="utf-8")
             content = read_yaml(text) if name.endswith("yaml") else json.loads(text)
@@ -71,7 +74,8 @@ def read_partial_run(folder: Path) -> PartialRun:
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
     results = {str(key): float(value) for key, value in found.get("results.json", {}).items() if _number(value)}
-    return PartialRun(folder, found.get("config.yaml", {}), results, found.get("code.json", {}), problems)
+    heads = parse_head_summaries(found.get("results.json", {}).get(HEADS_KEY) or found.get(HEADS_FILE))
+    return PartialRun(folder, found.get("config.yaml", {}), results, heads, found.get("code.json", {}), problems)
 
 
 def _number(value: object) -> bool:

@@ -1,14 +1,13 @@
 """`candelabra sweep best`: the best job, its command, results and checkpoint."""
 
-import json
 import shlex
-from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
 from candelabra.errors import CandelabraError
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import is_count
+from candelabra.runs.partial_run import read_partial_run
 from candelabra.sweeps.folder import format_command
 from candelabra.sweeps.status import make_jobs_table
 from hydra_plugins.candelabra_sweeper.jobs import Job
@@ -64,21 +63,14 @@ def _print_job(found: SweepResults, job: Job, console: Console) -> None:
 
 def _print_results(found: SweepResults, job: Job, console: Console) -> None:
     """Prints the results of a run of candelabra."""
-    results = _results(found, job)
+    run = read_partial_run(found.run(job))
+    results = run.results
     metrics = dict.fromkeys(key.partition("/")[2] for key in results if key.startswith(tuple(f"{s}/" for s in _SHOWN)))
     if not metrics:
         return
     sheet = Table("metric", *_SHOWN, title=f"results of job {job.number}")
     for metric in metrics:
         values = [results.get(f"{split}/{metric}") for split in _SHOWN]
-        digits = 0 if metric.endswith(COUNT_METRICS) else 4
+        digits = 0 if is_count(metric, run.heads) else 4
         sheet.add_row(metric, *("" if value is None else f"{value:.{digits}f}" for value in values))
     console.print(sheet)
-
-
-def _results(found: SweepResults, job: Job) -> Mapping[str, float]:
-    try:
-        content = json.loads((found.run(job) / "results.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in content.items() if isinstance(value, int | float)}

@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
+from candelabra.runs.head_metrics import HeadSummary
 
 _OWN = ("count", "loss")
 
@@ -104,6 +105,19 @@ class HeadMetrics(nn.Module):
             for metric in metrics.values():
                 metric.reset()
         return SplitMetrics(tuple(self.metrics), numbers, tables, scores)
+
+
+def summarize_heads(heads: Sequence[tuple[str, Head]]) -> dict[str, HeadSummary]:
+    """What `results.json` says of the metrics of each head."""
+    return {
+        name: HeadSummary(
+            head.target,
+            head.main_metric,
+            ("loss", *sorted(head.lower_is_better)),
+            ("count", *sorted(head.counts)),
+        )
+        for name, head in heads
+    }
 
 
 def check_measured(score: float | None) -> float:

@@ -13,8 +13,10 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.tracking import log_results, wait_for_loggers
 from candelabra.report.pictures import draw_curves, write_pictures
 from candelabra.report.tables import print_results
+from candelabra.runs.head_metrics import HEADS_KEY
 from candelabra.storage.atomic import write_atomically
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
 from candelabra.training.fsdp import FsdpStrategy
 from candelabra.training.latency import measure_latency
@@ -42,11 +44,12 @@ def evaluate_run(
         folder: of the run.
 
     Returns:
-        The content of results.json.
+        The numbers of results.json.
     """
+    summaries = summarize_heads(task.named_heads())
     if trainer.is_global_zero:
         wait_for_loggers(trainer)
-        draw_curves(folder)
+        draw_curves(folder, summaries)
     # Remove WeightAveraging: whenever a checkpoint is loaded, by `trainer.test` too, it restores the weights that are
     # not averaged.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -65,9 +68,10 @@ def evaluate_run(
         # Other ranks take no part from here on, and weights divided by FSDP need them.
         whole = load_task(best) if best and isinstance(trainer.strategy, FsdpStrategy) else task
         results["milliseconds_per_image"] = measure_latency(whole, data, trainer)
-        write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
+        heads = {name: each.to_plain() for name, each in summaries.items()}
+        write_atomically(folder / "results.json", json.dumps({**results, HEADS_KEY: heads}, indent=2) + "\n")
         write_pictures(whole, data, tables, folder)
         log_results(trainer, whole, data, folder, best)
-        print_results(results, folder)
+        print_results(results, summaries, folder)
         report_replaced_images(data, folder)
     return results

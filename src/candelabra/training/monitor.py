@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.runs.overrides import COUNT_METRICS
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,8 @@ def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str
         if not labelled[head.target]:
             log.warning("no validation image has a %s: this head is not measured on validation", name)
             continue
-        keys = [f"val/{name}/{key}" for key in metrics]
-        found += [key for key in keys if not key.endswith((*COUNT_METRICS, "/confusion"))]
+        excluded = {"count", *head.counts, *head.tables}
+        found += [f"val/{name}/{key}" for key in metrics if key not in excluded]
     if not found:
         raise CandelabraError(
             f"No validation image has a label of any head ({', '.join(task.heads)}), so there is nothing to choose the "

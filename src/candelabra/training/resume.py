@@ -17,6 +17,7 @@ from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, read_checkpoint
+from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.runs.overrides import parse_key, resolve_run_folder
 
@@ -40,7 +41,15 @@ _FREE += [
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 ]
-_WRITTEN = ("config.yaml", "splits.csv", METRICS_FILE, PREVIOUS_METRICS_FILE, "results.json", CHECKPOINT_FOLDER)
+_WRITTEN = (
+    "config.yaml",
+    "splits.csv",
+    METRICS_FILE,
+    PREVIOUS_METRICS_FILE,
+    "results.json",
+    HEADS_FILE,
+    CHECKPOINT_FOLDER,
+)
 _TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 

@@ -1,6 +1,7 @@
 """What a run writes into its folder before training: config.yaml, splits.csv, issues of the data."""
 
 import csv
+import json
 import logging
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.distributed.rendezvous import publish_config
 from candelabra.errors import CandelabraError
+from candelabra.runs.head_metrics import HEADS_FILE
+from candelabra.storage.atomic import write_atomically
 from candelabra.tasks.loading import resolve_table_paths
+from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
 from candelabra.training.resume import clear_run
 
@@ -35,6 +39,8 @@ def start_run_folder(plain: PlainConfig, task: Task, data: SampleDataModule, tra
     if plain["overwrite"] and not plain["resume"]:
         clear_run(folder)
     write_run_config(plain, folder)
+    heads = {name: each.to_plain() for name, each in summarize_heads(task.named_heads()).items()}
+    write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2) + "\n")
     _write_splits(data, folder)
     if data.issues:
         write_issues(data.issues, folder / _ISSUES)

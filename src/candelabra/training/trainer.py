@@ -23,7 +23,7 @@ from candelabra.errors import CandelabraError
 from candelabra.loggers.tracking import LogRun, make_loggers
 from candelabra.report.plan import ShowPlan
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
-from candelabra.runs.overrides import LOWER_IS_BETTER
+from candelabra.runs.head_metrics import HeadSummaries, is_lower_better
 from candelabra.training.callbacks.balance_log import BalanceLog
 from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.throughput import Throughput
@@ -92,9 +92,9 @@ def _check_processes(trainer: L.Trainer) -> None:
         )
 
 
-def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str) -> list[L.Callback]:
+def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str, heads: HeadSummaries) -> list[L.Callback]:
     """Builds the callbacks that show the schedule, average weights, stop early, and save the best and last weights."""
-    mode = "min" if metric.rsplit("/", 1)[-1] in LOWER_IS_BETTER else "max"
+    mode = "min" if is_lower_better(metric, heads) else "max"
     callbacks: list[L.Callback] = [ShowPlan(folder)]
     if plain["ema"] is not None:
         if not 0 < plain["ema"] < 1:

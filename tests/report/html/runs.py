@@ -46,7 +46,10 @@ def make_run(folder: Path, words: Sequence[str] = (), epochs: int = 5, score: fl
     if finished:
         counts = {"test/label/count": 12, "test/mask/count": 11}
         results = {"val/score": score, "test/label/accuracy": score, "test/mask/iou": score / 2, **counts}
-        (folder / "results.json").write_text(json.dumps({**results, "seconds": 61.5, "parameters": 11_000_000}))
+        metrics = {"label": "accuracy", "mask": "iou"}
+        heads = {name: {"target": name, "main_metric": metric} for name, metric in metrics.items()}
+        numbers = {**results, "seconds": 61.5, "parameters": 11_000_000}
+        (folder / "results.json").write_text(json.dumps({**numbers, "heads": heads}))
     return folder
 
 

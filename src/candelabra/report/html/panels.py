@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import HeadSummaries, is_count
 
 TOTAL_METRICS = ("train/loss", "val/loss")
 
@@ -23,13 +23,13 @@ class CurvePanel:
     logarithmic: bool = False
 
 
-def group_curves(names: Iterable[str]) -> list[CurvePanel]:
+def group_curves(names: Iterable[str], summaries: HeadSummaries) -> list[CurvePanel]:
     """Losses, score, head by head, rates, balance, and whatever else was measured.
 
-    >>> [panel.title for panel in group_curves(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"])]
+    >>> [panel.title for panel in group_curves(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"], {})]
     ['loss', 'box', 'rates', 'grad_norm']
     """
-    left = [name for name in names if not name.endswith(COUNT_METRICS)]
+    left = [name for name in names if not is_count(name, summaries)]
     heads = dict.fromkeys(name.split("/")[1] for name in left if _of_head(name))
     found = [
         CurvePanel("loss", [name for name in TOTAL_METRICS if name in left]),

@@ -8,7 +8,8 @@ from pathlib import Path
 from candelabra.errors import CandelabraError
 from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.folders import find_runs
-from candelabra.runs.overrides import LOWER_IS_BETTER, parse_key
+from candelabra.runs.head_metrics import is_lower_better
+from candelabra.runs.overrides import parse_key
 from candelabra.runs.partial_run import PartialRun, read_partial_run
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
@@ -107,7 +108,9 @@ def collect_runs(given: Sequence[Path]) -> RunCollection:
     if not runs:
         raise CandelabraError(f"{' '.join(map(str, given))}: no job has begun yet; there is nothing to report.")
     monitors = {str(run.config.get("monitor", "val/score")) for run in runs}
-    objectives = {name: _way(name) for name in sorted(monitors)} if len(monitors) == 1 else {"val/score": "maximize"}
+    lower = {name for name in monitors if any(is_lower_better(name, run.heads) for run in runs)}
+    ways = {name: "minimize" if name in lower else "maximize" for name in sorted(monitors)}
+    objectives = ways if len(monitors) == 1 else {"val/score": "maximize"}
     entries = []
     for name, run, words in zip(_names(runs), runs, _words(runs), strict=True):
         values = {key: run.results[key] for key in objectives if key in run.results}
@@ -169,10 +172,6 @@ def _names(runs: Sequence[PartialRun]) -> list[str]:
     if len(set(short)) == len(short):
         return short
     return ["/".join(run.folder.resolve().parts[-2:]) for run in runs]
-
-
-def _way(metric: str) -> str:
-    return "minimize" if metric.rpartition("/")[2] in LOWER_IS_BETTER else "maximize"
 
 
 def _finite(value: object) -> bool:

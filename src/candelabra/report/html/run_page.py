@@ -11,9 +11,8 @@ from candelabra.report.html.panels import group_curves
 from candelabra.report.html.plotly_figures import PlotlyFigure, make_panel
 from candelabra.report.html.run_collection import find_job
 from candelabra.report.html.script import read_plotly_script
-from candelabra.runs.aggregation import MAIN_METRICS
 from candelabra.runs.curves import MetricCurve, read_curves
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import HeadSummaries, is_count
 from candelabra.runs.partial_run import PartialRun, count_issues, read_csv_rows, read_run_text, strip_target
 
 _POINTS = 100_000  # on the page, of all curves
@@ -38,9 +37,9 @@ def write_run_page(run: PartialRun, path: Path) -> None:
         command=shlex.join(["candelabra", "train", *run.words]) if run.words else "",
         facts=list_facts(run),
         problems=[*run.problems, *list_problems(curves), *problems],
-        results=list_results(run.results),
+        results=list_results(run.results, run.heads),
         splits=_SPLITS,
-        figures=_figures(curves),
+        figures=_figures(curves, run.heads),
         pictures=pictures,
         tables=_tables(run.folder),
         issues=count_issues(run.folder),
@@ -55,7 +54,7 @@ def list_facts(run: PartialRun) -> list[tuple[str, str]]:
     config, results = run.config, run.results
     data, task = _node(config, "data"), _node(config, "task")
     sets = [f"{name} ({strip_target(each)})" for name, each in _node(data, "sets").items()]
-    heads = [name for name in MAIN_METRICS if _node(task, "heads").get(name) or isinstance(task.get(name), Mapping)]
+    heads = list(run.heads) or _list_configured_heads(task)
     backbone = _node(config, "backbone")
     found = [
         ("data", _joined(strip_target(data), *sets, data.get("root"), _said("{} px", data.get("size")))),
@@ -84,15 +83,13 @@ def list_facts(run: PartialRun) -> list[tuple[str, str]]:
     return [(what, words) for what, words in found if words]
 
 
-def list_results(found: Mapping[str, float]) -> list[tuple[str, list[str]]]:
+def list_results(found: Mapping[str, float], heads: HeadSummaries) -> list[tuple[str, list[str]]]:
     """A row a metric: its name, and its number on validation and on test."""
     names = dict.fromkeys(key.split("/", 1)[1] for key in found if key.split("/")[0] in _SPLITS and "/" in key)
-    ordered = sorted(
-        names, key=lambda name: ("/" not in name, name.split("/")[0], not name.endswith(COUNT_METRICS), name)
-    )
+    ordered = sorted(names, key=lambda name: ("/" not in name, name.split("/")[0], not is_count(name, heads), name))
     rows = []
     for name in ordered:
-        digits = 0 if name.endswith(COUNT_METRICS) else 4
+        digits = 0 if is_count(name, heads) else 4
         values = [found.get(f"{split}/{name}") for split in _SPLITS]
         rows.append((name, ["" if value is None else f"{value:.{digits}f}" for value in values]))
     return rows
@@ -105,10 +102,16 @@ def list_problems(curves: Mapping[str, MetricCurve]) -> list[str]:
     ]
 
 
-def _figures(curves: Mapping[str, MetricCurve]) -> list[tuple[str, PlotlyFigure]]:
+def _list_configured_heads(task: Mapping[str, Any]) -> list[str]:
+    """The heads of a task's config, for a run that has written no more than that."""
+    heads = _node(task, "heads") or {name: node for name, node in task.items() if name != "balance"}
+    return [name for name, node in heads.items() if isinstance(node, Mapping)]
+
+
+def _figures(curves: Mapping[str, MetricCurve], heads: HeadSummaries) -> list[tuple[str, PlotlyFigure]]:
     drawn = {name: curve for name, curve in curves.items() if curve.steps}
     most = max(50, _POINTS // max(1, len(drawn)))
-    return [(each.title, make_panel(each, drawn, most)) for each in group_curves(drawn)]
+    return [(each.title, make_panel(each, drawn, most)) for each in group_curves(drawn, heads)]
 
 
 def _tables(folder: Path) -> list[tuple[str, list[str], list[list[str]]]]:

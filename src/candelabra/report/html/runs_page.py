@@ -15,10 +15,9 @@ from candelabra.report.html.run_collection import CollectedRun, RunCollection, c
 from candelabra.report.html.run_page import list_problems
 from candelabra.report.html.script import read_plotly_script
 from candelabra.report.html.sweep_figures import draw_outcomes, draw_parallel_coordinates, list_complete_jobs
-from candelabra.runs.aggregation import MAIN_METRICS
 from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.curves import MetricCurve, read_curves
-from candelabra.runs.overrides import COUNT_METRICS
+from candelabra.runs.head_metrics import is_count
 
 _POINTS = 300_000  # on the page, of all curves
 _DRAWN = 150  # runs whose curves are drawn
@@ -77,12 +76,14 @@ def _figures(
     found: RunCollection, curves: Mapping[CollectedRun, Mapping[str, MetricCurve]]
 ) -> tuple[list[tuple[str, PlotlyFigure]], list[tuple[str, PlotlyFigure]]]:
     """What matters first: objectives, score, losses and the heads' main metrics; then the rest."""
-    names = dict.fromkeys(name for each in curves.values() for name in each if not name.endswith(COUNT_METRICS))
+    names = dict.fromkeys(
+        name for entry, each in curves.items() for name in each if not is_count(name, entry.run.heads)
+    )
     most = max(30, _POINTS // max(1, sum(len(each) for each in curves.values())))
     best = set(found.best)
     first: list[tuple[str, PlotlyFigure]] = []
     further: list[tuple[str, PlotlyFigure]] = []
-    main = [f"val/{head}/{metric}" for head, metric in MAIN_METRICS.items()]
+    main = [f"val/{name}" for name in _list_main_metrics(found)]
     ahead = [name for name in dict.fromkeys([*found.objectives, "val/score", *TOTAL_METRICS, *main]) if name in names]
     for name in [*ahead, *(name for name in sorted(names) if name not in ahead)]:
         lines = [(entry.label, each[name], entry in best) for entry, each in curves.items() if name in each]
@@ -100,9 +101,15 @@ def _errors(entries: Sequence[CollectedRun]) -> list[tuple[str, list[str]]]:
 
 def _measured(found: RunCollection) -> list[str]:
     """The main metric of each head on test, where some run has it."""
-    names = [f"test/{head}/{metric}" for head, metric in MAIN_METRICS.items()]
+    names = [f"test/{name}" for name in _list_main_metrics(found)]
     names = [name for name in names if name not in found.objectives]
     return [name for name in names if any(name in entry.run.results for entry in found.entries)]
+
+
+def _list_main_metrics(found: RunCollection) -> list[str]:
+    """`<head>/<metric>` of the main metric of each head; first those of the runs with most heads."""
+    runs = sorted((entry.run for entry in found.entries), key=lambda run: -len(run.heads))
+    return list(dict.fromkeys(f"{name}/{head.main_metric}" for run in runs for name, head in run.heads.items()))
 
 
 def _page_of(entry: CollectedRun, path: Path) -> str | None:

@@ -1,0 +1,61 @@
+"""How the metrics of a head are read: its main metric, which are better low, and which are counts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+HEADS_KEY = "heads"  # in results.json
+HEADS_FILE = "heads.json"  # the same from the start of a run on, for reports of runs that are not finished
+
+
+@dataclass(frozen=True)
+class HeadSummary:
+    """Facts about the metrics of one head, as `results.json` keeps them under `heads`.
+
+    Attributes:
+        target: that the head learns.
+        main_metric: by which runs are compared.
+        lower_is_better: metrics whose lower values are better.
+        counts: metrics that are whole numbers and say nothing of quality.
+    """
+
+    target: str
+    main_metric: str
+    lower_is_better: tuple[str, ...] = ("loss",)
+    counts: tuple[str, ...] = ("count",)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+HeadSummaries = Mapping[str, HeadSummary]
+
+
+def parse_head_summaries(plain: object) -> dict[str, HeadSummary]:
+    """Reads what `HeadSummary.to_plain` wrote for each head; empty where it is something else."""
+    found: dict[str, HeadSummary] = {}
+    for name, each in plain.items() if isinstance(plain, Mapping) else ():
+        if isinstance(each, Mapping) and {"target", "main_metric"} <= set(each):
+            lists = [tuple(map(str, each.get(key) or ())) for key in ("lower_is_better", "counts")]
+            found[str(name)] = HeadSummary(str(each["target"]), str(each["main_metric"]), *lists)
+    return found
+
+
+def is_lower_better(metric: str, heads: HeadSummaries) -> bool:
+    """Whether lower values of `<split>/<head>/<metric>`, or of `<split>/loss`, are better.
+
+    >>> heads = {"keypoints": HeadSummary("keypoints", "nme", ("loss", "nme"))}
+    >>> [is_lower_better(f"val/{name}", heads) for name in ("loss", "keypoints/nme", "keypoints/pck", "label/nme")]
+    [True, True, False, False]
+    """
+    head, _, last = metric.rpartition("/")
+    summary = heads.get(head.rpartition("/")[2])
+    return last == "loss" or (summary is not None and last in summary.lower_is_better)
+
+
+def is_count(metric: str, heads: HeadSummaries) -> bool:
+    """Whether `<split>/<head>/<metric>` is a whole number that says nothing of quality."""
+    head, _, last = metric.rpartition("/")
+    summary = heads.get(head.rpartition("/")[2])
+    return bool(head) and (last == "count" or (summary is not None and last in summary.counts))
