@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.loader import survive_sigterm
-from candelabra.data.loading.workers import count_processors, workers_for
+from candelabra.data.loading.workers import count_processors, compute_workers
 from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.embeddings.parts import VectorPart, VectorParts
@@ -145,7 +145,7 @@ def choose_embedding_workers(items: ImageItems, batch_size: int, device: torch.d
         begun = time.perf_counter()
         items[index]
         spent.append(time.perf_counter() - begun)
-    return workers_for(float(np.median(spent)), batch_size, device.type, count_processors(1))
+    return compute_workers(float(np.median(spent)), batch_size, device.type, count_processors(1))
 
 
 def _batch(items: Sequence[ImageItem]) -> ImageBatch:

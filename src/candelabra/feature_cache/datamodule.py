@@ -150,7 +150,7 @@ class CachedFeatures(L.LightningDataModule):
         self.wanted.setdefault(pipeline, []).extend(found for *_, found in items)
         there = self._fill(store, self.recipe, items, self.wanted[pipeline])
         for split, each in splits.items():
-            now = [each.current(row, found) for row, found in enumerate(digests[split])]
+            now = [each.update_digest(row, found) for row, found in enumerate(digests[split])]
             self.served[split] = FeatureRows(store, self.recipe, each, now) if there else None
 
     def _fill(
@@ -175,7 +175,7 @@ class CachedFeatures(L.LightningDataModule):
                 lambda: extract_features(self.task, how, store, mine, self.data.batch_size, workers, trainer)
             )
             store.read()
-            now = [prepared.current(row, found) for prepared, row, found in items]
+            now = [prepared.update_digest(row, found) for prepared, row, found in items]
             stored = strategy.reduce_boolean_decision(stored and not store.find_missing(now))
             store.read()
         return stored

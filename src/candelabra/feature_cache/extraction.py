@@ -191,7 +191,7 @@ class MissingFeatures(Dataset[tuple[bytes, Sample]]):
     def __getitem__(self, index: int) -> tuple[bytes, Sample]:
         prepared, key, found = self.items[index]
         made = prepared[key]
-        return prepared.current(key, found), made
+        return prepared.update_digest(key, found), made
 
 
 def _rows(

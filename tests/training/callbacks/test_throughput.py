@@ -14,7 +14,7 @@ from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Shapes
 from candelabra.data.loading import workers
 from candelabra.data.loading.transformed_dataset import TransformedDataset
-from candelabra.data.loading.workers import choose_workers, measure_sample_time, workers_for
+from candelabra.data.loading.workers import choose_workers, measure_sample_time, compute_workers
 from candelabra.tasks.task import Task
 from candelabra.training.callbacks import throughput
 from candelabra.training.callbacks.throughput import advise_on_throughput
@@ -99,11 +99,11 @@ def test_advice_names_what_is_left_to_set() -> None:
 
 
 def test_workers_go_with_what_a_sample_costs() -> None:
-    assert workers_for(1e-6, 32, "cpu", 8) == 0
-    assert workers_for(0.001, 32, "cpu", 1) == 0
-    assert workers_for(0.001, 32, "cuda", 1) == 1
-    assert workers_for(0.001, 32, "cpu", 8) < workers_for(0.02, 32, "cpu", 8) == 5
-    assert workers_for(10, 1, "cuda", 64) == 16
+    assert compute_workers(1e-6, 32, "cpu", 8) == 0
+    assert compute_workers(0.001, 32, "cpu", 1) == 0
+    assert compute_workers(0.001, 32, "cuda", 1) == 1
+    assert compute_workers(0.001, 32, "cpu", 8) < compute_workers(0.02, 32, "cpu", 8) == 5
+    assert compute_workers(10, 1, "cuda", 64) == 16
 
 
 def test_choosing_stops_within_a_second_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""Data modules, loaders and workers."""
+"""Data modules, their loaders, and the choice of the number of workers."""

@@ -41,7 +41,7 @@ class DataModule(DatasetOptions, SampleDataModule):
         return {"": self.part}
 
     def find_groups(self) -> NDArray[np.int64] | None:
-        return self.part.splitter.numbers(self.open())
+        return self.part.splitter.number_groups(self.open())
 
     def make_plan(self) -> LoadingPlan:
         samples, parts, issues = self.part.open(self.on_bad, self.cache, self.cache_gigabytes)

@@ -1,4 +1,4 @@
-"""The loader of batches: when it begins an epoch, and how long its workers live."""
+"""The loader of batches, and the lifetime of its workers."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
-_GRACE = 30  # seconds that a process that loads data lives on after a signal
+_GRACE = 30  # seconds until a worker ends after a signal
 
 
 def survive_sigterm(worker: int) -> None:
@@ -30,11 +30,11 @@ def survive_sigterm(worker: int) -> None:
 
 
 def collate_samples(samples: Sequence[Sample]) -> Sample:
-    """Samples -> a batch, whose images lie pixel by pixel in memory: so they are made, and so backbones want them."""
+    """Collates samples into a batch with images in channels-last memory: decoders write it and backbones prefer it."""
     turned = [{**sample, "image": sample["image"].permute(1, 2, 0)} for sample in samples]
-    if any("colours" in sample for sample in samples):  # of a union, not all sets may have them drawn
+    if any("colours" in sample for sample in samples):  # the sets of a union may differ in augmentation
         turned = [{"colours": torch.ones(3), **sample} for sample in turned]
-    batch: Any = default_collate(turned)  # of large pieces in a row, which is a copy and no more
+    batch: Any = default_collate(turned)  # copies large contiguous pieces only
     batch["image"] = batch["image"].permute(0, 3, 1, 2)
     return cast(Sample, batch)
 

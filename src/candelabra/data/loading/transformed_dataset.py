@@ -19,21 +19,22 @@ log = logging.getLogger(__name__)
 
 
 class TransformedDataset(Dataset[Sample]):
-    """Transformed samples of one split, by key: epoch * len + index, so that augmentation depends on nothing else.
+    """Transformed samples of one split by key = epoch * len + position; augmentation depends on the key alone.
 
-    `~key` is a sample without its labels, which stands in where a rank has none to be served.
+    The key `~key` gives the sample of `key` without labels; a rank that has no sample left gets it as a filler.
 
     Args:
-        samples, indices: which samples.
-        pipeline: what they go through.
+        samples: of all splits.
+        indices: of the samples of this split.
+        pipeline: transforms.
         seed: of augmentation.
-        views: see `DataModule`.
-        lenient: where a file cannot be read, give a grey image without labels.
-        replaced: (n,) bool, by index of the sample, in memory that workers share: where that was done; null for one
-            of its own.
+        views: augmented versions of each sample; see `SampleDataModule`.
+        lenient: return a grey image without labels for a file that cannot be read, instead of raising.
+        replaced: (n,) bool, by index of the sample, in memory shared with workers: which samples were replaced by grey
+            images; null creates one for this dataset.
 
     Attributes:
-        versions: how many versions of each sample there are; null for endlessly many.
+        versions: how many versions of each sample exist; null where every epoch draws a new one.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class TransformedDataset(Dataset[Sample]):
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)
         with torch.random.fork_rng(devices=()):
-            torch.default_generator.manual_seed(self._draws(key))
+            torch.default_generator.manual_seed(self._draw_seed(key))
             return pipeline(sample)
 
     def _read(self, index: int, pipeline: TransformPipeline) -> Sample:
@@ -70,33 +71,33 @@ class TransformedDataset(Dataset[Sample]):
         except UnreadableFile as error:
             if not self.lenient:
                 raise
-            if not self.replaced[index]:  # else another epoch or worker has said so
+            if not self.replaced[index]:  # else another epoch or worker has logged it
                 log.warning("%s A grey image without labels stands in for it.", error)
                 self.replaced[index] = True
             grey = torch.full((3, *(pipeline.least or (64, 64))), 128, dtype=torch.uint8)
             return add_missing_targets(make_sample(grey), pipeline.read_labels)
 
     def digest(self, key: int) -> bytes:
-        """20 bytes that differ where what the pipeline gets, or draws, does."""
+        """A hash of 20 bytes of the input of the pipeline and of its random seed."""
         index = int(self.indices[key % len(self)])
         try:
-            if self.replaced[index]:  # grey stood in: that is not what the file says
+            if self.replaced[index]:  # by grey, so the hash of the file would be wrong
                 raise UnreadableFile(self.samples.names[index])
             content = self.samples.digest(index)
-        except UnreadableFile:  # what stands in for it has no labels and is always the same
+        except UnreadableFile:  # the grey image has no labels and is always the same
             if not self.lenient:
                 raise
             content = hash_contents("unreadable", self.samples.names[index])
-        return content if self.pipeline.fixed else hash_contents(content, self._draws(key))
+        return content if self.pipeline.fixed else hash_contents(content, self._draw_seed(key))
 
-    def current(self, key: int, found: bytes) -> bytes:
-        """The digest of a sample that had another before its file turned out to be unreadable; `found` otherwise."""
+    def update_digest(self, key: int, found: bytes) -> bytes:
+        """Updates the digest `found` of a sample whose file turned out to be unreadable since."""
         return self.digest(key) if self.replaced[int(self.indices[key % len(self)])] else found
 
     def row(self, key: int) -> int:
-        """The number of a version of a sample among all len * versions; equal keys modulo that are one sample."""
+        """The number of a version of a sample, below len * versions; keys that are equal modulo that are one sample."""
         key = max(key, ~key)
         return key % (len(self) * self.versions) if self.versions else key
 
-    def _draws(self, key: int) -> int:
+    def _draw_seed(self, key: int) -> int:
         return self.seed * 1_000_003 + self.row(key)

@@ -1,4 +1,4 @@
-"""Images that fit into memory."""
+"""Samples whose images are one array in memory."""
 
 from collections.abc import Mapping, Sequence
 

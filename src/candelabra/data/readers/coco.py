@@ -30,19 +30,19 @@ from candelabra.types import WidthHeight
 
 @dataclass(frozen=True, kw_only=True)
 class Coco(Reader):
-    """A json of images, annotations and categories; label, box and keypoints are those of one object, see `objects`.
+    """A JSON file of images, annotations and categories; label, box and keypoints come from one object, see `objects`.
 
-    Masks show all objects by class, where all of an image have an outline. OCHuman's json is read too.
+    A mask shows all objects of an image by class, if all have an outline. The JSON of OCHuman is read too.
 
     Args:
         root: the folder.
         file: the json below root, or one a split: {train: a.json, val: b.json}; null looks for it.
         images: the folder of the images below root, or one a split; null finds them by name.
-        objects: which of several objects is meant: largest, first, or single (then such an image has no label).
-        classes: those to look at; null for all.
+        objects: which of several objects gives the labels: largest, first, or single (several: unlabelled).
+        classes: names of the classes to use; null for all.
         mirror: pairs of points that swap in a mirror image; null goes by left and right in their names,
             and by the usual numbering of 68 or 98 points of a face.
-        normalizer: two points whose distance makes the keypoint error relative; empty for none.
+        normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
     """
 
     root: str
@@ -108,7 +108,7 @@ def _categories(document: Mapping[str, Any], file: str) -> dict[Any, str]:
 
 @dataclass
 class _Reader:
-    """Makes pictures of one document.
+    """Reads the images of one document.
 
     Args:
         root: the folder.
@@ -116,8 +116,8 @@ class _Reader:
         categories: names of the classes by id.
         count: of points.
         beside: the folder of the document, below root.
-        near: the folder of its images, below root, where that was said.
-        issues: grows by what is odd.
+        near: the folder of its images, below root, if the user named it.
+        issues: list to which issues are appended.
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""From the json of COCO to objects; nothing in it is trusted."""
+"""Parses the JSON of COCO into objects; every value is validated."""
 
 import json
 import re

@@ -43,7 +43,7 @@ class DeepLabCut(Reader):
     Args:
         root: the project's folder.
         file: one table, below root; null for all `CollectedData_*.csv`.
-        objects: which of several individuals is meant: largest, first, or single (then such a frame has no label).
+        objects: which of several individuals gives the labels: largest, first, or single (several: unlabelled).
         mirror: pairs of body parts that swap in a mirror image; null goes by left and right in their names.
         normalizer: two body parts whose distance makes the error relative; empty for none.
     """

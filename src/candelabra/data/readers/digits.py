@@ -16,7 +16,7 @@ from candelabra.types import Sample
 
 @dataclass(frozen=True, kw_only=True)
 class Digits(Reader):
-    """1,797 real handwritten digits of 8 x 8 pixels, enlarged and set down somewhere on a noisy canvas.
+    """1,797 handwritten digits of 8 x 8 pixels (scikit-learn), enlarged and placed at random on a noisy canvas.
 
     Args:
         canvas: side of the canvas, in pixels.

@@ -1,4 +1,4 @@
-"""Data sets of torchvision, on disk or fetched, with an error that says what to do when that cannot be."""
+"""Opens or downloads data sets of torchvision; errors say what to do."""
 
 import pickle
 import socket
@@ -9,17 +9,17 @@ from typing import Any
 
 from candelabra.errors import CandelabraError
 
-_PATIENCE = 30.0  # seconds that a server may say nothing
+_TIMEOUT = 30.0  # seconds to wait for an answer of a server
 
 
 def open_torchvision_set(kind: Callable[..., Any], root: str, download: bool, **options: Any) -> Any:
-    """A data set of torchvision below `root`; its files are checked against their published sums first.
+    """Opens a data set of torchvision below `root`; torchvision verifies the checksums of its files.
 
     Args:
         kind: torchvision's class.
-        root: where it is, or is to be.
-        download: fetch it where it is not there.
-        options: what else the class takes, such as the split.
+        root: the folder of the data set.
+        download: download it if it is missing.
+        options: further arguments of the class, such as the split.
 
     Raises:
         CandelabraError: it is not there, is damaged, or cannot be fetched or written.
@@ -35,7 +35,7 @@ def open_torchvision_set(kind: Callable[..., Any], root: str, download: bool, **
                 "does, or fetch it with data.download=true where the data set has that word."
             ) from error
     try:
-        with _impatient():
+        with _limit_waiting():
             return kind(folder, download=True, **options)
     except (OSError, RuntimeError, ValueError, ImportError, EOFError, pickle.UnpicklingError) as error:
         raise CandelabraError(
@@ -45,9 +45,9 @@ def open_torchvision_set(kind: Callable[..., Any], root: str, download: bool, **
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _limit_waiting() -> Iterator[None]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)
+    socket.setdefaulttimeout(_TIMEOUT)
     try:
         yield
     finally:

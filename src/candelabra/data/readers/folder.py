@@ -1,4 +1,4 @@
-"""Images in one folder a class."""
+"""Images in one folder per class."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.data.targets.label import LabelColumn, LabelTarget
 from candelabra.errors import CandelabraError
 
-_NO_CLASSES = ("image", "mask", "annot", "label")  # words that folders of classes do not have
+_NO_CLASSES = ("image", "mask", "annot", "label")  # words that do not occur in names of classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +73,10 @@ def _class_folders(root: Path) -> tuple[list[Path], bool]:
 
 
 def check_is_folder(root: str) -> Path:
-    """The folder `root` as a path.
+    """Returns the folder `root` as a path.
 
     Raises:
-        CandelabraError: there is none.
+        CandelabraError: there is no such folder.
     """
     path = Path(root).expanduser()
     if not path.is_dir():

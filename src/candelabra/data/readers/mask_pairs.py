@@ -1,4 +1,4 @@
-"""Which mask belongs to which image."""
+"""Finds the mask of each image."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]
         root: the folder.
         images: the folder of images that is not divided into splits, below root.
         masks: likewise.
-        issues: grows by what is odd.
+        issues: list to which issues are appended.
 
     Raises:
         CandelabraError: there are no such folders, or no image has a mask.

@@ -74,7 +74,7 @@ def build_object_samples(
         known: names of all classes, in their order.
         wanted: classes to look at, objects of others being no objects; null for all that occur.
         points: what is known of keypoints.
-        issues: grows by what is odd.
+        issues: list to which issues are appended.
 
     Raises:
         CandelabraError: the rule or a wanted class is not known, or there is no object at all.

@@ -33,7 +33,7 @@ class Pets(Reader):
 
     Args:
         root: the folder that holds `oxford-iiit-pet`, or that folder itself.
-        download: fetch the 800 MB from the authors where they are not there yet.
+        download: download the 800 MB from the authors if they are missing.
     """
 
     tier = DetectionTier.DATASETS

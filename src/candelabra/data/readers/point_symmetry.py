@@ -1,4 +1,4 @@
-"""Named points of an object: which swap in a mirror image, and which two give the scale."""
+"""Symmetry of named points: which swap when an image is mirrored, and which two normalize errors."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Repairs of labels that every format shares, and what becomes of those that cannot be repaired."""
+"""Repairs of labels that all formats share."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree
@@ -10,7 +10,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 
 
 def parse_xml(text: str) -> ElementTree.Element:
-    """The root of an xml text that declares nothing: entities can grow without bound, or name other files.
+    """Parses XML without a DOCTYPE: entities can expand without bound or name other files.
 
     Raises:
         ValueError: it is malformed, or has a DOCTYPE.
@@ -24,12 +24,12 @@ def parse_xml(text: str) -> ElementTree.Element:
 
 
 def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], issues: list[DataIssue]) -> NDArray[np.float32]:
-    """Boxes whose corners are in order; NaN where a box is no box.
+    """Orders the corners of boxes; a box without area or with missing sides becomes NaN.
 
     Args:
         boxes: (n, 4) XYXY as written, NaN where not labelled.
-        names: of the images that they are in.
-        issues: grows by what is odd.
+        names: of the images.
+        issues: list to which issues are appended.
     """
     mended = boxes.astype(np.float32)
     with np.errstate(invalid="ignore"):

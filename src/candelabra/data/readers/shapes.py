@@ -1,4 +1,4 @@
-"""The built-in data set: drawn scenes with label, box, keypoints and mask, made on the fly."""
+"""The built-in data set: synthetic scenes with label, box, keypoints and mask, drawn on demand."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _POINTS = ("left_eye", "right_eye", "mouth")
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes(Reader):
-    """One shape with a face, turned and coloured at random, among clutter; `label` is its form.
+    """A shape with a face, rotated and coloured at random, among clutter; `label` is its form.
 
     Scene `i` is a function of `drawing_seed` and `i`. Form and colour are independent, position and size vary, and
     clutter has the same colours: a linear classifier of pixels does no better than chance.

@@ -1,4 +1,4 @@
-"""Published splits as text files: `train.txt`, `val.txt` and `test.txt`, a line an image."""
+"""Reads published splits from text files `train.txt`, `val.txt` and `test.txt` with one image per line."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,11 +12,11 @@ _FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", "
 
 
 def find_split_lists(bases: Iterable[Path], issues: list[DataIssue]) -> Mapping[str, list[str]]:
-    """The lines of each split's list, from the first folder that has lists; `trainval` is training where it is alone.
+    """The lines of the list of each split, from the first folder with lists; without `train`, `trainval` counts as it.
 
     Args:
         bases: folders; lists may be there or in `ImageSets/Main` and the like below.
-        issues: grows by what is odd in the lists.
+        issues: list to which issues are appended.
     """
     for base in bases:
         for folder in (base / name for name in _FOLDERS):
@@ -31,7 +31,7 @@ def find_split_lists(bases: Iterable[Path], issues: list[DataIssue]) -> Mapping[
 
 
 def split_from_list_name(lists: Mapping[str, Iterable[str]], issues: list[DataIssue]) -> dict[str, str]:
-    """The split of each line; one in two lists is test before val before train, and is listed."""
+    """The split of each line; a line in several lists belongs to test before val before train, and is an issue."""
     splits: dict[str, str] = {}
     for split in ("test", "val", "train"):
         for line in lists.get(split, ()):

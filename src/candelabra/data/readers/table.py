@@ -1,4 +1,4 @@
-"""A table, one row an image: CSV or Parquet, with any of label, box, named keypoints and mask, any cell empty."""
+"""A table with one row per image, CSV or Parquet, with columns for any targets; any cell may be empty."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,8 +45,8 @@ class Table(Reader):
         images: the folder that image paths are below, below root, or one a split.
         splits: another table, below root, with the columns image and split; images it lacks are left out.
         points: number of unnamed points, where the table ends in x, y, x, y, ... columns.
-        mirror: pairs of points that swap in a mirror image; null goes by left and right in their names.
-        normalizer: two points whose distance makes the keypoint error relative; empty for none.
+        mirror: pairs of points that swap when an image is mirrored; null pairs them by left and right in their names.
+        normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
         separator: what stands between several labels of one image; null for one label an image.
         columns: of 0 and 1, one a class, several of which may hold for one image; a row with an empty one has no label.
         mask_classes: names of the classes of a mask, by pixel value.

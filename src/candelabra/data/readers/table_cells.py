@@ -1,4 +1,4 @@
-"""Reads tables of labels whatever state they are in: encodings, broken lines, repeated rows."""
+"""Reads tables of labels, also with unknown encodings, broken lines and repeated rows."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], issues
     Args:
         table: of labels.
         together: columns of which none is labelled where one is contradicted, such as the sides of a box.
-        issues: grows by what is odd.
+        issues: list to which issues are appended.
     """
     repeated = table.duplicated("image", keep=False)
     if not repeated.any():

@@ -1,4 +1,4 @@
-"""Finds the tables of labels in a folder that nothing is known about."""
+"""Finds the tables of labels in a folder, for `data=auto`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from candelabra.data.sampling.split_names import SPLIT_ALIASES
 
 
 class TableOptions(NamedTuple):
-    """How `data=table` is to read what was found: see `Table`."""
+    """Options of `Table` for the tables that were found."""
 
     file: str | dict[str, str]
     images: str | dict[str, str]
@@ -48,7 +48,7 @@ def find_label_table(root: Path) -> TableOptions | None:
 
 
 def _of_table(finder: FileFinder, stated: str, file: Path) -> str | None:
-    """The image that a table names: of several of its name, the one in a folder of the split that the table tells."""
+    """The image that a table names; of several of that name, the one in a folder of the split of the table."""
     split = coco_json.split_in_name(str(file))
     folders = [file.parent, *sorted({file.parent / name for name in SPLIT_ALIASES if SPLIT_ALIASES[name] == split})]
     names = (finder.find(stated, str(folder)) for folder in folders)

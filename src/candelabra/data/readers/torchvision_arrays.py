@@ -19,7 +19,7 @@ class Cifar10(Reader):
 
     Args:
         root: the folder that holds `cifar-10-batches-py`.
-        download: fetch the 170 MB where they are not there yet.
+        download: download the 170 MB if they are missing.
     """
 
     tier = DetectionTier.DATASETS
@@ -44,7 +44,7 @@ class Cifar100(Reader):
 
     Args:
         root: the folder that holds `cifar-100-python`.
-        download: fetch the 170 MB where they are not there yet.
+        download: download the 170 MB if they are missing.
     """
 
     tier = DetectionTier.DATASETS
@@ -69,7 +69,7 @@ class Mnist(Reader):
 
     Args:
         root: the folder that holds `MNIST/raw`.
-        download: fetch the 12 MB where they are not there yet.
+        download: download the 12 MB if they are missing.
     """
 
     tier = DetectionTier.DATASETS
@@ -96,7 +96,7 @@ class FashionMnist(Reader):
 
     Args:
         root: the folder that holds `FashionMNIST/raw`.
-        download: fetch the 30 MB where they are not there yet.
+        download: download the 30 MB if they are missing.
     """
 
     tier = DetectionTier.DATASETS
@@ -124,7 +124,7 @@ class Stl10(Reader):
 
     Args:
         root: the folder that holds `stl10_binary`.
-        download: fetch the 2.6 GB where they are not there yet, most of which are images without a label.
+        download: download the 2.6 GB if they are missing, most of which are images without a label.
     """
 
     tier = DetectionTier.DATASETS

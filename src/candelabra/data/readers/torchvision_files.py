@@ -56,7 +56,7 @@ class Flowers102(Reader):
 
     Args:
         root: the folder that holds `flowers-102`.
-        download: fetch the 350 MB where they are not there yet.
+        download: download the 350 MB if they are missing.
     """
 
     tier = DetectionTier.DATASETS
@@ -91,7 +91,7 @@ class Celeba(Reader):
 
     Args:
         root: the folder that holds `celeba`.
-        download: fetch the 1.4 GB where they are not there yet (needs the package gdown).
+        download: download the 1.4 GB if they are missing (needs the package gdown).
     """
 
     tier = DetectionTier.DATASETS

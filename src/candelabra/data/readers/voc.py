@@ -32,8 +32,8 @@ class Voc(Reader):
     Args:
         root: the folder, or one that holds it.
         images, annotations: the folders of images and xml files, below root; null looks for them.
-        objects: which of several objects is meant: largest, first, or single (then such an image has no label).
-        classes: those to look at; null for all.
+        objects: which of several objects gives the labels: largest, first, or single (several: unlabelled).
+        classes: names of the classes to use; null for all.
     """
 
     root: str

@@ -38,7 +38,7 @@ class Wflw(Reader):
 
     Args:
         root: the folder.
-        objects: which of several faces is meant: largest, first, or single (then such an image has no label).
+        objects: which of several faces gives the labels: largest, first, or single (several: unlabelled).
     """
 
     tier = DetectionTier.DATASETS

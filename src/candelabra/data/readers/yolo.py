@@ -20,7 +20,7 @@ from candelabra.data.targets import KeypointsTarget
 
 @dataclass(frozen=True, kw_only=True)
 class Yolo(Reader):
-    """Labels of detection, segmentation or pose beside images: `images/...` has its labels in `labels/...`.
+    """Labels for detection, segmentation or pose beside images: those of `images/...` are in `labels/...`.
 
     Label, box and keypoints are those of one object, see `objects`; masks show all objects by class, where all of an
     image have an outline. The yaml of the data set gives names, splits, `kpt_shape` and `flip_idx`.
@@ -28,10 +28,10 @@ class Yolo(Reader):
     Args:
         root: the folder; nothing outside is read, whatever the yaml says.
         file: the yaml, below root; null looks for it, and without one classes have their numbers as names.
-        objects: which of several objects is meant: largest, first, or single (then such an image has no label).
-        classes: those to look at; null for all.
+        objects: which of several objects gives the labels: largest, first, or single (several: unlabelled).
+        classes: names of the classes to use; null for all.
         mirror: pairs of points that swap in a mirror image; null goes by the yaml.
-        normalizer: two points whose distance makes the keypoint error relative; empty for none.
+        normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
     """
 
     root: str

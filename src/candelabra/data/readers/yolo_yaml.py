@@ -1,4 +1,4 @@
-"""What the yaml of a YOLO data set says, and where its images and labels really are."""
+"""Reads the yaml of a YOLO data set and finds its images and labels on this disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class YoloSet:
 
 
 def find_yolo_set(root: Path, file: str | None, issues: list[DataIssue]) -> YoloSet:
-    """Reads the yaml that was named, or is the one below root, or does without.
+    """Reads the named yaml, else the only one below root, else the standard folder layout.
 
     Raises:
         CandelabraError: it is missing or malformed, there are several, or no image is where it says.

@@ -1,4 +1,4 @@
-"""How an epoch of training is made of several data sets."""
+"""Composes an epoch of training from several data sets."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,12 +15,19 @@ from candelabra.data.sampling.train_order import (
 
 
 class MixtureShare(NamedTuple):
-    """What one data set gives to an epoch."""
+    """The share of one data set in an epoch.
+
+    Args:
+        name: of the data set.
+        start: position of its first training sample among those of all sets.
+        images: number of its training samples.
+        quota: images that it gives to an epoch.
+    """
 
     name: str
-    start: int  # where its training samples begin among those of all sets
-    images: int  # its training samples
-    quota: int  # images in an epoch
+    start: int
+    images: int
+    quota: int
 
 
 MixtureTurn = Callable[[int, int], SampleKeys]  # how many turns, and a seed -> their order
@@ -36,7 +43,7 @@ def order_in_sequence(count: int, seed: int) -> SampleKeys:
 
 
 def divide_quota(counts: Sequence[int], epoch: int, temperature: float, unit: int = 1) -> list[int]:
-    """Images that each set gives to an epoch: shares proportional to count ** (1 / temperature), in whole units.
+    """The images that each set gives to an epoch: proportional to count ** (1 / temperature), in multiples of `unit`.
 
     >>> divide_quota([900, 100], 1000, 1.0), divide_quota([900, 100], 1000, 2.0), divide_quota([900, 100], 1000, 1e9)
     ([900, 100], [750, 250], [500, 500])
@@ -56,7 +63,7 @@ def divide_quota(counts: Sequence[int], epoch: int, temperature: float, unit: in
 
 
 class MixedOrder(SampleOrder):
-    """A batch holds images of all sets, as their quotas fall; but in sequence, a last short batch is left out.
+    """Batches with images of all sets. A last short batch is left out, except where the sets come in sequence.
 
     Args:
         shares: of the sets; draw number d of a set, counted over all epochs, is number d % images of pass d // images.
@@ -75,14 +82,14 @@ class MixedOrder(SampleOrder):
         sets = np.repeat(np.arange(len(self.shares)), [share.quota for share in self.shares])
         turns = sets[self.turns(len(sets), self.seed + epoch)]
         served = np.empty_like(keys)
-        served[np.argsort(turns, kind="stable")] = keys  # the draws of each set in their own order
-        # In sequence the end is always the same: a set shorter than a batch would never come.
+        served[np.argsort(turns, kind="stable")] = keys  # the draws of each set keep their order
+        # In sequence the end of an epoch is always the same: a last set shorter than a batch would never be used.
         kept = served if self.turns is order_in_sequence else pad_to_batches(served, size * ranks)
         return deal_to_ranks(kept, size, rank, ranks)
 
 
 class SingleSetOrder(SampleOrder):
-    """A batch holds images of one set; whole batches come in turn, and ranks are given whole batches.
+    """Batches with images of one set each; ranks get whole batches in turn.
 
     Args: see `MixedOrder`; a quota is best a multiple of the batch.
     """
@@ -99,7 +106,7 @@ class SingleSetOrder(SampleOrder):
         sets = np.repeat(np.arange(len(cut)), [len(batches) for batches in cut])
         each = [iter(batches) for batches in cut]
         served = [next(each[number]) for number in sets[self.turns(len(sets), self.seed + epoch)]]
-        over = -len(served) % ranks  # ranks that the last turn has no batch for
+        over = -len(served) % ranks  # ranks without a batch in the last turn
         return [*served, *[~served[-1][:1]] * over][rank::ranks]
 
 

@@ -1,4 +1,4 @@
-"""What a table beside a data set says of its samples, by their names: a split, a group, a weight."""
+"""Reads a column of a table by the names of samples: splits, groups or weights."""
 
 import re
 from collections import Counter
@@ -15,14 +15,14 @@ TABLE_PATTERN = re.compile(r"(?P<file>.+\.(?:csv|parquet))(?::(?P<column>.+))?",
 
 
 def is_table(word: str) -> bool:
-    """Whether a word names a table: `drives.csv`, or `drives.csv:person` for one of its columns."""
+    """Whether a word names a table: `drives.csv`, or `drives.csv:person` for the column person."""
     return TABLE_PATTERN.fullmatch(word) is not None
 
 
 def read_column(key: str, word: str, column: str, names: Sequence[str], root: str | None) -> NDArray[Any]:
-    """The cell of each sample in a column of a table, whose samples are named in `name`, `image` or the first column.
+    """The cell of each sample in a column of a table that names samples in `name`, `image` or its first column.
 
-    Names are those of the data set, or file names alone where these are unique.
+    Names match those of the data set, or by file name alone where file names are unique.
 
     Args:
         key: the option that names the table, for errors.
@@ -46,7 +46,7 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
         raise CandelabraError(f"{key}={word}: there is no file {found['file']}; give a path, or one below data.root.")
     if path.suffix.lower() == ".parquet":
         table = pandas.read_parquet(path)
-    else:  # as it stands there: neither 01 nor NA is a number
+    else:  # as text: neither 01 nor NA is a number
         table = pandas.read_csv(path, dtype=str, keep_default_na=False)
     column = found["column"] or column
     if column not in table:

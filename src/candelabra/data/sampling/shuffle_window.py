@@ -1,4 +1,4 @@
-"""Training samples from some shards at a time, for shards that cost much to open: fetched over a network, say."""
+"""Shuffles training samples within a window of shards, for shards that are slow to open, such as remote ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,14 @@ def check_window(window: int | None) -> None:
 
 
 class WindowedOrder(TrainOrder):
-    """Each training sample once: shards in an order drawn for each epoch, so many at a time, their samples shuffled.
+    """Each training sample once: shards are shuffled anew in each epoch, and samples within windows of shards.
 
-    Ranks share each window, so that all read the same shards at about the same time; a batch may hold samples of two
-    windows. With as many shards in a window as there are, the shuffle is that of all samples.
+    Ranks share each window, so all read the same shards at about the same time; a batch may have samples of two
+    windows. A window of all shards shuffles all samples.
 
     Args:
-        shard: (n,) of each training sample.
-        window: shards at a time.
+        shard: (n,) int64, the shard of each training sample.
+        window: number of shards in a window, at least 1.
         seed: of the order.
 
     Attributes:

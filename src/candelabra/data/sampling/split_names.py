@@ -1,4 +1,4 @@
-"""Names of splits, as folders and files spell them."""
+"""Spellings of split names in folders and files."""
 
 SPLIT_ALIASES = {
     "train": "train",
@@ -11,7 +11,7 @@ SPLIT_ALIASES = {
 
 
 def parse_split_name(name: str) -> str:
-    """The split that a folder's name tells, numbers aside; "" for one that tells none.
+    """The split that the name of a folder means, ignoring numbers at its end; "" for none.
 
     >>> parse_split_name("Training"), parse_split_name("val2017"), parse_split_name("cats")
     ('train', 'val', '')

@@ -1,4 +1,4 @@
-"""How samples are divided into training, validation and test."""
+"""Divides samples into training, validation and test."""
 
 import logging
 import re
@@ -15,15 +15,15 @@ from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
-_OUT = "out"  # the split of a sample that is in none
-_PIECES = 20  # into which groups are dealt; a split takes so many of them as come nearest to its share
+_OUT = "out"  # marks a sample that is in no split
+_PIECES = 20  # into which groups are dealt; a split takes the number of pieces nearest to its share
 SplitIndices = NDArray[np.int64]
 SampleNames = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class Splitter:
-    """Divides samples as published, as a table says, or at random; what is not given is drawn by stratum and group.
+    """Divides samples as published, by a table, or at random; splits that are not given are drawn by stratum and group.
 
     Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
         seed: equal seeds give equal splits, and equal folds.
@@ -85,12 +85,12 @@ class Splitter:
             _warn_of_shared(groups, parts)
         return parts
 
-    def numbers(self, samples: Samples) -> SplitIndices | None:
-        """The number of each sample's group, for who divides further; null where there are none."""
+    def number_groups(self, samples: Samples) -> SplitIndices | None:
+        """(n,) the group of each sample, to divide splits further; null where there are no groups."""
         return self._groups(samples)
 
     def _given(self, samples: Samples) -> SampleNames:
-        """The split of each sample that is given, "" where it is to be drawn."""
+        """(n,) the given split of each sample, "" where it is to be drawn."""
         if self.split == "random" or self.folds:
             return np.full(len(samples), "", dtype="<U5")
         if self.split == "published":
@@ -110,7 +110,7 @@ class Splitter:
         return np.array([SPLIT_ALIASES.get(word, _OUT) for word in words], dtype="<U5")
 
     def _groups(self, samples: Samples) -> SplitIndices | None:
-        """The number of each sample's group; null where there are none."""
+        """(n,) the group of each sample; null where there are no groups."""
         if self.groups is None:
             return None
         if is_table(self.groups):

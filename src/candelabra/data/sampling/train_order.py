@@ -1,4 +1,4 @@
-"""In what order samples are served: the batches of an epoch, as keys of `Prepared`, shared out to ranks."""
+"""The order of samples: the batches of an epoch as keys of `TransformedDataset`, divided among ranks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 SampleKeys = NDArray[np.int64]
-_GOLDEN = (5**0.5 - 1) / 2  # its multiples leave the smallest gaps on a circle
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples are spread most evenly over a circle
 
 
 class SampleOrder(ABC):
-    """A function of the epoch: equal on all ranks, whatever was served before.
+    """The order of the samples of one split, a function of the epoch alone and so equal on all ranks.
 
     Attributes:
-        complete: every sample is served, also those of a last short batch.
+        complete: an epoch has every sample, also those of a last short batch.
     """
 
     complete: bool = False
 
     @abstractmethod
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
-        """What a rank is served in an epoch; every rank has the same number of batches.
+        """The batches of one rank in an epoch, as keys; every rank has the same number of batches.
 
-        The ranks' batches together are those of one process with `size` times `ranks` samples in a batch. A rank for
-        which the last has no sample left is served a stand-in, see `deal_to_ranks`.
+        The batches of all ranks together are those of one process with `size` times `ranks` samples in a batch. A rank
+        without a sample in the last batch gets a filler, see `deal_to_ranks`.
 
         Args:
             epoch: from 0.
@@ -38,7 +38,7 @@ class SampleOrder(ABC):
 
 
 class TrainOrder(SampleOrder):
-    """An order of training images.
+    """An order of training samples.
 
     Attributes:
         total: images in an epoch.
@@ -48,7 +48,7 @@ class TrainOrder(SampleOrder):
 
 
 class ShuffledOrder(TrainOrder):
-    """Each training sample once, in an order drawn for each epoch; a last short batch is left out if others are there.
+    """Each training sample once, shuffled anew in each epoch; a last short batch is left out unless it is the only one.
 
     Args:
         count: of the samples.
@@ -65,16 +65,16 @@ class ShuffledOrder(TrainOrder):
 
 
 class WeightedOrder(TrainOrder):
-    """Training samples as often as is expected of each, as near as whole numbers allow; an epoch has a fixed length.
+    """Repeats training samples by their expected counts, rounded to whole numbers; an epoch has a fixed length.
 
-    Systematic sampling: samples lie on a line, stratum by stratum, each as long as its expected number, and a comb of
-    unit spacing picks. It moves on by the golden ratio from epoch to epoch, so that a sample which is expected every
-    third epoch comes about every third. A key counts how often its sample came before, in this epoch and in earlier
-    ones, so that what comes twice is augmented in two ways.
+    Systematic sampling: samples lie on a line, stratum by stratum, each over a length equal to its expected count, and
+    points at unit distance select them. The points move by the golden ratio from epoch to epoch, so a sample with the
+    expected count 1/3 occurs in about every third epoch. A key counts the earlier occurrences of its sample, in this
+    epoch and before, so that repetitions are augmented differently.
 
     Args:
-        expected: (n,) times that each sample is to come in an epoch, on average.
-        strata: (n,) int; of each of these numbers as many samples come as are expected, but for one more or less.
+        expected: (n,) mean number of occurrences of each sample in an epoch.
+        strata: (n,) int; the total of each stratum is as expected, up to one sample more or less.
         seed: of the order.
     """
 
@@ -88,7 +88,7 @@ class WeightedOrder(TrainOrder):
         self.start = float(rng.random())
 
     def counts(self, epoch: int) -> SampleKeys:
-        """(n,) how often each sample comes in an epoch."""
+        """(n,) int64, the number of occurrences of each sample in an epoch."""
         counts = np.empty(len(self.line), dtype=np.int64)
         counts[self.line] = np.diff(np.floor(self.marks + (self.start + epoch * _GOLDEN) % 1))
         return counts
@@ -105,10 +105,10 @@ class WeightedOrder(TrainOrder):
 
 
 class SequentialOrder(SampleOrder):
-    """Each sample once, one run of them after another, in the order they have; no batch goes over the end of a run.
+    """Each sample once, in the order of the data; no batch crosses the end of a run.
 
     Args:
-        counts: samples in each run; one, unless sizes differ.
+        counts: samples in each run; several runs where images of several sizes must not share a batch.
     """
 
     complete = True
@@ -123,16 +123,16 @@ class SequentialOrder(SampleOrder):
 
 
 def draw_permutation(count: int, seed: int) -> SampleKeys:
-    """The numbers below `count`, as `seed` draws them."""
+    """A random permutation of the numbers below `count`."""
     drawn: SampleKeys = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
     return drawn
 
 
 def deal_to_ranks(keys: SampleKeys, size: int, rank: int, ranks: int) -> list[SampleKeys]:
-    """Gives keys to ranks in turn, each once, and cuts a rank's into batches.
+    """Deals keys to ranks in turn, each once, and cuts those of a rank into batches.
 
-    Where the last batch has fewer samples than there are ranks, the others get a stand-in: `~key` of its first
-    sample, which is its image without a label, so that it neither teaches nor counts (see `Prepared`).
+    Where the last batch has fewer samples than there are ranks, the other ranks get a filler: `~key` of its first
+    sample, the image without labels, which changes neither loss nor metrics (see `TransformedDataset`).
     """
     mine = keys[rank::ranks]
     batches = [mine[first : first + size] for first in range(0, len(mine), size)]
@@ -141,7 +141,7 @@ def deal_to_ranks(keys: SampleKeys, size: int, rank: int, ranks: int) -> list[Sa
 
 
 def pad_to_batches(keys: SampleKeys, size: int) -> SampleKeys:
-    """The keys without those of a last short batch, where at least two batches' worth of samples are there."""
+    """Drops the keys of a last short batch, if there are keys for at least two batches."""
     full = len(keys) // size
     return keys[: full * size] if full > 1 else keys
 
@@ -153,8 +153,8 @@ class BatchOrder(Sampler[list[int]]):
         order: of the samples.
         size: samples in a batch.
         rank, ranks: see `SampleOrder`.
-        steps: batches that one step of the optimizer takes together; those of a last short step are left out where
-            the samples of a last short batch are, and at least two other steps are there.
+        steps: batches that one optimizer step accumulates; those of a last short step are left out where those of a
+            last short batch are, if there are at least two whole steps.
 
     Attributes:
         skip: batches at the beginning of the next pass to leave out, as they were served before.
@@ -169,14 +169,14 @@ class BatchOrder(Sampler[list[int]]):
         self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
-        """Says which epoch the next pass is."""
+        """Sets the epoch of the next pass."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[list[int]]:
-        # Nothing happens before the first is asked for: a loader with workers makes two iterators and uses one.
+        # `skip` is reset when the first batch is requested: a loader with workers makes two iterators and uses one.
         skip, self.skip = self.skip, 0
         yield from (batch.tolist() for batch in islice(self._batches(self.epoch), skip, None))
 

@@ -1,4 +1,4 @@
-"""How often each training image comes in an epoch: `data.sampler`."""
+"""How often each training image occurs in an epoch: `data.sampler`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ Floats = NDArray[np.float64]
 
 
 def check_sampler(sampler: str) -> None:
-    """Compares `data.sampler` with what is allowed.
+    """Checks the value of `data.sampler`.
 
     Raises:
-        CandelabraError: it is no known word, and no table.
+        CandelabraError: it is neither a known word nor a table.
     """
     if sampler not in _KNOWN and not is_table(sampler):
         raise CandelabraError(
@@ -30,7 +30,7 @@ def check_sampler(sampler: str) -> None:
 def make_train_order(
     sampler: str, samples: Samples, training: NDArray[np.int64], seed: int, root: str | None
 ) -> TrainOrder:
-    """The order of the training images; see `DataModule`.
+    """Builds the order of the training images; see `DataModule`.
 
     Args:
         sampler: a word, or a table.
@@ -70,10 +70,10 @@ def make_train_order(
 
 
 def balance_classes(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:
-    """(n,) times an image comes, so that each class does as often and an epoch keeps its length.
+    """(n,) expected occurrences of each image, such that classes are equally frequent and an epoch keeps its length.
 
-    An image of several classes counts by the mean of 1 / images of its classes, one that is labelled with none as
-    one class with its like; an image without a label comes once.
+    The weight of an image is the mean of 1 / (images of the class) over its classes; images that are labelled with no
+    class form a class of their own, and an unlabelled image occurs once.
 
     >>> shown = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 0]], bool)
     >>> balance_classes(shown, np.array([1, 1, 1, 1, 0], bool)).round(2)
@@ -87,9 +87,9 @@ def balance_classes(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Float
 
 
 def repeat_rare_classes(shown: NDArray[np.bool_]) -> Floats:
-    """(n,) times an image comes: once, or the root of how much rarer its rarest class is than the mean of classes.
+    """(n,) expected occurrences of each image: sqrt(mean class share / share of its rarest class), at least 1.
 
-    Repeat factor sampling (Gupta et al. 2019, LVIS), whose threshold is the mean share of a class here.
+    Repeat factor sampling (Gupta et al. 2019, LVIS) with the mean share of a class as the threshold.
 
     >>> repeat_rare_classes(np.array([[1, 0]] * 9 + [[0, 1]], bool)).round(2)[[0, 9]]
     array([1.  , 2.24])

@@ -1,4 +1,4 @@
-"""The samples of several data sets as those of one: what each labels stays, what it lacks is not labelled."""
+"""Concatenates the samples of several data sets; a target that a set lacks is unlabelled in its samples."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -18,7 +18,7 @@ SetParts = Mapping[str, NDArray[np.int64]]
 
 
 class ConcatSamples(Samples):
-    """Samples of one set after another, named <set>/<name>, divided as each set is by itself.
+    """The samples of one set after another, named <set>/<name>, with the splits of each set.
 
     Args:
         sets: samples by the name of their set.
@@ -41,7 +41,7 @@ class ConcatSamples(Samples):
         self.strata = np.concatenate([_strata(samples) for samples in sets.values()])
 
     def place(self, index: int) -> tuple[str, int]:
-        """The set of a sample, and its index there."""
+        """The name of the set of a sample, and the index of the sample in that set."""
         number = int(np.searchsorted(self.ends, index, side="right"))
         return list(self.sets)[number], index - int(self.ends[number]) + len(list(self.sets.values())[number])
 
@@ -80,11 +80,11 @@ class ConcatSamples(Samples):
 
 
 class TransformsBySet(SampleTransforms):
-    """Each set's own pipeline, after which the targets that it lacks are there as not labelled.
+    """The transforms of each set, followed by `AddMissingTargets`.
 
     Args:
-        joined: whose samples.
-        pipelines: of each set.
+        joined: the samples of all sets.
+        pipelines: transforms by the name of a set.
     """
 
     def __init__(self, joined: ConcatSamples, pipelines: Mapping[str, TransformPipeline]) -> None:
@@ -105,10 +105,10 @@ class TransformsBySet(SampleTransforms):
 
 
 class AddMissingTargets:
-    """Adds the targets that a set lacks, as not labelled.
+    """Adds the targets that a set lacks, as unlabelled.
 
     Args:
-        wanted: what every sample is to have.
+        wanted: the targets of all sets.
     """
 
     def __init__(self, wanted: Labels) -> None:
@@ -122,7 +122,7 @@ class AddMissingTargets:
 
 
 def merge_labels(labels: Mapping[str, Labels]) -> Labels:
-    """What several data sets label together.
+    """Merges the labels of several data sets.
 
     Raises:
         CandelabraError: two sets label one target in different words.

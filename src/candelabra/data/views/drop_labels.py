@@ -1,4 +1,4 @@
-"""Samples that show only some of their labels: what a model learns where few images are labelled."""
+"""Drops some of the labels of training images, to train as if few images were labelled: `data.labelled`."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -16,7 +16,7 @@ LabelShares = float | Mapping[str, float]
 
 
 def check_label_shares(labelled: LabelShares) -> None:
-    """Compares `data.labelled` with what is allowed.
+    """Checks the value of `data.labelled`.
 
     Raises:
         CandelabraError: a target is not known, or a share is not above 0 and at most 1.
@@ -32,13 +32,13 @@ def check_label_shares(labelled: LabelShares) -> None:
 
 
 def drop_labels(samples: Samples, training: NDArray[np.int64], labelled: LabelShares, seed: int) -> Samples:
-    """The samples, of whose training images each target keeps a share of its labels; see `DatasetOptions`.
+    """Drops labels of training images so that each target keeps a share of them; see `DatasetOptions`.
 
     Args:
-        samples: to be thinned.
-        training: indices of those that may lose labels.
-        labelled: one share, or one by target.
-        seed: equal seeds keep the same images, and a larger share keeps those of a smaller one.
+        samples: of all splits.
+        training: indices of the samples that may lose labels.
+        labelled: share of the labels to keep, above 0 and at most 1; or one share by target.
+        seed: equal seeds keep the labels of the same images; a larger share keeps those of a smaller one too.
 
     Raises:
         CandelabraError: `labelled` names a target that these samples do not have.
@@ -60,11 +60,11 @@ def drop_labels(samples: Samples, training: NDArray[np.int64], labelled: LabelSh
 
 
 class DropLabels(SampleView):
-    """Samples some of whose targets look as if nobody had labelled them.
+    """A view of samples in which some values of targets are unlabelled.
 
     Args:
-        samples: whose.
-        kept: for each target, which samples show it: (n,) bool.
+        samples: the samples behind the view.
+        kept: (n,) bool for each target, which samples keep its label.
     """
 
     def __init__(self, samples: Samples, kept: Mapping[str, NDArray[np.bool_]]) -> None:

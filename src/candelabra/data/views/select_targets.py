@@ -1,4 +1,4 @@
-"""Samples without some of their targets: a model is to learn those from another data set, or not at all."""
+"""Restricts samples to some of their targets: `data.targets`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from candelabra.types import Sample
 
 
 def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
-    """The samples with these targets alone; null keeps all.
+    """Returns the samples with these targets alone; null keeps all.
 
     Raises:
         CandelabraError: there is no target, or one that these samples do not have.
@@ -29,11 +29,11 @@ def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
 
 
 class SelectTargets(SampleView):
-    """Samples some of whose targets nobody is told of; they are divided as if they were.
+    """A view of samples with some of their targets; random splits stay those of all targets.
 
     Args:
-        samples: whose.
-        targets: those that stay.
+        samples: the samples behind the view.
+        targets: names of the targets to keep.
     """
 
     def __init__(self, samples: Samples, targets: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Samples that change what other samples give."""
+"""The base of views: samples that change what other samples return."""
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from candelabra.data.targets import Labels
 
 
 class SampleView(Samples, ABC):
-    """Passes on what concerns the files of other samples; a final class says what it gives of them, and what is known.
+    """Delegates to other samples whatever concerns their files; a final class defines `load`, `digest` and `labelled`.
 
     Args:
-        samples: whose.
-        labels: what is labelled then.
+        samples: the samples behind the view.
+        labels: what the view labels.
     """
 
     def __init__(self, samples: Samples, labels: Labels) -> None:
@@ -23,7 +23,7 @@ class SampleView(Samples, ABC):
 
     def verify(self) -> Mapping[int, str]:
         bad = self.samples.verify()
-        self.issues = self.samples.issues  # which verifying adds to
+        self.issues = self.samples.issues  # `verify` may add some
         return bad
 
     def inspect(self, index: int) -> Sequence[DataIssue]:
