@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from candelabra.cli.main import main
-from candelabra.config.plugins import open_plugin
+from candelabra.config.plugins import activate_plugins, open_plugin
+from candelabra.data.readers.auto import detect_formats
 from candelabra.errors import CandelabraError
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -130,3 +131,35 @@ def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
     for word in (str(tmp_path / "plain"), "no_such_package_at_all"):
         with pytest.raises(CandelabraError, match="is not a plug-in; give the folder of a Python package"):
             open_plugin(word)
+
+
+READER = """
+from dataclasses import dataclass
+from pathlib import Path
+
+from candelabra.data.readers.reader import FormatMatch, Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marked(Reader):
+    root: str
+
+    @classmethod
+    def looks_like(cls, root):
+        return FormatMatch("marked", "marked.txt", cls(root=str(root))) if (root / "marked.txt").is_file() else None
+
+    def read(self):
+        raise NotImplementedError
+"""
+
+
+def test_auto_recognizes_the_format_of_a_plugin_that_is_active(tmp_path: Path) -> None:
+    package = tmp_path / "marked_format"
+    (package / "conf" / "data").mkdir(parents=True)
+    (package / "__init__.py").write_text(READER)
+    (package / "conf" / "data" / "marked.yaml").write_text("_target_: marked_format.Marked\nroot: ???\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "marked.txt").touch()
+    assert detect_formats(tmp_path / "images") == []
+    activate_plugins([open_plugin(str(package))])
+    assert [match.name for match in detect_formats(tmp_path / "images")] == ["marked"]

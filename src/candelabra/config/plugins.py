@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
@@ -26,6 +26,7 @@ PLUGINS_VARIABLE = "CANDELABRA_PLUGINS"
 ENTRY_POINT_GROUP = "candelabra.plugins"
 _ACTIVE_VARIABLE = "CANDELABRA_ACTIVE_PLUGINS"  # those of this process, as JSON: child processes inherit them
 _VERSION = re.compile(r"""^__version__\s*(?::\s*str\s*)?=\s*["']([^"']+)["']""", re.MULTILINE)
+OptionClass = TypeVar("OptionClass")
 PluginRecord = dict[str, str | None]
 
 
@@ -168,6 +169,26 @@ def import_plugin_modules(word: str) -> None:
 def list_config_folders() -> list[Path]:
     """The roots of config groups, in the order of search: that of candelabra, then those of plug-ins."""
     return [CONFIG_FOLDER, *(each.config_folder for each in active_plugins() if each.config_folder.is_dir())]
+
+
+def import_option_classes(group: str, base: type[OptionClass]) -> list[type[OptionClass]]:
+    """Imports the classes of active plug-ins that their options name as `_target_`; other packages do not count.
+
+    Args:
+        group: of the config, such as data.
+        base: of the classes.
+    """
+    import yaml
+
+    found: list[type[OptionClass]] = []
+    for plugin in active_plugins():
+        for path in sorted((plugin.config_folder / group).glob("*.yaml")):
+            node = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            module, _, name = str(node.get("_target_")).rpartition(".")
+            if module.partition(".")[0] == plugin.name:
+                option = getattr(import_module(module), name, None)
+                found += [option] if isinstance(option, type) and issubclass(option, base) else []
+    return found
 
 
 def _installed_plugins() -> list[Plugin]:

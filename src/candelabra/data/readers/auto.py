@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from candelabra.config.plugins import import_option_classes
 from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.folder import Folder, check_is_folder
@@ -68,7 +69,7 @@ class Auto(Reader):
 
 
 def reader_classes() -> Sequence[type[Reader]]:
-    """The readers whose formats `data=auto` recognizes, in the order in which matches are listed."""
+    """The readers whose formats `data=auto` recognizes, in the order in which matches are listed; plug-ins' last."""
     return (
         Pets,
         Cifar10,
@@ -88,6 +89,7 @@ def reader_classes() -> Sequence[type[Reader]]:
         Masks,
         Table,
         Folder,
+        *import_option_classes("data", Reader),  # type: ignore[type-abstract]
     )
 
 
