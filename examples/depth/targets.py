@@ -69,6 +69,15 @@ class DepthTarget(PixelTarget):
         mixed = np.where(known.numpy()[..., None], 0.4 * pixels + 0.6 * colours, pixels)
         return Image.fromarray(mixed.astype(np.uint8))
 
+    @classmethod
+    def example(cls, size: tuple[int, int], rng: np.random.Generator) -> tuple[Self, Tensor]:
+        low, high = rng.uniform(1, 2), rng.uniform(5, 9)
+        rows, columns = np.meshgrid(*(np.linspace(0, 1, side) for side in size), indexing="ij")
+        steps = np.round((low + (high - low) * (rows + columns) / 2) * _PER_METRE)
+        value = torch.from_numpy((steps / _PER_METRE).astype(np.float32))
+        value[: size[0] // 10] = torch.nan
+        return cls(), value
+
     def to_plain(self) -> dict[str, Any]:
         return {"per_metre": self.per_metre}
 

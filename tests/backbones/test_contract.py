@@ -5,6 +5,7 @@ import torch
 
 from candelabra.backbones import Backbone
 from candelabra.config.build import build_object, resolve_config
+from candelabra.contracts.backbone_checks import check_every_parameter_is_used, check_shapes
 from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
 
@@ -20,30 +21,14 @@ def every_backbone() -> list[object]:
 def test_channels_strides_and_stages_are_as_promised(name: str, tiny: Compose) -> None:
     node = resolve_config(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"]
     backbone: Backbone = build_object(node).eval()
-    with torch.no_grad():
-        features = backbone(torch.zeros(1, 3, 192, 160, dtype=torch.uint8))
-
-    assert [m.shape[1] for m in features.maps] == backbone.channels
-    for features_map, stride in zip(features.maps, backbone.strides, strict=True):
-        assert 0.6 < features_map.shape[2] * stride / 192 < 1.1  # Inception does not pad
-        assert features_map.shape[2] >= features_map.shape[3]
-    assert backbone.strides == sorted(backbone.strides)
-    assert features.final.shape[:2] == (1, backbone.num_features)
-    assert features.final.ndim == 4
-    assert features.size == (192, 160)
-    assert len(backbone.stages) == len(backbone.channels)
-    staged = [p for stage in backbone.stages for m in stage for p in m.parameters(recurse=False)]
-    assert len(staged) == len({id(p) for p in staged}) == len(list(backbone.parameters()))
+    check_shapes(backbone)
     assert sum(p.numel() for p in backbone.network.parameters() if p.ndim > 1) > 0
 
 
 @pytest.mark.parametrize("name", every_backbone())
 def test_every_parameter_is_used(name: str, tiny: Compose) -> None:
     backbone: Backbone = build_object(resolve_config(tiny(f"backbone={name}", "backbone.weights=none"))["backbone"])
-    features = backbone(torch.rand(2, 3, 160, 160))
-    (features.final.square().mean() + sum(m.square().mean() for m in features.maps)).backward()
-    unused = [key for key, p in backbone.named_parameters() if p.grad is None]
-    assert not unused
+    check_every_parameter_is_used(backbone)
 
 
 def test_other_timm_names_and_channels(tiny: Compose) -> None:

@@ -9,12 +9,8 @@ from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.mask import MaskTarget
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.data.targets.point_target import PointTarget
-from candelabra.data.targets.target import (
-    Target,
-    find_target_class,
-    list_file_target_classes,
-    list_target_classes,
-)
+from candelabra.data.targets.target import Target
+from candelabra.data.targets.target_classes import find_target_class, list_file_target_classes, list_target_classes
 
 __all__ = [
     "BoxTarget",

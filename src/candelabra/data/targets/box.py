@@ -107,6 +107,12 @@ class BoxTarget(PointTarget):
             boxes[row] = np.nan
         return BoxColumn(boxes)
 
+    @classmethod
+    def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
+        extent = np.array([size[1], size[0]])
+        corners = np.stack([rng.uniform(0.2, 0.4, 2), rng.uniform(0.6, 0.8, 2)]) * extent
+        return cls(), torch.from_numpy(corners.flatten().astype(np.float32))
+
     @property
     def draw_seed(self) -> int:
         return 1

@@ -15,10 +15,10 @@ from torchvision import tv_tensors
 from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
-from candelabra.data.targets.target import check_field
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
 
@@ -129,6 +129,12 @@ class KeypointsTarget(PointTarget):
             target = cls(tuple(str(number) for number in range(count)), tuple(range(count)))
         points = rows.reshape(-1, count, 2)
         return KeypointsColumn(target, np.where(np.isnan(points).any(2, keepdims=True), np.float32("nan"), points))
+
+    @classmethod
+    def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
+        points = rng.uniform(0.2, 0.8, (3, 2)) * np.array([size[1], size[0]])
+        target = cls(("left_eye", "right_eye", "nose"), (1, 0, 2), (0, 1))
+        return target, torch.from_numpy(points.astype(np.float32))
 
     @property
     def draw_seed(self) -> int:

@@ -99,6 +99,10 @@ class LabelTarget(Target):
             found.append(row)  # type: ignore[arg-type]
         return LabelColumn(cls(classes, multilabel), _to_array(found, len(classes), multilabel))
 
+    @classmethod
+    def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
+        return cls(("cat", "dog", "bird")), torch.tensor(int(rng.integers(3)))
+
     @property
     def draw_seed(self) -> int:
         return 0

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Self, TypeVar, overload
 
-from candelabra.data.targets.target import Target, find_target_class
+from candelabra.data.targets.target import Target
+from candelabra.data.targets.target_classes import find_target_class
 
 T = TypeVar("T", bound=Target)
 

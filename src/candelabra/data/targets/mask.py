@@ -77,6 +77,14 @@ class MaskTarget(PixelTarget):
 
         return None if described is None else EncodedMaskColumn(described, present)
 
+    @classmethod
+    def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
+        rows, columns = (np.sort(rng.uniform(0.2, 0.8, 2) * side).astype(int) for side in size)
+        value = torch.zeros(size, dtype=torch.uint8)
+        value[rows[0] : rows[1] + 4, columns[0] : columns[1] + 4] = 1
+        value[: size[0] // 10] = IGNORED
+        return cls(("background", "thing")), value
+
     @property
     def draw_seed(self) -> int:
         return 3

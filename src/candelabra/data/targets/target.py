@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-from candelabra.config.plugins import import_plugin_modules
 from candelabra.data.issues import DataIssue
+from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import Part, ResizeGeometry
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
@@ -213,6 +213,20 @@ class Target(ABC):
 
     # Description
 
+    @classmethod
+    @abstractmethod
+    def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
+        """A target and one labelled value of it, for contract tests and docs.
+
+        Args:
+            size: (H, W) of the image, at least 32 pixels a side.
+            rng: draws the value, but not the target: all examples of a class have equal targets.
+
+        Returns:
+            The target, and a plain value (not a `tv_tensors` class) that files hold without loss. What has a place
+            lies in the middle three fifths of the image, and maps change little from pixel to pixel.
+        """
+
     def to_plain(self) -> dict[str, Any]:
         """The fields as plain values, for checkpoints and labels.json."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}  # type: ignore[call-overload]
@@ -250,52 +264,3 @@ class Target(ABC):
             size: (H, W) of its image.
         """
         return {}
-
-
-def check_field(value: Any, default: Any, where: str) -> Any:
-    """A field of a target as its default is typed: true or false, or names that are all different.
-
-    Raises:
-        CandelabraError: it has another type, or a name is there twice.
-    """
-    if isinstance(default, bool) is not isinstance(value, bool) or not isinstance(value, bool | list | tuple):
-        wanted = "true or false" if isinstance(default, bool) else "a list"
-        raise CandelabraError(f"{where}={value!r} must be {wanted}.")
-    if isinstance(value, bool):
-        return value
-    names = tuple(str(each) for each in value)
-    if len(set(names)) < len(names):
-        raise CandelabraError(f"{where} names {next(name for name in names if names.count(name) > 1)!r} twice.")
-    return names
-
-
-def list_target_classes() -> dict[str, type[Target]]:
-    """All target classes, those of plug-ins' modules `targets` included, by name."""
-    import_plugin_modules("targets")
-    found: dict[str, type[Target]] = {}
-    pending = list(Target.__subclasses__())
-    while pending:
-        each = pending.pop(0)
-        pending += each.__subclasses__()
-        if "name" in vars(each):
-            found[each.name] = each
-    return dict(sorted(found.items(), key=lambda item: (item[1].position, item[0])))
-
-
-def list_file_target_classes() -> dict[str, type[Target]]:
-    """The target classes whose values lie in files of their own, by name."""
-    return {name: kind for name, kind in list_target_classes().items() if kind.in_files}
-
-
-def find_target_class(name: str) -> type[Target]:
-    """The class of a target.
-
-    Raises:
-        CandelabraError: there is none of this name.
-    """
-    known = list_target_classes()
-    if name not in known:
-        raise CandelabraError(
-            f"{name} is no target; known are {list_nearest(name, known)}. A plug-in brings others: plugins=[<folder>]."
-        )
-    return known[name]

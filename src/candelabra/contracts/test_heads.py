@@ -1,0 +1,72 @@
+"""Contract of a head: what it learns from, what it measures, and what it decodes."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from candelabra.backbones import Backbone
+from candelabra.contracts.examples import SIZE, make_value_batch
+from candelabra.contracts.options import list_options, list_targets
+from candelabra.data.targets import Labels, Target
+from candelabra.heads import Head
+
+every_head = pytest.mark.parametrize("build", list_options("head").values(), ids=list_options("head"))
+BuildHead = Callable[[Backbone, Labels], Head]
+
+
+def _build(build: BuildHead, backbone: Backbone) -> tuple[Head, Target, Tensor]:
+    """A head, its target, and two labelled values around one that is not."""
+    kind = list_targets()[build.func.target]  # type: ignore[attr-defined]
+    target, batch = make_value_batch(kind)
+    return build(backbone, Labels(target)), target, batch
+
+
+@every_head
+def test_an_unlabelled_sample_neither_teaches_nor_counts(build: BuildHead, small_backbone: Backbone) -> None:
+    head, target, batch = _build(build, small_backbone)
+    assert head.target_info == target
+    features = small_backbone(torch.rand(3, 3, *SIZE))
+    outputs = head(features)
+    outputs.retain_grad()
+    assert (outputs.dtype, len(outputs)) == (torch.float32, 3)
+    assert head.labelled(batch).tolist() == [True, False, True]
+    values = head.loss(outputs, batch, SIZE)
+    assert values.shape == (3,)
+    assert values.isfinite().all()
+    torch.testing.assert_close(head.loss(outputs[[0, 2]], batch[[0, 2]], SIZE), values[[0, 2]])
+    torch.where(head.labelled(batch), values, 0.0).sum().backward()
+    assert outputs.grad[1].abs().sum() == 0
+    assert outputs.grad[[0, 2]].abs().flatten(1).sum(1).min() > 0
+    assert [name for name, parameter in head.named_parameters() if parameter.grad is None] == []
+
+
+@every_head
+def test_metrics_count_labelled_samples_and_score_is_a_share(build: BuildHead, small_backbone: Backbone) -> None:
+    head, _, batch = _build(build, small_backbone)
+    with torch.no_grad():
+        outputs = head.eval()(small_backbone.eval()(torch.rand(3, 3, *SIZE)))
+    alone, mixed = head.metrics(), head.metrics()
+    head.measure(alone, outputs[[0, 2]], batch[[0, 2]], SIZE)
+    head.measure(mixed, outputs, batch, SIZE)
+    found = {name: (metric.compute(), mixed[name].compute()) for name, metric in alone.items()}
+    for first, second in found.values():
+        torch.testing.assert_close(first, second)
+    score = head.score({name: float(value) for name, (value, _) in found.items() if value.numel() == 1})
+    assert score is None or 0 <= score <= 1
+
+
+@every_head
+def test_predictions_are_drawn_and_written(build: BuildHead, small_backbone: Backbone) -> None:
+    head, target, batch = _build(build, small_backbone)
+    with torch.no_grad():
+        found = head.eval().predict(head(small_backbone.eval()(torch.rand(3, 3, *SIZE))), SIZE)
+    assert len(found) == 3
+    if batch.shape[-2:] == SIZE:
+        assert found.shape == batch.shape
+    for value in found:
+        assert len(target.prediction_row(value)) == len(target.prediction_header())
+        assert target.draw(Image.new("RGB", SIZE[::-1]), value).size == SIZE[::-1]
+        assert isinstance(target.caption(value), str)

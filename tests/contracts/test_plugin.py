@@ -1,0 +1,22 @@
+"""A plug-in runs the contract tests of the package over its own target and head."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_of_a_target_keeps_the_contracts(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "candelabra.contracts", "-q", "-k", "depth"]
+    environment = os.environ | {
+        "CANDELABRA_PLUGINS": str(ROOT / "examples" / "depth"),
+        "CANDELABRA_ACTIVE_PLUGINS": "",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider"], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert int(done.stdout.rsplit(" passed", 1)[0].split()[-1]) > 30
