@@ -12,7 +12,7 @@ from torchvision import tv_tensors
 from candelabra.contracts.examples import SIZE, ExampleSamples, make_examples, make_value_batch
 from candelabra.contracts.options import list_targets
 from candelabra.data.labels_json import LABELS_FILE, write_labels_json
-from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.readers.reader import Reader
 from candelabra.data.readers.table import Table
 from candelabra.data.samples import add_missing_targets, make_sample
 from candelabra.data.shards.webdataset import WebDataset
@@ -128,8 +128,8 @@ def test_what_is_written_is_read_again(kind: type[Target], form: str, tmp_path: 
     writer.check(samples.labels)
     writer.write(tmp_path, samples.labels, entries)
     (tmp_path / LABELS_FILE).write_text(write_labels_json(samples.labels))
-    data: DataModule = Table(root=str(tmp_path)) if form == "table" else WebDataset(root=str(tmp_path))
-    again = data.read()
+    reader: Reader = Table(root=str(tmp_path)) if form == "table" else WebDataset(root=str(tmp_path))
+    again = reader.read()
     assert again.labels == samples.labels
     places = {Path(name).stem: index for index, name in enumerate(again.names)}
     for index, name in enumerate(samples.names):

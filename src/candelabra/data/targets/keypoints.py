@@ -132,9 +132,8 @@ class KeypointsTarget(PointTarget):
 
     @classmethod
     def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
-        points = rng.uniform(0.2, 0.8, (3, 2)) * np.array([size[1], size[0]])
-        target = cls(("left_eye", "right_eye", "nose"), (1, 0, 2), (0, 1))
-        return target, torch.from_numpy(points.astype(np.float32))
+        points = (rng.uniform(0.2, 0.8, (3, 2)) * np.array([size[1], size[0]])).astype(np.float32)
+        return cls(("left_eye", "right_eye", "nose"), (1, 0, 2), (0, 1)), torch.from_numpy(points)
 
     @property
     def draw_seed(self) -> int:
