@@ -11,27 +11,27 @@ from candelabra.runs.aggregation import MetricNumber, RunRow
 from candelabra.runs.joint_gain import JointGain, compute_gains
 
 FIXED = ["data=pets", "data.split=random", "task=multitask"]
-PAGE = """# One model for all heads, or one a head
+PAGE = """# One multi-task model or one model per head
 
-`python -m benchmarks.joint --root <folder of pets> --out <folder> --page docs/joint.md` writes this page. A model for
-each of label, box and mask alone, and one for all three under each balance: same backbone, images, splits, epochs and
-seeds. Each target keeps its label on a share of the training images, drawn for each target by itself; the test images
-are always the same. Mean ± standard deviation over seeds; Δm is the mean over heads of the gain relative to the model
-alone (Maninis et al. 2019), positive is better. {worse} marks a head that is worse than alone, {clearly} one that is
-worse by more than the standard deviation of the seeds of the model alone. Time is that of training, as a share of what
-the models alone took together.
+`python -m benchmarks.joint --root <folder of pets> --out <folder> --page docs/joint.md` writes this page. It
+trains single-task models for label, box and mask, and a joint model for all three with each balance, on the same
+backbone, images, splits, epochs and seeds. Each target keeps its label on a share of the training images, drawn
+independently per target; the test images are always the same. Mean ± standard deviation over seeds; Δm is the mean over
+heads of the gain relative to the single-task model (Maninis et al. 2019), positive is better. {worse} marks a head
+that is worse than its single-task model, {clearly} one that is worse by more than the standard deviation of the seeds
+of that model. Time is that of training, relative to the single-task models together.
 
-Default settings but for `{words}`; {seeds} seeds.
+Default settings except `{words}`; {seeds} seeds.
 
 {tables}
-## As labels shrink
+## Effect of fewer labels
 
 {trends}
 
 ## Speed
 
-Joint over one model a head, with the first balance: parameters {parameters}, seconds of training {seconds}. Below,
-medians of {repetitions} repetitions in turn, {how}.
+Ratio of the joint model with the first balance to one model per head: parameters {parameters}, seconds of training
+{seconds}. Below, medians of {repetitions} alternating repetitions, {how}.
 
 {speed}
 """
@@ -108,7 +108,7 @@ def trend(name: str, deltas: Mapping[float, MetricNumber | None]) -> str:
         return f"{said}: with one seed nothing can be said."
     change, spread = last.mean - first.mean, math.hypot(first.deviation, last.deviation)
     if abs(change) <= spread:
-        return f"{said}: that is no change beyond the scatter of the seeds."
+        return f"{said}: the change is within the standard deviation of the seeds."
     ordered = [known[share].mean for share in sorted(known, reverse=True)]
     steps = [(later - earlier) * change > 0 for earlier, later in pairwise(ordered)]
     verdict = "it grows as labels shrink" if change > 0 else "it falls as labels shrink"

@@ -1,4 +1,4 @@
-"""Speed of one joint model against one model a head, side by side; see `benchmarks.joint`."""
+"""Speed of one joint model compared with one model per head; see `benchmarks.joint`."""
 
 import statistics
 import time
@@ -117,6 +117,6 @@ def _labelled(images: Tensor) -> Sample:
 
 def table(speeds: Sequence[Speed]) -> str:
     """In Markdown."""
-    rows = ["| | joint, ms | one model a head, ms | ratio |", "|---|---|---|---|"]
+    rows = ["| | joint, ms | one model per head, ms | ratio |", "|---|---|---|---|"]
     rows += [f"| {one.name} | {one.joint:.1f} | {one.single:.1f} | {one.ratio:.2f} |" for one in speeds]
     return "\n".join(rows)

@@ -29,12 +29,12 @@ SETS = {
     "pets_sample": ["data=pets", "data.size=128", "epochs=8", "data.batch_size=16"],
     "cifar10_6k": ["data=folder", "data.size=64", "epochs=3", "data.batch_size=64"],
 }
-TABLE = """# Ways of fine-tuning, compared
+TABLE = """# Comparison of fine-tuning strategies
 
 `python -m benchmarks.strategies --pets <folder> --cifar <folder>` writes this page. One backbone (efficientnet_lite0),
-one task (`classification`), the same splits, epochs and seeds; default settings but for what is named. Accuracy on the
-test images, mean ± standard deviation over seeds; `full` has `finetune.scale=1`; the rate is the better of {rates} on
-validation, chosen with seed 0 alone.
+one task (`classification`), the same splits, epochs and seeds; default settings except as stated. Test accuracy, mean ±
+standard deviation over seeds. `full` has `finetune.scale=1`. The learning rate is the better of {rates} on validation,
+chosen with seed 0 only.
 
 {rows}
 
@@ -80,7 +80,7 @@ def main() -> None:
     arguments.add_argument("--page", type=Path, default=Path("docs/strategies.md"))
     given = arguments.parse_args()
     runs = Runs(given.done)
-    rows = ["| data | strategy | rate | test accuracy | seeds |", "|---|---|---|---|---|"]
+    rows = ["| data | strategy | learning rate | test accuracy | seeds |", "|---|---|---|---|---|"]
     sets = (("pets_sample", given.pets, given.seeds), ("cifar10_6k", given.cifar, given.cifar_seeds or given.seeds))
     for name, root, seeds in sets:
         for way in WAYS:

@@ -45,20 +45,20 @@ SPACE = {
 SAMPLERS = ("random", "tpe")
 CHOSEN_BY = "val/loss"
 KEPT = (CHOSEN_BY, "val/score", "test/loss", "test/score")
-PAGE = """# A study against random search
+PAGE = """# TPE compared with random search
 
 `python -m benchmarks.sweeps --pets <folder>` writes this page. A head on the frozen features of efficientnet_lite0
-learns the classes of pets_sample ({words}).
-Both search the same five keys with {trials} trials and {seeds} seeds of the sampler, by `sweep=random` and `sweep=tpe`
-as they are in conf/; under one seed their first ten trials are the same. What is chosen is chosen by the loss on
-{validation} validation images; the test images judge it. Mean ± standard deviation over seeds.
+is trained on the classes of pets_sample ({words}).
+`sweep=random` and `sweep=tpe`, as configured in conf/, search the same five keys with {trials} trials and {seeds} seeds
+of the sampler; with the same seed their first ten trials are equal. The best trial is chosen by the loss on
+{validation} validation images and evaluated on the test images. Mean ± standard deviation over seeds.
 
 {rows}
 
-With {trials} trials TPE was the better one by validation under {wins} of {seeds} seeds, by test under {test_wins}.
-{validation} images are few to choose by: a search that goes on also finds what suits just those.
+With {trials} trials TPE was better on validation with {wins} of {seeds} seeds, on test with {test_wins}.
+A longer search also overfits the {validation} validation images that it chooses by.
 
-The space:
+Search space:
 
 {space}
 """
