@@ -4,8 +4,6 @@ import os
 import signal
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 __version__ = "0.1.0"
 RUN_VARIABLE = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
@@ -41,6 +39,9 @@ def is_reachable(url: str) -> bool:
 
     huggingface_hub retries for minutes if a server accepts a connection and never answers.
     """
+    from urllib.error import HTTPError  # not above: importing it takes a third of the time of --help
+    from urllib.request import Request, urlopen
+
     answered: list[bool] = []
 
     def ask() -> None:

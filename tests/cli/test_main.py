@@ -10,7 +10,7 @@ from PIL import Image
 
 from candelabra.cli.help import COMMANDS
 
-HEAVY = ("torch", "lightning", "timm", "hydra", "numpy", "matplotlib", "pandas", "PIL")
+HEAVY = ("http", "urllib.request", "torch", "lightning", "timm", "hydra", "numpy", "matplotlib", "pandas", "PIL")
 
 
 def candelabra(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from candelabra.data.decoding.paths import printable_path
 from candelabra.data.loading.loader import survive_sigterm
-from candelabra.data.loading.workers import count_processors, compute_workers
+from candelabra.data.loading.workers import compute_workers, count_processors
 from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.embeddings.parts import VectorPart, VectorParts

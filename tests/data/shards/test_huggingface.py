@@ -191,7 +191,7 @@ def test_a_hub_out_of_reach_is_named_after_one_try(monkeypatch: pytest.MonkeyPat
         tries.append(address)
         raise OSError("no network")
 
-    monkeypatch.setattr("candelabra.environment.urlopen", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     monkeypatch.setattr("socket.create_connection", connect)
     with pytest.raises(CandelabraError, match=r"data.path=me/cats cannot be loaded .*Go online"):
         DataModule(HuggingFace(path="me/cats")).open()

@@ -14,7 +14,7 @@ from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Shapes
 from candelabra.data.loading import workers
 from candelabra.data.loading.transformed_dataset import TransformedDataset
-from candelabra.data.loading.workers import choose_workers, measure_sample_time, compute_workers
+from candelabra.data.loading.workers import choose_workers, compute_workers, measure_sample_time
 from candelabra.tasks.task import Task
 from candelabra.training.callbacks import throughput
 from candelabra.training.callbacks.throughput import advise_on_throughput
