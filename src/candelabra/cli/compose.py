@@ -47,6 +47,8 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
     if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
+    if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
+        overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
     typed = sys.argv
     add_config_folders()
     plugins = active_plugins()

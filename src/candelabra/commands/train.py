@@ -18,7 +18,7 @@ from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
-from candelabra.training.monitor import check_monitor, list_validation_metrics
+from candelabra.training.monitor import check_monitor, check_training_labels, list_validation_metrics
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
@@ -42,13 +42,13 @@ def run_train(config: DictConfig) -> dict[str, float]:
     folder = Path(plain["folder"])
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
-    heads = plain["task"].get("heads", plain["task"])
-    counts = count_labels(data, [target for target in data.labels if heads.get(target)])
+    counts = count_labels(data)
     if search and not config.resume:
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
+    check_training_labels(task, counts["train"])
     metrics = list_validation_metrics(task, counts["val"])
     metric = check_monitor(plain["monitor"], metrics)
     summaries = summarize_heads(task.named_heads())

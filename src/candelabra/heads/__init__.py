@@ -3,7 +3,7 @@
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
-from candelabra.heads.head import Head, require_target
+from candelabra.heads.head import Head, UnlabelledTarget, require_target
 from candelabra.heads.keypoints import Keypoints
 from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
@@ -19,6 +19,7 @@ __all__ = [
     "Pooled",
     "PyramidDecoder",
     "SoftArgmax",
+    "UnlabelledTarget",
     "require_target",
     "resample",
 ]

@@ -73,15 +73,19 @@ class Head(nn.Module, ABC):
         """Raw outputs -> what people read: probabilities, pixels, class indices."""
 
 
+class UnlabelledTarget(CandelabraError):
+    """The data do not label the target of a head."""
+
+
 def require_target(labels: Labels, kind: type[T]) -> T:
     """The target that a head learns.
 
     Raises:
-        CandelabraError: the data set does not label it.
+        UnlabelledTarget: the data set does not label it.
     """
     found = labels.find(kind)
     if found is None:
-        raise CandelabraError(
+        raise UnlabelledTarget(
             f"A {kind.name} head needs data that label {kind.name!r}, but these label {', '.join(labels.targets)}; "
             "choose another task, or other data."
         )

@@ -1,5 +1,6 @@
 """From a resolved config, or a checkpoint, to a task; and a rehearsal before anything is trained."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
 from candelabra.runs.checkpoints import CHECKPOINT_FORMAT, find_checkpoint, read_checkpoint
+from candelabra.runs.overrides import parse_key
 from candelabra.tasks.mixup import check_blendable
 from candelabra.tasks.task import Task
 
@@ -24,7 +26,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     if plain.get("compile"):
         backbone.compile()
     task: Task = build_object(
-        plain["task"],
+        require_typed_heads(plain["task"], plain.get("words", [])),
         backbone=backbone,
         labels=labels,
         finetune=finetune,
@@ -45,6 +47,20 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         "plugins": plain.get("plugins", []),
     }
     return task
+
+
+def require_typed_heads(task: PlainConfig, words: Sequence[str]) -> PlainConfig:
+    """Takes the heads that were set on the command line out of the optional ones of a multi-task config.
+
+    >>> task = {"heads": {"label": {}, "mask": {}}, "optional": ["label", "mask"]}
+    >>> require_typed_heads(task, ["task.heads.mask.dice_weight=2"])["optional"]
+    ['label']
+    """
+    if "heads" not in task:
+        return task
+    typed = {key.split(".")[2] for word in words if (key := parse_key(word)).startswith("task.heads.")}
+    optional = task["heads"] if task.get("optional") is None else task["optional"]
+    return {**task, "optional": [name for name in optional if name not in typed]}
 
 
 def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:

@@ -1,13 +1,13 @@
 """Any set of heads on one backbone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing import BalanceFactory, Fixed
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
-from candelabra.heads import Box, Head, Keypoints, Label, Mask
+from candelabra.heads import Box, Head, Keypoints, Label, Mask, UnlabelledTarget
 from candelabra.optim.parameter_groups import DEFAULT_OPTIMIZER, OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
@@ -22,13 +22,18 @@ _HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
 
 
 class MultiTask(Task):
-    """Learns everything that the data label at once; a head whose target they lack is left out.
+    """Trains any set of heads together; several heads may learn one target.
 
     Args:
-        backbone, labels: images -> features, and what is labelled.
-        heads: by target, what builds each head; null leaves one out.
+        backbone: images -> features.
+        labels: the targets that the data label.
+        heads: name -> what builds the head from backbone and labels; null leaves it out.
         balance: how the losses become one; built from the heads' names.
         finetune, optimizer, scheduler: see `Task`.
+        optional: names of the heads that are left out where the data do not label their targets; null: all of them.
+
+    Raises:
+        CandelabraError: the data do not label the target of a head that is not optional, or of any head.
     """
 
     def __init__(
@@ -40,11 +45,21 @@ class MultiTask(Task):
         finetune: FineTuning | None = None,
         optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
         scheduler: SchedulerFactory | None = cosine,
+        optional: Collection[str] | None = None,
     ) -> None:
-        built = {name: head(backbone, labels) for name, head in heads.items() if head and name in labels.targets}
+        built: dict[str, Head] = {}
+        left_out: list[str] = []
+        for name, build in heads.items():
+            try:
+                built |= {name: build(backbone, labels)} if build else {}
+            except UnlabelledTarget as error:
+                if optional is not None and name not in optional:
+                    raise CandelabraError(f"task.heads.{name}: {error}") from error
+                left_out.append(name)
         if not built:
             raise CandelabraError(
                 f"No head is left: the data label {', '.join(labels.targets)}, the heads asked for are "
                 f"{', '.join(name for name, head in heads.items() if head) or 'none'}."
             )
         super().__init__(backbone, built, balance, finetune or Full(), optimizer, scheduler)
+        self.left_out = tuple(left_out)

@@ -72,6 +72,7 @@ class Task(L.LightningModule, ABC):
         self.split_metrics = nn.ModuleDict({split: HeadMetrics(heads) for split in ("val", "test")})
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
+        self.left_out: tuple[str, ...] = ()  # optional heads whose targets the data do not label
         self.labelled_heads: set[str] = set()  # heads with a label in the batches of this optimizer step
         self.batch: Sample | None = None
         self.balance_state: BalanceState | None = None
@@ -223,8 +224,7 @@ class Task(L.LightningModule, ABC):
     def freeze_if_constant(self) -> bool:
         """Freezes now, if the same parameters learn in all epochs; returns whether that is so."""
         stages, epochs = len(self.backbone.stages), count_epochs(self.trainer)
-        constant = len({self.finetune.frozen_stages(epoch, epochs, stages) for epoch in range(epochs)}) == 1
-        if constant:
+        if constant := len({self.finetune.frozen_stages(epoch, epochs, stages) for epoch in range(epochs)}) == 1:
             self._freeze()
         return constant
 

@@ -1,4 +1,4 @@
-"""The validation metrics by which a checkpoint, early stopping or a pruner may choose."""
+"""Checks that heads have labels, and the validation metrics by which checkpoints are chosen."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,23 @@ from candelabra.errors import CandelabraError, list_nearest
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
+
+
+def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
+    """Refuses a head that no training image has a label for.
+
+    Args:
+        task: with its heads.
+        labelled: training images with a label, by target.
+
+    Raises:
+        CandelabraError: there is such a head.
+    """
+    for name, head in task.named_heads():
+        if not labelled[head.target]:
+            raise CandelabraError(
+                f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
+            )
 
 
 def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str]:

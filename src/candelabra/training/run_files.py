@@ -77,15 +77,17 @@ def report_replaced_images(data: SampleDataModule, folder: Path) -> None:
 
 
 def _log_sizes(task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
-    left_out = set(data.labels.targets) - set(task.heads)
+    unused = set(data.labels.targets) - {head.target for _, head in task.named_heads()}
     log.info(
         "backbone %s; heads %s%s; %s on %s",
         _format_size(task.backbone),
         ", ".join(f"{name} {_format_size(head)}" for name, head in task.heads.items()),
-        f" (no head for {', '.join(sorted(left_out))})" if left_out else "",
+        f" (no head for {', '.join(sorted(unused))})" if unused else "",
         trainer.precision,
         trainer.strategy.root_device,
     )
+    if task.left_out:
+        log.info("left out, because the data do not label their targets: heads %s", ", ".join(task.left_out))
 
 
 def _format_size(module: nn.Module) -> str:
