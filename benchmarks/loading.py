@@ -25,7 +25,12 @@ from benchmarks.reporting import parser, report
 from candelabra.data import DataModule, Folder
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.data.transforms.crop import RandomCrop
-from candelabra.data.transforms.pipeline import LIGHT_AUGMENTATION, RandomMirror, TransformPipeline, least_read_size
+from candelabra.data.transforms.pipeline import (
+    LIGHT_AUGMENTATION,
+    RandomMirror,
+    TransformPipeline,
+    compute_least_read_size,
+)
 from candelabra.data.views.cached_samples import CacheMode
 
 REFERENCE = "torchvision + PIL"
@@ -86,7 +91,7 @@ def ours(root: Path, jitter: bool, cache: CacheMode) -> DataModule:
             RandomCrop(data.labels, (SIDE, SIDE), (LIGHT_AUGMENTATION, 1.0), RATIO),
             RandomMirror(data.labels),
         ]
-        least = least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION)
+        least = compute_least_read_size((SIDE, SIDE), LIGHT_AUGMENTATION)
         data.replace_train_transforms(TransformPipeline(steps, data.labels, least=least))
     return data
 

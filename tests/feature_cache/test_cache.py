@@ -13,10 +13,10 @@ import pytest
 
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache import FeatureCache
-from candelabra.feature_cache.store import FeatureStore, find_store_lock, layout_rows
+from candelabra.feature_cache.store import FeatureStore, arrange_rows, find_store_lock
 from candelabra.storage import hold_lock
 
-LAYOUT = layout_rows({"final": ("<i2", (5, 1, 1)), "label": ("<i8", ())})
+LAYOUT = arrange_rows({"final": ("<i2", (5, 1, 1)), "label": ("<i8", ())})
 
 
 def name(number: int) -> bytes:

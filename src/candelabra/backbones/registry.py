@@ -11,7 +11,7 @@ import yaml
 
 from candelabra import backbones
 from candelabra.backbones.backbone import Backbone
-from candelabra.config.plugins import PLUGINS_VARIABLE, active_plugins, list_config_folders
+from candelabra.config.plugins import PLUGINS_VARIABLE, list_active_plugins, list_config_folders
 from candelabra.errors import CandelabraError, list_nearest
 
 _ANY = "timm"  # the entry that stands for every other model of timm
@@ -141,7 +141,7 @@ def _backbone_class(target: Any) -> Callable[..., Backbone] | None:
     module, _, name = str(target).rpartition(".")
     if module == backbones.__name__:
         found = getattr(backbones, name, None)
-    elif module.partition(".")[0] in {plugin.name for plugin in active_plugins()}:
+    elif module.partition(".")[0] in {plugin.name for plugin in list_active_plugins()}:
         try:
             found = getattr(import_module(module), name, None)
         except ModuleNotFoundError:

@@ -16,6 +16,6 @@ def compute_cosines(gramian: Tensor) -> Tensor:
     return gramian / torch.outer(norms, norms)
 
 
-def norms_and_cosines(gramian: Tensor) -> tuple[Tensor, Tensor]:
+def measure_angles(gramian: Tensor) -> tuple[Tensor, Tensor]:
     """(m, m) inner products -> (m,) norms and (m, m) cosines, these with a ridge."""
     return gramian.diagonal().sqrt(), compute_cosines(gramian) + _RIDGE * torch.eye(len(gramian), dtype=gramian.dtype)

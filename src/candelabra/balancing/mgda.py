@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.angles import measure_angles
 from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
@@ -29,7 +29,7 @@ def find_min_norm_point(gramian: Tensor) -> Tensor:
     """
     from scipy.optimize import nnls
 
-    norms, cosines = norms_and_cosines(gramian)
+    norms, cosines = measure_angles(gramian)
     root = torch.linalg.cholesky(cosines).T.numpy()
     lengths = 1 / norms.numpy()
     found = lengths * nnls(np.vstack([root, lengths]), np.append(np.zeros(len(root)), 1.0))[0]

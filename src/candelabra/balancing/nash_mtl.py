@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.angles import measure_angles
 from candelabra.balancing.balance import GradientBalance, StepPosition
 
 _ROUNDS = 100  # 25 were enough for a thousand times between the norms of four heads
@@ -26,7 +26,7 @@ class NashMTL(GradientBalance):
 
 def solve_nash_bargain(gramian: Tensor) -> Tensor:
     """By Newton's method, damped as logarithms allow (Nesterov & Nemirovskii 1994): it stays above 0 and converges."""
-    norms, cosines = norms_and_cosines(gramian)
+    norms, cosines = measure_angles(gramian)
     found = torch.ones_like(norms)
     for _ in range(_ROUNDS):
         slope = cosines @ found - 1 / found

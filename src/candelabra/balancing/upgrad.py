@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candelabra.balancing.angles import norms_and_cosines
+from candelabra.balancing.angles import measure_angles
 from candelabra.balancing.balance import GradientBalance, StepPosition
 
 
@@ -36,7 +36,7 @@ def project_onto_cone(preferences: Tensor, gramian: Tensor) -> Tensor:
     """
     from scipy.optimize import nnls
 
-    norms, cosines = (values.numpy() for values in norms_and_cosines(gramian.double()))
+    norms, cosines = (values.numpy() for values in measure_angles(gramian.double()))
     root = np.linalg.cholesky(cosines).T
     rows = norms * preferences.double().numpy().reshape(-1, len(gramian))
     found = np.stack([row + nnls(root, -root @ row)[0] for row in rows]) / norms

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.samples import SPLITS
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, lis
 
 def _plain(name: str) -> str:
     """A name that matplotlib takes for text, not for a formula, and that leaves room for bars."""
-    short = printable_path(name)
+    short = escape_path(name)
     short = short if len(short) <= 28 else f"{short[:27]}…"
     return short.replace("$", r"\$")
 

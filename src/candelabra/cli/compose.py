@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from candelabra.cli.exit_codes import exit_codes
+from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
 from candelabra.cli.overrides import (
     add_resumed_overrides,
@@ -21,7 +21,7 @@ from candelabra.cli.overrides import (
     read_run_config,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.config.plugins import activate_plugins, active_plugins
+from candelabra.config.plugins import activate_plugins, list_active_plugins
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 
@@ -51,7 +51,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
         overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
     typed = sys.argv
     add_config_folders()
-    plugins = active_plugins()
+    plugins = list_active_plugins()
 
     @hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=CONFIG_NAMES.get(command, command))
     def run_composed(config: Any) -> Any:
@@ -60,7 +60,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
         if _belongs_to_sweeper(command):  # errors are reported to the sweeper
             prepare_command(command, config)
             return find_command(command)(config)
-        with exit_codes(codes):  # here: Hydra would print its own line before an error that passes through it
+        with handle_exit_codes(codes):  # here: Hydra would print its own line before an error that passes through it
             prepare_command(command, config)
             value = find_command(command)(config)
             codes.extend([value] if isinstance(value, int) else [])

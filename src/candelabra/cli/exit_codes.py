@@ -15,7 +15,7 @@ _UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
 @contextmanager
-def exit_codes(codes: list[int]) -> Iterator[None]:
+def handle_exit_codes(codes: list[int]) -> Iterator[None]:
     """Prints errors of the user as one sentence and turns them, and stops by a signal, into exit codes.
 
     Errors of candelabra itself and of its libraries pass: Python prints the traceback and exits with 1. With

@@ -149,7 +149,7 @@ def format_command_help(command: str) -> str:
     examples = "\n".join(
         ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES.get(command, [""]))]
     )
-    if not composes(command):
+    if not is_composed(command):
         words = UNCOMPOSED_COMMANDS.get(command)
         return "\n\n".join([about, examples, *([f"Words\n{words}"] if words else [])]) + "\n"
     path = CONFIG_FOLDER / f"{CONFIG_NAMES.get(command, command)}.yaml"
@@ -174,7 +174,7 @@ def format_command_help(command: str) -> str:
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def composes(command: str) -> bool:
+def is_composed(command: str) -> bool:
     """Whether Hydra composes the config of a command; that of a plug-in has a yaml of its name then."""
     return command not in UNCOMPOSED_COMMANDS if command in COMMANDS else find_command_config(command) is not None
 

@@ -3,8 +3,8 @@
 import sys
 
 from candelabra.cli.compose import compose, find_command, prepare_command
-from candelabra.cli.exit_codes import exit_codes
-from candelabra.cli.help import COMMANDS, composes, expand_completion, format_command_help, format_overview
+from candelabra.cli.exit_codes import handle_exit_codes
+from candelabra.cli.help import COMMANDS, expand_completion, format_command_help, format_overview, is_composed
 from candelabra.cli.plugin_commands import (
     activate_recorded_plugins,
     activate_typed_plugins,
@@ -29,7 +29,7 @@ def main() -> None:
         arguments = expand_completion(arguments)
     command, *words = arguments or ["--help"]
     codes: list[int] = []
-    with exit_codes(codes):
+    with handle_exit_codes(codes):
         config = load_rank_config(command, words)
         if config is not None:
             activate_recorded_plugins(config, (), "This run")
@@ -46,7 +46,7 @@ def main() -> None:
             raise CandelabraError(f"candelabra {command}: no such command; allowed are {allowed}.")
         elif {"-h", "--help"} & set(words):
             print(format_command_help(command))
-        elif composes(command):
+        elif is_composed(command):
             with lead_ranks(command, codes):
                 compose(command, words, codes)()
         elif "-sc" not in words:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from candelabra.config.plugins import activate_plugins, active_plugins, find_plugins, restore_plugins
+from candelabra.config.plugins import activate_plugins, find_plugins, list_active_plugins, restore_plugins
 from candelabra.runs.overrides import parse_key
 
 _KEY = "plugins"
@@ -52,7 +52,7 @@ def drop_plugin_words(words: Sequence[str]) -> list[str]:
 def list_plugin_commands() -> dict[str, str]:
     """Commands of the active plug-ins: the module of each by its word."""
     found: dict[str, str] = {}
-    for plugin in active_plugins():
+    for plugin in list_active_plugins():
         for path in sorted(Path(plugin.folder, "commands").glob("[a-z]*.py")):
             found.setdefault(path.stem, f"{plugin.name}.commands.{path.stem}")
     return found
@@ -60,7 +60,7 @@ def list_plugin_commands() -> dict[str, str]:
 
 def find_command_config(command: str) -> Path | None:
     """The yaml of a plug-in's command; none where the command composes nothing."""
-    paths = (plugin.config_folder / f"{command}.yaml" for plugin in active_plugins())
+    paths = (plugin.config_folder / f"{command}.yaml" for plugin in list_active_plugins())
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -69,7 +69,7 @@ def describe_plugin_command(module: str) -> str:
     import ast
 
     name, *rest = module.split(".")
-    folder = next(plugin.folder for plugin in active_plugins() if plugin.name == name)
+    folder = next(plugin.folder for plugin in list_active_plugins() if plugin.name == name)
     source = Path(folder, *rest).with_suffix(".py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or f"a command of {name}").splitlines()[0]
 

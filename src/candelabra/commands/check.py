@@ -16,7 +16,7 @@ from candelabra.checking.sample_scan import scan_samples
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import open_survey
 from candelabra.config.build import build_data, resolve_config
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
@@ -146,13 +146,13 @@ def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
     if report.tally.issues:
         table = Table("what is odd", "times", "treatment", title="odd files")
         for what, treatment, found in report.tally.kinds():
-            table.add_row(printable_path(what), str(len(found)), treatment)
+            table.add_row(escape_path(what), str(len(found)), treatment)
         console.print(table)
     for finding in report.findings:
         console.print(
-            f"{finding.level.name.lower()}: {printable_path(finding.words)}", style=_STYLES[finding.level], markup=False
+            f"{finding.level.name.lower()}: {escape_path(finding.words)}", style=_STYLES[finding.level], markup=False
         )
     rate = len(report.survey.samples) / max(report.seconds, 1e-9)
     console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
     for path in sorted(folder.glob("*.*")):
-        console.print(f"  {printable_path(str(path))}", highlight=False, soft_wrap=True)
+        console.print(f"  {escape_path(str(path))}", highlight=False, soft_wrap=True)

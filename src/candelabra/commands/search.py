@@ -18,7 +18,7 @@ from rich.table import Table
 
 from candelabra.commands.embed import embed_source
 from candelabra.config.build import PlainConfig, build_object, resolve_config
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.samples import SPLITS
 from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.extraction import ImageItems
@@ -70,7 +70,7 @@ def open_index(plain: PlainConfig) -> VectorIndex:
     made = Path(plain["folder"]) / _INDEX
     words = {key: plain[key] for key in _EMBEDDING}
     index = embed_source({**words, "source": str(place), "format": "npy", "overwrite": False, "folder": str(made)})
-    log.info("embedded %s; index=%s saves that another time", printable_path(place), made)
+    log.info("embedded %s; index=%s saves that another time", escape_path(place), made)
     return index
 
 
@@ -139,9 +139,9 @@ def _write(index: VectorIndex, names: Sequence[str], found: Neighbors, path: Pat
 def _show(index: VectorIndex, names: Sequence[str], found: Neighbors) -> None:
     told = [column for column in ("name", "label", "split") if column in index.columns]
     for name, scores, rows in zip(names, found.scores, found.rows, strict=False):
-        table = Table("", "score", *told, title=f"nearest to {printable_path(name)}", title_justify="left")
+        table = Table("", "score", *told, title=f"nearest to {escape_path(name)}", title_justify="left")
         for rank, (score, row) in enumerate(zip(scores, rows, strict=True), 1):
-            table.add_row(str(rank), f"{score:.4f}", *(printable_path(index.columns[column][row]) for column in told))
+            table.add_row(str(rank), f"{score:.4f}", *(escape_path(index.columns[column][row]) for column in told))
         Console().print(table)
 
 
@@ -191,7 +191,5 @@ def split_rows(word: str, index: VectorIndex) -> tuple[NDArray[np.int64], NDArra
     found = [np.flatnonzero(split == name) for name in names]
     for name, rows in zip(names, found, strict=True):
         if not len(rows):
-            raise CandelabraError(
-                f"evaluate={word}: no image of {printable_path(index.folder)} is in the split {name}."
-            )
+            raise CandelabraError(f"evaluate={word}: no image of {escape_path(index.folder)} is in the split {name}.")
     return found[0], found[1]

@@ -22,7 +22,7 @@ from candelabra.training.monitor import check_monitor, check_training_labels, li
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
-from candelabra.training.trainer import checkpoint_callbacks, make_run_trainer
+from candelabra.training.trainer import make_checkpoint_callbacks, make_run_trainer
 
 
 def run_train(config: DictConfig) -> dict[str, float]:
@@ -57,7 +57,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     throughput = Throughput()
     pruning = make_pruning(metrics)
     probe = task.finetune.replaces_training
-    callbacks = [] if probe else [*pruning, *checkpoint_callbacks(plain, folder, metric, summaries)]
+    callbacks = [] if probe else [*pruning, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
     trainer = make_run_trainer(plain, data, folder, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:

@@ -109,7 +109,7 @@ def activate_plugins(plugins: Iterable[Plugin]) -> None:
     os.environ[_ACTIVE_VARIABLE] = json.dumps([asdict(plugin) for plugin in chosen])
 
 
-def active_plugins() -> list[Plugin]:
+def list_active_plugins() -> list[Plugin]:
     """The plug-ins of this process; outside of the command line those of CANDELABRA_PLUGINS and of entry points."""
     if not os.environ.get(_ACTIVE_VARIABLE):
         activate_plugins(find_plugins())
@@ -153,7 +153,7 @@ def require_plugins(records: Sequence[Mapping[str, Any]], user: str) -> None:
         CandelabraError: one is missing.
     """
     if records:
-        active = active_plugins()
+        active = list_active_plugins()
         words = [plugin.path or plugin.name for plugin in active]
         needed = restore_plugins(records, words, user)
         activate_plugins({plugin.name: plugin for plugin in [*active, *needed]}.values())
@@ -161,14 +161,14 @@ def require_plugins(records: Sequence[Mapping[str, Any]], user: str) -> None:
 
 def import_plugin_modules(word: str) -> None:
     """Imports `<plug-in>.<word>` of each plug-in of this process that has such a module, as `targets`."""
-    for plugin in active_plugins():
+    for plugin in list_active_plugins():
         if Path(plugin.folder, f"{word}.py").is_file():
             import_module(f"{plugin.name}.{word}")
 
 
 def list_config_folders() -> list[Path]:
     """The roots of config groups, in the order of search: that of candelabra, then those of plug-ins."""
-    return [CONFIG_FOLDER, *(each.config_folder for each in active_plugins() if each.config_folder.is_dir())]
+    return [CONFIG_FOLDER, *(each.config_folder for each in list_active_plugins() if each.config_folder.is_dir())]
 
 
 def import_option_classes(group: str, base: type[OptionClass]) -> list[type[OptionClass]]:
@@ -181,7 +181,7 @@ def import_option_classes(group: str, base: type[OptionClass]) -> list[type[Opti
     import yaml
 
     found: list[type[OptionClass]] = []
-    for plugin in active_plugins():
+    for plugin in list_active_plugins():
         for path in sorted((plugin.config_folder / group).glob("*.yaml")):
             node = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             module, _, name = str(node.get("_target_")).rpartition(".")

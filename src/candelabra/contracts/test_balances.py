@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from candelabra.balancing import Balance, GradientBalance, PostStepBalance, StepPosition
+from candelabra.balancing import Balance, GradientBalance, StepPosition
 from candelabra.contracts.options import list_options
 
 every_balance = pytest.mark.parametrize("build", list_options("balance").values(), ids=list_options("balance"))
@@ -22,8 +22,8 @@ def _step(balance: Balance, losses: Tensor, counts: Tensor, moment: StepPosition
     leaf = losses.clone().requires_grad_()
     balance(leaf, counts, moment).backward()
     assert leaf.grad is not None
-    if isinstance(balance, PostStepBalance):
-        balance.look_back(losses * 0.9, counts)
+    if balance.needs_losses_after_step:
+        balance.after_step(losses * 0.9, counts)
     return leaf.grad
 
 

@@ -49,11 +49,14 @@ def test_metrics_count_labelled_samples_and_score_is_a_share(build: BuildHead, s
     with torch.no_grad():
         outputs = head.eval()(small_backbone.eval()(torch.rand(3, 3, *SIZE)))
     alone, mixed = head.metrics(), head.metrics()
+    assert head.main_metric in alone
+    assert head.lower_is_better | head.counts | head.tables <= set(alone)
     head.measure(alone, outputs[[0, 2]], batch[[0, 2]], SIZE)
     head.measure(mixed, outputs, batch, SIZE)
     found = {name: (metric.compute(), mixed[name].compute()) for name, metric in alone.items()}
-    for first, second in found.values():
+    for name, (first, second) in found.items():
         torch.testing.assert_close(first, second)
+        assert (first.numel() > 1) == (name in head.tables)
     score = head.score({name: float(value) for name, (value, _) in found.items() if value.numel() == 1})
     assert score is None or 0 <= score <= 1
 

@@ -26,4 +26,4 @@ def test_stages_thaw_from_the_top_and_stay_so(build: Callable[[], FineTuning], s
 def test_rates_are_positive(build: Callable[[], FineTuning], stages: int) -> None:
     strategy = build()
     assert all(0 < strategy.lr_scale(stage, stages) < float("inf") for stage in range(stages))
-    assert strategy.rank >= 0
+    assert all(rate > 0 <= decay for rate, decay in strategy.grid)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.loader import survive_sigterm
 from candelabra.data.loading.workers import compute_workers, count_processors
 from candelabra.data.transforms.pipeline import TransformPipeline
@@ -64,7 +64,7 @@ class ImageItems(Dataset[ImageItem]):
         try:
             image = self.pipeline(self.source.load(index, self.pipeline.least or (1, 1)))["image"]
         except UnreadableFile as error:
-            return ImageItem(torch.empty(0), found, printable_path(str(error)))
+            return ImageItem(torch.empty(0), found, escape_path(str(error)))
         return ImageItem(image.as_subclass(Tensor), found, "")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import replace_atomically, write_atomically
@@ -51,20 +51,20 @@ class VectorIndex:
         place = Path(folder)
         if not (place / INDEX_FILE).is_file():
             raise CandelabraError(
-                f"{key}={printable_path(place)} is no folder that candelabra embed wrote (it has no {INDEX_FILE}); "
+                f"{key}={escape_path(place)} is no folder that candelabra embed wrote (it has no {INDEX_FILE}); "
                 "make one "
-                f"with candelabra embed source=<images> folder={printable_path(place)}."
+                f"with candelabra embed source=<images> folder={escape_path(place)}."
             )
         about = json.loads((place / INDEX_FILE).read_text(encoding="utf-8"))
         if about.get("format") != INDEX_VERSION:
             raise CandelabraError(
-                f"{key}={printable_path(place)} has format {about.get('format')}, but only format {INDEX_VERSION} can "
+                f"{key}={escape_path(place)} has format {about.get('format')}, but only format {INDEX_VERSION} can "
                 "be read; embed the images again."
             )
         if not about.get("complete"):
             raise CandelabraError(
-                f"{key}={printable_path(place)} is not finished; the same candelabra embed with "
-                f"folder={printable_path(place)} goes on."
+                f"{key}={escape_path(place)} is not finished; the same candelabra embed with "
+                f"folder={escape_path(place)} goes on."
             )
         if (place / PARQUET_TABLE).is_file():
             vectors, columns = _read_parquet(place / PARQUET_TABLE)
@@ -88,7 +88,7 @@ class VectorIndex:
         if name in self.columns and (self.columns[name] != "").any():
             return self.columns[name]
         raise CandelabraError(
-            f"{wanted} needs to know the {name} of each image, which {printable_path(self.folder)} does not have: "
+            f"{wanted} needs to know the {name} of each image, which {escape_path(self.folder)} does not have: "
             "embed them "
             f"from data=..., from a table with a column {name}, or with label='<regular expression on names>'."
         )
@@ -140,9 +140,7 @@ def _write_parquet(path: Path, blocks: Iterable[Vectors], columns: Mapping[str, 
         start = 0
         for block in blocks:
             stop = start + len(block)
-            arrays = [
-                pyarrow.array([printable_path(word) for word in column[start:stop]]) for column in columns.values()
-            ]
+            arrays = [pyarrow.array([escape_path(word) for word in column[start:stop]]) for column in columns.values()]
             flat = pyarrow.array(np.ascontiguousarray(block).reshape(-1))
             arrays.append(pyarrow.FixedSizeListArray.from_arrays(flat, width))
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))

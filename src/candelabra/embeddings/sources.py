@@ -10,7 +10,7 @@ import numpy as np
 
 from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image, hash_file
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
@@ -162,6 +162,6 @@ def label_files(source: EmbeddingSource, word: str, root: str | None) -> None:
         raise CandelabraError(f"label={word} is no regular expression ({error}) and no table.") from error
     found = [expression.search(Path(name).as_posix()) for name in source.names]
     if not any(found):
-        raise CandelabraError(f"label={word} matches no name, such as {printable_path(source.names[0])}.")
+        raise CandelabraError(f"label={word} matches no name, such as {escape_path(source.names[0])}.")
     group = 1 if expression.groups else 0
     source.columns["label"] = [match[group] or "" if match else "" for match in found]

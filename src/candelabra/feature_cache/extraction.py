@@ -22,7 +22,7 @@ from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.environment import __version__, choose_start_method
 from candelabra.feature_cache.layout import FeatureColumn, FeatureLayout, find_feature_layout, make_feature_column
-from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, layout_rows
+from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, arrange_rows
 from candelabra.tasks.task import Task
 from candelabra.types import Features, Sample
 
@@ -50,7 +50,7 @@ class FeatureRecipe:
     @property
     def layout(self) -> "np.dtype[np.void]":
         """The dtype of a row."""
-        return layout_rows({name: column.row_type for name, column in self.columns.items()})
+        return arrange_rows({name: column.row_type for name, column in self.columns.items()})
 
     @property
     def targets(self) -> list[str]:
@@ -65,7 +65,7 @@ class FeatureRecipe:
 
 
 @contextmanager
-def evaluation_mode(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
+def switch_to_evaluation(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
     """Puts the task on the trainer's device, in evaluation mode and in its precision; restores its mode afterwards.
 
     The state of the random number generators is restored too: a run with a cache draws the same numbers as without.
@@ -85,7 +85,7 @@ def evaluation_mode(task: Task, trainer: L.Trainer) -> Iterator[torch.device]:
 
 def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> FeatureRecipe:
     """Finds the recipe by running backbone and heads on noise of the size of a sample."""
-    with evaluation_mode(task, trainer) as device, torch.no_grad():
+    with switch_to_evaluation(task, trainer) as device, torch.no_grad():
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
         features: Features = task.backbone(noise.to(device))
@@ -114,13 +114,13 @@ def compute_cache_key(
         "preprocessing": repr(pipeline),
         "precision": str(trainer.precision),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "batch": str(smallest_batch(batch_size, device)),
+        "batch": str(find_smallest_batch(batch_size, device)),
         "parts": str(recipe.parts),
         "row": str(recipe.layout),
     }
 
 
-def smallest_batch(batch_size: int, device: torch.device) -> int:
+def find_smallest_batch(batch_size: int, device: torch.device) -> int:
     """Returns the smallest batch whose features have the same bits as in training.
 
     On a CPU oneDNN uses other kernels for a batch of one; all larger batches give equal bits. On a GPU the bits may
@@ -161,11 +161,11 @@ def extract_features(
     written = time.monotonic()
     silent = trainer.progress_bar_callback is None or not trainer.is_global_zero
     with (
-        evaluation_mode(task, trainer) as device,
+        switch_to_evaluation(task, trainer) as device,
         tqdm(total=len(items), desc="features", unit="image", disable=silent) as bar,
     ):
         for digests, batch in loader:
-            pending.append(_rows(task, recipe, digests, batch, smallest_batch(batch_size, device), device))
+            pending.append(_rows(task, recipe, digests, batch, find_smallest_batch(batch_size, device), device))
             bar.update(len(digests))
             late = time.monotonic() - written >= SHARD_SECONDS
             if late or sum(rows.nbytes for rows in pending) >= _SHARD_BYTES:

@@ -28,7 +28,7 @@ class FeatureStore:
 
     Args:
         folder: of this store alone; created where it is missing.
-        layout: the columns of a row; see `layout_rows`.
+        layout: the columns of a row; see `arrange_rows`.
         key: what the features depend on, see `compute_cache_key`; written beside the shards for people to read.
 
     Attributes:
@@ -107,7 +107,7 @@ class FeatureStore:
         return rows if whole else None
 
 
-def layout_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
+def arrange_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
     """Returns the dtype of a row: the dtype and shape of each column, then the digest."""
     return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST_BYTES, "V20")])
 

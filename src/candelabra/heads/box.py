@@ -53,7 +53,7 @@ class Box(Head):
         return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
-        wanted = torch.where(self.labelled(target)[:, None], target / box_scale(size, target), outputs.detach())
+        wanted = torch.where(self.labelled(target)[:, None], target / make_box_scale(size, target), outputs.detach())
         distance = F.smooth_l1_loss(outputs, wanted, reduction="none", beta=self.beta).sum(1)
         return self.l1_weight * distance + self.giou_weight * giou_loss(outputs, wanted)
 
@@ -62,7 +62,7 @@ class Box(Head):
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         labelled = self.labelled(target)
-        overlap = pairwise_iou(self.predict(outputs, size)[labelled], target[labelled])
+        overlap = compute_pairwise_iou(self.predict(outputs, size)[labelled], target[labelled])
         metrics["iou"].update(overlap)
         metrics["iou50"].update((overlap >= 0.5).float())
 
@@ -72,15 +72,15 @@ class Box(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Boxes (N, 4), XYXY pixels inside the image."""
         corners = outputs.clamp(0, 1).view(-1, 2, 2).sort(1).values.flatten(1)
-        return corners * box_scale(size, outputs)
+        return corners * make_box_scale(size, outputs)
 
 
-def box_scale(size: tuple[int, int], like: Tensor) -> Tensor:
+def make_box_scale(size: tuple[int, int], like: Tensor) -> Tensor:
     """(W, H, W, H), to bring a box from image sides to pixels."""
     return torch.tensor([size[1], size[0], size[1], size[0]], dtype=torch.float32, device=like.device)
 
 
-def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
+def compute_pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
     """(n, 4) and (n, 4) XYXY -> (n,) the overlap of each pair; torchvision's `box_iou` gives all n * n."""
     low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
     shared = (high - low).clamp(min=0).prod(1)

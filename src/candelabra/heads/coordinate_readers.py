@@ -119,7 +119,7 @@ class SoftArgmax(nn.Module):
         self.heat = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, points, 1))
 
     def forward(self, features: Features) -> Tensor:
-        return pixel_centres(self.heatmaps(features))
+        return make_pixel_centres(self.heatmaps(features))
 
     def heatmaps(self, features: Features) -> Tensor:
         """(N, points, h, w): unnormalised log probabilities of where each point is."""
@@ -135,10 +135,10 @@ class SoftArgmax(nn.Module):
         return heat.float()
 
 
-def pixel_centres(heatmaps: Tensor) -> Tensor:
+def make_pixel_centres(heatmaps: Tensor) -> Tensor:
     """Log probabilities (N, K, h, w) -> centres of mass (N, K, 2), x and y as shares of the image's sides.
 
-    >>> pixel_centres(torch.zeros(1, 1, 4, 4)).tolist()
+    >>> make_pixel_centres(torch.zeros(1, 1, 4, 4)).tolist()
     [[[0.5, 0.5]]]
     """
     height, width = heatmaps.shape[-2:]
@@ -148,6 +148,6 @@ def pixel_centres(heatmaps: Tensor) -> Tensor:
     return torch.stack([(shares.sum(2) * x).sum(-1), (shares.sum(3) * y).sum(-1)], -1)
 
 
-def image_diagonal(size: tuple[int, int]) -> float:
+def compute_image_diagonal(size: tuple[int, int]) -> float:
     """Of an image (H, W), in pixels."""
     return math.hypot(*size)

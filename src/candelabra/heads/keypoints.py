@@ -10,8 +10,8 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import KeypointsTarget, Labels
 from candelabra.errors import CandelabraError
-from candelabra.heads.box import box_scale
-from candelabra.heads.coordinate_readers import Pooled, image_diagonal
+from candelabra.heads.box import make_box_scale
+from candelabra.heads.coordinate_readers import Pooled, compute_image_diagonal
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import SmoothL1
 from candelabra.types import Features
@@ -69,7 +69,7 @@ class Keypoints(Head):
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         known = (~target.isnan()).all(2, keepdim=True)
-        wanted = torch.where(known, target / box_scale(size, target)[:2], outputs.detach())
+        wanted = torch.where(known, target / make_box_scale(size, target)[:2], outputs.detach())
         values: Tensor = self.error_loss(outputs - wanted)
         return (values.sum(2) * known[..., 0]).sum(1) / known.sum((1, 2)).clamp(min=1)
 
@@ -89,7 +89,7 @@ class Keypoints(Head):
     def lengths(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """(N,) what each image's errors are divided by, in pixels; NaN where it cannot be told."""
         if self.normalizer == "image":
-            return target.new_full((len(target),), image_diagonal(size))
+            return target.new_full((len(target),), compute_image_diagonal(size))
         if self.normalizer == "box":
             low = target.nan_to_num(nan=float("inf")).amin(1)
             high = target.nan_to_num(nan=float("-inf")).amax(1)
@@ -106,4 +106,4 @@ class Keypoints(Head):
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Points (N, K, 2), XY pixels."""
-        return outputs * box_scale(size, outputs)[:2]
+        return outputs * make_box_scale(size, outputs)[:2]

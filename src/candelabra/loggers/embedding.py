@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable
 from candelabra.report.pictures import caption_sample
@@ -25,7 +25,7 @@ def embed_validation(task: Task, data: SampleDataModule, split: str) -> LoggedEm
     places = data.spread_positions(split, _MOST)
     if not places:
         return None
-    names = [printable_path(data.open().names[index]) for index in data.parts[split][places]]
+    names = [escape_path(data.open().names[index]) for index in data.parts[split][places]]
     task.eval()
     vectors: list[Tensor] = []
     thumbnails: list[NDArray[np.uint8]] = []

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from candelabra.balancing.gradients import SharedGradients
 from candelabra.tasks.masked_losses import HeadLosses
-from candelabra.tasks.ranks import mean_over_ranks
+from candelabra.tasks.ranks import average_over_ranks
 from candelabra.types import Features
 
 
@@ -43,7 +43,7 @@ def measure_gradients(
     """
     # Lightning's plugin for mixed precision in float16 has a scaler, the others have no such attribute.
     scaler = getattr(trainer.precision_plugin, "scaler", None) if trainer else None
-    mean = partial(mean_over_ranks, trainer) if trainer and trainer.world_size > 1 else None
+    mean = partial(average_over_ranks, trainer) if trainer and trainer.world_size > 1 else None
     return SharedGradients(
         list(losses.each.values()),
         features,

@@ -11,6 +11,6 @@ def sum_over_ranks(trainer: L.Trainer, values: Tensor) -> Tensor:
     return cast(Tensor, trainer.strategy.reduce(values, reduce_op="sum"))
 
 
-def mean_over_ranks(trainer: L.Trainer, values: Tensor) -> Tensor:
+def average_over_ranks(trainer: L.Trainer, values: Tensor) -> Tensor:
     """The mean over ranks; `values` stay as they are."""
     return cast(Tensor, trainer.strategy.reduce(values.clone(), reduce_op="mean"))

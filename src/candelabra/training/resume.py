@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra.config.build import PlainConfig, resolve_config
-from candelabra.config.plugins import active_plugins
+from candelabra.config.plugins import list_active_plugins
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
@@ -91,7 +91,7 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     )
     stored = _replace_folder(stored, stored["folder"], str(run))
     stored["resume"] = str(given)
-    stored["plugins"] = [plugin.record() for plugin in active_plugins()]
+    stored["plugins"] = [plugin.record() for plugin in list_active_plugins()]
     checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
@@ -116,7 +116,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
         )
     remember_slurm_run(folder)
     plain["words"] = words
-    plain["plugins"] = [plugin.record() for plugin in active_plugins()]
+    plain["plugins"] = [plugin.record() for plugin in list_active_plugins()]
     return plain, None
 
 

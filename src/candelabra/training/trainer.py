@@ -46,7 +46,7 @@ def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
 def make_run_trainer(
     plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, checkpointing: list[L.Callback]
 ) -> L.Trainer:
-    """Builds the trainer of a run with loggers, progress bar and the given callbacks, see `checkpoint_callbacks`."""
+    """Builds the trainer with loggers, progress bar and the given callbacks; see `make_checkpoint_callbacks`."""
     callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog()]
     loggers = make_loggers(plain["logger"], folder)
     if loggers:
@@ -92,7 +92,7 @@ def _check_processes(trainer: L.Trainer) -> None:
         )
 
 
-def checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str, heads: HeadSummaries) -> list[L.Callback]:
+def make_checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str, heads: HeadSummaries) -> list[L.Callback]:
     """Builds the callbacks that show the schedule, average weights, stop early, and save the best and last weights."""
     mode = "min" if is_lower_better(metric, heads) else "max"
     callbacks: list[L.Callback] = [ShowPlan(folder)]

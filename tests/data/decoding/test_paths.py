@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.data.decoding.paths import is_inside, printable_path, resolve_inside
+from candelabra.data.decoding.paths import escape_path, is_inside, resolve_inside
 from candelabra.errors import UnreadableFile
 
 
@@ -42,4 +42,4 @@ def test_what_leaves_the_root_is_refused(root: Path, name: str) -> None:
 
 def test_names_that_are_no_text_can_be_shown() -> None:
     name = os.fsdecode(b"caf\xe9\xff.jpg")
-    assert printable_path(name).encode() == rb"caf\udce9\udcff.jpg"
+    assert escape_path(name).encode() == rb"caf\udce9\udcff.jpg"

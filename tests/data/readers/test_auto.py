@@ -10,7 +10,7 @@ import pytest
 
 import candelabra.data
 from candelabra.data import Auto, Reader
-from candelabra.data.readers.auto import reader_classes, recognize_format
+from candelabra.data.readers.auto import list_reader_classes, recognize_format
 from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import make_folder, write_image, write_mask
@@ -59,8 +59,8 @@ def test_each_format_is_recognised(tmp_path: Path, name: str) -> None:
 def test_every_reader_that_can_recognize_its_format_is_asked() -> None:
     readers = [each for each in vars(candelabra.data).values() if isinstance(each, type) and issubclass(each, Reader)]
     able = {each for each in readers if each is not Reader and "looks_like" in vars(each)}
-    assert able == set(reader_classes())
-    assert len(able) == len(reader_classes()) == 18
+    assert able == set(list_reader_classes())
+    assert len(able) == len(list_reader_classes()) == 18
 
 
 def test_digits_that_are_recognized_are_not_mirrored(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data.decoding.file_finder import FileFinder, find_labels
+from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.text_files import LARGEST_ANNOTATION, read_annotation_text
 from candelabra.data.issues import DataIssue
 from candelabra.data.readers.point_symmetry import pair_by_name, resolve_points
@@ -41,7 +41,7 @@ def test_label_files_that_links_lead_out_for_are_left_out(tmp_path: Path) -> Non
     (root / "in.xml").symlink_to(root / "a.xml")
     (root / "out.xml").symlink_to(tmp_path / "outside.xml")
     (root / "loop.xml").symlink_to(root / "loop.xml")
-    assert [path.name for path in find_labels(root, ".xml", root)] == ["B.XML", "a.xml", "in.xml"]
+    assert [path.name for path in find_label_files(root, ".xml", root)] == ["B.XML", "a.xml", "in.xml"]
 
 
 @pytest.mark.parametrize(

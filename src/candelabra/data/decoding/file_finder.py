@@ -44,7 +44,7 @@ class FileFinder:
         return str(Path(*best[0])) if len(best) == 1 else None
 
 
-def find_labels(folder: Path, ending: str, root: Path) -> list[Path]:
+def find_label_files(folder: Path, ending: str, root: Path) -> list[Path]:
     """The files of one ending below a folder, sorted; hidden ones and links that lead out of the root are left out."""
     return [
         path

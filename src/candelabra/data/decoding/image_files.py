@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.errors import UnreadableFile
 
@@ -65,14 +65,14 @@ def open_image(path: ImageSource) -> Iterator[ImageFile.ImageFile]:
             _refuse_unbounded(image, file)
             yield image
     except UnreadableFile as error:
-        raise UnreadableFile(f"{printable_path(str(path))} {error}") from error
+        raise UnreadableFile(f"{escape_path(str(path))} {error}") from error
     except OSError as error:
         raise UnreadableFile(
-            f"{printable_path(str(path))} cannot be read ({error.strerror or printable_path(str(error))})."
+            f"{escape_path(str(path))} cannot be read ({error.strerror or escape_path(str(error))})."
         ) from error
     except Exception as error:  # decoders raise what they like on damaged files
-        words = printable_path(str(error) or type(error).__name__)
-        raise UnreadableFile(f"{printable_path(str(path))} cannot be read ({words}).") from error
+        words = escape_path(str(error) or type(error).__name__)
+        raise UnreadableFile(f"{escape_path(str(path))} cannot be read ({words}).") from error
 
 
 def _binary(path: ImageSource) -> BinaryIO:
@@ -189,7 +189,7 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(ORIENTATION_TURNS[orientation](pixels)) if orientation in ORIENTATION_TURNS else pixels
 
 
-def oriented_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+def compute_oriented_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """(width, height) of an image as it is shown, before it is decoded or shrunk."""
     if image.format == "TIFF":  # some versions of Pillow swap the size on opening, some do not
         tags = image.tag_v2  # type: ignore[attr-defined]

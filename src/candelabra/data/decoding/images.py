@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.image_files import (
     SWAPPED_ORIENTATIONS,
     ImageSource,
+    compute_oriented_size,
     open_image,
-    oriented_size,
     read_exif_orientation,
     shrink_while_decoding,
     turn_upright,
 )
 from candelabra.data.decoding.jpeg import read_jpeg
 from candelabra.data.decoding.mask_colours import match_colours
-from candelabra.data.decoding.paths import is_inside, printable_path
+from candelabra.data.decoding.paths import escape_path, is_inside
 from candelabra.data.decoding.pixel_modes import convert_to_indices, convert_to_rgb
 from candelabra.data.decoding.truncation import is_complete
 from candelabra.data.issues import DataIssue
@@ -89,7 +89,7 @@ def find_images(folder: Path) -> Iterator[Path]:
 def _followed(path: Path, root: Path) -> bool:
     follow = not path.is_symlink() or is_inside(path, root)
     if not follow:
-        log.warning("%s leads out of %s and is not looked into", printable_path(path), printable_path(root))
+        log.warning("%s leads out of %s and is not looked into", escape_path(path), escape_path(root))
     return follow
 
 
@@ -102,7 +102,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
+        raise UnreadableFile(f"{escape_path(path)} cannot be read ({escape_path(str(error))}).") from error
 
 
 def hash_file(path: Path) -> bytes:
@@ -117,7 +117,7 @@ def hash_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).digest()
     except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
+        raise UnreadableFile(f"{escape_path(path)} cannot be read ({escape_path(str(error))}).") from error
 
 
 def decode_image(path: ImageSource, least: tuple[int, int] | None = None) -> DecodedImage:
@@ -136,7 +136,7 @@ def decode_image(path: ImageSource, least: tuple[int, int] | None = None) -> Dec
         return DecodedImage(*quick, [])
     with open_image(path) as image:
         turn, odd = read_exif_orientation(image)
-        size = oriented_size(image)
+        size = compute_oriented_size(image)
         shrink_while_decoding(image, least[::-1] if least and turn in SWAPPED_ORIENTATIONS else least)
         pixels, more = convert_to_rgb(image)
         return DecodedImage(turn_upright(pixels, turn), size, turn, [*odd, *more])
@@ -155,7 +155,7 @@ def decode_mask(path: ImageSource, colours: Mapping[tuple[int, int, int], int] |
     """
     with open_image(path) as image:
         turn, odd = read_exif_orientation(image)
-        size = oriented_size(image)
+        size = compute_oriented_size(image)
         values, more = convert_to_indices(image) if colours is None else (match_colours(image, colours), [])
         return DecodedImage(turn_upright(values, turn), size, turn, [*odd, *more])
 
@@ -174,7 +174,7 @@ def read_header(path: ImageSource) -> ImageHeader:
     """
     with open_image(path) as image:
         sure = image.mode not in ("I", "F") and is_complete(image, path)
-        return ImageHeader(oriented_size(image), read_exif_orientation(image)[0], image.mode, sure)
+        return ImageHeader(compute_oriented_size(image), read_exif_orientation(image)[0], image.mode, sure)
 
 
 def read_image_size(path: ImageSource) -> tuple[int, int]:
@@ -184,4 +184,4 @@ def read_image_size(path: ImageSource) -> tuple[int, int]:
         Unreadable: the file is missing or is no image.
     """
     with open_image(path) as image:
-        return oriented_size(image)
+        return compute_oriented_size(image)

@@ -20,11 +20,11 @@ def resolve_inside(root: Path, name: str | Path) -> Path:
     try:
         here = is_inside(path, root)
     except (OSError, ValueError) as error:  # too long a name, or a null in it
-        raise UnreadableFile(f"{printable_path(path)} cannot be read ({printable_path(str(error))}).") from error
+        raise UnreadableFile(f"{escape_path(path)} cannot be read ({escape_path(str(error))}).") from error
     if not here:
         raise UnreadableFile(
-            f"{printable_path(path)} leads out of {printable_path(root)} "
-            f"(to {printable_path(os.path.realpath(path))}), and nothing outside of "
+            f"{escape_path(path)} leads out of {escape_path(root)} "
+            f"(to {escape_path(os.path.realpath(path))}), and nothing outside of "
             "data.root is read; give a folder that holds both, or copy the file."
         )
     return path
@@ -47,12 +47,12 @@ def _real_folder(path: Path) -> str:
     return os.path.realpath(path)  # Path.resolve raises where links go in circles
 
 
-def printable_path(path: str | Path) -> str:
+def escape_path(path: str | Path) -> str:
     r"""A path as text that can be encoded as UTF-8; bytes that are not UTF-8 become \udc and their number.
 
     Every name that is logged or printed goes through this function; logs and pytest-xdist's reports fail otherwise.
 
-    >>> printable_path(os.fsdecode(b"caf\xe9.jpg"))
+    >>> escape_path(os.fsdecode(b"caf\xe9.jpg"))
     'caf\\udce9.jpg'
     """
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
@@ -179,7 +179,7 @@ def _treat_bad(samples: Samples, bad: Mapping[int, str], on_bad: OnBad) -> None:
     Raises:
         CandelabraError: none can be used, or `on_bad` is raise.
     """
-    some = "; ".join(f"{printable_path(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
+    some = "; ".join(f"{escape_path(samples.names[index])}: {why}" for index, why in list(bad.items())[:3])
     words = f"{len(bad)} of {len(samples)} images cannot be used ({some}{'; ...' if len(bad) > 3 else ''})"
     if len(bad) == len(samples):
         raise CandelabraError(f"{words}; is data.root right?")

@@ -68,7 +68,7 @@ class Auto(Reader):
         return self.match.reader.symmetric
 
 
-def reader_classes() -> Sequence[type[Reader]]:
+def list_reader_classes() -> Sequence[type[Reader]]:
     """The readers whose formats `data=auto` recognizes, in the order in which matches are listed; plug-ins' last."""
     return (
         Pets,
@@ -96,7 +96,7 @@ def reader_classes() -> Sequence[type[Reader]]:
 def detect_formats(root: Path) -> list[FormatMatch]:
     """The formats that a folder looks like; several where their evidence is of one tier, none where none fits."""
     for tier in sorted(DetectionTier, reverse=True):
-        matches = [each.looks_like(root) for each in reader_classes() if each.tier == tier]
+        matches = [each.looks_like(root) for each in list_reader_classes() if each.tier == tier]
         found = [match for match in matches if match is not None]
         if found:
             return found

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from candelabra.data.decoding.images import IMAGE_SUFFIXES, find_images
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
@@ -53,7 +53,7 @@ class Folder(Reader):
                 continue
             names.append(str(path.relative_to(root)))
             published.append(parse_split_name(parts[0]) if divided else "")
-            classes.append(printable_path(parts[1 if divided else 0]))
+            classes.append(escape_path(parts[1 if divided else 0]))
         if not names:
             raise CandelabraError(
                 f"data.root={self.root} holds no image in a folder of its class; expected {root}/<class>/<image>.jpg "

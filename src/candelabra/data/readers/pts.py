@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.file_finder import find_labels
+from candelabra.data.decoding.file_finder import find_label_files
 from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
@@ -52,7 +52,7 @@ class Pts(Reader):
     def read(self) -> Samples:
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
-        files = {path.with_suffix(""): path for path in find_labels(root, ".pts", root)}
+        files = {path.with_suffix(""): path for path in find_label_files(root, ".pts", root)}
         images = {path.with_suffix(""): path for path in find_images(root)}
         for stem in sorted(set(files) - set(images)):
             name = str(files[stem].relative_to(root))

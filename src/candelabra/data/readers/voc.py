@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.data.decoding.file_finder import find_labels
+from candelabra.data.decoding.file_finder import find_label_files
 from candelabra.data.decoding.images import find_images
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
@@ -111,7 +111,7 @@ def _has_xml(folder: Path) -> bool:
 def _pictures(root: Path, split: str, images: Path, annotations: Path, issues: list[DataIssue]) -> list[AnnotatedImage]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
     labels = {}
-    for path in find_labels(annotations, ".xml", root):
+    for path in find_label_files(annotations, ".xml", root):
         stem = str(path.relative_to(annotations).with_suffix(""))
         labels[stem] = path
         if stem not in files:

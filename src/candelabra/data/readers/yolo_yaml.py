@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from candelabra.data.decoding.file_finder import FileFinder, find_labels
+from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
@@ -177,7 +177,7 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, issues: list[DataIssue
     folder = next((each for each in candidates if each.is_dir()), found)
     texts = {
         str(path.relative_to(folder).with_suffix("")): path
-        for path in find_labels(folder, ".txt", root)
+        for path in find_label_files(folder, ".txt", root)
         if path.name not in _NO_LABELS
     }
     images: dict[str, Path] = {}

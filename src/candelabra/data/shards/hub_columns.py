@@ -83,7 +83,7 @@ def has_box_labels(columns: Mapping[str, str]) -> bool:
     return "." in label and label.split(".")[0] == box.split(".")[0]
 
 
-def read_column(tables: Any, column: str | None) -> list[Any]:
+def read_hub_column(tables: Any, column: str | None) -> list[Any]:
     """Reads a column of all splits; a class of -1 means none."""
     cells: list[Any] = []
     for table in tables:

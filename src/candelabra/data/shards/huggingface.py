@@ -14,7 +14,7 @@ from candelabra.data.samples import Samples
 from candelabra.data.shards.arrow_source import ArrowSource
 from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_box
 from candelabra.data.shards.encoded_samples import make_encoded_samples
-from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_column
+from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_hub_column
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
 from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
 from candelabra.errors import CandelabraError
@@ -60,7 +60,7 @@ class HuggingFace(Reader):
         files = {name: column for name, column in columns.items() if name in kinds and kinds[name].in_files}
         source = ArrowSource(list(splits.values()), columns["image"], files, find_image_roots(self.path))
         names = [f"{split}/{number}" for split, count in zip(splits, counts, strict=True) for number in range(count)]
-        cells = {name: read_column(splits.values(), columns.get(name)) for name in kinds if name not in files}
+        cells = {name: read_hub_column(splits.values(), columns.get(name)) for name in kinds if name not in files}
         label, box = cells[LabelTarget.name], cells[BoxTarget.name]
         if any(cell is not None for cell in box):
             if self.boxes is None:

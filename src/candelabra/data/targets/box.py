@@ -15,7 +15,7 @@ from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
-from candelabra.data.targets.keypoints import image_scale
+from candelabra.data.targets.keypoints import compute_image_scale
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.types import Size
@@ -143,7 +143,7 @@ class BoxColumn(TargetColumn):
         return np.logical_not(np.isnan(self.values).any(axis=1))
 
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        size, scale = image_scale(image)
+        size, scale = compute_image_scale(image)
         return torch.from_numpy(clip_boxes(self.values[[index]], size)[0] * np.tile(scale, 2))
 
     def content(self, index: int) -> tuple[Any, ...]:

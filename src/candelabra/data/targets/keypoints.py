@@ -165,7 +165,7 @@ class KeypointsColumn(TargetColumn):
         return np.logical_not(np.isnan(self.values).all(axis=(1, 2)))
 
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        size, scale = image_scale(image)
+        size, scale = compute_image_scale(image)
         return torch.from_numpy(drop_outside_points(self.values[[index]], size)[0] * scale)
 
     def content(self, index: int) -> tuple[Any, ...]:
@@ -184,7 +184,7 @@ class KeypointsColumn(TargetColumn):
         return find_point_issues(self.values[index], drop_outside_points(self.values[[index]], size)[0])
 
 
-def image_scale(image: DecodedImage) -> tuple[Floats, Floats]:
+def compute_image_scale(image: DecodedImage) -> tuple[Floats, Floats]:
     """Width and height (1, 2) of the file, and (2,) how much smaller it was decoded."""
     size = np.array([image.size], np.float32)
     return size, (np.array([image.pixels.shape[1::-1]], np.float32) / size)[0]

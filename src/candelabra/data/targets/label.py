@@ -144,7 +144,7 @@ class LabelColumn(TargetColumn):
         return self.values.astype(np.int64) if self.values.ndim == 1 else None
 
     def class_matrix(self) -> NDArray[np.bool_] | None:
-        return one_hot_labels(self.values, len(self.target.classes))
+        return encode_one_hot(self.values, len(self.target.classes))
 
 
 def _as_list(cell: Any) -> list[Any] | None:
@@ -189,10 +189,10 @@ def _to_array(rows: Sequence[Sequence[int] | None], classes: int, multilabel: bo
     return label
 
 
-def one_hot_labels(values: LabelArray, classes: int) -> NDArray[np.bool_]:
+def encode_one_hot(values: LabelArray, classes: int) -> NDArray[np.bool_]:
     """(n, C) which classes each sample is labelled with.
 
-    >>> one_hot_labels(np.array([1, -1]), 2).tolist(), one_hot_labels(np.array([[1, np.nan]], np.float32), 2).tolist()
+    >>> encode_one_hot(np.array([1, -1]), 2).tolist(), encode_one_hot(np.array([[1, np.nan]], np.float32), 2).tolist()
     ([[False, True], [False, False]], [[True, False]])
     """
     found: NDArray[np.bool_] = values == 1 if values.ndim == 2 else values[:, None] == np.arange(classes)

@@ -72,7 +72,7 @@ class MapFileColumn(TargetColumn):
             try:
                 resolve_inside(self.root, self.paths[index]).stat()
             except (UnreadableFile, OSError) as error:
-                issues.append((index, unreadable_map(self.target.name, error)))
+                issues.append((index, describe_unreadable_map(self.target.name, error)))
                 self.paths[index] = ""
         if given and not any(self.paths[index] for index in given):
             raise CandelabraError(f"No {self.target.name} can be used: {issues[0][1].detail}; is data.root right?")
@@ -82,7 +82,7 @@ class MapFileColumn(TargetColumn):
         try:
             found = self._read(index)
         except UnreadableFile as error:
-            return [unreadable_map(self.target.name, error)]
+            return [describe_unreadable_map(self.target.name, error)]
         return find_map_issues(self.target, found, image)
 
 
@@ -115,7 +115,7 @@ class EncodedMapColumn(TargetColumn):
         try:
             found = None if raw is None else self.target.decode_map(raw, str(index))
         except UnreadableFile as error:
-            return [unreadable_map(self.target.name, error)]
+            return [describe_unreadable_map(self.target.name, error)]
         return find_map_issues(self.target, found, image)
 
 
@@ -137,7 +137,7 @@ def find_map_issues(target: "PixelTarget", found: Tensor | None, image: DecodedI
     return [DataIssue("", f"{target.name} of another shape than its image", IssueTreatment.UNLABELLED, detail)]
 
 
-def unreadable_map(name: str, error: Exception) -> DataIssue:
+def describe_unreadable_map(name: str, error: Exception) -> DataIssue:
     """What is listed for a map that cannot be read."""
     return DataIssue("", f"{name} that cannot be read", IssueTreatment.UNLABELLED, str(error))
 

@@ -91,7 +91,7 @@ class MaskFileColumn(TargetColumn):
         issues = []
         for index, header in zip(given, headers, strict=True):
             if isinstance(header, UnreadableFile):
-                issue: DataIssue | None = unreadable_mask(header)
+                issue: DataIssue | None = describe_unreadable_mask(header)
             else:
                 issue = describe_misfit(header.size, images[index].size, images[index].orientation)
             if issue:
@@ -115,7 +115,7 @@ class MaskFileColumn(TargetColumn):
         try:
             path = resolve_inside(self.root, self.paths[index])
         except UnreadableFile as error:
-            return [unreadable_mask(error)]
+            return [describe_unreadable_mask(error)]
         return find_mask_issues(path, image, self.meaning, self.ignored, self.colours)
 
 
@@ -152,7 +152,7 @@ class EncodedMaskColumn(TargetColumn):
         return find_mask_issues(RawBytes(raw, str(index)), image, self.meaning, (IGNORED,))
 
 
-def unreadable_mask(error: UnreadableFile) -> DataIssue:
+def describe_unreadable_mask(error: UnreadableFile) -> DataIssue:
     """What is listed for a mask that cannot be read."""
     return DataIssue("", "mask that cannot be read", IssueTreatment.UNLABELLED, str(error))
 

@@ -60,7 +60,7 @@ def make_train_transforms(
     return TransformPipeline(
         [*resize.part(labels, least), *changes[augment], *mirror, *last],
         labels,
-        least=least_read_size(resize.size, least),
+        least=compute_least_read_size(resize.size, least),
     )
 
 
@@ -70,10 +70,10 @@ def make_eval_transforms(resize: ResizeMethod, labels: Labels | None = None) -> 
     return TransformPipeline(resize.whole(labels), labels, fixed=True, least=resize.size)
 
 
-def least_read_size(size: Size, share: float) -> Size:
+def compute_least_read_size(size: Size, share: float) -> Size:
     """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
 
-    >>> least_read_size((224, 224), 0.5)
+    >>> compute_least_read_size((224, 224), 0.5)
     (317, 317)
     """
     return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))

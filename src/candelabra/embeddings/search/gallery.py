@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.decoding.images import decode_image
-from candelabra.data.decoding.paths import printable_path
+from candelabra.data.decoding.paths import escape_path
 from candelabra.errors import UnreadableFile
 
 _SIDE = 128  # pixels of an image in the picture
@@ -72,5 +72,5 @@ def shorten_name(word: str) -> str:
     >>> shorten_name("a_very_long_name_of_a_file.jpg")
     '…ng_name_of_a_file'
     """
-    stem = printable_path(Path(word).stem)
+    stem = escape_path(Path(word).stem)
     return stem if len(stem) <= _LONGEST else "…" + stem[1 - _LONGEST :]

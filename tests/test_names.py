@@ -1,0 +1,75 @@
+"""Public names of the package: unique, functions named by a verb, everything with a docstring."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "candelabra"
+SHARED = {"Keypoints": "the task that learns keypoints alone, and the head"}
+FIRST_WORDS = """
+activate add advise announce apply arrange average balance begin blank broadcast build cache caption check choose
+clean clear clip collate collect color combine compare compose compute continue convert count create crop deal
+decode describe detach detect diff disable divide download draw drop embed encode enlarge escape evaluate evict
+expand export extract fill find fit flatten format group guard handle has hash hold import index inspect is iterate
+jitter join keep label lead list load log looks make map match measure merge mirror monitor move name normalize
+number open order overlay pack pad pair parse paste pick plot predict prepare preserve print project publish pull
+push read receive recognize record reduce relocate remember remove repair repeat replace report requeue require
+resample resize resolve restore retry roll run save scale scan score select set shard share shorten show shrink
+solve sort split stack start step strip sum summarize survive switch thin trace transform translate turn unpack
+verify wait watch wrap write
+"""  # of functions: imperatives, and questions such as is_labelled
+VERBS = set(FIRST_WORDS.split())
+ALLOWED = {
+    "main": "the entry point, as in every package",
+    "dry_run": "the term of the field for trying a run before it begins",
+    "masked_losses": "the loss of a training step, as the architecture names it",
+    **dict.fromkeys(
+        ["image_to_tensor", "mask_to_classes", "retrieval_to_json"], "conversions, as torchvision's pil_to_tensor"
+    ),
+    **dict.fromkeys(["constant", "cosine", "one_cycle", "plateau"], "conf/scheduler names them, as torch does"),
+    **dict.fromkeys(
+        ["deeplabv3plus", "fpn", "linknet", "manet", "pan", "segformer", "unet", "unetplusplus", "upernet"],
+        "conf/decoder names them; segmentation_models_pytorch does too",
+    ),
+    **dict.fromkeys(["giou_loss", "soft_dice_loss"], "losses are named as in torch.nn.functional"),
+}
+
+
+def _list_definitions() -> list[tuple[str, ast.ClassDef | ast.FunctionDef]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name.startswith("test_") or path.name == "conftest.py":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                found.append((str(path.relative_to(PACKAGE)), node))
+    return found
+
+
+DEFINITIONS = _list_definitions()
+
+
+def test_every_public_name_is_unique() -> None:
+    places = defaultdict(list)
+    for path, node in DEFINITIONS:
+        places[node.name].append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1 and name not in SHARED} == {}
+    assert all(len(places[name]) == 2 for name in SHARED)
+
+
+def test_functions_begin_with_a_verb() -> None:
+    functions = {node.name: path for path, node in DEFINITIONS if isinstance(node, ast.FunctionDef)}
+    wrong = {n: p for n, p in functions.items() if n.split("_")[0] not in VERBS and n not in ALLOWED}
+    assert wrong == {}
+    assert set(ALLOWED) <= set(functions)
+
+
+@pytest.mark.parametrize("word", ["kept", "shown", "opened", "drawn", "made", "found", "told", "said", "thinned"])
+def test_no_name_is_a_bare_participle(word: str) -> None:
+    assert [path for path, node in DEFINITIONS if node.name == word] == []
+
+
+def test_everything_public_is_described() -> None:
+    assert [f"{path}: {node.name}" for path, node in DEFINITIONS if not ast.get_docstring(node)] == []
