@@ -21,7 +21,8 @@ TRAIN = (
     f"candelabra train plugins=[{EXAMPLE}] data=table data.root=scenes data.mask_classes=[wall,thing] "
     "+head@task.heads.depth=depth task.heads.box=null task.heads.keypoints=null backbone=test_resnet "
     "backbone.weights=none finetune=scratch data.size=64 data.batch_size=8 data.workers=0 data.augment=light "
-    "data.cache=ram trainer=cpu trainer.precision=32-true trainer.enable_progress_bar=false logger=csv lr=0.003 task.heads.depth.variance_weight=0.1"
+    "data.cache=ram trainer=cpu trainer.precision=32-true trainer.enable_progress_bar=false logger=csv lr=0.003 "
+    "task.heads.depth.variance_weight=0.1"
 )
 
 
