@@ -18,6 +18,7 @@ from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnn
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_paths
 from candelabra.data.samples import Samples
+from candelabra.data.targets import KeypointsTarget
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 
@@ -77,7 +78,7 @@ class DeepLabCut(Reader):
                 _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, issues)
         used = resolve_points(parts, self.mirror, self.normalizer)
         samples = build_object_samples(root, list(pictures.values()), self.objects, ["animal"], None, used, issues)
-        return select_targets(samples, ["keypoints"])  # boxes are only around points
+        return select_targets(samples, [KeypointsTarget.name])  # boxes are only around points
 
 
 def find_tables(root: Path) -> list[Path]:

@@ -5,25 +5,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-from candelabra.data.issues import DataIssue
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import Part, ResizeGeometry
+from candelabra.data.targets.stored_target import StoredTarget
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
 
-if TYPE_CHECKING:
-    from candelabra.data.targets.column import TargetColumn
 
-
-class Target(ABC):
+class Target(StoredTarget, ABC):
     """One kind of label of one data set; a final class is a frozen dataclass of what the data set says about it.
 
     A value is a tensor of one sample, in pixels where it has a place. "Not labelled" is a value (`missing`) which
@@ -147,69 +143,6 @@ class Target(ABC):
     def confusion_classes(self) -> Sequence[str]:
         """Names of the classes of a confusion matrix over this target."""
         return ()
-
-    # Tables and shards
-
-    def table_header(self) -> list[str]:
-        """Columns of a table that `candelabra convert` writes."""
-        return []
-
-    def table_cells(self, value: Any, file: str) -> list[Any]:
-        """Cells of a table.
-
-        Args:
-            value: of `to_json`.
-            file: path of what `to_file` gave; empty for none.
-        """
-        return []
-
-    def to_json(self, value: Tensor) -> Any:
-        """The value of one sample as JSON; null where it is not labelled or lies in a file of its own."""
-        return None
-
-    def to_file(self, value: Tensor) -> bytes | None:
-        """The value of one sample as the bytes of a PNG file; null for targets that JSON holds, or not labelled."""
-        return None
-
-    @classmethod
-    def read_table(
-        cls, table: Any, root: Path, described: Self | None, issues: list[DataIssue]
-    ) -> "TargetColumn | None":
-        """The column of a table for `data=table`, one row an image; null where the table does not hold this target.
-
-        The reader itself reads the targets that have options of their own there (label, box, keypoints, mask).
-
-        Args:
-            table: a pandas DataFrame; paths of files are below `root`.
-            root: the folder of the data set.
-            described: the target of labels.json, null where it does not name it.
-            issues: grows by what is wrong.
-        """
-        return None
-
-    @classmethod
-    def read_records(
-        cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
-    ) -> "TargetColumn | None":
-        """The column of what `to_json` wrote; null where no sample has any.
-
-        Args:
-            cells: one a sample, null where its record holds none.
-            names: of the samples, for issues.
-            described: see `read_table`.
-            issues: grows by what is wrong; such a value is unlabelled.
-        """
-        return None
-
-    @classmethod
-    def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> "TargetColumn | None":
-        """The column of what `to_file` wrote into shards; null for targets without files, or not described.
-
-        Args:
-            present: (n,) which samples have a file.
-            described: see `read_table`.
-        """
-        return None
 
     # Description
 
