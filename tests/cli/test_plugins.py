@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from candelabra.cli.main import main
-from candelabra.config.plugins import activate_plugins, open_plugin
 from candelabra.data.readers.auto import detect_formats
 from candelabra.errors import CandelabraError
+from candelabra.plugins.discovery import activate_plugins, open_plugin
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"```(python|yaml|console)\n(.*?)```", re.DOTALL)

@@ -11,8 +11,8 @@ import yaml
 
 from candelabra import backbones
 from candelabra.backbones.backbone import Backbone
-from candelabra.config.plugins import PLUGINS_VARIABLE, list_active_plugins, list_config_folders
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.plugins.discovery import PLUGINS_VARIABLE, list_active_plugins, list_config_folders
 
 _ANY = "timm"  # the entry that stands for every other model of timm
 _PACKAGE = "candelabra"

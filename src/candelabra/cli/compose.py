@@ -21,9 +21,9 @@ from candelabra.cli.overrides import (
     read_run_config,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.config.plugins import activate_plugins, list_active_plugins
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
+from candelabra.plugins.discovery import activate_plugins, list_active_plugins
 
 Command = Callable[[Any], Any]
 

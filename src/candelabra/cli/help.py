@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 
 from candelabra.cli.plugin_commands import describe_plugin_command, find_command_config, list_plugin_commands
-from candelabra.config.plugins import list_config_folders
 from candelabra.environment import CONFIG_FOLDER
+from candelabra.plugins.discovery import list_config_folders
 
 COMMANDS = {
     "train": "train, keep the best checkpoint, test it, and write a run folder",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from candelabra.config.plugins import activate_plugins, find_plugins, list_active_plugins, restore_plugins
+from candelabra.plugins.discovery import activate_plugins, find_plugins, list_active_plugins, restore_plugins
 from candelabra.runs.overrides import parse_key
 
 _KEY = "plugins"

@@ -3,7 +3,7 @@
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from candelabra.config.plugins import list_active_plugins
+from candelabra.plugins.discovery import list_active_plugins
 
 
 class PluginSearchPath(SearchPathPlugin):

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from hydra.utils import get_object
 
-from candelabra.config.plugins import list_config_folders
 from candelabra.data.targets import Target, list_target_classes
+from candelabra.plugins.discovery import list_config_folders
 
 
 def list_options(group: str) -> dict[str, Callable[..., Any]]:

@@ -3,8 +3,8 @@
 import pytest
 
 from candelabra.backbones.registry import create_backbone
-from candelabra.config.plugins import list_active_plugins
 from candelabra.contracts.backbone_checks import check_every_parameter_is_used, check_freezing, check_shapes
+from candelabra.plugins.discovery import list_active_plugins
 
 _SMALL = ("lenet5", "test_resnet")
 NAMES = (*_SMALL, *(path.stem for each in list_active_plugins() for path in each.config_folder.glob("backbone/*.yaml")))

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from candelabra.config.build import PlainConfig, build_object
-from candelabra.config.plugins import require_plugins
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.data.targets import Labels
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
+from candelabra.plugins.discovery import require_plugins
 from candelabra.runs.checkpoints import CHECKPOINT_FORMAT, find_checkpoint, read_checkpoint
 from candelabra.runs.overrides import parse_key
 from candelabra.tasks.mixup import check_blendable

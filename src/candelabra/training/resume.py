@@ -11,11 +11,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from candelabra.config.build import PlainConfig, resolve_config
-from candelabra.config.plugins import list_active_plugins
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
+from candelabra.plugins.discovery import list_active_plugins
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, read_checkpoint
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE

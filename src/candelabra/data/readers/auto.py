@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from candelabra.config.plugins import import_option_classes
 from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.folder import Folder, check_is_folder
@@ -23,6 +22,7 @@ from candelabra.data.readers.wflw import Wflw
 from candelabra.data.readers.yolo import Yolo
 from candelabra.data.samples import AmbiguousDataset, Samples
 from candelabra.errors import CandelabraError
+from candelabra.plugins.discovery import import_option_classes
 
 log = logging.getLogger(__name__)
 _LISTED = 12  # kinds of files that an error lists

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from candelabra.data.decoding.images import DecodedImage, ImageHeader, hash_file, read_bytes
@@ -121,8 +123,6 @@ class EncodedMapColumn(TargetColumn):
 
 def fit_map(target: "PixelTarget", found: Tensor | None, image: DecodedImage) -> Tensor:
     """A map at the size that its image was decoded at; unlabelled where there is none, or it has another shape."""
-    from candelabra.data.targets.pixel_target import resize_map  # which needs the columns
-
     size = (image.pixels.shape[0], image.pixels.shape[1])
     if found is None or _has_other_shape(found, image):
         return target.missing(size)
@@ -145,3 +145,9 @@ def describe_unreadable_map(name: str, error: Exception) -> DataIssue:
 def _has_other_shape(found: Tensor, image: DecodedImage) -> bool:
     (height, width), (full_width, full_height) = found.shape, image.size
     return abs(width * full_height - height * full_width) > max(full_width, full_height)
+
+
+def resize_map(values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A map (H, W) at (width, height) = `shape`, by the nearest pixel."""
+    resized = Image.fromarray(np.ascontiguousarray(values.numpy())).resize(shape, Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(resized))

@@ -15,6 +15,7 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.mask_files import EncodedMaskColumn
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.types import IGNORED, Size
 
@@ -73,8 +74,6 @@ class MaskTarget(PixelTarget):
 
     @classmethod
     def read_files(cls, present: NDArray[np.bool_], described: Self | None) -> TargetColumn | None:
-        from candelabra.data.targets.mask_files import EncodedMaskColumn  # which needs this class
-
         return None if described is None else EncodedMaskColumn(described, present)
 
     @classmethod

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from candelabra.data.decoding.mask_fitting import describe_misfit, fit_mask
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.mask import MaskTarget
 from candelabra.data.targets.mask_issues import find_mask_issues
 from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import IGNORED
+
+if TYPE_CHECKING:
+    from candelabra.data.targets.mask import MaskTarget
 
 log = logging.getLogger(__name__)
 _COLOUR_TRIALS = 8  # masks kept as colours that are decoded, to see whether they are grey
@@ -43,7 +45,7 @@ class MaskFileColumn(TargetColumn):
 
     def __init__(
         self,
-        target: MaskTarget,
+        target: "MaskTarget",
         root: Path,
         paths: Sequence[str],
         meaning: NDArray[np.uint8],
@@ -127,7 +129,7 @@ class EncodedMaskColumn(TargetColumn):
         present: (n,) bool, which samples have a mask.
     """
 
-    def __init__(self, target: MaskTarget, present: NDArray[np.bool_]) -> None:
+    def __init__(self, target: "MaskTarget", present: NDArray[np.bool_]) -> None:
         self.target, self.present = target, present
         values = np.arange(256)
         self.meaning = np.where(values < len(target.classes), values, IGNORED).astype(np.uint8)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
@@ -17,7 +16,7 @@ from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import Part, ResizeGeometry
-from candelabra.data.targets.map_files import EncodedMapColumn, MapFileColumn
+from candelabra.data.targets.map_files import EncodedMapColumn, MapFileColumn, resize_map
 from candelabra.data.targets.target import Target
 from candelabra.types import Size
 
@@ -125,9 +124,3 @@ class PixelTarget(Target):
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
         return resize_map(value.to(self.dtype), (size[1], size[0]))
-
-
-def resize_map(values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A map (H, W) at (width, height) = `shape`, by the nearest pixel."""
-    resized = Image.fromarray(np.ascontiguousarray(values.numpy())).resize(shape, Image.Resampling.NEAREST)
-    return torch.from_numpy(np.array(resized))

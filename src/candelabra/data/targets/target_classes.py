@@ -1,8 +1,8 @@
 """The registered target classes: all that are imported, those of plug-ins included."""
 
-from candelabra.config.plugins import import_plugin_modules
 from candelabra.data.targets.target import Target
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.plugins.discovery import import_plugin_modules
 
 
 def list_target_classes() -> dict[str, type[Target]]:

@@ -1,0 +1,1 @@
+"""Packages outside of candelabra that add options and commands."""
