@@ -1,18 +1,18 @@
-"""Adam on one vector whose state is in the checkpoint, for balances that learn weights beside the network."""
+"""Adam for one vector, with its state in the checkpoint, for balances that learn weights."""
 
 import torch
 from torch import Tensor, nn
 
 
 class VectorAdam(nn.Module):
-    """Adam (Kingma & Ba 2015), element by element: an element without a gradient stays as it is.
+    """Adam (Kingma & Ba 2015), element by element: an element without a gradient does not change.
 
-    torch's own keeps its state outside of a module's, and follows no move to another device.
+    The state of `torch.optim.Adam` is not part of a module's state and does not move with it to another device.
 
     Args:
-        size: elements of the vector.
-        lr: the rate.
-        decay: L2 penalty, added to the gradient.
+        size: number of elements.
+        lr: learning rate, above 0.
+        decay: factor of the L2 penalty, 0 or more.
     """
 
     def __init__(self, size: int, lr: float, decay: float = 0.0) -> None:
@@ -26,7 +26,13 @@ class VectorAdam(nn.Module):
 
     @torch.no_grad()
     def forward(self, values: Tensor, gradient: Tensor, moves: Tensor) -> Tensor:
-        """The values (m,) after a step down the gradient (m,), where `moves` (m,) bool."""
+        """Returns the values (m,) after one step, which changes the elements where `moves` is true.
+
+        Args:
+            values: (m,).
+            gradient: (m,) of what is minimised.
+            moves: (m,) bool.
+        """
         gradient = gradient + self.decay * values
         self.steps += moves
         self.first = torch.where(moves, 0.9 * self.first + 0.1 * gradient, self.first)

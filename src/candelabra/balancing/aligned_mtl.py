@@ -1,4 +1,4 @@
-"""The gradients are made orthogonal and equally long."""
+"""Aligned-MTL: makes gradients orthogonal and equally long."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ class AlignedMTL(GradientBalance):
     """Independent component alignment (Senushkin et al. 2023): a stable system of gradients, close to the given one.
 
     Args:
-        names: see `GradientBalance`.
+        names: see `Balance`.
         scale: the singular value that all principal components get: min, median or rmse.
     """
 

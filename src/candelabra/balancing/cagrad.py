@@ -1,4 +1,4 @@
-"""The best worst head near the mean gradient."""
+"""CAGrad: the direction near the mean gradient that is best for the worst head."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ class CAGrad(GradientBalance):
     """Conflict-averse gradient descent (Liu et al. 2021): of all directions near the mean, the best for the worst head.
 
     Args:
-        names: see `GradientBalance`.
+        names: see `Balance`.
         c: how far from the mean, as a share of its norm; 0 is the mean, which every value below 1 converges to.
 
     Raises:
-        CandelabraError: its solver is not installed.
+        CandelabraError: the solver is not installed, or `c` is negative.
     """
 
     def __init__(self, names: Sequence[str], c: float = 0.4) -> None:

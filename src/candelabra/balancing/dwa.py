@@ -1,4 +1,4 @@
-"""Weights by how slowly losses fall."""
+"""Dynamic weight average: weights by how slowly losses fall."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from candelabra.balancing.balance import LossBalance, StepPosition, check_positi
 class DynamicWeightAverage(LossBalance):
     """m * softmax(r / temperature), r = mean loss of the last epoch / of the one before (Liu et al. 2019).
 
-    Means are over labelled samples; a head that had none in an epoch keeps its means. In the first two epochs, and for
-    a head that has not been seen in two, r = 1.
+    Means are over labelled samples; a head without one in an epoch keeps its means. In the first two epochs, and for a
+    head that has had labels in fewer than two, r = 1.
 
     Args:
-        names: see `LossBalance`.
-        temperature: large is equal weights.
+        names: see `Balance`.
+        temperature: of the softmax, above 0; large values make the weights equal.
     """
 
     def __init__(self, names: Sequence[str], temperature: float = 2.0) -> None:

@@ -1,4 +1,4 @@
-"""Weights under which all losses fall at one relative rate, learnt from the losses alone."""
+"""FAMO: weights under which all losses fall at one relative rate, learnt from the losses alone."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,13 +15,13 @@ _EPSILON = 1e-8  # losses are above 0
 class Famo(LossBalance):
     """Fast adaptive multitask optimization (Liu et al. 2023): the sum of c z log(loss), z = softmax of learnt logits.
 
-    After each step the losses of its batch are measured once more, which costs a pass forward; where a loss fell less
-    than others its logit rises. c makes the weights of the heads that have labels average 1.
+    After each step the losses of its batch are computed again, which costs a forward pass; the logit of a loss that
+    fell less than others rises. c makes the mean weight of the heads that have labels 1.
 
     Args:
-        names: see `LossBalance`.
-        lr: rate of the logits.
-        decay: L2 penalty on the logits.
+        names: see `Balance`.
+        lr: learning rate of the logits, above 0.
+        decay: factor of the L2 penalty on the logits, 0 or more.
     """
 
     needs_losses_after_step: ClassVar[bool] = True

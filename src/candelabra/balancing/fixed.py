@@ -13,8 +13,11 @@ class Fixed(LossBalance):
     """The weighted sum of the losses.
 
     Args:
-        names: see `LossBalance`.
-        weights: a factor a head, 0 or more; heads that are not named have 1.
+        names: see `Balance`.
+        weights: head name -> factor, 0 or more; 1 if not given.
+
+    Raises:
+        CandelabraError: a weight is negative, or a head of that name does not exist.
     """
 
     def __init__(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The gradient that each head sends into the shared backbone."""
+"""The gradient of each head's loss on the shared backbone."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from candelabra.types import Features
 
 
 def detach_features(features: Features) -> Features:
-    """The same features, cut off from the backbone, so that what heads make of them can be told apart."""
+    """Returns the features detached from the backbone, so that the gradient of each head ends at them."""
 
     def cut(each: Tensor) -> Tensor:
         return each.detach().requires_grad_(each.requires_grad)

@@ -1,4 +1,4 @@
-"""Weights under which the heads pull the backbone at one rate."""
+"""GradNorm: weights under which gradient norms follow training rates."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from candelabra.balancing.balance import GradientBalance, StepPosition, check_no
 class GradNorm(GradientBalance):
     """Learns weights so that the norms of weighted gradients are mean * r**alpha (Chen et al. 2018).
 
-    r is a head's loss over its first one, relative to the other heads: who has learnt less pulls more. Norms are those
-    of the whole backbone, as heads read different maps of it. Weights are factors of the losses and average 1; their
-    logarithms are learnt, so that scales far apart can be met.
+    r is the ratio of a head's loss to its first one, relative to the other heads: a head that has learnt less gets a
+    larger gradient. Norms are those of the whole backbone, because heads read different feature maps. Weights are
+    factors of the losses with mean 1; their logarithms are learnt, so that they can differ by orders of magnitude.
 
     Args:
-        names: see `GradientBalance`.
-        alpha: how strongly training rates are made equal, 0 or more; 0 makes norms equal.
-        lr: rate of the weights.
+        names: see `Balance`.
+        alpha: strength with which training rates are equalised, 0 or more; 0 makes norms equal.
+        lr: learning rate of the weights, above 0.
     """
 
     def __init__(self, names: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:

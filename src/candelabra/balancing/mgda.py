@@ -1,4 +1,4 @@
-"""The shortest vector in the hull of the gradients."""
+"""MGDA: the shortest vector in the convex hull of the gradients."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ class MGDA(GradientBalance):
     It goes down for every head, and favours heads with small gradients. Weights average 1. (torchjd's Frank-Wolfe
     method ends early where norms differ by a hundred or more: in one step of seven, some head of three went up.)
 
-    Args: see `GradientBalance`.
+    Args: see `Balance`.
     """
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The gradients bargain."""
+"""Nash-MTL: gradients weighed as a bargaining game."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ class NashMTL(GradientBalance):
     authors' sequence of programs, as in torchjd, leaves the bargain where norms differ by a hundred or more, ends in
     weights of 0, and needs a solver under the GPL.)
 
-    Args: see `GradientBalance`.
+    Args: see `Balance`.
     """
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:

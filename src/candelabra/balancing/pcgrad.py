@@ -1,4 +1,4 @@
-"""Conflicting parts of gradients are projected away."""
+"""PCGrad: projects conflicting parts of gradients away."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ class PCGrad(GradientBalance):
     """Gradient surgery (Yu et al. 2020): each gradient loses its part along those it conflicts with, in random order.
 
     Args:
-        names: see `GradientBalance`.
-        seed: with the step it decides the order.
+        names: see `Balance`.
+        seed: seed and step determine the order.
     """
 
     def __init__(self, names: Sequence[str], seed: int = 0) -> None:

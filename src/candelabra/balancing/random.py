@@ -9,11 +9,11 @@ from candelabra.balancing.balance import LossBalance, StepPosition
 
 
 class Random(LossBalance):
-    """m * softmax of normal numbers, drawn anew in each step (Lin et al. 2022); a litmus test for the others.
+    """m * softmax of normal numbers, drawn in each step (Lin et al. 2022); a baseline.
 
     Args:
-        names: see `LossBalance`.
-        seed: with the step it decides the weights, which are thus equal on all ranks and after a resume.
+        names: see `Balance`.
+        seed: seed and step determine the weights, so they are equal on all ranks and after a resume.
     """
 
     def __init__(self, names: Sequence[str], seed: int = 0) -> None:

@@ -11,9 +11,9 @@ from candelabra.balancing.balance import LossBalance, StepPosition
 class Uncertainty(LossBalance):
     """exp(-s) * loss + s / 2 for each head, with s = log variance learnt (Kendall et al. 2018).
 
-    A head without a labelled sample in a batch gives its s no gradient; what momentum an optimizer has still moves it.
+    A head without a labelled sample in a batch gives its s no gradient, but the optimizer's momentum may change it.
 
-    Args: see `LossBalance`.
+    Args: see `Balance`.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""No head is worse off after the step."""
+"""UPGrad: a direction that conflicts with no head."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -16,7 +16,7 @@ class UPGrad(GradientBalance):
 
     Where nothing conflicts, weights are 1.
 
-    Args: see `GradientBalance`.
+    Args: see `Balance`.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

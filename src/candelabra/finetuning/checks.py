@@ -1,13 +1,13 @@
-"""Refusals that several strategies share, in the words of the command line."""
+"""Checks of arguments that several strategies share."""
 
 from candelabra.errors import CandelabraError
 
 
 def check_share(key: str, value: float, default: float) -> float:
-    """The value, if it is a share: above 0 and at most 1.
+    """Returns the value of `finetune.<key>`.
 
     Raises:
-        CandelabraError: it is not.
+        CandelabraError: it is not above 0 and at most 1; the message suggests `default`.
     """
     if not 0 < value <= 1:
         raise CandelabraError(f"finetune.{key}={value} must be above 0 and at most 1 ({default}, say).")
@@ -15,10 +15,10 @@ def check_share(key: str, value: float, default: float) -> float:
 
 
 def check_scale(value: float) -> float:
-    """The value, if it can multiply a rate: above 0.
+    """Returns the value of `finetune.scale`.
 
     Raises:
-        CandelabraError: it cannot.
+        CandelabraError: it is not above 0.
     """
     if value <= 0:
         raise CandelabraError(f"finetune.scale={value} must be above 0; finetune=frozen is for a still backbone.")

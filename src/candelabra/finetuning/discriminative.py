@@ -1,4 +1,4 @@
-"""Rates that fall towards the input."""
+"""Learning rates that fall towards the input."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,16 @@ from candelabra.finetuning.strategy import FineTuning
 
 
 class Discriminative(FineTuning):
-    """The nearer the input, the slower a stage learns (Howard & Ruder 2018).
+    """Gives each stage a lower learning rate than the next one (Howard & Ruder 2018).
 
     Args:
-        decay: the rate of each stage as a share of the next; the last stage has `decay` times the heads' rate.
-        shares: instead of `decay`, the share of the heads' rate of each stage, from the input on.
+        decay: ratio of the rates of a stage and the next, above 0 and at most 1; the last stage has `decay` times the
+            heads' rate.
+        shares: one number above 0 for each stage, from the input on: its share of the heads' rate, instead of `decay`.
         keep_statistics: see `FineTuning`.
 
     Raises:
-        CandelabraError: a value out of range, or (once the backbone is known) not as many shares as stages.
+        CandelabraError: a value is out of range, or (in `lr_scale`) there are not as many shares as stages.
     """
 
     def __init__(self, decay: float = 0.4, shares: Sequence[float] | None = None, keep_statistics: bool = True) -> None:

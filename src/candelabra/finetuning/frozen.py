@@ -1,10 +1,10 @@
-"""New heads on a backbone that holds still."""
+"""Heads on a frozen backbone."""
 
 from candelabra.finetuning.strategy import FineTuning
 
 
 class Frozen(FineTuning):
-    """No stage learns: every tensor of the backbone, running statistics included, stays as it was."""
+    """Freezes all stages: no tensor of the backbone changes, running statistics included."""
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return num_stages

@@ -1,4 +1,4 @@
-"""Stages thaw one after another, from the top."""
+"""Gradual unfreezing of stages, from the output on."""
 
 from candelabra.errors import CandelabraError
 from candelabra.finetuning.checks import check_share
@@ -6,16 +6,17 @@ from candelabra.finetuning.strategy import FineTuning
 
 
 class Gradual(FineTuning):
-    """First the heads alone, then one stage more and more (Howard & Ruder 2018).
+    """Trains the heads alone at first, then unfreezes one stage after another (Howard & Ruder 2018).
 
     Args:
-        every: epochs between two thaws, at least 1; null where `over` says it.
-        over: instead of `every`, the share of the run, above 0 and below 1, after which all stages have thawed.
-        decay: the rate of each stage as a share of the next; the last stage has `decay` times the heads' rate.
+        every: epochs between two stages, at least 1; null if `over` is given.
+        over: share of the run, above 0 and below 1, after which all stages are unfrozen; instead of `every`.
+        decay: ratio of the rates of a stage and the next, above 0 and at most 1; the last stage has `decay` times the
+            heads' rate.
         keep_statistics: see `FineTuning`.
 
     Raises:
-        CandelabraError: a value out of range, or both or none of `every` and `over`.
+        CandelabraError: a value is out of range, or both or neither of `every` and `over` are given.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Gradual(FineTuning):
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         if self.over is None:
             return max(0, num_stages - epoch // (self.every or 1))
-        # The small addend is for shares that are no binary fraction, such as 0.3 of ten epochs.
+        # The small addend corrects the rounding of shares such as 0.3 of ten epochs.
         return max(0, num_stages - int(num_stages * epoch / (self.over * epochs) + 1e-9))
 
     def lr_scale(self, stage: int, num_stages: int) -> float:

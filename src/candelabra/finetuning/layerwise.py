@@ -1,16 +1,17 @@
-"""Rates that fall from layer to layer."""
+"""Layer-wise learning rate decay."""
 
 from candelabra.finetuning.checks import check_share
 from candelabra.finetuning.strategy import FineTuning
 
 
 class Layerwise(FineTuning):
-    """Each layer learns a little slower than the next, as is usual for transformers (Clark et al. 2020).
+    """Gives each layer a lower learning rate than the next one, as is usual for transformers (Clark et al. 2020).
 
-    What a layer is, timm says (its `group_matcher`): the stem, each block, what stands behind the blocks.
+    Layers are those of timm's `group_matcher`: the stem, each block, and what follows the blocks.
 
     Args:
-        decay: the rate of each layer as a share of the next; the last layer has `decay` times the heads' rate.
+        decay: ratio of the rates of a layer and the next, above 0 and at most 1; the last layer has `decay` times the
+            heads' rate.
         keep_statistics: see `FineTuning`.
     """
 

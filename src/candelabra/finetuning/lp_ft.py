@@ -1,20 +1,20 @@
-"""First the heads, then everything."""
+"""Linear probing, then full fine-tuning."""
 
 import math
 
 from candelabra.errors import CandelabraError
-from candelabra.finetuning.checks import check_scale as checked
+from candelabra.finetuning.checks import check_scale
 from candelabra.finetuning.strategy import FineTuning
 
 
 class LpFt(FineTuning):
-    """The heads alone for a share of the run, then the whole network (Kumar et al. 2022).
+    """Trains the heads alone for a share of the run, then the whole network (Kumar et al. 2022).
 
-    Random heads send large gradients into a pretrained backbone; heads that fit already bend it less.
+    Randomly initialised heads have large gradients, which distort a pretrained backbone; trained heads distort it less.
 
     Args:
-        share: of the epochs in which the heads learn alone, above 0 and below 1, rounded up to whole ones.
-        scale: afterwards the backbone learns at this share of the heads' rate, above 0.
+        share: of the epochs in which the heads learn alone, above 0 and below 1, rounded up to whole epochs.
+        scale: learning rate of the backbone afterwards, as a share of the heads' rate, above 0.
         keep_statistics: see `FineTuning`.
     """
 
@@ -26,7 +26,7 @@ class LpFt(FineTuning):
                 f"finetune.share={share} is a share of the run, above 0 and below 1 (0.3, say); finetune=frozen "
                 "never thaws, finetune=full does from the start."
             )
-        self.share, self.scale, self.keep_statistics = share, checked(scale), keep_statistics
+        self.share, self.scale, self.keep_statistics = share, check_scale(scale), keep_statistics
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return num_stages if epoch < math.ceil(self.share * epochs - 1e-9) else 0

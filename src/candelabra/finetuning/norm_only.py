@@ -1,10 +1,10 @@
-"""Only the layers that normalise."""
+"""Normalisation layers only."""
 
 from timm.layers.norm import RmsNorm, RmsNorm2d
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from candelabra.finetuning.checks import check_scale as checked
+from candelabra.finetuning.checks import check_scale
 from candelabra.finetuning.strategy import FineTuning
 
 # The normalization layers of torch and timm have no common base class.
@@ -12,19 +12,19 @@ NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RmsNorm, RmsNo
 
 
 class NormOnly(FineTuning):
-    """Scales and offsets of the normalisation layers learn, and the heads (Frankle et al. 2021).
+    """Trains scales and offsets of the normalisation layers, and the heads (Frankle et al. 2021).
 
-    A fraction of a percent of the weights: little to store, little to overfit with.
+    These are a fraction of a percent of the parameters.
 
     Args:
-        scale: their share of the heads' rate, above 0.
+        scale: learning rate of these layers as a share of the heads' rate, above 0.
         keep_statistics: see `FineTuning`.
     """
 
     kinds = NORM_LAYERS
 
     def __init__(self, scale: float = 1.0, keep_statistics: bool = True) -> None:
-        self.scale, self.keep_statistics = checked(scale), keep_statistics
+        self.scale, self.keep_statistics = check_scale(scale), keep_statistics
 
     def frozen_stages(self, epoch: int, epochs: int, num_stages: int) -> int:
         return 0

@@ -1,4 +1,4 @@
-"""A grid of heads on a backbone that holds still."""
+"""A grid of heads on a frozen backbone."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from candelabra.finetuning.strategy import FineTuning
 
 
 class Probe(FineTuning):
-    """No stage learns; heads are trained at every rate with every weight decay at once, and the best ones stay.
+    """Freezes all stages and trains heads with every pair of learning rate and weight decay; the best ones are saved.
 
-    A linear probe (Alain & Bengio 2017), where the head is linear. Meant for cached features; see
+    It is a linear probe (Alain & Bengio 2017) if the head is linear. It needs features that can be cached; see
     `candelabra.feature_cache.ProbeGrid`.
 
     Args:
-        rates: of the heads, each above 0; they take the place of `lr`.
-        decays: weight decays, each 0 or more; they take the place of `optimizer.weight_decay`.
+        rates: learning rates, each above 0; they replace `lr`.
+        decays: weight decays, each 0 or more; they replace `optimizer.weight_decay`.
     """
 
     def __init__(

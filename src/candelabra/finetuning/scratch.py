@@ -1,10 +1,10 @@
-"""From random weights."""
+"""Training from random weights."""
 
 from candelabra.finetuning.strategy import FineTuning
 
 
 class Scratch(FineTuning):
-    """Everything learns at one rate, running statistics too; meant for `backbone.weights=none`."""
+    """Trains everything at one learning rate and updates running statistics; for `backbone.weights=none`."""
 
     keep_statistics = False
 

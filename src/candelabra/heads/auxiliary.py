@@ -1,4 +1,4 @@
-"""A label head with auxiliary classifiers, which learn from earlier maps and are gone after training."""
+"""A label head with auxiliary classifiers on earlier feature maps, used in training only."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar

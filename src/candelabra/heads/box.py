@@ -1,4 +1,4 @@
-"""The head for `box`: where the one object of an image is."""
+"""The head for `box`: the bounding box of the one object of an image."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The contract of a head: a small network on features, and all it needs to learn."""
+"""The contract of a head: a small network on features, with its loss, metrics and decoding."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ T = TypeVar("T", bound=Target)
 
 
 class Head(nn.Module, ABC):
-    """Features in, raw outputs out; it also knows its target, loss, metrics and decoding.
+    """Maps features to raw outputs; has a target, a loss, metrics and decoding.
 
     Every head is built as `Head(backbone, labels, ...)`: of the backbone it reads only channels and strides.
 
@@ -45,7 +45,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N,) one finite value for each sample; the value of an unlabelled sample is of no account.
+        """Returns one finite value for each sample (N,); that of an unlabelled sample is ignored.
 
         Args:
             outputs: what `forward` returned.
@@ -55,7 +55,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
-        """Fresh metrics by name; one whose value is no single number is kept for tables and pictures."""
+        """Returns new metrics by name; those in `tables` are for tables and pictures."""
 
     @abstractmethod
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
@@ -70,7 +70,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        """Raw outputs -> what people read: probabilities, pixels, class indices."""
+        """Decodes raw outputs: probabilities, pixels, class indices."""
 
 
 class UnlabelledTarget(CandelabraError):

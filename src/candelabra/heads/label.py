@@ -1,4 +1,4 @@
-"""The head for `label`: which class, or which classes, an image shows."""
+"""The head for `label`: the class of an image, or its classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar

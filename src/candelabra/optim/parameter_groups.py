@@ -1,4 +1,4 @@
-"""Parameter groups: which parameters share a rate, which decay, and what they are called in every logger."""
+"""Parameter groups: learning rate, weight decay and name of each part of a network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

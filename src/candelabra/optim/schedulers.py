@@ -1,4 +1,4 @@
-"""Schedules of the rate: each builds torch's scheduler for an optimizer of any number of groups."""
+"""Learning rate schedules: each builds torch's scheduler for an optimizer with any number of groups."""
 
 import math
 from typing import Any
@@ -10,12 +10,12 @@ from candelabra.errors import CandelabraError
 
 
 class Ramp:
-    """Up in a straight line over the first steps, then along half a cosine; a share of the rate for each step.
+    """Linear warm-up, then half a cosine: step -> share of the learning rate in (0, 1].
 
     Args:
         steps: of the whole run.
-        warmup: steps of the rise.
-        final: the share at the end; 1 holds the rate.
+        warmup: steps of the warm-up.
+        final: the share at the end; 1 for a constant rate.
     """
 
     def __init__(self, steps: int, warmup: int, final: float) -> None:
@@ -30,22 +30,22 @@ class Ramp:
 
 def constant(optimizer: Optimizer, steps: int, warmup: float = 0.05) -> list[dict[str, Any]]:
     """One rate, after a linear warm-up over the share `warmup` of the run."""
-    return [_each_step(LambdaLR(optimizer, Ramp(steps, _warm(warmup, steps), 1.0)))]
+    return [_step_config(LambdaLR(optimizer, Ramp(steps, _count_warmup_steps(warmup, steps), 1.0)))]
 
 
 def cosine(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float = 0.01) -> list[dict[str, Any]]:
     """Half a cosine (Loshchilov & Hutter 2017) down to the share `final`, after a linear warm-up."""
-    return [_each_step(LambdaLR(optimizer, Ramp(steps, _warm(warmup, steps), final)))]
+    return [_step_config(LambdaLR(optimizer, Ramp(steps, _count_warmup_steps(warmup, steps), final)))]
 
 
 def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.25, final: float = 1e-4) -> list[dict[str, Any]]:
     """Up and down once, momentum the other way (Smith 2018); `final` is a share of the rate at the start, rate / 25."""
-    _warm(warmup, steps)
+    _count_warmup_steps(warmup, steps)
     if math.isclose(warmup * steps, 1):  # OneCycleLR divides by (warm-up steps - 1), which is 0 here
         warmup *= 0.99
     rates = [group["lr"] for group in optimizer.param_groups]
     cycle = OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warmup, final_div_factor=1 / final)
-    return [_each_step(cycle)]
+    return [_step_config(cycle)]
 
 
 def plateau(
@@ -56,9 +56,9 @@ def plateau(
     fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, eps=0)
     epochs = {"scheduler": fall, "interval": "epoch", "monitor": "val/score", "reduce_on_plateau": True}
     epochs["strict"] = False  # an epoch need not have been validated
-    rise = _warm(warmup, steps)
+    rise = _count_warmup_steps(warmup, steps)
     # LinearLR multiplies the rate it finds, so it does not undo what the plateau took away; 0 steps are not allowed.
-    return [_each_step(LinearLR(optimizer, 1 / (rise + 1), total_iters=rise)), epochs] if rise else [epochs]
+    return [_step_config(LinearLR(optimizer, 1 / (rise + 1), total_iters=rise)), epochs] if rise else [epochs]
 
 
 def step_plateau(schedulers: Any, score: float) -> None:
@@ -68,11 +68,11 @@ def step_plateau(schedulers: Any, score: float) -> None:
             scheduler.step(score)
 
 
-def _each_step(scheduler: Any) -> dict[str, Any]:
+def _step_config(scheduler: Any) -> dict[str, Any]:
     return {"scheduler": scheduler, "interval": "step"}
 
 
-def _warm(share: float, steps: int) -> int:
+def _count_warmup_steps(share: float, steps: int) -> int:
     if not 0 <= share < 1:
         raise CandelabraError(f"scheduler.warmup={share} is a share of the run, 0 up to, but not, 1.")
     return round(share * steps)

@@ -1,4 +1,4 @@
-"""From a resolved config, or a checkpoint, to a task; and a rehearsal before anything is trained."""
+"""Builds a task from a resolved config or a checkpoint, and checks it in a dry run."""
 
 from collections.abc import Sequence
 from pathlib import Path

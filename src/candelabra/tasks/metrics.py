@@ -73,7 +73,7 @@ class HeadMetrics(nn.Module):
             outputs: see `Head.loss`.
             target: likewise.
             size: likewise.
-            values: (n,) the loss of each sample.
+            values: (n,) loss of each sample.
         """
         metrics = self.of(name)
         metrics["count"].update(len(values))

@@ -1,4 +1,4 @@
-"""Training batches whose images are blended or have a size of their own: what a task does to them, on its device."""
+"""Mixup, CutMix and multi-scale training: transforms of whole batches, on the device."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

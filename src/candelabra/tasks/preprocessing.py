@@ -1,4 +1,4 @@
-"""How a trained task had its images: their size and how they came to it."""
+"""Size and resizing of the images that a task was trained on."""
 
 from candelabra.config.build import PlainConfig
 
