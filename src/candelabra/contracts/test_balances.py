@@ -14,13 +14,14 @@ BuildBalance = Callable[[Sequence[str]], Balance]
 _NAMES = ("one", "two", "three")
 
 
-def _step(balance: Balance, losses: Tensor, counts: Tensor, moment: StepPosition) -> Tensor:
+def _step(balance: Balance, losses: Tensor, counts: Tensor, position: StepPosition) -> Tensor:
     """(m,) the factors of losses, or of gradients in the backbone, of one step."""
+    assert balance.needs_gradients == isinstance(balance, GradientBalance)
     if isinstance(balance, GradientBalance):
         rows = torch.randn(len(losses), 8, dtype=torch.float64) * (counts > 0)[:, None]
-        return balance(rows @ rows.T, losses, counts, moment)[1]  # type: ignore[no-any-return]
+        return balance(rows @ rows.T, losses, counts, position)[1]  # type: ignore[no-any-return]
     leaf = losses.clone().requires_grad_()
-    balance(leaf, counts, moment).backward()
+    balance(leaf, counts, position).backward()
     assert leaf.grad is not None
     if balance.needs_losses_after_step:
         balance.after_step(losses * 0.9, counts)

@@ -57,6 +57,8 @@ def test_metrics_count_labelled_samples_and_score_is_a_share(build: BuildHead, s
     for name, (first, second) in found.items():
         torch.testing.assert_close(first, second)
         assert (first.numel() > 1) == (name in head.tables)
+    assert head.main_metric in found
+    assert head.lower_is_better | head.counts <= set(found)
     score = head.score({name: float(value) for name, (value, _) in found.items() if value.numel() == 1})
     assert score is None or 0 <= score <= 1
 
