@@ -99,7 +99,8 @@ def load_exported_config(folder: Path) -> BackboneConfig:
         CandelabraError: it is no trunk of ours, or names what no backbone of ours takes.
     """
     try:
-        node = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]["backbone"]
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]
+        node, plugins = content["backbone"], [each["name"] for each in content.get("plugins", [])]
         target, options = node["_target_"], node.get("options") or {}
         values = [value for key, value in node.items() if key != "options"]
         plain = all(_plain(value) for value in [*values, *options.values()])
@@ -109,7 +110,7 @@ def load_exported_config(folder: Path) -> BackboneConfig:
             f"alone, with the backbone that they belong to: backbone.weights={folder}."
         ) from error
     plugin = str(target).partition(".")[0]
-    if plugin != _PACKAGE and _backbone_class(target) is None and plugin.isidentifier():
+    if plugin in plugins and _backbone_class(target) is None:
         raise CandelabraError(
             f"{folder} needs the plug-in {plugin}, which is not active; install it, or name its folder: "
             f"plugins=[<folder>/{plugin}] or {PLUGINS_VARIABLE}=<folder>/{plugin}."

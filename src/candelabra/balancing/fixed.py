@@ -24,7 +24,7 @@ class Fixed(LossBalance):
         super().__init__(names)
         given = dict(weights or {})
         for head, factor in given.items():
-            if head not in names and factor != 1:
+            if head not in names:
                 raise CandelabraError(
                     f"balance.weights.{head}: there is no such head; allowed are {list_nearest(head, names)}."
                 )

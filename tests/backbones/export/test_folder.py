@@ -83,7 +83,7 @@ def test_what_it_learnt_from_travels_with_it(tiny: Compose, tmp_path: Path) -> N
     remarks = export_run(tmp_path / "run", tmp_path / "trunk", None)
     told = json.loads((tmp_path / "trunk" / "config.json").read_text())["candelabra"]
     assert told["training"]["images"] == {"train": 2, "test": 1}
-    assert told["training"]["labels"] == {"classes": ["cat", "dog"], "box": True}
+    assert told["training"]["labels"] == {"label": {"classes": ["cat", "dog"], "multilabel": False}, "box": {}}
     assert told["metrics"] == {"test/label/accuracy": 0.9}
     assert str(tmp_path) not in (tmp_path / "trunk" / "config.json").read_text()
     assert "licence" in remarks[0]

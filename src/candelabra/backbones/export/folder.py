@@ -105,7 +105,7 @@ def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None)
             "data": [kind.rpartition(".")[2] for kind in kinds.values()],
             "images": _images(run),
             "size": config["data"].get("size"),
-            "labels": {key: value for key, value in recipe["labels"].items() if value},
+            "labels": recipe["labels"],
             "finetune": config["finetune"]["_target_"].rpartition(".")[2],
             "epochs": config["trainer"].get("max_epochs"),
             "seed": config["seed"],
