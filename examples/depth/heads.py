@@ -26,6 +26,7 @@ class Depth(Head):
     """
 
     target: ClassVar[str] = DepthTarget.name
+    target_info: DepthTarget
     main_metric = "delta1"
     lower_is_better = frozenset({"abs_rel"})
 
@@ -55,7 +56,8 @@ class Depth(Head):
         difference = (outputs - wanted) * known
         count = known.sum((1, 2)).clamp(min=1)
         mean = difference.sum((1, 2)) / count
-        return difference.square().sum((1, 2)) / count - self.variance_weight * mean.square()
+        values: Tensor = difference.square().sum((1, 2)) / count - self.variance_weight * mean.square()
+        return values
 
     def metrics(self) -> dict[str, Metric]:
         return {"delta1": MeanMetric(), "abs_rel": MeanMetric()}

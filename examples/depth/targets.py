@@ -17,7 +17,7 @@ from candelabra.errors import CandelabraError, UnreadableFile
 _PER_METRE = 1000  # steps of a 16-bit PNG; 0 stands for "unknown"
 
 
-class DepthMap(tv_tensors.Mask):
+class DepthMap(tv_tensors.Mask):  # type: ignore[misc] # torchvision has no types
     """A class of its own, so that torchvision fills borders with NaN instead of the 255 of class masks."""
 
 
