@@ -28,7 +28,9 @@ def still(model: Task, epochs: int) -> dict[str, Tensor]:
     """Every tensor of the backbone that no epoch of a run may move."""
     strategy, stages = model.finetune, model.backbone.stages
     frozen = min(strategy.frozen_stages(epoch, epochs, len(stages)) for epoch in range(epochs))
-    learners = {p for index in range(frozen, len(stages)) for p in model.backbone.learners(index, strategy.kinds)}
+    learners = {
+        p for index in range(frozen, len(stages)) for p in model.backbone.trainable_parameters(index, strategy.kinds)
+    }
     moving = {
         buffer
         for stage in ([] if strategy.keep_statistics else stages[frozen:])

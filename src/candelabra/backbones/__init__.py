@@ -1,4 +1,4 @@
-"""Backbones: the contract, the two libraries behind it, and networks of our own."""
+"""Backbones: the abstract base class, wrappers of timm and torchvision, and networks of this package."""
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.cifar_net import CifarNet

@@ -1,4 +1,4 @@
-"""The contract of a backbone: images in, a pyramid of feature maps out, parameters divided into stages."""
+"""The abstract backbone: maps images to a pyramid of feature maps; its parameters are divided into stages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from candelabra.types import Features
 class Backbone(nn.Module, ABC):
     """A network without its classifier.
 
-    Takes images (N, C, H, W), uint8 or float in [0, 1], and normalises them itself: preprocessing travels with
-    the weights. `stages[i]` lists the modules, each without its children, whose own parameters and buffers
-    are needed for `maps[i]` and not for an earlier map; the last stage also holds what makes `final`.
+    Takes images (N, C, H, W), uint8 or float in [0, 1], and normalises them itself, so that the preprocessing is
+    saved with the weights. `stages[i]` lists modules, without their children. Their own parameters and buffers are
+    needed for `maps[i]` and for no earlier map. The last stage also contains the layers that compute `final`.
 
     Attributes:
-        name: of the architecture, as the library behind it calls it.
-        channels: channels of each map, finest first.
-        strides: pixels of the image an element of each map stands for.
+        name: name of the architecture in its library.
+        channels: channels of each map, finest map first.
+        strides: stride of each map, in pixels of the image.
         num_features: channels of `final`.
-        stages: as many as there are maps; every parameter in exactly one.
+        stages: one per map; every parameter belongs to exactly one stage.
         mean, std: per channel, for images in [0, 1].
-        side: pixels of the images that it, or its weights, were made for.
-        licence: of its published weights, as their publisher states it; null where nobody does.
-        frozen: how many stages, from the input, do not learn now.
-        adapters: small modules beside weights that then hold still, all of them in some stage; see `adapters.py`.
+        side: image side in pixels for which the architecture or its weights were designed.
+        licence: licence of the published weights, as stated by their publisher; null if none is stated.
+        frozen: number of frozen stages, counted from the input.
+        adapters: adapter modules, if any; only these are trained then. Each belongs to a stage; see `lora.py`.
     """
 
     name: str
@@ -53,54 +53,64 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Normalised images (N, C, H, W) -> maps, finest first, and final; all (N, c, h, w)."""
+        """Compute features of normalised images (N, C, H, W).
+
+        Returns:
+            The maps, finest first, and `final`; each (N, c, h, w).
+        """
 
     @abstractmethod
     def layers(self) -> list[list[nn.Parameter]]:
-        """All parameters divided finer than into stages, from the input on: a stem, each block, what is behind them.
+        """Return all parameters grouped by layer, ordered from input to output: stem, each block, final layers.
 
         Raises:
-            CandelabraError: nobody knows the layers of this network.
+            CandelabraError: the library does not define the layers of this network.
         """
 
     def forward(self, images: Tensor) -> Features:
-        """Images (N, C, H, W), uint8 in [0, 255] or float in [0, 1] -> features."""
+        """Normalise images (N, C, H, W), uint8 in [0, 255] or float in [0, 1], and compute their features."""
         pixels = images / 255 if images.dtype == torch.uint8 else images
         pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps, final = self.extract(pixels)
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
 
     def embedding(self, images: Tensor) -> Tensor:
-        """Images as `forward` takes them -> (N, num_features): the mean of `final` over its positions."""
+        """Compute embeddings (N, num_features) of images: the mean of `final` over its positions."""
         features: Features = self(images)
         return features.final.mean((2, 3))
 
-    def learners(self, stage: int, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> set[nn.Parameter]:
-        """Which parameters of a stage learn while it thaws: those of adapters if there are any, else of `kinds`."""
+    def trainable_parameters(self, stage: int, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> set[nn.Parameter]:
+        """Return the parameters of a stage that are trained while it is not frozen.
+
+        Args:
+            stage: index of the stage.
+            kinds: module types; only their own parameters are trained. Ignored if the backbone has adapters, which
+                are then the only trained modules.
+        """
         modules = set(self.adapters).intersection(self.stages[stage]) if self.adapters else self.stages[stage]
         return {p for m in modules if isinstance(m, kinds) for p in m.parameters(recurse=False)}
 
     def freeze(
         self, stages: int, keep_statistics: bool = False, kinds: tuple[type[nn.Module], ...] = (nn.Module,)
     ) -> None:
-        """Holds the first `stages` stages still, running statistics and dropout included; the others learn.
+        """Freeze the first `stages` stages, including running statistics and dropout; unfreeze the others.
 
         Args:
-            stages: 0 (all learn) to len(self.stages) (none does).
-            keep_statistics: batch normalisation uses and keeps its running statistics also where weights
-                learn, which small data sets want.
-            kinds: the modules whose own parameters learn in the other stages.
+            stages: from 0 (all stages are trained) to len(self.stages) (all are frozen).
+            keep_statistics: whether batch normalisation uses its running statistics, and does not update them, in
+                trained stages too. Recommended for small data sets.
+            kinds: module types; only their own parameters are trained in the other stages.
         """
         self.frozen, self.keep_statistics = stages, keep_statistics
         for index, stage in enumerate(self.stages):
-            learners = self.learners(index, kinds) if index >= stages else set()
+            trained = self.trainable_parameters(index, kinds) if index >= stages else set()
             for module in stage:
                 for parameter in module.parameters(recurse=False):
-                    parameter.requires_grad_(parameter in learners)
+                    parameter.requires_grad_(parameter in trained)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Backbone":
-        """As in every module, but what is frozen stays in evaluation mode."""
+        """Set the mode as `nn.Module.train` does, but keep frozen modules in evaluation mode."""
         super().train(mode)
         for stage in self.stages[: self.frozen]:
             for module in stage:
@@ -113,16 +123,16 @@ class Backbone(nn.Module, ABC):
 
 
 def fit_channels(values: Sequence[float], channels: int) -> list[float]:
-    """Mean or deviation of three colours for images of other channels: their average, for each."""
+    """Fit a per-channel mean or deviation to another number of channels: repeat the average of the values."""
     return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
 def divide_into_stages(network: nn.Module, ends: Sequence[str]) -> list[list[nn.Module]]:
-    """Divides a network's modules into stages, in the order in which they are registered.
+    """Divide the modules of a network into stages, in order of registration.
 
     Args:
-        network: its modules are registered in the order in which they run, as in timm and torchvision.
-        ends: for each stage, the name of the last module that belongs to it.
+        network: modules must be registered in the order in which they run, as in timm and torchvision.
+        ends: for each stage, the name of its last module.
     """
     names = [name for name, _ in network.named_modules()]
     last = [max(i for i, name in enumerate(names) if name == end or name.startswith(f"{end}.")) for end in ends]
@@ -133,25 +143,30 @@ def divide_into_stages(network: nn.Module, ends: Sequence[str]) -> list[list[nn.
 
 
 def drop_unused_modules(network: nn.Module, used: set[nn.Module]) -> None:
-    """Removes children that hold parameters and were not needed to make features, such as a classifier."""
+    """Replace children that have parameters but are not needed for features, such as a classifier, by identities.
+
+    Args:
+        network: is changed in place.
+        used: the modules that ran when features were computed.
+    """
     for name, child in list(network.named_children()):
         if used.isdisjoint(child.modules()) and next(child.parameters(), None) is not None:
             setattr(network, name, nn.Identity())
 
 
 def keep_depthwise_float32(network: nn.Module) -> None:
-    """Makes depthwise convolutions leave autocast on a CPU.
+    """Exclude depthwise convolutions from autocast on CPUs.
 
-    Their backward in bfloat16 is several times slower there than in float32, which costs more than all other
-    layers gain. On a GPU nothing changes.
+    On a CPU their backward pass in bfloat16 is several times slower than in float32, and this costs more than all
+    other layers gain from bfloat16. On a GPU nothing changes.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             # A partial, not a bound method: a bound method set as `forward` cannot be unpickled.
-            module.forward = partial(_float32_on_cpu, module)  # type: ignore[method-assign]
+            module.forward = partial(_convolve_float32_on_cpu, module)  # type: ignore[method-assign]
 
 
-def _float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:
+def _convolve_float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return type(convolution).forward(convolution, images)
     with torch.autocast("cpu", enabled=False):

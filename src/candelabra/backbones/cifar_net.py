@@ -11,12 +11,12 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's 
 
 
 class CifarNet(Backbone):
-    """Three times convolution, batch normalisation and ReLU, with pooling and dropout between.
+    """Three blocks of convolution, batch normalisation and ReLU, with max pooling and dropout between them.
 
     Args:
-        weights: none, the path of a file, or an exported trunk.
+        weights: none, the path of a weights file, or the folder of an exported backbone.
         widths: channels of the three convolutions.
-        dropout: share of activations dropped after each pooling.
+        dropout: probability of dropping an activation after each pooling, in [0, 1].
         in_channels: channels of the images.
         mean, std: per channel, for images in [0, 1].
     """
@@ -32,9 +32,9 @@ class CifarNet(Backbone):
     ) -> None:
         super().__init__(fit_channels(mean, in_channels), fit_channels(std, in_channels))
         self.network = nn.Sequential(
-            _convolution(in_channels, widths[0]),
-            nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_convolution(widths[0], widths[1])),
-            nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_convolution(widths[1], widths[2])),
+            _make_block(in_channels, widths[0]),
+            nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_make_block(widths[0], widths[1])),
+            nn.Sequential(nn.MaxPool2d(2), nn.Dropout(dropout), *_make_block(widths[1], widths[2])),
         )
         load_or_initialize(self.network, "the small CIFAR network", weights, mean, std)
         self.channels, self.strides, self.num_features = list(widths), [1, 2, 4], widths[-1]
@@ -48,5 +48,5 @@ class CifarNet(Backbone):
         return [list(stage.parameters()) for stage in self.network]
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+def _make_block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())

@@ -1,4 +1,4 @@
-"""LeNet-5 (LeCun et al. 1998), the first convolutional network of the textbooks."""
+"""LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition")."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from candelabra.backbones.sequential import load_or_initialize, run_stages
 
 
 class LeNet5(Backbone):
-    """C1, S2, C3, S4 and C5 of LeNet-5: 6, 16 and 120 channels, for images of 32 pixels (a 28 padded by 2).
+    """Layers C1, S2, C3, S4 and C5 of LeNet-5: 6, 16 and 120 channels, for images of 32 pixels (28 padded by 2).
 
-    As it is usually built: C3 reads all maps of S2, subsampling is a plain mean, everything is followed by tanh. With
-    F6 (10,164 weights) and the output (850), which belong to a head here (`hidden=[84]`), it has 61,706 weights on
-    grey images.
+    The usual modern variant: C3 reads all maps of S2, subsampling is average pooling, each convolution is followed
+    by tanh. F6 (10,164 weights) and the output (850) belong to a head (`hidden=[84]`); together they have 61,706
+    weights on grey images.
 
     Args:
-        weights: none, the path of a file, or an exported trunk.
+        weights: none, the path of a weights file, or the folder of an exported backbone.
         in_channels: channels of the images; 1 in the paper.
         mean, std: per channel, for images in [0, 1].
     """

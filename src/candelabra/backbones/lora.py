@@ -1,4 +1,4 @@
-"""Low-rank adapters: small matrices that learn beside weights which hold still (Hu et al. 2022), through peft."""
+"""Low-rank adapters: small trained matrices added to frozen weights (LoRA, Hu et al. 2022), through peft."""
 
 import torch
 from torch import nn
@@ -8,22 +8,26 @@ from candelabra.errors import CandelabraError
 
 
 def add_lora(backbone: Backbone, rank: int) -> None:
-    """Adds an adapter of this rank to each linear layer and convolution of a backbone that supports one.
+    """Add an adapter to each linear layer and each ordinary convolution of a backbone, in place.
 
     An adapter belongs to the stage of its layer. It starts at zero, so the features do not change before training.
 
-    Two limits. timm initializes the last norm of a residual branch to zero: on random weights, while that norm is
+    Two limits. timm initialises the last norm of a residual branch to zero: on random weights, while that norm is
     frozen, adapters in the branch get no gradient (with pretrained weights they do). Layers whose weight is read
     instead of called (`qkv` of BEiT) get an adapter that has no effect.
 
+    Args:
+        backbone: is changed in place; its `adapters` and `stages` then contain the new modules.
+        rank: of each adapter, 1 or more.
+
     Raises:
-        CandelabraError: peft is not installed, or no layer supports adapters.
+        CandelabraError: peft is not installed, or no layer can be adapted.
     """
-    names = [name for name, module in backbone.named_modules() if _adaptable(module)]
+    names = [name for name, module in backbone.named_modules() if _is_adaptable(module)]
     if not names:
         raise CandelabraError(
-            "finetune=adapters finds nothing to adapt: this backbone has no linear layer and no ordinary convolution "
-            "(neither grouped nor dilated); take finetune=discriminative or another backbone."
+            "finetune=adapters finds no layer to adapt: this backbone has no linear layer and no ordinary convolution "
+            "(neither grouped nor dilated); use finetune=discriminative or another backbone."
         )
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -43,7 +47,7 @@ def add_lora(backbone: Backbone, rank: int) -> None:
     backbone.to(memory_format=torch.channels_last)
 
 
-def _adaptable(module: nn.Module) -> bool:
+def _is_adaptable(module: nn.Module) -> bool:
     """Whether peft adapts this module correctly.
 
     Exact types only: an adapter skips what a subclass does to its weight or input (weight standardization, padding).

@@ -1,6 +1,7 @@
-"""Residual networks for images of 32 pixels, with normalisation before each convolution (He et al. 2016).
+"""Residual networks for images of 32 pixels, with normalisation before each convolution.
 
-"Identity Mappings in Deep Residual Networks": 164 layers have 1.7 million weights, 1001 layers 10.2 million.
+He et al. 2016, "Identity Mappings in Deep Residual Networks": 164 layers have 1.7 million weights, 1001 layers 10.2
+million.
 """
 
 from collections.abc import Sequence
@@ -16,16 +17,16 @@ from candelabra.errors import CandelabraError
 class PreActResNet(Backbone):
     """Three stages of (depth - 2) / 9 bottleneck blocks each, of 64, 128 and 256 channels.
 
-    The first two maps are sums that no normalisation has seen yet, as the paper has them; the last one is normalised.
+    As in the paper, the first two maps are not normalised; the last one is.
 
     Args:
-        depth: layers with weights, the classifier counted: 9 n + 2, such as 164 or 1001.
-        weights: none, the path of a file, or an exported trunk.
+        depth: number of layers with weights, including the classifier: 9 n + 2, such as 164 or 1001.
+        weights: none, the path of a weights file, or the folder of an exported backbone.
         in_channels: channels of the images.
         mean, std: per channel, for images in [0, 1].
 
     Raises:
-        CandelabraError: there is no such depth.
+        CandelabraError: depth is not 9 n + 2.
     """
 
     def __init__(
@@ -41,9 +42,9 @@ class PreActResNet(Backbone):
             raise CandelabraError(f"backbone.depth={depth} is not 9 n + 2; give 11, 20, 29, ..., 164 or 1001.")
         super().__init__(fit_channels(mean, in_channels), fit_channels(std, in_channels))
         self.network = nn.Sequential(
-            nn.Sequential(nn.Conv2d(in_channels, 16, 3, padding=1, bias=False), *_stage(16, 16, 1, blocks)),
-            nn.Sequential(*_stage(64, 32, 2, blocks)),
-            nn.Sequential(*_stage(128, 64, 2, blocks), nn.BatchNorm2d(256), nn.ReLU(inplace=True)),
+            nn.Sequential(nn.Conv2d(in_channels, 16, 3, padding=1, bias=False), *_make_stage(16, 16, 1, blocks)),
+            nn.Sequential(*_make_stage(64, 32, 2, blocks)),
+            nn.Sequential(*_make_stage(128, 64, 2, blocks), nn.BatchNorm2d(256), nn.ReLU(inplace=True)),
         )
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d):
@@ -62,12 +63,14 @@ class PreActResNet(Backbone):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution, each after normalisation and ReLU, beside an identity or a projection.
+    """Residual block of 1x1, 3x3 and 1x1 convolutions, each after normalisation and ReLU.
+
+    The shortcut is the identity, or a projection where channels or size change.
 
     Args:
-        inputs: channels that come in.
-        width: channels inside; four times as many go out.
-        stride: of the 3x3 convolution, and of the projection.
+        inputs: input channels.
+        width: inner channels; the block has 4 * width output channels.
+        stride: of the 3x3 convolution and of the projection.
     """
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
@@ -86,12 +89,12 @@ class Bottleneck(nn.Module):
         self.project = nn.Conv2d(inputs, 4 * width, 1, stride, bias=False) if changes else None
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, inputs, h, w) -> (N, 4 * width, h / stride, w / stride)."""
+        """Compute (N, 4 * width, h / stride, w / stride) from maps (N, inputs, h, w)."""
         active = self.before(maps)
-        beside: Tensor = maps if self.project is None else self.project(active)
-        inside: Tensor = self.inside(active)
-        return beside + inside
+        shortcut: Tensor = maps if self.project is None else self.project(active)
+        residual: Tensor = self.inside(active)
+        return shortcut + residual
 
 
-def _stage(inputs: int, width: int, stride: int, blocks: int) -> list[nn.Module]:
+def _make_stage(inputs: int, width: int, stride: int, blocks: int) -> list[nn.Module]:
     return [Bottleneck(inputs, width, stride), *(Bottleneck(4 * width, width, 1) for _ in range(blocks - 1))]

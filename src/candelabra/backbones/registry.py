@@ -1,4 +1,4 @@
-"""The registry of backbones: entries of conf/backbone/, of candelabra and of plug-ins; Hydra is not needed."""
+"""The registry of backbones: the yaml files in conf/backbone/ of candelabra and of plug-ins. Does not need Hydra."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,30 +14,31 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.plugins.discovery import PLUGINS_VARIABLE, list_active_plugins, list_config_folders
 
-_ANY = "timm"  # the entry that stands for every other model of timm
+_TIMM_ENTRY = "timm"  # the entry used for every timm model without an entry of its own
 _PACKAGE = "candelabra"
-_LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+_LOADING_OPTIONS = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 BackboneConfig = dict[str, Any]
 
 
 def create_backbone(name: str, weights: str = "auto", in_channels: int | None = None) -> Backbone:
-    """A backbone for anyone's loop: a plain `nn.Module` on images (N, C, H, W), uint8 or float in [0, 1].
+    """Create a backbone: a plain `nn.Module` that takes images (N, C, H, W), uint8 or float in [0, 1].
 
     Args:
-        name: of an entry of conf/backbone/, of any model of timm, or the folder of an exported trunk.
-        weights: auto (bundled where a package ships them, else the hub; none where nobody publishes any), bundled,
-            hub, none, or a file or an exported trunk.
-        in_channels: channels of the images, others than its weights were trained on adapt the first filters; null for
-            3, or those of the trunk.
+        name: an entry of conf/backbone/, any timm model, or the folder of an exported backbone.
+        weights: auto (bundled if a package ships them, else the hub; none if no weights are published), bundled,
+            hub, none, or the path of a weights file or of an exported backbone.
+        in_channels: channels of the images; pretrained first filters are adapted to them. Null for 3, or for the
+            channels of the exported backbone.
 
     Raises:
-        CandelabraError: there is no such backbone, or its weights are not to be had.
+        CandelabraError: no backbone has this name, or its weights are not available.
 
     >>> import torch
     >>> from candelabra import create_backbone
-    >>> trunk = create_backbone("test_resnet", weights="none").eval()
-    >>> trunk.freeze(len(trunk.stages))  # all of them: nothing learns, and no statistics move
-    >>> trunk.embedding(torch.rand(2, 3, 64, 64)).shape, [m.shape[1] for m in trunk(torch.rand(2, 3, 64, 64)).maps]
+    >>> backbone = create_backbone("test_resnet", weights="none").eval()
+    >>> backbone.freeze(len(backbone.stages))  # all parameters and running statistics are frozen
+    >>> images = torch.rand(2, 3, 64, 64)
+    >>> backbone.embedding(images).shape, [features.shape[1] for features in backbone(images).maps]
     (torch.Size([2, 96]), [32, 32, 48, 192, 96])
     """
     folder = Path(name)
@@ -48,88 +49,96 @@ def create_backbone(name: str, weights: str = "auto", in_channels: int | None = 
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
-    """The entries that a pattern with * and ? means.
+    """Return the sorted names of the entries that match a pattern with * and ?.
 
     Raises:
-        CandelabraError: none.
+        CandelabraError: no entry matches.
     """
-    every = sorted(name for name in _config_paths() if name != _ANY)
+    every = sorted(name for name in _config_paths() if name != _TIMM_ENTRY)
     found = [name for name in every if fnmatchcase(name, pattern)]
     if not found:
         raise CandelabraError(
             f"No backbone is called {pattern}; the nearest are {list_nearest(pattern, every)}. A pattern may "
-            "hold * and ?, as in resnet*."
+            "contain * and ?, as in resnet*."
         )
     return found
 
 
 def find_backbone_config(name: str) -> BackboneConfig:
-    """What the yaml of an entry says, or that of timm for one of its other models.
+    """Return the config of an entry, or the config of a timm model without an entry.
 
     Raises:
-        CandelabraError: there is none.
+        CandelabraError: neither has this name.
     """
     paths = _config_paths()
-    if name != _ANY and name in paths:
+    if name != _TIMM_ENTRY and name in paths:
         return load_backbone_config(paths[name])
     import timm
 
     if timm.is_model(name):
-        return load_backbone_config(paths[_ANY]) | {"name": name}
+        return load_backbone_config(paths[_TIMM_ENTRY]) | {"name": name}
     known = list_nearest(name, [*list_backbones(), *timm.list_models()])
     raise CandelabraError(
-        f"{name} is neither an entry of conf/backbone, nor a model of timm, nor the folder of a trunk; the nearest are "
+        f"{name} is neither an entry of conf/backbone, nor a model of timm, nor an exported backbone; the nearest are "
         f"{known}."
     )
 
 
 def load_backbone_config(path: Path) -> BackboneConfig:
-    """A yaml of conf/backbone/."""
+    """Read a yaml file of conf/backbone/."""
     node: BackboneConfig = yaml.safe_load(path.read_text(encoding="utf-8"))
     return node
 
 
 def load_exported_config(folder: Path) -> BackboneConfig:
-    """Reads how the backbone of an exported trunk is built.
+    """Read how to build an exported backbone.
 
     Calling an arbitrary `_target_` of a downloaded config.json would be code execution: only backbones of candelabra
     and of active plug-ins, with plain values, are accepted.
 
     Raises:
-        CandelabraError: it is no trunk of ours, or names what no backbone of ours takes.
+        CandelabraError: candelabra did not write the folder, a plug-in is missing, or the config contains anything
+            except arguments of a backbone.
     """
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]
         node, plugins = content["backbone"], [each["name"] for each in content.get("plugins", [])]
         target, options = node["_target_"], node.get("options") or {}
         values = [value for key, value in node.items() if key != "options"]
-        plain = all(_plain(value) for value in [*values, *options.values()])
+        plain = all(_is_plain(value) for value in [*values, *options.values()])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CandelabraError(
-            f"{folder} is not a trunk that candelabra trunk export wrote ({type(error).__name__}); take its weights "
-            f"alone, with the backbone that they belong to: backbone.weights={folder}."
+            f"{folder} was not written by candelabra trunk export ({type(error).__name__}); to load its weights alone, "
+            f"choose their backbone and give backbone.weights={folder}."
         ) from error
     plugin = str(target).partition(".")[0]
-    if plugin in plugins and _backbone_class(target) is None:
+    if plugin in plugins and _find_backbone_class(target) is None:
         raise CandelabraError(
-            f"{folder} needs the plug-in {plugin}, which is not active; install it, or name its folder: "
+            f"{folder} needs the plug-in {plugin}, which is not active; install it, or give its folder: "
             f"plugins=[<folder>/{plugin}] or {PLUGINS_VARIABLE}=<folder>/{plugin}."
         )
-    if _backbone_class(target) is None or not plain or {*options} & {*_LOADING}:
-        raise CandelabraError(f"{folder}/config.json asks for what no trunk of ours needs; it is not used.")
+    if _find_backbone_class(target) is None or not plain or {*options} & {*_LOADING_OPTIONS}:
+        raise CandelabraError(
+            f"{folder}/config.json contains more than plain arguments of a backbone and is not used; export the "
+            "backbone again with candelabra trunk export."
+        )
     return {**node, "bundled": None} if "bundled" in node else dict(node)
 
 
 def build_backbone(node: Mapping[str, Any]) -> Backbone:
-    """Builds what a node of this catalogue names."""
-    backbone_class = _backbone_class(node["_target_"])
+    """Build the backbone that a config describes.
+
+    Raises:
+        CandelabraError: the class is not a backbone of candelabra or of an active plug-in.
+    """
+    backbone_class = _find_backbone_class(node["_target_"])
     if backbone_class is None:
-        raise CandelabraError(f"{node['_target_']} is no backbone of candelabra or of an active plug-in.")
+        raise CandelabraError(f"{node['_target_']} is not a backbone of candelabra or of an active plug-in.")
     return backbone_class(**{key: value for key, value in node.items() if not key.startswith("_")})
 
 
 def _config_paths() -> dict[str, Path]:
-    """The yaml of each entry by its name: those of candelabra, then those of plug-ins."""
+    """Map the name of each entry to its yaml file: entries of candelabra, then entries of plug-ins."""
     found: dict[str, Path] = {}
     for folder in list_config_folders():
         for path in sorted((folder / "backbone").glob("*.yaml")):
@@ -137,8 +146,8 @@ def _config_paths() -> dict[str, Path]:
     return found
 
 
-def _backbone_class(target: Any) -> Callable[..., Backbone] | None:
-    """The class that a `_target_` names, if it is a backbone of candelabra or of an active plug-in."""
+def _find_backbone_class(target: Any) -> Callable[..., Backbone] | None:
+    """Return the class that a `_target_` names; null unless it is a backbone of candelabra or an active plug-in."""
     module, _, name = str(target).rpartition(".")
     if module == backbones.__name__:
         found = getattr(backbones, name, None)
@@ -153,8 +162,8 @@ def _backbone_class(target: Any) -> Callable[..., Backbone] | None:
     return found if final else None
 
 
-def _plain(value: Any) -> bool:
-    """Whether a value can only be data: numbers, words, and lists of them."""
+def _is_plain(value: Any) -> bool:
+    """Whether a value is plain data: null, a boolean, a number, a string, or a list of these."""
     if isinstance(value, list):
-        return all(_plain(item) for item in value)
+        return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str)

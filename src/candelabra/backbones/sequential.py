@@ -1,4 +1,4 @@
-"""What networks of our own share: a chain of stages, each ending in a map, and weights from a file or none."""
+"""Shared functions of the networks of this package: run sequential stages, load weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from candelabra.errors import CandelabraError
 
 
 def run_stages(network: nn.Sequential, images: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Images (N, C, H, W) -> the output of each stage, finest first, and the last once more."""
+    """Run stages on images (N, C, H, W); return the output of each stage, finest first, and the last one again."""
     maps: list[Tensor] = []
     for stage in network:
         images = stage(images)
@@ -21,15 +21,22 @@ def run_stages(network: nn.Sequential, images: Tensor) -> tuple[list[Tensor], Te
 def load_or_initialize(
     network: nn.Module, name: str, weights: str, mean: Sequence[float], std: Sequence[float]
 ) -> None:
-    """Loads weights where a file, or a folder of a trunk, is given.
+    """Load weights if a weights file or the folder of an exported backbone is given.
+
+    Args:
+        network: is changed in place.
+        name: of the network, for messages.
+        weights: none, the path of a weights file, or the folder of an exported backbone.
+        mean: per channel, of the backbone; must equal that of an exported backbone.
+        std: likewise.
 
     Raises:
-        CandelabraError: nobody publishes weights for this network, or the file does not fit.
+        CandelabraError: no weights are published for this network, or the file does not fit.
     """
     if weights in ("auto", "hub", "bundled"):
         raise CandelabraError(
-            f"backbone.weights={weights}: nobody publishes weights for {name}; allowed are none, or a file or an "
-            "exported trunk of your own."
+            f"backbone.weights={weights}: nobody publishes weights for {name}; allowed are none, a file or "
+            "the folder of an exported backbone."
         )
     source = resolve_weights(weights, None)
     check_in_channels(source, mean, std)

@@ -1,7 +1,7 @@
-"""Batch normalisation whose statistics are those of all processes, on any device.
+"""Batch normalisation with statistics over all processes, on any device.
 
-torch's SyncBatchNorm runs on GPUs only, and converting to it replaces modules that `stages` and optimizers hold. This
-one changes the class of each layer in place.
+`torch.nn.SyncBatchNorm` runs on GPUs only, and converting to it replaces modules that `stages` and optimizers hold.
+These classes change the class of each layer in place.
 """
 
 from collections.abc import Mapping
@@ -16,28 +16,28 @@ from candelabra.errors import CandelabraError
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
-    """A batch normalisation of maps (N, C, H, W) that stands in for torch's, in training on several processes."""
+    """Batch normalisation of maps (N, C, H, W) over all processes while training."""
 
     def forward(self, input: Tensor) -> Tensor:
         return normalize_across_ranks(self, input) if self.training else super().forward(input)
 
 
 class SyncedBatchNorm1d(nn.BatchNorm1d):
-    """Likewise of vectors (N, C)."""
+    """Batch normalisation of vectors (N, C) over all processes while training."""
 
     def forward(self, input: Tensor) -> Tensor:
         return normalize_across_ranks(self, input) if self.training else super().forward(input)
 
 
 class SyncedBatchNormAct2d(BatchNormAct2d):
-    """Likewise for timm's, which has an activation of its own."""
+    """timm's batch normalisation with activation, over all processes while training."""
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.act(self.drop(normalize_across_ranks(self, x))) if self.training else super().forward(x)  # type: ignore[no-untyped-call]
         return found
 
 
-_KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
+_SYNCED_CLASSES: Mapping[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: SyncedBatchNorm1d,
     nn.BatchNorm2d: SyncedBatchNorm2d,
     BatchNormAct2d: SyncedBatchNormAct2d,
@@ -45,30 +45,32 @@ _KINDS: Mapping[type[nn.Module], type[nn.Module]] = {
 
 
 def convert_sync_batchnorm(network: nn.Module) -> None:
-    """Makes the batch normalisation of a network a synced one, in place: its parameters and buffers stay.
+    """Change the class of batch normalisation layers to a synchronised one, in place; parameters and buffers stay.
 
     Raises:
-        CandelabraError: a layer is of a kind that is not known.
+        CandelabraError: the network contains another kind of batch normalisation.
     """
     for module in network.modules():
         if isinstance(module, _BatchNorm) and not has_sync_batchnorm(module):
-            if type(module) not in _KINDS:
+            if type(module) not in _SYNCED_CLASSES:
                 raise CandelabraError(
                     f"trainer.sync_batchnorm=true cannot sync the {type(module).__name__} of this network; set it to "
                     "false, or choose another backbone."
                 )
-            module.__class__ = _KINDS[type(module)]  # type: ignore[assignment]
+            module.__class__ = _SYNCED_CLASSES[type(module)]  # type: ignore[assignment]
 
 
 def has_sync_batchnorm(network: nn.Module) -> bool:
-    """Whether processes have to run a network together, in training."""
-    return any(isinstance(module, tuple(_KINDS.values())) for module in network.modules())
+    """Whether a network has synchronised batch normalisation; all processes must then run it together in training."""
+    return any(isinstance(module, tuple(_SYNCED_CLASSES.values())) for module in network.modules())
 
 
 def normalize_across_ranks(norm: _BatchNorm, values: Tensor) -> Tensor:
-    """Normalises (N, C, ...) by mean and variance over all processes, in float32; running statistics follow.
+    """Normalise values by mean and variance over all processes, in float32, and update the running statistics.
 
-    N may be 0 on some processes.
+    Args:
+        norm: the layer.
+        values: (N, C, ...); N may be 0 on some processes.
     """
     others = [dim for dim in range(values.ndim) if dim != 1]
     shape = [1, -1] + [1] * (values.ndim - 2)
@@ -80,7 +82,7 @@ def normalize_across_ranks(norm: _BatchNorm, values: Tensor) -> Tensor:
     centred = wide - mean.view(shape)
     variance = AllReduceSum.apply(centred.square().sum(others)) / total.clamp(min=1)
     if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
-        _follow(norm, mean.detach(), variance.detach(), total)
+        _update_running_statistics(norm, mean.detach(), variance.detach(), total)
     found: Tensor = centred * torch.rsqrt(variance + norm.eps).view(shape)
     if norm.affine:
         found = found * norm.weight.view(shape) + norm.bias.view(shape)
@@ -88,7 +90,7 @@ def normalize_across_ranks(norm: _BatchNorm, values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> None:
+def _update_running_statistics(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> None:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
@@ -100,18 +102,18 @@ def _follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, total: Tensor) -> 
 
 
 class AllReduceSum(torch.autograd.Function):
-    """The sum over processes; so is its gradient."""
+    """Sum over processes; the gradient is summed over processes too."""
 
     @staticmethod
     def forward(ctx: object, values: Tensor) -> Tensor:
-        return _over_processes(values)
+        return _sum_over_processes(values)
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return _over_processes(gradient)
+        return _sum_over_processes(gradient)
 
 
-def _over_processes(values: Tensor) -> Tensor:
+def _sum_over_processes(values: Tensor) -> Tensor:
     total = values.clone()
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(total)

@@ -1,4 +1,4 @@
-"""Backbones of torchvision, for the architectures that timm lacks: AlexNet and GoogLeNet."""
+"""Backbones of torchvision, for architectures that timm does not have: AlexNet and GoogLeNet."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,20 +17,20 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Torchvision(Backbone):
-    """A torchvision model up to its last feature map; its parameters keep torchvision's own names.
+    """A torchvision model up to its last feature map; its parameters keep torchvision's names.
 
     Args:
-        name: torchvision's name of the architecture.
-        nodes: the modules whose outputs are the maps, finest first; the last is also `final`.
+        name: torchvision's model name.
+        nodes: modules that output the maps, finest first; the output of the last is also `final`.
         strides: the stride of each map, in pixels.
-        weights: auto or hub (torchvision's ImageNet weights), none, or the path of a file of weights or
-            of an exported trunk.
-        in_channels: channels of the images; other than 3 adapts the pretrained filters.
+        weights: auto or hub (torchvision's ImageNet weights), none, or the path of a weights file or of an exported
+            backbone.
+        in_channels: channels of the images; pretrained first filters are adapted if it is not 3.
         mean, std: per channel, for images in [0, 1].
         options: further arguments of torchvision's builder.
 
     Raises:
-        CandelabraError: torchvision has no such model, or the weights are not to be had.
+        CandelabraError: torchvision has no such model, or the weights are not available.
     """
 
     def __init__(
@@ -79,6 +79,6 @@ class Torchvision(Backbone):
 
     def layers(self) -> list[list[nn.Parameter]]:
         raise CandelabraError(
-            f"torchvision does not say what the layers of {self.name} are, which finetune=layerwise needs; take "
+            f"torchvision does not define the layers of {self.name}, which finetune=layerwise needs; use "
             "finetune=discriminative, or a backbone of timm."
         )

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: a bundled package, the hub, or a file. Nothing here executes a pickle."""
+"""Load pretrained weights from a bundled package, the hub or a file, without executing pickles."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,19 @@ from torch import Tensor, nn
 from candelabra.environment import NETWORK_TIMEOUT, is_reachable
 from candelabra.errors import CandelabraError
 
-EXPORT_FILES = ("model.safetensors", "config.json")  # the files of an exported trunk, as timm names them
+EXPORT_FILES = ("model.safetensors", "config.json")  # the files of an exported backbone, named as timm names them
 _PREFIXES = ("backbone.network.", "network.", "module.", "model.")
 
 
 def resolve_weights(weights: str, bundled: str | None) -> str:
-    """The one place `weights` stands for: bundled, hub, none, or the path of a file.
+    """Resolve `backbone.weights` to bundled, hub, none, or the path of a file.
+
+    Args:
+        weights: auto, bundled, hub, none, or a path.
+        bundled: package that ships weights for the backbone; null if there is none.
 
     Raises:
-        CandelabraError: no such package or file.
+        CandelabraError: the package is not installed, or the file does not exist.
     """
     if weights == "auto":
         return "bundled" if bundled and find_spec(bundled) else "hub"
@@ -33,36 +37,42 @@ def resolve_weights(weights: str, bundled: str | None) -> str:
             f"backbone.weights=bundled: {missing}; allowed here are hub, none or a file (backbone=efficientnet_lite0 "
             "has bundled weights)."
         )
-    if weights not in ("bundled", "hub", "none") and not _file_in(Path(weights)).is_file():
+    if weights not in ("bundled", "hub", "none") and not _resolve_file(Path(weights)).is_file():
         raise CandelabraError(
-            f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, the path of a file of weights "
-            f"(safetensors or a plain state dict), or the folder of an exported trunk, which holds {EXPORT_FILES[0]}."
+            f"backbone.weights={weights} is not a file; give auto, bundled, hub, none, the path of a weights file "
+            f"(safetensors or a plain state dict), or the folder of an exported backbone with {EXPORT_FILES[0]}."
         )
     return weights
 
 
 def load_bundled_weights(network: nn.Module, package: str) -> None:
-    """Loads the state dict that a package ships; it holds the network's tensors in order, under other names."""
+    """Load the state dict that a package ships; it has the tensors of the network in order, under other names."""
     path = next(Path(str(entry)) for entry in files(package).joinpath("models").iterdir())
     given = timm.models.load_state_dict(str(path))
     expected = network.state_dict()
-    # Equal endings and shapes in equal order: tf_efficientnet_lite0 was checked to name a palace and a daisy.
+    # Names must end equally and shapes agree, in order. Checked: tf_efficientnet_lite0 with these weights classifies
+    # photos of a palace and of a daisy correctly.
     for (name, tensor), (theirs, value) in zip(expected.items(), given.items(), strict=False):
         if name.split(".")[-1] != theirs.split(".")[-1] or tensor.shape[2:] != value.shape[2:]:
-            raise CandelabraError(f"The weights in {package} do not fit: {theirs} stands where {name} belongs.")
+            raise CandelabraError(f"The weights in {package} do not fit: {theirs} was found in place of {name}.")
     load_state_dict_into(network, dict(zip(expected, given.values(), strict=False)), path)
 
 
 def load_weights_file(network: nn.Module, path: Path) -> None:
-    """Loads a file of weights in timm's or torchvision's names, a checkpoint of ours, or the folder of a trunk.
+    """Load weights into a network.
+
+    Args:
+        network: is changed in place.
+        path: a weights file with timm's or torchvision's names, a checkpoint of candelabra, or the folder of an
+            exported backbone.
 
     Raises:
         CandelabraError: the file cannot be read as plain tensors, or does not fit the network.
     """
-    path = _file_in(path)
+    path = _resolve_file(path)
     try:
         state = timm.models.load_state_dict(str(path))
-    except Exception as error:  # torch, pickle, zip and safetensors each raise their own
+    except Exception as error:  # torch, pickle, zip and safetensors raise different errors
         raise CandelabraError(
             f"backbone.weights={path} cannot be read as a plain state dict or safetensors "
             f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."
@@ -71,40 +81,49 @@ def load_weights_file(network: nn.Module, path: Path) -> None:
 
 
 def check_in_channels(given: str, mean: Sequence[float], std: Sequence[float]) -> None:
-    """An exported trunk learnt on images that were normalised in one way; with another it would be worse, silently.
+    """Check that an exported backbone was trained with this normalisation; another would silently be less accurate.
 
     Args:
-        given: `backbone.weights`; what is no trunk says nothing of colours.
-        mean: of the backbone that is to take them.
-        std: likewise.
+        given: `backbone.weights`; passes unless it is the folder of an exported backbone.
+        mean: per channel, of the backbone that loads the weights.
+        std: per channel, of the backbone that loads the weights.
 
     Raises:
-        CandelabraError: they differ.
+        CandelabraError: the exported backbone has another mean or std, or its config.json cannot be read.
     """
     path = Path(given) / EXPORT_FILES[1]
     if not path.is_file():
         return
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        theirs = [list(map(float, told["pretrained_cfg"][key])) for key in ("mean", "std")]
-        name = told["architecture"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        theirs = [list(map(float, content["pretrained_cfg"][key])) for key in ("mean", "std")]
+        name = content["architecture"]
     except (ValueError, KeyError, TypeError) as error:
-        raise CandelabraError(f"{path} cannot be read ({type(error).__name__}); export the trunk again.") from error
+        raise CandelabraError(f"{path} cannot be read ({type(error).__name__}); export the backbone again.") from error
     ours = [list(mean), list(std)]
     if [len(values) for values in ours] == [len(values) for values in theirs] and ours != theirs:
         raise CandelabraError(
-            f"backbone.weights={given} was trained with mean {theirs[0]} and std {theirs[1]}, this backbone takes "
-            f"{ours[0]} and {ours[1]}; set backbone.mean and backbone.std, or choose the backbone that it was exported "
-            f"from (backbone=timm backbone.name={name}, where timm has several weights with their tag)."
+            f"backbone.weights={given} was trained with mean {theirs[0]} and std {theirs[1]}, this backbone has "
+            f"{ours[0]} and {ours[1]}; set backbone.mean and backbone.std, or choose the backbone that was exported "
+            f"(backbone=timm backbone.name={name}, where timm has several weights with their tag)."
         )
 
 
-def _file_in(path: Path) -> Path:
+def _resolve_file(path: Path) -> Path:
     return path / EXPORT_FILES[0] if path.is_dir() else path
 
 
 def load_state_dict_into(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Copies a state dict into a network whose classifier may be missing; first filters are adapted (timm's way)."""
+    """Copy a state dict into a network, which may lack the classifier; adapt the first filters to its channels.
+
+    Args:
+        network: is changed in place.
+        state: tensors by name; known prefixes, such as `backbone.network.`, are removed.
+        path: of the state dict, for messages.
+
+    Raises:
+        CandelabraError: tensors are missing or have another shape.
+    """
     expected = network.state_dict()
     found: dict[str, Tensor] = {}
     for prefix in ("", *_PREFIXES):
@@ -115,33 +134,33 @@ def load_state_dict_into(network: nn.Module, state: Mapping[str, Tensor], path: 
     if first in found and found[first].shape != expected[first].shape:
         found[first] = timm.models.adapt_input_conv(expected[first].shape[1], found[first])
     missing = [name for name in expected if name not in found]
-    unlike = [name for name in found if found[name].shape != expected[name].shape]
-    if missing or unlike:
+    mismatched = [name for name in found if found[name].shape != expected[name].shape]
+    if missing or mismatched:
         raise CandelabraError(
             f"{path} does not fit this backbone: {len(missing)} of its {len(expected)} tensors are missing"
-            f"{f' ({missing[0]}, ...)' if missing else ''} and {len(unlike)} have another shape"
-            f"{f' ({unlike[0]}, ...)' if unlike else ''}; choose the backbone the weights were trained with."
+            f"{f' ({missing[0]}, ...)' if missing else ''} and {len(mismatched)} have another shape"
+            f"{f' ({mismatched[0]}, ...)' if mismatched else ''}; choose the backbone the weights were trained with."
         )
     network.load_state_dict(found)
 
 
 def download_from_hugging_face(config: Mapping[str, Any]) -> Path:
-    """The file of a timm model's weights, from the cache or else from the Hugging Face hub.
+    """Return the weights file of a timm model; download it from the Hugging Face hub if it is not cached.
 
     Raises:
-        CandelabraError: it is not cached and the hub cannot be reached.
+        CandelabraError: timm has no weights for it, or they are not cached and the hub cannot be reached.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
 
     repository, architecture = config.get("hf_hub_id"), config["architecture"]
     if not repository:
-        raise CandelabraError(f"timm has no weights for {architecture}; {_ways_out(architecture)}")
+        raise CandelabraError(f"timm has no weights for {architecture}; {_list_alternatives(architecture)}")
     cached = find_cached_hugging_face(config)
     if cached:
         return cached
-    names = _names(config)
-    _must_reach(huggingface_hub.constants.ENDPOINT, architecture)
+    names = _list_filenames(config)
+    _check_reachable(huggingface_hub.constants.ENDPOINT, architecture)
     problem: Exception | None = None
     for name in names:
         try:
@@ -149,59 +168,63 @@ def download_from_hugging_face(config: Mapping[str, Any]) -> Path:
         except (OSError, HfHubHTTPError, ValueError) as error:
             problem = error
     raise CandelabraError(
-        f"The weights of {architecture} could not be fetched from {repository} ({type(problem).__name__}); "
-        + _ways_out(architecture)
+        f"The weights of {architecture} could not be downloaded from {repository} ({type(problem).__name__}); "
+        + _list_alternatives(architecture)
     ) from problem
 
 
 def find_cached_hugging_face(config: Mapping[str, Any]) -> Path | None:
-    """The file of a timm model's weights, where it was downloaded before."""
+    """Return the cached weights file of a timm model; null if it is not cached."""
     from huggingface_hub import try_to_load_from_cache
 
-    for name in _names(config) if config.get("hf_hub_id") else []:
+    for name in _list_filenames(config) if config.get("hf_hub_id") else []:
         cached = try_to_load_from_cache(config["hf_hub_id"], name)
         if isinstance(cached, str):
             return Path(cached)
     return None
 
 
-def _names(config: Mapping[str, Any]) -> list[str]:
+def _list_filenames(config: Mapping[str, Any]) -> list[str]:
     return [config["hf_hub_filename"]] if config.get("hf_hub_filename") else [EXPORT_FILES[0], "pytorch_model.bin"]
 
 
 def download_from_url(url: str, architecture: str) -> Path:
-    """The file of a torchvision model's weights, from torch's cache or else from its address."""
+    """Return the weights file of a torchvision model; download it from its URL if torch has not cached it.
+
+    Raises:
+        CandelabraError: it is not cached and cannot be downloaded.
+    """
     path = find_cached_url(url)
     if path.is_file():
         return path
-    _must_reach(url, architecture)
+    _check_reachable(url, architecture)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
     except (OSError, RuntimeError) as error:
         raise CandelabraError(
-            f"The weights of {architecture} could not be fetched ({error}); {_ways_out(architecture)}"
+            f"The weights of {architecture} could not be downloaded ({error}); {_list_alternatives(architecture)}"
         ) from error
     return path
 
 
 def find_cached_url(url: str) -> Path:
-    """Where torch keeps what it downloads from an address."""
+    """Return the path at which torch caches a download from a URL; the file may not exist."""
     return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
 
 
-def _ways_out(architecture: str) -> str:
+def _list_alternatives(architecture: str) -> str:
     return (
-        "three ways out: go online (or point HF_ENDPOINT or HTTPS_PROXY at what can be reached), give a file with "
+        "choose one: go online (or set HF_ENDPOINT or HTTPS_PROXY to a reachable server), give a file with "
         f"backbone.weights=<file of {architecture}>, or start from other weights: backbone=efficientnet_lite0 "
         "(bundled, no network needed) or backbone.weights=none."
     )
 
 
-def _must_reach(url: str, architecture: str) -> None:
-    """Fails within seconds where a plain download would wait for minutes."""
+def _check_reachable(url: str, architecture: str) -> None:
+    """Raise within seconds if a server does not answer; a plain download would wait for minutes."""
     if not is_reachable(url):
         raise CandelabraError(
             f"The weights of {architecture} are not on this machine and {urlsplit(url).hostname} does not answer; "
-            + _ways_out(architecture)
+            + _list_alternatives(architecture)
         )

@@ -45,7 +45,7 @@ def divide_parameters(backbone: Backbone, strategy: FineTuning) -> list[Paramete
     """
     stages = [[p for module in stage for p in module.parameters(recurse=False)] for stage in backbone.stages]
     stage_of = {p: index for index, stage in enumerate(stages) for p in stage}
-    learners = {p for index in range(len(stages)) for p in backbone.learners(index, strategy.kinds)}
+    learners = {p for index in range(len(stages)) for p in backbone.trainable_parameters(index, strategy.kinds)}
     if not learners:
         kinds = ", ".join(kind.__name__.strip("_") for kind in strategy.kinds)
         raise CandelabraError(

@@ -31,7 +31,9 @@ def module(layer: Layer) -> nn.Module:
     else:
         assert isinstance(layer, TransposedConvolution)
         kernel, stride, padding = layer.kernel, layer.stride, layer.padding
-        made = nn.ConvTranspose1d(1, 1, kernel, stride, padding, layer.more, bias=False, dilation=layer.dilation)
+        made = nn.ConvTranspose1d(
+            1, 1, kernel, stride, padding, layer.output_padding, bias=False, dilation=layer.dilation
+        )
     nn.init.ones_(made.weight)
     return made
 

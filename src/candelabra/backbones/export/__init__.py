@@ -1,1 +1,1 @@
-"""Trunks: trained backbones for other tasks and other people, in the format in which timm keeps its models."""
+"""Export trained backbones in timm's format, for other tasks and other users."""

@@ -1,4 +1,4 @@
-"""The backbone of a run as a folder that timm loads by itself, where it is timm's; else one that candelabra loads."""
+"""Export the backbone of a run to a folder; timm can load it if the backbone is one of timm's."""
 
 import csv
 import json
@@ -21,68 +21,68 @@ from candelabra.backbones.weights import EXPORT_FILES
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 
-_MODES = {"stretch": "squash", "letterbox": "border", "crop": "center"}  # data.resize -> timm's words
+_MODES = {"stretch": "squash", "letterbox": "border", "crop": "center"}  # data.resize -> timm's crop_mode
 JsonValue = dict[str, Any]
 
 
 def export_backbone(backbone: Backbone, recipe: JsonValue, run: Path, folder: Path, licence: str | None) -> list[str]:
-    """Writes model.safetensors, config.json and README.md, then loads them again and compares features.
+    """Write model.safetensors, config.json and README.md, then load them again and compare the features.
 
     Args:
-        backbone: of a trained task.
+        backbone: of a trained task; its adapters are merged.
         recipe: of that task, see `Task`.
-        run: the folder of its run.
-        folder: a new one, or one with a trunk, which is replaced.
-        licence: that the trunk is given; null leaves it open.
+        run: folder of the run.
+        folder: a new or empty folder, or an exported backbone, which is replaced.
+        licence: licence of the exported backbone; null if it is undecided.
 
     Returns:
-        What is to be known of it, in sentences.
+        Remarks for the user, one sentence each.
 
     Raises:
-        CandelabraError: the folder holds something else.
+        CandelabraError: the folder contains other files.
     """
     check_export_folder(folder)
     config = recipe["config"]
     notes = merge_lora(backbone)
     network: Any = backbone.network
-    network.to(memory_format=torch.contiguous_format)  # safetensors wants it so
+    network.to(memory_format=torch.contiguous_format)  # safetensors saves contiguous tensors only
     state = network.state_dict()
-    told = _told(backbone, recipe, run, licence)
+    metadata = _collect_metadata(backbone, recipe, run, licence)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(backbone, Timm):
-        missing = _lacking(backbone, config["backbone"], state)
+        missing = _make_missing_tensors(backbone, config["backbone"], state)
         state |= missing
-        told["zeros"] = sorted(missing)
+        metadata["zeros"] = sorted(missing)
     (folder / "README.md").write_text(
-        format_model_card(told, config["backbone"], backbone, folder.name), encoding="utf-8"
+        format_model_card(metadata, config["backbone"], backbone, folder.name), encoding="utf-8"
     )
-    data_config = _input(backbone, config["data"])
+    data_config = _describe_input(backbone, config["data"])
     if isinstance(backbone, Timm):
         own = {"license": licence or "other", "tag": "candelabra"}
-        model_config = {"candelabra": told, "pretrained_cfg": own}
+        model_config = {"candelabra": metadata, "pretrained_cfg": own}
         save_for_hf(network, str(folder), model_config=model_config, safe_serialization=True, data_config=data_config)
     else:
-        plain = {"architecture": backbone.name, "pretrained_cfg": data_config, "candelabra": told}
+        plain = {"architecture": backbone.name, "pretrained_cfg": data_config, "candelabra": metadata}
         (folder / EXPORT_FILES[1]).write_text(json.dumps(plain, indent=2), encoding="utf-8")
     save_file(state, folder / EXPORT_FILES[0], metadata={"format": "pt"})
     if isinstance(backbone, Timm):
-        _same_in_timm(backbone, folder, data_config)
-    load_exported_config(folder)  # what is refused on loading would be refused here
-    return [*notes, *_remarks(told, licence)]
+        _check_equal_in_timm(backbone, folder, data_config)
+    load_exported_config(folder)  # raises here if loading would refuse the config
+    return [*notes, *_format_remarks(metadata, licence)]
 
 
 def check_export_folder(folder: Path) -> None:
-    """Refuses a folder that holds something else than an exported backbone.
+    """Check that a folder is new, empty or an exported backbone.
 
     Raises:
-        CandelabraError: it does.
+        CandelabraError: it contains other files.
     """
     if folder.is_dir() and any(path.name not in (*EXPORT_FILES, "README.md") for path in folder.iterdir()):
-        raise CandelabraError(f"folder={folder} holds something else than a trunk; give a new one.")
+        raise CandelabraError(f"folder={folder} contains something else than an exported backbone; give a new folder.")
 
 
-def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None) -> JsonValue:
-    """What config.json says beside what timm reads: how it is built and what it learnt from; no path."""
+def _collect_metadata(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None) -> JsonValue:
+    """Return what config.json contains beside timm's own keys: architecture and training, without local paths."""
     config = recipe["config"]
     given = config["backbone"]["weights"]
     place = given if given in ("auto", "bundled", "hub", "none") else Path(given).name
@@ -103,7 +103,7 @@ def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None)
         "training": {
             "task": config["task"]["_target_"].rpartition(".")[2],
             "data": [kind.rpartition(".")[2] for kind in kinds.values()],
-            "images": _images(run),
+            "images": _count_images(run),
             "size": config["data"].get("size"),
             "labels": recipe["labels"],
             "finetune": config["finetune"]["_target_"].rpartition(".")[2],
@@ -114,34 +114,35 @@ def _told(backbone: Backbone, recipe: JsonValue, run: Path, licence: str | None)
     }
 
 
-def _images(run: Path) -> dict[str, int]:
+def _count_images(run: Path) -> dict[str, int]:
+    """Count the images of each split of a run; empty without splits.csv."""
     if not (run / "splits.csv").is_file():
         return {}
     with (run / "splits.csv").open(newline="", encoding="utf-8") as file:
         return dict(Counter(row["split"] for row in csv.DictReader(file)))
 
 
-def _input(backbone: Backbone, data: Mapping[str, Any]) -> JsonValue:
-    """How images are prepared, in timm's words."""
+def _describe_input(backbone: Backbone, data: Mapping[str, Any]) -> JsonValue:
+    """Return the preprocessing of images with timm's keys and values."""
     size = data.get("size") or backbone.side
     height, width = (size, size) if isinstance(size, int) else size
     return {
         "input_size": [backbone.mean.shape[0], height, width],
-        "mean": _numbers(backbone.mean),
-        "std": _numbers(backbone.std),
+        "mean": _round_to_list(backbone.mean),
+        "std": _round_to_list(backbone.std),
         "interpolation": "bilinear",
         "crop_pct": 1.0,
         "crop_mode": _MODES.get(data.get("resize", "stretch"), "squash"),
     }
 
 
-def _numbers(values: Tensor) -> list[float]:
-    """Without the digits that float32 adds."""
+def _round_to_list(values: Tensor) -> list[float]:
+    """Return the values without the digits that float32 adds."""
     return [round(value, 7) for value in values.flatten().tolist()]
 
 
-def _lacking(backbone: Timm, node: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Zeros for layers between features and classifier, which timm builds and no backbone of ours has."""
+def _make_missing_tensors(backbone: Timm, node: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return zeros for layers between features and classifier: timm creates them, our backbones drop them."""
     options = {"in_chans": node["in_channels"], "num_classes": 0, **(node["options"] or {})}
     with torch.device("meta"):
         whole: nn.Module = timm.create_model(node["name"], **options)
@@ -153,27 +154,27 @@ def _lacking(backbone: Timm, node: Mapping[str, Any], state: Mapping[str, Tensor
 
 
 @torch.no_grad()
-def _same_in_timm(backbone: Timm, folder: Path, data_config: Mapping[str, Any]) -> None:
-    """Raises AssertionError where timm alone would make other features of what was written."""
+def _check_equal_in_timm(backbone: Timm, folder: Path, data_config: Mapping[str, Any]) -> None:
+    """Raise AssertionError if timm computes other features with the exported weights."""
     theirs: Any = timm.create_model(f"local-dir:{folder.absolute()}", pretrained=True).eval()
     images = torch.rand(2, *data_config["input_size"], generator=torch.Generator().manual_seed(0))
     pixels = (images - backbone.mean) / backbone.std
-    found = [model.forward_features(pixels).nan_to_num() for model in (backbone.network, theirs)]  # nan is not nan
-    assert torch.equal(*found), "timm makes other features of this trunk"
+    found = [model.forward_features(pixels).nan_to_num() for model in (backbone.network, theirs)]  # nan != nan
+    assert torch.equal(*found), "timm computes other features with this exported backbone"
 
 
-def _remarks(told: Mapping[str, Any], licence: str | None) -> list[str]:
+def _format_remarks(metadata: Mapping[str, Any], licence: str | None) -> list[str]:
     remarks = []
-    if told.get("zeros"):
+    if metadata.get("zeros"):
         remarks.append(
-            f"{len(told['zeros'])} tensors between the features and timm's classifier ({told['zeros'][0]}, ...) are no "
-            "part of a backbone here, and zeros stand for them: take forward_features, for timm's pooled output is 0."
+            f"{len(metadata['zeros'])} tensors between features and timm's classifier ({metadata['zeros'][0]}, ...) "
+            "are no part of a backbone and are written as zeros: use forward_features, as timm's pooled output is 0."
         )
     if licence is None:
-        began = told["began_from"]["licence"]
+        initial = metadata["began_from"]["licence"]
         remarks.append(
-            f"No licence was given (licence=<name>); it began from weights under {began}."
-            if began
+            f"No licence was given (licence=<name>); the initial weights have the licence {initial}."
+            if initial
             else "No licence was given (licence=<name>)."
         )
     return remarks

@@ -1,4 +1,4 @@
-"""Low-rank adapters put into the weights beside which they learnt, so that the trunk is an ordinary one again."""
+"""Merge low-rank adapters into the weights of a backbone."""
 
 from typing import Any
 
@@ -6,9 +6,12 @@ from candelabra.backbones import Backbone
 
 
 def merge_lora(backbone: Backbone) -> list[str]:
-    """Merges the adapters of a backbone, if there are any; what is to be said of it.
+    """Merge the adapters of a backbone, in place; it is then an ordinary network again.
 
-    Features then equal those with adapters within rounding, not to the last bit.
+    Features equal those with adapters within rounding, not bit for bit.
+
+    Returns:
+        One remark for the user; none if the backbone has no adapters.
     """
     if not backbone.adapters:
         return []

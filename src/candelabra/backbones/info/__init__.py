@@ -1,1 +1,1 @@
-"""`candelabra backbones`: what each backbone of conf/backbone/ is, measured without its weights."""
+"""Measure and describe the backbones of conf/backbone/ without their weights, for `candelabra backbones`."""

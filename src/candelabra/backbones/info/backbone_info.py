@@ -1,4 +1,4 @@
-"""What is to be known of a backbone, found out on torch's meta device, where nothing is computed."""
+"""Measure a backbone on torch's meta device, where nothing is computed."""
 
 import gc
 import time
@@ -16,7 +16,7 @@ from candelabra.backbones.receptive_field import combine_fields, measure_effecti
 from candelabra.backbones.registry import build_backbone
 from candelabra.errors import CandelabraError
 
-_BATCHES = 3  # timed, after one that is not
+_BATCHES = 3  # timed batches, after one warm-up batch
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class FeatureMapInfo:
     """One feature map.
 
     Args:
-        channels: of it.
-        stride: pixels of the image that an element stands for.
-        size: height and width at the size that was asked for.
-        field: side of the theoretical receptive field in pixels; null where an element may read the whole image.
-        gated: factors made of the whole image (squeeze and excitation) scale what the field holds.
-        effective: the same by gradient, see `measure_effective_field`; null where it was not asked for.
-        parameters: of its stage.
+        channels: number of channels.
+        stride: in pixels of the image.
+        size: height and width, in elements, at the image size of the measurement.
+        field: side of the theoretical receptive field in pixels; null if an element may read the whole image.
+        gated: whether factors computed from the whole image (squeeze and excitation) scale the map.
+        effective: side of the effective receptive field in pixels, see `measure_effective_field`; null if not measured.
+        parameters: number of parameters of the stage.
     """
 
     channels: int
@@ -44,19 +44,19 @@ class FeatureMapInfo:
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """Of one backbone.
+    """Measurements of one backbone.
 
     Args:
-        name: of the entry.
-        parameters: without a classifier.
-        multiply_adds: of one image; convolutions, linear layers and products of matrices.
+        name: of the entry in conf/backbone/.
+        parameters: number of parameters, without a classifier.
+        multiply_adds: for one image; convolutions, linear layers and matrix products.
         size: side of that image, in pixels.
-        side: pixels of the images that it, or its weights, were made for.
-        embedding: numbers that describe an image.
+        side: image side in pixels for which the architecture or its weights were designed.
+        embedding: dimensions of the embedding of an image.
         maps: finest first.
-        licence: of the published weights, as their publisher states it; null where none is stated.
-        weights: where they are: bundled, cached, hub (to be downloaded), or none (nobody publishes any).
-        images_per_second: forward, on this machine; null where it was not asked for.
+        licence: of the published weights, as stated by their publisher; null if none is stated.
+        weights: source of the weights: bundled, cached, hub (to be downloaded), or none (not published).
+        images_per_second: speed of the forward pass on this machine; null if not measured.
     """
 
     name: str
@@ -74,17 +74,17 @@ class BackboneInfo:
 def measure_backbone(
     name: str, node: Mapping[str, Any], size: int | None, effective: bool = False, batch: int = 0
 ) -> BackboneInfo:
-    """Looks at a backbone; its weights are neither read nor downloaded.
+    """Measure a backbone; its weights are not downloaded, and only read to measure effective receptive fields.
 
     Args:
-        name: of the entry.
-        node: of the catalogue.
-        size: of the images; null for those that it was made for.
-        effective: whether to measure receptive fields by gradient, at the weights at hand, else at random ones.
-        batch: images at once while speed is measured; 0 measures none.
+        name: of the entry in conf/backbone/.
+        node: config of the backbone.
+        size: side of the images in pixels; null for the side that the backbone was designed for.
+        effective: whether to measure effective receptive fields, with local weights if there are any, else random ones.
+        batch: images per batch for the measurement of speed; 0 skips it.
 
     Raises:
-        CandelabraError: it does not work at this size.
+        CandelabraError: the backbone does not work at this size.
     """
     with torch.device("meta"):
         backbone = build_backbone({**node, "weights": "none"}).eval()
@@ -96,7 +96,7 @@ def measure_backbone(
         except (RuntimeError, ValueError, AssertionError) as error:
             raise CandelabraError(f"{name} does not work at size={size}: {str(error).splitlines()[0]}.") from error
         fields = combine_fields(lambda pixels: backbone.extract(pixels)[0], images)
-    seen = _effective(node, size) if effective else [None] * len(fields)
+    effective_fields = _measure_effective_fields(node, size) if effective else [None] * len(fields)
     maps = tuple(
         FeatureMapInfo(
             channels=backbone.channels[i],
@@ -104,8 +104,8 @@ def measure_backbone(
             size=(each.shape[2], each.shape[3]),
             field=max(field.size) if field.size else None,
             gated=field.gated,
-            effective=seen[i],
-            parameters=_count(backbone.stages[i]),
+            effective=effective_fields[i],
+            parameters=_count_stage_parameters(backbone.stages[i]),
         )
         for i, (each, field) in enumerate(zip(features.maps, fields, strict=True))
     )
@@ -120,21 +120,21 @@ def measure_backbone(
         maps=maps,
         licence=backbone.licence if published else None,
         weights=find_weight_source(node),
-        images_per_second=_speed(node, size, batch) if batch else None,
+        images_per_second=_measure_speed(node, size, batch) if batch else None,
     )
 
 
-def _count(stage: list[nn.Module]) -> int:
+def _count_stage_parameters(stage: list[nn.Module]) -> int:
     return sum(parameter.numel() for module in stage for parameter in module.parameters(recurse=False))
 
 
-def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
-    """Of each map, at random weights unless others are at hand; images of this size cut off what is larger."""
+def _measure_effective_fields(node: Mapping[str, Any], size: int) -> list[float | None]:
+    """Return the effective field of each map, in pixels, cut off at `size`; with random weights if none are local."""
     torch.manual_seed(0)
     weights = node["weights"] if find_weight_source(node) in ("bundled", "cached") else "none"
     backbone = build_backbone({**node, "weights": weights}).eval()
     if weights == "none":
-        _open(backbone)
+        _unzero_scales(backbone)
     channels = int(node.get("in_channels", 3))
 
     def field(index: int) -> float:
@@ -144,8 +144,8 @@ def _effective(node: Mapping[str, Any], size: int) -> list[float | None]:
 
 
 @torch.no_grad()
-def _open(backbone: Backbone) -> None:
-    """Sets factors that initialization sets to 0 (zero-initialized norms, layer scale) to 1.
+def _unzero_scales(backbone: Backbone) -> None:
+    """Set factors that initialisation sets to 0 (zero-initialised norms, layer scale) to 1.
 
     They close the residual branches of a network with random weights; every effective receptive field would be that of
     the stem.
@@ -156,7 +156,8 @@ def _open(backbone: Backbone) -> None:
 
 
 @torch.inference_mode()
-def _speed(node: Mapping[str, Any], size: int, batch: int) -> float:
+def _measure_speed(node: Mapping[str, Any], size: int, batch: int) -> float:
+    """Return images per second of the forward pass: the best of `_BATCHES` batches."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     backbone: Backbone = (
         build_backbone({**node, "weights": "none"}).eval().to(device).to(memory_format=torch.channels_last)
@@ -164,9 +165,9 @@ def _speed(node: Mapping[str, Any], size: int, batch: int) -> float:
     images = torch.zeros(batch, int(node.get("in_channels", 3)), size, size, dtype=torch.uint8, device=device)
     times = []
     for _ in range(1 + _BATCHES):
-        begun = time.perf_counter()
-        backbone(images).final.sum().item()  # waits for the device
-        times.append(time.perf_counter() - begun)
+        start = time.perf_counter()
+        backbone(images).final.sum().item()  # item() waits for the device
+        times.append(time.perf_counter() - start)
     del backbone
     gc.collect()
     return batch / min(times[1:])

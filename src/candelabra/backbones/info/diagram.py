@@ -1,4 +1,4 @@
-"""A backbone as a picture: its maps to scale, and what an element of each reads of the image."""
+"""Draw a backbone: its feature maps to scale, and their receptive fields."""
 
 import math
 from pathlib import Path
@@ -13,11 +13,11 @@ _COLOURS = ("#4c9ac0", "#58a55c", "#d9a62e", "#b26fb0", "#5566b8", "#c75b4e")
 
 
 def draw_backbone(facts: BackboneInfo, path: Path) -> None:
-    """Writes the picture.
+    """Write the diagram of a backbone.
 
     Args:
-        facts: of the backbone.
-        path: of a PNG.
+        facts: measurements of the backbone.
+        path: of the PNG file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,8 +25,8 @@ def draw_backbone(facts: BackboneInfo, path: Path) -> None:
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     blocks, fields = figure.subplots(1, 2, width_ratios=(1.7, 1))
-    _blocks(blocks, facts)
-    _fields(fields, facts)
+    _draw_maps(blocks, facts)
+    _draw_fields(fields, facts)
     figure.suptitle(
         f"{facts.name}: {facts.parameters / 1e6:.2f} million weights, {facts.multiply_adds / 1e9:.2f} billion "
         f"multiply-adds at {facts.size} pixels"
@@ -34,8 +34,8 @@ def draw_backbone(facts: BackboneInfo, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _blocks(axes: "Axes", facts: BackboneInfo) -> None:
-    """The image and each map: as high as it is large, as wide as the logarithm of its channels."""
+def _draw_maps(axes: "Axes", facts: BackboneInfo) -> None:
+    """Draw the image and each map: the height is the size, the width the logarithm of the channels."""
     from matplotlib.patches import Rectangle
 
     shapes = [(3, facts.size, "image", "#999999")]
@@ -53,8 +53,8 @@ def _blocks(axes: "Axes", facts: BackboneInfo) -> None:
     axes.axis("off")
 
 
-def _fields(axes: "Axes", facts: BackboneInfo) -> None:
-    """Squares about the middle of the image."""
+def _draw_fields(axes: "Axes", facts: BackboneInfo) -> None:
+    """Draw receptive fields as squares around the centre of the image."""
     from matplotlib.patches import Rectangle
 
     sides = [each.field for each in facts.maps if each.field]

@@ -1,4 +1,4 @@
-"""The catalogue as a table on the terminal."""
+"""Print backbones as a table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,19 @@ from rich.table import Table
 from candelabra.backbones.info.backbone_info import BackboneInfo, FeatureMapInfo
 
 WEIGHT_PLACES = {"bundled": "bundled", "cached": "in the cache", "hub": "on the hub", "none": "none"}
-_WIDE = 125  # characters of a terminal that has room for every column
+_WIDE = 125  # terminal width in characters from which all columns are printed
 
 
 @dataclass(frozen=True)
 class BackboneColumn:
-    """A column: its title, what stands in it, and whether a narrow terminal does without it."""
+    """A column of the table.
+
+    Args:
+        title: its header.
+        cell: formats a cell; an empty string if there is no value.
+        spare: whether narrow terminals omit it.
+        number: whether it holds numbers, aligned right.
+    """
 
     title: str
     cell: Callable[[BackboneInfo], str]
@@ -43,33 +50,38 @@ _COLUMNS = (
 
 
 def print_backbones(every: Sequence[BackboneInfo], console: Console | None = None) -> None:
-    """A row each; columns that say nothing are left out, and what a column means is said below."""
+    """Print one row per backbone, without empty columns, and explain the columns below.
+
+    Args:
+        every: measurements of the backbones.
+        console: to print on; null for standard output.
+    """
     console = console or Console()
     wide = console.width >= _WIDE
-    shown = [column for column in _COLUMNS if (wide or not column.spare) and any(map(column.cell, every))]
+    columns = [column for column in _COLUMNS if (wide or not column.spare) and any(map(column.cell, every))]
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=not wide)
     table.add_column("backbone", no_wrap=True)
-    for column in shown:
+    for column in columns:
         table.add_column(column.title, justify="right" if column.number else "left", no_wrap=column.number)
     for each in every:
-        table.add_row(each.name, *(column.cell(each) for column in shown))
+        table.add_row(each.name, *(column.cell(each) for column in columns))
     console.print(table)
-    for line in _notes(every, wide):
+    for line in _explain_columns(every, wide):
         console.print(line, highlight=False, markup=False)
 
 
 def format_receptive_field(one: FeatureMapInfo) -> str:
-    """Of an element of a map; a star where the whole image scales it."""
+    """Format the side of a receptive field in pixels; a star marks maps that the whole image scales."""
     return "all" if one.field is None else f"{one.field}{'*' if one.gated else ''}"
 
 
-def _notes(every: Sequence[BackboneInfo], wide: bool) -> list[str]:
+def _explain_columns(every: Sequence[BackboneInfo], wide: bool) -> list[str]:
     lines = ["Without a classifier. reads: the side of the receptive field of the last map."]
     if any(one.maps[-1].field is None for one in every):
         lines.append("all: attention reads the whole image.")
     if any(one.maps[-1].gated for one in every):
-        lines.append("*: factors made of the whole image (squeeze and excitation) scale what is in the field.")
+        lines.append("*: factors computed from the whole image (squeeze and excitation) scale the map.")
     if not wide:
-        lines.append(f"A terminal of {_WIDE} characters shows maps and sizes, too.")
-    lines.append("One of them at length: candelabra backbones show <name>.")
+        lines.append(f"A terminal of {_WIDE} characters shows maps and sizes too.")
+    lines.append("Details of one backbone: candelabra backbones show <name>.")
     return lines

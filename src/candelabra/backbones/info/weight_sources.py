@@ -1,4 +1,4 @@
-"""Where the published weights of a backbone are, without fetching them."""
+"""Find where the published weights of a backbone are, without downloading them."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,10 +10,13 @@ WeightSource = Literal["bundled", "cached", "hub", "none"]
 
 
 def find_weight_source(node: Mapping[str, Any]) -> WeightSource:
-    """Bundled with an installed package, cached by an earlier download, on the hub, or none, where nobody has any.
+    """Return the source of the weights of a backbone.
 
     Args:
-        node: of the catalogue.
+        node: config of the backbone.
+
+    Returns:
+        bundled (with an installed package), cached (downloaded earlier), hub, or none (not published).
     """
     if node["weights"] == "none":
         return "none"

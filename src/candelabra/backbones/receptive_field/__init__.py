@@ -1,4 +1,4 @@
-"""Convolution arithmetic: sizes, weights, strides and receptive fields, of chains of layers and of running models."""
+"""Convolution arithmetic: sizes, parameters, strides and receptive fields of layer chains and of running models."""
 
 from candelabra.backbones.receptive_field.adjoint import compute_input_gradient, compute_weight_gradient
 from candelabra.backbones.receptive_field.effective import measure_effective_field

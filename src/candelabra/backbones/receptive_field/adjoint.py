@@ -1,4 +1,4 @@
-"""The backward of a convolution, written as the convolution that it is."""
+"""Gradients of a convolution, computed as convolutions."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,14 +7,16 @@ from torch import Tensor
 def compute_input_gradient(
     gradient: Tensor, weight: Tensor, size: tuple[int, int], stride: int = 1, padding: int = 0
 ) -> Tensor:
-    """The gradient of a convolution's input: the output's, dilated by the stride, under the flipped kernel.
+    """Compute the gradient of a convolution's input.
+
+    It is the convolution of the output's gradient, dilated by the stride, with the flipped kernel.
 
     Args:
         gradient: of the output, (N, O, h, w).
         weight: (O, I, kh, kw).
         size: height and width of the input.
         stride: of the convolution.
-        padding: of the convolution; below the kernel's sides.
+        padding: of the convolution; smaller than the sides of the kernel.
 
     Returns:
         (N, I, *size).
@@ -22,20 +24,22 @@ def compute_input_gradient(
     n, channels, h, w = gradient.shape
     dilated = gradient.new_zeros(n, channels, (h - 1) * stride + 1, (w - 1) * stride + 1)
     dilated[..., ::stride, ::stride] = gradient
-    around = [side - 1 - padding for side in weight.shape[2:]]
-    # What the last window did not reach stays without gradient: zeros behind the dilated map.
-    behind = [
+    start = [side - 1 - padding for side in weight.shape[2:]]
+    # Pixels that the last window does not reach get gradient 0: pad the end of the dilated map with zeros.
+    end = [
         side + 2 * padding - kernel - (out - 1) * stride
         for side, kernel, out in zip(size, weight.shape[2:], (h, w), strict=True)
     ]
-    padded = F.pad(dilated, (around[1], around[1] + behind[1], around[0], around[0] + behind[0]))
+    padded = F.pad(dilated, (start[1], start[1] + end[1], start[0], start[0] + end[0]))
     return F.conv2d(padded, weight.flip(2, 3).transpose(0, 1))
 
 
 def compute_weight_gradient(
     gradient: Tensor, images: Tensor, kernel: tuple[int, int], stride: int = 1, padding: int = 0
 ) -> Tensor:
-    """The gradient of a convolution's weight: the input under the output's gradient, dilated by the stride.
+    """Compute the gradient of a convolution's weight.
+
+    It is the convolution of the input with the output's gradient, dilated by the stride.
 
     Args:
         gradient: of the output, (N, O, h, w).

@@ -1,4 +1,4 @@
-"""How much of its receptive field a unit really uses (Luo et al. 2016)."""
+"""Effective receptive fields (Luo et al. 2016, "Understanding the effective receptive field in deep CNNs")."""
 
 import math
 from collections.abc import Callable
@@ -6,27 +6,31 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_TWO_DEVIATIONS = 1 - 0.9545  # of the largest gradient: what lies within two standard deviations of a normal curve
+_TWO_DEVIATIONS = 1 - 0.9545  # share of the largest gradient; two standard deviations of a normal distribution
 
 
 def measure_effective_field(
     run: Callable[[Tensor], Tensor], size: int, channels: int = 3, images: int = 8, seed: int = 0
 ) -> float:
-    """The side, in pixels, of a square as large as the area whose pixels count for more than 4.55 % of the most.
+    """Measure the effective receptive field of the middle element of a map.
 
-    Mean absolute gradient of the middle unit, summed over channels, over images of noise.
+    The field contains the pixels with more than 4.55 % of the largest absolute gradient of the middle element,
+    summed over channels and over images of noise.
 
     Args:
-        run: images (N, C, size, size) -> a map (N, c, h, w); in evaluation mode.
-        size: of the images; what the field is larger than is cut off.
+        run: computes a map (N, c, h, w) of images (N, C, size, size), in evaluation mode.
+        size: side of the images in pixels; larger fields are cut off.
         channels: of the images.
-        images: of noise, one after another.
+        images: number of noise images.
         seed: of the noise.
+
+    Returns:
+        The side, in pixels, of a square with the area of the field.
     """
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     total = torch.zeros(size, size)
     for _ in range(images):
-        image = torch.randn(1, channels, size, size, generator=chance).requires_grad_()
+        image = torch.randn(1, channels, size, size, generator=generator).requires_grad_()
         found = run(image)
         middle = found[0, :, found.shape[2] // 2, found.shape[3] // 2].sum()
         (gradient,) = torch.autograd.grad(middle, image)

@@ -13,9 +13,9 @@ from math import prod
 
 @dataclass(frozen=True)
 class Window:
-    """What an element of a map reads of the image, along one axis.
+    """The pixels of the image that an element of a map reads, along one axis.
 
-    Element i reads pixels first + i * stride to last + i * stride, both included; those outside the image are padding.
+    Element i reads pixels first + i * stride to last + i * stride, both inclusive; those outside the image are padding.
 
     >>> Window().through([Convolution(3, stride=2, padding=1), PoolingLayer(2)]).size
     5
@@ -27,37 +27,37 @@ class Window:
 
     @property
     def size(self) -> int:
-        """Of the receptive field, in pixels; where maps were enlarged, that of the elements that read most."""
+        """Size of the receptive field in pixels; in upsampled maps, the largest of all elements."""
         return int(self.last - self.first) + 1
 
     @property
     def centre(self) -> Fraction:
-        """Of what element 0 reads, in pixels; 0 is the middle of the first pixel."""
+        """Centre of the receptive field of element 0, in pixels; 0 is the centre of the first pixel."""
         return (self.first + self.last) / 2
 
     def through(self, layers: "Iterable[Layer]") -> "Window":
-        """What the elements behind these layers read."""
+        """Return the window of the output of a chain of layers."""
         window = self
         for layer in layers:
             window = layer.window(window)
         return window
 
-    def joined(self, other: "Window") -> "Window":
-        """Of the sum, or the channels side by side, of two maps of one size."""
+    def union(self, other: "Window") -> "Window":
+        """Return the window of the sum or concatenation of two maps of equal size."""
         stride = max(self.stride, other.stride)
         return Window(stride, min(self.first, other.first), max(self.last, other.last))
 
 
 class Layer(ABC):
-    """Something that reads a window of its input for each element of its output."""
+    """A layer that reads a window of its input for each element of its output."""
 
     @abstractmethod
     def out(self, size: int) -> int:
-        """Input size -> output size, in elements; below 1 where the input is too small."""
+        """Return the output size for an input size, in elements; below 1 if the input is too small."""
 
     @abstractmethod
     def window(self, read: Window) -> Window:
-        """What an element of the input reads -> what one of the output does."""
+        """Return the window of the output for the window of the input."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Convolution(Layer):
     """A convolution: (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, rounded down.
 
     Args:
-        kernel, stride, padding, dilation: as torch's; padding on both sides.
+        kernel, stride, padding, dilation: as in torch; padding on both sides.
 
     >>> Convolution(7, stride=2, padding=3).out(224)
     112
@@ -87,12 +87,12 @@ class Convolution(Layer):
 
 @dataclass(frozen=True)
 class PoolingLayer(Layer):
-    """Maximum or average over windows.
+    """Maximum or average pooling.
 
     Args:
-        kernel, padding, dilation: as torch's.
-        stride: null for the kernel's size.
-        ceil: whether a last window may begin inside and end outside the padded input.
+        kernel, padding, dilation: as in torch.
+        stride: null for the size of the kernel.
+        ceil: torch's `ceil_mode`: whether the last window may end outside the padded input.
 
     >>> PoolingLayer(3, stride=2, ceil=True).out(112), PoolingLayer(3, stride=2).out(112)
     (56, 55)
@@ -106,11 +106,11 @@ class PoolingLayer(Layer):
 
     def out(self, size: int) -> int:
         stride = self.stride or self.kernel
-        room = size + 2 * self.padding - self.dilation * (self.kernel - 1) - 1
+        span = size + 2 * self.padding - self.dilation * (self.kernel - 1) - 1
         if not self.ceil:
-            return room // stride + 1
-        out = -(-room // stride) + 1
-        return out - ((out - 1) * stride >= size + self.padding)  # never one that begins in the padding behind
+            return span // stride + 1
+        out = -(-span // stride) + 1
+        return out - ((out - 1) * stride >= size + self.padding)  # a window never begins in the padding at the end
 
     def window(self, read: Window) -> Window:
         return Convolution(self.kernel, self.stride or self.kernel, self.padding, self.dilation).window(read)
@@ -118,11 +118,11 @@ class PoolingLayer(Layer):
 
 @dataclass(frozen=True)
 class TransposedConvolution(Layer):
-    """The convolution's way back: (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + more + 1.
+    """A transposed convolution of (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1.
 
     Args:
-        kernel, stride, padding, dilation: of the convolution that it goes back through.
-        more: elements added at the end, torch's `output_padding`.
+        kernel, stride, padding, dilation: of the convolution that it transposes.
+        output_padding: elements added at the end.
 
     >>> TransposedConvolution(2, stride=2).out(7)
     14
@@ -132,10 +132,10 @@ class TransposedConvolution(Layer):
     stride: int = 1
     padding: int = 0
     dilation: int = 1
-    more: int = 0
+    output_padding: int = 0
 
     def out(self, size: int) -> int:
-        return (size - 1) * self.stride - 2 * self.padding + self.dilation * (self.kernel - 1) + self.more + 1
+        return (size - 1) * self.stride - 2 * self.padding + self.dilation * (self.kernel - 1) + self.output_padding + 1
 
     def window(self, read: Window) -> Window:
         step = read.stride / self.stride
@@ -146,13 +146,13 @@ class TransposedConvolution(Layer):
 def count_parameters(
     channels: tuple[int, int], kernel: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True
 ) -> int:
-    """How many weights a convolution has, transposed or not; with kernel 1, a linear layer.
+    """Count the parameters of a convolution, transposed or not; with kernel 1, of a linear layer.
 
     Args:
         channels: of input and output.
-        kernel: a side for both axes, or one for each.
-        groups: into which the channels are divided.
-        bias: whether each output channel has one.
+        kernel: side for both axes, or one for each axis.
+        groups: of channels.
+        bias: whether it has a bias.
 
     >>> count_parameters((3, 64), 7, bias=False), count_parameters((256, 256), 3, groups=32)
     (9408, 18688)

@@ -1,4 +1,4 @@
-"""Receptive fields of a running model: each tensor carries what its elements read of the image."""
+"""Trace receptive fields through a running model: each tensor gets the window of the image that its elements read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from candelabra.backbones.receptive_field.layers import Window
-from candelabra.backbones.receptive_field.windows import find_windows, is_rearrangement
+from candelabra.backbones.receptive_field.windows import find_permuted_axes, find_windows
 
 _MIXING = ("scaled_dot_product_attention", "bmm", "matmul", "__matmul__", "baddbmm", "einsum", "roll", "cumsum")
-_SCALING = ("group_norm", "instance_norm")  # by statistics of the whole image, in evaluation too
+_SCALING = ("group_norm", "instance_norm")  # use statistics of the whole image, in evaluation too
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What the elements of a map read: a window of fixed size along each axis, or no such window.
+    """The receptive field of the elements of a map: a window along each axis, or the whole image.
 
     Attributes:
-        windows: of rows and columns; null where an element may read anything, as behind attention or a global mean.
-        gated: whether factors that come from the whole image (squeeze and excitation) scale what lies in the windows.
+        windows: along rows and columns; null if an element may read the whole image, as after attention or global
+            pooling.
+        gated: whether factors computed from the whole image (squeeze and excitation) scale the map.
     """
 
     windows: tuple[Window, Window] | None
@@ -29,15 +30,15 @@ class ReceptiveField:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the receptive field, in pixels."""
+        """Height and width of the receptive field in pixels; null for the whole image."""
         return None if self.windows is None else (self.windows[0].size, self.windows[1].size)
 
 
 @dataclass(frozen=True)
 class _Map:
-    """A tensor's field, and which of its axes are rows and columns."""
+    """A tensor with its receptive field and the axes of its rows and columns."""
 
-    tensor: Tensor  # kept, or its number would be given to another
+    tensor: Tensor  # a reference keeps its id() from being reused
     field: ReceptiveField
     axes: tuple[int, int]
 
@@ -47,21 +48,21 @@ class _Map:
 
 
 def trace_receptive_fields(model: nn.Module, image: Tensor) -> dict[str, ReceptiveField]:
-    """Runs a model once and says what the outputs of its modules read of the image.
+    """Run a model once and return the receptive fields of the outputs of its modules.
 
-    Sums and concatenations of branches read what any of them reads. Layers are judged by shapes, never by weights.
+    A sum or concatenation of branches has the union of their fields. Fields depend on shapes, not on weights.
 
     Args:
-        model: left as it is; it may be on the meta device, where nothing is computed.
-        image: (N, C, H, W), on the model's device; large enough that no map is a single element before the end.
+        model: is not changed; it may be on the meta device, where nothing is computed.
+        image: (N, C, H, W), on the model's device; so large that no map except the last is a single element.
 
     Returns:
-        By module name, those whose output is one tensor with rows and columns; "" is the model itself.
+        The field of each module with one output tensor that has rows and columns, by name; "" is the model itself.
     """
     tracer = _Tracer(image)
     found: dict[str, ReceptiveField] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def make_hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             known = tracer.maps.get(id(output))
             if known is not None:
@@ -69,7 +70,7 @@ def trace_receptive_fields(model: nn.Module, image: Tensor) -> dict[str, Recepti
 
         return hook
 
-    hooks = [module.register_forward_hook(keep(name)) for name, module in model.named_modules()]
+    hooks = [module.register_forward_hook(make_hook(name)) for name, module in model.named_modules()]
     modes = {module: module.training for module in model.modules()}
     try:
         with torch.no_grad(), tracer:
@@ -83,7 +84,12 @@ def trace_receptive_fields(model: nn.Module, image: Tensor) -> dict[str, Recepti
 
 
 def combine_fields(run: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> list[ReceptiveField]:
-    """What the maps that a function makes of an image read of it, (N, C, h, w) each; see `trace_receptive_fields`."""
+    """Return the receptive fields of the maps (N, C, h, w) that a function computes from an image.
+
+    Args:
+        run: the function.
+        image: see `trace_receptive_fields`.
+    """
     tracer = _Tracer(image)
     with torch.no_grad(), tracer:
         outputs = run(image)
@@ -92,7 +98,7 @@ def combine_fields(run: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> 
 
 
 class _Tracer(TorchFunctionMode):
-    """Follows every function of torch that is called."""
+    """Follow every call of a torch function and record the fields of its outputs."""
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
@@ -101,20 +107,22 @@ class _Tracer(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         outputs = func(*args, **kwargs)
-        read = [self.maps[id(value)] for value in _tensors([args, kwargs.values()]) if id(value) in self.maps]
+        read = [self.maps[id(value)] for value in _iterate_tensors([args, kwargs.values()]) if id(value) in self.maps]
         if read:
             name = getattr(func, "__name__", "")
-            for output in _tensors([outputs]):
-                after = _after(name, args, kwargs, read, output)
-                if after is not None:
-                    self.maps[id(output)] = after
+            for output in _iterate_tensors([outputs]):
+                traced = _trace_output(name, args, kwargs, read, output)
+                if traced is not None:
+                    self.maps[id(output)] = traced
         return outputs
 
 
-def _after(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], read: list[_Map], output: Tensor) -> _Map | None:
-    """What the output of a function reads; null where it has no rows and columns any more."""
+def _trace_output(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], read: list[_Map], output: Tensor
+) -> _Map | None:
+    """Return the output of a function with its field; null if it has no rows and columns."""
     first = read[0]
-    axes = is_rearrangement(name, args, kwargs, first.axes, first.tensor.ndim)
+    axes = find_permuted_axes(name, args, kwargs, first.axes, first.tensor.ndim)
     if axes is not None:
         return _Map(output, first.field, axes)
     if first.field.windows is not None and first.axes == (first.tensor.ndim - 2, first.tensor.ndim - 1):
@@ -123,35 +131,35 @@ def _after(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], read: list
             return _Map(output, ReceptiveField(windows, first.field.gated), first.axes)
     if output.ndim != first.tensor.ndim:
         return None
-    lost = _Map(output, ReceptiveField(None), first.axes)
+    unbounded = _Map(output, ReceptiveField(None), first.axes)
     if name in _MIXING or (name == "linear" and output.ndim - 1 in first.axes):
-        return lost
+        return unbounded
     largest = max(read, key=lambda each: each.sizes)
-    if lost.sizes != largest.sizes:
-        return lost
-    return _Map(output, _joined(name, read, lost.sizes), first.axes)
+    if unbounded.sizes != largest.sizes:
+        return unbounded
+    return _Map(output, _combine_pointwise(name, read, unbounded.sizes), first.axes)
 
 
-def _joined(name: str, read: Sequence[_Map], sizes: tuple[int, int]) -> ReceptiveField:
-    """Of functions that work at each place by itself, on one map or on several."""
+def _combine_pointwise(name: str, read: Sequence[_Map], sizes: tuple[int, int]) -> ReceptiveField:
+    """Return the field of a function that works on each position separately, on one map or several."""
     gated = name in _SCALING or any(each.field.gated for each in read)
     windows: tuple[Window, Window] | None = None
     for each in read:
         if each.field.windows is None and each.sizes == sizes:
             return ReceptiveField(None)
-        if each.field.windows is None:  # one factor or summand for the whole map
+        if each.field.windows is None:  # one factor or summand for all positions
             gated = True
         elif windows is None:
             windows = each.field.windows
         else:
             rows, columns = each.field.windows
-            windows = (windows[0].joined(rows), windows[1].joined(columns))
+            windows = (windows[0].union(rows), windows[1].union(columns))
     return ReceptiveField(windows, gated)
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def _iterate_tensors(values: Any) -> Iterator[Tensor]:
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif not isinstance(value, str | bytes | dict) and hasattr(value, "__iter__"):
-            yield from _tensors(value)
+            yield from _iterate_tensors(value)
