@@ -112,7 +112,7 @@ def test_a_head_without_a_model_alone_has_no_gain_and_says_so(tmp_path: Path) ->
     (gain,) = compute_gains(read_rows([tmp_path]))
     assert gain.heads["label"].gain.mean == pytest.approx(0.2)
     assert (gain.delta, gain.seconds, gain.parameters) == (None, None, None)
-    assert gain.notes == ["joint: no Δm, as no run here has mask alone"]
+    assert gain.notes == ["joint: no Δm, as no run has mask alone"]
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])

@@ -1,1 +1,1 @@
-"""What a person looks at: tables on the terminal and pictures in the run folder."""
+"""Reports of runs: tables on the terminal, pictures in the run folder, and HTML pages."""

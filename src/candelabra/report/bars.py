@@ -1,4 +1,4 @@
-"""Pictures of a comparison: gains over single-task models as bars, or main metrics as dots; matplotlib comes last."""
+"""Plot a comparison of runs: bars of gains over single-task models, or dots of main metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 def draw_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], path: Path) -> None:
-    """Bars where there is a gain, else dots."""
+    """Write the plot of a comparison: bars if there are gains, else dots.
+
+    Args:
+        rows: rows of the comparison.
+        gains: of joint rows; may be empty.
+        path: of the image file.
+    """
     figure = draw_bars(gains) if any(gain.heads for gain in gains) else draw_dots(rows)
     figure.savefig(path, dpi=120)
 
 
 def draw_bars(gains: Sequence[JointGain]) -> "Figure":
-    """For each head the relative gain of each row, then Δm; grey is the deviation of the single-task seeds."""
+    """Draw the relative gain of each row for each head, then Δm; grey marks the deviation of single-task seeds."""
     from matplotlib.figure import Figure
 
     heads = list(dict.fromkeys(head for gain in gains for head in gain.heads))
@@ -26,7 +32,7 @@ def draw_bars(gains: Sequence[JointGain]) -> "Figure":
     width = 0.8 / len(gains)
     figure = Figure(figsize=(max(5.0, 2 + len(groups) * (0.6 + 0.35 * len(gains))), 4.2), layout="constrained")
     axes = figure.subplots()
-    named: str | None = "one model a head, deviation of its seeds"
+    named: str | None = "single-task models, deviation of seeds"
     for number, gain in enumerate(gains):
         values = [gain.heads[head].gain if head in gain.heads else None for head in heads] + [gain.delta]
         places = [place - 0.4 + width * (number + 0.5) for place in range(len(groups))]
@@ -46,14 +52,14 @@ def draw_bars(gains: Sequence[JointGain]) -> "Figure":
     axes.set_xticks(range(len(groups)), groups)
     axes.margins(y=0.15)
     axes.set_ylabel("relative gain; below 0 is worse")
-    axes.set_title("joint training against one model a head")
+    axes.set_title("joint training against single-task models")
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
 def draw_dots(rows: Sequence[RunRow]) -> "Figure":
-    """A panel a head, a line a row: each seed, and mean with standard deviation."""
+    """Draw one panel per head and one line per row: the seeds, and mean with standard deviation."""
     from matplotlib.figure import Figure
 
     heads = list(dict.fromkeys(head for row in rows for head in row.heads))

@@ -1,4 +1,4 @@
-"""Runs beside each other for people: tables on the terminal and in Markdown, all numbers in a CSV, a picture."""
+"""Compare runs: tables on the terminal and in Markdown, all numbers in a CSV file, and a plot."""
 
 import csv
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from candelabra.runs.head_metrics import is_count
 from candelabra.runs.joint_gain import JointGain
 
 UNKNOWN_VALUE = "-"
-_LONGEST = 20  # word that is never broken, however narrow the terminal
+_LONGEST = 20  # characters of the longest cell that is never wrapped
 WORSE_MARK = {(False, False): "", (True, False): " ▼", (True, True): " ▼▼"}  # by (worse, clearly)
 
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """A table before it is drawn: title, names of columns, cells, and lines below."""
+    """A table before formatting: title, column names, cells, and lines below it."""
 
     title: str
     header: Sequence[str]
@@ -29,48 +29,54 @@ class ComparisonTable:
 
     @property
     def width(self) -> int:
-        """Characters on a terminal, where names of columns are broken at a slash."""
+        """Width on a terminal in characters; column names are wrapped at slashes."""
         header = [max(name.split("/"), key=len) for name in self.header]
         return sum(max(map(len, column)) + 3 for column in zip(header, *self.cells, strict=True)) + 1
 
 
 def print_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], folder: Path) -> None:
-    """Prints the tables, and writes compare.csv, compare.md and compare.png into `folder`."""
+    """Print the tables and write compare.csv, compare.md and compare.png.
+
+    Args:
+        rows: rows of the comparison.
+        gains: of joint rows; may be empty.
+        folder: for the files; is created if it does not exist.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
-    found = make_comparison_tables(rows, gains)
-    fits = found[0].width <= console.width
-    for sheet in found if fits else [_metrics(rows, list_main_metrics(rows)), *found[1:]]:
+    tables = make_comparison_tables(rows, gains)
+    fits = tables[0].width <= console.width
+    for sheet in tables if fits else [_make_metrics_table(rows, list_main_metrics(rows)), *tables[1:]]:
         table = Table(title=sheet.title)
         for place, name in enumerate(sheet.header):
             column = [*name.split("/"), *(cells[place] for cells in sheet.cells)]
             whole = all(" " not in cell and len(cell) <= _LONGEST for cell in column)
             table.add_column(name.replace("/", "\n"), no_wrap=whole, overflow="fold")
         for cells in sheet.cells:
-            table.add_row(*(cell.replace("± ", "±") for cell in cells))  # not torn apart where it is narrow
+            table.add_row(*(cell.replace("± ", "±") for cell in cells))  # keeps mean and deviation on one line
         console.print(table)
         for line in sheet.below:
             console.print(line, highlight=False, markup=False)
     write_comparison_csv(rows, gains, folder / "compare.csv")
-    (folder / "compare.md").write_text("\n".join(format_markdown(sheet) for sheet in found), encoding="utf-8")
+    (folder / "compare.md").write_text("\n".join(format_markdown(sheet) for sheet in tables), encoding="utf-8")
     draw_comparison(rows, gains, folder / "compare.png")
     for name in ("compare.csv", "compare.md", "compare.png"):
         console.print(f"  {folder / name}", highlight=False, soft_wrap=True)
 
 
 def make_comparison_tables(rows: Sequence[RunRow], gains: Sequence[JointGain]) -> list[ComparisonTable]:
-    """The metrics; the gains, where there is a single-task run; in what the rows differ."""
-    found = [_metrics(rows, list_metrics(rows))]
+    """Return the tables of metrics, of gains if there are any, and of differing config keys if there are any."""
+    tables = [_make_metrics_table(rows, list_metrics(rows))]
     if gains:
-        found.append(_gains(gains))
+        tables.append(_make_gains_table(gains))
     if any(row.differences for row in rows):
         words = [[row.name, ", ".join(f"{key}={word}" for key, word in row.differences.items())] for row in rows]
-        found.append(ComparisonTable("in what they differ", ["", "config"], words))
-    return found
+        tables.append(ComparisonTable("differences", ["", "config"], words))
+    return tables
 
 
 def format_markdown(sheet: ComparisonTable) -> str:
-    """A section."""
+    """Format a table as a section of Markdown."""
     lines = [sheet.header, ["---"] * len(sheet.header), *sheet.cells]
     table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
     below = ["", *(f"- {line}" for line in sheet.below)] if sheet.below else []
@@ -78,11 +84,11 @@ def format_markdown(sheet: ComparisonTable) -> str:
 
 
 def write_comparison_csv(rows: Sequence[RunRow], gains: Sequence[JointGain], path: Path) -> None:
-    """A row a configuration: what differs, then mean and deviation of every number, then the gains."""
+    """Write one line per row: differing config keys, then mean and deviation of every result, then gains."""
     lines: list[dict[str, str | float | None]] = []
     for row in rows:
         line: dict[str, str | float | None] = {"name": row.name, "seeds": len(row.runs)}
-        line |= {f"config/{key}": word for key, word in row.differences.items()}  # `epochs` is a result as well
+        line |= {f"config/{key}": word for key, word in row.differences.items()}  # prefix: `epochs` is also a result
         numbers = {key: row.number(key) for key in row.keys}
         for gain in (gain for gain in gains if gain.row is row):
             numbers |= {f"gain/{head}": one.gain for head, one in gain.heads.items()}
@@ -98,7 +104,7 @@ def write_comparison_csv(rows: Sequence[RunRow], gains: Sequence[JointGain], pat
 
 
 def format_value(value: MetricNumber | None, form: str = ".3f", mark: str = "") -> str:
-    """Mean ± deviation.
+    """Format mean ± deviation; `-` for a missing value.
 
     >>> format_value(MetricNumber(0.91234, 0.0101)), format_value(MetricNumber(0.5, None)), format_value(None)
     ('0.912 ± 0.010', '0.500', '-')
@@ -110,13 +116,13 @@ def format_value(value: MetricNumber | None, form: str = ".3f", mark: str = "") 
 
 
 def list_main_metrics(rows: Sequence[RunRow]) -> list[str]:
-    """The main metric of each head, in the order of the task with most heads."""
+    """Return the main metric of each head, in the order of the task with most heads."""
     heads = dict.fromkeys(head for row in sorted(rows, key=lambda row: -len(row.heads)) for head in row.heads)
     return list(dict.fromkeys(row.main(head) for head in heads for row in rows if head in row.heads))
 
 
 def list_metrics(rows: Sequence[RunRow]) -> list[str]:
-    """Head by head, its main metric first; the score only where it is the mean over the same heads."""
+    """Return the metrics of each head, main metric first, then the score if all rows have the same heads."""
     wanted: list[str] = []
     for main in list_main_metrics(rows):
         head = main.rpartition("/")[0]
@@ -127,7 +133,7 @@ def list_metrics(rows: Sequence[RunRow]) -> list[str]:
     return [*wanted, "test/score"] if alike else wanted
 
 
-def _metrics(rows: Sequence[RunRow], wanted: Sequence[str]) -> ComparisonTable:
+def _make_metrics_table(rows: Sequence[RunRow], wanted: Sequence[str]) -> ComparisonTable:
     cells = [
         [row.name, str(len(row.runs)), *(format_value(row.number(key) if key in row.keys else None) for key in wanted)]
         for row in rows
@@ -142,7 +148,7 @@ def _metrics(rows: Sequence[RunRow], wanted: Sequence[str]) -> ComparisonTable:
     )
 
 
-def _gains(gains: Sequence[JointGain]) -> ComparisonTable:
+def _make_gains_table(gains: Sequence[JointGain]) -> ComparisonTable:
     heads = list(dict.fromkeys(head for gain in gains for head in gain.heads))
     cells, marked = [], False
     for gain in gains:
@@ -153,9 +159,9 @@ def _gains(gains: Sequence[JointGain]) -> ComparisonTable:
         shares = [UNKNOWN_VALUE if share is None else f"{share:.2f}" for share in (gain.seconds, gain.parameters)]
         cells.append([gain.row.name, *words, format_value(gain.delta, "+.3f"), *shares])
         marked = marked or any(one.worse for one in gain.heads.values())
-    below = ["▼ worse than alone; ▼▼ by more than the standard deviation of the seeds of the model alone"] * marked
+    below = ["▼ worse than the single-task model; ▼▼ by more than the standard deviation of its seeds"] * marked
     return ComparisonTable(
-        "relative gain over one model a head; seconds and size (parameters) as shares of theirs",
+        "relative gain over single-task models; seconds and size (parameters) as fractions of theirs",
         ["", *heads, "Δm", "seconds", "size"],
         cells,
         [*below, *dict.fromkeys(note for gain in gains for note in gain.notes)],

@@ -1,4 +1,4 @@
-"""Pictures: predictions beside truth, confusion matrices, learning curves."""
+"""Draw predictions beside the truth, confusion matrices and learning curves."""
 
 import csv
 import math
@@ -20,11 +20,18 @@ from candelabra.runs.head_metrics import HeadSummaries, is_count
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
-_SHOWN = 12  # test images in the picture of predictions
+_SHOWN = 12  # test images in predictions.png
 
 
 def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
-    """Pictures of predictions and confusion matrices, with a table of classes, below `folder`."""
+    """Write predictions and confusion matrices on test to `pictures/`, and tables of classes.
+
+    Args:
+        task: trained.
+        data: set up.
+        tables: confusion matrices by name, `<split>/<head>/confusion`.
+        folder: of the run.
+    """
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     prepared = data.dataset("test")
@@ -41,7 +48,11 @@ def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tens
 
 @torch.inference_mode()
 def predict_samples(task: Task, samples: Sequence[Sample]) -> list[dict[str, Tensor]]:
-    """What a task, in evaluation, says of each sample, on the CPU; see `Task.predictions`."""
+    """Predict samples with a task in evaluation mode; see `Task.predictions`.
+
+    Returns:
+        For each sample, the prediction of each head, float32 on the CPU.
+    """
     found: list[dict[str, Tensor]] = []
     for _, group in groupby(samples, lambda sample: sample["image"].shape):
         images = torch.stack([sample["image"] for sample in group])
@@ -51,7 +62,7 @@ def predict_samples(task: Task, samples: Sequence[Sample]) -> list[dict[str, Ten
 
 
 def draw_sample(pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets: Mapping[str, Target]) -> Image.Image:
-    """Draws the values of targets on an image, and their captions in its corner.
+    """Draw the values of targets on an image, and their captions in its corner.
 
     Args:
         pixels: (H, W, 3).
@@ -70,7 +81,7 @@ def draw_sample(pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets
 
 
 def caption_sample(values: Mapping[str, Any], targets: Mapping[str, Target]) -> str:
-    """What targets say in words, such as classes with their probability."""
+    """Join the captions of targets, such as a class with its probability."""
     captions = (target.caption(values[name]) for name, target in targets.items() if name in values)
     return ", ".join(caption for caption in captions if caption)
 
@@ -83,7 +94,7 @@ def draw_grid(
     targets: Mapping[str, Target] | None = None,
     side: int = 224,
 ) -> None:
-    """Writes a picture of samples; see `draw_sheet`."""
+    """Write a picture of samples; see `draw_sheet`."""
     draw_sheet(samples, predicted, labels, targets, side).save(path)
 
 
@@ -94,14 +105,14 @@ def draw_sheet(
     targets: Mapping[str, Target] | None = None,
     side: int = 224,
 ) -> Image.Image:
-    """Draws samples with their labels; with predictions, truth and prediction stand side by side.
+    """Draw samples with their labels; with predictions, truth and prediction side by side.
 
     Args:
-        samples: as the model gets them.
-        predicted: for each sample, what each head predicts.
-        labels: of the samples.
-        targets: of the predictions, by head; null where heads are named after targets.
-        side: of each picture, in pixels.
+        samples: preprocessed, as the model takes them.
+        predicted: for each sample, the prediction of each head; null draws the truth only.
+        labels: targets of the samples.
+        targets: targets of the predictions, by head; null if heads are named after targets.
+        side: longer side of each picture, in pixels.
     """
     targets = labels if targets is None else targets
     tiles = []
@@ -130,7 +141,7 @@ def draw_sheet(
 def enlarge_sample(
     pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets: Mapping[str, Target], side: int
 ) -> tuple[NDArray[np.uint8], dict[str, Tensor]]:
-    """An image and the values of its targets, scaled so that the longer side has `side` pixels."""
+    """Scale an image (H, W, 3) and the values of its targets so that the longer side has `side` pixels."""
     height, width = pixels.shape[:2]
     factor = side / max(height, width)
     size = (round(height * factor), round(width * factor))
@@ -141,7 +152,7 @@ def enlarge_sample(
 
 
 def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
-    """Writes a confusion matrix as a picture.
+    """Draw a confusion matrix.
 
     Args:
         matrix: (classes, classes) counts; rows are true classes, columns predicted ones. Each row is drawn as shares.
@@ -166,7 +177,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
         im_kw={"vmin": 0, "vmax": 1},
         text_kw={"fontsize": 8},
     )
-    if display.text_ is not None:  # scikit-learn's own colours cannot be read here: its scale is not from 0 to 1
+    if display.text_ is not None:  # scikit-learn assumes another colour range; its text is unreadable here
         for text, share in zip(display.text_.flat, shares.flat, strict=True):
             text.set_color("white" if share > 0.5 else "black")
     if len(classes) > 40:  # their names would overlap
@@ -177,7 +188,12 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
 
 
 def draw_curves(folder: Path, summaries: HeadSummaries) -> None:
-    """Draws pictures/curves.png from metrics.csv, where there is one: losses, each target, what balanced them."""
+    """Draw pictures/curves.png from metrics.csv, if it exists: losses, metrics of each head, balance weights.
+
+    Args:
+        folder: of the run.
+        summaries: of the metrics of each head.
+    """
     metrics = folder / "metrics.csv"
     if not metrics.is_file():
         return

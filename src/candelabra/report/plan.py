@@ -1,4 +1,4 @@
-"""The plan of a run for people: a table before training, a picture, a csv."""
+"""Print, draw and write the schedule plan of a run."""
 
 import csv
 import math
@@ -12,12 +12,12 @@ from candelabra.optim.schedule_plan import SchedulePlan
 from candelabra.tasks.task import Task
 
 _WIDEST = 110  # characters of the table
-_COLUMN = 10  # characters of an epoch's column
-_SHOWN = 40  # rows of the picture with a name each
+_COLUMN = 10  # characters per epoch column
+_SHOWN = 40  # maximal number of parts that are named in the plot
 
 
 class ShowPlan(L.Callback):
-    """Prints the plan when a run begins, and draws pictures/plan.png into its folder.
+    """Callback that prints the plan at the start of training and draws pictures/plan.png.
 
     Args:
         folder: of the run.
@@ -28,13 +28,13 @@ class ShowPlan(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, Task)
-        if trainer.is_global_zero and pl_module.schedule_plan is not None:  # made when the fit started
+        if trainer.is_global_zero and pl_module.schedule_plan is not None:  # computed at the start of fit
             print_plan(pl_module.schedule_plan)
             draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
 
 def print_plan(plan: SchedulePlan) -> None:
-    """A table of parts and epochs; where it would be too wide, a column stands for several epochs."""
+    """Print a table of parts and epochs; several epochs share a column if the table would be too wide."""
     console = Console()
     names = max(len(name) for name in plan.names)
     room = min(console.width, _WIDEST) - names - 4
@@ -43,12 +43,12 @@ def print_plan(plan: SchedulePlan) -> None:
     for span in epochs:
         table.add_column(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}", justify="right", no_wrap=True)
     for part, name in enumerate(plan.names):
-        table.add_row(name, *(_cell(plan.peak(part, span)) for span in epochs))
+        table.add_row(name, *(_format_rate(plan.peak(part, span)) for span in epochs))
     console.print(table)
 
 
 def write_plan(plan: SchedulePlan, path: Path) -> None:
-    """A row a part and epoch (from 0): part, epoch, rate; the rate is empty where the part is frozen."""
+    """Write a CSV with one row per part and epoch (from 0): part, epoch, rate; empty rate if the part is frozen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -58,7 +58,7 @@ def write_plan(plan: SchedulePlan, path: Path) -> None:
 
 
 def draw_plan(plan: SchedulePlan, path: Path) -> None:
-    """A heat map of rates, the heads on top, colours by their logarithm; what is frozen is grey and hatched."""
+    """Draw a heat map of rates, heads on top, with logarithmic colours; frozen parts are grey and hatched."""
     import numpy as np
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -66,13 +66,13 @@ def draw_plan(plan: SchedulePlan, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     rates = np.array([[math.nan if rate is None else rate for rate in row] for row in reversed(plan.rates)])
-    learning = rates[rates > 0]  # not where it is frozen: NaN is above nothing
+    trained = rates[rates > 0]  # excludes frozen parts: NaN > 0 is false
     rows, columns = rates.shape
     figure = Figure(figsize=(min(14, 4.5 + 0.4 * columns), min(12, 1.6 + 0.3 * rows)), layout="constrained")
     axes = figure.subplots()
     axes.set_facecolor("lightgrey")
     axes.patch.set(hatch="///", edgecolor="grey")
-    norm = LogNorm(learning.min(), max(learning.max(), learning.min() * 1.01))
+    norm = LogNorm(trained.min(), max(trained.max(), trained.min() * 1.01))
     picture = axes.imshow(rates, norm=norm, cmap="viridis", aspect="auto", interpolation="nearest")
     if rows <= _SHOWN:
         axes.set_yticks(range(rows), [*reversed(plan.names)])
@@ -82,5 +82,5 @@ def draw_plan(plan: SchedulePlan, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _cell(rate: float | None) -> str:
+def _format_rate(rate: float | None) -> str:
     return "frozen" if rate is None else f"{rate:.1e}"

@@ -1,4 +1,4 @@
-"""Tables: what is labelled, what was measured, how each class fared."""
+"""Print tables of labels, results and classes."""
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
@@ -17,19 +17,17 @@ from candelabra.runs.head_metrics import HeadSummaries, is_count
 
 
 def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
-    """Prints how many images of each split have each target.
-
-    With several data sets, what each of them gives to an epoch is a table too.
+    """Print how many images of each split have each target; with several data sets, their shares of an epoch too.
 
     Args:
-        data: whose labels are counted, without reading an image.
+        data: set up; its images are not read.
         wanted: targets that some training image must have.
 
     Returns:
         Counts by split, then by target.
 
     Raises:
-        CandelabraError: no training image has some target.
+        CandelabraError: no training image has a wanted target.
     """
     samples = data.open()
     known = samples.labelled()
@@ -40,10 +38,10 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     table = Table("split", *counts["train"], title="labelled images")
     for split, row in counts.items():
         table.add_row(split, *(str(number) for number in row.values()))
-    say = rank_zero_only(Console().print)
-    say(table)
+    print_on_rank_zero = rank_zero_only(Console().print)
+    print_on_rank_zero(table)
     if len(data.shares) > 1:
-        say(print_mixture(data))
+        print_on_rank_zero(print_mixture(data))
     for target, number in counts["train"].items():
         if not number and target in wanted:
             raise CandelabraError(
@@ -53,7 +51,7 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
 
 
 def print_mixture(data: SampleDataModule) -> Table:
-    """What each data set gives to an epoch of training."""
+    """Return a table of the images that each data set contributes to a training epoch."""
     table = Table("set", "training images", "images an epoch", "share", "passes an epoch", title="an epoch of training")
     total = sum(share.quota for share in data.shares)
     for name, _, images, quota in data.shares:
@@ -63,7 +61,13 @@ def print_mixture(data: SampleDataModule) -> Table:
 
 
 def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path) -> None:
-    """A table of metrics by target, then what was written."""
+    """Print a table of metrics and the files of a run.
+
+    Args:
+        results: of the best checkpoint, by name.
+        heads: summaries of the metrics of each head.
+        folder: of the run.
+    """
     console = Console()
     splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
     rows = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
@@ -84,10 +88,21 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
 
 
 def print_class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
-    """Precision, recall, F1, IoU and support of each class, from a confusion matrix."""
-    hit = matrix.diagonal().double()
+    """Write precision, recall, F1, IoU and support of each class to a CSV file.
+
+    Args:
+        matrix: (classes, classes) counts; rows are true classes, columns predicted ones.
+        classes: names.
+        path: of the file.
+    """
+    correct = matrix.diagonal().double()
     predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
-    columns = (hit / predicted, hit / true, 2 * hit / (predicted + true), hit / (predicted + true - hit))
+    columns = (
+        correct / predicted,
+        correct / true,
+        2 * correct / (predicted + true),
+        correct / (predicted + true - correct),
+    )
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["class", "precision", "recall", "f1", "iou", "support"])

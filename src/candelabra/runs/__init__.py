@@ -1,1 +1,1 @@
-"""Run folders on disk, read without torch."""
+"""Read run folders; only `checkpoints` needs torch."""

@@ -1,4 +1,4 @@
-"""Runs beside each other, grouped into rows that differ in more than the seed; nothing heavy is imported."""
+"""Group runs into rows that are equal in all but the seed. Imports no torch."""
 
 import math
 import re
@@ -16,21 +16,21 @@ from candelabra.runs.overrides import parse_key
 
 @dataclass(frozen=True)
 class MetricNumber:
-    """A mean over seeds and their standard deviation, which one seed does not have."""
+    """Mean and standard deviation over seeds; the deviation is null for one seed."""
 
     mean: float
     deviation: float | None
 
 
 def parse_number(values: Sequence[float]) -> MetricNumber:
-    """Of one value a seed.
+    """Return mean and standard deviation of the values of the seeds.
 
     >>> parse_number([1.0, 3.0])
     MetricNumber(mean=2.0, deviation=1.4142135623730951)
     """
     if len(values) < 2:
         return MetricNumber(statistics.fmean(values), None)
-    finite = all(math.isfinite(value) for value in values)  # a run that diverged is shown as what it is
+    finite = all(math.isfinite(value) for value in values)  # of a run that diverged, nan is reported
     return MetricNumber(statistics.fmean(values), statistics.stdev(values) if finite else math.nan)
 
 
@@ -39,9 +39,9 @@ class RunRow:
     """Runs that are equal in all but the seed.
 
     Attributes:
-        name: to show.
-        runs: one a seed.
-        differences: the keys in which rows differ, with this row's value.
+        name: for display.
+        runs: one per seed.
+        differences: values of this row for the config keys in which rows differ.
     """
 
     name: str
@@ -50,12 +50,12 @@ class RunRow:
 
     @property
     def keys(self) -> list[str]:
-        """The numbers that every run of the row has."""
+        """The results that every run of the row has."""
         return [key for key in self.runs[0].results if all(key in run.results for run in self.runs)]
 
     @property
     def joint(self) -> bool:
-        """Whether several heads learnt, also where the test images have no label of some."""
+        """Whether several heads were trained, even if the test images have no labels of some."""
         return len(self.runs[0].learnt) > 1
 
     @property
@@ -72,34 +72,34 @@ class RunRow:
         return is_lower_better(self.main(head), self.runs[0].summaries)
 
     def values(self, key: str) -> list[float]:
-        """One a seed."""
+        """Return the value of a result for each seed."""
         return [run.results[key] for run in self.runs]
 
     def number(self, key: str) -> MetricNumber:
-        """Over seeds."""
+        """Return mean and standard deviation of a result over seeds."""
         return parse_number(self.values(key))
 
 
 def read_rows(given: Iterable[Path]) -> list[RunRow]:
-    """One row a configuration, in the order given.
+    """Read finished runs and group them: one row per configuration, in the given order.
 
     Args:
-        given: folders of runs, or folders that hold such folders.
+        given: folders of runs, or folders that contain such folders.
 
     Raises:
-        CandelabraError: something is no finished run, or the runs were not tested on the same images.
+        CandelabraError: a run is not finished, two are equal, or they were not tested on the same images.
     """
     runs = [read_run(folder) for folder in find_runs(given)]
     check_same_test_set(runs)
-    groups = _groups(runs)
+    groups = _group_by_config(runs)
     words = diff_configs([group[0].settings for group in groups])
     differences = [{key: column[place] for key, column in words.items()} for place in range(len(groups))]
-    names = _names(groups, differences)
+    names = _name_rows(groups, differences)
     return [RunRow(*parts) for parts in zip(names, groups, differences, strict=True)]
 
 
-def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
-    """Runs that are equal in all but the seed."""
+def _group_by_config(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
+    """Group runs that are equal in all but the seed."""
     groups: list[list[FinishedRun]] = []
     for run in runs:
         group = next((group for group in groups if not diff_configs([group[0].settings, run.settings])), None)
@@ -115,11 +115,11 @@ def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
     return groups
 
 
-def _names(groups: Sequence[Sequence[FinishedRun]], differences: Sequence[Mapping[str, str]]) -> list[str]:
-    """What the folders are called, seeds left out; where that is no word, what was typed, else what differs."""
-    names = [_common(group) for group in groups]
+def _name_rows(groups: Sequence[Sequence[FinishedRun]], differences: Sequence[Mapping[str, str]]) -> list[str]:
+    """Name rows by their folders without seeds; if a name has no letter, by the overrides, else by differing keys."""
+    names = [_strip_seed(group) for group in groups]
     if not all(re.search("[A-Za-z]", name) for name in names):
-        typed = _typed([group[0].config.get("words", []) for group in groups])
+        typed = _format_overrides([group[0].config.get("words", []) for group in groups])
         full = [" ".join(f"{key}={word}" for key, word in row.items()) for row in differences]
         names = typed if len(set(typed)) == len(names) else full if len(names) > 1 else names
     for name in {name for name in names if names.count(name) > 1}:
@@ -130,15 +130,15 @@ def _names(groups: Sequence[Sequence[FinishedRun]], differences: Sequence[Mappin
     return names
 
 
-def _typed(words: Sequence[Sequence[str]]) -> list[str]:
-    """The words that not all runs were begun with."""
+def _format_overrides(words: Sequence[Sequence[str]]) -> list[str]:
+    """Format the overrides of each run that are not common to all runs."""
     own = [[word for word in each if not all(word in others for others in words)] for each in words]
     kept = [[word for word in each if parse_key(word) not in ("seed", "folder", "hydra.run.dir")] for each in own]
     return [" ".join(each) or "default" for each in kept]
 
 
-def _common(group: Sequence[FinishedRun]) -> str:
-    """The beginning that the folders of a row share, without what tells the seeds apart."""
+def _strip_seed(group: Sequence[FinishedRun]) -> str:
+    """Return the common prefix of the folder names of a row, without the seed."""
     folders = [run.folder.resolve().name for run in group]
     if len(folders) == 1:
         seed = re.escape(str(group[0].config.get("seed")))
@@ -147,5 +147,5 @@ def _common(group: Sequence[FinishedRun]) -> str:
     while not all(folder.startswith(common) for folder in folders):
         common = common[:-1]
     if any(folder[len(common) :][:1].isdigit() for folder in folders):
-        common = common.rstrip("0123456789")  # the 1 of 10 and 11
+        common = common.rstrip("0123456789")  # otherwise folders 10 and 11 keep a 1
     return re.sub(r"[-_. ]*(seed)?[-_. ]*$", "", common) or folders[0]

@@ -1,4 +1,4 @@
-"""Where checkpoints of a run are, and how one is read: no network, no pickle."""
+"""Find and read the checkpoints of a run, without pickle."""
 
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,10 +13,14 @@ CHECKPOINT_FORMAT = 2  # of `Task.recipe`; another one is refused
 
 
 def find_checkpoint(given: str | Path, which: str = "best") -> Path:
-    """The file meant by a checkpoint, or by the folder of a run: its `which` (best or last), else its newest.
+    """Return the path of a checkpoint.
+
+    Args:
+        given: a checkpoint, or the folder of a run.
+        which: best or last; the checkpoint to take from a folder. If missing, the newest one is taken.
 
     Raises:
-        CandelabraError: there is none.
+        CandelabraError: there is no checkpoint.
     """
     path = Path(given)
     for candidate in (path, path / CHECKPOINT_FOLDER / f"{which}.ckpt", *list_checkpoints(path)):
@@ -26,17 +30,17 @@ def find_checkpoint(given: str | Path, which: str = "best") -> Path:
 
 
 def list_checkpoints(run: Path) -> list[Path]:
-    """The checkpoints from which a run can go on, newest first."""
+    """Return the checkpoints from which a run can be resumed, newest first."""
     last = run / CHECKPOINT_FOLDER / "last.ckpt"
     earlier = sorted((run / CHECKPOINT_FOLDER).glob("step-*.ckpt"), reverse=True)
     return [path for path in (last, *earlier) if path.is_file()]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `candelabra train` wrote, on the CPU; tensors are read from disk where they are used.
+    """Read a checkpoint of `candelabra train` to the CPU; tensors are memory-mapped.
 
     Raises:
-        CandelabraError: it cannot be read, or is not one of ours.
+        CandelabraError: it cannot be read, is not a checkpoint of candelabra, or has another format.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)

@@ -1,4 +1,4 @@
-"""Curves: what a run measured, step by step, as far as its file was written; few enough points to draw."""
+"""Read the metrics of a run as curves and thin them for plotting."""
 
 import csv
 import math
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
 
-_PART = 10_000  # lines at a time
-_LONGEST = 16  # digits of a step
+_PART = 10_000  # lines per chunk
+_LONGEST = 16  # steps have fewer digits
 
 
 @dataclass(eq=False)
 class MetricCurve:
-    """One number over the steps of a run.
+    """A metric over the steps of a run.
 
     Attributes:
-        steps: of the optimizer, as they were written.
-        values: finite, one a step.
-        broken: the first step at which the number was infinite or not a number; null where it never was.
+        steps: optimizer steps, in the order of the file.
+        values: finite values, one per step.
+        broken: first step at which the metric was infinite or nan; null if there is none.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -26,7 +26,7 @@ class MetricCurve:
     broken: int | None = None
 
     def extend(self, steps: Sequence[int], cells: Sequence[str]) -> None:
-        """Appends what a column says; an empty cell says nothing, and one that is no number is left out."""
+        """Append the cells of a column; skip empty cells and cells that are not numbers."""
         try:
             found = [(step, float(cell)) for step, cell in zip(steps, cells, strict=True) if cell]
         except ValueError:
@@ -38,37 +38,39 @@ class MetricCurve:
         self.values += [value for _, value in finite]
 
     def without(self, steps: Collection[int]) -> "MetricCurve":
-        """The same, less what was measured at these steps."""
+        """Return a copy without the values at these steps."""
         kept = [(step, value) for step, value in zip(self.steps, self.values, strict=True) if step not in steps]
         return MetricCurve([step for step, _ in kept], [value for _, value in kept], self.broken)
 
 
 def read_curves(path: Path) -> dict[str, MetricCurve]:
-    """The columns of a metrics.csv by name, without those on test; of a run that was killed, what was whole.
+    """Read the curves of a metrics.csv by metric, without metrics on test and without incomplete lines.
 
-    A line that was cut off is left out. A run that has ended judges its best weights at a step of its own, where it is
-    tested: that is no part of a curve.
+    A finished run evaluates its best weights at the step of the test; values of that step belong to no curve.
     """
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        lines = csv.reader(_whole(file))
+        lines = csv.reader(_read_complete_lines(file))
         try:
             header = next(lines, [])
-            found = _columns(header, lines) if "step" in header else {}
+            found = _parse_columns(header, lines) if "step" in header else {}
         except csv.Error:
             return {}
-    judged = {step for name, curve in found.items() if name.startswith("test/") for step in curve.steps}
-    curves = {name: curve.without(judged) for name, curve in found.items() if not name.startswith("test/")}
+    tested = {step for name, curve in found.items() if name.startswith("test/") for step in curve.steps}
+    curves = {name: curve.without(tested) for name, curve in found.items() if not name.startswith("test/")}
     return {name: curve for name, curve in curves.items() if curve.steps or curve.broken is not None}
 
 
-def _whole(lines: Iterable[str]) -> Iterable[str]:
-    """The last line may be half a line, half a number would look like one; zeros are what a loss of power may leave."""
+def _read_complete_lines(lines: Iterable[str]) -> Iterable[str]:
+    """Yield the complete lines.
+
+    The last line may be cut off, and a cut number looks like a number. A power failure may leave zero bytes.
+    """
     return (line for line in lines if line.endswith("\n") and "\0" not in line)
 
 
-def _columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, MetricCurve]:
+def _parse_columns(header: Sequence[str], lines: Iterable[Sequence[str]]) -> dict[str, MetricCurve]:
     place = header.index("step")
     found = {name: MetricCurve() for name in header if name not in ("step", "epoch")}
     whole = (
@@ -96,9 +98,9 @@ def _is_number(cell: str) -> bool:
 
 
 def thin_curve(curve: MetricCurve, most: int) -> tuple[list[int], list[float]]:
-    """Steps and values of at most so many points, to five digits: first, last, and lowest and highest of stretches.
+    """Reduce a curve to at most `most` points: the first, the last, and minimum and maximum of equal intervals.
 
-    So no peak is lost, however long the run was.
+    No peak is lost. Values are rounded to five digits.
 
     >>> thin_curve(MetricCurve([1, 2, 3, 4, 5, 6], [0, 0, 9, 0, 0, 1]), 4)
     ([1, 2, 3, 6], [0.0, 0.0, 9.0, 1.0])

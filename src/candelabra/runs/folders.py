@@ -1,4 +1,4 @@
-"""Folders of runs: found, and read as what they are, plain text; nothing heavy is imported."""
+"""Find the folders of runs and read finished runs. Imports no torch."""
 
 import csv
 import json
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """What the folder of a finished run says.
+    """A finished run.
 
     Attributes:
-        folder: as it was given.
-        config: resolved, plain.
-        settings: the same without the seed and what does not change the result.
+        folder: as given.
+        config: resolved, of plain values.
+        settings: the config without seeds and keys that do not change results.
         tested: names of the test images.
         results: numbers by name, `test/<head>/<metric>` and others.
         summaries: how the metrics of each head are read.
@@ -40,12 +40,12 @@ class FinishedRun:
 
     @property
     def heads(self) -> list[str]:
-        """What was measured on test."""
+        """The heads with metrics on test."""
         return self._measured("test")
 
     @property
     def learnt(self) -> list[str]:
-        """What was measured on validation or test."""
+        """The heads with metrics on validation or test."""
         return self._measured("val", "test")
 
     def _measured(self, *splits: str) -> list[str]:
@@ -54,31 +54,35 @@ class FinishedRun:
 
 
 def find_runs(given: Iterable[Path]) -> list[Path]:
-    """The folders of runs that are meant, each once; a folder of runs, or of such folders, stands for all in it.
+    """Return the folders of runs, each once.
 
-    Of a sweep those that have results, as some of its jobs may have failed.
+    Args:
+        given: folders or checkpoints of runs, or folders that contain runs one or two levels below. Of a sweep, only
+            jobs with results are returned, as some may have failed.
 
     Raises:
-        CandelabraError: one is neither.
+        CandelabraError: a folder is not a run and contains none, or nothing is given.
     """
     found: dict[Path, Path] = {}
     for path in given:
         folder = resolve_run_folder(path) if path.suffix == ".ckpt" else path
-        inside = [folder] if (folder / "config.yaml").is_file() else _inside(folder)
+        inside = [folder] if (folder / "config.yaml").is_file() else _find_inside(folder)
         if not inside:
             raise CandelabraError(
-                f"{path} is no run and holds none: there is no config.yaml; give what candelabra train left behind."
+                f"{path} is no run and holds none: there is no config.yaml; give a folder that candelabra train wrote."
             )
         for run in inside:
             found.setdefault(run.resolve(), run)
     if not found:
-        raise CandelabraError("No run is given; name folders that candelabra train left behind, or a folder of them.")
+        raise CandelabraError(
+            "No run is given; give folders that candelabra train wrote, or a folder that contains them."
+        )
     return list(found.values())
 
 
-def _inside(folder: Path) -> list[Path]:
+def _find_inside(folder: Path) -> list[Path]:
     files = [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")]
-    runs = sorted((file.parent for file in files), key=lambda run: [_counted(part) for part in run.parts])
+    runs = sorted((file.parent for file in files), key=lambda run: [_natural_sort_key(part) for part in run.parts])
     left = [run for run in runs if (run.parent / SWEEP).is_file() and not (run / "results.json").is_file()]
     if not left or left == runs:
         return runs
@@ -86,20 +90,20 @@ def _inside(folder: Path) -> list[Path]:
     return [run for run in runs if run not in left]
 
 
-def _counted(name: str) -> list[tuple[int, str]]:
-    """For sorting: 2 before 10."""
+def _natural_sort_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key that orders numbers in names by value: 2 before 10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def read_run(folder: Path) -> FinishedRun:
-    """What a run left behind.
+    """Read a finished run.
 
     Raises:
-        CandelabraError: it is not finished, or cannot be read.
+        CandelabraError: the run is not finished, or a file cannot be read.
     """
     if not (folder / "results.json").is_file():
         raise CandelabraError(
-            f"{folder} is not finished: it has no results.json; candelabra train resume={folder} goes on with it, or "
+            f"{folder} is not finished: it has no results.json; resume it with candelabra train resume={folder}, or "
             "leave it out."
         )
     import yaml
@@ -120,10 +124,10 @@ def read_run(folder: Path) -> FinishedRun:
 
 
 def read_yaml(text: str) -> Any:
-    """Plain values, by the compiled reader where there is one: it is ten times as fast.
+    """Parse YAML to plain values; uses the compiled loader if available, which is ten times as fast.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: the text is not valid YAML.
     """
     import yaml
 
@@ -131,7 +135,7 @@ def read_yaml(text: str) -> Any:
 
 
 def check_same_test_set(runs: Sequence[FinishedRun]) -> None:
-    """Numbers of different test images do not compare.
+    """Check that runs were tested on the same images, as metrics of different images are not comparable.
 
     Raises:
         CandelabraError: the test splits differ, or a head was measured on more samples in one run than in another.

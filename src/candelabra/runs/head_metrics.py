@@ -1,4 +1,4 @@
-"""How the metrics of a head are read: its main metric, which are better low, and which are counts."""
+"""Describe the metrics of a head: its main metric, which are better low, and which are counts."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,13 +10,13 @@ HEADS_FILE = "heads.json"  # the same from the start of a run on, for reports of
 
 @dataclass(frozen=True)
 class HeadSummary:
-    """Facts about the metrics of one head, as `results.json` keeps them under `heads`.
+    """Description of the metrics of one head, saved in `results.json` under `heads`.
 
     Attributes:
-        target: that the head learns.
+        target: that the head predicts.
         main_metric: by which runs are compared.
-        lower_is_better: metrics whose lower values are better.
-        counts: metrics that are whole numbers and say nothing of quality.
+        lower_is_better: metrics of which lower values are better.
+        counts: metrics that are numbers of samples or points and do not measure quality.
     """
 
     target: str
@@ -25,7 +25,7 @@ class HeadSummary:
     counts: tuple[str, ...] = ("count",)
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return plain values for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
@@ -33,7 +33,7 @@ HeadSummaries = Mapping[str, HeadSummary]
 
 
 def parse_head_summaries(plain: object) -> dict[str, HeadSummary]:
-    """Reads what `HeadSummary.to_plain` wrote for each head; empty where it is something else."""
+    """Parse the summaries that `HeadSummary.to_plain` wrote, by head; skip invalid entries."""
     found: dict[str, HeadSummary] = {}
     for name, each in plain.items() if isinstance(plain, Mapping) else ():
         if isinstance(each, Mapping) and {"target", "main_metric"} <= set(each):
@@ -55,7 +55,7 @@ def is_lower_better(metric: str, heads: HeadSummaries) -> bool:
 
 
 def is_count(metric: str, heads: HeadSummaries) -> bool:
-    """Whether `<split>/<head>/<metric>` is a whole number that says nothing of quality."""
+    """Whether `<split>/<head>/<metric>` is a number of samples or points, not a measure of quality."""
     head, _, last = metric.rpartition("/")
     summary = heads.get(head.rpartition("/")[2])
     return bool(head) and (last == "count" or (summary is not None and last in summary.counts))

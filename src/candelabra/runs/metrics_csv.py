@@ -1,4 +1,4 @@
-"""What a run that goes on has logged before, read from its metrics.csv."""
+"""Read the metrics that a resumed run has logged before, from its metrics.csv."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,27 +7,27 @@ from functools import cached_property
 from pathlib import Path
 
 METRICS_FILE = "metrics.csv"
-PREVIOUS_METRICS_FILE = "metrics.before.csv"  # what it was, while it is written again for a run that goes on
+PREVIOUS_METRICS_FILE = "metrics.before.csv"  # the previous file, while a resumed run rewrites it
 MetricsRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class LoggedMetrics:
-    """Rows of metrics.csv, oldest first, up to where the run was stopped; that is after its newest checkpoint."""
+    """The rows of metrics.csv, oldest first, until the run stopped, which may be after its newest checkpoint."""
 
     rows: Sequence[MetricsRow] = field(default_factory=tuple)
 
     def before(self, step: int) -> list[MetricsRow]:
-        """The rows of what is not done again."""
+        """Return the rows before a step, which a run resumed at that step does not repeat."""
         return [row for row in self.rows if int(row["step"]) < step]
 
     def numbers(self, step: int) -> Iterator[tuple[dict[str, float], int]]:
-        """The metrics of these rows, each with its step, for a tracker that was not there then."""
+        """Yield metrics and step of the rows before a step, for a tracker that was not active then."""
         for row in self.before(step):
             yield {key: float(value) for key, value in row.items() if key != "step"}, int(row["step"])
 
     def new(self, values: Mapping[str, float], step: int) -> dict[str, float]:
-        """What was not logged yet; for trackers that cannot take anything back."""
+        """Return the values that are not logged yet, for trackers that cannot overwrite values."""
         return {key: value for key, value in values.items() if step > self.steps.get(key, -1)}
 
     @cached_property
@@ -36,12 +36,12 @@ class LoggedMetrics:
         return {key: int(row["step"]) for row in self.rows for key in row}
 
     def validated(self) -> int:
-        """The step of the last validation; -1 for none."""
+        """Return the step of the last validation; -1 if there was none."""
         return max((step for key, step in self.steps.items() if key.startswith("val/")), default=-1)
 
 
 def read_logged_metrics(folder: Path) -> LoggedMetrics:
-    """From the folder of a run; half a row, which a kill may leave, is none."""
+    """Read the metrics of a run folder; skips an incomplete row, which a killed run may leave."""
     path = next((folder / name for name in (PREVIOUS_METRICS_FILE, METRICS_FILE) if (folder / name).is_file()), None)
     if path is None:
         return LoggedMetrics()
@@ -49,11 +49,11 @@ def read_logged_metrics(folder: Path) -> LoggedMetrics:
         lines = csv.DictReader(line for line in file if line.endswith("\n") and "\0" not in line)
         whole = [row for row in lines if None not in row.values()]
     rows = [{key: value for key, value in row.items() if key and value} for row in whole]
-    return LoggedMetrics([row for row in rows if _number(row)])
+    return LoggedMetrics([row for row in rows if _is_numeric(row)])
 
 
-def _number(row: MetricsRow) -> bool:
-    """Whether it is a row of numbers, at a step."""
+def _is_numeric(row: MetricsRow) -> bool:
+    """Whether a row has a step and all its values are numbers."""
     try:
         return int(row["step"]) >= 0 and bool([float(value) for value in row.values()])
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""What a run left behind, however far it came: every file may be missing, cut off or not what it should be."""
+"""Read runs that may be unfinished: each file may be missing, cut off or invalid."""
 
 import csv
 import json
@@ -13,19 +13,19 @@ from candelabra.runs.config_diff import flatten_settings
 from candelabra.runs.folders import read_yaml
 from candelabra.runs.head_metrics import HEADS_FILE, HEADS_KEY, HeadSummaries, parse_head_summaries
 
-_LONGEST = 200_000  # characters of a file that are shown
+_LONGEST = 200_000  # characters of a file on a page
 
 
 @dataclass(frozen=True, eq=False)
 class PartialRun:
-    """The folder of a run.
+    """A run that may be unfinished.
 
     Attributes:
-        folder: as it was given.
-        config: resolved, plain; empty where it cannot be read.
-        results: finite numbers by name; empty where the run is not finished.
-        heads: how the metrics of each head are read; empty where no file says it.
-        code: versions by name, and the commit where there was one; empty where no logger wrote them.
+        folder: as given.
+        config: resolved, of plain values; empty if it cannot be read.
+        results: finite numbers by name; empty if the run is not finished.
+        heads: summary of the metrics of each head; empty if no file has them.
+        code: versions by name, and the commit if there is one; empty if no logger wrote them.
         problems: a sentence for each file that cannot be read.
     """
 
@@ -43,7 +43,7 @@ class PartialRun:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The config without seeds and what does not change the result; empty where it is not whole."""
+        """The config without seeds and keys that do not change results; empty if the config is incomplete."""
         try:
             return flatten_settings(self.config)
         except (KeyError, TypeError):
@@ -51,13 +51,13 @@ class PartialRun:
 
     @property
     def words(self) -> list[str]:
-        """As typed; none where the run was not begun on the command line."""
+        """The overrides of the command line; empty if the run was started otherwise."""
         words = self.config.get("words")
         return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def read_partial_run(folder: Path) -> PartialRun:
-    """What there is of a run."""
+    """Read the files of a run that exist; unreadable ones are listed in `problems`."""
     import yaml
 
     problems: list[str] = []
@@ -67,26 +67,33 @@ def read_partial_run(folder: Path) -> PartialRun:
             text = (folder / name).read_text(encoding="utf-8")
             content = read_yaml(text) if name.endswith("yaml") else json.loads(text)
             if not isinstance(content, dict):
-                raise ValueError("it holds no names with values")
+                raise ValueError("it is not a mapping")
             found[name] = content
         except FileNotFoundError:
             continue
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
-    results = {str(key): float(value) for key, value in found.get("results.json", {}).items() if _number(value)}
+    results = {
+        str(key): float(value) for key, value in found.get("results.json", {}).items() if _is_finite_number(value)
+    }
     heads = parse_head_summaries(found.get("results.json", {}).get(HEADS_KEY) or found.get(HEADS_FILE))
     return PartialRun(folder, found.get("config.yaml", {}), results, heads, found.get("code.json", {}), problems)
 
 
-def _number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     try:
         return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer with hundreds of digits
         return False
 
 
 def read_csv_rows(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
-    """Names of columns, and the first rows, of a CSV; empty where there is none or it is none."""
+    """Return the column names and the first rows of a CSV file; empty if it is missing or invalid.
+
+    Args:
+        path: of the file.
+        most: maximal number of rows.
+    """
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             lines = csv.reader(file)
@@ -98,7 +105,7 @@ def read_csv_rows(path: Path, most: int) -> tuple[list[str], list[list[str]]]:
 
 
 def count_issues(folder: Path) -> list[tuple[str, str, int]]:
-    """What is odd in the data, its treatment, how often; the most frequent first."""
+    """Return issues of the data as (what, treatment, count), most frequent first."""
     header, rows = read_csv_rows(folder / "issues.csv", 10**9)
     if not {"what", "treatment"} <= set(header):
         return []
@@ -108,7 +115,7 @@ def count_issues(folder: Path) -> list[tuple[str, str, int]]:
 
 
 def read_run_text(path: Path, end: bool = False) -> str:
-    """A file to show; of a long one its beginning or its end, and a line that says so."""
+    """Read a text file; a long one is cut to its beginning, or its end, and marked with `...`."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -119,7 +126,7 @@ def read_run_text(path: Path, end: bool = False) -> str:
 
 
 def strip_target(node: Any) -> str:
-    """The class that a part of a config names, without its package.
+    """Return the class name of a config node without its package; empty if it names none.
 
     >>> strip_target({"_target_": "candelabra.data.Pets"}), strip_target(None)
     ('Pets', '')

@@ -1,1 +1,1 @@
-"""Pages of a run, a sweep or several runs: one file each, from what lies in their folders; without torch."""
+"""HTML reports of a run, a sweep or several runs: one self-contained file each. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Pictures that a run has drawn, held in the page itself, no larger than they are looked at."""
+"""Embed the pictures of a run in a page, reduced to the size at which they are displayed."""
 
 import base64
 import warnings
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SIDE = 1600  # pixels of the longer side
-_AREA = 100_000_000  # pixels of a file that is opened
-_LIGHT = 150_000  # bytes of a file that is taken as it is
-_MOST = 24  # pictures on a page
-_KNOWN = {
+_AREA = 100_000_000  # pixels of the largest file that is decoded
+_MAX_UNCHANGED = 150_000  # bytes up to which a file is embedded unchanged
+_MAX_PICTURES = 24  # pictures on a page
+_CAPTIONS = {
     "predictions": "Test images: the truth on the left of each pair, the prediction on its right",
-    "plan": "What learns when, and how fast",
+    "plan": "Learning rate of each part in each epoch",
     "lr": "The loss over the rates that were tried",
     "probe": "Score of each rate and decay of the probe",
     "history": "The objective over the trials",
     "importance": "How much each word matters for the objective",
     "compare": "Runs beside each other",
 }
-_DRAWN = ("curves",)  # the page draws them better
+_DRAWN = ("curves",)  # replaced by interactive figures
 
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """A picture of the page.
+    """A picture of a page.
 
     Attributes:
         name: of its file.
-        words: what it shows.
-        source: a `data:` address.
+        words: its caption.
+        source: a `data:` URL.
         width: pixels.
         height: pixels.
     """
@@ -47,25 +47,29 @@ class EmbeddedImage:
 
 
 def read_embedded_images(folders: Sequence[Path]) -> tuple[list[EmbeddedImage], list[str]]:
-    """The pictures that lie in folders, what people look at first before the rest; and what cannot be shown."""
+    """Read the PNG files of folders, the most important first.
+
+    Returns:
+        The pictures, and a sentence for each problem.
+    """
     files = [path for folder in folders for path in sorted(folder.glob("*.png"))]
-    files = sorted((path for path in files if path.stem not in _DRAWN), key=lambda path: _place(path.stem))
+    files = sorted((path for path in files if path.stem not in _DRAWN), key=lambda path: _display_order(path.stem))
     found, problems = [], []
-    for path in files[:_MOST]:
+    for path in files[:_MAX_PICTURES]:
         try:
-            found.append(_picture(path))
-        except (OSError, ValueError, SyntaxError) as error:  # as Pillow says it of broken files
+            found.append(_embed_picture(path))
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken files
             problems.append(f"{path.name} cannot be shown: {' '.join(str(error).split())}")
-    if len(files) > _MOST:
-        problems.append(f"{len(files) - _MOST} further pictures are not on this page: {files[0].parent}")
+    if len(files) > _MAX_PICTURES:
+        problems.append(f"{len(files) - _MAX_PICTURES} further pictures are not on this page: {files[0].parent}")
     return found, problems
 
 
-def _picture(path: Path) -> EmbeddedImage:
+def _embed_picture(path: Path) -> EmbeddedImage:
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the area is looked at below
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the area is checked below
         image = Image.open(path, formats=["PNG"])
     with image:
         width, height = image.size
@@ -73,14 +77,14 @@ def _picture(path: Path) -> EmbeddedImage:
             raise ValueError(f"it has {width} x {height} pixels")
         image.load()
         content, kind = path.read_bytes(), "png"
-        if len(content) > _LIGHT or max(width, height) > _SIDE:
-            content, kind = _lighter(image), "jpeg"
+        if len(content) > _MAX_UNCHANGED or max(width, height) > _SIDE:
+            content, kind = _compress_image(image), "jpeg"
     source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     scale = min(1.0, _SIDE / max(width, height))
-    return EmbeddedImage(path.name, _words(path.stem), source, round(width * scale), round(height * scale))
+    return EmbeddedImage(path.name, _caption_picture(path.stem), source, round(width * scale), round(height * scale))
 
 
-def _lighter(image: "Image.Image") -> bytes:
+def _compress_image(image: "Image.Image") -> bytes:
     from PIL import Image
 
     flat = Image.new("RGB", image.size, "white")
@@ -91,11 +95,11 @@ def _lighter(image: "Image.Image") -> bytes:
     return buffer.getvalue()
 
 
-def _place(stem: str) -> int:
-    return [*_KNOWN].index(stem) if stem in _KNOWN else len(_KNOWN)
+def _display_order(stem: str) -> int:
+    return [*_CAPTIONS].index(stem) if stem in _CAPTIONS else len(_CAPTIONS)
 
 
-def _words(stem: str) -> str:
+def _caption_picture(stem: str) -> str:
     if stem.endswith("_confusion"):
         return f"{stem.removesuffix('_confusion')}: rows are the truth, columns the prediction"
-    return _KNOWN.get(stem, stem.replace("_", " "))
+    return _CAPTIONS.get(stem, stem.replace("_", " "))

@@ -1,4 +1,4 @@
-"""Pages: one file each, with its pictures and scripts in it, that fetches nothing; imports nothing heavy."""
+"""Render self-contained HTML pages: pictures and scripts are embedded, nothing is downloaded."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ _SHARED = Path(__file__).parent
 
 
 def write_page(template: Path, path: Path, **values: Any) -> None:
-    """Renders a template with all values escaped, and writes the page beside its place before it is put there.
+    """Render a template with all values escaped and write the page atomically.
 
     Args:
-        template: a file of Jinja, which may extend and include what lies beside this module.
+        template: a Jinja file, which may extend and include templates in the folder of this module.
         path: of the page. Bytes of names that are no UTF-8 are written as `backslashreplace` does.
-        values: what the template shows; text of them is text on the page, whatever it holds.
+        values: variables of the template; strings are escaped, so they cannot contain markup.
     """
     from jinja2 import Environment, FileSystemLoader
 

@@ -1,4 +1,4 @@
-"""Which curves of a run are drawn together."""
+"""Group the curves of a run into panels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class CurvePanel:
     Attributes:
         title: above it.
         names: of the curves.
-        logarithmic: whether the axis begins so; the page can change it.
+        logarithmic: whether the axis is logarithmic at first; the page can change it.
     """
 
     title: str
@@ -24,19 +24,19 @@ class CurvePanel:
 
 
 def group_curves(names: Iterable[str], summaries: HeadSummaries) -> list[CurvePanel]:
-    """Losses, score, head by head, rates, balance, and whatever else was measured.
+    """Group curves into panels: losses, score, each head, rates, balance, and other metrics.
 
     >>> [panel.title for panel in group_curves(["val/box/iou", "val/loss", "lr-AdamW/heads", "grad_norm"], {})]
     ['loss', 'box', 'rates', 'grad_norm']
     """
     left = [name for name in names if not is_count(name, summaries)]
-    heads = dict.fromkeys(name.split("/")[1] for name in left if _of_head(name))
+    heads = dict.fromkeys(name.split("/")[1] for name in left if _is_head_metric(name))
     found = [
         CurvePanel("loss", [name for name in TOTAL_METRICS if name in left]),
         CurvePanel("score", [name for name in left if name.endswith("/score") and name.count("/") == 1]),
     ]
     for head in heads:
-        own = [name for name in left if _of_head(name) and name.split("/")[1] == head]
+        own = [name for name in left if _is_head_metric(name) and name.split("/")[1] == head]
         found.append(CurvePanel(head, [name for name in own if not name.endswith("/loss")]))
         found.append(CurvePanel(f"{head}, loss", [name for name in own if name.endswith("/loss")]))
     found.append(CurvePanel("rates", [name for name in left if name.startswith("lr-")], logarithmic=True))
@@ -50,5 +50,5 @@ def group_curves(names: Iterable[str], summaries: HeadSummaries) -> list[CurvePa
     return [panel for panel in found if panel.names]
 
 
-def _of_head(name: str) -> bool:
+def _is_head_metric(name: str) -> bool:
     return name.startswith(("train/", "val/")) and name.count("/") == 2

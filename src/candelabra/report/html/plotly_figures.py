@@ -1,4 +1,4 @@
-"""Figures as plotly's script reads them: plain nodes, whose words are text and never markup."""
+"""Make plotly figures as plain nodes; all text is escaped."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,28 @@ from typing import Any
 from candelabra.report.html.panels import CurvePanel
 from candelabra.runs.curves import MetricCurve, thin_curve
 
-_FEW = 30  # points of a curve that are marked one by one
+_FEW = 30  # points up to which each point has a marker
 PlotlyFigure = dict[str, Any]
 
 
 def escape_text(words: str) -> str:
-    """As plotly shows it: its labels take a little HTML."""
+    """Escape text for plotly, whose labels support some HTML tags."""
     return html.escape(words, quote=False)
 
 
 def make_panel(drawn: CurvePanel, curves: Mapping[str, MetricCurve], most: int) -> PlotlyFigure:
-    """Several curves of one run; what was measured in training is dashed where validation stands beside it."""
+    """Make a figure of the curves of a panel; training curves are dotted if there are validation curves.
+
+    Args:
+        drawn: the panel.
+        curves: of the run, by metric.
+        most: maximal number of points per curve.
+    """
     both = any(name.startswith("val/") for name in drawn.names)
     lines = []
     for name in drawn.names:
         dash = "dot" if both and name.startswith("train/") else "solid"
-        lines.append({**make_line(curves[name], _short(name), most), "line": {"width": 2, "dash": dash}})
+        lines.append({**make_line(curves[name], _shorten_name(name), most), "line": {"width": 2, "dash": dash}})
     return {
         "data": lines,
         "layout": {
@@ -36,22 +42,22 @@ def make_panel(drawn: CurvePanel, curves: Mapping[str, MetricCurve], most: int) 
 
 
 def make_line(curve: MetricCurve, name: str, most: int) -> PlotlyFigure:
-    """One curve."""
+    """Make the trace of one curve with at most `most` points."""
     steps, values = thin_curve(curve, most)
     mode = "lines+markers" if len(steps) <= _FEW else "lines"
     return {"type": "scatter", "mode": mode, "marker": {"size": 5}, "name": escape_text(name), "x": steps, "y": values}
 
 
 def overlay_curves(title: str, curves: Sequence[tuple[str, MetricCurve, bool]], most: int) -> PlotlyFigure:
-    """One number of several runs.
+    """Make a figure of one metric of several runs.
 
     Args:
-        title: the number.
+        title: the metric.
         curves: name of the run, its curve, and whether it is the best.
-        most: points of a curve.
+        most: maximal number of points per curve.
     """
     lines = []
-    for name, curve, best in sorted(curves, key=lambda each: each[2]):  # the best above the others
+    for name, curve, best in sorted(curves, key=lambda each: each[2]):  # draws the best above the others
         drawn = make_line(curve, name, most)
         lines.append({**drawn, "line": {"width": 3.5 if best else 1.3}, "opacity": 1 if best else 0.75, "meta": best})
     return {
@@ -67,7 +73,7 @@ def overlay_curves(title: str, curves: Sequence[tuple[str, MetricCurve, bool]], 
     }
 
 
-def _short(name: str) -> str:
-    """Without what all curves of its panel share: `lr-AdamW/`, `balance/`, `/cosine`."""
+def _shorten_name(name: str) -> str:
+    """Remove prefix and suffix that all curves of a panel share: `lr-AdamW/`, `balance/`, `/cosine`."""
     own = name.split("/", 1)[-1] if name.startswith(("lr-", "balance/")) else name
     return own.removesuffix("/cosine")

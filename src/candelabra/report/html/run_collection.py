@@ -1,4 +1,4 @@
-"""Several runs as a report sees them: jobs of a sweep or runs that lie together, each with words of its own."""
+"""Collect several runs for a report: the jobs of a sweep, or the runs of several folders."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from candelabra.runs.overrides import parse_key
 from candelabra.runs.partial_run import PartialRun, read_partial_run
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
-_PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "overwrite")  # words that say where, not what
+_PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "overwrite")  # overrides that do not change a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +21,13 @@ class CollectedRun:
     """One of several runs.
 
     Attributes:
-        name: to show.
-        run: what it left.
+        name: for display.
+        run: its files.
         state: finished, failed, ...
-        words: in which it differs from the others, by key.
-        values: of the objectives, by name, finite.
-        seconds: it took; null where nobody knows.
-        error: one line.
+        words: overrides that differ between the runs, by key.
+        values: finite values of the objectives, by name.
+        seconds: duration; null if unknown.
+        error: in one line; null if there is none.
     """
 
     name: str
@@ -40,18 +40,18 @@ class CollectedRun:
 
     @property
     def label(self) -> str:
-        """Name and words in one line."""
+        """Name and overrides in one line."""
         return " ".join([self.name, *(f"{key}={word}" for key, word in self.words.items())])
 
 
 @dataclass(frozen=True, eq=False)
 class RunCollection:
-    """Runs of one page.
+    """The runs of one page.
 
     Attributes:
-        entries: in the order of their numbers, or as given.
-        objectives: what was sought: `maximize` or `minimize` by the name of the number.
-        sweep: what is known of it; null where the runs are no sweep.
+        entries: in the order of job numbers, or as given.
+        objectives: `maximize` or `minimize` by name of the metric.
+        sweep: of the runs; null if they are no sweep.
     """
 
     entries: Sequence[CollectedRun]
@@ -60,19 +60,19 @@ class RunCollection:
 
     @property
     def keys(self) -> list[str]:
-        """The words in which the runs differ."""
+        """The keys in which the overrides of the runs differ."""
         return list(dict.fromkeys(key for entry in self.entries for key in entry.words))
 
     @property
     def best(self) -> list[CollectedRun]:
-        """By one objective the best; by several, those that no other is better than in all."""
+        """The best run of one objective; with several objectives, the Pareto-optimal runs."""
         known = [entry for entry in self.entries if self.objectives.keys() <= entry.values.keys()]
         if len(self.objectives) == 1:
             return sorted(known, key=self.costs)[:1]
         return [entry for entry in known if not any(self._better(other, entry) for other in known)]
 
     def costs(self, entry: CollectedRun) -> list[float]:
-        """The objectives, lower is better."""
+        """Return the objectives of a run, negated if they are maximized: lower is better."""
         return [entry.values[key] * (-1 if way == "maximize" else 1) for key, way in self.objectives.items()]
 
     def _better(self, one: CollectedRun, other: CollectedRun) -> bool:
@@ -81,69 +81,80 @@ class RunCollection:
 
 
 def is_sweep_folder(folder: Path) -> bool:
-    """Whether a sweep has begun there."""
+    """Whether a folder is the folder of a sweep."""
     return (folder / SWEEP).is_file()
 
 
 def find_job(run: Path) -> Job | None:
-    """What the sweep beside a run says of it."""
+    """Return the job of a run in the sweep that contains it; null if there is none."""
     if not is_sweep_folder(run.resolve().parent):
         return None
-    return next((job for job in _jobs(run.resolve().parent) if Path(job.folder).name == run.resolve().name), None)
+    return next(
+        (job for job in _read_sweep_jobs(run.resolve().parent) if Path(job.folder).name == run.resolve().name), None
+    )
 
 
 def collect_runs(given: Sequence[Path]) -> RunCollection:
-    """A sweep; or runs, of which several sweeps may be the givers.
+    """Collect the jobs of a sweep, or runs.
+
+    Args:
+        given: the folder of one sweep, or folders of runs and sweeps.
 
     Raises:
-        CandelabraError: something given is no run and holds none, or a sweep cannot be read.
+        CandelabraError: a folder contains no run, no job has started, or a sweep cannot be read.
     """
     if len(given) == 1 and is_sweep_folder(given[0]):
-        return _of_sweep(given[0])
+        return _collect_sweep(given[0])
     folders: dict[Path, Path] = {}
     for path in given:
-        inside = [_place(job, path) for job in _jobs(path)] if is_sweep_folder(path) else find_runs([path])
+        inside = (
+            [_find_job_folder(job, path) for job in _read_sweep_jobs(path)]
+            if is_sweep_folder(path)
+            else find_runs([path])
+        )
         folders |= {run.resolve(): run for run in inside if (run / "config.yaml").is_file()}
     runs = [read_partial_run(folder) for folder in folders.values()]
     if not runs:
-        raise CandelabraError(f"{' '.join(map(str, given))}: no job has begun yet; there is nothing to report.")
+        raise CandelabraError(
+            f"{' '.join(map(str, given))}: no job has started yet; wait for the first job, then report again."
+        )
     monitors = {str(run.config.get("monitor", "val/score")) for run in runs}
     lower = {name for name in monitors if any(is_lower_better(name, run.heads) for run in runs)}
     ways = {name: "minimize" if name in lower else "maximize" for name in sorted(monitors)}
     objectives = ways if len(monitors) == 1 else {"val/score": "maximize"}
     entries = []
-    for name, run, words in zip(_names(runs), runs, _words(runs), strict=True):
+    for name, run, words in zip(_name_runs(runs), runs, _list_differences(runs), strict=True):
         values = {key: run.results[key] for key in objectives if key in run.results}
         state = "finished" if run.finished else "not finished"
         entries.append(CollectedRun(name, run, state, words, values, run.results.get("seconds")))
     return RunCollection(entries, objectives)
 
 
-def _of_sweep(folder: Path) -> RunCollection:
+def _collect_sweep(folder: Path) -> RunCollection:
     try:
         sweep = read_sweep(folder)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CandelabraError(f"{folder / SWEEP} cannot be read ({' '.join(str(error).split())}).") from error
     entries = []
-    for job in _jobs(folder):
+    for job in _read_sweep_jobs(folder):
         words = {parse_key(word): word.partition("=")[2] for word in job.words if parse_key(word) not in _PLACES}
-        values = {key: float(value) for key, value in job.values.items() if _finite(value)}
-        run = read_partial_run(_place(job, folder))
+        values = {key: float(value) for key, value in job.values.items() if _is_finite_number(value)}
+        run = read_partial_run(_find_job_folder(job, folder))
         entries.append(
             CollectedRun(f"#{job.number}", run, job.now.value, words, values, job.seconds or None, job.error)
         )
     return RunCollection(entries, dict(sweep.objectives), sweep)
 
 
-def _jobs(sweep: Path) -> list[Job]:
+def _read_sweep_jobs(sweep: Path) -> list[Job]:
     try:
         return read_jobs(sweep)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CandelabraError(f"The jobs of {sweep} cannot be read ({' '.join(str(error).split())}).") from error
 
 
-def _place(job: Job, sweep: Path) -> Path:
-    """Where the run of a job is, also where the sweep has been moved; one that never began has no folder."""
+def _find_job_folder(job: Job, sweep: Path) -> Path:
+    """Return the run folder of a job, even if the sweep was moved; it does not exist if the job never started."""
     if not job.folder:
         return sweep / str(job.number)
     return next(
@@ -151,8 +162,8 @@ def _place(job: Job, sweep: Path) -> Path:
     )
 
 
-def _words(runs: Sequence[PartialRun]) -> list[dict[str, str]]:
-    """What was typed for some runs and not for all, seeds included; of runs that nobody typed, what differs."""
+def _list_differences(runs: Sequence[PartialRun]) -> list[dict[str, str]]:
+    """Return the overrides that differ between runs, including seeds; without overrides, differing config keys."""
     typed = [
         {parse_key(word): word.partition("=")[2] for word in run.words if parse_key(word) not in _PLACES}
         for run in runs
@@ -166,20 +177,20 @@ def _words(runs: Sequence[PartialRun]) -> list[dict[str, str]]:
     return [rows.get(run.folder, {}) for run in runs]
 
 
-def _names(runs: Sequence[PartialRun]) -> list[str]:
-    """Names of folders; with the folder above, where two are equal."""
+def _name_runs(runs: Sequence[PartialRun]) -> list[str]:
+    """Return the folder names of runs; with their parent folders if two are equal."""
     short = [run.folder.resolve().name for run in runs]
     if len(set(short)) == len(short):
         return short
     return ["/".join(run.folder.resolve().parts[-2:]) for run in runs]
 
 
-def _finite(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
 def count_states(entries: Iterable[CollectedRun]) -> dict[str, int]:
-    """How many runs are in each state."""
+    """Count the runs in each state."""
     found: dict[str, int] = {}
     for entry in entries:
         found[entry.state] = found.get(entry.state, 0) + 1

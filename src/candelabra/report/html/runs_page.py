@@ -1,4 +1,4 @@
-"""The page of a sweep, or of several runs."""
+"""Write the HTML report of a sweep or of several runs."""
 
 import os
 import shlex
@@ -19,17 +19,17 @@ from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.curves import MetricCurve, read_curves
 from candelabra.runs.head_metrics import is_count
 
-_POINTS = 300_000  # on the page, of all curves
-_DRAWN = 150  # runs whose curves are drawn
-_BESIDE = 6  # runs whose configs stand in columns
-_VALUES = 12  # of one key that are listed
+_MAX_POINTS = 300_000  # on the page, of all curves
+_DRAWN = 150  # maximal number of runs with curves
+_MAX_COLUMNS = 6  # maximal number of configs in columns
+_VALUES = 12  # maximal number of listed values per key
 
 
 def write_runs_page(found: RunCollection, given: Sequence[Path], path: Path) -> None:
-    """Writes the page of several runs, finished or not."""
-    drawn = _drawn(found)
+    """Write the report of several runs, which may be unfinished."""
+    drawn = _select_drawn_runs(found)
     curves = {entry: read_curves(entry.run.folder / "metrics.csv") for entry in drawn}
-    first, further = _figures(found, curves)
+    first, further = _make_figures(found, curves)
     pictures, problems = read_embedded_images([*given, *(folder / "pictures" for folder in given)])
     problems += [f"{entry.name}: {each}" for entry in found.entries for each in entry.run.problems]
     problems += [f"{entry.name}: {each}" for entry in drawn for each in list_problems(curves[entry])]
@@ -43,12 +43,12 @@ def write_runs_page(found: RunCollection, given: Sequence[Path], path: Path) -> 
         states=count_states(found.entries),
         problems=problems,
         objectives=found.objectives,
-        errors=_errors(found.entries),
+        errors=_group_errors(found.entries),
         best=found.best,
         keys=found.keys,
-        measured=_measured(found),
+        measured=_list_test_metrics(found),
         timed="seconds" not in found.objectives,
-        rows=[(entry, _page_of(entry, path)) for entry in found.entries],
+        rows=[(entry, _link_report(entry, path)) for entry in found.entries],
         places={entry: os.path.relpath(entry.run.folder, path.parent) for entry in found.best},
         coordinates=draw_parallel_coordinates(found),
         outcomes=draw_outcomes(found),
@@ -56,14 +56,14 @@ def write_runs_page(found: RunCollection, given: Sequence[Path], path: Path) -> 
         first=first,
         further=further,
         undrawn=len(found.entries) - len(drawn),
-        differences=_differences(found.entries),
+        differences=_list_differences(found.entries),
         pictures=pictures,
         plotly=read_plotly_script(),
     )
 
 
-def _drawn(found: RunCollection) -> list[CollectedRun]:
-    """All runs; of very many the best ones by the first objective, then others, in the order of the page."""
+def _select_drawn_runs(found: RunCollection) -> list[CollectedRun]:
+    """Return the runs with curves, in page order: all, or at most `_DRAWN`, the best by the first objective first."""
     if len(found.entries) <= _DRAWN:
         return list(found.entries)
     known = sorted(list_complete_jobs(found), key=found.costs)
@@ -72,14 +72,14 @@ def _drawn(found: RunCollection) -> list[CollectedRun]:
     return [entry for entry in found.entries if entry in kept]
 
 
-def _figures(
+def _make_figures(
     found: RunCollection, curves: Mapping[CollectedRun, Mapping[str, MetricCurve]]
 ) -> tuple[list[tuple[str, PlotlyFigure]], list[tuple[str, PlotlyFigure]]]:
-    """What matters first: objectives, score, losses and the heads' main metrics; then the rest."""
+    """Return two lists of figures: objectives, score, losses and main metrics of heads; and all other metrics."""
     names = dict.fromkeys(
         name for entry, each in curves.items() for name in each if not is_count(name, entry.run.heads)
     )
-    most = max(30, _POINTS // max(1, sum(len(each) for each in curves.values())))
+    most = max(30, _MAX_POINTS // max(1, sum(len(each) for each in curves.values())))
     best = set(found.best)
     first: list[tuple[str, PlotlyFigure]] = []
     further: list[tuple[str, PlotlyFigure]] = []
@@ -93,14 +93,14 @@ def _figures(
     return first, further
 
 
-def _errors(entries: Sequence[CollectedRun]) -> list[tuple[str, list[str]]]:
-    """What went wrong, and in which runs."""
+def _group_errors(entries: Sequence[CollectedRun]) -> list[tuple[str, list[str]]]:
+    """Return each error with the names of the runs that raised it."""
     words = dict.fromkeys(entry.error for entry in entries if entry.error)
     return [(error, [entry.name for entry in entries if entry.error == error]) for error in words if error]
 
 
-def _measured(found: RunCollection) -> list[str]:
-    """The main metric of each head on test, where some run has it."""
+def _list_test_metrics(found: RunCollection) -> list[str]:
+    """Return the main metric of each head on test, if a run has it."""
     names = [f"test/{name}" for name in _list_main_metrics(found)]
     names = [name for name in names if name not in found.objectives]
     return [name for name in names if any(name in entry.run.results for entry in found.entries)]
@@ -112,8 +112,8 @@ def _list_main_metrics(found: RunCollection) -> list[str]:
     return list(dict.fromkeys(f"{name}/{head.main_metric}" for run in runs for name, head in run.heads.items()))
 
 
-def _page_of(entry: CollectedRun, path: Path) -> str | None:
-    """The address of the run's own report, seen from this page."""
+def _link_report(entry: CollectedRun, path: Path) -> str | None:
+    """Return the relative URL of the report of a run; null if it has none."""
     page = entry.run.folder / "report.html"
     return quote(os.path.relpath(page, path.parent), errors="surrogateescape") if page.is_file() else None
 
@@ -124,9 +124,9 @@ class ConfigDifference:
 
     Attributes:
         key: of the config.
-        words: one a run, where they are few.
-        counts: the values, and how many runs have each.
-        rest: values that are not listed.
+        words: the value of each run.
+        counts: the most frequent values, each with its number of runs.
+        rest: number of values that are not listed.
     """
 
     key: str
@@ -135,8 +135,8 @@ class ConfigDifference:
     rest: int
 
 
-def _differences(entries: Sequence[CollectedRun]) -> tuple[list[str], list[ConfigDifference]]:
-    """Names of the runs, where they are few enough to stand in columns, and in what their configs differ."""
+def _list_differences(entries: Sequence[CollectedRun]) -> tuple[list[str], list[ConfigDifference]]:
+    """Return the names of the runs, empty if they are too many for columns, and the differences of their configs."""
     known = [entry for entry in entries if entry.run.settings]
     if len(known) < 2:
         return [], []
@@ -144,4 +144,4 @@ def _differences(entries: Sequence[CollectedRun]) -> tuple[list[str], list[Confi
     for key, words in diff_configs([entry.run.settings for entry in known]).items():
         counts = sorted({word: words.count(word) for word in words}.items(), key=lambda each: -each[1])
         found.append(ConfigDifference(key, words, counts[:_VALUES], max(0, len(counts) - _VALUES)))
-    return [entry.name for entry in known] if len(known) <= _BESIDE else [], found
+    return [entry.name for entry in known] if len(known) <= _MAX_COLUMNS else [], found

@@ -1,8 +1,8 @@
-"""The script that draws figures, as it is held in a page."""
+"""The plotly script that is embedded in pages."""
 
 
 def read_plotly_script() -> str:
-    """Plotly's, which nothing in it can end before its time."""
+    """Return the plotly script with `</script` escaped, so that it cannot close its HTML element."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs()).replace("</script", "<\\/script")

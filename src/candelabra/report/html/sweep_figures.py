@@ -1,4 +1,4 @@
-"""Figures of a sweep: what was tried against what came of it."""
+"""Figures of a sweep: objectives against overrides."""
 
 import math
 from collections.abc import Sequence
@@ -7,28 +7,32 @@ from typing import Any
 from candelabra.report.html.plotly_figures import PlotlyFigure, escape_text
 from candelabra.report.html.run_collection import CollectedRun, RunCollection
 
-_MOST = 12  # axes side by side
-_WORDS = 40  # different words on one axis
-_SHORT = 24  # characters of a word there
-_SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, seen on white and on black
-_WIDE = 50  # a largest number so many times the smallest asks for a logarithmic axis
+_MOST = 12  # maximal number of axes
+_WORDS = 40  # maximal number of values on a categorical axis
+_SHORT = 24  # maximal characters of a tick label
+_SCALE = [[0, "#8fb3d9"], [0.5, "#e0a030"], [1, "#d0321f"]]  # worst to best, visible on white and on black
+_WIDE = 50  # ratio of largest to smallest value from which an axis is logarithmic
 
 
 def draw_parallel_coordinates(found: RunCollection) -> PlotlyFigure | None:
-    """A line a run through its words to its objectives; null where fewer than two runs have come to both.
+    """Draw parallel coordinates: one line per run, from its overrides to its objectives.
 
-    Runs of other keys, or without objectives, are left out.
+    Runs without objectives are left out.
+
+    Returns:
+        The figure; null if fewer than two runs have objectives or no override differs.
     """
     entries = list_complete_jobs(found)
     keys = [
         key
         for key in found.keys
-        if 1 < len({entry.words.get(key) for entry in entries}) <= max(_WORDS, _numbers(entries, key))
+        if 1 < len({entry.words.get(key) for entry in entries}) <= max(_WORDS, _count_if_numeric(entries, key))
     ]
     if len(entries) < 2 or not keys:
         return None
     axes = [
-        _axis(key, [entry.words.get(key, "") for entry in entries]) for key in keys[: _MOST - len(found.objectives)]
+        _make_axis(key, [entry.words.get(key, "") for entry in entries])
+        for key in keys[: _MOST - len(found.objectives)]
     ]
     axes += [
         {"label": escape_text(key), "values": [entry.values[key] for entry in entries]} for key in found.objectives
@@ -58,7 +62,7 @@ def draw_parallel_coordinates(found: RunCollection) -> PlotlyFigure | None:
 
 
 def draw_outcomes(found: RunCollection) -> PlotlyFigure | None:
-    """One objective over the runs in their order; two against each other. The best are marked."""
+    """Draw one objective over the runs in order, or two objectives against each other; mark the best runs."""
     entries = list_complete_jobs(found)
     if len(entries) < 2:
         return None
@@ -84,7 +88,7 @@ def draw_outcomes(found: RunCollection) -> PlotlyFigure | None:
         "data": [points],
         "layout": {
             "hovermode": "closest",
-            "xaxis": {"title": {"text": escape_text(across[0])}} if across else _counting(len(found.entries)),
+            "xaxis": {"title": {"text": escape_text(across[0])}} if across else _make_run_axis(len(found.entries)),
             "yaxis": {"type": "linear", "title": {"text": escape_text(down)}},
             "showlegend": False,
         },
@@ -92,22 +96,22 @@ def draw_outcomes(found: RunCollection) -> PlotlyFigure | None:
     }
 
 
-def _counting(count: int) -> dict[str, Any]:
-    """An axis of whole numbers."""
+def _make_run_axis(count: int) -> dict[str, Any]:
+    """Return an axis for the numbers of runs."""
     return {"title": {"text": "run"}, "dtick": max(1, count // 10)}
 
 
 def list_complete_jobs(found: RunCollection) -> list[CollectedRun]:
-    """The runs that have come to all objectives."""
+    """Return the runs that have values of all objectives."""
     return [entry for entry in found.entries if found.objectives.keys() <= entry.values.keys()]
 
 
-def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
+def _make_axis(key: str, words: Sequence[str]) -> dict[str, Any]:
     """An axis of parallel coordinates: numeric (logarithmic over decades), else one tick per value.
 
     Plotly renders HTML in `label`, which is escaped, and plain text in `ticktext`, which is not.
     """
-    numbers = [_number(word) for word in words]
+    numbers = [_parse_number(word) for word in words]
     values = [number for number in numbers if number is not None]
     label = escape_text(key)
     if len(values) < len(words):
@@ -128,12 +132,12 @@ def _axis(key: str, words: Sequence[str]) -> dict[str, Any]:
     return {"label": label, "values": values}
 
 
-def _numbers(entries: Sequence[CollectedRun], key: str) -> int:
-    """As many runs as there are, where their words are numbers."""
-    return len(entries) if all(_number(entry.words.get(key, "")) is not None for entry in entries) else 0
+def _count_if_numeric(entries: Sequence[CollectedRun], key: str) -> int:
+    """Return the number of runs if all their values of a key are numbers, else 0."""
+    return len(entries) if all(_parse_number(entry.words.get(key, "")) is not None for entry in entries) else 0
 
 
-def _number(word: str) -> float | None:
+def _parse_number(word: str) -> float | None:
     try:
         value = float(word)
     except ValueError:
