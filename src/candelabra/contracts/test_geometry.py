@@ -20,8 +20,8 @@ _LEAST = 0.7  # of the agreement, for resampling moves edges by up to a pixel
 MOVES: dict[str, MoveSample] = {
     "crop": lambda sample, labels: crop_and_resize(sample, labels, _PART, (112, 144)),
     "mirror": lambda sample, labels: RandomMirror(labels, share=1.0)(sample),
-    "letterbox": lambda sample, labels: Letterbox((64, 64)).whole(labels)[0](sample),
-    "stretch": lambda sample, labels: Stretch((80, 64)).whole(labels)[0](sample),
+    "letterbox": lambda sample, labels: Letterbox((64, 64)).eval_steps(labels)[0](sample),
+    "stretch": lambda sample, labels: Stretch((80, 64)).eval_steps(labels)[0](sample),
     "translate": lambda sample, labels: _turn(sample, labels, 0.0),
     "rotate": lambda sample, labels: _turn(sample, labels, 12.0),
 }

@@ -152,7 +152,7 @@ class DatasetPart(DatasetOptions):
         self._make_train(Labels(), self.flip, batchwise)
 
     def _make_train(self, labels: Labels, flip: bool, batchwise: BatchTransforms) -> TransformPipeline:
-        resize = make_resize(self.resize, batchwise.made(self.shape))
+        resize = make_resize(self.resize, batchwise.base_size(self.shape))
         return make_train_transforms(self.augment, resize, labels, flip, self.erase)
 
 

@@ -1,1 +1,1 @@
-"""What samples go through before a model sees them; labels move with the pixels."""
+"""Preprocessing and augmentation of samples: image and targets are transformed together."""

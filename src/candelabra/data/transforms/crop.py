@@ -1,4 +1,4 @@
-"""A part of an image, resized: the step that most samples go through, without torchvision's cost a call."""
+"""Crop and resize samples: the step of most pipelines, without the overhead of torchvision's transforms."""
 
 import math
 
@@ -16,15 +16,15 @@ _TRIES = 10
 
 
 class RandomCrop:
-    """A random part of the image, stretched to one size (Szegedy et al. 2015), with all that is labelled in it.
+    """Crop a random part of a sample and stretch it to one size (Szegedy et al. 2015).
 
-    Draws what torchvision's RandomResizedCrop draws, and gives its pixels; boxes are not cut off at the edge.
+    Equals torchvision's RandomResizedCrop in random draws and pixels, but does not clip boxes at the edge.
 
     Args:
-        labels: targets that move with the image.
+        labels: targets that are transformed with the image.
         size: (H, W) of the result, in pixels.
-        scale: least and largest share of the area.
-        ratio: least and largest width / height of the part.
+        scale: smallest and largest fraction of the area.
+        ratio: smallest and largest width / height of the part.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class RandomCrop:
         return f"RandomCrop({self.size}, {self.scale}, {self.ratio})"
 
     def __call__(self, sample: Sample) -> Sample:
-        part = self.drawn(sample["image"].shape[-2], sample["image"].shape[-1])
+        part = self.draw_part(sample["image"].shape[-2], sample["image"].shape[-1])
         return crop_and_resize(sample, self.labels, part, self.size)
 
-    def drawn(self, height: int, width: int) -> Part:
-        """Top, left, height and width of a part; the middle of the image where no part of these shapes is found."""
+    def draw_part(self, height: int, width: int) -> Part:
+        """Draw top, left, height and width of a part in pixels; the centre of the image if no draw fits."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(_TRIES):
             area = height * width * torch.empty(1).uniform_(*self.scale).item()
@@ -58,10 +58,10 @@ class RandomCrop:
 
 
 class ResizedCrop:
-    """The whole image at one size.
+    """Stretch the whole sample to one size.
 
     Args:
-        labels: targets that move with the image.
+        labels: targets that are transformed with the image.
         size: (H, W) of the result, in pixels.
     """
 
@@ -77,18 +77,18 @@ class ResizedCrop:
 
 
 def crop_and_resize(sample: Sample, labels: Labels, part: Part, size: Size) -> Sample:
-    """A part of a sample at (H, W) = `size`; an image by antialiased bilinear filtering."""
+    """Crop a part of a sample and resize it to (H, W) = `size`; images by antialiased bilinear interpolation."""
     moved = map_targets(sample, labels, lambda target, value: target.crop_and_resize(value, part, size))
-    return {**moved, "image": tv_tensors.Image(_filtered(_cut(sample["image"], part), size))}
+    return {**moved, "image": tv_tensors.Image(_resize(_crop(sample["image"], part), size))}
 
 
-def _cut(values: Tensor, part: Part) -> Tensor:
+def _crop(values: Tensor, part: Part) -> Tensor:
     top, left, height, width = part
     return values.as_subclass(Tensor)[..., top : top + height, left : left + width]
 
 
-def _filtered(image: Tensor, size: Size) -> Tensor:
-    """(3, h, w) -> (3, H, W), a new tensor; torch's antialiased resize of bytes is fastest on channels_last memory."""
+def _resize(image: Tensor, size: Size) -> Tensor:
+    """Resize (3, h, w) to a new tensor (3, H, W); torch's antialiased resize of uint8 is fastest in channels_last."""
     if image.shape[-2:] == size:
         return image.clone()
     # Not image[None]: the batch stride of such a view is not channels_last for torch, which then returns NCHW memory.

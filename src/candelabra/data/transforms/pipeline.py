@@ -1,4 +1,4 @@
-"""Transforms that move image, box, keypoints and mask together; torchvision's, and the little it lacks."""
+"""Pipelines of transforms for training and evaluation: torchvision's transforms, and some that it does not have."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,28 +19,31 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Sample, Size
 
 Augmentation = Literal["none", "light", "strong", "randaugment", "trivialaugment"]
-LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # the smallest part of an image, by area
+LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # smallest crop, as a fraction of the area
 
 
 def make_train_transforms(
     augment: Augmentation, resize: ResizeMethod, labels: Labels, flip: bool, erase: float = 0.0
 ) -> "TransformPipeline":
-    """What a training image goes through, ending in the size of `resize`.
+    """Make the transforms of training samples; they end with the size of `resize`.
 
-    What would make a label wrong or lose it is left out: no box is turned or sheared, for an upright one does not
-    stay tight; where a box or points are labelled, parts are at least half of the image.
+    Transforms that would make a label wrong or lose it are left out: no rotation or shear with boxes, as upright boxes
+    would not stay tight; crops of at least half of the image if a box or points are labelled.
 
     Args:
-        augment: none; light (a part of at least half of the image, colours, and a mirror image); strong (a part of at
-            least a quarter, turned by up to 15 degrees, more colours, some grey or blurred); randaugment or
-            trivialaugment (a part as in light, then theirs).
-        resize: how images come to one size.
-        labels: what is labelled.
-        flip: a mirror image of the scene means the same (not so for digits).
-        erase: share of images of which a rectangle is painted over; labels stay.
+        augment: none; light (a crop of at least half of the image, colours, mirroring); strong (a crop of at least a
+            quarter, rotation up to 15 degrees, stronger colours, sometimes grey or blurred); randaugment or
+            trivialaugment (a crop as in light, then the policy).
+        resize: brings images to one size.
+        labels: targets of the samples.
+        flip: whether to mirror half of the samples; wrong where mirrored scenes have another label, as for digits.
+        erase: fraction of images, in [0, 1], in which a rectangle is erased; labels are kept.
+
+    Raises:
+        CandelabraError: `augment` is unknown, or `erase` is out of range.
     """
     if not 0 <= erase <= 1:
-        raise CandelabraError(f"data.erase={erase} must be a share of the images, 0 to 1.")
+        raise CandelabraError(f"data.erase={erase} is not a fraction of the images; give a number from 0 to 1.")
     upright = any(target.upright for target in labels.values())
     last: list[TransformStep] = [RandomErase(erase)] if erase else []
     if augment == "none":
@@ -48,7 +51,7 @@ def make_train_transforms(
         return TransformPipeline([*whole.steps, *last], labels, fixed=not erase, least=whole.least)
     changes: dict[str, list[TransformStep]] = {
         "light": [ColourJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
-        "strong": _strong(upright, labels),
+        "strong": _make_strong_steps(upright, labels),
         "randaugment": [make_randaugment(upright, labels)],
         "trivialaugment": [make_trivialaugment(upright, labels)],
     }
@@ -58,20 +61,25 @@ def make_train_transforms(
     least = strong if augment == "strong" else LIGHT_AUGMENTATION
     mirror: list[TransformStep] = [RandomMirror(labels)] if flip else []
     return TransformPipeline(
-        [*resize.part(labels, least), *changes[augment], *mirror, *last],
+        [*resize.train_steps(labels, least), *changes[augment], *mirror, *last],
         labels,
         least=compute_least_read_size(resize.size, least),
     )
 
 
 def make_eval_transforms(resize: ResizeMethod, labels: Labels | None = None) -> "TransformPipeline":
-    """What images of validation, test and prediction go through; labels are null where there are images alone."""
+    """Make the transforms for validation, test and prediction.
+
+    Args:
+        resize: brings images to one size.
+        labels: targets of the samples; null for images only.
+    """
     labels = Labels() if labels is None else labels
-    return TransformPipeline(resize.whole(labels), labels, fixed=True, least=resize.size)
+    return TransformPipeline(resize.eval_steps(labels), labels, fixed=True, least=resize.size)
 
 
 def compute_least_read_size(size: Size, share: float) -> Size:
-    """(H, W) that an image may be read at so that a crop of this share of it need not be enlarged to `size`.
+    """Return the smallest (H, W) at which a crop of this fraction of the area need not be enlarged to `size`.
 
     >>> compute_least_read_size((224, 224), 0.5)
     (317, 317)
@@ -79,7 +87,7 @@ def compute_least_read_size(size: Size, share: float) -> Size:
     return math.ceil(size[0] / math.sqrt(share)), math.ceil(size[1] / math.sqrt(share))
 
 
-def _strong(upright: bool, labels: Labels) -> list[TransformStep]:
+def _make_strong_steps(upright: bool, labels: Labels) -> list[TransformStep]:
     turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=fill_by_class(labels))
     return [
         *([] if upright else [DropInvisible(labels), turn]),
@@ -91,29 +99,30 @@ def _strong(upright: bool, labels: Labels) -> list[TransformStep]:
 
 
 class SampleTransforms(ABC):
-    """What the samples of one split go through.
+    """The transforms of the samples of one split.
 
     Attributes:
-        fixed: nothing is drawn, so one sample always becomes the same.
+        fixed: whether the transforms are deterministic.
     """
 
     fixed: bool
 
     @abstractmethod
     def of(self, index: int) -> "TransformPipeline":
-        """What the sample of this index goes through."""
+        """Return the pipeline for the sample of this index."""
 
 
 class TransformPipeline(SampleTransforms):
-    """Runs transforms on one sample, then drops what left the image and unwraps the tensors.
+    """Apply transforms to a sample, then drop labels outside of the image and unwrap the tensors.
 
     Args:
-        steps: transforms of torchvision's v2 on dictionaries of `tv_tensors`. Their `repr` is part of the feature
-            cache's key, so no bare functions. A step must not write into the image, which may be that of the cache.
+        steps: torchvision v2 transforms on dictionaries of `tv_tensors`. Their `repr` is part of the key of the
+            feature cache, so plain functions are not allowed. A step must not write into the image, which may belong
+            to a cache.
         labels: targets of the samples.
-        fixed: nothing is drawn, so one sample always becomes the same.
-        least: (H, W) in pixels that an image may be read at, where it is larger; null for its own size.
-        read_labels: targets of the samples before the steps, where these add some; null for the same.
+        fixed: whether the steps are deterministic.
+        least: (H, W) in pixels to which larger images may be reduced on reading; null for their own size.
+        read_labels: targets of the samples before the steps, if steps add targets; null for `labels`.
     """
 
     def __init__(
@@ -141,7 +150,7 @@ class TransformPipeline(SampleTransforms):
 
 
 class DropInvisible:
-    """Drops labels outside of the image before the next geometric step, which could move them back over the filling."""
+    """Drop labels outside of the image, as the next geometric step could move them back over the filling."""
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
@@ -154,11 +163,11 @@ class DropInvisible:
 
 
 class RandomMirror:
-    """Mirrors half of all samples left to right; sided points then swap names, which torchvision leaves to us.
+    """Mirror samples left to right at random; left and right keypoints are swapped, which torchvision does not do.
 
     Args:
         labels: targets that are mirrored with the image.
-        share: of samples mirrored, 0 to 1.
+        share: probability of mirroring, in [0, 1].
     """
 
     def __init__(self, labels: Labels, share: float = 0.5) -> None:
@@ -175,12 +184,12 @@ class RandomMirror:
 
 
 class RandomErase:
-    """Paints a rectangle of some images over (Zhong et al. 2017): 2 to 33 % of the area, grey.
+    """Fill a rectangle of some images, 2 to 33 % of the area, with grey (Zhong et al. 2017).
 
-    Labels stay as they are, those of hidden points and pixels too: what is there is to be told from around it.
+    Labels are kept, also of hidden points and pixels: the model has to infer them from the context.
 
     Args:
-        share: of images, 0 to 1.
+        share: probability of erasing, in [0, 1].
     """
 
     def __init__(self, share: float) -> None:

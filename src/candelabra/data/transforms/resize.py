@@ -1,4 +1,4 @@
-"""How images of any size come to one size, and how what a model says of them goes back to their own pixels."""
+"""Resize images to one size, and describe the geometry that maps predictions back to their original pixels."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,11 +16,11 @@ from candelabra.types import Sample, Size
 
 TransformStep = Callable[[Any], Any]
 Resizing = Literal["stretch", "letterbox", "crop"]
-_ASPECTS = (0.8, 1.25)  # by which random parts are narrower or wider
+_ASPECTS = (0.8, 1.25)  # range of random aspect ratios of crops
 
 
 class ResizeMethod(ABC):
-    """Brings images to (H, W) = `size`, their labels with them.
+    """A way to bring images and their targets to (H, W) = `size`.
 
     Args:
         size: (H, W) in pixels.
@@ -30,25 +30,25 @@ class ResizeMethod(ABC):
         self.size = size
 
     @abstractmethod
-    def whole(self, labels: Labels) -> list[TransformStep]:
-        """For images to be judged, and those that are not augmented."""
+    def eval_steps(self, labels: Labels) -> list[TransformStep]:
+        """Return the steps for evaluation, and for training without augmentation."""
 
     @abstractmethod
-    def part(self, labels: Labels, least: float) -> list[TransformStep]:
-        """For training images: a random part of at least this share of the area that is otherwise shown."""
+    def train_steps(self, labels: Labels, least: float) -> list[TransformStep]:
+        """Return the steps for training: a random crop of at least this fraction of the area that evaluation uses."""
 
     @abstractmethod
     def view(self, original: Size) -> ResizeGeometry:
-        """Where `whole` puts an image of (H, W) = `original`."""
+        """Return the geometry of `eval_steps` for an image of (H, W) = `original`."""
 
 
 class Stretch(ResizeMethod):
-    """The whole image, whatever that does to its proportions."""
+    """Stretch the whole image, without keeping its aspect ratio."""
 
-    def whole(self, labels: Labels) -> list[TransformStep]:
+    def eval_steps(self, labels: Labels) -> list[TransformStep]:
         return [ResizedCrop(labels, self.size)]
 
-    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+    def train_steps(self, labels: Labels, least: float) -> list[TransformStep]:
         return [RandomCrop(labels, self.size, scale=(least, 1.0), ratio=_ASPECTS)]
 
     def view(self, original: Size) -> ResizeGeometry:
@@ -56,41 +56,41 @@ class Stretch(ResizeMethod):
 
 
 class Letterbox(ResizeMethod):
-    """The whole image in its proportions, in the middle of grey; a mask is not labelled there."""
+    """Scale the whole image, keep its aspect ratio, and pad it with grey; the padding of a mask is not labelled."""
 
-    def whole(self, labels: Labels) -> list[TransformStep]:
+    def eval_steps(self, labels: Labels) -> list[TransformStep]:
         return [PlacedImage(labels, self)]
 
-    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+    def train_steps(self, labels: Labels, least: float) -> list[TransformStep]:
         return [RandomPartResize(labels, least), PlacedImage(labels, self)]
 
     def view(self, original: Size) -> ResizeGeometry:
         factor = min(self.size[0] / original[0], self.size[1] / original[1])
-        return _middle(original, factor, self.size)
+        return _centre_geometry(original, factor, self.size)
 
 
 class Crop(ResizeMethod):
-    """The middle of the image in its proportions, as large as fits; what lies outside is not labelled."""
+    """Crop the largest centred part with the aspect ratio of `size`; labels outside of it are dropped."""
 
-    def whole(self, labels: Labels) -> list[TransformStep]:
+    def eval_steps(self, labels: Labels) -> list[TransformStep]:
         return [PlacedImage(labels, self)]
 
-    def part(self, labels: Labels, least: float) -> list[TransformStep]:
+    def train_steps(self, labels: Labels, least: float) -> list[TransformStep]:
         return [RandomPartResize(labels, least, self.size[1] / self.size[0]), ResizedCrop(labels, self.size)]
 
     def view(self, original: Size) -> ResizeGeometry:
         factor = max(self.size[0] / original[0], self.size[1] / original[1])
-        return _middle(original, factor, self.size)
+        return _centre_geometry(original, factor, self.size)
 
 
 RESIZE_METHODS: Mapping[str, type[ResizeMethod]] = {"stretch": Stretch, "letterbox": Letterbox, "crop": Crop}
 
 
 def make_resize(word: str, size: Size) -> ResizeMethod:
-    """What `data.resize` names.
+    """Make the resize method that `data.resize` names.
 
     Raises:
-        CandelabraError: it names nothing.
+        CandelabraError: the name is unknown.
     """
     if word not in RESIZE_METHODS:
         raise CandelabraError(f"data.resize={word} is not known; allowed are {', '.join(RESIZE_METHODS)}.")
@@ -98,11 +98,11 @@ def make_resize(word: str, size: Size) -> ResizeMethod:
 
 
 class PlacedImage:
-    """Scales an image as a `ResizeGeometry` says, and pads it or cuts it off.
+    """Scale a sample and pad or crop it as given by a `ResizeGeometry`.
 
     Args:
-        labels: targets that move with the image.
-        resize: gives the geometry.
+        labels: targets that are transformed with the image.
+        resize: computes the geometry.
     """
 
     def __init__(self, labels: Labels, resize: ResizeMethod) -> None:
@@ -126,12 +126,12 @@ class PlacedImage:
 
 
 class RandomPartResize:
-    """Cuts out a random part of an image; what lies outside is no longer labelled.
+    """Crop a random part of a sample; labels outside of it are dropped.
 
     Args:
-        labels: targets that move with the image.
-        least: share of the area of the largest part of its proportions, above 0 and up to 1.
-        aspect: width / height of parts, but for a random factor; null for that of the image.
+        labels: targets that are transformed with the image.
+        least: smallest fraction of the area of the largest part with the same aspect ratio, in (0, 1].
+        aspect: width / height of the part before a random factor; null for the aspect ratio of the image.
     """
 
     def __init__(self, labels: Labels, least: float, aspect: float | None = None) -> None:
@@ -143,18 +143,18 @@ class RandomPartResize:
     def __call__(self, sample: Sample) -> Sample:
         height, width = read_canvas_size(sample)
         low, high = _ASPECTS
-        aspect = (self.aspect or width / height) * math.exp(_uniform(math.log(low), math.log(high)))
-        side = math.sqrt(_uniform(self.least, 1.0))
+        aspect = (self.aspect or width / height) * math.exp(_draw_uniform(math.log(low), math.log(high)))
+        side = math.sqrt(_draw_uniform(self.least, 1.0))
         full = min(height, width / aspect)  # the height of the largest part
         part = [min(height, max(1, round(full * side))), min(width, max(1, round(full * aspect * side)))]
         corner = [int(torch.randint(whole - cut + 1, ())) for whole, cut in zip((height, width), part, strict=True)]
         return drop_invisible(apply_geometry(sample, self.labels, functional.crop, *corner, *part), self.labels)
 
 
-def _middle(original: Size, factor: float, size: Size) -> ResizeGeometry:
+def _centre_geometry(original: Size, factor: float, size: Size) -> ResizeGeometry:
     scaled = (max(1, round(original[0] * factor)), max(1, round(original[1] * factor)))
     return ResizeGeometry(original, scaled, ((size[0] - scaled[0]) // 2, (size[1] - scaled[1]) // 2), size)
 
 
-def _uniform(low: float, high: float) -> float:
+def _draw_uniform(low: float, high: float) -> float:
     return low + (high - low) * float(torch.rand(()))

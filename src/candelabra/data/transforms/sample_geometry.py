@@ -1,4 +1,4 @@
-"""Moves image and targets of a sample together."""
+"""Apply geometric functions to image and targets of a sample together."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,32 +10,34 @@ from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample, Size
 
-FILL_GREY = 128  # what is seen where there is no image
+FILL_GREY = 128  # pixel value outside of the image
 _OTHER_KEYS = frozenset({"image", "colours"})  # of a sample, beside its targets
 
 
 def read_canvas_size(sample: Sample) -> Size:
-    """(H, W) of the image."""
+    """Return (H, W) of the image."""
     return sample["image"].shape[-2], sample["image"].shape[-1]
 
 
 def map_targets(sample: Sample, labels: Labels, change: Callable[[Target, Tensor], Tensor]) -> Sample:
-    """The sample with each target's value changed.
+    """Return the sample with a function applied to the value of each target.
 
     Raises:
-        CandelabraError: the sample holds a value of no target, which would stay behind unmoved.
+        CandelabraError: the sample has a value of an unknown target, which would not be transformed.
     """
-    made: dict[str, Any] = dict(sample)
+    changed: dict[str, Any] = dict(sample)
     for key, value in sample.items():
         if key in labels:
-            made[key] = change(labels[key], cast(Tensor, value))
+            changed[key] = change(labels[key], cast(Tensor, value))
         elif key not in _OTHER_KEYS:
-            raise CandelabraError(f"A sample holds {key}, but its data label {', '.join(labels) or 'nothing'}.")
-    return made
+            raise CandelabraError(
+                f"A sample has {key}, but its targets are {', '.join(labels) or 'none'}; declare it in the labels."
+            )
+    return changed
 
 
 def apply_geometry(sample: Sample, labels: Labels, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
-    """Applies one of torchvision's functions to the image and all targets that have a place."""
+    """Apply a torchvision function to the image and all targets that are `TVTensor`s."""
     moved = map_targets(
         sample, labels, lambda _, v: change(v, *args, **options) if isinstance(v, tv_tensors.TVTensor) else v
     )
@@ -43,7 +45,7 @@ def apply_geometry(sample: Sample, labels: Labels, change: Callable[..., Any], *
 
 
 def apply_filling(sample: Sample, labels: Labels, change: Callable[..., Any], *args: Any, **options: Any) -> Sample:
-    """The same for a function that fills places where there is no image: with grey, and with no label."""
+    """Apply a torchvision function that fills areas outside of the image: images with grey, targets with no label."""
 
     def fill(target: Target, value: Tensor) -> Tensor:
         if not isinstance(value, tv_tensors.TVTensor):
@@ -56,7 +58,7 @@ def apply_filling(sample: Sample, labels: Labels, change: Callable[..., Any], *a
 
 
 def fill_by_class(labels: Labels) -> dict[type, float]:
-    """What torchvision's transforms fill each class of tensors with."""
+    """Return the fill value of each tensor class for torchvision's transforms."""
     fills: dict[type, float] = {tv_tensors.Image: FILL_GREY}
     for target in labels.values():
         fills |= target.fill
@@ -64,6 +66,6 @@ def fill_by_class(labels: Labels) -> dict[type, float]:
 
 
 def drop_invisible(sample: Sample, labels: Labels) -> Sample:
-    """Drops what has left the image; see `Target.clip`."""
+    """Drop labels outside of the image; see `Target.clip`."""
     size = read_canvas_size(sample)
     return map_targets(sample, labels, lambda target, value: target.clip(value, size))
