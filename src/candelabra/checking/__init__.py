@@ -1,1 +1,1 @@
-"""`candelabra check`: what a data set holds, what is odd in it, and what leaks from one split into another."""
+"""Check data sets, for `candelabra check`: contents, issues, duplicates, and leaks between splits."""

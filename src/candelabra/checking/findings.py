@@ -1,4 +1,4 @@
-"""From counts to a verdict: what a person should know first."""
+"""Derive findings from the statistics of a data set, the worst first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
 from candelabra.data.targets import LabelTarget
 
-_UNEVEN = 10  # times as many images in the largest class as in the smallest, from which it is worth a word
+_UNEVEN = 10  # ratio of largest to smallest class above which classes are reported as uneven
 
 
 class FindingLevel(IntEnum):
-    """How bad it is; the worst of all is the exit code."""
+    """Severity of a finding; the highest one is the exit code."""
 
     NOTE = 0
     ODD = 1
@@ -28,7 +28,7 @@ class FindingLevel(IntEnum):
 
 
 class Finding(NamedTuple):
-    """One thing to know, in a sentence."""
+    """A finding: its severity, and a sentence."""
 
     level: FindingLevel
     words: str
@@ -36,14 +36,14 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckReport:
-    """All that was found out about a data set.
+    """The results of a check.
 
     Args:
-        survey: what was looked at.
-        tally: what it adds up to.
-        twins: images that are there more than once.
-        near: see `duplicates.find`.
-        seconds: that reading took.
+        survey: the data set.
+        tally: its statistics.
+        twins: its duplicate images.
+        near: see `find_duplicates`.
+        seconds: duration of the scan.
     """
 
     survey: Survey
@@ -54,12 +54,12 @@ class CheckReport:
 
     @cached_property
     def contradicting(self) -> list[tuple[NDArray[np.int64], list[str]]]:
-        """Equal images with other labels."""
+        """Groups of equal images with different labels, each with the targets that differ."""
         return leaks.find_contradictions(self.twins.equal, self.tally.answers)
 
     @cached_property
     def doubtful(self) -> list[NDArray[np.int64]]:
-        """Images that show the same, with other classes."""
+        """Groups of similar images with different classes."""
         answers = {target: values for target, values in self.tally.answers.items() if target == LabelTarget.name}
         return [group for group, _ in leaks.find_contradictions(self.twins.alike, answers)]
 
@@ -70,28 +70,28 @@ class CheckReport:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What a person should know, the worst first."""
+        """All findings, the worst first."""
         found = [
-            *_refusal(self.survey),
-            *_leaks(self),
-            *_labels(self),
-            *_find_issues(self.tally),
-            *_copies(self),
-            *_classes(self.survey, self.tally),
+            *_report_refusal(self.survey),
+            *_report_leaks(self),
+            *_report_labels(self),
+            *_report_issues(self.tally),
+            *_report_duplicates(self),
+            *_report_classes(self.survey, self.tally),
         ]
         return sorted(found, key=lambda finding: -finding.level)
 
     @property
     def level(self) -> FindingLevel:
-        """The worst of all findings."""
+        """The severity of the worst finding."""
         return max((finding.level for finding in self.findings), default=FindingLevel.NOTE)
 
 
-def _refusal(survey: Survey) -> list[Finding]:
+def _report_refusal(survey: Survey) -> list[Finding]:
     return [Finding(FindingLevel.UNUSABLE, survey.refusal)] if survey.refusal else []
 
 
-def _leaks(report: CheckReport) -> list[Finding]:
+def _report_leaks(report: CheckReport) -> list[Finding]:
     split = report.survey.split
     found = []
     for one, other, images, equal in leaks.find_leaks(*report.twins, split):
@@ -101,7 +101,7 @@ def _leaks(report: CheckReport) -> list[Finding]:
                 FindingLevel.ODD,
                 f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too"
                 f"{f', {equal:,} of them equal in every pixel' * bool(equal)}. Results on {other} will look better "
-                "than they are; divide by person, video or place.",
+                "than they are; split by person, video or place.",
             )
         )
     for each in report.names:
@@ -109,14 +109,14 @@ def _leaks(report: CheckReport) -> list[Finding]:
             Finding(
                 FindingLevel.NOTE,
                 f"{each.shared:,} of {each.number:,} {each.what} {_are(each.shared)} in more than one split of "
-                f"{_and(each.splits)} ({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same "
+                f"{_join(each.splits)} ({_images(each.images)}; {', '.join(each.examples[:3])}): are these the same "
                 "persons, videos or places?",
             )
         )
     return found
 
 
-def _labels(report: CheckReport) -> list[Finding]:
+def _report_labels(report: CheckReport) -> list[Finding]:
     found = []
     if report.contradicting:
         targets = sorted({target for _, differing in report.contradicting for target in differing})
@@ -128,11 +128,11 @@ def _labels(report: CheckReport) -> list[Finding]:
     counts = report.tally.labelled()
     for target in report.survey.samples.labels.targets:
         if counts["train"]["images"] and not counts["train"][target]:
-            found.append(Finding(FindingLevel.ODD, f"No training image has a {target}, so no head can learn it."))
+            found.append(Finding(FindingLevel.ODD, f"No training image has a {target}: no head can use it."))
     return found
 
 
-def _find_issues(tally: DatasetStatistics) -> list[Finding]:
+def _report_issues(tally: DatasetStatistics) -> list[Finding]:
     return [
         Finding(
             FindingLevel.NOTE if treatment == IssueTreatment.USED else FindingLevel.ODD,
@@ -143,7 +143,7 @@ def _find_issues(tally: DatasetStatistics) -> list[Finding]:
     ]
 
 
-def _copies(report: CheckReport) -> list[Finding]:
+def _report_duplicates(report: CheckReport) -> list[Finding]:
     split = report.survey.split
     equal, alike = report.twins
     found = []
@@ -166,7 +166,7 @@ def _copies(report: CheckReport) -> list[Finding]:
     return found
 
 
-def _classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
+def _report_classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
     target = survey.samples.labels.find(LabelTarget)
     if target is None:
         return []
@@ -186,7 +186,7 @@ def _classes(survey: Survey, tally: DatasetStatistics) -> list[Finding]:
         missing = [name for name, count in zip(classes, counts[split], strict=True) if not count]
         if missing:
             level = FindingLevel.ODD if split == "train" else FindingLevel.NOTE
-            found.append(Finding(level, f"{split} has no image of {_and(missing[:5])}{', ...' * (len(missing) > 5)}."))
+            found.append(Finding(level, f"{split} has no image of {_join(missing[:5])}{', ...' * (len(missing) > 5)}."))
     return found
 
 
@@ -206,5 +206,5 @@ def _have(count: int) -> str:
     return "has" if count == 1 else "have"
 
 
-def _and(words: Sequence[str]) -> str:
+def _join(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

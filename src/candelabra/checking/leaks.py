@@ -1,4 +1,4 @@
-"""What one split knows of another, and what equal images are told to be."""
+"""Find leaks between splits and contradicting labels of equal images."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS
 
-_TELLING = 10  # beginnings of names that there must be, or they tell of the data set rather than of persons or drives
+_MIN_PREFIXES = 10  # minimal number of name prefixes; fewer ones name the data set, not persons or drives
 
 
 class Leak(NamedTuple):
-    """Images of one split that another one holds too.
+    """Images that two splits share.
 
     Args:
         one, other: the splits.
-        images: of the other split that show what one of the first does.
-        equal: of them, those equal in every pixel.
+        images: number of images of `other` with a duplicate in `one`.
+        equal: number of them that are equal in every pixel.
     """
 
     one: str
@@ -30,14 +30,15 @@ class Leak(NamedTuple):
 
 
 class SharedName(NamedTuple):
-    """File names, or beginnings of them, that several splits have.
+    """File names, or prefixes of them, that several splits share.
 
     Args:
-        what: is shared.
-        shared, number: how many are, of how many in all.
-        splits: that share them.
-        images: of those names, in all splits.
-        examples: a few.
+        what: the kind of name.
+        shared: number of shared names.
+        number: number of all names.
+        splits: that share names.
+        images: number of images with shared names, in all splits.
+        examples: up to 5 names.
     """
 
     what: str
@@ -51,17 +52,17 @@ class SharedName(NamedTuple):
 def find_leaks(
     equal: Sequence[NDArray[np.int64]], alike: Sequence[NDArray[np.int64]], split: NDArray[np.str_]
 ) -> list[Leak]:
-    """What each later split holds of an earlier one; see `twins.Twins` for the groups."""
+    """Find the images of each split with a duplicate in an earlier split; see `Duplicates` for the groups."""
     found = []
     for one, other in combinations(SPLITS, 2):
-        same = _held(equal, split, one, other)
-        both = same | _held(alike, split, one, other)
+        same = _find_shared_images(equal, split, one, other)
+        both = same | _find_shared_images(alike, split, one, other)
         if both:
             found.append(Leak(one, other, len(both), len(same)))
     return found
 
 
-def _held(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_], one: str, other: str) -> set[int]:
+def _find_shared_images(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_], one: str, other: str) -> set[int]:
     held: set[int] = set()
     for group in groups:
         if (split[group] == one).any():
@@ -70,14 +71,14 @@ def _held(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_], one: str
 
 
 def find_cross_split_groups(groups: Sequence[NDArray[np.int64]], split: NDArray[np.str_]) -> list[NDArray[np.int64]]:
-    """Those groups that are in more than one split."""
+    """Return the groups with images in more than one split."""
     return [group for group in groups if len(set(split[group]) & set(SPLITS)) > 1]
 
 
 def find_contradictions(
     groups: Sequence[NDArray[np.int64]], answers: Mapping[str, NDArray[np.uint64]]
 ) -> list[tuple[NDArray[np.int64], list[str]]]:
-    """Groups that are labelled differently, with the targets; what one of its images lacks is no answer."""
+    """Return the groups with different labels, each with the targets that differ; missing labels are ignored."""
     found = []
     for group in groups:
         given = {target: set(values[group].tolist()) - {0} for target, values in answers.items()}
@@ -88,33 +89,33 @@ def find_contradictions(
 
 
 def find_shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDArray[np.int64]) -> list[SharedName]:
-    """File names in several splits, and beginnings of names (`Luis_Fonsi` of `Luis_Fonsi_21.jpg`) likewise.
+    """Find file names, and prefixes such as `Luis_Fonsi` of `Luis_Fonsi_21.jpg`, that several splits share.
 
-    Names of digits alone tell nothing, nor do beginnings that are few or that are the classes.
+    Ignores names without letters, and prefixes that are few or equal to the classes.
 
     Args:
         names: paths of the images.
-        split: of each.
-        strata: (n,) the class of each.
+        split: (n,) the split of each image.
+        strata: (n,) the class of each image.
     """
     there: list[int] = np.flatnonzero(np.isin(split, SPLITS)).tolist()
     stems = [PurePath(names[index]).stem for index in there]
     starts = [re.sub(r"[\W_]*\d+$", "", stem) for stem in stems]
-    told = [row for row, start in enumerate(starts) if re.search(r"[^\W\d_]{2}", start)]
-    kinds = {starts[row] for row in told}
-    pairs = {(starts[row], int(strata[there[row]])) for row in told}
+    named = [row for row, start in enumerate(starts) if re.search(r"[^\W\d_]{2}", start)]
+    kinds = {starts[row] for row in named}
+    pairs = {(starts[row], int(strata[there[row]])) for row in named}
     classes = {label for _, label in pairs}
-    if len(kinds) < _TELLING or len(classes) == len(kinds) == len(pairs):
+    if len(kinds) < _MIN_PREFIXES or len(classes) == len(kinds) == len(pairs):
         return []
     places = split[there]
     found = [
-        _shared("file names", [stems[row] for row in told], places[told]),
-        _shared("beginnings of file names", [starts[row] for row in told], places[told]),
+        _summarize_shared("file names", [stems[row] for row in named], places[named]),
+        _summarize_shared("beginnings of file names", [starts[row] for row in named], places[named]),
     ]
     return [each for each in found if each.shared]
 
 
-def _shared(what: str, words: Sequence[str], places: NDArray[np.str_]) -> SharedName:
+def _summarize_shared(what: str, words: Sequence[str], places: NDArray[np.str_]) -> SharedName:
     by_word: dict[str, set[str]] = {}
     for word, place in zip(words, places.tolist(), strict=True):
         by_word.setdefault(word, set()).add(place)

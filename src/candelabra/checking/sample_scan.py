@@ -1,4 +1,4 @@
-"""What one look at each sample tells: everything else is counted from this, so each image is decoded once."""
+"""Scan samples: one pass that decodes each image once and collects the facts for all statistics."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,23 +17,23 @@ from candelabra.data.targets import Labels
 from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
-THUMBNAIL_SIDE = 16  # pixels a side of the small grey picture by which images are compared
-KEPT_ISSUES = 8  # bytes of a digest: two of 100,000 images get the same by chance once in 3 billion sets
-_BATCH = 32  # samples that a process hands over at once
+THUMBNAIL_SIDE = 16  # side in pixels of the grey thumbnails
+KEPT_ISSUES = 8  # bytes of a digest: among 100,000 images, the probability of a collision is 1 in 3 billion
+_BATCH = 32  # samples per message of a worker
 
 
 class SampleScan(NamedTuple):
-    """What is kept of one sample.
+    """Facts about one sample.
 
     Args:
         number: index of the sample.
         size: (H, W) in pixels.
         pixels: digest of the image.
         answers: digest of each target that is labelled.
-        thumb: (THUMB, THUMB) uint8, the image in grey.
+        thumb: (THUMBNAIL_SIDE, THUMBNAIL_SIDE) uint8, the image in grey.
         summaries: of each target that is labelled; see `Target.summarize`.
         issues: of the image and its mask.
-        problem: why it cannot be read; then all other facts are empty.
+        problem: why it cannot be read; all other facts are then empty. Null if it can be read.
     """
 
     number: int
@@ -47,10 +47,10 @@ class SampleScan(NamedTuple):
 
 
 class ScanDataset(Dataset[SampleScan]):
-    """Samples as facts.
+    """A map-style data set of the facts about samples.
 
     Args:
-        samples: to be looked at.
+        samples: to scan.
     """
 
     def __init__(self, samples: Samples) -> None:
@@ -67,14 +67,14 @@ class ScanDataset(Dataset[SampleScan]):
         except UnreadableFile as error:
             return SampleScan(index, problem=str(error))
         labels = self.samples.labels.only([name for name in self.samples.labels if self.known[name][index]])
-        return _scan(index, sample, labels)._replace(issues=tuple(odd))
+        return _scan_sample(index, sample, labels)._replace(issues=tuple(odd))
 
 
-def _scan(index: int, sample: Sample, labels: Labels) -> SampleScan:
+def _scan_sample(index: int, sample: Sample, labels: Labels) -> SampleScan:
     pixels = stack_pixels(sample)
     height, width = pixels.shape[:2]
     values = {name: target.unwrap(sample[name]) for name, target in labels.items() if name in sample}
-    # what lies outside of its image is known only now
+    # labels outside of the image are detected only now, as they need its size
     values = {name: value for name, value in values.items() if labels[name].is_labelled(value[None])[0]}
     return SampleScan(
         index,
@@ -87,7 +87,7 @@ def _scan(index: int, sample: Sample, labels: Labels) -> SampleScan:
 
 
 def stack_pixels(sample: Sample) -> NDArray[np.uint8]:
-    """The image of a sample as (H, W, 3) uint8."""
+    """Return the image of a sample as (H, W, 3) uint8."""
     image = sample["image"].as_subclass(torch.Tensor)
     if image.is_floating_point():
         image = (image * 255).round().to(torch.uint8)
@@ -95,17 +95,17 @@ def stack_pixels(sample: Sample) -> NDArray[np.uint8]:
 
 
 def make_scan_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) -> (THUMB, THUMB) grey, each pixel the mean of what it covers."""
+    """Reduce (H, W, 3) to grey (THUMBNAIL_SIDE, THUMBNAIL_SIDE) by averaging areas."""
     small = Image.fromarray(pixels).resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     return np.asarray(small.convert("L"))
 
 
 def scan_samples(samples: Samples, workers: int | None) -> Iterator[SampleScan]:
-    """Reads all samples in processes, in order; no more than a few batches wait in memory.
+    """Scan all samples in worker processes, in order; only a few batches are in memory.
 
     Args:
-        samples: to be read.
-        workers: processes; null for as many as there are processors.
+        samples: to scan.
+        workers: number of processes; null for the number of processors.
     """
     workers = count_processors(1) if workers is None else workers
     loader: DataLoader[SampleScan] = DataLoader(

@@ -1,4 +1,4 @@
-"""Statistics of a whole data set: memory grows by some 400 bytes an image, whatever the images are."""
+"""Statistics of a data set, in about 400 bytes of memory per image."""
 
 from collections import Counter
 from typing import Any
@@ -16,10 +16,10 @@ _PLACES = (*SPLITS, NO_SPLIT)
 
 
 class DatasetStatistics:
-    """What all samples of a survey come to.
+    """Statistics of the samples of a survey.
 
     Args:
-        survey: whose samples will be added.
+        survey: of the samples that will be added.
 
     Attributes:
         sizes: (n, 2) int32 H, W in pixels; 0 where an image could not be read.
@@ -41,20 +41,20 @@ class DatasetStatistics:
         self.counts = {split: dict.fromkeys(labels, 0) for split in _PLACES}
         self.sums = {split: {name: make_empty_sums(target) for name, target in labels.items()} for split in _PLACES}
         self.issues: list[DataIssue] = list(survey.issues)
-        self._told = {(each.name, each.what) for each in survey.issues}
+        self._reported = {(each.name, each.what) for each in survey.issues}
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """(n,) which images could be read."""
+        """(n,) whether each image could be read."""
         readable: NDArray[np.bool_] = self.sizes[:, 0] > 0
         return readable
 
     def add(self, facts: SampleScan) -> None:
-        """Adds one sample."""
+        """Add one sample."""
         index, split = facts.number, str(self.survey.split[facts.number])
-        self.issues += [each for each in facts.issues if (each.name, each.what) not in self._told]
+        self.issues += [each for each in facts.issues if (each.name, each.what) not in self._reported]
         if facts.problem is not None:
-            self._cannot_be_read(index, split, facts.problem)
+            self._add_unreadable(index, split, facts.problem)
             return
         self.sizes[index] = facts.size
         self.pixels[index] = _number(facts.pixels)
@@ -68,19 +68,19 @@ class DatasetStatistics:
                 self.sums[split][target][key] += values
 
     def total(self, target: str, key: str) -> NDArray[Any]:
-        """The sum over all splits of what a target counts under `key`."""
+        """Return the sum over all splits of the count `key` of a target."""
         return np.sum([self.sums[split][target][key] for split in _PLACES], axis=0)  # type: ignore[no-any-return]
 
-    def _cannot_be_read(self, index: int, split: str, problem: str) -> None:
+    def _add_unreadable(self, index: int, split: str, problem: str) -> None:
         name = self.survey.samples.names[index]
-        if (name, "unreadable") not in self._told:
+        if (name, "unreadable") not in self._reported:
             left_out = split == NO_SPLIT
             treatment = IssueTreatment.SKIPPED if left_out else IssueTreatment.UNLABELLED
             detail = problem if left_out else f"{problem} A grey image without labels stands in for it."
             self.issues.append(DataIssue(name, "unreadable", treatment, detail))
 
     def kinds(self) -> list[tuple[str, str, list[DataIssue]]]:
-        """Issues by what is odd and what is done about it, the most frequent first."""
+        """Group issues by kind and treatment, the most frequent first."""
         counted = Counter((each.what, str(each.treatment)) for each in self.issues)
         groups: dict[tuple[str, str], list[DataIssue]] = {kind: [] for kind, _ in counted.most_common()}
         for each in self.issues:
@@ -88,7 +88,7 @@ class DatasetStatistics:
         return [(what, treatment, found) for (what, treatment), found in groups.items()]
 
     def labelled(self) -> dict[str, dict[str, int]]:
-        """Images and labels of each target, by split; those in no split are counted as `none`."""
+        """Count images and labels of each target by split; `none` counts the images in no split."""
         known = self.survey.samples.labelled()
         return {
             split or "none": {
@@ -101,7 +101,7 @@ class DatasetStatistics:
 
 
 def make_empty_sums(target: Target) -> dict[str, NDArray[Any]]:
-    """Zeros in the shapes of what a target counts, wide enough to be added up."""
+    """Return zeros in the shapes of the counts of a target, in integers wide enough for sums."""
     empty = target.summarize(target.missing((1, 1)), (1, 1))
     return {key: np.zeros(values.shape, np.result_type(values.dtype, np.int64)) for key, values in empty.items()}
 

@@ -1,4 +1,4 @@
-"""A data set opened to be looked at: also one that nothing can be trained on."""
+"""Open a data set for a check, even if it cannot be used for training."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from candelabra.data.views.concat import ConcatSamples
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 
-NO_SPLIT = ""  # the split of a sample that is in none
+NO_SPLIT = ""  # split of samples that are in no split
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a check looks at.
+    """A data set with its splits and issues.
 
     Args:
-        samples: all of them, those in no split too.
-        parts: indices of each split; as published, where the data set cannot be used.
-        issues: of lists and labels, and what `verify` found.
-        refusal: why nothing can be trained on it; null where something can.
+        samples: all samples, including those in no split.
+        parts: indices of each split; the published splits if the data set cannot be used.
+        issues: of lists and labels, and those that `verify` found.
+        refusal: why the data set cannot be used for training; null if it can.
     """
 
     samples: Samples
@@ -44,7 +44,7 @@ class Survey:
 
 
 def open_survey(data: SampleDataModule) -> Survey:
-    """Opens the data; where they are refused, reads what there is.
+    """Open a data set; if it cannot be used for training, read its samples anyway.
 
     Raises:
         CandelabraError: lists or labels cannot be read at all.
@@ -66,7 +66,7 @@ def open_survey(data: SampleDataModule) -> Survey:
 
 
 def _survey_part(data: SampleDataModule, part: DatasetPart, refusal: str) -> Survey:
-    """One data set of several: as it is opened, or as published where it cannot be."""
+    """Survey one data set of several; with its published splits if it cannot be opened."""
     try:
         return Survey(*part.open(data.on_bad, data.cache, data.cache_gigabytes), refusal)
     except CandelabraError:
@@ -84,7 +84,7 @@ def _read_published(part: DatasetPart, refusal: str) -> Survey:
 
 
 def split_as_published(samples: Samples, bad: Collection[int] = ()) -> dict[str, NDArray[np.int64]]:
-    """The indices of each published split, without bad samples."""
+    """Return the indices of each published split, without bad samples."""
     split = samples.published.copy()
     split[list(bad)] = NO_SPLIT
     return {name: np.flatnonzero(split == name) for name in SPLITS}

@@ -1,4 +1,4 @@
-"""Chooses a search by the number of vectors and the installed libraries."""
+"""Choose a search by the number of vectors and the installed libraries."""
 
 from importlib.util import find_spec
 
@@ -7,12 +7,12 @@ from candelabra.embeddings.search.exact import ExactSearch
 from candelabra.embeddings.search.faiss import FaissSearch
 from candelabra.embeddings.search.searcher import DistanceMetric, Search
 
-_FEW = 20_000  # vectors, among which comparing with each takes milliseconds
-_CANDIDATES = 10  # times k: on every set that was measured the nearest ten were the nearest ten
+_FEW = 20_000  # vectors up to which exact search takes milliseconds
+_CANDIDATES = 10  # times k; on every measured data set, the ten nearest were then exact
 
 
 def choose_search(vectors: Vectors, metric: DistanceMetric = "cosine") -> Search:
-    """Exact search for few vectors or without faiss; else faiss on 8-bit codes, re-ranked in float32.
+    """Make an exact search for few vectors or without faiss; else faiss on 8-bit codes, re-ranked in float32.
 
     faiss searches a flat index with one thread for a single query, which is slower than one matrix product in torch.
 

@@ -1,4 +1,4 @@
-"""Search by comparing with every vector, block by block."""
+"""Exact search: compares queries with all vectors, block by block."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
 
-ROW_BLOCK, QUERY_BLOCK = 16_384, 256  # compared at once: 16 MB of scores
+ROW_BLOCK, QUERY_BLOCK = 16_384, 256  # rows and columns of a block: 16 MB of scores
 
 
 class ExactSearch(Search):
-    """Compares each query with each vector; needs nothing but torch.
+    """Exact search with torch.
 
     Args: see `Search`.
     """
@@ -27,7 +27,7 @@ class ExactSearch(Search):
         return Neighbors(scores.numpy(), rows.numpy())
 
     def _block(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The best k of all blocks are among the best k of each."""
+        """Search a block of queries: the best k of all blocks of vectors are among the best k of each."""
         scores, rows = [], []
         for start in range(0, self.count, ROW_BLOCK):
             near = self._nearness(queries, slice(start, start + ROW_BLOCK))
@@ -38,7 +38,7 @@ class ExactSearch(Search):
         return self._score(best.values, queries), torch.cat(rows, 1).gather(1, best.indices)
 
     def _nearness(self, queries: Tensor, block: slice) -> Tensor:
-        """Larger is nearer; of distances, what the query itself adds to all is left out."""
+        """Return cosines, or negative squared distances without the squared length of the query; larger is nearer."""
         products = queries @ self.vectors[block].T
         return products if self.metric == "cosine" else 2 * products - self.squares[block]
 

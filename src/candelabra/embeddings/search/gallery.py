@@ -1,4 +1,4 @@
-"""Queries and what is nearest to them, as a picture."""
+"""Draw queries and their nearest images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ _LONGEST = 18  # letters of a caption
 
 
 class GalleryCard(NamedTuple):
-    """An image with words below it.
+    """An image with a caption.
 
     Args:
-        path: of its file; "" where it has none.
-        words: a line or two.
+        path: of its file; "" if it has none.
+        words: the caption, one or two lines.
     """
 
     path: str
@@ -28,7 +28,7 @@ class GalleryCard(NamedTuple):
 
 
 def draw_gallery(rows: Sequence[Sequence[GalleryCard]], path: Path) -> None:
-    """One row a query: itself, then what is nearest.
+    """Draw one row per query: the query, then its nearest images.
 
     Args:
         rows: of equal length.
@@ -53,7 +53,7 @@ def draw_gallery(rows: Sequence[Sequence[GalleryCard]], path: Path) -> None:
 
 
 def load_thumbnail(path: str) -> NDArray[np.uint8]:
-    """(H, W, 3), with a longer side of `_SIDE`; grey where there is no file any more."""
+    """Read an image as (H, W, 3) with a longer side of `_SIDE` pixels; grey if the file does not exist."""
     from PIL import Image
 
     try:
@@ -67,7 +67,7 @@ def load_thumbnail(path: str) -> NDArray[np.uint8]:
 
 
 def shorten_name(word: str) -> str:
-    """The end of a word that is too long for a caption.
+    """Return the stem of a path, cut to its end if it is too long for a caption.
 
     >>> shorten_name("a_very_long_name_of_a_file.jpg")
     '…ng_name_of_a_file'

@@ -1,4 +1,4 @@
-"""How well images of one label find each other: recall among the nearest k, and mean average precision."""
+"""Evaluate retrieval of images with equal labels: recall at k and mean average precision."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 
-_BLOCK = 256  # queries at once
+_BLOCK = 256  # queries per block
 
 
 class RetrievalScores(NamedTuple):
-    """Measured over queries that have something to find.
+    """Scores over the queries with at least one relevant image.
 
     Args:
-        recall: by k, the share of queries with an image of their label among the k nearest, 0 to 1.
-        mean_average_precision: over the whole ranking, 0 to 1.
-        chance: the recall among one that drawing at random would have.
-        queries: how many were asked.
-        lonely: how many were not, as no other image has their label.
+        recall: recall by k: fraction of queries with a relevant image among the k nearest, in [0, 1].
+        mean_average_precision: over the whole ranking, in [0, 1].
+        chance: recall at 1 of a random ranking.
+        queries: number of evaluated queries.
+        lonely: number of skipped queries, as no other image has their label.
     """
 
     recall: dict[int, float]
@@ -37,17 +37,17 @@ def score_retrieval(
     gallery: NDArray[np.int64],
     ks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
-    """Ranks the gallery by cosine for each query; a query that is in the gallery itself does not find itself.
+    """Rank the gallery by cosine similarity for each query and compute the scores; a query does not find itself.
 
     Args:
         vectors: (n, D) of all images.
-        labels: (n,) words; images of "" are left out.
-        queries: rows of vectors.
-        gallery: likewise.
-        ks: for recall.
+        labels: (n,) strings; images with "" are left out.
+        queries: row numbers of the queries.
+        gallery: row numbers of the gallery.
+        ks: values of k for recall.
 
     Raises:
-        CandelabraError: no query has anything to find.
+        CandelabraError: no query has a relevant image.
     """
     queries, gallery = (rows[labels[rows] != ""] for rows in (queries, gallery))
     kinds = np.unique(labels, return_inverse=True)[1].reshape(-1)
@@ -58,7 +58,7 @@ def score_retrieval(
         rows = queries[start : start + _BLOCK]
         scores = _unit(vectors[rows]) @ unit.T
         same = rows[:, None] == gallery
-        scores[same] = -np.inf  # last
+        scores[same] = -np.inf  # ranks the query itself last
         order = np.argsort(-scores, axis=1, kind="stable")
         relevant = (kinds[rows][:, None] == kinds[gallery]) & ~same
         asked = relevant.any(1)
@@ -76,7 +76,7 @@ def score_retrieval(
 
 
 def _average_precision(found: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(Q, n) relevant, in order of rank -> (Q,) the mean of the precision at each relevant one."""
+    """Compute average precision (Q,) from relevance (Q, n) in order of rank."""
     ranks = np.arange(1, found.shape[1] + 1)
     precision = found.cumsum(1) / ranks
     values: NDArray[np.float64] = (precision * found).sum(1) / found.sum(1)

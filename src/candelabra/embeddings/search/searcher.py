@@ -1,4 +1,4 @@
-"""The contract of a search: the vectors nearest to others, exactly."""
+"""The abstract search for nearest vectors."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
@@ -14,11 +14,11 @@ _METRICS = ("cosine", "euclidean")
 
 
 class Neighbors(NamedTuple):
-    """What is nearest to some queries, the nearest first.
+    """The nearest vectors of queries, nearest first.
 
     Args:
         scores: (Q, k) float32; cosine in [-1, 1], or the Euclidean distance.
-        rows: (Q, k) int64, of the vectors searched.
+        rows: (Q, k) int64, row numbers of the vectors.
     """
 
     scores: NDArray[np.float32]
@@ -26,14 +26,14 @@ class Neighbors(NamedTuple):
 
 
 class Search(ABC):
-    """Finds the nearest of the vectors it was built on.
+    """Abstract nearest-neighbour search over fixed vectors.
 
     Args:
         vectors: (n, D) float32.
         metric: cosine (larger is nearer) or euclidean (smaller is nearer).
 
     Raises:
-        CandelabraError: the metric is not known.
+        CandelabraError: the metric is unknown.
     """
 
     def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
@@ -42,21 +42,21 @@ class Search(ABC):
         self.count, self.metric = len(vectors), metric
 
     def nearest(self, queries: Vectors, k: int) -> Neighbors:
-        """The k nearest of each query; all of them where there are fewer.
+        """Find the k nearest vectors of each query; all vectors if there are fewer than k.
 
         Args:
             queries: (Q, D) float32.
             k: at least 1.
 
         Raises:
-            CandelabraError: k is less.
+            CandelabraError: k is less than 1.
         """
         if k < 1:
-            raise CandelabraError(f"k={k} must be at least 1.")
+            raise CandelabraError(f"k={k} is too small; give at least 1.")
         return self._nearest(self.ready(queries), min(k, self.count))
 
     def ready(self, vectors: Vectors) -> Vectors:
-        """A copy in one piece, of unit length where the metric is the cosine."""
+        """Return a contiguous float32 copy; normalised to unit length if the metric is cosine."""
         made = np.array(vectors, dtype=np.float32, order="C")
         if self.metric == "cosine":
             made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), np.finfo(np.float32).tiny)
