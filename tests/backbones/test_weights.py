@@ -199,6 +199,6 @@ def test_the_hub_is_asked_once_and_its_answer_kept(hub: str, tmp_path: Path) -> 
 def test_a_hub_out_of_reach_is_named_after_one_try(hub: str, tmp_path: Path, silent: bool) -> None:
     Hub.content = None
     answer = build_from(hub if silent else "http://127.0.0.1:9", tmp_path).stdout
-    assert "three ways out" in answer
+    assert "choose one: go online" in answer
     assert "backbone.weights=<file of test_resnet>" in answer
     assert int(answer.split("TRIES")[1]) == 1  # libraries would try again, for minutes

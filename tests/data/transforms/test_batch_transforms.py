@@ -232,7 +232,7 @@ def test_every_size_is_tried_before_training() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"mixup": -1.0}, "data.mixup=-1.0 is the alpha"),
+        ({"mixup": -1.0}, "data.mixup=-1.0 is not the alpha"),
         ({"multiscale": [1.0]}, r"data.multiscale=\[1.0\] must be the least and the largest"),
         ({"multiscale": [0.9, 1.1]}, r"gives batches of one size only, 64 x 64"),
         ({"erase": 1.5}, "data.erase=1.5"),
