@@ -1,4 +1,4 @@
-"""What `candelabra convert` writes: one file a format, each read back by the data set of its name."""
+"""Writers of `candelabra convert`: one module per format; the reader of the same name reads it."""
 
 from candelabra.data.writers.litdata import LitDataWriter
 from candelabra.data.writers.table import TableWriter

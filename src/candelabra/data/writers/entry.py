@@ -1,4 +1,4 @@
-"""One sample as it is written: encoded files, and labels in words."""
+"""Encode samples for writing: image and target files, and labels as JSON values."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ _ENDINGS = {
 
 
 class DatasetEntry(NamedTuple):
-    """One sample; what it lacks is null.
+    """One encoded sample.
 
     Args:
         name: of the sample.
         split: train, val or test.
-        image: the file as it was found, or a PNG of what was drawn.
+        image: the original file, or a PNG of the decoded image.
         ending: of the image's file name, with its dot.
         records: of each target that JSON holds, its value; see `Target.to_json`.
         files: of each target that lies in a file of its own, the bytes of a PNG; see `Target.to_file`.
@@ -44,16 +44,16 @@ class DatasetEntry(NamedTuple):
     files: Mapping[str, bytes] = {}
 
     def to_record(self) -> dict[str, Any]:
-        """What a JSON beside the image says."""
+        """Return the name and the labels as JSON values."""
         return {"name": self.name, **self.records}
 
 
 class DatasetEntries(Dataset[DatasetEntry | str]):
-    """Samples as entries; for one that cannot be read, why.
+    """A data set of encoded samples; an unreadable sample yields the error message.
 
     Args:
-        samples: whose.
-        places: split and index of each.
+        samples: to encode.
+        places: split and index of each entry.
     """
 
     def __init__(self, samples: Samples, places: Sequence[tuple[str, int]]) -> None:
@@ -71,15 +71,15 @@ class DatasetEntries(Dataset[DatasetEntry | str]):
 
 
 def make_entry(samples: Samples, index: int, split: str) -> DatasetEntry:
-    """One sample, decoded once to be sure that it can be.
+    """Encode one sample; it is decoded once to make sure that it is readable.
 
     Raises:
-        Unreadable: it cannot be.
+        UnreadableFile: it cannot be decoded.
     """
     name, labels, sample = samples.names[index], samples.labels, samples[index]
     found = samples.original(index)
     if found is not None and read_image_size(RawBytes(found, name)) != tuple(sample["image"].shape[:0:-1]):
-        found = None  # too large to be decoded whole: labels are those of what was read
+        found = None  # was reduced on decoding; the labels fit the reduced image only
     image = encode_png(sample["image"].permute(1, 2, 0)) if found is None else found
     values = {n: target.unwrap(cast(Tensor, sample[n])) for n, target in labels.items() if n in sample}
     files = {name: labels[name].to_file(value) for name, value in values.items()}
@@ -94,7 +94,7 @@ def make_entry(samples: Samples, index: int, split: str) -> DatasetEntry:
 
 
 def encode_png(pixels: Tensor) -> bytes:
-    """(H, W, 3) or (H, W) uint8 -> a PNG file."""
+    """Encode pixels (H, W, 3) or (H, W), uint8, as PNG."""
     made = io.BytesIO()
     Image.fromarray(pixels.numpy()).save(made, "PNG")
     return made.getvalue()

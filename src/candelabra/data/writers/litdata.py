@@ -1,4 +1,4 @@
-"""Chunks of litdata, for `data=litdata` and for litdata itself."""
+"""Write litdata chunks, for `data=litdata` and the litdata library."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class LitDataWriter(DatasetWriter):
 
     The file of a target is bytes too, empty where an item has none.
 
-    Beside the chunks of a split lies a table of its records, so that labels are known before chunks are fetched.
+    Each split has a table of its records, so that labels are known before chunks are downloaded.
 
     Args:
         megabytes: of a chunk (10^6 bytes).

@@ -1,4 +1,4 @@
-"""A table with images and masks beside it, for `data=table`."""
+"""Write a CSV table with image and mask files, for `data=table`."""
 
 import csv
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _LONGEST = 200  # bytes of a file name
 
 
 class TableWriter(DatasetWriter):
-    """table.csv, images/<name> and masks/<name>.png."""
+    """Writes table.csv, images/<name> and masks/<name>.png."""
 
     reader = "table"
     shuffled = False
@@ -47,14 +47,14 @@ class TableWriter(DatasetWriter):
 
 
 def _free(entry: DatasetEntry, taken: set[str]) -> str:
-    """The name of an image's file, as near to its own as can be: below the folder, not there yet, not too long."""
+    """Return a file name close to the name of the sample: inside the folder, unique and not too long."""
     parts = [part for part in PurePosixPath(entry.name).parts if part not in ("..", "/")]
     parts = ["".join(c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in part) for part in parts]
     path = PurePosixPath(*parts) if parts else PurePosixPath("image")
     stem = path.stem if path.suffix.lower() == entry.ending else path.name
     stem = stem.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
     name, number = str(path.with_name(stem or "image")), 1
-    while name.lower() in taken:  # whatever the ending: masks have one of their own
+    while name.lower() in taken:  # without the suffix, as masks have another one
         number += 1
         name = str(path.with_name(f"{stem}-{number}"))
     taken.add(name.lower())

@@ -1,4 +1,4 @@
-"""Tar shards, for `data=webdataset` and for webdataset itself."""
+"""Write tar shards, for `data=webdataset` and the webdataset library."""
 
 import io
 import json
@@ -19,10 +19,10 @@ _MEGA = 10**6
 class WebDatasetWriter(DatasetWriter):
     """<split>-000000.tar, ... of members <key>.jpg (or what the image is), <key>.json, <key>.cls and <key>.mask.png.
 
-    Beside each shard lies an index, so that a distant one need not be read for what is where.
+    Each shard has an index file, so that a remote shard need not be scanned.
 
     Args:
-        megabytes: a shard is closed when it has so many (10^6 bytes).
+        megabytes: size from which a shard is closed (10^6 bytes).
     """
 
     reader = "webdataset"
@@ -47,7 +47,7 @@ class WebDatasetWriter(DatasetWriter):
                     )
 
     def _fill(self, path: Path, labels: Labels, entries: Iterator[tuple[int, DatasetEntry]]) -> None:
-        """Takes entries until a shard has its size, or there is none."""
+        """Write entries until the shard reaches its size or no entry is left."""
         with tarfile.open(path, "w") as tar:
             for number, entry in entries:
                 _add(tar, entry, labels, number)

@@ -1,4 +1,4 @@
-"""The contract of `writer`: writes entries into a folder."""
+"""The abstract writer of data sets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from candelabra.data.writers.entry import DatasetEntry
 
 
 class DatasetWriter(ABC):
-    """Writes one format.
+    """Abstract writer of one format.
 
     Attributes:
-        reader: what `data=` reads it.
-        shuffled: entries of a split are to come in an order that is drawn, for they are read in stretches.
+        reader: value of `data=` that reads the format.
+        shuffled: whether entries must be shuffled, as the format is read sequentially.
     """
 
     reader: str
@@ -21,18 +21,18 @@ class DatasetWriter(ABC):
 
     @abstractmethod
     def check(self, labels: Labels) -> None:
-        """Refuses what it cannot write, before anything is.
+        """Check before writing that the labels can be written.
 
         Raises:
-            CandelabraError: a package is missing, or a name cannot be kept.
+            CandelabraError: a package is missing, or a name cannot be written.
         """
 
     @abstractmethod
     def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
-        """Writes all entries, which come split by split, and holds a few of them at a time.
+        """Write all entries; only a few are in memory at a time.
 
         Args:
-            folder: an empty one.
-            labels: what is labelled.
-            entries: of all splits.
+            folder: an empty folder.
+            labels: targets of the entries.
+            entries: of all splits, one split after another.
         """
