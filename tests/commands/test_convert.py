@@ -29,8 +29,7 @@ FORMATS = sorted(path.stem for path in (CONFIG_FOLDER / "writer").glob("*.yaml")
 
 def converted(tiny: Compose, folder: Path, to: str, *words: str) -> DataModule:
     run_convert(tiny(*words, f"writer={to}", f"folder={folder}", "data.workers=0", command="convert"))
-    back: DataModule = READERS[to](root=str(folder), workers=0)
-    return back
+    return DataModule(READERS[to](root=str(folder)), workers=0)
 
 
 def same(first: DataModule, second: DataModule) -> None:

@@ -181,7 +181,7 @@ def test_data_with_other_labels_are_not_evaluated(tiny: Compose, tmp_path: Path)
     )
     found = ["checkpoint=" + str(tmp_path / "train"), "trainer.enable_progress_bar=false"]
     run_eval(tiny(*found, command="eval"))
-    with pytest.raises(CandelabraError, match=r"classes is \('a', 'c'\), it was \('a', 'b'\)"):
+    with pytest.raises(CandelabraError, match=r"classes of label is \['a', 'c'\], it was \['a', 'b'\]"):
         run_eval(tiny(*found, f"data.root={tmp_path / 'other'}", command="eval"))
 
 
