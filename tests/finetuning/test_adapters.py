@@ -69,7 +69,7 @@ def test_a_traced_backbone_of_torchvision_takes_them_too() -> None:
 
 
 def test_where_no_layer_allows_them_they_are_refused() -> None:
-    with pytest.raises(CandelabraError, match=r"finds nothing to adapt.*neither grouped nor dilated"):
+    with pytest.raises(CandelabraError, match=r"finds no layer to adapt.*neither grouped nor dilated"):
         task(Adapters(), backbone=Depthwise())
 
 
