@@ -56,6 +56,7 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cached features go: never into the home of who runs the tests."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setenv("CANDELABRA_ACTIVE_PLUGINS", "")  # a test may change it
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # `main` sets it; others would print tracebacks
     return tmp_path / "features"
 
 

@@ -60,6 +60,7 @@ def run_here(command: str, folder: Path) -> str:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.chdir(folder)
         patch.setenv("CANDELABRA_ACTIVE_PLUGINS", "")  # changed by the command, and restored
+        patch.setenv("HYDRA_FULL_ERROR", "1")  # likewise: other programs of Hydra would print tracebacks
         patch.setenv("COLUMNS", "140")
         patch.setattr(sys, "argv", shlex.split(command))
         main()
