@@ -36,7 +36,9 @@ def test_an_installed_wheel_trains_from_any_folder(tmp_path: Path) -> None:
         command = [sys.executable, *arguments]
         return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True).stdout
 
-    assert run("-c", "import candelabra.cli.help as h; print(h.CONF)").strip() == str(target / "candelabra" / "conf")
+    assert run("-c", "import candelabra.environment as e; print(e.CONFIG_FOLDER)").strip() == str(
+        target / "candelabra" / "conf"
+    )
     small = ["trainer=smoke", "trainer.accelerator=cpu", "data.count=60", "data.size=64", "hydra.run.dir=run"]
     assert "results of the best checkpoint" in run("-m", "candelabra", "train", *small)
     assert (folder / "run" / "results.json").is_file()
