@@ -80,7 +80,7 @@ class Samples(Dataset[Sample], ABC):
                 smaller than this. Null for its own size.
 
         Raises:
-            Unreadable: its file cannot be read.
+            UnreadableFile: its file cannot be read.
         """
 
     @abstractmethod
@@ -91,7 +91,7 @@ class Samples(Dataset[Sample], ABC):
         """The image file of a sample as it was found; null where there is none, as for drawn images.
 
         Raises:
-            Unreadable: it cannot be read.
+            UnreadableFile: it cannot be read.
         """
         return None
 

@@ -40,7 +40,7 @@ class EmbeddingSource(ABC):
         """An image, which may come smaller than it is; see `Samples.load`.
 
         Raises:
-            Unreadable: its file cannot be read.
+            UnreadableFile: its file cannot be read.
         """
 
     @abstractmethod
@@ -48,7 +48,7 @@ class EmbeddingSource(ABC):
         """20 bytes that differ where the content of two images does.
 
         Raises:
-            Unreadable: its file cannot be read.
+            UnreadableFile: its file cannot be read.
         """
 
 

@@ -57,7 +57,7 @@ def open_image(path: ImageSource) -> Iterator[ImageFile.ImageFile]:
     """An image of at most `LARGEST_IMAGE` pixels, its header read; what then goes wrong with it is `UnreadableFile`.
 
     Raises:
-        Unreadable: in words that name the file; also for anything that a library raises inside the block.
+        UnreadableFile: in words that name the file; also for anything that a library raises inside the block.
     """
     try:
         with _binary(path) as file:

@@ -97,7 +97,7 @@ def read_bytes(path: Path) -> bytes:
     """A file as it is.
 
     Raises:
-        Unreadable: the file is missing or cannot be read.
+        UnreadableFile: the file is missing or cannot be read.
     """
     try:
         return path.read_bytes()
@@ -109,7 +109,7 @@ def hash_file(path: Path) -> bytes:
     """20 bytes that stand for the bytes of a file, of which few are in memory at once.
 
     Raises:
-        Unreadable: the file is missing or cannot be read.
+        UnreadableFile: the file is missing or cannot be read.
     """
     try:
         if not path.is_file():
@@ -129,7 +129,7 @@ def decode_image(path: ImageSource, least: tuple[int, int] | None = None) -> Dec
             One of more than `opening.LARGEST` pixels does so without being asked, and be it smaller than this.
 
     Raises:
-        Unreadable: the file is missing or is no readable image.
+        UnreadableFile: the file is missing or is no readable image.
     """
     quick = read_jpeg(path, least) if least else None
     if quick is not None:
@@ -151,7 +151,7 @@ def decode_mask(path: ImageSource, colours: Mapping[tuple[int, int, int], int] |
     """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
 
     Raises:
-        Unreadable: the file is missing, is no readable image, or its pixels are no numbers.
+        UnreadableFile: the file is missing, is no readable image, or its pixels are no numbers.
     """
     with open_image(path) as image:
         turn, odd = read_exif_orientation(image)
@@ -170,7 +170,7 @@ def read_header(path: ImageSource) -> ImageHeader:
     """What an image file is, by its header and its end.
 
     Raises:
-        Unreadable: the file is missing or is no image.
+        UnreadableFile: the file is missing or is no image.
     """
     with open_image(path) as image:
         sure = image.mode not in ("I", "F") and is_complete(image, path)
@@ -181,7 +181,7 @@ def read_image_size(path: ImageSource) -> tuple[int, int]:
     """(width, height) from the header of an image file, as it is shown.
 
     Raises:
-        Unreadable: the file is missing or is no image.
+        UnreadableFile: the file is missing or is no image.
     """
     with open_image(path) as image:
         return compute_oriented_size(image)

@@ -11,7 +11,7 @@ def resolve_inside(root: Path, name: str | Path) -> Path:
     """The path of a file that a list names, if it lies below the root once `..` and all links are followed.
 
     Raises:
-        Unreadable: it leads out of the root.
+        UnreadableFile: it leads out of the root.
 
     >>> resolve_inside(Path("photos"), "cats/1.jpg").as_posix()
     'photos/cats/1.jpg'

@@ -19,7 +19,7 @@ def convert_to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], ModeIssue]:
     """An image of any mode -> (H, W, 3) uint8 RGB, and what was odd about it.
 
     Raises:
-        Unreadable: its numbers have no range that is stated anywhere.
+        UnreadableFile: its numbers have no range that is stated anywhere.
     """
     image.load()
     if image.mode.startswith("I") or image.mode == "F":
@@ -93,7 +93,7 @@ def convert_to_indices(image: Image.Image) -> tuple[NDArray[Any], ModeIssue]:
     """A mask of any mode -> (H, W) numbers from 0 on, and what was odd about it; a palette counts for nothing.
 
     Raises:
-        Unreadable: its pixels are colours, or no whole numbers.
+        UnreadableFile: its pixels are colours, or no whole numbers.
     """
     image.load()
     odd = (

@@ -86,7 +86,7 @@ def read_bytes_at(address: str, start: int, end: int) -> bytes:
     """The bytes from `start` up to `end`; a distant file is asked for again before it counts as unreadable.
 
     Raises:
-        Unreadable: they cannot be got, or are fewer.
+        UnreadableFile: they cannot be got, or are fewer.
     """
     pauses = RETRY_PAUSES if is_remote(address) else ()
     for pause in (*pauses, None):

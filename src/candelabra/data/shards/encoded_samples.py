@@ -46,7 +46,7 @@ class EncodedSource(ABC):
         """The files of one sample.
 
         Raises:
-            Unreadable: they cannot be got.
+            UnreadableFile: they cannot be got.
         """
 
 

@@ -57,7 +57,7 @@ class LitDataChunks(EncodedSource):
         """All fields of one item.
 
         Raises:
-            Unreadable: its chunk cannot be read.
+            UnreadableFile: its chunk cannot be read.
         """
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
         address, _, chunk, cut = self.folders[number]
