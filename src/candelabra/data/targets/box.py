@@ -11,18 +11,16 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torchvision import tv_tensors
 
-from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
-from candelabra.data.targets.keypoints import compute_image_scale
+from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.types import Size
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 _SLACK = 1.0  # pixels: counting from 1 instead of 0 moves a box by so much, which is not reported
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class BoxTarget(PointTarget):
         return {"covered": covered, "sides": sides}
 
 
-class BoxColumn(TargetColumn):
+class BoxColumn(PointColumn):
     """Boxes in memory.
 
     Args:
@@ -137,53 +135,31 @@ class BoxColumn(TargetColumn):
     """
 
     def __init__(self, values: Floats) -> None:
-        self.target, self.values = BoxTarget(), values
+        super().__init__(values)
+        self.target = BoxTarget()
 
     def labelled(self) -> NDArray[np.bool_]:
         return np.logical_not(np.isnan(self.values).any(axis=1))
 
-    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        size, scale = compute_image_scale(image)
-        return torch.from_numpy(clip_boxes(self.values[[index]], size)[0] * np.tile(scale, 2))
+    @staticmethod
+    def clip(values: Floats, sizes: Floats) -> Floats:
+        """Boxes cut at the borders of their images; NaN where nothing is left.
 
-    def content(self, index: int) -> tuple[Any, ...]:
-        return (self.values[index],)
+        >>> boxes = np.array([[-5, 2, 4, 9], [12, 0, 15, 5]], np.float32)
+        >>> BoxColumn.clip(boxes, np.full((2, 2), 8, np.float32)).tolist()
+        [[0.0, 2.0, 4.0, 8.0], [nan, nan, nan, nan]]
+        """
+        cut = np.clip(values, 0, np.tile(sizes, 2)).astype(np.float32)
+        area = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])  # false where anything is NaN
+        return np.where(area[:, None], cut, np.float32(np.nan))
 
-    def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
-        indices = list(images)
-        sizes = np.array([images[index].size for index in indices], np.float32).reshape(-1, 2)
-        given, self.values = self.values[indices], self.values.copy()
-        self.values[indices] = used = clip_boxes(given, sizes)
-        changed = np.flatnonzero(((used != given) & ~np.isnan(given)).any(1))
-        return [(indices[row], each) for row in changed for each in find_box_issues(given[row], used[row])]
-
-    def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
-        size = np.array([image.size if image else (np.inf, np.inf)], np.float32)
-        return find_box_issues(self.values[index], clip_boxes(self.values[[index]], size)[0])
-
-
-def clip_boxes(boxes: Floats, sizes: Floats) -> Floats:
-    """Boxes cut at the borders of their images; NaN where nothing is left.
-
-    Args:
-        boxes: (n, 4) XYXY pixels, NaN where not labelled.
-        sizes: (n, 2) width and height.
-
-    >>> clip_boxes(np.array([[-5, 2, 4, 9], [12, 0, 15, 5]], np.float32), np.full((2, 2), 8, np.float32)).tolist()
-    [[0.0, 2.0, 4.0, 8.0], [nan, nan, nan, nan]]
-    """
-    cut = np.clip(boxes, 0, np.tile(sizes, 2)).astype(np.float32)
-    area = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])  # false where anything is NaN
-    return np.where(area[:, None], cut, np.float32(np.nan))
-
-
-def find_box_issues(given: Floats, used: Floats) -> list[DataIssue]:
-    """What `clip_boxes` changed in one box (4,)."""
-    if np.isnan(given).any():
-        return []
-    detail = f"xyxy {' '.join(f'{side:g}' for side in given)}"
-    if np.isnan(used).any():
-        return [DataIssue("", "box outside the image, or of no area in it", IssueTreatment.UNLABELLED, detail)]
-    if np.abs(given - used).max() <= _SLACK:
-        return []
-    return [DataIssue("", "box partly outside the image, cut", IssueTreatment.REPAIRED, detail)]
+    @staticmethod
+    def find_issues(given: Floats, used: Floats) -> list[DataIssue]:
+        if np.isnan(given).any():
+            return []
+        detail = f"xyxy {' '.join(f'{side:g}' for side in given)}"
+        if np.isnan(used).any():
+            return [DataIssue("", "box outside the image, or of no area in it", IssueTreatment.UNLABELLED, detail)]
+        if np.abs(given - used).max() <= _SLACK:
+            return []
+        return [DataIssue("", "box partly outside the image, cut", IssueTreatment.REPAIRED, detail)]

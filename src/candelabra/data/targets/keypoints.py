@@ -12,17 +12,15 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torchvision import tv_tensors
 
-from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
+from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class KeypointsTarget(PointTarget):
         return {"visible": known.astype(np.int64), "places": places}
 
 
-class KeypointsColumn(TargetColumn):
+class KeypointsColumn(PointColumn):
     """Points in memory.
 
     Args:
@@ -159,60 +157,31 @@ class KeypointsColumn(TargetColumn):
     """
 
     def __init__(self, target: KeypointsTarget, values: Floats) -> None:
-        self.target, self.values = target, values
+        super().__init__(values)
+        self.target = target
 
     def labelled(self) -> NDArray[np.bool_]:
         return np.logical_not(np.isnan(self.values).all(axis=(1, 2)))
 
-    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        size, scale = compute_image_scale(image)
-        return torch.from_numpy(drop_outside_points(self.values[[index]], size)[0] * scale)
+    @staticmethod
+    def clip(values: Floats, sizes: Floats) -> Floats:
+        """Points, those outside of their image as NaN."""
+        there = ((values >= 0) & (values <= sizes[:, None])).all(2, keepdims=True)
+        return np.where(there, values, np.float32(np.nan)).astype(np.float32)
 
-    def content(self, index: int) -> tuple[Any, ...]:
-        return (self.values[index],)
-
-    def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
-        indices = list(images)
-        sizes = np.array([images[index].size for index in indices], np.float32).reshape(-1, 2)
-        given, self.values = self.values[indices], self.values.copy()
-        self.values[indices] = used = drop_outside_points(given, sizes)
-        changed = np.flatnonzero(((used != given) & ~np.isnan(given)).any((1, 2)))
-        return [(indices[row], each) for row in changed for each in find_point_issues(given[row], used[row])]
-
-    def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
-        size = np.array([image.size if image else (np.inf, np.inf)], np.float32)
-        return find_point_issues(self.values[index], drop_outside_points(self.values[[index]], size)[0])
-
-
-def compute_image_scale(image: DecodedImage) -> tuple[Floats, Floats]:
-    """Width and height (1, 2) of the file, and (2,) how much smaller it was decoded."""
-    size = np.array([image.size], np.float32)
-    return size, (np.array([image.pixels.shape[1::-1]], np.float32) / size)[0]
-
-
-def drop_outside_points(points: Floats, sizes: Floats) -> Floats:
-    """Points, those outside of their image as NaN.
-
-    Args:
-        points: (n, K, 2) XY pixels, NaN where not labelled.
-        sizes: (n, 2) width and height.
-    """
-    there = ((points >= 0) & (points <= sizes[:, None])).all(2, keepdims=True)
-    return np.where(there, points, np.float32(np.nan)).astype(np.float32)
-
-
-def find_point_issues(given: Floats, used: Floats) -> list[DataIssue]:
-    """What `drop_outside_points` changed in the points (K, 2) of one image."""
-    known = np.isfinite(given).all(1)
-    lost = int((known & np.isnan(used).any(1)).sum())
-    broken = int((~known & ~np.isnan(given).all(1)).sum())
-    found = []
-    if lost:
-        detail = f"{lost} of {int(known.sum())}"
-        found.append(DataIssue("", "keypoints outside the image", IssueTreatment.UNLABELLED, detail))
-    if broken:
-        found.append(DataIssue("", "keypoints of which a number is missing", IssueTreatment.UNLABELLED, f"{broken}"))
-    return found
+    @staticmethod
+    def find_issues(given: Floats, used: Floats) -> list[DataIssue]:
+        known = np.isfinite(given).all(1)
+        lost = int((known & np.isnan(used).any(1)).sum())
+        broken = int((~known & ~np.isnan(given).all(1)).sum())
+        found = []
+        if lost:
+            detail = f"{lost} of {int(known.sum())}"
+            found.append(DataIssue("", "keypoints outside the image", IssueTreatment.UNLABELLED, detail))
+        if broken:
+            detail = f"{broken}"
+            found.append(DataIssue("", "keypoints of which a number is missing", IssueTreatment.UNLABELLED, detail))
+        return found
 
 
 def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[int, ...]:
