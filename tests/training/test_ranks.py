@@ -50,7 +50,7 @@ for name, strategy in {**STRATEGIES, "full_with_statistics": Full(keep_statistic
     L.seed_everything(0, verbose=False)
     data = DataModule(Shapes(count=64, canvas=32), size=32, batch_size=8, workers=0)
     steps = data.plan.transforms["train"].steps
-    data.replace_train_transforms(TransformPipeline([*steps, without_masks_on_rank_one]))
+    data.replace_train_transforms(TransformPipeline([*steps, without_masks_on_rank_one], data.labels))
     task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box, "mask": Mask},
         finetune=strategy, optimizer=partial(torch.optim.AdamW, lr=1e-2))
     start = {k: v.clone() for k, v in task.state_dict().items()}
