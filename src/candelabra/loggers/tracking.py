@@ -1,9 +1,10 @@
 """What a run logs, whatever the logger.
 
 Numbers: losses, metrics and scores (`Task`), rates by group (Lightning's LearningRateMonitor), what balances did
-(`LogBalance`), `gradient_norm` (`LogGradient`), `images_per_second` and `data_wait` (`Throughput`). Beside them, here:
-the config and the versions of code at the start, predictions for the same validation images after each validation, and
-at the end what the run folder shows of the best checkpoint: pictures, tables of classes, an embedding, its weights.
+(`BalanceLog`), `gradient_norm` (`GradientNormLog`), `images_per_second` and `data_wait` (`Throughput`). Beside them,
+here: the config and the versions of code at the start, predictions for the same validation images after each
+validation, and at the end what the run folder shows of the best checkpoint: pictures, tables of classes, an embedding,
+its weights.
 """
 
 import csv

@@ -23,7 +23,7 @@ def compute_importances(results: SweepResults) -> dict[str, dict[str, float]]:
     """For each objective the share of its variance that each parameter explains, the largest first; they sum to 1.
 
     Raises:
-        NotKnown: too few jobs have finished, or nothing varied.
+        UnknownImportance: too few jobs have finished, or nothing varied.
     """
     jobs = results.judged()
     if len(jobs) < _FEWEST:

@@ -98,7 +98,7 @@ class Masks(Reader):
         """Where masks hold colours, says which.
 
         Raises:
-            Unclear: they do; the images can be looked at.
+            AmbiguousDataset: they do; the images can be looked at.
         """
         found = find_colours([mask for _, _, mask in pairs if mask])
         if not found:

@@ -28,9 +28,9 @@ def find_mask_issues(
     Args:
         path: of the mask; or its bytes.
         seen: its image, null where that cannot be read.
-        meaning: see `Records`.
+        meaning: see `MaskFileColumn`.
         ignored: numbers that are to be ignored.
-        colours: see `Records`.
+        colours: see `MaskFileColumn`.
     """
     try:
         found = decode_mask(path, colours)
