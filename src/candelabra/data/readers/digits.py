@@ -1,15 +1,14 @@
 """scikit-learn's handwritten digits (Alpaydin & Kaynak 1998), each placed on a canvas: label, box and mask."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
+from candelabra.data.readers.generated_samples import GeneratedSamples
 from candelabra.data.readers.reader import Reader
-from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
+from candelabra.data.samples import Samples, image_to_tensor, make_sample
 from candelabra.data.targets import BoxTarget, Labels, LabelTarget, MaskTarget
 from candelabra.types import Sample
 
@@ -32,7 +31,7 @@ class Digits(Reader):
         return PlacedDigits(self.canvas, self.drawing_seed)
 
 
-class PlacedDigits(Samples):
+class PlacedDigits(GeneratedSamples):
     """Digits by number; place and size of each are a function of the seed."""
 
     def __init__(self, canvas: int, seed: int) -> None:
@@ -40,19 +39,10 @@ class PlacedDigits(Samples):
 
         digits = load_digits()
         self.pixels = (digits.images * 15.9375).astype(np.uint8)
-        self.strata = digits.target.astype(np.int64)
-        self.labels = Labels(
+        labels = Labels(
             LabelTarget(tuple(str(digit) for digit in range(10))), BoxTarget(), MaskTarget(("background", "ink"))
         )
-        self.names = [str(number) for number in range(len(self.strata))]
-        self.published = np.full(len(self.strata), "", dtype="<U5")
-        self.canvas, self.seed = canvas, seed
-
-    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
-
-    def digest(self, index: int) -> bytes:
-        return hash_contents(*self[index].values())  # drawn anew: what draws may change
+        super().__init__(labels, digits.target.astype(np.int64), canvas, seed)
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))

@@ -2,7 +2,7 @@
 
 import pickle
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,24 @@ def open_torchvision_set(kind: Callable[..., Any], root: str, download: bool, **
             f"{name} could not be fetched into data.root={root} ({_brief(error)}); go online, or give the folder "
             "where it already is with data.root=<folder>."
         ) from error
+
+
+def open_torchvision_splits(
+    kind: Callable[..., Any], root: str, download: bool, **splits: Sequence[Any]
+) -> dict[Any, Any]:
+    """Opens several splits of a data set of torchvision; see `open_torchvision_set`.
+
+    Args:
+        kind: torchvision's class.
+        root: the folder of the data set.
+        download: download it if it is missing.
+        splits: the argument of the class that chooses a split, and its values: `train=(True, False)`, say.
+
+    Returns:
+        The data sets by value, in the order of the values.
+    """
+    ((option, values),) = splits.items()
+    return {value: open_torchvision_set(kind, root, download, **{option: value}) for value in values}
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The built-in data set: synthetic scenes with label, box, keypoints and mask, drawn on demand."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from candelabra.data.readers.generated_samples import GeneratedSamples
 from candelabra.data.readers.reader import Reader
-from candelabra.data.samples import Samples, hash_contents, image_to_tensor, make_sample
+from candelabra.data.samples import Samples, image_to_tensor, make_sample
 from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.types import Sample
 
@@ -39,26 +39,17 @@ class Shapes(Reader):
         return Scenes(self.count, self.canvas, self.drawing_seed)
 
 
-class Scenes(Samples):
+class Scenes(GeneratedSamples):
     """Drawn scenes by number; see `Shapes`."""
 
     def __init__(self, count: int, canvas: int, seed: int) -> None:
-        self.labels = Labels(
+        labels = Labels(
             LabelTarget(_CLASSES),
             BoxTarget(),
             KeypointsTarget(_POINTS, mirrored=(1, 0, 2)),
             MaskTarget(("background", "shape")),
         )
-        self.names = [str(number) for number in range(count)]
-        self.published = np.full(count, "", dtype="<U5")
-        self.strata = np.arange(count, dtype=np.int64) % len(_CLASSES)
-        self.canvas, self.seed = canvas, seed
-
-    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        return {target: np.ones(len(self), dtype=bool) for target in self.labels.targets}
-
-    def digest(self, index: int) -> bytes:
-        return hash_contents(*self[index].values())  # drawn anew: what draws may change
+        super().__init__(labels, np.arange(count, dtype=np.int64) % len(_CLASSES), canvas, seed)
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))

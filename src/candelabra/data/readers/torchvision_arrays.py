@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.readers.array_samples import ArraySamples
-from candelabra.data.readers.download import open_torchvision_set
+from candelabra.data.readers.download import open_torchvision_splits
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.samples import Samples
 
@@ -34,7 +34,7 @@ class Cifar10(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR10
 
-        train, test = (open_torchvision_set(CIFAR10, self.root, self.download, train=train) for train in (True, False))
+        train, test = open_torchvision_splits(CIFAR10, self.root, self.download, train=(True, False)).values()
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
@@ -59,7 +59,7 @@ class Cifar100(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import CIFAR100
 
-        train, test = (open_torchvision_set(CIFAR100, self.root, self.download, train=train) for train in (True, False))
+        train, test = open_torchvision_splits(CIFAR100, self.root, self.download, train=(True, False)).values()
         return _joined([train.data, test.data], [train.targets, test.targets], train.classes)
 
 
@@ -85,7 +85,7 @@ class Mnist(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import MNIST
 
-        train, test = (open_torchvision_set(MNIST, self.root, self.download, train=train) for train in (True, False))
+        train, test = open_torchvision_splits(MNIST, self.root, self.download, train=(True, False)).values()
         digits = [str(digit) for digit in range(10)]
         return _joined([part.data.numpy() for part in (train, test)], [train.targets, test.targets], digits)
 
@@ -111,9 +111,7 @@ class FashionMnist(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import FashionMNIST
 
-        train, test = (
-            open_torchvision_set(FashionMNIST, self.root, self.download, train=train) for train in (True, False)
-        )
+        train, test = open_torchvision_splits(FashionMNIST, self.root, self.download, train=(True, False)).values()
         arrays = [part.data.numpy() for part in (train, test)]
         return _joined(arrays, [train.targets, test.targets], train.classes)
 
@@ -139,9 +137,7 @@ class Stl10(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import STL10
 
-        train, test = (
-            open_torchvision_set(STL10, self.root, self.download, split=split) for split in ("train", "test")
-        )
+        train, test = open_torchvision_splits(STL10, self.root, self.download, split=("train", "test")).values()
         arrays = [part.data.transpose(0, 2, 3, 1) for part in (train, test)]
         return _joined(arrays, [train.labels, test.labels], train.classes)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from candelabra.data.file_samples import FileSamples
-from candelabra.data.readers.download import open_torchvision_set
+from candelabra.data.readers.download import open_torchvision_splits
 from candelabra.data.readers.point_symmetry import pair_by_name
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.samples import Samples
@@ -44,7 +44,7 @@ class Imagenet(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import ImageNet
 
-        parts = {split: open_torchvision_set(ImageNet, self.root, False, split=split) for split in ("train", "val")}
+        parts = open_torchvision_splits(ImageNet, self.root, False, split=("train", "val"))
         rows = [(path, number, split) for split, part in parts.items() for path, number in part.samples]
         classes = [", ".join(words) for words in parts["train"].classes]
         return _classified(Path(self.root).expanduser(), rows, classes)
@@ -71,10 +71,7 @@ class Flowers102(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import Flowers102 as Flowers
 
-        parts = {
-            split: open_torchvision_set(Flowers, self.root, self.download, split=split)
-            for split in ("train", "val", "test")
-        }
+        parts = open_torchvision_splits(Flowers, self.root, self.download, split=("train", "val", "test"))
         rows = [
             (str(path), int(number), split)
             for split, part in parts.items()
@@ -106,7 +103,7 @@ class Celeba(Reader):
     def read(self) -> Samples:
         from torchvision.datasets import CelebA
 
-        parts = {split: open_torchvision_set(CelebA, self.root, self.download, split=split) for split in _CELEBA_SPLITS}
+        parts = open_torchvision_splits(CelebA, self.root, self.download, split=_CELEBA_SPLITS)
         label = LabelTarget(tuple(name for name in parts["train"].attr_names if name), multilabel=True)
         attributes = np.concatenate([part.attr.numpy() for part in parts.values()])
         points = KeypointsTarget(_POINTS, tuple(pair_by_name(_POINTS)), (0, 1))
