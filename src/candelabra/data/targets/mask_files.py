@@ -1,10 +1,9 @@
 """Columns of masks: files below a folder, and encoded files of shards."""
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,11 +12,11 @@ from torch import Tensor
 
 from candelabra.data.decoding.header_checks import read_headers
 from candelabra.data.decoding.image_files import RawBytes
-from candelabra.data.decoding.images import DecodedImage, ImageHeader, decode_mask, hash_file
+from candelabra.data.decoding.images import DecodedImage, ImageHeader, decode_mask
 from candelabra.data.decoding.mask_fitting import describe_misfit, fit_mask
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.file_column import EncodedColumn, FileColumn, describe_unreadable
 from candelabra.data.targets.mask_issues import find_mask_issues
 from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import IGNORED
@@ -25,11 +24,10 @@ from candelabra.types import IGNORED
 if TYPE_CHECKING:
     from candelabra.data.targets.mask import MaskTarget
 
-log = logging.getLogger(__name__)
 _COLOUR_TRIALS = 8  # masks kept as colours that are decoded, to see whether they are grey
 
 
-class MaskFileColumn(TargetColumn):
+class MaskFileColumn(FileColumn):
     """Masks in files below a folder. One that cannot be read, or has another shape than its image, is unlabelled.
 
     Args:
@@ -41,7 +39,7 @@ class MaskFileColumn(TargetColumn):
         colours: the class of each colour, where masks are painted; pixel values are then classes.
     """
 
-    has_files: ClassVar[bool] = True
+    target: "MaskTarget"
 
     def __init__(
         self,
@@ -52,35 +50,16 @@ class MaskFileColumn(TargetColumn):
         ignored: Collection[int] = (IGNORED,),
         colours: Mapping[tuple[int, int, int], int] | None = None,
     ) -> None:
-        self.target, self.root, self.paths = target, root, list(paths)
+        super().__init__(target, root, paths)
         self.meaning, self.ignored, self.colours = meaning, ignored, colours
-        self._reported: set[int] = set()
 
-    def labelled(self) -> NDArray[np.bool_]:
-        return np.array([bool(path) for path in self.paths], dtype=bool)
-
-    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        if self.paths[index]:
-            try:
-                mask = decode_mask(resolve_inside(self.root, self.paths[index]), self.colours)
-                return _to_tensor(fit_mask(mask, image, self.meaning))
-            except UnreadableFile as error:
-                if index not in self._reported:
-                    log.warning("%s It counts as not labelled.", error)
-                    self._reported.add(index)
-        return self.target.missing((image.pixels.shape[0], image.pixels.shape[1]))
+    def decode(self, index: int, image: DecodedImage) -> Tensor:
+        mask = decode_mask(resolve_inside(self.root, self.paths[index]), self.colours)
+        return _to_tensor(fit_mask(mask, image, self.meaning))
 
     def content(self, index: int) -> tuple[Any, ...]:
         colours = [] if self.colours is None else [sorted(self.colours.items())]
-        return (self._file_hash(index), self.meaning, *colours)
-
-    def _file_hash(self, index: int) -> bytes | str | None:
-        if not self.paths[index]:
-            return None
-        try:
-            return hash_file(resolve_inside(self.root, self.paths[index]))
-        except UnreadableFile:
-            return "unreadable"
+        return (self.hash_value(index), self.meaning, *colours)
 
     def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
         given = [index for index in images if self.paths[index]]
@@ -93,7 +72,7 @@ class MaskFileColumn(TargetColumn):
         issues = []
         for index, header in zip(given, headers, strict=True):
             if isinstance(header, UnreadableFile):
-                issue: DataIssue | None = describe_unreadable_mask(header)
+                issue: DataIssue | None = describe_unreadable(self.target.name, header)
             else:
                 issue = describe_misfit(header.size, images[index].size, images[index].orientation)
             if issue:
@@ -117,11 +96,11 @@ class MaskFileColumn(TargetColumn):
         try:
             path = resolve_inside(self.root, self.paths[index])
         except UnreadableFile as error:
-            return [describe_unreadable_mask(error)]
+            return [describe_unreadable(self.target.name, error)]
         return find_mask_issues(path, image, self.meaning, self.ignored, self.colours)
 
 
-class EncodedMaskColumn(TargetColumn):
+class EncodedMaskColumn(EncodedColumn):
     """Masks as encoded files inside shards; their pixels are class indices, 255 where not labelled.
 
     Args:
@@ -129,21 +108,15 @@ class EncodedMaskColumn(TargetColumn):
         present: (n,) bool, which samples have a mask.
     """
 
+    target: "MaskTarget"
+
     def __init__(self, target: "MaskTarget", present: NDArray[np.bool_]) -> None:
-        self.target, self.present = target, present
+        super().__init__(target, present)
         values = np.arange(256)
         self.meaning = np.where(values < len(target.classes), values, IGNORED).astype(np.uint8)
 
-    def labelled(self) -> NDArray[np.bool_]:
-        return self.present
-
-    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        if raw is not None:
-            try:
-                return _to_tensor(fit_mask(decode_mask(RawBytes(raw, str(index))), image, self.meaning))
-            except UnreadableFile:
-                pass  # `inspect` reports it
-        return self.target.missing((image.pixels.shape[0], image.pixels.shape[1]))
+    def decode(self, raw: bytes, index: int, image: DecodedImage) -> Tensor:
+        return _to_tensor(fit_mask(decode_mask(RawBytes(raw, str(index))), image, self.meaning))
 
     def content(self, index: int) -> tuple[Any, ...]:
         return ()  # the encoded file is hashed with its sample
@@ -152,11 +125,6 @@ class EncodedMaskColumn(TargetColumn):
         if raw is None:
             return []
         return find_mask_issues(RawBytes(raw, str(index)), image, self.meaning, (IGNORED,))
-
-
-def describe_unreadable_mask(error: UnreadableFile) -> DataIssue:
-    """What is listed for a mask that cannot be read."""
-    return DataIssue("", "mask that cannot be read", IssueTreatment.UNLABELLED, str(error))
 
 
 def _to_tensor(mask: NDArray[np.uint8]) -> Tensor:
