@@ -119,7 +119,7 @@ def test_large_images_of_every_mode_stay_below_a_gigabyte(tmp_path: Path, case: 
     options = {"progressive": True, "subsampling": 0} if kind == "JPEG" else {}
     path = tmp_path / f"large.{kind}"
     image.save(path, kind, **options)
-    found = read_in_a_process([path], "candelabra.data.decoding.images", "picture", 300)
+    found = read_in_a_process([path], "candelabra.data.decoding.images", "decode_image", 300)
     print(case, found)
     assert found["used"] == 1
     assert found["bytes"] < MEMORY
