@@ -100,7 +100,7 @@ def test_converted_depth_is_read_again(folder: Path, writer: str) -> None:
         folder,
     )
     labels = json.loads((folder / f"as_{writer}" / "labels.json").read_text())
-    assert labels["depth"] == {"per_metre": 1000}
+    assert labels["depth_per_metre"] == 1000
     run_here(f"{convert} data={writer} data.root=as_{writer} writer=table folder=back_{writer}", folder)
     assert read_maps(folder / f"back_{writer}" / "depths") == read_labelled_maps(folder / "scenes")
 

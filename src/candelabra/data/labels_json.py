@@ -6,23 +6,35 @@ from typing import Any
 
 from candelabra.data.decoding.remote_files import join_inside, read_text_at
 from candelabra.data.targets import Labels
+from candelabra.data.targets.label import LabelTarget
+from candelabra.data.targets.target_classes import list_target_classes
 from candelabra.errors import CandelabraError
 
 LABELS_FILE = "labels.json"
 
 
 def write_labels_json(labels: Labels) -> str:
-    """The labels as JSON, a line for each target.
+    """The labels as JSON, a line for each field.
 
-    >>> from candelabra.data.targets import LabelTarget
-    >>> print(write_labels_json(Labels(LabelTarget(("cat", "dog")))))
+    Fields of the label have their own names, those of other targets the target's before it; a target without fields is
+    true.
+
+    >>> from candelabra.data.targets import BoxTarget, MaskTarget
+    >>> labels = Labels(LabelTarget(("cat", "dog")), BoxTarget(), MaskTarget(("background", "pet")))
+    >>> print(write_labels_json(labels))
     {
-      "label": {"classes": ["cat", "dog"], "multilabel": false}
+      "classes": ["cat", "dog"],
+      "multilabel": false,
+      "box": true,
+      "mask_classes": ["background", "pet"]
     }
     <BLANKLINE>
     """
-    plain = labels.to_plain().items()
-    lines = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in plain]
+    flat: dict[str, Any] = {}
+    for name, fields in labels.to_plain().items():
+        before = "" if name == LabelTarget.name else f"{name}_"
+        flat |= {before + field: value for field, value in fields.items()} or {name: True}
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in flat.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -60,11 +72,22 @@ def merge_label_options(root: str, words: Mapping[str, Any] | None) -> Labels:
 
 
 def parse_labels_json(plain: Any, where: str) -> Labels:
-    """The labels that a mapping of targets describes.
+    """The labels that a mapping describes, see `write_labels_json`.
 
     Raises:
         CandelabraError: see `read_labels_json`.
     """
-    if not isinstance(plain, Mapping) or not all(isinstance(value, Mapping) for value in plain.values()):
-        raise CandelabraError(f"{where} must map targets to their fields, such as {{label: {{classes: [cat, dog]}}}}.")
-    return Labels.from_plain(plain, where)
+    if not isinstance(plain, Mapping):
+        raise CandelabraError(f"{where} must be a mapping, such as {{classes: [cat, dog]}}.")
+    targets = sorted(list_target_classes(), key=len, reverse=True)
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in plain.items():
+        if key in targets:
+            if not isinstance(value, bool):
+                raise CandelabraError(f"{where}: {key} must be true or false; its fields stand as {key}_<field>.")
+            if value:
+                nested.setdefault(key, {})
+            continue
+        name = next((target for target in targets if str(key).startswith(f"{target}_")), LabelTarget.name)
+        nested.setdefault(name, {})[str(key).removeprefix(f"{name}_")] = value
+    return Labels.from_plain(nested, where)

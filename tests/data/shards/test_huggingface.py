@@ -107,7 +107,7 @@ def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
 def test_lists_of_classes_are_several_labels_and_masks_want_names(tmp_path: Path) -> None:
     path = folder(tmp_path / "d")
     data = DataModule(
-        HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask": {"classes": ["no", "yes"]}})
+        HuggingFace(path=path, columns={"label": "tags"}, boxes="xywh", words={"mask_classes": ["no", "yes"]})
     )
     samples = data.open()
     assert samples.labels[LabelTarget].multilabel
@@ -161,7 +161,7 @@ def test_an_image_that_is_none_is_found_before_training(tmp_path: Path) -> None:
         ({"columns": {"label": "fine"}}, "data.boxes is not given.*xyxy or data.boxes=xywh"),
         ({"columns": {"label": "fien"}}, "data.columns has label: fien; there are fine"),
         ({"columns": {"lable": "fine"}}, "data.columns names lable; allowed are label"),
-        ({"columns": {"label": "fine"}, "words": {"label": {"clases": []}}}, "'clases'; allowed are classes"),
+        ({"columns": {"label": "fine"}, "words": {"clases": []}}, "'clases'; allowed are classes"),
     ],
 )
 def test_what_is_not_clear_is_asked_for(options: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def items(count: int = 40) -> list[dict[str, Any]]:
 
 def test_items_of_others_are_read_by_index_and_their_labels_once(tmp_path: Path) -> None:
     optimize(tmp_path / "d", items())
-    samples = DataModule(LitData(root=str(tmp_path / "d"), words={"label": {"classes": ["cat", "dog"]}})).open()
+    samples = DataModule(LitData(root=str(tmp_path / "d"), words={"classes": ["cat", "dog"]})).open()
     assert len(samples) == 40
     assert samples.labels.targets == ("label", "box")
     assert [int(samples[i]["image"][0, 0, 0]) for i in (31, 2, 17)] == [31, 2, 17]

@@ -70,7 +70,7 @@ def test_shards_of_webdataset_are_read_and_ours_by_webdataset(tmp_path: Path) ->
             said = {"box": [1, 2, 3, 4], "keypoints": [[1, 2], None], "name": f"n{i}"}
             row = {"__key__": f"deep/{i}", "jpg": encode(i, "JPEG"), "cls": i % 2, "json": json.dumps(said).encode()}
             sink.write({**row, "mask.png": encode(1, "PNG", (12, 10), "L")})
-    samples = read(tmp_path, words={"label": {"classes": ["cat", "dog"]}, "mask": {"classes": ["no", "yes"]}})
+    samples = read(tmp_path, words={"classes": ["cat", "dog"], "mask_classes": ["no", "yes"]})
     assert samples.names == [f"n{i}" for i in range(4)]
     sample = samples[1]
     assert sample["image"].shape == (3, 10, 12)
@@ -105,7 +105,7 @@ def test_names_and_patterns_say_shards_and_splits(tmp_path: Path) -> None:
         ({"shards": {"tain": "x"}}, "'tain'; allowed are"),
         ({"fields": {"bbox": "x"}}, "must have keys among"),
         ({"window": 0}, "data.window=0 must be"),
-        ({"words": {"label": {"classes": "cat"}}}, "classes='cat' must be a list"),
+        ({"words": {"classes": "cat"}}, "classes='cat' must be a list"),
     ):
         with pytest.raises(CandelabraError, match=words):
             read(tmp_path, **options)
@@ -163,7 +163,7 @@ def odd_shard(path: Path) -> Path:
 
 def test_each_odd_member_has_its_treatment(tmp_path: Path) -> None:
     odd_shard(tmp_path / "train-0.tar")
-    words = {"label": {"classes": ["a", "b"]}, "keypoints": {"names": ["l", "r"]}, "mask": {"classes": ["no", "yes"]}}
+    words = {"classes": ["a", "b"], "keypoints_names": ["l", "r"], "mask_classes": ["no", "yes"]}
     samples = read(tmp_path, words=words)
     expected = ["good", "pickled", "broken", "badjson", "odd", "points", "inverted", "masked"]
     assert samples.names == expected

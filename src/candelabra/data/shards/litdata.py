@@ -29,7 +29,7 @@ class LitData(Reader):
     Args:
         root: the folder, or its address: with an index.json, or with train, val and test, each of which has one.
         fields: other names of what items have, such as {image: jpg, label: fine_label}.
-        words: what labels.json says, where there is none: {label: {classes: [cat, dog]}, mask: {classes: [...]}}.
+        words: what labels.json says, where there is none: {classes: [cat, dog], mask_classes: [...]}.
         window: chunks that are read at a time: their images are shuffled, windows come one after another; null
             shuffles all images, which reads any chunk at any time.
         gigabytes: of fetched chunks that are kept on disk, by each process (10^9 bytes each).
