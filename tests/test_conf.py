@@ -98,8 +98,8 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         else []
     )
     needed += ["data.path=x"] if name == "huggingface" else []
-    if group == "writer":
-        return tiny(f"writer={name}", "folder=x", command="convert")
+    if group == "to":
+        return tiny(f"to={name}", "folder=x", command="convert")
     if group in ("search", "classifier", "classifiers", "projection"):
         return composed_by(group, name, folder)
     needed += ["backbone.name=test_resnet"] if name == "timm" else []

@@ -24,11 +24,11 @@ from tests.conftest import Compose
 from tests.data.files import make_folder, write_image, write_mask
 
 READERS: dict[str, Any] = {"table": Table, "webdataset": WebDataset, "litdata": LitData}
-FORMATS = sorted(path.stem for path in (CONFIG_FOLDER / "writer").glob("*.yaml"))
+FORMATS = sorted(path.stem for path in (CONFIG_FOLDER / "to").glob("*.yaml"))
 
 
 def converted(tiny: Compose, folder: Path, to: str, *words: str) -> DataModule:
-    run_convert(tiny(*words, f"writer={to}", f"folder={folder}", "data.workers=0", command="convert"))
+    run_convert(tiny(*words, f"to={to}", f"folder={folder}", "data.workers=0", command="convert"))
     return DataModule(READERS[to](root=str(folder)), workers=0)
 
 
@@ -182,8 +182,8 @@ def test_a_kill_leaves_nothing_that_looks_whole(tmp_path: Path, tiny: Compose) -
     words = [
         "data=shapes",
         "data.count=5000",
-        "writer=webdataset",
-        "writer.megabytes=0.1",
+        "to=webdataset",
+        "to.megabytes=0.1",
         f"folder={tmp_path / 'out'}",
     ]
     command = [sys.executable, "-m", "candelabra", "convert", *words]

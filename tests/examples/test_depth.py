@@ -96,12 +96,12 @@ def test_converted_depth_is_read_again(folder: Path, writer: str) -> None:
         pytest.importorskip("litdata")
     convert = f"candelabra convert plugins=[{EXAMPLE}]"
     run_here(
-        f"{convert} data=table data.root=scenes data.mask_classes=[wall,thing] writer={writer} folder=as_{writer}",
+        f"{convert} data=table data.root=scenes data.mask_classes=[wall,thing] to={writer} folder=as_{writer}",
         folder,
     )
     labels = json.loads((folder / f"as_{writer}" / "labels.json").read_text())
     assert labels["depth_per_metre"] == 1000
-    run_here(f"{convert} data={writer} data.root=as_{writer} writer=table folder=back_{writer}", folder)
+    run_here(f"{convert} data={writer} data.root=as_{writer} to=table folder=back_{writer}", folder)
     assert read_maps(folder / f"back_{writer}" / "depths") == read_labelled_maps(folder / "scenes")
 
 

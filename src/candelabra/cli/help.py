@@ -63,9 +63,9 @@ _EXAMPLES = {
     "map": ["index=vectors/pets", "index=vectors/photos projection=pca clusters=8"],
     "check": ["data=pets data.root=data", "data=folder data.root=photos data.augment=none samples=24"],
     "convert": [
-        "data=folder data.root=photos writer=webdataset folder=photos-shards",
-        "data=pets data.root=data writer=table folder=pets-table",
-        "data=masks data.root=camvid writer=litdata writer.megabytes=32 folder=street-chunks",
+        "data=folder data.root=photos to=webdataset folder=photos-shards",
+        "data=pets data.root=data to=table folder=pets-table",
+        "data=masks data.root=camvid to=litdata to.megabytes=32 folder=street-chunks",
     ],
     "compare": ["runs/label runs/box runs/joint", "runs/sweep folder=runs/compared"],
     "sweep": ["status runs/sweep", "best runs/sweep", "retry runs/sweep", "retry runs/sweep 3 7"],

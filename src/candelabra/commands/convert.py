@@ -35,7 +35,7 @@ def run_convert(config: DictConfig) -> None:
         CandelabraError: the data cannot be used, or the folder holds something.
     """
     plain = resolve_config(config)
-    writer: DatasetWriter = build_object(plain["writer"])
+    writer: DatasetWriter = build_object(plain["to"])
     folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
     data: SampleDataModule = build_data(plain["data"])
     samples = data.open()

@@ -53,7 +53,7 @@ class LitData(Reader):
         if not folders:
             raise CandelabraError(
                 f"data.root={self.root} has no index.json, nor has train, val or test below it; litdata.optimize or "
-                "candelabra convert writer=litdata write such folders."
+                "candelabra convert to=litdata write such folders."
             )
         ends = np.cumsum([0, *(len(folder.chunk) for folder in folders)])
         source = LitDataChunks(folders, ends, fields, self.gigabytes)

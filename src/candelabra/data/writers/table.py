@@ -25,7 +25,7 @@ class TableWriter(DatasetWriter):
         for name in target.classes if target and target.multilabel else ():
             if LABEL_SEPARATOR in name or name != name.strip():
                 raise CandelabraError(
-                    f"writer=table cannot hold the class {name!r} among several of one image; use writer=webdataset."
+                    f"to=table cannot hold the class {name!r} among several of one image; use to=webdataset."
                 )
 
     def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
