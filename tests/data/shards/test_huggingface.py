@@ -248,7 +248,8 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.slow
 def test_a_data_set_of_the_hub_is_fetched_once(tmp_path: Path, hub: tuple[str, list[str]]) -> None:
     code = (
-        "from candelabra.data import HuggingFace; samples = HuggingFace(path='me/cats').open();"
+        "from candelabra.data import DataModule, HuggingFace; from candelabra.data.targets import LabelTarget;"
+        "samples = DataModule(HuggingFace(path='me/cats')).open();"
         "print(len(samples), samples.labels[LabelTarget].classes, int(samples[7]['image'].max()))"
     )
 
