@@ -1,6 +1,5 @@
 """The command line as a user meets it: real processes."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +8,13 @@ import pytest
 from PIL import Image
 
 from candelabra.cli.help import COMMANDS
+from tests.forked import run_forked
 
 HEAVY = ("http", "urllib.request", "torch", "lightning", "timm", "hydra", "numpy", "matplotlib", "pandas", "PIL")
 
 
 def candelabra(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "candelabra", *arguments]
-    return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    return run_forked(arguments, cwd, environment)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])
@@ -84,7 +81,7 @@ def test_completion_knows_groups_and_options(tmp_path: Path) -> None:
 
 
 def test_a_whole_run_from_another_folder(tmp_path: Path) -> None:
-    run = candelabra(
+    words = [
         "train",
         "trainer=smoke",
         "trainer.accelerator=cpu",
@@ -93,8 +90,9 @@ def test_a_whole_run_from_another_folder(tmp_path: Path) -> None:
         "data.count=60",
         "data.size=32",
         "data.batch_size=8",
-        cwd=tmp_path,
-    )
+    ]
+    command = [sys.executable, "-m", "candelabra", *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "results of the best checkpoint" in run.stdout
     folders = list((tmp_path / "runs").iterdir())

@@ -1,11 +1,9 @@
 """docs/extending.md, executed: its files are written, its commands are run, and their results are checked."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -18,6 +16,7 @@ from candelabra.cli.main import main
 from candelabra.data.readers.auto import detect_formats
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, open_plugin
+from tests.forked import run_forked
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"```(python|yaml|console)\n(.*?)```", re.DOTALL)
@@ -41,14 +40,7 @@ def write_package(folder: Path) -> list[str]:
 def run(command: str, folder: Path, code: int = 0, **environment: str) -> str:
     """Runs a command of candelabra in a folder and returns what it printed."""
     words = [word for word in shlex.split(command) if word != "candelabra"]
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "candelabra", *words],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run_forked(words, folder, environment)
     assert ran.returncode == code, f"{command}\n{ran.stdout}\n{ran.stderr}"
     assert "Traceback" not in ran.stderr
     return ran.stdout + ran.stderr

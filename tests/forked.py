@@ -1,0 +1,87 @@
+"""Commands of candelabra in processes of their own, forked from one that has loaded the libraries.
+
+A start takes milliseconds in place of seconds. `python -m tests.forked` serves: a line of JSON a command on standard
+input, its exit code on standard output.
+"""
+
+import json
+import os
+import pkgutil
+import runpy
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_forked(
+    words: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs `python -W ignore -m candelabra <words>` in a folder, with variables beside those of this process."""
+    server = start_server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with tempfile.TemporaryDirectory() as kept:
+        printed = [Path(kept, name) for name in ("stdout", "stderr")]
+        job = {
+            "words": list(words),
+            "folder": str(folder),
+            "environment": {**os.environ, **(environment or {})},
+            "printed": [str(path) for path in printed],
+        }
+        server.stdin.write(json.dumps(job) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(list(words), code, *(path.read_text() for path in printed))
+
+
+@cache
+def start_server() -> subprocess.Popen[str]:
+    """The process that forks: one a test process, which it ends with."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.forked"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def serve() -> None:
+    import candelabra.commands
+
+    for found in pkgutil.iter_modules(candelabra.commands.__path__):
+        import_module(f"candelabra.commands.{found.name}")
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            run_job(json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def run_job(job: dict[str, Any]) -> NoReturn:
+    """Turns this process into that of a command."""
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in enumerate(job["printed"], 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.path[0] = job["folder"]
+    sys.argv = ["candelabra", *job["words"]]
+    code: Any = 0
+    try:
+        runpy.run_module("candelabra", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        code = ended.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # an ordinary end frees all that is loaded, which takes seconds
+
+
+if __name__ == "__main__":
+    serve()
