@@ -36,7 +36,7 @@ def handle_exit_codes(codes: list[int]) -> Iterator[None]:
         codes.append(EXIT_INTERRUPTED)
     except KeyboardInterrupt:
         codes.append(130)
-    except _pruned_errors() as error:
+    except _list_pruned_errors() as error:
         print(error, file=sys.stderr)
         codes.append(_PRUNED)
 
@@ -50,7 +50,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return (CandelabraError, HydraException, OmegaConfBaseException, *_UNWRITABLE)
 
 
-def _pruned_errors() -> tuple[type[Exception], ...]:
+def _list_pruned_errors() -> tuple[type[Exception], ...]:
     return (sys.modules["optuna"].TrialPruned,) if "optuna" in sys.modules else ()
 
 

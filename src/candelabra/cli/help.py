@@ -183,7 +183,7 @@ def _list_options(group: str) -> str:
     """The options of a group, those of plug-ins last."""
     folders = list_config_folders()
     options = [path.stem for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
-    return _wrapped(list(dict.fromkeys(options)))
+    return _wrap_words(list(dict.fromkeys(options)))
 
 
 def _plugin_groups() -> list[str]:
@@ -192,7 +192,7 @@ def _plugin_groups() -> list[str]:
     return sorted({group.name for group in found})
 
 
-def _wrapped(words: Sequence[str]) -> str:
+def _wrap_words(words: Sequence[str]) -> str:
     import textwrap
 
     indent = " " * 6

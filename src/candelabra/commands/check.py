@@ -106,8 +106,8 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
         "classes": {s: count(label, "classes", s) for s in SPLITS},
         KeypointsTarget.name: dict(zip(points.names, visible, strict=True)) if points else {},
         "mask_pixels": {s: count(mask, "pixels", s) for s in SPLITS},
-        "widths": _counted(sizes[:, 1]),
-        "heights": _counted(sizes[:, 0]),
+        "widths": _count_values(sizes[:, 1]),
+        "heights": _count_values(sizes[:, 0]),
         "issues": [each._asdict() for each in tally.issues],
         "equal": [group(each) for each in report.twins.equal],
         "alike": [group(each) for each in report.twins.alike],
@@ -116,7 +116,7 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
     }
 
 
-def _counted(values: Any) -> dict[str, int]:
+def _count_values(values: Any) -> dict[str, int]:
     """How often each value is there."""
     import numpy as np
 

@@ -20,13 +20,13 @@ def inspect_image(root: Path, name: str) -> tuple[DecodedImage | None, IssueList
         path = resolve_inside(root, name)
         seen = decode_image(path)
         with open_image(path) as image:
-            more = _misnamed(path, image.format or "") + _frames(image)
+            more = _find_wrong_suffix(path, image.format or "") + _frames(image)
     except UnreadableFile as error:
         return None, [DataIssue("", "unreadable", IssueTreatment.SKIPPED, str(error))]
-    return seen, [*seen.odd, *more, *_grey(seen), *_reduced(seen)]
+    return seen, [*seen.odd, *more, *_grey(seen), *_find_reduction(seen)]
 
 
-def _misnamed(path: Path, kind: str) -> IssueList:
+def _find_wrong_suffix(path: Path, kind: str) -> IssueList:
     suffix = path.suffix.lower().lstrip(".")
     if _KINDS.get(suffix, suffix.upper()) == kind:
         return []
@@ -52,7 +52,7 @@ def _grey(seen: DecodedImage) -> IssueList:
     return [DataIssue("", "grey, kept as colours", IssueTreatment.USED)] if grey else []
 
 
-def _reduced(seen: DecodedImage) -> IssueList:
+def _find_reduction(seen: DecodedImage) -> IssueList:
     height, width = seen.pixels.shape[:2]
     if (width, height) == seen.size:
         return []

@@ -100,7 +100,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _network(self) -> Backbone:
         if isinstance(self.backbone, Backbone):
             return self.backbone
-        if _trained(self.backbone):
+        if _is_run(self.backbone):
             return load_task(self.backbone).backbone
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.random_state)
@@ -119,7 +119,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out weights that can be loaded by name."""
         state = dict(super().__getstate__())  # the base class returns the object's own dictionary
-        if "encoder_" in state and not isinstance(self.backbone, Backbone) and not _trained(self.backbone):
+        if "encoder_" in state and not isinstance(self.backbone, Backbone) and not _is_run(self.backbone):
             del state["encoder_"]
             state["looked_up_"] = True
         return state
@@ -140,7 +140,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _trained(backbone: Any) -> bool:
+def _is_run(backbone: Any) -> bool:
     """Whether a name is the folder of a run, or a checkpoint."""
     place = Path(backbone)
     return place.suffix == ".ckpt" or (place / CHECKPOINT_FOLDER).is_dir()

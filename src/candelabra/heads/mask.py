@@ -69,12 +69,12 @@ class Mask(Head):
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()
-        weights = self._balanced(wanted) if self.balanced else self.class_weights
+        weights = self._balance_classes(wanted) if self.balanced else self.class_weights
         pixels = F.cross_entropy(outputs, wanted, weights, ignore_index=IGNORED, reduction="none")
         entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
         return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
 
-    def _balanced(self, target: Tensor) -> Tensor:
+    def _balance_classes(self, target: Tensor) -> Tensor:
         """(C,) weights whose mean over the labelled pixels is 1."""
         counts = torch.stack([(target == index).sum() for index in range(len(self.classes))])
         shares = counts / counts.sum().clamp(min=1)

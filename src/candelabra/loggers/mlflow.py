@@ -122,12 +122,12 @@ class MlflowLogger(RunLogger):
             self._client.log_image(self.number, pixels, key=_clean_name(name), step=step)
 
     def table(self, name: str, table: LoggedTable, step: int) -> None:
-        self._client.log_text(self.number, _separated(table, ","), f"tables/{name}.csv")
+        self._client.log_text(self.number, _join_cells(table, ","), f"tables/{name}.csv")
 
     def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:
         vectors = LoggedTable((), [[f"{x:.6g}" for x in vector] for vector in embedding.vectors])
-        self._client.log_text(self.number, _separated(vectors, "\t").lstrip(), f"{name}/vectors.tsv")
-        self._client.log_text(self.number, _separated(embedding.table, "\t"), f"{name}/metadata.tsv")
+        self._client.log_text(self.number, _join_cells(vectors, "\t").lstrip(), f"{name}/vectors.tsv")
+        self._client.log_text(self.number, _join_cells(embedding.table, "\t"), f"{name}/metadata.tsv")
         side = int(np.ceil(np.sqrt(len(embedding.thumbnails))))
         size = embedding.thumbnails.shape[1]
         sprite = Image.new("RGB", (side * size, side * size))
@@ -219,7 +219,7 @@ def _clean_name(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name)
 
 
-def _separated(table: LoggedTable, by: str) -> str:
+def _join_cells(table: LoggedTable, by: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=by, lineterminator="\n")
     writer.writerows([table.columns, *table.rows])

@@ -87,7 +87,7 @@ def make_parameter_groups(backbone: Backbone, strategy: FineTuning, others: Sequ
     still = is_undecayed([backbone, *others])
     groups: ParameterGroups = []
     for group in named:
-        name = _joined(group["first"], group["last"])
+        name = _join_names(group["first"], group["last"])
         matrices = [p for p in group["params"] if p not in still]
         vectors = [p for p in group["params"] if p in still]
         if matrices:
@@ -121,7 +121,7 @@ def is_undecayed(networks: Iterable[nn.Module]) -> set[nn.Parameter]:
     }
 
 
-def _joined(first: str, last: str) -> str:
+def _join_names(first: str, last: str) -> str:
     """backbone/stage0 and backbone/stage4 -> backbone/stages0-4."""
     if first == last:
         return first

@@ -78,7 +78,7 @@ def make_schedule_plan(
         CandelabraError: the strategy does not fit the backbone, or would never do what it is for.
     """
     divided = divide_parameters(backbone, strategy)
-    frozen = _frozen_stages(strategy, epochs, len(backbone.stages))
+    frozen = _count_frozen_stages(strategy, epochs, len(backbone.stages))
     peaks = _peaks([*(part.scale for part in divided), 1.0], optimizer, scheduler, epochs, steps)
     if max(map(max, peaks)) <= 0:
         raise CandelabraError(_NO_RATE)
@@ -102,15 +102,15 @@ def check_schedule(
         CandelabraError: the strategy does not fit the backbone or would never thaw a stage, or nothing would learn.
     """
     scales = [*(part.scale for part in divide_parameters(backbone, strategy)), 1.0]
-    _frozen_stages(strategy, epochs, len(backbone.stages))
-    simulated = _simulated_optimizer(scales, optimizer)
+    _count_frozen_stages(strategy, epochs, len(backbone.stages))
+    simulated = _make_dummy_optimizer(scales, optimizer)
     if max(group["lr"] for group in simulated.param_groups) <= 0:
         raise CandelabraError(_NO_RATE)
     if scheduler:
         scheduler(simulated, epochs * _FINEST)
 
 
-def _frozen_stages(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
+def _count_frozen_stages(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
     """The number of frozen stages in each epoch.
 
     Raises:
@@ -143,7 +143,7 @@ def _peaks(
 ) -> list[list[float]]:
     """The highest rate of each group within each epoch."""
     steps = max(1, min(steps, _FINEST, _LONGEST // epochs))
-    simulated = _simulated_optimizer(scales, optimizer)
+    simulated = _make_dummy_optimizer(scales, optimizer)
     entries = scheduler(simulated, epochs * steps) if scheduler else []
     each_step = [entry["scheduler"] for entry in entries if entry["interval"] == "step"]
     peaks: list[list[float]] = [[] for _ in scales]
@@ -159,7 +159,7 @@ def _peaks(
     return peaks
 
 
-def _simulated_optimizer(scales: list[float], optimizer: OptimizerFactory) -> Optimizer:
+def _make_dummy_optimizer(scales: list[float], optimizer: OptimizerFactory) -> Optimizer:
     """An optimizer of one dummy parameter for each group."""
     groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
     return make_optimizer(optimizer, groups)

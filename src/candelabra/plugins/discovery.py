@@ -67,7 +67,7 @@ def find_plugins(words: Sequence[str] = ()) -> list[Plugin]:
     """
     variable = [word for word in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if word]
     found: dict[str, Plugin] = {}
-    for plugin in [*map(open_plugin, [*words, *variable]), *_installed_plugins()]:
+    for plugin in [*map(open_plugin, [*words, *variable]), *_find_installed()]:
         found.setdefault(plugin.name, plugin)
     return list(found.values())
 
@@ -191,7 +191,7 @@ def import_option_classes(group: str, base: type[OptionClass]) -> list[type[Opti
     return found
 
 
-def _installed_plugins() -> list[Plugin]:
+def _find_installed() -> list[Plugin]:
     """Plug-ins that installed distributions register as entry points."""
     files = (file for place in sys.path for file in Path(place or ".").glob("*.dist-info/entry_points.txt"))
     if not any(ENTRY_POINT_GROUP in file.read_text(encoding="utf-8") for file in files):

@@ -41,14 +41,14 @@ class FinishedRun:
     @property
     def heads(self) -> list[str]:
         """The heads with metrics on test."""
-        return self._measured("test")
+        return self._list_measured("test")
 
     @property
     def learnt(self) -> list[str]:
         """The heads with metrics on validation or test."""
-        return self._measured("val", "test")
+        return self._list_measured("val", "test")
 
-    def _measured(self, *splits: str) -> list[str]:
+    def _list_measured(self, *splits: str) -> list[str]:
         keys = [key.split("/") for key in self.results]
         return list(dict.fromkeys(key[1] for key in keys if len(key) == 3 and key[0] in splits))
 

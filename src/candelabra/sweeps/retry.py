@@ -37,7 +37,7 @@ def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
     It must run in the working folder of the sweep, see `Sweep.place`.
     """
     failed = [job.number for job in found.jobs if job.number in numbers and job.state is State.FAILED]
-    words = [f"hydra.sweep.dir='{_quoted(_folder(found))}'"]
+    words = [f"hydra.sweep.dir='{_quote_path(_folder(found))}'"]
     if failed:
         words.append(f"++hydra.sweeper.retry=[{','.join(map(str, failed))}]")
     return [*found.sweep.program, "-m", *found.sweep.words, *words]
@@ -62,5 +62,5 @@ def _folder(found: SweepResults) -> Path:
     return found.folder if here else found.folder.absolute()
 
 
-def _quoted(folder: Path) -> str:
+def _quote_path(folder: Path) -> str:
     return str(folder).replace("\\", "\\\\").replace("'", "\\'")

@@ -70,9 +70,9 @@ def make_jobs_table(found: SweepResults, jobs: Sequence[Job], errors: bool = Fal
     sheet.add_column("state", no_wrap=True)
     parameters = found.parameters()
     for name in shorten_keys(list(parameters)):
-        sheet.add_column(_broken(name), overflow="fold")
+        sheet.add_column(_break_name(name), overflow="fold")
     for name in found.objectives:
-        sheet.add_column(_broken(name), justify="right", no_wrap=True)
+        sheet.add_column(_break_name(name), justify="right", no_wrap=True)
     sheet.add_column("time", justify="right", no_wrap=True)
     if errors:
         sheet.add_column("error", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -148,7 +148,7 @@ def _seconds(job: Job) -> float | None:
     return job.seconds or None
 
 
-def _broken(name: str) -> str:
+def _break_name(name: str) -> str:
     """Breaks a column name at its dots."""
     return name.replace("/", "/\n").replace("_", "_\n")
 

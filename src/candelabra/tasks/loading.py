@@ -37,7 +37,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept = {key: plain[key] for key in needed}
-    kept["data"] = _located(kept["data"])
+    kept["data"] = _resolve_paths(kept["data"])
     task.recipe = {
         "format": CHECKPOINT_FORMAT,
         "version": __version__,
@@ -131,13 +131,13 @@ def _constant(balance: PlainConfig) -> PlainConfig:
     return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
-def _located(data: PlainConfig) -> PlainConfig:
+def _resolve_paths(data: PlainConfig) -> PlainConfig:
     """The same data, found again from any folder."""
     found = resolve_table_paths(data)
     if "root" in data:
         found["root"] = str(Path(data["root"]).expanduser().absolute())
     if "sets" in data:
-        found["sets"] = {name: _located(each) for name, each in data["sets"].items()}
+        found["sets"] = {name: _resolve_paths(each) for name, each in data["sets"].items()}
     return found
 
 

@@ -127,7 +127,7 @@ def run_range_test(
 def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[ParameterGroups], Optimizer]:
     """Scales the rate of each parameter group: Lightning's finder sets the same rate for all groups."""
 
-    def made(groups: ParameterGroups) -> Optimizer:
+    def make_with_shares(groups: ParameterGroups) -> Optimizer:
         optimizer = make(groups)
         shares = [group["scale"] for group in optimizer.param_groups]
 
@@ -140,7 +140,7 @@ def _in_shares(make: Callable[[ParameterGroups], Optimizer]) -> Callable[[Parame
         optimizer.register_step_pre_hook(before)  # the schedule sets the rate anew after each step
         return optimizer
 
-    return made
+    return make_with_shares
 
 
 def _each_loss(smoothed: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -64,7 +64,7 @@ class Splitter:
         Raises:
             CandelabraError: a split would be empty, a class has no training image, or a table or groups do not fit.
         """
-        given = self._given(samples)
+        given = self._read_given(samples)
         given[list(bad)] = _OUT
         groups = self._groups(samples)
         if self.folds:
@@ -89,7 +89,7 @@ class Splitter:
         """(n,) the group of each sample, to divide splits further; null where there are no groups."""
         return self._groups(samples)
 
-    def _given(self, samples: Samples) -> SampleNames:
+    def _read_given(self, samples: Samples) -> SampleNames:
         """(n,) the given split of each sample, "" where it is to be drawn."""
         if self.split == "random" or self.folds:
             return np.full(len(samples), "", dtype="<U5")
@@ -117,7 +117,7 @@ class Splitter:
             cells = read_column("data.groups", self.groups, "group", samples.names, self.root)
             words = [None if cell is None else str(cell) for cell in cells]
         else:
-            words = _matched(self.groups, samples)
+            words = _match_names(self.groups, samples)
         lacking = words.count(None)
         if lacking:
             log.warning("%d of %d images are in no group of data.groups: each is its own", lacking, len(words))
@@ -184,7 +184,7 @@ def _drawn(
     return found
 
 
-def _matched(pattern: str, samples: Samples) -> list[str | None]:
+def _match_names(pattern: str, samples: Samples) -> list[str | None]:
     """What the first group of a regular expression finds in each name; the whole match where it has no group."""
     try:
         expression = re.compile(pattern)

@@ -61,7 +61,7 @@ class WebDataset(Reader):
         known = record_fields()
         if set(fields) - set(known):
             raise CandelabraError(f"data.fields={self.fields} must have keys among {', '.join(known)}.")
-        found = self._found()
+        found = self._find_shards()
         given = merge_label_options(self.root, self.words)
         with ThreadPoolExecutor(_THREADS) as pool:
             indices = list(
@@ -83,7 +83,7 @@ class WebDataset(Reader):
             None if self.window is None else ShardWindows(shard, self.window),
         )
 
-    def _found(self) -> list[tuple[str, str]]:
+    def _find_shards(self) -> list[tuple[str, str]]:
         """Each shard and its split."""
         if isinstance(self.shards, Mapping):
             for split in self.shards:

@@ -80,18 +80,18 @@ class DropLabels(SampleView):
         return self.samples.shown() & self.kept[LabelTarget.name][:, None]
 
     def digest(self, index: int) -> bytes:
-        hidden = self._hidden(index)
+        hidden = self._hidden_targets(index)
         content = self.samples.digest(index)
         return hash_contents(content, *hidden) if hidden else content
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         sample = self.samples.load(index, least)
         values = sample
-        for target in self._hidden(index):
+        for target in self._hidden_targets(index):
             values[target] = self.labels[target].blank_like(values[target])
         return sample
 
-    def _hidden(self, index: int) -> list[str]:
+    def _hidden_targets(self, index: int) -> list[str]:
         return [target for target, hidden in self.hidden.items() if hidden[index]]
 
 

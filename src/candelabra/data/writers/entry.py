@@ -87,7 +87,7 @@ def make_entry(samples: Samples, index: int, split: str) -> DatasetEntry:
         name,
         split,
         image,
-        ".png" if found is None else _ending(name, image),
+        ".png" if found is None else _choose_suffix(name, image),
         {name: labels[name].to_json(value) for name, value in values.items()},
         {name: file for name, file in files.items() if file is not None},
     )
@@ -100,7 +100,7 @@ def encode_png(pixels: Tensor) -> bytes:
     return made.getvalue()
 
 
-def _ending(name: str, image: bytes) -> str:
+def _choose_suffix(name: str, image: bytes) -> str:
     named = PurePosixPath(name).suffix.lower()
     if named in IMAGE_SUFFIXES:
         return named

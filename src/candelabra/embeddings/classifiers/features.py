@@ -60,7 +60,7 @@ def load_labelled_features(
         rows = served.served[split] if isinstance(served, CachedFeatures) else None
         if rows is None:
             encoder = Encoder(backbone, trainer.strategy.root_device, trainer.precision_plugin.forward_context)
-            vectors, labels = _computed(encoder, data, split)
+            vectors, labels = _compute_features(encoder, data, split)
         else:
             batch = rows.__getitems__(range(len(rows)))
             vectors, labels = batch["features"].final.float().mean((2, 3)).numpy(), batch[LabelTarget.name].numpy()
@@ -72,7 +72,7 @@ def load_labelled_features(
     return found
 
 
-def _computed(encoder: Encoder, data: SampleDataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
+def _compute_features(encoder: Encoder, data: SampleDataModule, split: str) -> tuple[Vectors, NDArray[np.int64]]:
     def batches() -> Iterator[tuple[Vectors, NDArray[np.int64]]]:
         for batch in DataLoader(data.dataset(split), data.batch_size, generator=torch.Generator()):
             yield encoder(batch["image"]), batch[LabelTarget.name].numpy()
