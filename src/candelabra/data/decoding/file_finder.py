@@ -74,7 +74,7 @@ class FileFinder:
     def search(self, stated: str, near: str = "") -> FoundFile:
         """As `find`, with the files that can be meant alike."""
         for path in dict.fromkeys((os.path.join(near, stated), stated)):  # noqa: PTH118 - it may be absolute
-            literal = self._literal(path)
+            literal = self.find_exact(path)
             if literal:
                 return FoundFile(literal)
         wanted = parse_stated_path(stated)
@@ -88,8 +88,8 @@ class FileFinder:
         names = tuple(str(Path(*parts)) for parts in best)
         return FoundFile(names[0]) if len(names) == 1 else FoundFile(None, names)
 
-    def _literal(self, stated: str) -> str | None:
-        """The path below root of a file that is there exactly as stated."""
+    def find_exact(self, stated: str) -> str | None:
+        """The path below root of a file that is there exactly as stated; null where it is not."""
         if not stated.strip() or "\0" in stated:
             return None
         path = Path(os.path.normpath(self.root / stated))

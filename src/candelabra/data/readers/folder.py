@@ -1,5 +1,6 @@
 """Images in one folder per class."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.data.targets.label import LabelColumn, LabelTarget
 from candelabra.errors import CandelabraError
 
+_LISTED = 12  # kinds of files that an error lists
 _NO_CLASSES = ("image", "mask", "annot", "label")  # words that do not occur in names of classes
 
 
@@ -82,3 +84,15 @@ def check_is_folder(root: str) -> Path:
     if not path.is_dir():
         raise CandelabraError(f"data.root={root} is not a folder (looked at {path.absolute()}); give one that exists.")
     return path
+
+
+def list_entries(root: Path) -> str:
+    """The files of a folder in words: counts by folder and suffix."""
+    counts: Counter[str] = Counter()
+    for path in root.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            folder = path.parent.relative_to(root)
+            place = "/".join(folder.parts[:2])
+            counts[f"{path.suffix.lower() or 'no ending'} in {place or 'the folder itself'}"] += 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(_LISTED))
+    return f"{listed}{', ...' if len(counts) > _LISTED else ''}" or "nothing"
