@@ -15,6 +15,7 @@ from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers import table_cells
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.listed_files import find_listed_images, find_listed_values
+from candelabra.data.readers.mask_values import MaskValues, find_mask_values, number_mask_classes
 from candelabra.data.readers.point_shares import scale_shares
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
@@ -57,8 +58,8 @@ class Table(Reader):
             single (several: unlabelled).
         separator: what stands between several labels of one image; null for one label an image.
         columns: of 0 and 1, one a class, several of which may hold for one image; a row with an empty one has no label.
-        mask_classes: names of the classes of a mask, by pixel value.
-        ignore: pixel values of a mask that neither teach nor count.
+        mask_classes: names of the classes of a mask, by pixel value; empty for those of the values that occur.
+        ignore: pixel values of a mask that neither teach nor count; null for 255, unless masks hold 0 and 255 alone.
     """
 
     tier = DetectionTier.TABLES
@@ -74,7 +75,7 @@ class Table(Reader):
     separator: str | None = None
     columns: Sequence[str] = ()
     mask_classes: Sequence[str] = ()
-    ignore: Sequence[int] = (255,)
+    ignore: Sequence[int] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -116,14 +117,28 @@ class Table(Reader):
         return FileSamples(root, images, table_cells.read_split_column(table), columns, issues)
 
     def _masks(self, table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]) -> list[TargetColumn]:
-        classes = tuple(self.mask_classes) or (described.find(MaskTarget) or MaskTarget()).classes
-        if MaskTarget.name not in table or not classes:
+        if MaskTarget.name not in table:
             return []
-        meaning = np.full(256, IGNORED, np.uint8)
-        meaning[: len(classes)] = range(len(classes))
-        meaning[[value for value in self.ignore if value < 256]] = IGNORED
         paths = table[MaskTarget.name].fillna("").astype(str).tolist()
-        return [MaskFileColumn(MaskTarget(classes), root, paths, meaning)]
+        given = [path for path in paths if path]
+        told = described.find(MaskTarget) or MaskTarget()
+        if not self.mask_classes and not told.classes and not given:
+            return []
+        if not self.mask_classes and told.classes:  # `candelabra convert` wrote indices
+            named = number_mask_classes(told.classes, self.ignore or [IGNORED], root, given, issues)
+        elif self.mask_classes:
+            named = number_mask_classes(self.mask_classes, self.ignore, root, given, issues)
+        else:
+            named = self._find_mask_classes(root, given, issues)
+        return [MaskFileColumn(MaskTarget(tuple(named.classes)), root, paths, named.meaning, [*named.ignored, IGNORED])]
+
+    def _find_mask_classes(self, root: Path, paths: Sequence[str], issues: list[DataIssue]) -> MaskValues:
+        try:
+            return find_mask_values(self.ignore, root, paths, issues)
+        except CandelabraError as error:
+            raise CandelabraError(
+                f"The column mask needs names of classes: data.mask_classes=[background,...]. {error}"
+            ) from error
 
     def _table(self, root: Path, issues: list[DataIssue]) -> "DataFrame":
         """The rows of all files, with paths below root."""
