@@ -13,7 +13,13 @@ from candelabra.data.decoding.stated_paths import fold_name, parse_stated_path
 from candelabra.data.issues import DataIssue, IssueTreatment
 
 PathParts = tuple[str, ...]
-_SAME_KIND = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}  # endings of one kind of image
+_SAME_KIND = {
+    ".jpeg": ".jpg",
+    ".jpe": ".jpg",
+    ".jfif": ".jpg",
+    ".jif": ".jpg",
+    ".tiff": ".tif",
+}  # endings of one kind of image
 _LISTED = 4  # files of one name that an issue lists
 
 
