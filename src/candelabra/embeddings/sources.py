@@ -137,7 +137,9 @@ def _tabled(given: str, key: str) -> FileSource:
             f"{len(table)} rows of the columns {', '.join(map(str, table.columns))}."
         )
     table = table.dropna(subset=[named]).fillna("")
-    columns = {word: table[by_word[word]].astype(str).tolist() for word in ("split", "label") if word in by_word}
+    columns: dict[str, Sequence[str]] = {
+        word: table[by_word[word]].astype(str).tolist() for word in ("split", "label") if word in by_word
+    }
     finder = FileFinder(path.parent, find_images(path.parent))
     found = [(str(name), finder.find(str(name))) for name in table[named]]
     return FileSource([path.parent / (name or stated) for stated, name in found], columns)

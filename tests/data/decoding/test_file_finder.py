@@ -90,7 +90,8 @@ def test_links_out_of_the_root_are_not_found_as_they_are_stated(root: Path) -> N
 
 
 def test_files_of_one_name_are_named_and_not_guessed(root: Path) -> None:
-    finder, issues = make_finder(root), []
+    finder = make_finder(root)
+    issues: list[DataIssue] = []
     assert finder.search("same.jpg").several == ("train/same.jpg", "val/same.jpg")
     assert finder.search("same.jpg", "val").name == "val/same.jpg"
     assert finder.find_listed("same.jpg", issues) is finder.find_listed("none.png", issues, what="mask") is None

@@ -19,11 +19,10 @@ def list_label_notes(samples: Samples, parts: Mapping[str, NDArray[np.int64]], p
         published: the splits that the data set has are used.
     """
     notes = []
-    for kind in (LabelTarget, MaskTarget):
-        target = samples.labels.find(kind)
+    for target in (samples.labels.find(LabelTarget), samples.labels.find(MaskTarget)):
         if target is not None and len(target.classes) == 1:
             detail = f"only class {target.classes[0]!r}; is data.root one folder too high, or the wrong column read?"
-            notes.append(DataIssue(kind.name, f"{kind.name} has a single class", IssueTreatment.USED, detail))
+            notes.append(DataIssue(target.name, f"{target.name} has a single class", IssueTreatment.USED, detail))
     given = set(np.unique(samples.published).tolist()) - {""} if published else set()
     for split in ("val", "test") if "train" in given else ():
         if split not in given and len(parts[split]):

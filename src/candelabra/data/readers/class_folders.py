@@ -41,7 +41,7 @@ def find_class_folders(root: Path) -> ClassFolders:
     folders = list_folders(root)
     children = [child for child in folders if _holds_image(child)]
     empty = [child for child in folders if child not in children]
-    called = {child: split for child in children if (split := tell_split(child.name))}
+    called = {child: split for child in children if (split := recognize_split(child.name))}
     hold_folders = {child: split for child, split in called.items() if _holds_folders_alone(child)}
     all_splits = bool(called) and len(called) == len(children)
     if not all_splits and not ("train" in hold_folders.values() and len(set(hold_folders.values())) > 1):
@@ -61,11 +61,11 @@ def is_stray_folder(name: str) -> bool:
     return name.startswith(".") or name.lower() in _STRAY
 
 
-def tell_split(name: str) -> str:
+def recognize_split(name: str) -> str:
     """The split that a folder of class folders is called after; "" for none.
 
-    >>> tell_split("val2017"), tell_split("seg_train"), tell_split("test-set"), tell_split("train_station")
-    ('val', 'train', 'test', '')
+    >>> recognize_split("val2017"), recognize_split("seg_train"), recognize_split("train_station")
+    ('val', 'train', '')
     """
     words = [word for word in re.split(r"[\W_\d]+", name.lower()) if word]
     told = [word for word in words if word in SPLIT_ALIASES]
@@ -85,7 +85,7 @@ def describe_left_out(root: Path, tree: ClassFolders, classes: list[str]) -> lis
             detail = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in counts.most_common(8))
             name = str(folder.relative_to(root))
             issues.append(DataIssue(name, "files of kinds that are not read", IssueTreatment.SKIPPED, detail))
-    named = [] if tree.splits else [name for name in classes if tell_split(name)]
+    named = [] if tree.splits else [name for name in classes if recognize_split(name)]
     if named:
         what = "class folders that are named like splits"
         issues.append(DataIssue(named[0], what, IssueTreatment.USED, f"{', '.join(named)}, beside other folders"))
@@ -106,7 +106,7 @@ def _holds_folders_alone(folder: Path) -> bool:
 def _descend(folder: Path, split: str) -> Path:
     """The folder of classes where archives have put a split into a folder of its own: seg_train/seg_train."""
     inner = list_folders(folder)
-    return inner[0] if len(inner) == 1 and tell_split(inner[0].name) == split else folder
+    return inner[0] if len(inner) == 1 and recognize_split(inner[0].name) == split else folder
 
 
 def _count_unread(folder: Path, every: bool) -> Counter[str]:

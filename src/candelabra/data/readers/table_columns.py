@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _TRIED = 50  # cells that tell whether a column names images
-_IMAGES = ("filename", "file_name", "file", "path", "filepath", "file_path", "image_path", "image_file", "image_name")
-_IMAGES = (*_IMAGES, "imagename", "image_filename", "img", "image_id", "imageid", "name", "id")
+_IMAGES: tuple[str, ...] = (
+    "filename",
+    "file_name",
+    "file",
+    "path",
+    "filepath",
+    "file_path",
+    "image_path",
+    "image_file",
+    "image_name",
+)
+_IMAGES += ("imagename", "image_filename", "img", "image_id", "imageid", "name", "id")
 _LABELS = ("class", "class_name", "classname", "category", "category_name", "labels")
 _MASKS = ("mask_path", "mask_file", "mask_name")
 _SIDES = (("x_min", "y_min", "x_max", "y_max"), ("x1", "y1", "x2", "y2"))

@@ -62,8 +62,9 @@ def choose_object_rows(
         issues += describe_several_objects(list(several), table["image"].nunique(), rule)
     chosen = table.copy()
     for column in columns:
-        chosen[column] = table[column].to_numpy(dtype=object)[source]
-        chosen.iloc[blank, chosen.columns.get_loc(column)] = None
+        cells = table[column].to_numpy(dtype=object)[source]
+        cells[blank] = None
+        chosen[column] = cells
     return chosen.drop_duplicates()
 
 
