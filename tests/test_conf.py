@@ -60,10 +60,10 @@ SERVED: dict[str, object] = {
 SHAPES: dict[str, object] = {"_target_": "candelabra.data.Shapes", "count": 2000, "canvas": 128, "drawing_seed": 0}
 DIGITS: dict[str, object] = {"_target_": "candelabra.data.Digits", "flip": False, "canvas": 64, "drawing_seed": 0}
 MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "images": "images", "masks": "masks"}
-MASKS |= {"classes": None, "values": None, "colours": None, "ignore": [255]}
+MASKS |= {"classes": None, "values": None, "colours": None, "ignore": None}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
-TABLE |= {"columns": [], "ignore": [255]}
+TABLE |= {"columns": [], "ignore": None, "objects": "largest"}
 PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "data_defaults") and option.stem != "loading"]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from candelabra.checking import duplicates, leaks
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import Survey
+from candelabra.data.issue_lines import describe_issue_kind
 from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
 from candelabra.data.targets import LabelTarget
@@ -136,8 +137,7 @@ def _report_issues(tally: DatasetStatistics) -> list[Finding]:
     return [
         Finding(
             FindingLevel.NOTE if treatment == IssueTreatment.USED else FindingLevel.ODD,
-            f"{what}: {len(found)} {'time' if len(found) == 1 else 'times'}, {treatment} ({found[0].name}"
-            f"{', ...' if len(found) > 1 else ''}).",
+            describe_issue_kind(what, treatment, found),
         )
         for what, treatment, found in tally.kinds()
     ]

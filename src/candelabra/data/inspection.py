@@ -10,7 +10,8 @@ from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.errors import UnreadableFile
 
-_KINDS = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "pgm": "PPM"}  # else a suffix says its own name
+_KINDS = {"jpg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "jif": "JPEG", "tif": "TIFF", "dib": "BMP"}
+_KINDS |= {"pgm": "PPM", "pbm": "PPM", "pnm": "PPM"}  # else a suffix says its own name
 IssueList = list[DataIssue]
 
 

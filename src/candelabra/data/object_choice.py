@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from candelabra.data.issues import DataIssue, IssueTreatment
+
 ObjectRule = Literal["largest", "first", "single"]
 OBJECT_RULES: tuple[str, ...] = get_args(ObjectRule)
 
@@ -18,3 +20,17 @@ def choose_object(areas: Sequence[float], rule: ObjectRule) -> int | None:
     if not areas or (rule == "single" and len(areas) > 1):
         return None
     return max(range(len(areas)), key=areas.__getitem__) if rule == "largest" else 0
+
+
+def describe_several_objects(names: Sequence[str], count: int, rule: str) -> list[DataIssue]:
+    """What is listed for images of which one of several objects gives the labels; nothing for none.
+
+    Args:
+        names: of those images.
+        count: of all images.
+        rule: that chose the object.
+    """
+    if not names:
+        return []
+    detail = f"{len(names)} of {count} images, with data.objects={rule}; masks show all objects"
+    return [DataIssue(names[0], "several objects, of which one gives the labels", IssueTreatment.USED, detail)]

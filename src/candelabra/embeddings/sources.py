@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.image_sources import list_sources
-from candelabra.data.decoding.images import decode_image, hash_file
+from candelabra.data.decoding.images import decode_image, find_images, hash_file
 from candelabra.data.decoding.paths import escape_path
+from candelabra.data.decoding.table_files import read_table_file
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
@@ -18,7 +20,7 @@ from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-_NAMED = ("image", "path", "name", "file")  # columns of a table that hold paths, the first that is there
+_NAMED = ("image", "path", "name", "filename", "file")  # columns of a table that hold paths, the first that is there
 
 
 class EmbeddingSource(ABC):
@@ -125,20 +127,22 @@ def make_source(given: str | Sequence[str], key: str = "source") -> EmbeddingSou
 
 
 def _tabled(given: str, key: str) -> FileSource:
-    import pandas
-
-    path = Path(given)
-    table = (
-        pandas.read_parquet(path)
-        if path.suffix.lower() == ".parquet"
-        else pandas.read_csv(path, dtype=str, keep_default_na=False)
-    )
-    named = next((column for column in _NAMED if column in table), None)
+    path = Path(given).expanduser()
+    table = read_table_file(path, [])
+    by_word = {str(column).casefold(): str(column) for column in reversed(table.columns)}
+    named = next((by_word[word] for word in _NAMED if word in by_word), None)
     if named is None or table.empty:
-        raise CandelabraError(f"{key}={given} names no image; it needs a column {', '.join(_NAMED[:-1])} or file.")
-    table = table[table[named].fillna("") != ""].fillna("")
-    columns = {column: table[column].astype(str).tolist() for column in ("split", "label") if column in table}
-    return FileSource([path.parent / str(name) for name in table[named]], columns)
+        raise CandelabraError(
+            f"{key}={given} names no image; it needs a column {', '.join(_NAMED[:-1])} or {_NAMED[-1]}, and has "
+            f"{len(table)} rows of the columns {', '.join(map(str, table.columns))}."
+        )
+    table = table.dropna(subset=[named]).fillna("")
+    columns: dict[str, Sequence[str]] = {
+        word: table[by_word[word]].astype(str).tolist() for word in ("split", "label") if word in by_word
+    }
+    finder = FileFinder(path.parent, find_images(path.parent))
+    found = [(str(name), finder.find(str(name))) for name in table[named]]
+    return FileSource([path.parent / (name or stated) for stated, name in found], columns)
 
 
 def label_files(source: EmbeddingSource, word: str, root: str | None) -> None:

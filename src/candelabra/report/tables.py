@@ -10,14 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from candelabra.data.decoding.paths import escape_path
+from candelabra.data.issue_lines import list_issue_lines
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.runs.head_metrics import HeadSummaries, is_count
 
+_REASONS = 5  # kinds of issues that an error quotes
+
 
 def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[str, dict[str, int]]:
-    """Print how many images of each split have each target; with several data sets, their shares of an epoch too.
+    """Print how many images of each split have each target, and what is odd in the data, a line for each kind.
+
+    With several data sets, print their shares of an epoch too.
 
     Args:
         data: set up; its images are not read.
@@ -42,10 +48,14 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     print_on_rank_zero(table)
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
+    for line in list_issue_lines(data.issues):
+        print_on_rank_zero(escape_path(line), markup=False, highlight=False)
     for target, number in counts["train"].items():
         if not number and target in wanted:
+            reasons = " ".join(list_issue_lines(data.issues)[:_REASONS])
             raise CandelabraError(
                 f"No training image has a {target}; label some, or leave out its head (task.heads.{target}=null)."
+                + (f" Odd in the data: {escape_path(reasons)}" if reasons else "")
             )
     return counts
 

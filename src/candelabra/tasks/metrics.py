@@ -95,13 +95,16 @@ class HeadMetrics(nn.Module):
                 found = {"count": metrics["count"].compute()}
                 if found["count"] > 0:
                     found = {key: metric.compute() for key, metric in metrics.items()}
-                    score = head.score({key: float(v) for key, v in found.items() if v.numel() == 1})
+                    # torchmetrics makes a scalar of the confusion matrix of a single class
+                    found |= {key: found[key].reshape(1, 1) for key in head.tables & {*found} if not found[key].ndim}
+                    score = head.score({key: float(v) for key, v in found.items() if v.ndim < 2 and v.numel() == 1})
                     if score is None:
                         found = {key: found[key] for key in _OWN}
                     else:
                         scores[name] = score
-                    numbers |= {f"{name}/{key}": value.float() for key, value in found.items() if value.numel() == 1}
-                    tables |= {f"{name}/{key}": value.cpu() for key, value in found.items() if value.numel() > 1}
+                    whole = {key for key, value in found.items() if value.ndim < 2 and value.numel() == 1}
+                    numbers |= {f"{name}/{key}": value.float() for key, value in found.items() if key in whole}
+                    tables |= {f"{name}/{key}": value.cpu() for key, value in found.items() if key not in whole}
             for metric in metrics.values():
                 metric.reset()
         return SplitMetrics(tuple(self.metrics), numbers, tables, scores)

@@ -92,8 +92,10 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
         return JpegImageFile(file)  # `Image.open` refuses large ones
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         _refuse_large(*_webp_size(head))  # Pillow allocates all pixels of a WebP when it opens the file
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"):
+    if head[4:8] == b"ftyp" and _is_heic(head):
         raise UnreadableFile("is a HEIC image, which cannot be read; save it as JPEG or PNG.")
+    if head.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")):
+        raise UnreadableFile("is a JPEG 2000 image, which is not read; save it as JPEG or PNG.")
     try:
         return Image.open(file, formats=_formats())
     except UnidentifiedImageError as error:
@@ -102,6 +104,14 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
         raise UnreadableFile(
             f"{words}is no image of a kind that can be read ({', '.join(_formats())}, JPEG)."
         ) from error
+
+
+def _is_heic(head: bytes) -> bool:
+    """Whether a file of this head is HEIC; its major brand may be one that AVIF has as well."""
+    length = int.from_bytes(head[:4], "big")
+    brands = {head[8:12], *(head[place : place + 4] for place in range(16, min(length, len(head)), 4))}
+    heic = brands & {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
+    return bool(heic or brands & {b"mif1", b"msf1"}) and not brands & {b"avif", b"avis"}
 
 
 @cache

@@ -29,7 +29,8 @@ from candelabra.errors import UnreadableFile as UnreadableFile
 from candelabra.types import IGNORED
 
 log = logging.getLogger(__name__)
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}
+IMAGE_SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx"}
 
 
 class DecodedImage(NamedTuple):
@@ -65,7 +66,12 @@ class ImageHeader(NamedTuple):
 
 
 def find_images(folder: Path) -> Iterator[Path]:
-    """The image files below a folder, sorted; hidden ones are left out, and links to folders outside not followed.
+    """The image files below a folder, sorted; see `find_files`."""
+    return (path for path in find_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def find_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, sorted; hidden ones are left out, and links to folders outside not followed.
 
     Each folder is looked into once, by whatever links it is reached.
     """
@@ -81,9 +87,8 @@ def find_images(folder: Path) -> Iterator[Path]:
         folders.sort(
             key=lambda name: (here / name).is_symlink()
         )  # links last: what lies in two places has its own name
-        images = (here / name for name in files if not name.startswith("."))
-        found += [path for path in images if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    return iter(sorted(found))
+        found += [path for name in files if not name.startswith(".") and (path := here / name).is_file()]
+    yield from sorted(found)
 
 
 def _followed(path: Path, root: Path) -> bool:

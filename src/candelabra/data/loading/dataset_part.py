@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.loading.label_notes import list_label_notes
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
 from candelabra.data.sampling.splits import Splitter
@@ -129,6 +130,7 @@ class DatasetPart(DatasetOptions):
         if bad:
             _treat_bad(samples, bad, on_bad)
         parts = self.splitter.parts(samples, bad)
+        issues += list_label_notes(samples, parts, self.split == "published" and not self.folds)
         return SplitSamples(drop_labels(samples, parts["train"], self.labelled, self.split_seed), parts, issues)
 
     def make_transforms(self, labels: Labels, batchwise: BatchTransforms) -> dict[str, TransformPipeline]:

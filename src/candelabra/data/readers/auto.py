@@ -1,7 +1,6 @@
 """A data set in whatever format it looks like."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
-from candelabra.data.readers.folder import Folder, check_is_folder
+from candelabra.data.readers.folder import Folder, check_is_folder, list_entries
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
@@ -25,7 +24,6 @@ from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import import_option_classes
 
 log = logging.getLogger(__name__)
-_LISTED = 12  # kinds of files that an error lists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +123,3 @@ def recognize_format(root: Path) -> FormatMatch:
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
     )
-
-
-def list_entries(root: Path) -> str:
-    """The files of a folder in words: counts by folder and suffix."""
-    counts: Counter[str] = Counter()
-    for path in root.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
-            folder = path.parent.relative_to(root)
-            place = "/".join(folder.parts[:2])
-            counts[f"{path.suffix.lower() or 'no ending'} in {place or 'the folder itself'}"] += 1
-    listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(_LISTED))
-    return f"{listed}{', ...' if len(counts) > _LISTED else ''}" or "nothing"

@@ -23,6 +23,7 @@ from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 
 _HEADS = ("scorer", "individuals", "bodyparts", "coords")
+_UNIQUE = "single"  # DeepLabCut's name for body parts that belong to no animal
 _LARGEST = 2**30  # bytes of a table
 TableCells = Mapping[str, Mapping[str, tuple[int, int]]]  # individual -> body part -> columns of x and y
 
@@ -69,7 +70,7 @@ class DeepLabCut(Reader):
             raise CandelabraError(
                 f"data.root={self.root} holds no CollectedData_*.csv; name the table with data.file=<file below root>."
             )
-        sheets = {path: _sheet(path, issues) for path in paths}
+        sheets = _leave_out_unique(root, {path: _sheet(path, issues) for path in paths}, issues)
         parts = list(dict.fromkeys(part for s in sheets.values() for own in s.cells.values() for part in own))
         finder = FileFinder(root, find_images(root))
         pictures: dict[str, AnnotatedImage] = {}
@@ -113,6 +114,23 @@ def _sheet(path: Path, issues: list[DataIssue]) -> BodyPartTable:
     return BodyPartTable(cells, index, rows[len(heads) :])
 
 
+def _leave_out_unique(
+    root: Path, sheets: Mapping[Path, BodyPartTable], issues: list[DataIssue]
+) -> dict[Path, BodyPartTable]:
+    """The tables without the individual `single`, which holds points of the scene, where there are animals too."""
+    if not any(set(sheet.cells) - {_UNIQUE} for sheet in sheets.values()):
+        return dict(sheets)
+    kept = {}
+    for path, sheet in sheets.items():
+        parts = sheet.cells.get(_UNIQUE)
+        if parts is not None:
+            what = "points of the individual single are not read"
+            issues.append(DataIssue(str(path.relative_to(root)), what, IssueTreatment.USED, ", ".join(parts)))
+        cells = {name: own for name, own in sheet.cells.items() if name != _UNIQUE}
+        kept[path] = sheet._replace(cells=cells)
+    return kept
+
+
 def _add(
     row: Sequence[str],
     sheet: BodyPartTable,
@@ -124,9 +142,8 @@ def _add(
 ) -> None:
     """Adds a frame and its individuals."""
     stated = "/".join(cell for cell in row[: sheet.leading] if cell)
-    name = finder.find(stated, near)
+    name = finder.find_listed(stated, issues, near)
     if name is None:
-        issues.append(DataIssue(stated, "listed image is not there", IssueTreatment.SKIPPED))
         return
     if name in pictures:
         issues.append(DataIssue(name, "image is listed twice", IssueTreatment.UNLABELLED))

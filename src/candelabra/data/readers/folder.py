@@ -1,5 +1,6 @@
 """Images in one folder per class."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,19 @@ import numpy as np
 from candelabra.data.decoding.images import IMAGE_SUFFIXES, find_images
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.file_samples import FileSamples
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.class_folders import (
+    describe_left_out,
+    find_class_folders,
+    is_stray_folder,
+    list_folders,
+)
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
-from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.data.targets.label import LabelColumn, LabelTarget
 from candelabra.errors import CandelabraError
 
+_LISTED = 12  # kinds of files that an error lists
 _NO_CLASSES = ("image", "mask", "annot", "label")  # words that do not occur in names of classes
 
 
@@ -31,12 +39,12 @@ class Folder(Reader):
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
-        children, divided = _class_folders(root)
-        if any(word in child.name.lower() for child in children for word in _NO_CLASSES):
+        tree = find_class_folders(root)
+        if any(word in child.name.lower() for child in tree.children for word in _NO_CLASSES):
             return None
-        inner = children
-        if divided:
-            inner = [below for child in children for below in sorted(child.iterdir()) if below.is_dir()]
+        inner = tree.children
+        if tree.splits:
+            inner = [below for base in tree.splits for below in list_folders(base)]
         found = [each for each in inner if any(path.suffix.lower() in IMAGE_SUFFIXES for path in each.iterdir())]
         if len(found) < 2:
             return None
@@ -45,31 +53,29 @@ class Folder(Reader):
 
     def read(self) -> Samples:
         root = check_is_folder(self.root)
-        _, divided = _class_folders(root)
+        issues: list[DataIssue] = []
+        tree = find_class_folders(root)
         names, published, classes = [], [], []
-        for path in find_images(root):
-            parts = path.relative_to(root).parts
-            if len(parts) < 2 + divided:
-                continue
-            names.append(str(path.relative_to(root)))
-            published.append(parse_split_name(parts[0]) if divided else "")
-            classes.append(escape_path(parts[1 if divided else 0]))
+        for base, split in tree.splits.items() or [(root, "")]:
+            for path in find_images(base):
+                name, parts = str(path.relative_to(root)), path.relative_to(base).parts
+                if len(parts) < 2:
+                    issues.append(DataIssue(name, "image in no folder of a class", IssueTreatment.SKIPPED))
+                elif not is_stray_folder(parts[0]):
+                    names.append(name)
+                    published.append(split)
+                    classes.append(escape_path(parts[0]))
         if not names:
             raise CandelabraError(
                 f"data.root={self.root} holds no image in a folder of its class; expected {root}/<class>/<image>.jpg "
-                f"or {root}/<{'|'.join(SPLITS)}>/<class>/<image>.jpg."
+                f"or {root}/<{'|'.join(SPLITS)}>/<class>/<image>.jpg. It holds {list_entries(root)}."
             )
         known = sorted(set(classes))
+        issues += describe_left_out(root, tree, known)
         label = np.array([known.index(name) for name in classes], np.int64)
         return FileSamples(
-            root, names, np.array(published, dtype="<U5"), [LabelColumn(LabelTarget(tuple(known)), label)]
+            root, names, np.array(published, dtype="<U5"), [LabelColumn(LabelTarget(tuple(known)), label)], issues
         )
-
-
-def _class_folders(root: Path) -> tuple[list[Path], bool]:
-    """The folders in `root`, and whether all of them are splits, each with folders of classes."""
-    children = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-    return children, bool(children) and all(parse_split_name(child.name) for child in children)
 
 
 def check_is_folder(root: str) -> Path:
@@ -82,3 +88,15 @@ def check_is_folder(root: str) -> Path:
     if not path.is_dir():
         raise CandelabraError(f"data.root={root} is not a folder (looked at {path.absolute()}); give one that exists.")
     return path
+
+
+def list_entries(root: Path) -> str:
+    """The files of a folder in words: counts by folder and suffix."""
+    counts: Counter[str] = Counter()
+    for path in root.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            folder = path.parent.relative_to(root)
+            place = "/".join(folder.parts[:2])
+            counts[f"{path.suffix.lower() or 'no ending'} in {place or 'the folder itself'}"] += 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(_LISTED))
+    return f"{listed}{', ...' if len(counts) > _LISTED else ''}" or "nothing"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
+from candelabra.data.readers.split_lists import LIST_FOLDERS, find_split_lists, split_from_list_name
 from candelabra.data.samples import SPLITS
 from candelabra.data.sampling.split_names import parse_split_name
 from candelabra.errors import CandelabraError
@@ -38,7 +39,33 @@ def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]
     lists = find_mask_lists(root, issues)
     if lists:
         return _listed(root, lists, issues)
-    return [pair for folder in find_mask_folders(root, images, masks) for pair in _parallel(root, *folder, issues)]
+    pairs = [pair for folder in find_mask_folders(root, images, masks) for pair in _parallel(root, *folder, issues)]
+    return pairs if any(split for split, _, _ in pairs) else _divide(root, pairs, issues)
+
+
+def _divide(root: Path, pairs: list[MaskPair], issues: list[DataIssue]) -> list[MaskPair]:
+    """Pairs by lists of a name a line, as VOC has them; images that no list names are left out, as there."""
+    lists = find_split_lists([root], [], ("ImageSets/Segmentation", *LIST_FOLDERS))
+    by_name = {path: pair for pair in pairs for path in (str(pair[1].relative_to(root)), pair[1].name, pair[1].stem)}
+    splits: dict[Path, str] = {}
+    missing: list[str] = []
+    for line, split in split_from_list_name(lists, issues).items():
+        word = line.split()[0]
+        pair = by_name.get(line) or by_name.get(word) or by_name.get(Path(word).stem)
+        if pair is None:
+            missing.append(line)
+        else:
+            splits.setdefault(pair[1], split)
+    if not splits:  # other text files
+        return pairs
+    issues += [DataIssue(line, "listed image is not there", IssueTreatment.SKIPPED) for line in missing]
+    out = [pair for pair in pairs if pair[1] not in splits]
+    names = {str(path.relative_to(root)) for _, path, _ in out}
+    issues[:] = [each for each in issues if each.name not in names]  # none of them needs a mask
+    if any(mask for _, _, mask in out):
+        some = f"{len(out)} of {len(pairs)}; the lists are {', '.join(f'{split}.txt' for split in lists)}"
+        issues.append(DataIssue(str(out[0][1].relative_to(root)), "image in no list", IssueTreatment.SKIPPED, some))
+    return [(splits[image], image, mask) for _, image, mask in pairs if image in splits]
 
 
 def find_mask_lists(root: Path, issues: list[DataIssue]) -> Mapping[str, list[str]]:
@@ -73,11 +100,10 @@ def _listed(root: Path, lists: Mapping[str, Sequence[str]], issues: list[DataIss
     finder = FileFinder(root, find_images(root))
     pairs: list[MaskPair] = []
     for line, split in split_from_list_name(lists, issues).items():
-        image, mask = (finder.find(word) for word in line.split())
-        if image is None or mask is None:
-            what = "listed image is not there" if image is None else "listed mask is not there"
-            issues.append(DataIssue(line.split()[image is not None], what, IssueTreatment.SKIPPED))
-        else:
+        words = line.split()
+        image = finder.find_listed(words[0], issues)
+        mask = finder.find_listed(words[1], issues, what="mask") if image else None
+        if image and mask:
             pairs.append((split, root / image, root / mask))
     return sorted(pairs, key=lambda pair: (SPLITS.index(pair[0]), pair[1]))
 
@@ -87,12 +113,19 @@ def _parallel(root: Path, split: str, images: Path, masks: Path, issues: list[Da
     found = list(find_images(images))
     alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
     by_stem = {path.name: path for path in by_path if alone[path.name] == 1}  # masks may lie in other folders
+    folded: dict[str, list[Path]] = {}
+    for path in by_path:
+        folded.setdefault(fold_name(str(path)), []).append(path)
+    alike = Counter(fold_name(str(path.relative_to(images).with_suffix(""))) for path in found)
     pairs: list[MaskPair] = []
     for image in found:
         own = image.relative_to(images).with_suffix("")
-        stems = [own.name + end for end in ("", *_ENDS)]
+        stems = [own.name + end for end in ("", *_ENDS)] + [image.name]
         ways = [own.with_name(stem) for stem in stems]
         ways += [by_stem[stem] for stem in stems if stem in by_stem and once[own.name] == 1]
+        if alike[fold_name(str(own))] == 1:  # names that differ in letter case alone
+            close = (folded.get(fold_name(str(own.with_name(stem))), []) for stem in stems)
+            ways += [paths[0] for paths in close if len(paths) == 1]
         stem = next((way for way in ways if way in by_path), None)
         told = parse_split_name(image.relative_to(images).parts[0])
         pairs.append((split or told, image, by_path.pop(stem) if stem else None))

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.images import UnreadableFile, open_mask
 from candelabra.data.decoding.mask_colours import find_colours, read_colours
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue
 from candelabra.data.labels_json import LABELS_FILE
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.mask_pairs import MaskPair, find_mask_folders, find_mask_lists, find_mask_pairs
+from candelabra.data.readers.mask_values import MaskValues, find_mask_values, name_mask_values, number_mask_classes
 from candelabra.data.readers.reader import FormatMatch, Reader
 from candelabra.data.samples import AmbiguousDataset, Samples
 from candelabra.data.targets import MaskTarget
@@ -21,7 +21,7 @@ from candelabra.data.targets.mask_files import MaskFileColumn
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import IGNORED
 
-_SCANNED = 2_000  # masks; of a larger set the classes must be given
+_SAME: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)  # classes of masks whose colours are matched
 _LISTED = 32  # colours that an error names
 
 
@@ -40,16 +40,17 @@ class Masks(Reader):
         values: the pixel value, or values, of each class by its name: {background: 0, pet: 255}.
         colours: the colour of each class by its name, {sky: [128,128,128], ...}, or a CSV below root with the columns
             name, r, g and b; a pixel of another colour is not labelled.
-        ignore: pixel values that neither teach nor count; with `colours`, names of classes.
+        ignore: pixel values that neither teach nor count; with `colours`, names of classes. Null for 255, unless
+            `values` gives 255 to a class, or masks hold nothing but 0 and 255: background and foreground.
     """
 
     root: str
     images: str = "images"
     masks: str = "masks"
     classes: Sequence[str] | None = None
-    values: Mapping[str, int | Sequence[int]] | None = None
+    values: Mapping[str, int | float | Sequence[int | float]] | None = None
     colours: Mapping[str, Sequence[int]] | str | None = None
-    ignore: Sequence[int | str] = (255,)
+    ignore: Sequence[int | str] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -75,21 +76,24 @@ class Masks(Reader):
         painted = read_colours(self.colours, root)
         if not painted:
             self._refuse_colours(root, pairs, issues)
-        for word in self.ignore if painted else ():
+        for word in (self.ignore or ()) if painted else ():
             if isinstance(word, str) and word not in painted:
                 raise CandelabraError(f"data.ignore names {word}; data.colours has {list_nearest(word, painted)}.")
-        names, meaning = (
-            self._meaning(pairs)
-            if not painted
-            else ([n for n in painted if n not in self.ignore], np.arange(256, dtype=np.uint8))
+        paths = [str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs]
+        named = (
+            MaskValues([name for name in painted if name not in (self.ignore or ())], _SAME, self._list_ignored([]))
+            if painted
+            else self._meaning(root, [path for path in paths if path], issues)
         )
         column = MaskFileColumn(
-            MaskTarget(tuple(names)),
+            MaskTarget(tuple(named.classes)),
             root,
-            [str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs],
-            meaning,
-            ignored=[value for value in (*self.ignore, IGNORED) if isinstance(value, int)],
-            colours={painted[n]: names.index(n) if n in names else IGNORED for n in painted} if painted else None,
+            paths,
+            named.meaning,
+            ignored=[*named.ignored, IGNORED],
+            colours={painted[n]: named.classes.index(n) if n in named.classes else IGNORED for n in painted}
+            if painted
+            else None,
         )
         images = [str(image.relative_to(root)) for _, image, _ in pairs]
         return FileSamples(root, images, np.array([split for split, _, _ in pairs], dtype="<U5"), [column], issues)
@@ -114,47 +118,16 @@ class Masks(Reader):
             samples,
         )
 
-    def _meaning(self, pairs: Sequence[MaskPair]) -> tuple[list[str], NDArray[np.uint8]]:
+    def _meaning(self, root: Path, paths: Sequence[str], issues: list[DataIssue]) -> MaskValues:
         """Names of the classes, and the class of each pixel value."""
-        ignored = [value for value in self.ignore if isinstance(value, int)]
-        if len(ignored) < len(self.ignore):
-            raise CandelabraError(
-                f"data.ignore={list(self.ignore)} should be pixel values; names go with data.colours."
-            )
+        ignored = None if self.ignore is None else self._list_ignored(self.ignore)
         if self.values:
-            given = {str(name): _all(values) for name, values in self.values.items()}
-        else:
-            names = list(self.classes) if self.classes else self._found([mask for _, _, mask in pairs if mask], ignored)
-            given = {str(name): [value] for value, name in enumerate(names)}
-            if len(given) < len(names):
-                raise CandelabraError(f"data.classes={names} names a class twice; give its values with data.values.")
-        used = [value for values in given.values() for value in values]
-        if len(set(used)) < len(used) or not all(0 <= value <= 255 for value in used):
-            raise CandelabraError(f"data.values={given} should be numbers from 0 to 255, each of one class.")
-        meaning = np.full(256, IGNORED, np.uint8)
-        for place, values in enumerate(given.values()):
-            meaning[values] = place
-        meaning[ignored] = IGNORED
-        return list(given), meaning
+            return name_mask_values(self.values, ignored)
+        if self.classes:
+            return number_mask_classes(self.classes, ignored, root, paths, issues)
+        return find_mask_values(ignored, root, paths, issues)
 
-    def _found(self, masks: Sequence[Path], ignored: Sequence[int]) -> list[str]:
-        if len(masks) > _SCANNED:
-            raise CandelabraError(f"Name the classes of these {len(masks)} masks: data.classes=[background,...].")
-        same: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)
-        values: set[int] = set()
-        bad: list[UnreadableFile] = []
-        for mask in masks:
-            try:
-                values |= set(np.unique(open_mask(mask, same)).tolist())
-            except UnreadableFile as error:  # counts as not labelled later
-                bad.append(error)
-        if len(bad) == len(masks):
-            raise bad[0]
-        values -= set(ignored)
-        if not values:
-            raise CandelabraError(f"All pixels of the masks below data.root={self.root} are in data.ignore={ignored}.")
-        return [str(value) for value in range(max(values) + 1)]
-
-
-def _all(values: int | Sequence[int]) -> list[int]:
-    return [values] if isinstance(values, int) else list(values)
+    def _list_ignored(self, words: Sequence[int | str]) -> list[int]:
+        if not all(isinstance(word, int) for word in words):
+            raise CandelabraError(f"data.ignore={list(words)} should be pixel values; names go with data.colours.")
+        return [word for word in words if isinstance(word, int)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object
+from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
 from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
@@ -98,6 +98,9 @@ def build_object_samples(
             for name, things in zip(names, shown, strict=True)
             if len(things) > 1
         ]
+    else:
+        several = [name for name, things in zip(names, shown, strict=True) if len(things) > 1]
+        issues += describe_several_objects(several, len(names), rule)
     picked = [None if place is None else things[place] for things, place in zip(shown, places, strict=True)]
     occurring = {thing.name for thing in picked if thing}
     classes = list(wanted or [name for name in known if name in occurring])

@@ -84,6 +84,16 @@ def _split(name: str) -> str:
     return next((_SPLITS[part.lower()] for part in Path(name).parts[:-1] if part.lower() in _SPLITS), "")
 
 
+def _numbers(line: str) -> list[float]:
+    """The numbers of a line: 10 20, 10,20 or, with decimal commas, 10,5 20,5."""
+    words = line.split()
+    if len(words) == 1:
+        words = re.split("[,;]", words[0])
+    elif any(word.endswith((",", ";")) for word in words[:-1]):
+        words = [word.rstrip(",;") for word in words]
+    return [float(word.replace(",", ".") if word.count(",") == 1 else word) for word in words]
+
+
 def _points(path: Path | None, name: str, issues: list[DataIssue]) -> NDArray[np.float32] | None:
     """(K, 2) XY counted from 0; null where there are none."""
     if path is None:
@@ -94,7 +104,7 @@ def _points(path: Path | None, name: str, issues: list[DataIssue]) -> NDArray[np
     try:
         if inside is None:
             raise ValueError("it has no { ... }")
-        found = np.array([[float(word) for word in line.split()] for line in inside[1].split("\n") if line.strip()])
+        found = np.array([_numbers(line) for line in inside[1].split("\n") if line.strip()])
         if found.ndim != 2 or found.shape[1] != 2 or not len(found):
             raise ValueError("a line has not two numbers")
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Reads published splits from text files `train.txt`, `val.txt` and `test.txt` with one image per line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from candelabra.data.decoding.text_files import read_annotation_text
@@ -8,18 +8,21 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 
 _LARGEST = 2**30  # bytes of a list
-_FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")
+LIST_FOLDERS = ("ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", ".")
 
 
-def find_split_lists(bases: Iterable[Path], issues: list[DataIssue]) -> Mapping[str, list[str]]:
+def find_split_lists(
+    bases: Iterable[Path], issues: list[DataIssue], folders: Sequence[str] = LIST_FOLDERS
+) -> Mapping[str, list[str]]:
     """The lines of the list of each split, from the first folder with lists; without `train`, `trainval` counts as it.
 
     Args:
         bases: folders; lists may be there or in `ImageSets/Main` and the like below.
         issues: list to which issues are appended.
+        folders: below each base, in the order in which they are looked into.
     """
     for base in bases:
-        for folder in (base / name for name in _FOLDERS):
+        for folder in (base / name for name in folders):
             files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
             found = {SPLIT_ALIASES[path.stem.lower()]: path for path in files if path.stem.lower() in SPLIT_ALIASES}
             both = folder / "trainval.txt"

@@ -1,7 +1,6 @@
 """A table with one row per image, CSV or Parquet, with columns for any targets; any cell may be empty."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,19 +11,27 @@ from numpy.typing import NDArray
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.labels_json import merge_label_options
+from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers import table_cells
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.listed_files import find_listed_images, find_listed_values
+from candelabra.data.readers.mask_values import MaskValues, find_mask_values, number_mask_classes
+from candelabra.data.readers.point_shares import scale_shares
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
+from candelabra.data.readers.table_columns import load_table
 from candelabra.data.readers.table_detection import find_label_table
+from candelabra.data.readers.table_labels import read_label_columns, read_label_words
+from candelabra.data.readers.table_objects import choose_object_rows
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, Labels, LabelTarget, MaskTarget, TargetColumn, list_target_classes
 from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
 from candelabra.data.targets.keypoints import KeypointsColumn
-from candelabra.data.targets.label import LABEL_SEPARATOR, LabelColumn
+from candelabra.data.targets.label import LABEL_SEPARATOR
 from candelabra.data.targets.mask_files import MaskFileColumn
-from candelabra.errors import CandelabraError, list_nearest
+from candelabra.data.targets.target_classes import list_file_target_classes
+from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED
 
 if TYPE_CHECKING:
@@ -47,10 +54,12 @@ class Table(Reader):
         points: number of unnamed points, where the table ends in x, y, x, y, ... columns.
         mirror: pairs of points that swap when an image is mirrored; null pairs them by left and right in their names.
         normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
+        objects: where boxes make a row an object, which of several of an image gives the labels: largest, first, or
+            single (several: unlabelled).
         separator: what stands between several labels of one image; null for one label an image.
         columns: of 0 and 1, one a class, several of which may hold for one image; a row with an empty one has no label.
-        mask_classes: names of the classes of a mask, by pixel value.
-        ignore: pixel values of a mask that neither teach nor count.
+        mask_classes: names of the classes of a mask, by pixel value; empty for those of the values that occur.
+        ignore: pixel values of a mask that neither teach nor count; null for 255, unless masks hold 0 and 255 alone.
     """
 
     tier = DetectionTier.TABLES
@@ -62,10 +71,11 @@ class Table(Reader):
     points: int | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+    objects: ObjectRule = "largest"
     separator: str | None = None
     columns: Sequence[str] = ()
     mask_classes: Sequence[str] = ()
-    ignore: Sequence[int] = (255,)
+    ignore: Sequence[int] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -76,45 +86,59 @@ class Table(Reader):
         return FormatMatch("table", str(found.file), reader)
 
     def read(self) -> Samples:
+        if self.columns and self.separator is not None:
+            raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
         table = self._table(root, issues)
         names = self._points(table)
+        pairs = self._point_columns(table, names)
         described = merge_label_options(self.root, None)
         told = described.find(KeypointsTarget) or KeypointsTarget()
         same = tuple(names) == told.names
         normalizer = self.normalizer or [told.names[point] for point in told.normalizer if same]
         known = resolve_points(names, self.mirror, normalizer, told.mirrored if same else None)
         boxed = all(side in table for side in BOX_COLUMNS)
-        table = table_cells.merge_repeated(
-            table, [*([BOX_COLUMNS] if boxed else []), *([f"{name}_x", f"{name}_y"] for name in names)], issues
-        )
-        given = described.find(LabelTarget) or LabelTarget()
-        separator = self.separator or (LABEL_SEPARATOR if given.multilabel and not self.columns else None)
-        classes, label = self._labels(table, separator, given.classes, issues)
+        if boxed:
+            sides = table_cells.parse_numbers(table, BOX_COLUMNS, []).to_numpy(np.float32)
+            own = [c for c in (LabelTarget.name, *BOX_COLUMNS, *pairs, *self.columns) if c in table]
+            table = choose_object_rows(table, sides, own, self.objects, issues)
+        together = [*([BOX_COLUMNS] if boxed else []), *(pairs[place : place + 2] for place in range(0, len(pairs), 2))]
+        table = table_cells.merge_repeated(table, together, issues)
         images = table["image"].tolist()
-        sides = table_cells.parse_numbers(table, BOX_COLUMNS, issues).to_numpy(np.float32) if boxed else None
-        columns: list[TargetColumn] = []
-        if label is not None:
-            columns.append(LabelColumn(LabelTarget(classes, separator is not None or bool(self.columns)), label))
-        if sides is not None:
-            columns.append(BoxColumn(repair_boxes(sides, images, issues)))
-        coordinates = self._coordinates(table, names, issues)
-        if coordinates is not None:
-            columns.append(KeypointsColumn(known, coordinates))
-        columns += self._masks(table, root, described)
-        columns += _read_other_targets(table, root, described, issues)
+        columns: list[TargetColumn] = [
+            *self._labels(table, described.find(LabelTarget) or LabelTarget(), issues),
+            *([BoxColumn(self._boxes(table, root, images, issues))] if boxed else []),
+            *([KeypointsColumn(known, self._coordinates(table, root, images, pairs, issues))] if names else []),
+            *self._masks(table, root, described, issues),
+            *_read_other_targets(table, root, described, issues),
+        ]
+        self._note_unread(table, {"image", "split", *pairs, *self.columns, *(BOX_COLUMNS if boxed else ())}, issues)
         return FileSamples(root, images, table_cells.read_split_column(table), columns, issues)
 
-    def _masks(self, table: "DataFrame", root: Path, described: Labels) -> list[TargetColumn]:
-        classes = tuple(self.mask_classes) or (described.find(MaskTarget) or MaskTarget()).classes
-        if MaskTarget.name not in table or not classes:
+    def _masks(self, table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]) -> list[TargetColumn]:
+        if MaskTarget.name not in table:
             return []
-        meaning = np.full(256, IGNORED, np.uint8)
-        meaning[: len(classes)] = range(len(classes))
-        meaning[[value for value in self.ignore if value < 256]] = IGNORED
         paths = table[MaskTarget.name].fillna("").astype(str).tolist()
-        return [MaskFileColumn(MaskTarget(classes), root, paths, meaning)]
+        given = [path for path in paths if path]
+        told = described.find(MaskTarget) or MaskTarget()
+        if not self.mask_classes and not told.classes and not given:
+            return []
+        if not self.mask_classes and told.classes:  # `candelabra convert` wrote indices
+            named = number_mask_classes(told.classes, self.ignore or [IGNORED], root, given, issues)
+        elif self.mask_classes:
+            named = number_mask_classes(self.mask_classes, self.ignore, root, given, issues)
+        else:
+            named = self._find_mask_classes(root, given, issues)
+        return [MaskFileColumn(MaskTarget(tuple(named.classes)), root, paths, named.meaning, [*named.ignored, IGNORED])]
+
+    def _find_mask_classes(self, root: Path, paths: Sequence[str], issues: list[DataIssue]) -> MaskValues:
+        try:
+            return find_mask_values(self.ignore, root, paths, issues)
+        except CandelabraError as error:
+            raise CandelabraError(
+                f"The column mask needs names of classes: data.mask_classes=[background,...]. {error}"
+            ) from error
 
     def _table(self, root: Path, issues: list[DataIssue]) -> "DataFrame":
         """The rows of all files, with paths below root."""
@@ -123,87 +147,69 @@ class Table(Reader):
         folders = table_cells.load_tables_by_split(self.images, "images")
         parts = []
         for split, file in table_cells.load_tables_by_split(self.file, "file").items():
-            part = table_cells.load_table(root / file, issues)
-            if self.splits:
-                listed = table_cells.load_table(root / self.splits, issues).drop_duplicates("image")
-                part = part.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
+            part = load_table(root / file, issues, self.columns)
             folder = folders.get(split, folders.get("", ""))
-            paths = [os.path.join(folder, name) for name in part["image"].astype(str)]  # noqa: PTH118
-            part = part.copy().assign(image=paths)
+            part = find_listed_images(part, root, folder, file, issues)
+            if self.splits:
+                listed = load_table(root / self.splits, issues)
+                listed = find_listed_images(listed, root, folder, self.splits, issues).drop_duplicates("image")
+                if "split" not in listed:
+                    raise CandelabraError(
+                        f"data.splits={self.splits} has no column split; it has {', '.join(listed.columns)}."
+                    )
+                part = part.drop(columns="split", errors="ignore").merge(listed[["image", "split"]], on="image")
+                if part.empty:
+                    raise CandelabraError(f"data.splits={self.splits} names none of the images of data.file={file}.")
+            for name in list_file_target_classes():
+                if name in part:
+                    part = find_listed_values(part, name, root, str(Path(file).parent), issues)
             parts.append(part.assign(split=split) if split else part)
-        return pandas.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        return pandas.concat(parts, ignore_index=True)
 
     def _points(self, table: "DataFrame") -> list[str]:
         if self.points:
             return [str(number) for number in range(self.points)]
         return [c[:-2] for c in table.columns if c.endswith("_x") and f"{c[:-2]}_y" in table.columns]
 
+    def _point_columns(self, table: "DataFrame", names: Sequence[str]) -> list[str]:
+        """The columns of x and y of each point."""
+        if not self.points:
+            return [f"{name}_{axis}" for name in names for axis in "xy"]
+        others = ("image", "split", LabelTarget.name, MaskTarget.name, *BOX_COLUMNS)
+        return [str(column) for column in table.columns if column not in others][-2 * self.points :]
+
+    def _boxes(
+        self, table: "DataFrame", root: Path, images: Sequence[str], issues: list[DataIssue]
+    ) -> NDArray[np.float32]:
+        sides = table_cells.parse_numbers(table, BOX_COLUMNS, issues).to_numpy(np.float32)
+        sides = scale_shares(sides.reshape(-1, 2, 2), root, images, "box", issues).reshape(-1, 4)
+        return repair_boxes(sides, images, issues)
+
     def _coordinates(
-        self, table: "DataFrame", names: Sequence[str], issues: list[DataIssue]
-    ) -> NDArray[np.float32] | None:
-        if not names:
-            return None
-        columns = [f"{name}_{axis}" for name in names for axis in "xy"]
-        if self.points:
-            columns = [c for c in table.columns if c not in ("split", LabelTarget.name, MaskTarget.name, *BOX_COLUMNS)][
-                -2 * self.points :
-            ]
+        self, table: "DataFrame", root: Path, images: Sequence[str], columns: Sequence[str], issues: list[DataIssue]
+    ) -> NDArray[np.float32]:
         flat = table_cells.parse_numbers(table, columns, issues).to_numpy(np.float32).reshape(len(table), -1, 2)
-        return np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
+        found = np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
+        return scale_shares(found, root, images, "points", issues)
 
-    def _labels(
-        self, table: "DataFrame", separator: str | None, told: Sequence[str], issues: list[DataIssue]
-    ) -> tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float32] | None]:
-        import pandas
-
+    def _labels(self, table: "DataFrame", given: LabelTarget, issues: list[DataIssue]) -> list[TargetColumn]:
         if self.columns:
-            return self._columns(table, issues)
-        if LabelTarget.name not in table:
-            return (), None
-        given = table[LabelTarget.name].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
-        if separator is None:
-            known = list(told) or sorted(given.dropna().astype(str).unique())
-            _must_be_known(given.dropna().astype(str).unique(), known)
-            codes = pandas.Categorical(given.astype("string"), categories=known).codes  # -1 for an empty cell
-            return tuple(known), np.asarray(codes, np.int64)
-        lists = [
-            None if cell is pandas.NA else {name.strip() for name in str(cell).split(separator)} - {""}
-            for cell in given
-        ]
-        found = {name for names in lists if names for name in names}
-        known = list(told) or sorted(found)
-        _must_be_known(found, known)
-        places = {name: place for place, name in enumerate(known)}
-        label = np.full((len(table), len(known)), np.nan, np.float32)
-        for row, names in enumerate(lists):
-            if names is not None:
-                label[row] = 0
-                label[row, [places[name] for name in names]] = 1
-        return tuple(known), label
+            return [read_label_columns(table, self.columns, issues)]
+        separator = self.separator or (LABEL_SEPARATOR if given.multilabel else None)
+        found = read_label_words(table, separator, given.classes)
+        return [] if found is None else [found]
 
-    def _columns(self, table: "DataFrame", issues: list[DataIssue]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        if self.separator is not None:
-            raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
-        for column in self.columns:
-            if column not in table:
-                raise CandelabraError(
-                    f"data.columns names {column}; the table has {list_nearest(column, table.columns)}."
-                )
-        label = table_cells.parse_numbers(table, self.columns, issues).to_numpy(np.float32, copy=True)
-        for row in np.flatnonzero(~(np.isnan(label) | (label == 0) | (label == 1)).all(1)):
-            name = str(table["image"].iloc[row])
-            issues.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
-            label[row] = np.nan
-        return tuple(self.columns), label
+    def _note_unread(self, table: "DataFrame", read: Collection[str], issues: list[DataIssue]) -> None:
+        known = {*read, *list_target_classes()} - ({LabelTarget.name} if self.columns else set())
+        unread = [str(column) for column in table.columns if column not in known]
+        if unread:
+            what = "columns of the table that are not read"
+            issues.append(DataIssue(str(self.file), what, IssueTreatment.USED, ", ".join(unread)))
 
 
 def _read_other_targets(
     table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]
 ) -> list[TargetColumn]:
-    found = (kind.read_table(table, root, described.find(kind), issues) for kind in list_target_classes().values())
+    typed = table_cells.convert_numbers(table)
+    found = (kind.read_table(typed, root, described.find(kind), issues) for kind in list_target_classes().values())
     return [column for column in found if column is not None]
-
-
-def _must_be_known(found: Iterable[str], known: Sequence[str]) -> None:
-    for name in sorted(set(found) - set(known)):
-        raise CandelabraError(f"The table has the label {name!r}; labels.json has {list_nearest(name, known)}.")

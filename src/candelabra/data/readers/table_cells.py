@@ -1,9 +1,7 @@
-"""Reads tables of labels, also with unknown encodings, broken lines and repeated rows."""
+"""Numbers, splits and repeated rows of tables of labels."""
 
-import warnings
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from candelabra.data.issues import DataIssue, IssueTreatment
@@ -13,99 +11,45 @@ from candelabra.errors import CandelabraError
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-
-def load_table(path: Path, issues: list[DataIssue]) -> "DataFrame":
-    """A table whose rows name an image; the first column is the image where none is called so.
-
-    A line of a CSV with too many cells keeps its image alone.
-
-    Raises:
-        CandelabraError: it is missing, has no rows, or cannot be read.
-    """
-    import pandas
-
-    if not path.is_file():
-        raise CandelabraError(f"The table {path} is missing; name it with data.file=<file below data.root>.")
-    try:
-        table = pandas.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, issues)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
-        raise CandelabraError(f"The table {path} cannot be read ({' '.join(str(error).split())}).") from error
-    if not len(table):
-        raise CandelabraError(f"The table {path} has no rows.")
-    if "image" not in table:
-        table = table.rename(columns={table.columns[0]: "image"})
-    return table.dropna(subset="image")
-
-
-def _read_csv(path: Path, issues: list[DataIssue]) -> "DataFrame":
-    import pandas
-
-    options: dict[str, Any] = {"low_memory": False, "index_col": False, "converters": {"label": clean_cell}}
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            while file.read(2**24):
-                pass
-        options["encoding"] = "utf-8-sig"
-    except UnicodeDecodeError as error:
-        issues.append(DataIssue(path.name, "text is not UTF-8", IssueTreatment.USED, f"read as Latin-1 ({error})"))
-        options["encoding"] = "latin-1"
-    broken = (pandas.errors.ParserError, pandas.errors.ParserWarning)
-    with warnings.catch_warnings(), suppress(*broken):
-        warnings.simplefilter("error", pandas.errors.ParserWarning)
-        table: DataFrame = pandas.read_csv(path, **options)
-        return table
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pandas.errors.ParserWarning)
-        return _read_broken(path, options["encoding"], issues)
-
-
-def _read_broken(path: Path, encoding: str, issues: list[DataIssue]) -> "DataFrame":
-    """A CSV some of whose lines have too many cells."""
-    import pandas
-
-    head = pandas.read_csv(path, nrows=0, encoding=encoding, index_col=False)
-    width = len(head.columns)
-    place = list(head.columns).index("image") if "image" in head else 0
-
-    def keep(cells: list[str]) -> list[str | None]:
-        if not any(cells[width:]):  # commas at the end of lines
-            return [cell or None for cell in cells[:width]]
-        issues.append(
-            DataIssue(
-                cells[place], "malformed line of a table", IssueTreatment.UNLABELLED, f"{len(cells)} cells, not {width}"
-            )
-        )
-        return [cells[place] if column == place else None for column in range(width)]
-
-    options: dict[str, Any] = {
-        "engine": "python",
-        "on_bad_lines": keep,
-        "index_col": False,
-        "converters": {"label": clean_cell},
-    }
-    table: DataFrame = pandas.read_csv(path, encoding=encoding, **options)
-    return table
-
-
-def clean_cell(cell: str) -> str | float:
-    """A label as it stands in a CSV: neither 01 nor NA is a number; an empty cell is none."""
-    return cell or float("nan")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 def parse_numbers(table: "DataFrame", columns: Sequence[str], issues: list[DataIssue]) -> "DataFrame":
-    """Columns as float32; what is no number is not labelled."""
+    """Columns as float32; what is no number is not labelled. 10,5 is ten and a half where no cell is like 1,000."""
     import pandas
 
     found = {}
     for column in columns:
         cells: Series[Any] = table[column]
-        values = pandas.to_numeric(cells, errors="coerce")
+        values = pandas.to_numeric(_with_points(cells), errors="coerce")
         wrong = values.isna() & cells.notna()
         for row in wrong[wrong].index[:1000]:
             detail = f"{column}={cells[row]}"
             issues.append(DataIssue(str(table["image"][row]), "cell is no number", IssueTreatment.UNLABELLED, detail))
         found[column] = values.astype("float32")
     return pandas.DataFrame(found, index=table.index)
+
+
+def _with_points(cells: "Series[Any]") -> "Series[Any]":
+    """Cells with a decimal point in place of a comma, where that is what a comma must be."""
+    if cells.dtype.kind in "biuf":
+        return cells
+    commas = cells.map(lambda cell: isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell) is not None)
+    if not commas.any() or (cells[commas].str.rpartition(",")[2].str.len() == 3).all():
+        return cells
+    return cells.mask(commas, cells[commas].str.replace(",", "."))
+
+
+def convert_numbers(table: "DataFrame") -> "DataFrame":
+    """The table with columns as numbers that hold nothing else."""
+    import pandas
+
+    numbers = {}
+    for column in table.columns:
+        values = pandas.to_numeric(table[column], errors="coerce")
+        if values.notna().any() and (values.notna() == table[column].notna()).all():
+            numbers[column] = values
+    return table.assign(**numbers)
 
 
 def merge_repeated(table: "DataFrame", together: Sequence[Sequence[str]], issues: list[DataIssue]) -> "DataFrame":

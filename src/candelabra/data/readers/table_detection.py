@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.table_files import read_table_file
 from candelabra.data.readers import coco_json
+from candelabra.data.readers.table_columns import find_image_column, name_columns
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
+from candelabra.errors import CandelabraError
 
 
 class TableOptions(NamedTuple):
@@ -22,14 +25,15 @@ def find_label_table(root: Path) -> TableOptions | None:
 
     Columns that are numbers alone are taken as the x and y of points.
     """
-    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in (".csv", ".parquet")]
+    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in (".csv", ".tsv", ".parquet")]
     finder = FileFinder(root, find_images(root)) if files else None
     found: list[tuple[str, str, list[str]]] = []
     for path in files:
         stated, columns = _first_row(path)
         name = _of_table(finder, stated, path.relative_to(root)) if finder and stated else None
         if name and set(columns[1:]) - {"split"}:
-            found.append((str(path.relative_to(root)), name[: -len(stated)].rstrip("/"), columns))
+            images = name[: -len(stated)].rstrip("/") if name.endswith(stated) else ""
+            found.append((str(path.relative_to(root)), images, columns))
     if not found:
         return None
     numbers = [column for column in found[0][2] if column.isdigit()]
@@ -52,21 +56,17 @@ def _of_table(finder: FileFinder, stated: str, file: Path) -> str | None:
     split = coco_json.split_in_name(str(file))
     folders = [file.parent, *sorted({file.parent / name for name in SPLIT_ALIASES if SPLIT_ALIASES[name] == split})]
     names = (finder.find(stated, str(folder)) for folder in folders)
-    return next((name for name in names if name and name.endswith(stated)), None)
+    return next((name for name in names if name), None)
 
 
 def _first_row(path: Path) -> tuple[str, list[str]]:
     """The image that the first row of a table names, "" for none, and the columns."""
-    import pandas
-
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pandas.read_parquet(path)
-        else:
-            table = pandas.read_csv(path, nrows=1, encoding="latin-1", index_col=False)
-    except (ValueError, OSError):
+        table = name_columns(read_table_file(path, [], 1))
+    except CandelabraError:
         return "", []
     if not len(table) or len(table.columns) < 2:
         return "", []
-    columns = [str(column) for column in table.columns]
-    return str(table["image" if "image" in columns else table.columns[0]].iloc[0]), columns
+    column = "image" if "image" in table else find_image_column(table)
+    others = [str(each) for each in table.columns if each != column]
+    return str(table[column].iloc[0]), [column, *others]

@@ -4,14 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.decoding.stated_paths import fold_name
+from candelabra.data.decoding.table_files import read_table_file
 from candelabra.errors import CandelabraError, list_nearest
 
-TABLE_PATTERN = re.compile(r"(?P<file>.+\.(?:csv|parquet))(?::(?P<column>.+))?", re.IGNORECASE)
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_NAMED = ("name", "image")  # columns that name samples
+TABLE_PATTERN = re.compile(r"(?P<file>.+\.(?:csv|tsv|parquet))(?::(?P<column>.+))?", re.IGNORECASE)
 
 
 def is_table(word: str) -> bool:
@@ -37,23 +43,21 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
     Raises:
         CandelabraError: there is no such table or column, it names a sample twice, or none of them.
     """
-    import pandas
-
     found = TABLE_PATTERN.fullmatch(word)
     assert found
     path = find_name_table(found["file"], root)
     if path is None:
         raise CandelabraError(f"{key}={word}: there is no file {found['file']}; give a path, or one below data.root.")
-    if path.suffix.lower() == ".parquet":
-        table = pandas.read_parquet(path)
-    else:  # as text: neither 01 nor NA is a number
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    column = found["column"] or column
+    table = read_table_file(path, [])
+    column = _find_column(table, found["column"] or column)
     if column not in table:
         raise CandelabraError(
             f"{key}={word}: {path} has no column {column}; it has {list_nearest(column, table.columns)}."
         )
-    named = next((each for each in ("name", "image") if each in table), str(table.columns[0]))
+    if not len(table):
+        raise CandelabraError(f"{key}={word}: {path} has no rows.")
+    named = next((each for word in _NAMED if (each := _find_column(table, word)) in table), str(table.columns[0]))
+    table = table.dropna(subset=[named])
     cells = dict(zip(table[named].astype(str), table[column].tolist(), strict=True))
     if len(cells) < len(table):
         twice = Counter(table[named].astype(str)).most_common(1)[0][0]
@@ -67,6 +71,12 @@ def read_column(key: str, word: str, column: str, names: Sequence[str], root: st
     return values
 
 
+def _find_column(table: "DataFrame", word: str) -> str:
+    """A column by its name, or by one that differs in letter case alone; the word itself where there is none."""
+    alike = [str(each) for each in table.columns if str(each).casefold() == word.casefold()]
+    return word if word in table or not alike else alike[0]
+
+
 def find_name_table(file: str, root: str | None) -> Path | None:
     """A file as given, or below the folder of the data set."""
     places = [Path(file).expanduser(), *([Path(root).expanduser() / file] if root else [])]
@@ -74,10 +84,18 @@ def find_name_table(file: str, root: str | None) -> Path | None:
 
 
 def _of(names: Sequence[str], cells: dict[str, Any]) -> NDArray[Any]:
-    short = {Path(name).name: value for name, value in cells.items()}
-    unique = len(short) == len(cells) and len({Path(name).name for name in names}) == len(names)
+    folded = _unique({fold_name(name.replace("\\", "/")): value for name, value in cells.items()}, len(cells))
+    short = _unique({fold_name(Path(name.replace("\\", "/")).name): value for name, value in cells.items()}, len(cells))
+    if len({fold_name(Path(name).name) for name in names}) < len(names):
+        short = {}
     values = np.empty(len(names), dtype=object)
     for index, name in enumerate(names):
-        value = cells[name] if name in cells else short.get(Path(name).name) if unique else None
+        ways = ((cells, name), (folded, fold_name(name)), (short, fold_name(Path(name).name)))
+        value = next((found[word] for found, word in ways if word in found), None)
         values[index] = None if value != value or value == "" else value  # an empty cell
     return values
+
+
+def _unique(found: dict[str, Any], count: int) -> dict[str, Any]:
+    """What was found, if none of so many names was lost by being like another."""
+    return found if len(found) == count else {}

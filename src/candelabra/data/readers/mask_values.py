@@ -1,0 +1,182 @@
+"""Which class each pixel value of masks means: as the options say, or as the values are that occur."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.decoding.images import UnreadableFile, decode_mask
+from candelabra.data.decoding.paths import resolve_inside
+from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.errors import CandelabraError
+from candelabra.types import IGNORED
+
+_SCANNED = 2_000  # masks; of a larger set the classes must be given
+_SAMPLED = 32  # masks that are looked at first where classes are given
+_MOST_JPEG = 8  # values that masks kept as JPEG may have without names
+_BINARY = {0, IGNORED}
+ValueOption = Mapping[str, int | float | str | Sequence[int | float | str]]
+
+
+class MaskValues(NamedTuple):
+    """What pixel values mean.
+
+    Args:
+        classes: their names.
+        meaning: (256,) uint8, the class of each value.
+        ignored: values that have no class on purpose.
+    """
+
+    classes: list[str]
+    meaning: NDArray[np.uint8]
+    ignored: list[int]
+
+
+def name_mask_values(values: ValueOption, ignore: Sequence[int] | None) -> MaskValues:
+    """As `data.values` says; 255 is ignored by default where no class has it.
+
+    Raises:
+        CandelabraError: a value is none, is there twice, or is ignored too.
+    """
+    given = {str(name): [_whole(value, values) for value in _as_list(each)] for name, each in values.items()}
+    used = [value for each in given.values() for value in each]
+    if len(set(used)) < len(used) or not all(0 <= value <= 255 for value in used):
+        raise CandelabraError(f"data.values={dict(values)} should be numbers from 0 to 255, each of one class.")
+    both = {name: value for name, each in given.items() for value in each if value in (ignore or ())}
+    if both:
+        raise CandelabraError(
+            f"data.values names {', '.join(f'{name} {value}' for name, value in both.items())}, and "
+            f"data.ignore={list(ignore or ())} ignores it; leave it out of one of them."
+        )
+    ignored = [value for value in ((IGNORED,) if ignore is None else ignore) if value not in used]
+    return _combine(given, ignored)
+
+
+def number_mask_classes(
+    classes: Sequence[str], ignore: Sequence[int] | None, root: Path, paths: Sequence[str], issues: list[DataIssue]
+) -> MaskValues:
+    """Classes by index. Two classes of masks that hold nothing but 0 and 255 are those of 0 and of 255.
+
+    Args:
+        classes: their names.
+        ignore: pixel values; null for 255.
+        root: the folder that masks are below.
+        paths: of the masks.
+        issues: list to which issues are appended.
+
+    Raises:
+        CandelabraError: a class is named twice.
+    """
+    if len(set(classes)) < len(classes):
+        raise CandelabraError(f"data.classes={list(classes)} names a class twice; give its values with data.values.")
+    values = dict(zip(map(str, classes), range(len(classes)), strict=True))
+    if len(classes) == 2 and ignore is None and _are_binary(root, paths):
+        issues.append(_describe_binary(classes, paths))
+        return _combine({str(classes[0]): [0], str(classes[1]): [IGNORED]}, [])
+    ignored = [IGNORED] if ignore is None else list(ignore)
+    lost = [name for name, value in values.items() if value in ignored]
+    if lost:
+        detail = f"{', '.join(lost)}, with data.ignore={ignored}"
+        issues.append(
+            DataIssue(paths[0] if paths else "", "class whose pixels are ignored", IssueTreatment.USED, detail)
+        )
+    return _combine({name: [value] for name, value in values.items()}, ignored)
+
+
+def find_mask_values(
+    ignore: Sequence[int] | None, root: Path, paths: Sequence[str], issues: list[DataIssue]
+) -> MaskValues:
+    """A class for each value that occurs; masks of 0 and 255 alone show background and foreground.
+
+    Args: see `number_mask_classes`.
+
+    Raises:
+        CandelabraError: there are too many masks, all pixels are ignored, or values are those of a lossy JPEG.
+    """
+    if len(paths) > _SCANNED:
+        raise CandelabraError(
+            f"Name the classes of these {len(paths)} masks, data.classes=[background,...], or their pixel values, "
+            "data.values={background: 0, ...}."
+        )
+    found, lossy = _scan(root, paths)
+    if ignore is None and found == _BINARY:
+        issues.append(_describe_binary(("background", "foreground"), paths))
+        return _combine({"background": [0], "foreground": [IGNORED]}, [])
+    ignored = [IGNORED] if ignore is None else list(ignore)
+    values = sorted(found - set(ignored))
+    if not values:
+        raise CandelabraError(f"All pixels of the masks below data.root={root} are in data.ignore={ignored}.")
+    if lossy and len(values) > _MOST_JPEG:
+        raise CandelabraError(
+            f"The masks below data.root={root} are kept as JPEG, which changes their numbers: {len(values)} values "
+            "occur. Save them as PNG, or name all values of each class with data.values={name: [0,1,2], ...}."
+        )
+    if values != list(range(len(values))):
+        some = ", ".join(map(str, values[:12])) + ", ..." * (len(values) > 12)
+        detail = f"{some}; {'255 is ignored; ' if IGNORED in found & set(ignored) else ''}name them with data.values"
+        issues.append(DataIssue(paths[0], "pixel values with gaps, each a class", IssueTreatment.USED, detail))
+    return _combine({str(value): [value] for value in values}, ignored)
+
+
+def _combine(values: Mapping[str, Sequence[int]], ignored: Sequence[int]) -> MaskValues:
+    if len(values) > IGNORED:
+        raise CandelabraError(f"A mask holds at most {IGNORED} classes, not {len(values)}.")
+    meaning = np.full(256, IGNORED, np.uint8)
+    for place, each in enumerate(values.values()):
+        meaning[[value for value in each if value < len(meaning)]] = place
+    meaning[[value for value in ignored if 0 <= value < len(meaning)]] = IGNORED
+    return MaskValues(list(values), meaning, list(ignored))
+
+
+def _describe_binary(names: Sequence[str], paths: Sequence[str]) -> DataIssue:
+    detail = f"0 is {names[0]}, 255 is {names[1]}; other names with data.values={{{names[0]}: 0, {names[1]}: 255}}"
+    return DataIssue(paths[0], "masks of 0 and 255 alone: background and foreground", IssueTreatment.USED, detail)
+
+
+def _are_binary(root: Path, paths: Sequence[str]) -> bool:
+    """Whether masks hold 0 and 255 alone, as far as they are looked at: first a few, then many."""
+    some = [paths[int(place)] for place in np.linspace(0, len(paths) - 1, min(len(paths), _SAMPLED))]
+    if not some:
+        return False
+    try:
+        return _scan(root, some)[0] == _BINARY and _scan(root, paths[:_SCANNED])[0] == _BINARY
+    except UnreadableFile:  # it is said when masks are verified
+        return False
+
+
+def _scan(root: Path, paths: Sequence[str]) -> tuple[set[int], bool]:
+    """The values of masks, those beyond 255 as 255, and whether one is kept as JPEG; unreadable ones are left out.
+
+    Raises:
+        UnreadableFile: none can be read.
+    """
+    values: set[int] = set()
+    lossy = False
+    bad: list[UnreadableFile] = []
+    for path in paths:
+        try:
+            mask = decode_mask(resolve_inside(root, path))
+        except UnreadableFile as error:  # counts as not labelled later
+            bad.append(error)
+            continue
+        values |= set(np.unique(np.minimum(mask.pixels, IGNORED)).tolist())
+        lossy = lossy or any("JPEG" in each.what for each in mask.odd)
+    if bad and len(bad) == len(paths):
+        raise bad[0]
+    return values, lossy
+
+
+def _as_list(values: object) -> list[object]:
+    return list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+
+
+def _whole(value: object, values: ValueOption) -> int:
+    try:
+        number = float(str(value))
+        if number != int(number) or isinstance(value, bool):
+            raise ValueError(value)
+    except (ValueError, OverflowError) as error:
+        raise CandelabraError(f"data.values={dict(values)}: {value} is no whole number from 0 to 255.") from error
+    return int(number)

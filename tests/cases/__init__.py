@@ -1,0 +1,1 @@
+"""Awkward inputs that go across packages."""
