@@ -22,9 +22,9 @@ def fold_name(name: str) -> str:
 
 
 def parse_stated_path(stated: str) -> tuple[str, ...]:
-    """The parts of a path or an address, without drive, server, query and dots; empty where it names no file.
+    r"""The parts of a path or an address, without drive, server, query and dots; empty where it names no file.
 
-    >>> parse_stated_path("C:\\\\data\\\\img\\\\a.jpg")[-2:], parse_stated_path("https://x.org/img/a%20b.jpg?size=1")
+    >>> parse_stated_path("C:\\data\\img\\a.jpg")[-2:], parse_stated_path("https://x.org/img/a%20b.jpg?size=1")
     (('img', 'a.jpg'), ('img', 'a%20b.jpg'))
     """
     path = stated.strip()

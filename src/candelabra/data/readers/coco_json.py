@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from candelabra.data.readers import ochuman
+from candelabra.data.readers.foreign_exports import recognize_export
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
 
@@ -22,8 +23,10 @@ def find_coco_files(root: Path) -> dict[str, str]:
     """
     found = [path for path in sorted(root.rglob("*.json")) if looks_like_coco(path)]
     if not found:
+        export = recognize_export(root)
         raise CandelabraError(
             f"data.root={root} holds no json with images and annotations; name it with data.file=<file below root>."
+            f"{f' {export}.' if export else ''}"
         )
     files = [str(path.relative_to(root)) for path in found]
     by_split = {split_in_name(file): file for file in files} if len(files) > 1 else {"": files[0]}

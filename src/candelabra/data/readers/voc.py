@@ -11,6 +11,7 @@ from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.foreign_exports import recognize_export
 from candelabra.data.readers.label_frames import fit_labels_to_files
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
 from candelabra.data.readers.reader import FormatMatch, Reader
@@ -75,10 +76,11 @@ class Voc(Reader):
             return [("", images, annotations)]
         found = find_voc_folders(root)
         if not found:
+            export = recognize_export(root)
             raise CandelabraError(
                 f"data.root={self.root} has no folders of images and of xml files; expected "
                 f"{', '.join(_IMAGES[:3])} and {', '.join(_ANNOTATIONS[:4])}, or both in one folder "
-                "(other names: data.images=... data.annotations=...)."
+                f"(other names: data.images=... data.annotations=...).{f' {export}.' if export else ''}"
             )
         return found
 
