@@ -16,7 +16,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.coco_categories import CocoCategories
 from candelabra.data.readers.coco_ids import IdIndex
 from candelabra.data.readers.coco_objects import CocoUnits, flatten_numbers, parse_coco_object
-from candelabra.data.readers.label_frames import are_shares
+from candelabra.data.readers.label_frames import is_relative
 from candelabra.data.readers.object_annotations import AnnotatedImage
 from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
@@ -145,7 +145,7 @@ def find_units(annotations: Sequence[Any]) -> CocoUnits:
     boxes = (_numbers(each.get("bbox")) for each in rows)
     points = (_numbers(each.get("keypoints"), 3) for each in rows)
     rings = (_numbers(ring) for each in rows for ring in _rings(each.get("segmentation")))
-    return CocoUnits(are_shares(boxes), are_shares(points), are_shares(rings))
+    return CocoUnits(is_relative(boxes), is_relative(points), is_relative(rings))
 
 
 def _rings(segmentation: Any) -> Iterator[Any]:

@@ -40,10 +40,10 @@ class _Fit(NamedTuple):
     alike: bool  # stated size and file have one shape, once turned
 
 
-def are_shares(numbers: Iterable[NDArray[np.floating]]) -> bool:
+def is_relative(numbers: Iterable[NDArray[np.floating]]) -> bool:
     """Whether coordinates of a whole data set are shares of the image, not pixels: all of them are from 0 to 1.
 
-    >>> are_shares([np.array([0.1, 0.5]), np.array([1.0, 0.2])]), are_shares([np.array([0.5, 12])]), are_shares([])
+    >>> is_relative([np.array([0.1, 0.5]), np.array([1.0, 0.2])]), is_relative([np.array([0.5, 12])]), is_relative([])
     (True, False, False)
     """
     fractions = False

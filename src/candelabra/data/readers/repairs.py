@@ -23,13 +23,13 @@ def parse_xml(text: str) -> ElementTree.Element:
         raise ValueError(str(error)) from error
 
 
-def parse_number(word: str) -> float:
+def parse_decimal_comma(word: str) -> float:
     """A number, also with a decimal comma.
 
     Raises:
         ValueError: it is none.
 
-    >>> parse_number("0,5"), parse_number(" 1.5e1 ")
+    >>> parse_decimal_comma("0,5"), parse_decimal_comma(" 1.5e1 ")
     (0.5, 15.0)
     """
     text = word.strip()

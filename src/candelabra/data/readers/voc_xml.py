@@ -13,9 +13,9 @@ from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.class_names import clean_class_name
-from candelabra.data.readers.label_frames import are_shares
+from candelabra.data.readers.label_frames import is_relative
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation
-from candelabra.data.readers.repairs import parse_number, parse_xml
+from candelabra.data.readers.repairs import parse_decimal_comma, parse_xml
 from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
 
@@ -80,7 +80,7 @@ def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Obj
     if box is None:
         return ObjectAnnotation(kind)
     try:
-        left, top, right, bottom = (parse_number(box.findtext(side) or "nan") for side in _SIDES)
+        left, top, right, bottom = (parse_decimal_comma(box.findtext(side) or "nan") for side in _SIDES)
     except ValueError as error:
         issues.append(DataIssue(name, "malformed box", IssueTreatment.UNLABELLED, str(error)))
         return ObjectAnnotation(kind)
@@ -90,7 +90,7 @@ def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Obj
 def _stated_size(top: ElementTree.Element) -> WidthHeight | None:
     """What <size> says; some tools write zeros."""
     try:
-        width, height = (int(parse_number(top.findtext(f"size/{side}") or "0")) for side in ("width", "height"))
+        width, height = (int(parse_decimal_comma(top.findtext(f"size/{side}") or "0")) for side in ("width", "height"))
     except (ValueError, OverflowError):
         return None
     return (width, height) if width > 1 and height > 1 else None
@@ -105,7 +105,7 @@ def scale_voc_boxes(root: Path, pictures: Sequence[AnnotatedImage], issues: list
         issues: list to which issues are appended.
     """
     every = [thing.box for picture in pictures for thing in picture.things or () if thing.box]
-    shares = are_shares(np.array(box) for box in every)
+    shares = is_relative(np.array(box) for box in every)
     if shares:
         what, detail = "coordinates are shares of the image, scaled to pixels", f"{len(every)} boxes"
         issues.append(DataIssue(str(root.name), what, IssueTreatment.REPAIRED, detail))

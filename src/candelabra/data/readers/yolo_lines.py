@@ -6,7 +6,7 @@ import numpy as np
 
 from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import Polygons
-from candelabra.data.readers.repairs import parse_number
+from candelabra.data.readers.repairs import parse_decimal_comma
 
 _SLACK = 0.5  # of the image that a share may lie outside; what is further is no share
 
@@ -26,7 +26,7 @@ def parse_yolo_line(
         ValueError: it is none of these.
     """
     name = _class_name(words[0], names)
-    shares = np.array([parse_number(word) for word in words[1:]], np.float32)
+    shares = np.array([parse_decimal_comma(word) for word in words[1:]], np.float32)
     if shape and len(shares) == 4 + shape[0] * shape[1]:
         return ObjectAnnotation(name, _box(shares[:4], size), _points(shares[4:].reshape(shape), size))
     if len(shares) == 4:
@@ -73,7 +73,7 @@ def find_pose_points(lines: Iterable[str]) -> int:
 
 def _flag(word: str) -> float | None:
     try:
-        return parse_number(word)
+        return parse_decimal_comma(word)
     except ValueError:
         return None
 
@@ -83,7 +83,7 @@ def _class_name(word: str, names: Mapping[int, str]) -> str:
     if word in names.values():
         return word
     try:
-        number = parse_number(word)
+        number = parse_decimal_comma(word)
     except ValueError:
         number = -1.0
     if number < 0 or number != int(number) or (names and int(number) not in names):

@@ -12,7 +12,7 @@ from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.yolo_yaml_values import (
-    describes_yolo_set,
+    is_yolo_description,
     load_yolo_yaml,
     name_points,
     read_point_shape,
@@ -78,8 +78,8 @@ def find_yolo_set(root: Path, file: str | None, issues: list[DataIssue]) -> Yolo
 
 def find_yolo_descriptions(root: Path) -> list[Path]:
     """The yaml files below a folder that describe a data set, else Darknet's `.data` files."""
-    found = [path for path in sorted(root.rglob("*.y*ml")) if describes_yolo_set(path)]
-    return found or [path for path in sorted(root.rglob("*.data")) if path.is_file() and describes_yolo_set(path)]
+    found = [path for path in sorted(root.rglob("*.y*ml")) if is_yolo_description(path)]
+    return found or [path for path in sorted(root.rglob("*.data")) if path.is_file() and is_yolo_description(path)]
 
 
 def _only(root: Path) -> Path | None:

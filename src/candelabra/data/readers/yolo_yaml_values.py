@@ -120,7 +120,7 @@ def name_points(said: Mapping[str, Any], shape: tuple[int, int] | None) -> list[
     return [str(number) for number in range(shape[0])]
 
 
-def describes_yolo_set(path: Path) -> bool:
+def is_yolo_description(path: Path) -> bool:
     """Whether a file names classes and where a split's images are."""
     try:
         said = load_yolo_yaml(path)
