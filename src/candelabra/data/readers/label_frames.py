@@ -141,7 +141,7 @@ def _is_wrong(fit: _Fit) -> bool:
 
 def _corners(thing: ObjectAnnotation, stated: WidthHeight) -> NDArray[np.float64]:
     places = [np.array(thing.box or (), np.float64).reshape(-1, 2)]
-    places += [] if thing.points is None else [thing.points]
+    places += [] if thing.points is None else [thing.points.astype(np.float64)]
     places += [np.array([thing.outline.reach]) * stated] if thing.outline and not thing.outline.frame else []
     return np.concatenate(places)
 

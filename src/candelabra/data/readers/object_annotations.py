@@ -143,13 +143,13 @@ def _drop_repeated(picture: AnnotatedImage, issues: list[DataIssue]) -> None:
 
 def _settle_crowds(
     names: Sequence[str], shown: Sequence[list[ObjectAnnotation]], issues: list[DataIssue]
-) -> Sequence[list[ObjectAnnotation]]:
+) -> list[list[ObjectAnnotation]]:
     """Lists images that show crowds alone; where all objects of all images are crowds, the word says nothing."""
     crowds = [name for name, things in zip(names, shown, strict=True) if things and all(t.crowd for t in things)]
     if len(crowds) < sum(map(bool, shown)):
         detail = "a crowd (iscrowd=1) is never the one object that gives the labels"
         issues += [DataIssue(name, "only crowds in the image", IssueTreatment.UNLABELLED, detail) for name in crowds]
-        return shown
+        return list(shown)
     detail = f"{len(crowds)} images; they are read as objects"
     issues.append(DataIssue(crowds[0], "every object is said to be a crowd", IssueTreatment.REPAIRED, detail))
     return [[replace(thing, crowd=False) for thing in things] for things in shown]
