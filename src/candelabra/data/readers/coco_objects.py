@@ -130,9 +130,8 @@ def _points(
     if len(numbers) not in (2 * count, 3 * count):
         raise ValueError(f"{len(numbers)} numbers for {count} keypoints")
     rows = numbers.reshape(count, -1)
-    placed: NDArray[np.bool_] = (rows[:, 2] > 0 if rows.shape[1] == 3 else rows[:, :2].any(1)) & np.isfinite(rows).all(
-        1
-    )
+    seen = np.asarray(rows[:, 2] > 0 if rows.shape[1] == 3 else (rows[:, :2] != 0).any(1))
+    placed = seen & np.isfinite(rows).all(1)
     scale = np.array(size if units.points and size else (1, 1))
     return np.where(placed[:, None], rows[:, :2] * scale, np.nan).astype(np.float32)
 
