@@ -2,10 +2,12 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+
+_QUOTED = 200  # letters of a detail in an error
 
 
 class IssueTreatment(StrEnum):
@@ -42,6 +44,21 @@ def summarize_issues(issues: Iterable[DataIssue]) -> str:
     """
     counts = Counter((each.what, each.treatment.value) for each in issues)
     return ", ".join(f"{count} x {what} ({treatment})" for (what, treatment), count in counts.most_common())
+
+
+def describe_issues(issues: Sequence[DataIssue], most: int = 3) -> str:
+    """What was found, for the end of an error: each kind once with its number and first example; empty for none.
+
+    >>> describe_issues([DataIssue("a.xml", "malformed xml", IssueTreatment.UNLABELLED, "no name")])
+    ' What was found: 1 x malformed xml (a.xml: no name).'
+    """
+    counts = Counter(each.what for each in issues)
+    first = {each.what: each for each in reversed(issues)}
+    words = [
+        f"{count} x {what} ({first[what].name}{': ' if first[what].detail else ''}{first[what].detail[:_QUOTED]})"
+        for what, count in counts.most_common(most)
+    ]
+    return f" What was found: {'; '.join(words)}." if words else ""
 
 
 def write_issues(issues: Iterable[DataIssue], path: Path) -> None:

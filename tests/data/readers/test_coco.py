@@ -146,26 +146,168 @@ def test_the_size_that_a_document_does_not_state_is_that_of_the_file(tmp_path: P
     assert treatments(data)["image listed without its size: repaired"] == ["images/0.jpg"]  # where an outline needs it
 
 
-BAD: dict[str, dict[str, Any]] = {
-    "no category": {"category_id": 99},
-    "no list": {"category_id": [7]},
-    "short box": {"bbox": [1, 2, 3]},
-    "words": {"bbox": ["a", 2, 3, 4]},
-    "odd polygon": {"segmentation": [[1, 2, 3]]},
-    "bomb": {"segmentation": {"size": [100000, 100000], "counts": [0, 10**10]}},
-    "short runs": {"segmentation": {"size": [16, 24], "counts": [1, 2]}},
-    "points": {"keypoints": [1, 2]},
-    "huge": {"segmentation": {"size": [16, 24], "counts": [10**30]}},
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no category": ({"category_id": 99}, "malformed annotation: unlabelled"),
+    "no list": ({"category_id": [7]}, "malformed annotation: unlabelled"),
+    "short box": ({"bbox": [1, 2, 3]}, "malformed box: unlabelled"),
+    "words": ({"bbox": ["a", 2, 3, 4]}, "malformed box: unlabelled"),
+    "text": ({"bbox": "1234"}, "malformed box: unlabelled"),
+    "odd polygon": ({"segmentation": [[1, 2, 3]]}, "malformed outline: unlabelled"),
+    "bomb": ({"segmentation": {"size": [100000, 100000], "counts": [0, 10**10]}}, "malformed outline: unlabelled"),
+    "short runs": ({"segmentation": {"size": [16, 24], "counts": [1, 2]}}, "malformed outline: unlabelled"),
+    "turned runs": ({"segmentation": {"size": [24, 16], "counts": [384]}}, "outline of another shape than its image"),
+    "points": ({"keypoints": [1, 2]}, "malformed keypoints: unlabelled"),
+    "huge": ({"segmentation": {"size": [16, 24], "counts": [10**30]}}, "malformed outline: unlabelled"),
+    "flag": ({"iscrowd": "perhaps"}, "iscrowd that is neither 0 nor 1: used"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_malformed_annotations_leave_their_image_unlabelled(tmp_path: Path, case: str) -> None:
-    content = document([thing(0, **BAD[case]), thing(0), thing(1)])
+def test_a_malformed_part_is_lost_and_the_rest_of_its_image_stays(tmp_path: Path, case: str) -> None:
+    part, issue = BAD[case]
+    good = thing(0, keypoints=[5, 5, 2] * 3)
+    content = document([thing(0, **{**good, **part}), thing(1)])
     content["categories"][0]["keypoints"] = POINTS
     data = make(tmp_path, content)
+    known = data.read().labelled()
+    assert known["label"].tolist() == ["category_id" not in part, True, False]
+    assert known["box"].tolist() == [not {"category_id", "bbox"} & set(part), True, False]
+    assert known["keypoints"].tolist() == [not {"category_id", "keypoints"} & set(part), False, False]
+    assert "mask" not in known or not known["mask"][0]
+    assert [names for what, names in treatments(data).items() if what.startswith(issue)] == [["images/0.jpg"]]
+
+
+@pytest.mark.parametrize("lost", [{"category_id": 99}, {"segmentation": [[1, 2, 3]]}, {"segmentation": []}])
+def test_a_mask_shows_all_objects_of_an_image_or_is_not_there(tmp_path: Path, lost: dict[str, Any]) -> None:
+    whole = thing(0, segmentation=[SQUARE])
+    samples = make(tmp_path, document([whole, {**whole, "bbox": [4, 4, 3, 3], **lost}])).read()
+    assert samples.labelled()["label"][0]
+    assert samples[0]["mask"].unique().tolist() == [255]
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [[SQUARE, []], [SQUARE, [3, 3]], SQUARE, [[x, y] for x, y in zip(SQUARE[::2], SQUARE[1::2], strict=True)]],
+)
+def test_outlines_are_read_in_the_shapes_that_tools_write(tmp_path: Path, ring: list[Any]) -> None:
+    expected = make(tmp_path / "plain", document([thing(0, segmentation=[SQUARE])])).read()
+    samples = make(tmp_path / "other", document([thing(0, segmentation=ring)])).read()
+    assert samples[0]["mask"].equal(expected[0]["mask"])
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        dict(zip("xywh", [2, 3, 8, 9], strict=True)),
+        {"xmin": 2, "ymin": 3, "xmax": 10, "ymax": 12},
+        {"Left": 2, "Top": 3, "Width": 8, "Height": 9},
+        ["2", "3", "8.0", "9e0"],
+    ],
+)
+def test_boxes_are_read_in_the_shapes_that_tools_write(tmp_path: Path, box: Any) -> None:
+    assert make(tmp_path, document([thing(0, bbox=box)])).read()[0]["box"].tolist() == [[2, 3, 10, 12]]
+
+
+@pytest.mark.parametrize(
+    "given", [[5, 5, 0, 0, 9, 9], [[5, 5, 2], [0, 0, 0], [9, 9, 1]], [5, 5, 2, None, 1, 2, 9, 9, 1]]
+)
+def test_keypoints_are_read_in_the_shapes_that_tools_write(tmp_path: Path, given: list[Any]) -> None:
+    content = document([thing(0, keypoints=given)])
+    content["categories"][0]["keypoints"] = POINTS
+    points = make(tmp_path, content).read()[0]["keypoints"]
+    assert (points[0].tolist(), points[1].isnan().all(), points[2].tolist()) == ([5, 5], True, [9, 9])
+
+
+@pytest.mark.parametrize("write", [str, float, lambda n: f" {n} ", lambda n: f"{n}.0"])
+@pytest.mark.parametrize("where", ["images", "annotations", "categories"])
+def test_ids_are_found_as_numbers_text_and_floats(tmp_path: Path, write: Any, where: str) -> None:
+    content = document([thing(0), thing(1, 3)])
+    for each in content[where]:
+        for key in {"images": ["id"], "categories": ["id"], "annotations": ["image_id", "category_id"]}[where]:
+            each[key] = write(each[key])
+    samples = make(tmp_path, content).read()
+    assert samples.strata.tolist()[:2] == [0, 1]
+
+
+def test_images_of_one_id_are_not_labelled(tmp_path: Path) -> None:
+    content = document([thing(0), thing(0, 3, bbox=[0, 0, 20, 9]), thing(2)])
+    content["images"][1]["id"] = 10
+    data = make(tmp_path, content)
+    assert data.read().labelled()["label"].tolist() == [False, False, True]
+    assert treatments(data)["several images have one id: unlabelled"] == ["images/1.jpg"]
+    content["images"][2]["id"] = 10
+    with pytest.raises(CandelabraError, match=r"several images have one id .*id 10 is that of"):
+        make(tmp_path, content).read()
+
+
+def test_categories_are_named_once_and_all_have_a_name(tmp_path: Path) -> None:
+    content = document([thing(0), thing(1, 3), thing(2, 5)])
+    content["categories"] = [{"id": 7, "name": " cat"}, {"id": 3, "name": "cat"}, {"id": 5, "name": None}]
+    data = make(tmp_path, content)
+    assert data.read().labels[LabelTarget].classes == ("cat", "5")
+    assert [what.split(",")[0] for what in treatments(data)] == [
+        "class name with spaces around it",
+        "class without a name",
+        "several numbers have one class name",
+    ]
+    content["categories"] = [{"id": 7, "name": "cat"}, {"id": "7", "name": "dog"}]
+    with pytest.raises(CandelabraError, match="malformed annotation"):  # 7 and "7" are two here, and 3 and 5 none
+        make(tmp_path, {**content, "annotations": [thing(1, 3)]}).read()
+    content["categories"][1]["id"] = 7
+    with pytest.raises(CandelabraError, match=r"categories cat and dog of data\.file=annotations\.json have one id"):
+        make(tmp_path, content).read()
+
+
+@pytest.mark.parametrize("flag", ["0", 0.0, False, None, "false", ""])
+def test_a_flag_that_says_no_is_no_crowd(tmp_path: Path, flag: Any) -> None:
+    crowd = thing(1, iscrowd=1)
+    assert make(tmp_path, document([thing(0, iscrowd=flag), crowd])).read().labelled()["label"][0]
+
+
+def test_images_of_crowds_alone_are_listed_and_read_where_all_are_crowds(tmp_path: Path) -> None:
+    data = make(tmp_path, document([thing(0, iscrowd="1"), thing(1)]))
     assert data.read().labelled()["label"].tolist() == [False, True, False]
-    assert treatments(data)["malformed annotation: unlabelled"] == ["images/0.jpg"]
+    assert treatments(data)["only crowds in the image: unlabelled"] == ["images/0.jpg"]
+    data = make(tmp_path, document([thing(0, iscrowd=1), thing(1, iscrowd=1)]))
+    assert data.read().labelled()["label"].tolist() == [True, True, False]
+    assert treatments(data)["every object is said to be a crowd: repaired"] == ["images/0.jpg"]
+
+
+@pytest.mark.parametrize("name", ["background", "Background"])
+def test_a_category_called_background_is_drawn_as_the_background(tmp_path: Path, name: str) -> None:
+    whole = [0.0, 0.0, 24.0, 0.0, 24.0, 16.0, 0.0, 16.0]
+    content = document([thing(0, 3, segmentation=[whole]), thing(0, segmentation=[SQUARE])])
+    content["categories"][1]["name"] = name
+    samples = make(tmp_path, content).read()
+    assert samples.labels[MaskTarget].classes == ("background", "cat")
+    assert (int(samples[0]["mask"][14, 20]), int(samples[0]["mask"][5, 5])) == (0, 1)
+
+
+def test_keypoints_are_those_of_the_classes_that_are_read(tmp_path: Path) -> None:
+    content = document([thing(0, keypoints=[5, 5, 2] * 3), thing(1, 3, keypoints=[1, 1, 2] * 2)])
+    content["categories"][0]["keypoints"] = POINTS
+    content["categories"][1]["keypoints"] = ["head", "tail"]
+    with pytest.raises(CandelabraError, match=r"cat, dog .* have different keypoints.*data\.classes"):
+        make(tmp_path, content).read()
+    samples = make(tmp_path, content, classes=["dog"]).read()
+    assert samples.labels[KeypointsTarget].names == ("head", "tail")
+    assert samples[1]["keypoints"].tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("key", ["coco_url", "file_name", "path"])
+def test_images_are_found_by_addresses(tmp_path: Path, key: str) -> None:
+    content = document([thing(0)])
+    for image in content["images"]:
+        image[key] = f"https://images.org/val2017/{image.pop('file_name')}?size=large"
+    assert make(tmp_path, content).read().names == [f"images/{number}.jpg" for number in range(3)]
+
+
+def test_the_message_says_what_was_found_where_nothing_is_labelled(tmp_path: Path) -> None:
+    with pytest.raises(CandelabraError, match=r"1 x malformed annotation \(images/0.jpg: category 99 is not known"):
+        make(tmp_path, document([thing(0, 99)])).read()
+    content = document([thing(0)], 1)
+    with pytest.raises(CandelabraError, match="listed image has no file_name"):
+        make(tmp_path, {**content, "images": [{"id": 10, "name": "a"}]}).read()
 
 
 def test_odd_lists_are_repaired_or_left_out(tmp_path: Path) -> None:

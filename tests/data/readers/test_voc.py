@@ -128,7 +128,10 @@ def test_odd_files_are_repaired_or_not_labelled(tmp_path: Path) -> None:
     assert samples[samples.names.index("JPEGImages/inverted.jpg")]["box"].tolist() == [[0, 0, 10, 8]]
     short = {what: sorted(Path(name).stem for name in names) for what, names in treatments(data).items()}
     assert short == {
-        "malformed xml: unlabelled": ["cut", "empty", "entities", "nameless", "words"],
+        "malformed xml: unlabelled": ["cut", "empty", "entities"],
+        "object without a name: unlabelled": ["nameless"],
+        "malformed box: unlabelled": ["words"],
+        "object without a box: unlabelled": ["latin", "words"],
         "label file without an object: unlabelled": ["nothing"],
         "label file without an image: skipped": ["alone"],
         "image without a label file: unlabelled": ["none"],
@@ -137,6 +140,80 @@ def test_odd_files_are_repaired_or_not_labelled(tmp_path: Path) -> None:
         "box is inverted: repaired": ["inverted"],
         "box has no area: unlabelled": ["flat"],
         "box lacks a side: unlabelled": ["infinite"],
+    }
+
+
+def test_a_bad_object_is_lost_alone(tmp_path: Path) -> None:
+    data = make(
+        tmp_path, {"a": xml(("", 1, 1, 20, 12), ("dog", "x", 2, 3, 4), CAT), "b": xml(("cat", "1,0", 1, "10", 8))}
+    )
+    samples = data.read()
+    assert samples.labels[LabelTarget].classes == ("cat",)
+    assert [samples[i]["box"].tolist() for i in (0, 1)] == [[[0, 0, 10, 8]]] * 2
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "filename"),
+    [
+        ("cafe\u0301", "caf\u00e9", "x"),
+        ("caf\u00e9 1", "caf%C3%A9%201", "x"),
+        ("IMG_1", "img_1", "x"),
+        ("IMG_1", "7", "IMG_1.jpg"),
+        ("IMG_1", "7", "C:\\photos\\img_1.JPG"),
+    ],
+)
+def test_xml_files_belong_to_images_of_another_spelling(tmp_path: Path, image: str, label: str, filename: str) -> None:
+    data = make(tmp_path, {image: None, "b": xml(CAT)})
+    (tmp_path / "Annotations" / f"{label}.xml").write_text(xml(("dog", 1, 1, 9, 9)).replace(">x<", f">{filename}<"))
+    samples = data.read()
+    assert dict(zip(samples.names, samples.strata.tolist(), strict=True)) == {
+        f"JPEGImages/{image}.jpg": 1,
+        "JPEGImages/b.jpg": 0,
+    }
+    assert ("xml file of another name than its image, which <filename> gives: used" in treatments(data)) == (
+        label == "7"
+    )
+
+
+def test_a_filename_that_contradicts_the_name_of_the_xml_is_listed(tmp_path: Path) -> None:
+    data = make(tmp_path, {"a": xml(CAT).replace(">x<", ">b.jpg<"), "b": xml(("dog", 1, 1, 9, 9))})
+    assert data.read().strata.tolist() == [0, 1]
+    what = "<filename> names another image than the name of the xml file, which is gone by: used"
+    assert treatments(data)[what] == ["JPEGImages/a.jpg"]
+
+
+SIZED = "<annotation><size><width>{}</width><height>{}</height></size>"
+
+
+@pytest.mark.parametrize(
+    ("stated", "box", "found"),
+    [
+        ((48, 32), (9, 5, 24, 16), [4, 2, 12, 8]),
+        ((24, 16), (5, 3, 12, 8), [4, 2, 12, 8]),
+        ((0, 0), (5, 3, 12, 8), [4, 2, 12, 8]),
+        ((24, 16), (0.25, 0.25, 0.5, 0.5), [6, 4, 12, 8]),
+        ((24, 24), (5, 3, 12, 8), None),
+    ],
+)
+def test_boxes_are_brought_into_the_pixels_of_the_file(
+    tmp_path: Path, stated: tuple[int, int], box: tuple[float, ...], found: list[float] | None
+) -> None:
+    data = make(tmp_path, {"a": xml(("cat", *box)).replace("<annotation>", SIZED.format(*stated))})
+    samples = data.read()
+    assert samples.labelled()["label"][0]
+    assert (samples[0]["box"].flatten().tolist() if "box" in samples.labelled() else None) == found
+
+
+@pytest.mark.parametrize("folders", ["{}/images {}/annotations", "{0} {0}", "images/{} annotations/{}"])
+def test_splits_are_told_by_folders(tmp_path: Path, folders: str) -> None:
+    for split in ("train", "valid", "test"):
+        images, xmls = folders.format(split, split).split()
+        make(tmp_path, {split: xml(CAT)}, images, xmls)
+    samples = Voc(root=str(tmp_path)).read()
+    assert {Path(n).stem: s for n, s in zip(samples.names, samples.published.tolist(), strict=True)} == {
+        "train": "train",
+        "valid": "val",
+        "test": "test",
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.data import Yolo
+from candelabra.data import Auto, Yolo
 from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
@@ -102,7 +102,7 @@ def test_odd_files_are_not_labelled(tmp_path: Path) -> None:
         "train/unknown": "2 0.5 0.5 0.5 0.5\n",
         "train/binary": b"\xff\xfe\x00\x01\x02",
         "train/infinite": "0 nan 0.5 0.5 0.5\n",
-        "train/words": "cat 0.5 0.5 0.5 0.5\n",
+        "train/words": "cow 0.5 0.5 0.5 0.5\n",
     }
     data = make(tmp_path, labels)
     (tmp_path / "labels" / "train" / "alone.txt").write_text(DETECT)
@@ -130,6 +130,89 @@ def test_two_images_of_one_label_file_are_told(tmp_path: Path) -> None:
     assert samples.names == ["images/train/a.jpg", "images/train/b.jpg", "images/val/a.jpg"]
     doubled = ["images/train/a.png", "images/train/b.png"]
     assert treatments(data)["second image of the same labels: skipped"] == doubled
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1.0 0.5 0.5 0.5 0.5",
+        "1.00e+00 5e-1 5e-1 5e-1 5e-1",
+        "1,0.5,0.5,0.5,0.5",
+        "1, 0.5, 0.5, 0.5, 0.5",
+        "1;0.5;0.5;0.5;0.5",
+        "1 0,5 0,5 0,5 0,5",
+        "dog\t0.5\t0.5\t0.5\t0.5",
+    ],
+)
+def test_numbers_are_read_as_programs_write_them(tmp_path: Path, line: str) -> None:
+    samples = make(tmp_path, {"train/a": line, "train/b": DETECT}).read()
+    assert samples.strata.tolist() == [1, 0]
+    assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
+
+
+def test_a_malformed_line_is_lost_alone(tmp_path: Path) -> None:
+    corner = "1 0 0 0.5 0 0.5 0.5 0 0.5\n"
+    data = make(tmp_path, {"train/a": corner + "1.5 0.5 0.5 0.5 0.5\n" + ",\n", "train/b": corner})
+    known = data.read().labelled()
+    assert known["label"].all()
+    assert known["mask"].tolist() == [False, True]  # a mask shows all objects
+    assert treatments(data) == {"malformed line of labels: unlabelled": ["images/train/a.jpg"] * 2}
+
+
+@pytest.mark.parametrize("seen", ["2 {} 1", "1 {} 0", "1.0 {} 0.0"])
+def test_poses_without_their_shape_are_no_outlines(tmp_path: Path, seen: str) -> None:
+    line = "0 0.5 0.5 0.4 0.4 0.35 0.35 " + seen.format("0.65 0.65") + "\n"
+    data = make(tmp_path, {"train/a": line, "train/b": DETECT})
+    with pytest.raises(CandelabraError, match=r"add kpt_shape: \[2, 3\]"):
+        data.read()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("[yes, no]", ("yes", "no")),
+        ("[007, 1e3]", ("007", "1e3")),
+        ("[null, 2024-01-02]", ("null", "2024-01-02")),
+        ("{0: on, 1: off}", ("on", "off")),
+        ("{'0': ~, 1: 0x10}", ("~", "0x10")),
+        ("[' a ', '1_000']", ("a", "1_000")),
+        ("[a, a]", ("a",)),
+    ],
+)
+def test_names_are_what_the_yaml_says(tmp_path: Path, names: str, expected: tuple[str, ...]) -> None:
+    labels = {"train/a": DETECT, "train/b": "1" + DETECT[1:]}
+    samples = make(tmp_path, labels, f"train: images/train\nval:\nnames: {names}\n").read()
+    assert samples.labels[LabelTarget].classes == expected
+    assert samples.labelled()["label"].all()
+
+
+@pytest.mark.parametrize(
+    ("image", "label"), [("cafe\u0301", "caf\u00e9"), ("caf\u00e9 1", "caf%C3%A9%201"), ("A1", "a1")]
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_labels_belong_to_images_of_another_spelling(tmp_path: Path, image: str, label: str, listed: bool) -> None:
+    (tmp_path / "train.txt").write_text(f"images/train/{image}.jpg\n")
+    data = make(
+        tmp_path, {f"train/{image}": None}, f"train: {'train.txt' if listed else 'images/train'}\nnames: [cat]\n"
+    )
+    (tmp_path / "labels" / "train").mkdir(parents=True)
+    (tmp_path / "labels" / "train" / f"{label}.txt").write_text(DETECT)
+    assert data.read().labelled()["label"].tolist() == [True]
+
+
+def test_darknets_description_is_read(tmp_path: Path) -> None:
+    for name in "ab":
+        write_image(tmp_path / "obj_train_data" / f"{name}.jpg", (40, 20))
+        (tmp_path / "obj_train_data" / f"{name}.txt").write_text(DETECT.replace("0 ", "01"["ab".index(name)] + " ", 1))
+    (tmp_path / "obj.names").write_text("cat\ndog\n")
+    (tmp_path / "obj.data").write_text(
+        "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n"
+    )
+    (tmp_path / "train.txt").write_text("data/obj_train_data/a.jpg\ndata/obj_train_data/b.jpg\n")
+    assert Auto(root=str(tmp_path)).match.name == "yolo"
+    samples = Yolo(root=str(tmp_path)).read()
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
+    assert samples.published.tolist() == ["train", "train"]
 
 
 def test_an_image_in_two_splits_stays_in_training(tmp_path: Path) -> None:

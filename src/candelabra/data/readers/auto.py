@@ -9,6 +9,7 @@ from pathlib import Path
 from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.folder import Folder, check_is_folder, list_entries
+from candelabra.data.readers.foreign_exports import recognize_export
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
@@ -45,6 +46,10 @@ class Auto(Reader):
         """
         match = recognize_format(check_is_folder(self.root))
         log.info("data.root=%s looks like data=%s (%s)", self.root, match.name, match.evidence)
+        if match.reader.tier == DetectionTier.FOLDERS:
+            export = recognize_export(Path(self.root).expanduser())
+            if export:
+                log.warning("data.root=%s is read by its folders alone: %s.", self.root, export)
         return match
 
     def read(self) -> Samples:
@@ -113,6 +118,7 @@ def recognize_format(root: Path) -> FormatMatch:
     if found:
         fits = ", ".join(f"data={match.name} ({match.evidence})" for match in found)
         raise CandelabraError(f"data.root={root} may be read as {fits}; name the one that is meant.")
+    export = recognize_export(root)
     below = [(child, detect_formats(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
     hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
     raise CandelabraError(
@@ -121,5 +127,6 @@ def recognize_format(root: Path) -> FormatMatch:
         "a CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
         "(data.images=... data.masks=...), xml files data=voc, a json of annotations data=coco, text files in labels/ "
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
+        + (f" {export}." if export else "")
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
     )

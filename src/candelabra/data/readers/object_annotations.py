@@ -1,15 +1,17 @@
 """Images of several objects, as formats of detection have them; one object of each image gives its labels."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.file_samples import FileSamples
-from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
+from candelabra.data.readers.class_names import list_case_variants
 from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
@@ -18,7 +20,9 @@ from candelabra.data.targets.box import BoxColumn
 from candelabra.data.targets.keypoints import KeypointsColumn
 from candelabra.data.targets.label import LabelColumn
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, UNLABELLED
+from candelabra.types import IGNORED, UNLABELLED, WidthHeight
+
+BACKGROUND = "background"  # the first class of every mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,15 @@ class AnnotatedImage:
         name: its path below the root.
         split: train, val, test or "".
         things: its objects, in the order of the file; null, or none, where nobody said what it shows.
+        stated: (width, height) of the image that the labels were made on, as the labels say; null for that of the file.
+        partial: some of its objects could not be read, so no mask can show all of them.
     """
 
     name: str
     split: str = ""
     things: list[ObjectAnnotation] | None = None
+    stated: WidthHeight | None = None
+    partial: bool = False
 
 
 def build_object_samples(
@@ -82,14 +90,19 @@ def build_object_samples(
     if rule not in OBJECT_RULES:
         raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(OBJECT_RULES)}.")
     for name in wanted or ():
-        if name not in known:
+        if str(name) not in known:
             raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
+    wanted = [str(name) for name in wanted or ()]
+    list_case_variants(known, issues)
     for picture in pictures:
         _drop_repeated(picture, issues)
     shown = [[thing for thing in p.things or () if not wanted or thing.name in wanted] for p in pictures]
     if not any(shown):
-        raise CandelabraError(f"No image below data.root={root} has a labelled object; is data.root right?")
+        raise CandelabraError(
+            f"No image below data.root={root} has a labelled object; is data.root right?{describe_issues(issues)}"
+        )
     names = [picture.name for picture in pictures]
+    shown = _settle_crowds(names, shown, issues)
     boxes = _boxes(names, shown, issues)
     places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
     if rule == "single":
@@ -114,7 +127,7 @@ def build_object_samples(
     if coordinates is not None:
         columns.append(KeypointsColumn(points, coordinates))
     records = FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
-    return _outlined(records, pictures, shown, wanted or known)
+    return _outlined(records, pictures, shown, wanted or list(known))
 
 
 _NOWHERE = np.full(4, np.nan, np.float32)
@@ -131,13 +144,34 @@ def _drop_repeated(picture: AnnotatedImage, issues: list[DataIssue]) -> None:
         picture.things = list(kept.values())
 
 
+def _settle_crowds(
+    names: Sequence[str], shown: Sequence[list[ObjectAnnotation]], issues: list[DataIssue]
+) -> list[list[ObjectAnnotation]]:
+    """Lists images that show crowds alone; where all objects of all images are crowds, the word says nothing."""
+    crowds = [name for name, things in zip(names, shown, strict=True) if things and all(t.crowd for t in things)]
+    if len(crowds) < sum(map(bool, shown)):
+        detail = "a crowd (iscrowd=1) is never the one object that gives the labels"
+        issues += [DataIssue(name, "only crowds in the image", IssueTreatment.UNLABELLED, detail) for name in crowds]
+        return list(shown)
+    detail = f"{len(crowds)} images; they are read as objects"
+    issues.append(DataIssue(crowds[0], "every object is said to be a crowd", IssueTreatment.REPAIRED, detail))
+    return [[replace(thing, crowd=False) for thing in things] for things in shown]
+
+
 def _boxes(
     names: Sequence[str], shown: Sequence[Sequence[ObjectAnnotation]], issues: list[DataIssue]
 ) -> list[NDArray[np.float32]]:
     """For each image, the boxes of its objects (m, 4), mended."""
     counts = [len(things) for things in shown]
     owners = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
-    flat = [thing.box or _NOWHERE for things in shown for thing in things]
+    every = [thing for things in shown for thing in things]
+    flat = [thing.box or _NOWHERE for thing in every]
+    if any(thing.box for thing in every):
+        without = Counter(owner for owner, thing in zip(owners, every, strict=True) if not thing.box)
+        issues += [
+            DataIssue(owner, "object without a box", IssueTreatment.UNLABELLED, str(count))
+            for owner, count in without.items()
+        ]
     mended = repair_boxes(np.array(flat, np.float32).reshape(-1, 4), owners, issues)
     return np.split(mended, np.cumsum(counts)[:-1])
 
@@ -164,18 +198,22 @@ def _outlined(
     shown: Sequence[Sequence[ObjectAnnotation]],
     known: Sequence[str],
 ) -> Samples:
-    """The records with masks, where objects have outlines; an image some of whose objects have none has no mask."""
+    """The records with masks, where objects have outlines; an image some of whose objects have none has no mask.
+
+    Outlines of a class that is called background are drawn as the background, which every mask has.
+    """
     occurring = {thing.name for things in shown for thing in things if thing.outline}
     if not occurring:
         return records
-    classes = ["background", *(name for name in known if name in occurring)]
+    classes = [BACKGROUND, *(name for name in known if name in occurring and name.casefold() != BACKGROUND)]
     if len(classes) > IGNORED:
         raise CandelabraError(
             f"A mask holds at most {IGNORED} classes, but outlines have {len(classes)}; choose some with data.classes."
         )
+    values = {name: place for place, name in enumerate(classes)}
     drawings = [
-        OutlineDrawing([(thing.outline, classes.index(thing.name)) for thing in things if thing.outline])
-        if picture.things and all(thing.outline for thing in picture.things)
+        OutlineDrawing([(thing.outline, values.get(thing.name, 0)) for thing in things if thing.outline])
+        if picture.things and not picture.partial and all(thing.outline for thing in picture.things)
         else None
         for picture, things in zip(pictures, shown, strict=True)
     ]

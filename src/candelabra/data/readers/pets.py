@@ -13,7 +13,7 @@ from candelabra.data.readers.download import open_torchvision_set
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.readers.repairs import repair_boxes
-from candelabra.data.readers.voc_xml import read_voc_objects
+from candelabra.data.readers.voc_xml import move_voc_box, read_voc_file
 from candelabra.data.samples import Samples
 from candelabra.data.targets import LabelTarget, MaskTarget
 from candelabra.data.targets.box import BoxColumn
@@ -92,9 +92,9 @@ def _rows(root: Path, split: str) -> list[tuple[str, int, str]]:
 def _head(path: Path, name: str, issues: list[DataIssue]) -> NDArray[np.float32]:
     """XYXY of the one head in a VOC file."""
     nowhere = np.full(4, np.nan, np.float32)
-    things = read_voc_objects(path, name, issues) if path.is_file() else None
+    things = read_voc_file(path, name, issues).things if path.is_file() else None
     if things is None or len(things) != 1 or things[0].box is None:
         if things is not None and len(things) > 1:
             issues.append(DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)} heads"))
         return nowhere
-    return np.array(things[0].box, np.float32)
+    return np.array(move_voc_box(things[0]).box, np.float32)

@@ -3,16 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from candelabra.data.decoding.image_files import ORIENTATION_TURNS
 from candelabra.data.samples import Samples, hash_contents, image_to_tensor
 from candelabra.data.targets import MaskTarget
 from candelabra.data.views.wrapper import SampleView
-from candelabra.types import IGNORED, Sample
+from candelabra.types import IGNORED, Sample, WidthHeight
 
 _MOST = 100_000_000  # pixels of an outline that is a mask itself
 
@@ -21,6 +22,8 @@ class PolygonOutline(ABC):
     """Where an object is."""
 
     area: float  # share of the image, roughly
+    reach: tuple[float, float] = (1.0, 1.0)  # largest shares of width and height
+    frame: WidthHeight | None = None  # pixels of an outline that is a mask itself
 
     @abstractmethod
     def draw(self, canvas: Image.Image, value: int) -> None:
@@ -29,6 +32,14 @@ class PolygonOutline(ABC):
     @abstractmethod
     def content(self) -> tuple[object, ...]:
         """What `hash_contents` goes by."""
+
+    @abstractmethod
+    def turn(self, orientation: int) -> Self:
+        """The outline in the image turned by an EXIF orientation."""
+
+    @abstractmethod
+    def rescale(self, factors: tuple[float, float]) -> Self:
+        """The outline with its shares of width and height multiplied."""
 
 
 class Polygons(PolygonOutline):
@@ -42,6 +53,8 @@ class Polygons(PolygonOutline):
         self.rings = rings
         spans = [np.ptp(ring, axis=0) for ring in rings]
         self.area = float(sum(width * height for width, height in spans))
+        right, bottom = np.max([ring.max(0) for ring in rings], axis=0).tolist() if rings else (0.0, 0.0)
+        self.reach = (right, bottom)
 
     def draw(self, canvas: Image.Image, value: int) -> None:
         pen = ImageDraw.Draw(canvas)
@@ -51,6 +64,12 @@ class Polygons(PolygonOutline):
 
     def content(self) -> tuple[object, ...]:
         return tuple(self.rings)
+
+    def turn(self, orientation: int) -> Self:
+        return type(self)([turn_shares(ring, orientation) for ring in self.rings])
+
+    def rescale(self, factors: tuple[float, float]) -> Self:
+        return type(self)([ring * np.array(factors, np.float32) for ring in self.rings])
 
 
 class RunLengths(PolygonOutline):
@@ -70,15 +89,49 @@ class RunLengths(PolygonOutline):
         if not 0 < height * width <= _MOST or (counts < 0).any() or int(counts.sum()) != height * width:
             raise ValueError(f"runs of {int(counts.sum())} pixels do not make a mask of {width} x {height}")
         self.size, self.counts = (height, width), counts
+        self.frame = (width, height)
         self.area = float(counts[1::2].sum() / (height * width))
 
     def draw(self, canvas: Image.Image, value: int) -> None:
-        inside = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts).reshape(self.size, order="F")
-        stencil = Image.fromarray(inside.astype(np.uint8) * 255).resize(canvas.size, Image.Resampling.NEAREST)
+        stencil = Image.fromarray(self._decode().astype(np.uint8) * 255).resize(canvas.size, Image.Resampling.NEAREST)
         canvas.paste(value, mask=stencil)
 
     def content(self) -> tuple[object, ...]:
         return (*self.size, self.counts)
+
+    def turn(self, orientation: int) -> Self:
+        inside = np.ascontiguousarray(ORIENTATION_TURNS[orientation](self._decode()))
+        flat = inside.flatten(order="F")
+        starts = np.flatnonzero(np.diff(flat)) + 1
+        lengths = np.diff([0, *starts, flat.size]).tolist()
+        return type(self)((inside.shape[0], inside.shape[1]), [0, *lengths] if flat[0] else lengths)
+
+    def rescale(self, factors: tuple[float, float]) -> Self:
+        return self  # its size is its own, whatever was stated
+
+    def _decode(self) -> NDArray[np.bool_]:
+        """(H, W), true inside."""
+        inside: NDArray[np.bool_] = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)
+        return inside.reshape(self.size, order="F")
+
+
+def turn_shares(points: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Points (n, 2) as shares of width and height, in the image turned by an EXIF orientation.
+
+    >>> turn_shares(np.array([[0.0, 0.25]]), 6).tolist()
+    [[0.75, 0.0]]
+    """
+    x, y = points[:, 0], points[:, 1]
+    turned = {
+        2: (1 - x, y),
+        3: (1 - x, 1 - y),
+        4: (x, 1 - y),
+        5: (y, x),
+        6: (1 - y, x),
+        7: (1 - y, 1 - x),
+        8: (y, 1 - x),
+    }.get(orientation)
+    return points if turned is None else np.stack(turned, axis=1)
 
 
 def decode_run_lengths(packed: str) -> list[int]:

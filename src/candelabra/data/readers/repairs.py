@@ -23,6 +23,19 @@ def parse_xml(text: str) -> ElementTree.Element:
         raise ValueError(str(error)) from error
 
 
+def parse_decimal_comma(word: str) -> float:
+    """A number, also with a decimal comma.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> parse_decimal_comma("0,5"), parse_decimal_comma(" 1.5e1 ")
+    (0.5, 15.0)
+    """
+    text = word.strip()
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+
+
 def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], issues: list[DataIssue]) -> NDArray[np.float32]:
     """Orders the corners of boxes; a box without area or with missing sides becomes NaN.
 

@@ -1,20 +1,24 @@
 """Pascal VOC's xml files (Everingham et al. 2010), beside images or in a folder of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from candelabra.data.decoding.file_finder import find_label_files
+from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.label_pairs import pair_by_stem
+from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.foreign_exports import recognize_export
+from candelabra.data.readers.label_frames import fit_labels_to_files
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
 from candelabra.data.readers.reader import FormatMatch, Reader
 from candelabra.data.readers.split_lists import find_split_lists, split_from_list_name
-from candelabra.data.readers.voc_xml import read_voc_objects
+from candelabra.data.readers.voc_xml import VocFile, is_voc_xml, read_voc_file, scale_voc_boxes
 from candelabra.data.samples import Samples
-from candelabra.data.sampling.split_names import SPLIT_ALIASES
+from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.data.targets import KeypointsTarget
 from candelabra.errors import CandelabraError
 
@@ -57,6 +61,8 @@ class Voc(Reader):
         pictures: list[AnnotatedImage] = []
         for split, images, annotations in self._folders(root):
             pictures += _pictures(root, split, images, annotations, issues)
+        scale_voc_boxes(root, pictures, issues)
+        fit_labels_to_files(root, pictures, issues)
         known = sorted({thing.name for picture in pictures for thing in picture.things or ()})
         return build_object_samples(root, pictures, self.objects, known, self.classes, KeypointsTarget(), issues)
 
@@ -70,10 +76,11 @@ class Voc(Reader):
             return [("", images, annotations)]
         found = find_voc_folders(root)
         if not found:
+            export = recognize_export(root)
             raise CandelabraError(
                 f"data.root={self.root} has no folders of images and of xml files; expected "
                 f"{', '.join(_IMAGES[:3])} and {', '.join(_ANNOTATIONS[:4])}, or both in one folder "
-                "(other names: data.images=... data.annotations=...)."
+                f"(other names: data.images=... data.annotations=...).{f' {export}.' if export else ''}"
             )
         return found
 
@@ -91,53 +98,105 @@ def find_voc_folders(root: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _at(base: Path) -> list[tuple[str, Path, Path]]:
-    images = [base / name for name in _IMAGES if (base / name).is_dir()]
-    labels = [base / name for name in _ANNOTATIONS if _has_xml(base / name)]
-    if images and labels:
-        return [("", images[0], labels[0])]
+    own = _inside(base)
+    if own and own[0] != own[1]:
+        return [("", *own)]
     splits = [
         (SPLIT_ALIASES[path.name.lower()], path)
         for path in sorted(base.glob("*/"))
         if path.name.lower() in SPLIT_ALIASES
     ]
-    divided = [(split, path, path) for split, path in splits if _has_xml(path)]
-    return divided or ([("", base, base)] if _has_xml(base) else [])
+    divided = [(split, *inner) for split, path in splits if (inner := _inside(path))]
+    return divided or ([("", *own)] if own else [])
+
+
+def _inside(base: Path) -> tuple[Path, Path] | None:
+    """The folders of images and of xml files in a folder, which may be the folder itself."""
+    images = [base / name for name in _IMAGES if (base / name).is_dir()]
+    labels = [base / name for name in _ANNOTATIONS if _has_xml(base / name)]
+    if images and labels:
+        return images[0], labels[0]
+    return (base, base) if _has_xml(base) else None
 
 
 def _has_xml(folder: Path) -> bool:
-    return folder.is_dir() and any(path.suffix.lower() == ".xml" for path in folder.iterdir())
+    """Whether a folder, or one of a split in it, holds xml files that are not of another format."""
+    if not folder.is_dir():
+        return False
+    below = [path for path in sorted(folder.glob("*/")) if parse_split_name(path.name)]
+    return any(
+        path.suffix.lower() == ".xml" and not path.name.startswith(".") and path.is_file() and is_voc_xml(path)
+        for place in (folder, *(below if folder.name in _ANNOTATIONS else ()))
+        for path in place.iterdir()
+    )
 
 
 def _pictures(root: Path, split: str, images: Path, annotations: Path, issues: list[DataIssue]) -> list[AnnotatedImage]:
     files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
-    labels = {}
-    for path in find_label_files(annotations, ".xml", root):
-        stem = str(path.relative_to(annotations).with_suffix(""))
-        labels[stem] = path
-        if stem not in files:
-            name = str(path.relative_to(root))
-            issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
+    found = {
+        str(path.relative_to(annotations).with_suffix("")): path
+        for path in find_label_files(annotations, ".xml", root)
+        if is_voc_xml(path)
+    }
+    labels = _belonging(root, images, files, found, issues)
     splits = {} if split else _listed([images.parent, annotations.parent, annotations], set(files), issues)
+    if not splits and not split:
+        splits = _divided(files)
     pictures = []
     for stem, image in files.items():
         if splits and stem not in splits:
             continue
         name = str(image.relative_to(root))
-        things = read_voc_objects(labels[stem], name, issues) if stem in labels else None
+        said = labels.get(stem, VocFile())
         if stem not in labels:
             issues.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
-        pictures.append(AnnotatedImage(name, splits.get(stem, split), things))
+        pictures.append(AnnotatedImage(name, splits.get(stem, split), said.things, said.stated))
     return pictures
+
+
+def _belonging(
+    root: Path, images: Path, files: Mapping[str, Path], found: Mapping[str, Path], issues: list[DataIssue]
+) -> dict[str, VocFile]:
+    """What xml files say, by the stem of the image that they belong to: by their name, else by <filename>."""
+    pairs = pair_by_stem(files, found)
+    stems = {str(path.relative_to(root)): stem for stem, path in files.items()}
+    finder = FileFinder(root, files.values())
+    near = str(images.relative_to(root))
+    labels: dict[str, VocFile] = {}
+    for label in sorted(found, key=lambda each: each not in pairs):
+        stem = pairs.get(label)
+        own = str((files[stem] if stem else found[label]).relative_to(root))
+        said = read_voc_file(found[label], own, issues)
+        meant = stems.get(finder.find(said.filename, near) or "") if said.filename else None
+        if stem is None and (meant is None or meant in labels):
+            detail = "" if meant is None else f"{files[meant].name} has another one"
+            issues.append(DataIssue(own, "label file without an image", IssueTreatment.SKIPPED, detail))
+            continue
+        if meant is not None and meant != stem:
+            what = "xml file of another name than its image, which <filename> gives"
+            if stem is not None:
+                what = "<filename> names another image than the name of the xml file, which is gone by"
+            issues.append(DataIssue(own, what, IssueTreatment.USED, said.filename))
+        labels[stem or meant or ""] = said
+    return labels
+
+
+def _divided(files: Mapping[str, Path]) -> dict[str, str]:
+    """The split of each image, where all are in folders of splits."""
+    found = {stem: parse_split_name(Path(stem).parts[0]) if len(Path(stem).parts) > 1 else "" for stem in files}
+    return found if all(found.values()) else {}
 
 
 def _listed(bases: Sequence[Path], stems: set[str], issues: list[DataIssue]) -> dict[str, str]:
     """The split of each image that is in a list, by its name without ending; lines may go on with other words."""
+    folded = {fold_name(stem): stem for stem in stems}
     found: dict[str, list[str]] = {}
     for split, lines in find_split_lists(bases, issues).items():
         for line in lines:
             first = line.split()[0]
-            names = (line, first, str(Path(first).with_suffix("")), Path(first).stem)
+            names = (line, first, str(Path(line).with_suffix("")), str(Path(first).with_suffix("")), Path(first).stem)
             stem = next((name for name in names if name in stems), None)
+            stem = stem or next((folded[fold_name(name)] for name in names if fold_name(name) in folded), None)
             if stem is None:
                 issues.append(DataIssue(line, "listed image is not there", IssueTreatment.SKIPPED))
             else:

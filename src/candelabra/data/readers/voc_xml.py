@@ -1,44 +1,133 @@
 """Objects in one of Pascal VOC's xml files."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
+
+from candelabra.data.decoding.images import read_image_size
+from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.object_annotations import ObjectAnnotation
-from candelabra.data.readers.repairs import parse_xml
+from candelabra.data.readers.class_names import clean_class_name
+from candelabra.data.readers.label_frames import is_relative
+from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation
+from candelabra.data.readers.repairs import parse_decimal_comma, parse_xml
+from candelabra.errors import UnreadableFile
+from candelabra.types import WidthHeight
+
+_HEAD = 4096  # bytes in which an xml says what it is
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc_objects(path: Path, name: str, issues: list[DataIssue]) -> list[ObjectAnnotation] | None:
-    """The objects of one xml file; null where it cannot be read."""
+class VocFile(NamedTuple):
+    """What an xml file says.
+
+    Args:
+        things: its objects, boxes as written; null where it cannot be read.
+        stated: (width, height) of the image; null where it says none that can be.
+        filename: of the image; empty for none.
+    """
+
+    things: list[ObjectAnnotation] | None = None
+    stated: WidthHeight | None = None
+    filename: str = ""
+
+
+def is_voc_xml(path: Path) -> bool:
+    """Whether an xml file is one image's in VOC's form, or cannot be told; not whole sets, as CVAT writes them."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD).decode("latin-1").replace("\0", "")
+    except OSError:
+        return False
+    return "<annotations" not in head
+
+
+def read_voc_file(path: Path, name: str, issues: list[DataIssue]) -> VocFile:
+    """Reads one xml file; objects without a class are left out, and boxes that are no numbers.
+
+    Args:
+        path: of the file.
+        name: what its issues are listed under.
+        issues: list to which issues are appended.
+    """
     text = read_annotation_text(path, name, issues)
     if text is None:
-        return None
+        return VocFile()
     try:
-        things = [_thing(node) for node in parse_xml(text).iter("object")]
+        top = parse_xml(text)
     except ValueError as error:
         issues.append(DataIssue(name, "malformed xml", IssueTreatment.UNLABELLED, str(error)))
-        return None
-    if not things:
+        return VocFile()
+    nodes = list(top.iter("object"))
+    things = [thing for node in nodes if (thing := _thing(node, name, issues)) is not None]
+    if not nodes:
         issues.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
-    return things
+    return VocFile(things, _stated_size(top), (top.findtext("filename") or top.findtext("path") or "").strip())
 
 
-def _thing(node: ElementTree.Element) -> ObjectAnnotation:
-    """An object; pixels are counted from 1, and xmax and ymax are the last ones inside.
-
-    Raises:
-        ValueError: it has no class, or a side that is no number.
-    """
-    name = " ".join((node.findtext("name") or "").split())
-    if not name:
-        raise ValueError("an object has no name")
+def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> ObjectAnnotation | None:
+    """An object as it is written; null where it has no class."""
+    kind = clean_class_name(node.findtext("name") or "")
+    if not kind:
+        issues.append(DataIssue(name, "object without a name", IssueTreatment.UNLABELLED, "<name> is missing or empty"))
+        return None
     box = node.find("bndbox")
     if box is None:
-        return ObjectAnnotation(name)
-    left, top, right, bottom = (float(box.findtext(side) or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
+        return ObjectAnnotation(kind)
+    try:
+        left, top, right, bottom = (parse_decimal_comma(box.findtext(side) or "nan") for side in _SIDES)
+    except ValueError as error:
+        issues.append(DataIssue(name, "malformed box", IssueTreatment.UNLABELLED, str(error)))
+        return ObjectAnnotation(kind)
+    return ObjectAnnotation(kind, (left, top, right, bottom))
+
+
+def _stated_size(top: ElementTree.Element) -> WidthHeight | None:
+    """What <size> says; some tools write zeros."""
+    try:
+        width, height = (int(parse_decimal_comma(top.findtext(f"size/{side}") or "0")) for side in ("width", "height"))
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 1 and height > 1 else None
+
+
+def scale_voc_boxes(root: Path, pictures: Sequence[AnnotatedImage], issues: list[DataIssue]) -> None:
+    """Makes boxes of VOC's pixels, counted from 1, those that are counted from 0; shares of the image become pixels.
+
+    Args:
+        root: the folder that names are below.
+        pictures: all of a data set, boxes as written; changed in place.
+        issues: list to which issues are appended.
+    """
+    every = [thing.box for picture in pictures for thing in picture.things or () if thing.box]
+    shares = is_relative(np.array(box) for box in every)
+    if shares:
+        what, detail = "coordinates are shares of the image, scaled to pixels", f"{len(every)} boxes"
+        issues.append(DataIssue(str(root.name), what, IssueTreatment.REPAIRED, detail))
+    for picture in pictures:
+        if shares and picture.things:
+            try:
+                picture.stated = read_image_size(resolve_inside(root, picture.name))
+            except UnreadableFile:  # it is left out later, with the reason
+                continue
+        size = picture.stated if shares else None
+        picture.things = picture.things and [move_voc_box(thing, size) for thing in picture.things]
+
+
+def move_voc_box(thing: ObjectAnnotation, size: WidthHeight | None = None) -> ObjectAnnotation:
+    """An object whose box is counted from 0, or scaled where a size is given; xmax and ymax are the last inside."""
+    if thing.box is None:
+        return thing
+    left, top, right, bottom = thing.box
+    if size is not None:
+        return replace(thing, box=(left * size[0], top * size[1], right * size[0], bottom * size[1]))
     if left == right or top == bottom:
-        return ObjectAnnotation(name, (left, top, right, bottom))
+        return thing
     left, right = (max(left - 1, 0), right) if not left > right else (left, max(right - 1, 0))  # else mended later
     top, bottom = (max(top - 1, 0), bottom) if not top > bottom else (top, max(bottom - 1, 0))
-    return ObjectAnnotation(name, (left, top, right, bottom))
+    return replace(thing, box=(left, top, right, bottom))

@@ -9,13 +9,14 @@ from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
-from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
+from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
-from candelabra.data.readers.yolo_lines import parse_yolo_line
-from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_set, is_yolo_yaml
+from candelabra.data.readers.yolo_lines import find_pose_points, parse_yolo_line, split_yolo_line
+from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_descriptions, find_yolo_set
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget
+from candelabra.errors import CandelabraError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,7 @@ class Yolo(Reader):
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
-        described = (path for path in sorted(root.rglob("*.y*ml")) if is_yolo_yaml(path))
-        match = match_paths("yolo", described, root, cls(root=str(root)))
+        match = match_paths("yolo", find_yolo_descriptions(root), root, cls(root=str(root)))
         if match or not ((root / "images").exists() or list(root.glob("*/images"))):
             return match
         labels = [*sorted(root.glob("labels/**/*.txt")), *sorted(root.glob("*/labels/*.txt"))]
@@ -54,9 +54,11 @@ class Yolo(Reader):
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
         described = find_yolo_set(root, self.file, issues)
+        if described.shape is None:
+            _refuse_poses(described)
         pictures = [_picture(root, *pair, described, issues) for pair in described.pairs]
         numbers = {thing.name for picture in pictures for thing in picture.things or ()}
-        known = list(described.names.values()) or sorted(numbers, key=int)
+        known = list(dict.fromkeys(described.names.values())) or sorted(numbers, key=int)
         return build_object_samples(root, pictures, self.objects, known, self.classes, self._points(described), issues)
 
     def _points(self, described: YoloSet) -> KeypointsTarget:
@@ -65,33 +67,42 @@ class Yolo(Reader):
         return resolve_points(described.points, self.mirror, self.normalizer, described.mirror)
 
 
+def _refuse_poses(described: YoloSet) -> None:
+    """Raises where all lines look like poses: read as outlines, their points would make masks."""
+    files = (labels for _, _, labels in described.pairs if labels is not None)
+    lines = (line for path in files for line in (read_annotation_text(path, path.name, []) or "").splitlines())
+    count = find_pose_points(lines)
+    if count > 1:
+        raise CandelabraError(
+            f"The label files look like poses, a box and {count} points of x, y and visibility, but nothing says so; "
+            f"add kpt_shape: [{count}, 3] to the yaml of the data set (data.file=<yaml>, with train and names)."
+        )
+
+
 def _picture(
     root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, issues: list[DataIssue]
 ) -> AnnotatedImage:
-    name = str(image.relative_to(root))
+    picture = AnnotatedImage(str(image.relative_to(root)), split)
     if labels is None:
-        issues.append(DataIssue(name, "image without a label file", IssueTreatment.UNLABELLED))
-        return AnnotatedImage(name, split)
-    return AnnotatedImage(name, split, _things(labels, image, name, described, issues))
-
-
-def _things(
-    path: Path, image: Path, name: str, described: YoloSet, issues: list[DataIssue]
-) -> list[ObjectAnnotation] | None:
-    """The objects of one file; null where it cannot be read."""
-    text = read_annotation_text(path, name, issues)
+        issues.append(DataIssue(picture.name, "image without a label file", IssueTreatment.UNLABELLED))
+        return picture
+    text = read_annotation_text(labels, picture.name, issues)
     if text is None:
-        return None
+        return picture
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        issues.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
-        return []
+        issues.append(DataIssue(picture.name, "label file without an object", IssueTreatment.UNLABELLED))
     try:
         size = read_image_size(image)
     except UnreadableFile:
-        return None  # it is left out later, with the reason
-    try:
-        return [parse_yolo_line(line.split(), described.names, described.shape, size) for line in lines]
-    except (ValueError, OverflowError) as error:
-        issues.append(DataIssue(name, "malformed line of labels", IssueTreatment.UNLABELLED, str(error)))
-        return None
+        return picture  # it is left out later, with the reason
+    picture.things = []
+    for line in lines:
+        try:
+            words = split_yolo_line(line)
+            picture.things.append(parse_yolo_line(words, described.names, described.shape, size))
+        except (ValueError, OverflowError, IndexError) as error:
+            detail = f"{error} (the line is {line.strip()[:60]})"
+            issues.append(DataIssue(picture.name, "malformed line of labels", IssueTreatment.UNLABELLED, detail))
+            picture.partial = True
+    return picture

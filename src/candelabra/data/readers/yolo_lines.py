@@ -1,11 +1,12 @@
 """One line of a YOLO label file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import Polygons
+from candelabra.data.readers.repairs import parse_decimal_comma
 
 _SLACK = 0.5  # of the image that a share may lie outside; what is further is no share
 
@@ -24,21 +25,70 @@ def parse_yolo_line(
     Raises:
         ValueError: it is none of these.
     """
-    number = int(words[0])
-    if number < 0 or (names and number not in names):
-        raise ValueError(f"class {words[0]} is not known")
-    name = names.get(number, str(number))
-    shares = np.array([float(word) for word in words[1:]], np.float32)
+    name = _class_name(words[0], names)
+    shares = np.array([parse_decimal_comma(word) for word in words[1:]], np.float32)
     if shape and len(shares) == 4 + shape[0] * shape[1]:
         return ObjectAnnotation(name, _box(shares[:4], size), _points(shares[4:].reshape(shape), size))
     if len(shares) == 4:
         return ObjectAnnotation(name, _box(shares, size))
     if len(shares) < 6 or len(shares) % 2 or shape:
-        wanted = f"4 or {4 + shape[0] * shape[1]}" if shape else "4, or 6 and more in pairs"
+        wanted = f"4 or {4 + shape[0] * shape[1]}" if shape else "4, or 6 and more in pairs, or points with kpt_shape"
         raise ValueError(f"{len(shares)} numbers after the class, where there should be {wanted}")
     ring = _checked(shares).reshape(-1, 2)
     corners = np.concatenate([ring.min(0), ring.max(0)]) * np.array([*size, *size], np.float32)
     return ObjectAnnotation(name, _four(corners), outline=Polygons([ring]))
+
+
+def split_yolo_line(line: str) -> list[str]:
+    """The words of a line, apart by blanks, semicolons or commas; a comma between blanks is a decimal one.
+
+    >>> split_yolo_line("0,0.5,0.5,0.4,0.4"), split_yolo_line("0 0,5 0,5"), split_yolo_line("1, 0.5; 0.5")
+    (['0', '0.5', '0.5', '0.4', '0.4'], ['0', '0,5', '0,5'], ['1', '0.5', '0.5'])
+    """
+    if len(line.split()) > 2 and all("," not in word.rstrip(",") or "." not in word for word in line.split()):
+        return [word.rstrip(",;") for word in line.split()]
+    return line.replace(",", " ").replace(";", " ").split()
+
+
+def find_pose_points(lines: Iterable[str]) -> int:
+    """How many points the lines of a data set have that look like poses: a box, then x, y and a visibility each.
+
+    All lines with more than a box must be of one length, and every third number after the box 0, 1 or 2: corners of
+    outlines are not like that. 0 for other lines.
+
+    >>> pose = "0 .5 .5 .4 .4 .3 .3 2 .6 .3 1"
+    >>> find_pose_points([pose, "1 .5 .5 .4 .4", pose]), find_pose_points([pose, "0 .1 .1 .2 .1 .2 .2"])
+    (2, 0)
+    """
+    counts: set[int] = set()
+    for line in lines:
+        numbers = split_yolo_line(line)[5:]
+        if not numbers:
+            continue
+        counts.add(len(numbers))
+        if len(counts) > 1 or len(numbers) % 3 or any(_flag(word) not in (0.0, 1.0, 2.0) for word in numbers[2::3]):
+            return 0
+    return counts.pop() // 3 if counts else 0
+
+
+def _flag(word: str) -> float | None:
+    try:
+        return parse_decimal_comma(word)
+    except ValueError:
+        return None
+
+
+def _class_name(word: str, names: Mapping[int, str]) -> str:
+    """The name of a class that a line gives by its number, which may be written 1.0 or 1e0, or by its name."""
+    if word in names.values():
+        return word
+    try:
+        number = parse_decimal_comma(word)
+    except ValueError:
+        number = -1.0
+    if number < 0 or number != int(number) or (names and int(number) not in names):
+        raise ValueError(f"class {word:.40} is not known")
+    return names.get(int(number), str(int(number)))
 
 
 def _checked(shares: np.ndarray) -> np.ndarray:

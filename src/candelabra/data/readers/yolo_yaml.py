@@ -7,8 +7,17 @@ from typing import Any
 
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.label_pairs import pair_by_stem
+from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.yolo_yaml_values import (
+    is_yolo_description,
+    load_yolo_yaml,
+    name_points,
+    read_point_shape,
+    read_yolo_names,
+)
 from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.errors import CandelabraError, list_nearest
 
@@ -43,8 +52,8 @@ def find_yolo_set(root: Path, file: str | None, issues: list[DataIssue]) -> Yolo
         CandelabraError: it is missing or malformed, there are several, or no image is where it says.
     """
     path = root / file if file else _only(root)
-    said = _load(path) if path else {}
-    shape, mirror = _shape(said, path)
+    said = load_yolo_yaml(path) if path else {}
+    shape, mirror = read_point_shape(said, path)
     bases = _bases(root, path, said)
     places = [(SPLIT_ALIASES[key], place) for key in said if key in SPLIT_ALIASES for place in _several(said[key])]
     order = ("train", "val", "test", "")
@@ -63,76 +72,24 @@ def find_yolo_set(root: Path, file: str | None, issues: list[DataIssue]) -> Yolo
             f"data.root={root} has no image where {path or 'the usual layout'} says ({tried}); name another yaml with "
             "data.file=<file below root>, or put images in images/ and label files in labels/."
         )
-    return YoloSet(_names(said, root), pairs, _points(said, shape), mirror, shape)
+    names = read_yolo_names(said, root, path, issues)
+    return YoloSet(names, pairs, name_points(said, shape), mirror, shape)
 
 
-def is_yolo_yaml(path: Path) -> bool:
-    """Whether a yaml names classes and where a split's images are."""
-    try:
-        said = _load(path)
-    except CandelabraError:
-        return False
-    return "names" in said and any(key in SPLIT_ALIASES for key in said)
+def find_yolo_descriptions(root: Path) -> list[Path]:
+    """The yaml files below a folder that describe a data set, else Darknet's `.data` files."""
+    found = [path for path in sorted(root.rglob("*.y*ml")) if is_yolo_description(path)]
+    return found or [path for path in sorted(root.rglob("*.data")) if path.is_file() and is_yolo_description(path)]
 
 
 def _only(root: Path) -> Path | None:
-    found = [path for path in sorted(root.rglob("*.y*ml")) if is_yolo_yaml(path)]
+    found = find_yolo_descriptions(root)
     if len(found) > 1:
         raise CandelabraError(
             f"data.root={root} holds {len(found)} descriptions of data sets; name one with data.file=: "
             f"{list_nearest('data.yaml', [str(path.relative_to(root)) for path in found])}."
         )
     return found[0] if found else None
-
-
-def _load(path: Path) -> Mapping[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        raise CandelabraError(f"data.file={path} is missing; name the yaml with data.file=<file below data.root>.")
-    try:
-        said = yaml.safe_load(read_annotation_text(path, path.name, []) or "")
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise CandelabraError(f"data.file={path} is no yaml ({' '.join(str(error).split())}).") from error
-    return {str(key): value for key, value in said.items()} if isinstance(said, dict) else {}
-
-
-def _names(said: Mapping[str, Any], root: Path) -> dict[int, str]:
-    names = said.get("names") or {}
-    if not names:
-        listed = next((root / name for name in ("classes.txt", "labels/classes.txt") if (root / name).is_file()), None)
-        names = (read_annotation_text(listed, listed.name, []) or "").split("\n") if listed else []
-        names = [name.strip() for name in names if name.strip()]
-    try:
-        items = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(number): str(name) for number, name in items}
-    except (TypeError, ValueError) as error:
-        raise CandelabraError(f"names={names} of the yaml should be a list, or names by number.") from error
-
-
-def _shape(said: Mapping[str, Any], path: Path | None) -> tuple[tuple[int, int] | None, Sequence[int] | None]:
-    """`kpt_shape` and `flip_idx`."""
-    given, flips = said.get("kpt_shape"), said.get("flip_idx")
-    if given is None:
-        return None, None
-    if not (isinstance(given, list) and len(given) == 2 and all(isinstance(n, int) for n in given)):
-        raise CandelabraError(f"kpt_shape={given} of {path} should be [number of points, 2 or 3].")
-    if given[0] < 1 or given[1] not in (2, 3):
-        raise CandelabraError(f"kpt_shape={given} of {path} should be [number of points, 2 or 3].")
-    if flips and not (isinstance(flips, list) and sorted(map(str, flips)) == sorted(map(str, range(given[0])))):
-        raise CandelabraError(f"flip_idx={flips} of {path} should name each of the {given[0]} points once.")
-    return (given[0], given[1]), flips or None
-
-
-def _points(said: Mapping[str, Any], shape: tuple[int, int] | None) -> list[str]:
-    """Names of the points: `kpt_names` where there are as many, else numbers."""
-    if shape is None:
-        return []
-    names = said.get("kpt_names")
-    names = next(iter(names.values()), None) if isinstance(names, dict) else names
-    if isinstance(names, list) and len(names) == shape[0]:
-        return [str(name) for name in names]
-    return [str(number) for number in range(shape[0])]
 
 
 def _several(place: Any) -> list[str]:
@@ -186,23 +143,26 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, issues: list[DataIssue
         if first != path:
             name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
             issues.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
-    for stem in sorted(set(texts) - set(images)):
+    belonging = pair_by_stem(images, texts)
+    for stem in sorted(set(texts) - set(belonging)):
         name = str(texts[stem].relative_to(root))
         issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))
-    return {path: texts.get(stem) for stem, path in images.items()}
+    labels = {image: texts[stem] for stem, image in belonging.items()}
+    return {path: labels.get(stem) for stem, path in images.items()}
 
 
 def _of_list(root: Path, path: Path, bases: Sequence[Path], issues: list[DataIssue]) -> dict[Path, Path | None]:
     finder = FileFinder(root, find_images(root))
+    texts = FileFinder(root, (text for text in find_label_files(root, ".txt", root) if text.name not in _NO_LABELS))
     pairs: dict[Path, Path | None] = {}
-    for line in (read_annotation_text(path, path.name, issues, _LARGEST) or "").split("\n"):
-        name = finder.find(line, str(path.parent.relative_to(root))) if line.strip() else None
+    for line in (read_annotation_text(path, path.name, issues, _LARGEST) or "").splitlines():
+        name = finder.find_listed(line, issues, str(path.parent.relative_to(root))) if line.strip() else None
         if name is not None:
             labels = Path(*_labels(Path(name).parts)).with_suffix(".txt")
             found = next((base / labels for base in (root, *bases) if (base / labels).is_file()), None)
-            pairs[root / name] = found
-        elif line.strip():
-            issues.append(DataIssue(line.strip(), "listed image is not there", IssueTreatment.SKIPPED))
+            other = texts.find(str(labels)) if found is None else None
+            same = other is not None and [*map(fold_name, Path(other).parts)] == [*map(fold_name, labels.parts)]
+            pairs[root / name] = root / str(other) if same else found
     return pairs
 
 
