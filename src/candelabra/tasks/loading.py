@@ -6,13 +6,14 @@ from pathlib import Path
 import torch
 
 from candelabra.config.build import PlainConfig, build_object
+from candelabra.config.recipes import check_recipe, drop_typed_marks
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.data.targets import Labels
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
-from candelabra.plugins.discovery import require_plugins
+from candelabra.plugins.records import require_plugins
 from candelabra.runs.checkpoints import CHECKPOINT_FORMAT, find_checkpoint, read_checkpoint
 from candelabra.runs.overrides import parse_key
 from candelabra.tasks.mixup import check_blendable
@@ -36,7 +37,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     if plain.get("compile") and task.balance.needs_gradients:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
-    kept = {key: plain[key] for key in needed}
+    kept: PlainConfig = drop_typed_marks({key: plain[key] for key in needed})
     kept["data"] = _located(kept["data"])
     task.recipe = {
         "format": CHECKPOINT_FORMAT,
@@ -113,9 +114,11 @@ def load_task(checkpoint: str | Path) -> Task:
     Raises:
         CandelabraError: there is none, or it is not one of ours.
     """
-    saved = read_checkpoint(find_checkpoint(checkpoint))
+    path = find_checkpoint(checkpoint)
+    saved = read_checkpoint(path)
     recipe = saved["candelabra"]
-    require_plugins(recipe.get("plugins", []), f"checkpoint={checkpoint}")
+    require_plugins(recipe["plugins"], f"checkpoint={checkpoint}", path)
+    check_recipe(recipe["config"], f"checkpoint={checkpoint}")
     config = {**recipe["config"], "compile": False}
     config["backbone"] = {**config["backbone"], "weights": "none"}
     if "balance" in config["task"]:  # of use in training alone, where its solver is installed
