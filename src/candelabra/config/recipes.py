@@ -18,6 +18,7 @@ import torch
 from hydra.utils import get_object
 from torch.optim.lr_scheduler import LRScheduler
 
+from candelabra.backbones.weights import LOADING_OPTIONS
 from candelabra.data.loading.dataset_part import DatasetPart
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.readers.reader import Reader
@@ -29,7 +30,6 @@ _HOMES = (*LISTED_PACKAGES, "lightning.pytorch.trainer")  # the packages in whic
 _LIBRARIES = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "torchmetrics", "lightning")
 _KINDS = (torch.nn.Module, torch.optim.Optimizer, LRScheduler, L.Trainer)  # of the classes of these
 _KEYS = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
-_LOADING = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # of timm
 _FILE = "A config from a file"
 _LARGEST = 1 << 63
 _DEPTH, _VALUES = 32, 100_000  # no config is nested so deep, nor has so many values
@@ -128,7 +128,7 @@ def _check_node(node: Mapping[str, Any], path: str, packages: Sequence[str], sou
         _refuse(name, path, source)
     further = {key for key in node if str(key).startswith("_")} - _KEYS
     options = node.get("options")
-    loading = {*node, *(options if isinstance(options, dict) else ())} & _LOADING
+    loading = {*node, *(options if isinstance(options, dict) else ())} & LOADING_OPTIONS
     for key in sorted({*further, *loading}):
         raise CandelabraError(f"{source}: {path}.{key} would load or run more than {name} needs; it is not used.")
     _import_listed(name, path, source)

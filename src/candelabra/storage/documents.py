@@ -17,9 +17,20 @@ def load_yaml(text: str) -> Any:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    _check_events(yaml.parse(text, loader))
-    return yaml.load(text, loader)
+    check_yaml(text)
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def check_yaml(text: str) -> None:
+    """Checks that YAML can be loaded by any safe loader in little memory.
+
+    Raises:
+        yaml.YAMLError: the text is not valid YAML.
+        ValueError: it is nested too deep, or its aliases stand for too many values.
+    """
+    import yaml
+
+    _check_events(yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def load_json(text: str | bytes) -> Any:

@@ -11,6 +11,7 @@ from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.storage.documents import check_yaml
 
 _LARGEST = 2**30  # bytes of a list of images
 _NO_LABELS = ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt")
@@ -91,7 +92,9 @@ def _load(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise CandelabraError(f"data.file={path} is missing; name the yaml with data.file=<file below data.root>.")
     try:
-        said = yaml.safe_load(read_annotation_text(path, path.name, []) or "")
+        text = read_annotation_text(path, path.name, []) or ""
+        check_yaml(text)
+        said = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CandelabraError(f"data.file={path} is no yaml ({' '.join(str(error).split())}).") from error
     return {str(key): value for key, value in said.items()} if isinstance(said, dict) else {}
