@@ -86,8 +86,10 @@ def is_own_folder(folder: Path, source: Path) -> bool:
     place, origin = (here / folder).resolve(), (here / source).resolve()
     if folder.is_absolute() or ".." in folder.parts or not place.is_relative_to(here) or place == here:
         return False
-    if not origin.is_relative_to(here) or origin == here:
+    if not origin.is_relative_to(here):
         return True
+    if origin == here or (origin.parent == here and origin.is_file()):
+        return False
     return place.relative_to(here).parts[0] != origin.relative_to(here).parts[0]
 
 
