@@ -17,7 +17,7 @@ import yaml
 from candelabra.backbones.registry import create_backbone
 from candelabra.backbones.state_dicts import read_state_dict
 from candelabra.config.build import build_object, resolve_config
-from candelabra.config.recipes import check_recipe, mark_typed
+from candelabra.config.recipes import add_typed_marks, check_recipe
 from candelabra.embeddings.index import VectorIndex
 from candelabra.embeddings.recipe import restore_recipe
 from candelabra.errors import CandelabraError
@@ -76,7 +76,7 @@ TARGETS = [
     "torch.optim._functional.F",
 ]
 PLACES = ["backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer"]
-NESTED = [
+NESTED: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
     lambda node: {"_target_": "torch.optim.SGD", "_partial_": True, "lr": node},
     lambda node: {"_target_": "torch.optim.SGD", "_partial_": True, "_args_": [[node]]},
     lambda node: {"_target_": "torch.optim.SGD", "_partial_": True, "_recursive_": False, "x": {"y": [node]}},
@@ -155,7 +155,7 @@ def test_an_index_and_a_backbone_build_backbones_alone(target: str, clean: Path)
 )
 def test_options_of_a_backbone_load_nothing(options: dict[str, Any], clean: Path) -> None:
     node = {"_target_": "candelabra.backbones.Timm", "name": "test_resnet", "weights": "none", "options": options}
-    for config in (node, mark_typed(node)):
+    for config in (node, add_typed_marks(node)):
         with pytest.raises(CandelabraError, match=r"options\.|would load"):
             build_object(config)
 
@@ -180,7 +180,7 @@ def test_depth_and_number_of_values_are_limited() -> None:
 
 
 def test_what_the_user_types_is_built_whatever_it_is(clean: Path) -> None:
-    assert build_object(mark_typed({"_target_": "fractions.Fraction", "_args_": [1, 2]})) == 0.5
+    assert build_object(add_typed_marks({"_target_": "fractions.Fraction", "_args_": [1, 2]})) == 0.5
 
 
 @pytest.mark.parametrize(

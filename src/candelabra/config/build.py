@@ -14,7 +14,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from candelabra.config.batch_scaling import scale_rate
 from candelabra.config.precision import resolve_precision
-from candelabra.config.recipes import check_node, check_recipe, drop_typed_marks, find_target, mark_typed
+from candelabra.config.recipes import add_typed_marks, check_node, check_recipe, drop_typed_marks, find_target
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.dataset_part import DatasetPart
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -41,7 +41,7 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     assert isinstance(plain, dict)
     resolved: PlainConfig = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
     if typed:
-        resolved = mark_typed(resolved)
+        resolved = add_typed_marks(resolved)
     else:
         check_recipe(resolved, "The config of the run")
     if "lr_rule" in resolved and OmegaConf.is_interpolation(

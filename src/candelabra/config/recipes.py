@@ -4,8 +4,8 @@ A recipe is a config from a file: of a checkpoint, a run's config.yaml, an index
 else's, so a recipe builds only what options of candelabra are: classes of candelabra, of active plug-ins and of a few
 packages of torch, with plain values. What the user types or writes in a yaml of the own command builds anything.
 
-The difference is in the value: `mark_typed` turns the names in a composed config into `TypedTarget`, which no file can
-hold. A name that is a mere `str` is that of a recipe, wherever it comes from.
+The difference is in the value: `add_typed_marks` turns the names in a composed config into `TypedTarget`, which no file
+can hold. A name that is a mere `str` is that of a recipe, wherever it comes from.
 """
 
 import inspect
@@ -41,13 +41,13 @@ class TypedTarget(str):
     __slots__ = ()
 
 
-def mark_typed(node: Any) -> Any:
+def add_typed_marks(node: Any) -> Any:
     """A copy of a composed config in which names that no recipe may have are those that the user typed."""
     if isinstance(node, Mapping):
         names = {key: value for key, value in node.items() if key == "_target_" and isinstance(value, str)}
         typed = {key: TypedTarget(value) for key, value in names.items() if not is_listed(value)}
-        return {**{key: mark_typed(value) for key, value in node.items()}, **typed}
-    return [mark_typed(item) for item in node] if isinstance(node, list | tuple) else node
+        return {**{key: add_typed_marks(value) for key, value in node.items()}, **typed}
+    return [add_typed_marks(item) for item in node] if isinstance(node, list | tuple) else node
 
 
 def drop_typed_marks(node: Any) -> Any:
@@ -153,7 +153,8 @@ def _import_listed(name: Any, path: str, source: str) -> Any:
         f"{found.__module__}.{found.__name__}", _HOMES
     ):
         _refuse(name, path, source)
-    if inspect.isfunction(found):
+    usable: bool
+    if not inspect.isclass(found):
         usable = is_named_by_option(name)
     elif name.startswith("candelabra.data."):
         usable = issubclass(found, Reader | SampleDataModule | DatasetPart)  # no writer, say

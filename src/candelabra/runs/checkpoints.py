@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch, pickle and zip raise any kind of error for damaged files
         others = [str(other) for other in list_checkpoints(path.parent.parent) if other != path]
         hint = f"; an earlier one is {others[0]}" if others else ""

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from candelabra.plugins.discovery import list_active_plugins
 
-PARTS = ("candelabra.heads", "candelabra.balancing", "candelabra.training.ddp", "candelabra.training.fsdp")
+PARTS: tuple[str, ...] = (
+    "candelabra.heads",
+    "candelabra.balancing",
+    "candelabra.training.ddp",
+    "candelabra.training.fsdp",
+)
 PARTS += ("torch.nn", "torchvision.ops", "timm.layers", "timm.loss", "segmentation_models_pytorch.losses")
 PARTS += tuple(f"torchmetrics.{kind}" for kind in ("aggregation", "classification", "detection", "regression"))
 PARTS += ("torchmetrics.segmentation",)  # these may also be arguments of others
