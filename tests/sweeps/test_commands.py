@@ -183,16 +183,18 @@ def test_nothing_heavy_is_loaded_for_a_status(tmp_path: Path) -> None:
     assert not {"torch", "lightning", "hydra", "omegaconf", "optuna", "numpy", "pandas"} & set(told.stdout.split())
 
 
-def test_retry_runs_the_program_where_the_sweep_was_begun(tmp_path: Path) -> None:
+def test_retry_runs_candelabra_where_the_sweep_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, elsewhere = tmp_path / "begun", tmp_path / "elsewhere"
     begun.mkdir()
     elsewhere.mkdir()
-    (begun / "program.py").write_text("import sys\nopen('ran', 'w').write(' '.join(sys.argv[1:]))\nsys.exit(3)\n")
-    written = Sweep([sys.executable, "program.py"], ["+x=1,2"], {"value": "minimize"}, place=str(begun))
-    write_sweep(written, begun / "sweep")
-    write_job(Job(0, ["+x=1"], "sweep/0", State.FAILED, error="no"), begun / "sweep")
-    command = [sys.executable, "-m", "candelabra", "sweep", "retry", "../begun/sweep"]
-    assert subprocess.run(command, cwd=elsewhere, check=False).returncode == 3  # the sweep's own exit code
-    assert (
-        begun / "ran"
-    ).read_text() == f"-m +x=1,2 hydra.sweep.dir='{elsewhere}/../begun/sweep' ++hydra.sweeper.retry=[0]"
+    program = [sys.executable, "-m", "candelabra.cli.main", "train"]
+    write_sweep(Sweep(program, ["lr=1,2"], {"value": "minimize"}, place=str(begun)), begun / "sweep")
+    write_job(Job(0, ["lr=1"], "sweep/0", State.FAILED, error="no"), begun / "sweep")
+    ran: list[tuple[str, list[str], Path]] = []
+    monkeypatch.setattr(os, "execvp", lambda file, words: ran.append((file, words, Path.cwd())))
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # set by the command, and restored
+    monkeypatch.chdir(elsewhere)
+    run_sweep(["retry", "../begun/sweep"])
+    said = f"-m lr=1,2 hydra.sweep.dir='{elsewhere}/../begun/sweep' ++hydra.sweeper.retry=[0]"
+    assert ran == [(sys.executable, [*program, *said.split()], begun)]
+    assert os.environ["PYTHONSAFEPATH"] == "1"  # modules that lie there are not imported

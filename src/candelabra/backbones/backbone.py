@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from candelabra.errors import CandelabraError
 from candelabra.types import Features
 
 
@@ -68,8 +69,21 @@ class Backbone(nn.Module, ABC):
         """
 
     def forward(self, images: Tensor) -> Features:
-        """Normalise images (N, C, H, W), uint8 in [0, 255] or float in [0, 1], and compute their features."""
+        """Normalise images (N, C, H, W), uint8 in [0, 255] or float in [0, 1], and compute their features.
+
+        A backbone of one channel takes images of three, as data give them, too: their mean, which of grey ones is grey.
+
+        Raises:
+            CandelabraError: the images have another number of channels.
+        """
         pixels = images / 255 if images.dtype == torch.uint8 else images
+        if pixels.shape[1] != len(self.mean):
+            if (pixels.shape[1], len(self.mean)) != (3, 1):
+                raise CandelabraError(
+                    f"backbone.in_channels={len(self.mean)}, but these images have {pixels.shape[1]} channels: files "
+                    "are read as RGB, whatever bands they have; set backbone.in_channels=3, or 1 for grey images."
+                )
+            pixels = pixels.mean(1, keepdim=True)
         pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps, final = self.extract(pixels)
         return Features(maps, final, (images.shape[-2], images.shape[-1]))

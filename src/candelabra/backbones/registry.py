@@ -1,6 +1,5 @@
 """The registry of backbones: the yaml files in conf/backbone/ of candelabra and of plug-ins. Does not need Hydra."""
 
-import json
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -11,12 +10,13 @@ import yaml
 
 from candelabra import backbones
 from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.weights import LOADING_OPTIONS
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.plugins.discovery import PLUGINS_VARIABLE, list_active_plugins, list_config_folders
+from candelabra.storage.documents import load_json
 
 _TIMM_ENTRY = "timm"  # the entry used for every timm model without an entry of its own
 _PACKAGE = "candelabra"
-_LOADING_OPTIONS = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 BackboneConfig = dict[str, Any]
 
 
@@ -101,7 +101,7 @@ def load_exported_config(folder: Path) -> BackboneConfig:
             except arguments of a backbone.
     """
     try:
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]
+        content = load_json((folder / "config.json").read_text(encoding="utf-8"))["candelabra"]
         node, plugins = content["backbone"], [each["name"] for each in content.get("plugins", [])]
         target, options = node["_target_"], node.get("options") or {}
         values = [value for key, value in node.items() if key != "options"]
@@ -117,7 +117,7 @@ def load_exported_config(folder: Path) -> BackboneConfig:
             f"{folder} needs the plug-in {plugin}, which is not active; install it, or give its folder: "
             f"plugins=[<folder>/{plugin}] or {PLUGINS_VARIABLE}=<folder>/{plugin}."
         )
-    if _find_backbone_class(target) is None or not plain or {*options} & {*_LOADING_OPTIONS}:
+    if _find_backbone_class(target) is None or not plain or {*options} & LOADING_OPTIONS:
         raise CandelabraError(
             f"{folder}/config.json contains more than plain arguments of a backbone and is not used; export the "
             "backbone again with candelabra trunk export."

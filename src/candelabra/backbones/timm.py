@@ -1,5 +1,6 @@
 """Backbones of timm (Wightman 2019): wraps any of its architectures."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import timm
 import torch
 from timm.models import group_parameters
+from timm.models._registry import get_deprecated_models  # public there, but not exported
 from torch import Tensor, nn
 
 from candelabra.backbones.backbone import (
@@ -17,6 +19,7 @@ from candelabra.backbones.backbone import (
     keep_depthwise_float32,
 )
 from candelabra.backbones.weights import (
+    LOADING_OPTIONS,
     check_in_channels,
     download_from_hugging_face,
     load_bundled_weights,
@@ -25,6 +28,7 @@ from candelabra.backbones.weights import (
 )
 from candelabra.errors import CandelabraError, list_nearest
 
+log = logging.getLogger(__name__)
 _DRY_RUN_SIDE = 128  # pixels; large enough for every architecture, including Inception
 
 
@@ -38,7 +42,7 @@ class Timm(Backbone):
         bundled: package that ships weights for this architecture; null if there is none.
         in_channels: channels of the images; pretrained first filters are adapted if it is not 3.
         stage_ends: name of the last module of each stage; null uses timm's feature_info.
-        options: further arguments of `timm.create_model`, such as drop_path_rate.
+        options: further arguments of `timm.create_model`, such as drop_path_rate, or img_size of a ViT or Swin.
 
     Raises:
         CandelabraError: timm has no such model, or the weights are not available.
@@ -53,9 +57,12 @@ class Timm(Backbone):
         stage_ends: Sequence[str] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if not timm.is_model(name):
-            known = list_nearest(name, timm.list_models())
-            raise CandelabraError(f"backbone.name={name} is not a model of timm; the nearest are {known}.")
+        name = find_timm_name(name)
+        for key in sorted({*(options or {})} & LOADING_OPTIONS):
+            raise CandelabraError(
+                f"backbone.options.{key}: weights are chosen with backbone.weights=<file>, which reads no pickles; "
+                "leave the option out."
+            )
         source = resolve_weights(weights, bundled)
         arguments = {"in_chans": in_channels, "num_classes": 0, **(options or {})}
         if source == "hub":  # timm converts old formats and adapts the first filters
@@ -71,14 +78,17 @@ class Timm(Backbone):
         check_in_channels(source, config["mean"], config["std"])
         super().__init__(fit_channels(config["mean"], in_channels), fit_channels(config["std"], in_channels))
         self.network: Any = network
-        self.name, self.side, self.licence = name, int(config["input_size"][-1]), config.get("license")
+        size = _find_size(config, options)
+        self.name, self.side, self.licence = name, size[1], config.get("license")
         self.num_features = network.num_features
         self.reads_token = getattr(network, "global_pool", "") == "token"
         entries = list(network.feature_info)
         self.indices = _select_maps([entry["reduction"] for entry in entries])
         entries = [entries[index] for index in self.indices]
         self.strides = [int(entry["reduction"]) for entry in entries]
-        self.channels = self._measure_channels(in_channels, config)
+        self.channels = self._measure_channels(
+            in_channels, size if config.get("fixed_input_size") else (_DRY_RUN_SIDE, _DRY_RUN_SIDE)
+        )
         keep_depthwise_float32(network)
         self.stages = divide_into_stages(
             network, stage_ends or _resolve_stage_ends(network, [entry["module"] for entry in entries])
@@ -105,20 +115,55 @@ class Timm(Backbone):
         return [grouped[index] for index in sorted(grouped)]
 
     @torch.no_grad()
-    def _measure_channels(self, in_channels: int, config: Mapping[str, Any]) -> list[int]:
+    def _measure_channels(self, in_channels: int, size: tuple[int, int]) -> list[int]:
         """Run once on zeros: return the channels of the maps and drop the modules that do not contribute to them.
 
         `forward_intermediates` runs the children of containers directly: hooks on a container (a stage) never fire.
         """
         used: set[nn.Module] = set()
         hooks = [module.register_forward_hook(lambda module, *_: used.add(module)) for module in self.network.modules()]
-        side = config["input_size"][-1] if config.get("fixed_input_size") else _DRY_RUN_SIDE
-        maps, _ = self.eval().extract(torch.zeros(1, in_channels, side, side))
+        maps, _ = self.eval().extract(torch.zeros(1, in_channels, *size))
         self.train()
         for hook in hooks:
             hook.remove()
         drop_unused_modules(self.network, used)
         return [features.shape[1] for features in maps]
+
+
+def find_timm_name(name: str) -> str:
+    """The name under which timm builds a model: the present one, where timm has renamed it.
+
+    Raises:
+        CandelabraError: timm has no such model, or the name says where a model lies and not which it is.
+    """
+    place, colon, rest = name.partition(":")
+    if colon:
+        first = "" if place == "local-dir" else f"candelabra trunk pull repo={rest} folder=<folder>, then "
+        folder = rest if place == "local-dir" else "<folder>"
+        raise CandelabraError(
+            f"backbone.name={name} says where a model lies; backbone.name is the architecture, and its weights come "
+            f"from a folder or file: {first}backbone.name=<architecture in config.json> backbone.weights={folder}."
+        )
+    renamed = get_deprecated_models()
+    if name in renamed:
+        if renamed[name] is None:
+            raise CandelabraError(f"backbone.name={name} was removed from timm; the nearest are {_list_near(name)}.")
+        log.warning("timm calls %s %s now", name, renamed[name])
+        return str(renamed[name])
+    if not timm.is_model(name):
+        raise CandelabraError(f"backbone.name={name} is not a model of timm; the nearest are {_list_near(name)}.")
+    return name
+
+
+def _list_near(name: str) -> str:
+    return list_nearest(name, timm.list_models())
+
+
+def _find_size(config: Mapping[str, Any], options: Mapping[str, Any] | None) -> tuple[int, int]:
+    """Height and width that a network is built for: those of its weights, or `options.img_size`."""
+    given = (options or {}).get("img_size") or config["input_size"][-2:]
+    height, width = (given, given) if isinstance(given, int) else given
+    return int(height), int(width)
 
 
 def _select_maps(strides: Sequence[int]) -> list[int]:

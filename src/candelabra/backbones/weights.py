@@ -1,8 +1,6 @@
 """Load pretrained weights from a bundled package, the hub or a file, without executing pickles."""
 
-import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,13 @@ import timm.models
 import torch
 from torch import Tensor, nn
 
+from candelabra.backbones.state_dicts import read_state_dict, strip_prefix
 from candelabra.environment import NETWORK_TIMEOUT, is_reachable
 from candelabra.errors import CandelabraError
+from candelabra.storage.documents import load_json
 
+LOADING_OPTIONS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # of timm
 EXPORT_FILES = ("model.safetensors", "config.json")  # the files of an exported backbone, named as timm names them
-_PREFIXES = ("backbone.network.", "network.", "module.", "model.")
 
 
 def resolve_weights(weights: str, bundled: str | None) -> str:
@@ -30,8 +30,8 @@ def resolve_weights(weights: str, bundled: str | None) -> str:
         CandelabraError: the package is not installed, or the file does not exist.
     """
     if weights == "auto":
-        return "bundled" if bundled and find_spec(bundled) else "hub"
-    if weights == "bundled" and not (bundled and find_spec(bundled)):
+        return "bundled" if _is_bundled(bundled) else "hub"
+    if weights == "bundled" and not _is_bundled(bundled):
         missing = f"the package {bundled} is not installed" if bundled else "no package ships weights for it"
         raise CandelabraError(
             f"backbone.weights=bundled: {missing}; allowed here are hub, none or a file (backbone=efficientnet_lite0 "
@@ -45,10 +45,18 @@ def resolve_weights(weights: str, bundled: str | None) -> str:
     return weights
 
 
+def _is_bundled(package: str | None) -> bool:
+    """Whether a package is there; nothing is imported, as it would be to find `one.two`."""
+    return package is not None and package.isidentifier() and find_spec(package) is not None
+
+
 def load_bundled_weights(network: nn.Module, package: str) -> None:
     """Load the state dict that a package ships; it has the tensors of the network in order, under other names."""
-    path = next(Path(str(entry)) for entry in files(package).joinpath("models").iterdir())
-    given = timm.models.load_state_dict(str(path))
+    spec = find_spec(package)  # the package itself is not imported
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    files = [path for folder in folders for path in Path(folder, "models").glob("[!._]*") if path.is_file()]
+    path = max(files, key=lambda path: path.stat().st_size)
+    given = read_state_dict(path)
     expected = network.state_dict()
     # Names must end equally and shapes agree, in order. Checked: tf_efficientnet_lite0 with these weights classifies
     # photos of a palace and of a daisy correctly.
@@ -70,13 +78,7 @@ def load_weights_file(network: nn.Module, path: Path) -> None:
         CandelabraError: the file cannot be read as plain tensors, or does not fit the network.
     """
     path = _resolve_file(path)
-    try:
-        state = timm.models.load_state_dict(str(path))
-    except Exception as error:  # torch, pickle, zip and safetensors raise different errors
-        raise CandelabraError(
-            f"backbone.weights={path} cannot be read as a plain state dict or safetensors "
-            f"({type(error).__name__}); save it with torch.save(model.state_dict(), path)."
-        ) from error
+    state = read_state_dict(path)
     load_state_dict_into(network, state, path)
 
 
@@ -95,7 +97,7 @@ def check_in_channels(given: str, mean: Sequence[float], std: Sequence[float]) -
     if not path.is_file():
         return
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_text(encoding="utf-8"))
         theirs = [list(map(float, content["pretrained_cfg"][key])) for key in ("mean", "std")]
         name = content["architecture"]
     except (ValueError, KeyError, TypeError) as error:
@@ -118,20 +120,16 @@ def load_state_dict_into(network: nn.Module, state: Mapping[str, Tensor], path: 
 
     Args:
         network: is changed in place.
-        state: tensors by name; known prefixes, such as `backbone.network.`, are removed.
+        state: tensors by name; what stands before all names, such as `backbone.network.`, is removed.
         path: of the state dict, for messages.
 
     Raises:
         CandelabraError: tensors are missing or have another shape.
     """
     expected = network.state_dict()
-    found: dict[str, Tensor] = {}
-    for prefix in ("", *_PREFIXES):
-        stripped = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        if len(stripped.keys() & expected.keys()) > len(found):
-            found = {key: value for key, value in stripped.items() if key in expected}
+    found = strip_prefix(state, expected, path)
     first = next(name for name, tensor in expected.items() if tensor.ndim == 4)
-    if first in found and found[first].shape != expected[first].shape:
+    if first in found and _differs_in_channels(found[first], expected[first]):
         found[first] = timm.models.adapt_input_conv(expected[first].shape[1], found[first])
     missing = [name for name in expected if name not in found]
     mismatched = [name for name in found if found[name].shape != expected[name].shape]
@@ -142,6 +140,11 @@ def load_state_dict_into(network: nn.Module, state: Mapping[str, Tensor], path: 
             f"{f' ({mismatched[0]}, ...)' if mismatched else ''}; choose the backbone the weights were trained with."
         )
     network.load_state_dict(found)
+
+
+def _differs_in_channels(given: Tensor, expected: Tensor) -> bool:
+    """Whether filters fit but for the channels of the images: those of three can be adapted."""
+    return given.ndim == 4 and given.shape[1] == 3 and given[:, :1].shape == expected[:, :1].shape != given.shape
 
 
 def download_from_hugging_face(config: Mapping[str, Any]) -> Path:

@@ -18,12 +18,12 @@ from candelabra.cli.overrides import (
     add_sweep_flag,
     find_resumed_run,
     is_multirun,
-    read_run_config,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
+from candelabra.runs.run_config import read_run_config
 
 Command = Callable[[Any], Any]
 
@@ -41,7 +41,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     if command == "train":
         run = find_resumed_run(overrides)
         if run is not None:
-            activate_recorded_plugins(read_run_config(run), overrides, f"resume={run}")
+            activate_recorded_plugins(read_run_config(run), overrides, f"resume={run}", run)
         overrides = add_sweep_flag(add_resumed_overrides(overrides))
     elif command in CONFIG_NAMES and is_multirun(overrides):
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]

@@ -32,7 +32,7 @@ def main() -> None:
     with handle_exit_codes(codes):
         config = load_rank_config(command, words)
         if config is not None:
-            activate_recorded_plugins(config, (), "This run")
+            activate_recorded_plugins(config, (), "This run", None)
             prepare_command(command, config)
             find_command(command)(config)
             return

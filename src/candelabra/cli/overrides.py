@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from candelabra.distributed.slurm import find_slurm_run
 from candelabra.runs.overrides import parse_key, resolve_run_folder
+from candelabra.runs.recorded_words import check_recorded_words
+from candelabra.runs.run_config import read_run_config
 
 _MULTIRUN = {"-m", "--multirun"}
 _CONFIG_FLAGS = {"-c", "--cfg"}
@@ -36,14 +37,6 @@ def find_resumed_run(overrides: Sequence[str]) -> Path | None:
     return run if (run / "config.yaml").is_file() else None
 
 
-def read_run_config(run: Path) -> dict[str, Any]:
-    """Reads the config.yaml of a run."""
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    return config  # type: ignore[no-any-return]
-
-
 def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """Puts the overrides that a run was started with before those typed now, and makes Hydra write into its folder.
 
@@ -55,9 +48,10 @@ def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     if not any(word.startswith("resume=") for word in overrides):
         overrides = [f"resume={run}"]
     keys = {parse_key(word) for word in overrides}
-    words = read_run_config(run).get("words", [])
+    words = [str(word) for word in read_run_config(run).get("words") or []]
     earlier = [word for word in words if parse_key(word) not in keys | _NOT_REPEATED and not word.startswith("-")]
     flags = [word for word in words if word.startswith("-") and parse_key(word) not in keys]
+    check_recorded_words([*flags, *earlier], run / "config.yaml")
     place = next(index for index, word in enumerate(overrides) if word.startswith("resume="))
     first = place
     while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):

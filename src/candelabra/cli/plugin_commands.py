@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from candelabra.plugins.discovery import activate_plugins, find_plugins, list_active_plugins, restore_plugins
+from candelabra.plugins.discovery import activate_plugins, find_plugins, list_active_plugins
+from candelabra.plugins.records import restore_plugins
 from candelabra.runs.overrides import parse_key
 
 _KEY = "plugins"
@@ -19,18 +20,19 @@ def activate_typed_plugins(words: Sequence[str]) -> None:
     activate_plugins(find_plugins(read_plugin_words(words)))
 
 
-def activate_recorded_plugins(config: Any, words: Sequence[str], user: str) -> None:
+def activate_recorded_plugins(config: Any, words: Sequence[str], user: str, source: Path | None) -> None:
     """Activates exactly the plug-ins that the config of a run records.
 
     Args:
         config: of the run.
         words: of the command line, which may name other folders for them.
         user: what needs them, for the message.
+        source: the folder of that run; none for this very run.
 
     Raises:
         CandelabraError: one is not found.
     """
-    activate_plugins(restore_plugins(config.get(_KEY) or [], read_plugin_words(words), user))
+    activate_plugins(restore_plugins(config.get(_KEY) or [], read_plugin_words(words), user, source))
 
 
 def read_plugin_words(words: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from candelabra.embeddings.index import (
     PARQUET_TABLE,
     VECTORS_FILE,
     VectorIndex,
+    read_index_file,
     write_index,
 )
 from candelabra.embeddings.parts import VectorParts
@@ -121,7 +122,7 @@ def _begun(folder: Path, about: Mapping[str, Any], kind: str) -> Mapping[str, An
     """
     if not (folder / INDEX_FILE).is_file():
         return {}
-    before: dict[str, Any] = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    before = read_index_file(folder, "folder")
     differing = [key for key in about if before.get(key) != about[key]]
     if differing:
         raise CandelabraError(

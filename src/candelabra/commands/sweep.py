@@ -77,6 +77,8 @@ def retry_jobs(folder: Path, words: Sequence[str]) -> int:
     if numbers:
         command, place = retry_sweep(found, numbers), found.sweep.place
         if place is not None and Path(place).is_dir():
+            if Path(place).resolve() != Path.cwd():
+                os.environ["PYTHONSAFEPATH"] = "1"  # `python -m` would import modules that lie there before all others
             os.chdir(place)
         sys.stdout.flush()
         os.execvp(command[0], command)

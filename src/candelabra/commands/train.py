@@ -66,7 +66,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     with announce_run(folder), log_run(trainer, plain, step), monitor_peers(trainer, folder):
         model = ProbeGrid(task) if probe else task
-        trainer.fit(model, served, ckpt_path=None if probe else checkpoint)
+        trainer.fit(model, served, ckpt_path=None if probe else checkpoint, weights_only=True)
         saved = trainer.checkpoint_callback
         best = save_probe(model, trainer, folder) if isinstance(model, ProbeGrid) else saved.best_model_path or None  # type: ignore[union-attr]
         return evaluate_run(task, data, served, trainer, throughput.results, best, folder)

@@ -6,14 +6,15 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from candelabra.config.batch_scaling import scale_rate
 from candelabra.config.precision import resolve_precision
+from candelabra.config.recipes import add_typed_marks, check_node, check_recipe, drop_typed_marks, find_target
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.dataset_part import DatasetPart
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -22,10 +23,16 @@ from candelabra.data.readers.reader import Reader
 from candelabra.errors import CandelabraError, list_nearest
 
 PlainConfig = dict[str, Any]
+_REFUSALS = (ValueError, TypeError, AssertionError)
 
 
-def resolve_config(config: DictConfig) -> PlainConfig:
+def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     """Converts a config to plain dictionaries and lists, resolves precision and learning rate, and checks it.
+
+    Args:
+        config: as composed.
+        typed: whether the user typed all of it, and may name any class; not where words of a run's config.yaml are
+            among it, see `check_recipe`.
 
     Raises:
         CandelabraError: a key that the constructor does not take, or a value of another type than it wants.
@@ -33,6 +40,10 @@ def resolve_config(config: DictConfig) -> PlainConfig:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     resolved: PlainConfig = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
+    if typed:
+        resolved = add_typed_marks(resolved)
+    else:
+        check_recipe(resolved, "The config of the run")
     if "lr_rule" in resolved and OmegaConf.is_interpolation(
         config.optimizer, "lr"
     ):  # else it was typed, or is resolved
@@ -59,7 +70,7 @@ def check_config(node: Any, path: str = "") -> None:
 
 
 def _check_target(node: Mapping[str, Any], path: str) -> None:
-    target = get_object(node["_target_"])
+    target = find_target(node)
     parameters, targets = dict(inspect.signature(target).parameters), [target]
     if _is_reader(target):  # its node has the options of loading too, see `build_data`
         loading = inspect.signature(DataModule).parameters
@@ -109,16 +120,21 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
 def build_object(node: Any, **objects: Any) -> Any:
     """Instantiates the `_target_` of a node; further arguments are passed to it as they are.
 
+    A node that the user did not type, but that comes from a file, builds nothing but options of candelabra from plain
+    values; see `candelabra.config.recipes`.
+
     Raises:
-        CandelabraError: the constructor refuses its arguments.
+        CandelabraError: the constructor refuses its arguments, or a file names what is not built.
     """
+    check_node(node)
+    node = drop_typed_marks(node)
     try:
         if objects:  # hydra's instantiate converts dataclasses among its arguments to configs; a partial does not
             return hydra_instantiate({**node, "_partial_": True}, _convert_="all")(**objects)
         return hydra_instantiate(node, _convert_="all")
     except CandelabraError:
         raise
-    except (InstantiationException, MisconfigurationException, ValueError, TypeError) as error:
+    except (InstantiationException, MisconfigurationException, OmegaConfBaseException, *_REFUSALS) as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, CandelabraError):
             cause = cause.__cause__
@@ -137,7 +153,7 @@ def build_data(node: PlainConfig) -> SampleDataModule:
     Raises:
         CandelabraError: an option is refused, or one was typed for a set that only the whole union can have.
     """
-    target = get_object(node["_target_"])
+    target = find_target(node)
     data: SampleDataModule
     if _is_reader(target):
         data = _build_with_reader(DataModule, node)
@@ -151,7 +167,7 @@ def build_data(node: PlainConfig) -> SampleDataModule:
 
 def _build_with_reader(kind: type, node: PlainConfig) -> Any:
     """Divides the keys of a node between its reader and what is composed of it."""
-    own = {each.name for each in fields(get_object(node["_target_"]))}
+    own = {each.name for each in fields(find_target(node))}
     reader = build_object({key: value for key, value in node.items() if key in own or key.startswith("_")})
     further = {key: value for key, value in node.items() if key not in own and not key.startswith("_")}
     return build_object({"_target_": f"{kind.__module__}.{kind.__qualname__}", **further}, reader=reader)
@@ -159,7 +175,7 @@ def _build_with_reader(kind: type, node: PlainConfig) -> Any:
 
 def _build_part(name: str, node: PlainConfig, union: PlainConfig) -> DatasetPart:
     """One data set of a union; it may repeat options of the whole union, but not contradict them."""
-    if not _is_reader(get_object(node["_target_"])):
+    if not _is_reader(find_target(node)):
         raise CandelabraError(f"data.sets.{name} is a union itself; name its sets beside the others.")
     if node.get("sampler", "shuffled") != "shuffled":
         raise CandelabraError(

@@ -1,6 +1,5 @@
 """The index that `candelabra embed` writes: vectors, a table of their images, and their recipe."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import replace_atomically, write_atomically
+from candelabra.storage.documents import load_json
 
 IndexFormat = Literal["npy", "parquet"]
 INDEX_FORMATS = ("npy", "parquet")
@@ -55,7 +55,7 @@ class VectorIndex:
                 "make one "
                 f"with candelabra embed source=<images> folder={escape_path(place)}."
             )
-        about = json.loads((place / INDEX_FILE).read_text(encoding="utf-8"))
+        about = read_index_file(place, key)
         if about.get("format") != INDEX_VERSION:
             raise CandelabraError(
                 f"{key}={escape_path(place)} has format {about.get('format')}, but only format {INDEX_VERSION} can "
@@ -66,10 +66,13 @@ class VectorIndex:
                 f"{key}={escape_path(place)} is not finished; the same candelabra embed with "
                 f"folder={escape_path(place)} goes on."
             )
-        if (place / PARQUET_TABLE).is_file():
-            vectors, columns = _read_parquet(place / PARQUET_TABLE)
-        else:
-            vectors, columns = np.load(place / VECTORS_FILE, mmap_mode="r"), _read_csv(place / INDEX_TABLE)
+        try:
+            vectors, columns = _read_vectors(place)
+        except (OSError, ValueError, KeyError, EOFError, ArithmeticError, MemoryError) as error:
+            problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise CandelabraError(
+                f"{key}={escape_path(place)} is damaged ({problem}); embed the images again."
+            ) from error
         return cls(vectors, columns, about, place)
 
     def __len__(self) -> int:
@@ -121,6 +124,33 @@ def write_index(
     import pandas
 
     write_atomically(folder / INDEX_TABLE, pandas.DataFrame(dict(columns)).to_csv(index=False, lineterminator="\n"))
+
+
+def read_index_file(folder: Path, key: str) -> dict[str, Any]:
+    """Reads what an index says of itself; nothing of it is built.
+
+    Raises:
+        CandelabraError: it cannot be read, or holds something else.
+    """
+    try:
+        about = load_json((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CandelabraError(f"{key}={escape_path(folder)}: {INDEX_FILE} cannot be read ({error}).") from error
+    if not isinstance(about, dict):
+        raise CandelabraError(f"{key}={escape_path(folder)}: {INDEX_FILE} is not that of an index.")
+    return about
+
+
+def _read_vectors(folder: Path) -> tuple[Vectors, dict[str, NDArray[np.object_]]]:
+    if (folder / PARQUET_TABLE).is_file():
+        return _read_parquet(folder / PARQUET_TABLE)
+    vectors: Vectors = np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind != "f":
+        raise ValueError(f"{VECTORS_FILE} is no array of vectors")
+    columns = _read_csv(folder / INDEX_TABLE)
+    if any(len(column) != len(vectors) for column in columns.values()):
+        raise ValueError(f"{INDEX_TABLE} has another number of rows than {VECTORS_FILE}")
+    return vectors, columns
 
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.object_]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.embeddings.encoder import Vectors
+from candelabra.storage.archives import check_archive
 from candelabra.storage.atomic import remove_temporary_files, write_atomically
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,10 @@ class VectorParts:
         """Yields parts by position, read one at a time; removes damaged ones, with a warning."""
         for path in sorted(self.folder.glob("*.npz")):
             try:
-                with path.open("rb") as handle, np.load(handle) as file:
+                check_archive(path)
+                with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                     part = VectorPart(int(path.stem), file["digests"], file["problems"], file["vectors"])
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, AttributeError):
                 log.warning("%s is damaged; its images are embedded again", path)
                 path.unlink()
                 continue

@@ -8,6 +8,8 @@ import lightning as L
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.config.build import PlainConfig, build_object
+from candelabra.config.recipes import check_recipe
+from candelabra.config.tensor_limit import TensorLimit
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_transforms
 from candelabra.data.transforms.resize import Resizing, make_resize
@@ -16,6 +18,8 @@ from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.training.trainer import make_trainer
+
+_LARGEST = 4 << 30  # bytes of the weights of a backbone
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class EmbeddingRecipe:
         if self.run is not None:
             return load_task(self.run).backbone
         L.seed_everything(self.seed, verbose=False)
-        backbone: Backbone = build_object(self.backbone)
+        with TensorLimit(_LARGEST, "The index"):
+            backbone: Backbone = build_object(self.backbone)
         return backbone
 
     def encoder(self, trainer: PlainConfig) -> Encoder:
@@ -96,9 +101,14 @@ def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, E
     Raises:
         CandelabraError: the weights are not those that the index was made with.
     """
-    height, width = about["size"]
-    words = {key: about[key] for key in ("backbone", "run", "seed", "resize", "precision")}
-    recipe = EmbeddingRecipe(size=(height, width), **words)
+    source = f"The index of {about.get('candelabra', 'candelabra')}"
+    check_recipe({"backbone": about.get("backbone")}, source)
+    words = {key: about.get(key) for key in ("backbone", "run", "seed", "resize", "precision")}
+    size, kinds = about.get("size"), [type(words[key]) for key in ("seed", "resize")]
+    sides = [side for side in size if isinstance(side, int) and 8 <= side <= 1 << 14] if isinstance(size, list) else []
+    if len(sides) != 2 or kinds != [int, str] or not isinstance(words["run"] or "", str):
+        raise CandelabraError(f"{source} is damaged: size, seed, resize, precision or run are no such values.")
+    recipe = EmbeddingRecipe(size=(sides[0], sides[1]), **words)
     encoder = recipe.encoder(trainer)
     if describe_weights(encoder.backbone) != about["weights"]:
         source = f"run={recipe.run}" if recipe.run else f"backbone.weights={recipe.backbone['weights']}"

@@ -1,6 +1,5 @@
 """The cache of features: its folder, its size limit, and which store is evicted."""
 
-import json
 import logging
 import os
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache.store import STORE_FILE, FeatureStore, find_store_lock, measure_folder
 from candelabra.storage.cache_folder import find_cache_folder
+from candelabra.storage.documents import load_json
 from candelabra.storage.eviction import evict_least_recently_used
 from candelabra.storage.locks import hold_lock
 
@@ -104,6 +104,6 @@ def _remove_unused(folder: Path) -> bool:
 def _measure(folder: Path) -> int:
     """Returns the bytes of a store, or those that the process that fills it has reserved."""
     try:
-        return max(measure_folder(folder), int(json.loads((folder / STORE_FILE).read_text())["bytes"]))
-    except (OSError, ValueError, KeyError):
+        return max(measure_folder(folder), int(load_json((folder / STORE_FILE).read_text())["bytes"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return measure_folder(folder)

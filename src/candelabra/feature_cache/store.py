@@ -100,10 +100,15 @@ class FeatureStore:
 
     def _map_shard(self, path: Path) -> NDArray[np.void] | None:
         try:
-            rows = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError, SyntaxError):
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError, SyntaxError, ArithmeticError, MemoryError):
             return None
-        whole = rows.ndim == 1 and rows.dtype == self.layout and f"{_hash(rows)}.npy" == path.name
+        whole = (
+            isinstance(rows, np.ndarray)
+            and rows.ndim == 1
+            and rows.dtype == self.layout
+            and f"{_hash(rows)}.npy" == path.name
+        )
         return rows if whole else None
 
 

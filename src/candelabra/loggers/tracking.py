@@ -20,6 +20,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from PIL import Image
 
 from candelabra.config.build import PlainConfig, build_object
+from candelabra.config.recipes import drop_typed_marks
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import Interrupted
 from candelabra.loggers.code_version import find_code_version
@@ -97,7 +98,7 @@ def log_run(trainer: L.Trainer, config: PlainConfig, step: int) -> Iterator[None
     found = guard_loggers(trainer.loggers)
     folder = Path(config["folder"])
     if found and trainer.is_global_zero:
-        facts = RunFacts(config, find_code_version(Path.cwd()), step, read_logged_metrics(folder))
+        facts = RunFacts(drop_typed_marks(config), find_code_version(Path.cwd()), step, read_logged_metrics(folder))
         for guard in found:
             guard.do(lambda tracker: tracker.begin(facts))
     status = RunStatus.FAILED

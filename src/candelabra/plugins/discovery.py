@@ -11,12 +11,12 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
@@ -67,7 +67,7 @@ def find_plugins(words: Sequence[str] = ()) -> list[Plugin]:
     """
     variable = [word for word in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if word]
     found: dict[str, Plugin] = {}
-    for plugin in [*map(open_plugin, [*words, *variable]), *_find_installed()]:
+    for plugin in [*map(open_plugin, [*words, *variable]), *find_installed_plugins()]:
         found.setdefault(plugin.name, plugin)
     return list(found.values())
 
@@ -116,49 +116,6 @@ def list_active_plugins() -> list[Plugin]:
     return [Plugin(**each) for each in json.loads(os.environ[_ACTIVE_VARIABLE])]
 
 
-def restore_plugins(records: Iterable[Mapping[str, Any]], words: Sequence[str], user: str) -> list[Plugin]:
-    """Finds exactly the recorded plug-ins; words may name folders to which they have moved.
-
-    Args:
-        records: see `Plugin.record`.
-        words: see `find_plugins`.
-        user: what needs them, for the message.
-
-    Raises:
-        CandelabraError: one is missing.
-    """
-    named = {plugin.name: plugin for plugin in find_plugins(words)}
-    found = []
-    for record in records:
-        name, version, path = (record.get(key) for key in ("name", "version", "path"))
-        plugin = named.get(str(name))
-        for word in (path, name):
-            if plugin is None and word and (Path(word, "__init__.py").is_file() or word == name):
-                plugin = _open_or_none(str(word))
-        if plugin is None or plugin.name != name:
-            raise CandelabraError(
-                f"{user} needs the plug-in {name}{f' {version}' if version else ''}, which is not found; install it, "
-                f"or name its folder: plugins=[<folder>/{name}] or {PLUGINS_VARIABLE}=<folder>/{name}."
-            )
-        if plugin.version != version:
-            log.warning("%s used version %s of the plug-in %s, now it is %s", user, version, name, plugin.version)
-        found.append(plugin)
-    return found
-
-
-def require_plugins(records: Sequence[Mapping[str, Any]], user: str) -> None:
-    """Makes the recorded plug-ins importable beside those that are active.
-
-    Raises:
-        CandelabraError: one is missing.
-    """
-    if records:
-        active = list_active_plugins()
-        words = [plugin.path or plugin.name for plugin in active]
-        needed = restore_plugins(records, words, user)
-        activate_plugins({plugin.name: plugin for plugin in [*active, *needed]}.values())
-
-
 def import_plugin_modules(word: str) -> None:
     """Imports `<plug-in>.<word>` of each plug-in of this process that has such a module, as `targets`."""
     for plugin in list_active_plugins():
@@ -169,6 +126,13 @@ def import_plugin_modules(word: str) -> None:
 def list_config_folders() -> list[Path]:
     """The roots of config groups, in the order of search: that of candelabra, then those of plug-ins."""
     return [CONFIG_FOLDER, *(each.config_folder for each in list_active_plugins() if each.config_folder.is_dir())]
+
+
+def is_named_by_option(name: str) -> bool:
+    """Whether a yaml of candelabra's conf/ or of an active plug-in's has this `_target_`."""
+    wanted = re.compile(rf"""^[\s-]*_target_:\s*["']?{re.escape(name)}["']?\s*(#.*)?$""", re.MULTILINE)
+    files = (path for folder in list_config_folders() for path in sorted(folder.rglob("*.yaml")))
+    return any(wanted.search(path.read_text(encoding="utf-8")) for path in files)
 
 
 def import_option_classes(group: str, base: type[OptionClass]) -> list[type[OptionClass]]:
@@ -191,7 +155,7 @@ def import_option_classes(group: str, base: type[OptionClass]) -> list[type[Opti
     return found
 
 
-def _find_installed() -> list[Plugin]:
+def find_installed_plugins() -> list[Plugin]:
     """Plug-ins that installed distributions register as entry points."""
     files = (file for place in sys.path for file in Path(place or ".").glob("*.dist-info/entry_points.txt"))
     if not any(ENTRY_POINT_GROUP in file.read_text(encoding="utf-8") for file in files):
@@ -219,13 +183,6 @@ def _importable_folder(name: str) -> Path | None:
         if spec is not None and spec.origin and spec.submodule_search_locations
         else None
     )
-
-
-def _open_or_none(word: str) -> Plugin | None:
-    try:
-        return open_plugin(word)
-    except CandelabraError:
-        return None
 
 
 def _read_version(folder: Path) -> str | None:

@@ -1,12 +1,12 @@
 """Find and read the checkpoints of a run, without pickle."""
 
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from candelabra.errors import CandelabraError
+from candelabra.storage.archives import check_archive
 
 CHECKPOINT_FOLDER = "checkpoints"
 CHECKPOINT_FORMAT = 2  # of `Task.recipe`; another one is refused
@@ -43,19 +43,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CandelabraError: it cannot be read, is not a checkpoint of candelabra, or has another format.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        check_archive(path)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch, pickle and zip raise any kind of error for damaged files
         others = [str(other) for other in list_checkpoints(path.parent.parent) if other != path]
         hint = f"; an earlier one is {others[0]}" if others else ""
         raise CandelabraError(
-            f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?{hint}"
+            f"checkpoint={path} cannot be read ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); is it complete?{hint}"
         ) from error
-    if not isinstance(content, dict) or not content.get("candelabra"):
+    recipe = content.get("candelabra") if isinstance(content, dict) else None
+    if not recipe or not isinstance(recipe, dict):
         raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
-    found = content["candelabra"].get("format")
+    found = recipe.get("format")
     if found != CHECKPOINT_FORMAT:
         raise CandelabraError(
             f"checkpoint={path} has format {found}, this version reads {CHECKPOINT_FORMAT}; use the candelabra "
-            f"that wrote it (version {content['candelabra'].get('version', 'unknown')}), or train again."
+            f"that wrote it (version {recipe.get('version', 'unknown')}), or train again."
         )
+    state, plugins = content.get("state_dict"), recipe.setdefault("plugins", [])
+    whole = (
+        isinstance(recipe.get("config"), dict) and isinstance(recipe.get("labels"), dict) and isinstance(state, dict)
+    )
+    if not whole or not isinstance(plugins, list) or not all(isinstance(record, dict) for record in plugins):
+        raise CandelabraError(f"checkpoint={path} is damaged: config, labels, plugins or weights are missing.")
     return content

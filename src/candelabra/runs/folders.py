@@ -1,7 +1,6 @@
 """Find the folders of runs and read finished runs. Imports no torch."""
 
 import csv
-import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from candelabra.errors import CandelabraError
 from candelabra.runs.config_diff import flatten_settings
 from candelabra.runs.head_metrics import HEADS_KEY, HeadSummaries, parse_head_summaries
 from candelabra.runs.overrides import resolve_run_folder
+from candelabra.storage.documents import load_json, load_yaml
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP
 
 log = logging.getLogger(__name__)
@@ -109,8 +109,8 @@ def read_run(folder: Path) -> FinishedRun:
     import yaml
 
     try:
-        config = read_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        config = load_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+        results = load_json((folder / "results.json").read_text(encoding="utf-8"))
         with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
             tested = frozenset(row["name"] for row in csv.DictReader(file) if row["split"] == "test")
         if HEADS_KEY not in results:
@@ -121,17 +121,6 @@ def read_run(folder: Path) -> FinishedRun:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a run ({problem}); leave it out.") from error
-
-
-def read_yaml(text: str) -> Any:
-    """Parse YAML to plain values; uses the compiled loader if available, which is ten times as fast.
-
-    Raises:
-        yaml.YAMLError: the text is not valid YAML.
-    """
-    import yaml
-
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def check_same_test_set(runs: Sequence[FinishedRun]) -> None:

@@ -1,7 +1,6 @@
 """Read runs that may be unfinished: each file may be missing, cut off or invalid."""
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from candelabra.runs.config_diff import flatten_settings
-from candelabra.runs.folders import read_yaml
 from candelabra.runs.head_metrics import HEADS_FILE, HEADS_KEY, HeadSummaries, parse_head_summaries
+from candelabra.storage.documents import load_json, load_yaml
 
 _LONGEST = 200_000  # characters of a file on a page
 
@@ -65,7 +64,7 @@ def read_partial_run(folder: Path) -> PartialRun:
     for name in ("config.yaml", "results.json", HEADS_FILE, "code.json"):
         try:
             text = (folder / name).read_text(encoding="utf-8")
-            content = read_yaml(text) if name.endswith("yaml") else json.loads(text)
+            content = load_yaml(text) if name.endswith("yaml") else load_json(text)
             if not isinstance(content, dict):
                 raise ValueError("it is not a mapping")
             found[name] = content

@@ -39,7 +39,11 @@ def open_sweep(folder: Path) -> SweepResults:
             f"{folder} is {kind}: it has no {SWEEP}; give what `candelabra train -m ...` left behind."
         )
     try:
-        return SweepResults(folder, read_sweep(folder), read_jobs(folder))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        sweep, jobs = read_sweep(folder), read_jobs(folder)
+        for words in (sweep.program, sweep.words, *(job.words for job in jobs)):
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise TypeError("its words are no list of text")
+        return SweepResults(folder, sweep, jobs)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise CandelabraError(f"{folder} cannot be read as a sweep ({problem}).") from error

@@ -1,13 +1,17 @@
 """`candelabra sweep retry`: runs failed and stopped jobs of a sweep again."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from candelabra.errors import CandelabraError
-from hydra_plugins.candelabra_sweeper.jobs import State
+from candelabra.runs.recorded_words import check_recorded_words
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP, State
 from hydra_plugins.candelabra_sweeper.results import SweepResults
 
+_PROGRAM = (("-m", "candelabra.cli.main", "train"), ("-m", "candelabra", "train"))
+_PYTHONS = ("python", "python3")  # else this one
 _AGAIN = (State.FAILED, State.STOPPED)
 
 
@@ -35,12 +39,24 @@ def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
     """Returns the command that runs these jobs again in the folder and study of the sweep.
 
     It must run in the working folder of the sweep, see `Sweep.place`.
+
+    Raises:
+        CandelabraError: sweep.json says another program than candelabra, or words that a file must not say.
     """
+    python, *program = found.sweep.program or [""]
+    flags = [word for word in program[3:] if word.startswith("-")]
+    if program[:3] not in ([*_PROGRAM[0]], [*_PROGRAM[1]]) or len(flags) != len(program[3:]):
+        raise CandelabraError(
+            f"{found.folder / SWEEP} says that {' '.join(found.sweep.program)[:200]} is to be run, which is not "
+            "candelabra train; type the command of the sweep again, with hydra.sweep.dir=<its folder>."
+        )
+    check_recorded_words([*flags, *found.sweep.words], found.folder / SWEEP)
+    own = [python if python in _PYTHONS else sys.executable, *program]
     failed = [job.number for job in found.jobs if job.number in numbers and job.state is State.FAILED]
     words = [f"hydra.sweep.dir='{_quote_path(_folder(found))}'"]
     if failed:
         words.append(f"++hydra.sweeper.retry=[{','.join(map(str, failed))}]")
-    return [*found.sweep.program, "-m", *found.sweep.words, *words]
+    return [*own, "-m", *found.sweep.words, *words]
 
 
 def announce_retry(found: SweepResults, numbers: Sequence[int]) -> str:

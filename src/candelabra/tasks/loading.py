@@ -6,13 +6,15 @@ from pathlib import Path
 import torch
 
 from candelabra.config.build import PlainConfig, build_object
+from candelabra.config.recipes import check_recipe, drop_typed_marks
+from candelabra.config.tensor_limit import TensorLimit
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.name_tables import is_table
 from candelabra.data.targets import Labels
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import check_schedule, is_frozen_run
-from candelabra.plugins.discovery import require_plugins
+from candelabra.plugins.records import require_plugins
 from candelabra.runs.checkpoints import CHECKPOINT_FORMAT, find_checkpoint, read_checkpoint
 from candelabra.runs.overrides import parse_key
 from candelabra.tasks.mixup import check_blendable
@@ -36,7 +38,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     if plain.get("compile") and task.balance.needs_gradients:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
-    kept = {key: plain[key] for key in needed}
+    kept: PlainConfig = drop_typed_marks({key: plain[key] for key in needed})
     kept["data"] = _resolve_paths(kept["data"])
     task.recipe = {
         "format": CHECKPOINT_FORMAT,
@@ -97,6 +99,8 @@ def _try(task: Task, image: torch.Tensor) -> None:
     try:
         with torch.no_grad():
             task(image)
+    except CandelabraError:
+        raise
     except (RuntimeError, ValueError, AssertionError) as error:
         raise CandelabraError(
             f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
@@ -113,16 +117,31 @@ def load_task(checkpoint: str | Path) -> Task:
     Raises:
         CandelabraError: there is none, or it is not one of ours.
     """
-    saved = read_checkpoint(find_checkpoint(checkpoint))
+    path = find_checkpoint(checkpoint)
+    saved = read_checkpoint(path)
     recipe = saved["candelabra"]
-    require_plugins(recipe.get("plugins", []), f"checkpoint={checkpoint}")
+    require_plugins(recipe["plugins"], f"checkpoint={checkpoint}", path)
+    check_recipe(recipe["config"], f"checkpoint={checkpoint}")
     config = {**recipe["config"], "compile": False}
-    config["backbone"] = {**config["backbone"], "weights": "none"}
+    for key in ("backbone", "task", "finetune", "optimizer", "data", "trainer"):
+        if not isinstance(config.get(key), dict):
+            raise CandelabraError(f"checkpoint={checkpoint} is damaged: its config has no {key}.")
+    config = {"scheduler": None, "seed": 0, **config, "backbone": {**config["backbone"], "weights": "none"}}
     if "balance" in config["task"]:  # of use in training alone, where its solver is installed
         config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
-    task = build_task(config, Labels.from_plain(recipe["labels"]))
+    weights = {key: value for key, value in saved["state_dict"].items() if not str(key).startswith("balance.")}
+    try:
+        with TensorLimit(path.stat().st_size, f"checkpoint={checkpoint}"):
+            task = build_task(config, Labels.from_plain(recipe["labels"]))
+        task.load_state_dict(weights)
+    except CandelabraError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, MemoryError) as error:
+        raise CandelabraError(
+            f"checkpoint={checkpoint} is damaged, or was changed: its config and its weights do not fit together "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:300]})."
+        ) from error
     task.recipe = recipe
-    task.load_state_dict({key: value for key, value in saved["state_dict"].items() if not key.startswith("balance.")})
     return task.eval()
 
 

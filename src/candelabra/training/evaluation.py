@@ -58,7 +58,7 @@ def evaluate_run(
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
     for evaluate in (trainer.validate, trainer.test):
-        values = evaluate(task, datamodule=served, ckpt_path=best, verbose=False)
+        values = evaluate(task, datamodule=served, ckpt_path=best, verbose=False, weights_only=True)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
     results |= throughput

@@ -3,14 +3,16 @@
 import logging
 import os
 import shutil
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from candelabra.config.build import PlainConfig, resolve_config
+from candelabra.config.recipes import TypedTarget, check_recipe
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
@@ -20,6 +22,7 @@ from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, rea
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.runs.overrides import parse_key, resolve_run_folder
+from candelabra.runs.run_config import read_run_config
 
 log = logging.getLogger(__name__)
 # Options that a resumed run may change, because its result does not depend on them.
@@ -41,6 +44,9 @@ _FREE += [
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 ]
+_NEEDED: dict[str, type] = dict.fromkeys(("data", "backbone", "task", "finetune", "optimizer", "trainer"), dict)
+_NEEDED |= {"folder": str, "seed": int, "logger": dict, "cache": dict, "save": dict}  # of config.yaml
+_TEXT = ("words", "plugins")  # of config.yaml: nothing is built of them
 _WRITTEN = (
     "config.yaml",
     "splits.csv",
@@ -70,13 +76,18 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     run = resolve_run_folder(given)
     if not (run / "config.yaml").is_file():
         raise CandelabraError(f"resume={given} is not the folder of a run: it has no config.yaml.")
-    stored: PlainConfig = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[assignment]
+    stored: PlainConfig = read_run_config(run)
     if "words" not in stored:
         raise CandelabraError(f"resume={given} was begun by a candelabra that could not go on; begin another run.")
+    for key in _NEEDED:
+        if not isinstance(stored.get(key), _NEEDED[key]):
+            raise CandelabraError(f"resume={given}: {key} in {run / 'config.yaml'} is damaged; begin another run.")
     if "split" in stored["data"]:
         stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
     new = [word for word in words if word not in stored["words"] and not word.startswith(("hydra", "-"))]
-    composed = resolve_config(config) if new else stored
+    stored = _mark_retyped(stored)
+    check_recipe({key: value for key, value in stored.items() if key not in _TEXT}, str(run / "config.yaml"))
+    composed = resolve_config(config, typed=False) if new else stored
     for word in new:
         key = parse_key(word)
         if _get(composed, key) is None and _get(stored, key) is None:
@@ -96,7 +107,7 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
         return stored, None
-    _check_recipe(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
+    _compare_recipe(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
     return stored, checkpoint
 
 
@@ -168,6 +179,16 @@ def _replace_folder(node: Any, old: str, new: str) -> Any:
     return new if node == old else node
 
 
+def _mark_retyped(stored: PlainConfig) -> PlainConfig:
+    """Marks the names of classes that were typed in this command too, so that they are built whatever they are."""
+    marked: PlainConfig = stored
+    for word in sys.argv[1:]:
+        key, value = parse_key(word), word.partition("=")[2].strip("'\"")
+        if key.endswith("._target_") and _get(stored, key) == value:
+            _set(marked, key, TypedTarget(value))
+    return marked
+
+
 def _get(config: PlainConfig, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
@@ -182,7 +203,7 @@ def _set(config: PlainConfig, key: str, new: Any) -> None:
     config[name] = new
 
 
-def _check_recipe(recipe: PlainConfig, stored: PlainConfig, checkpoint: Path) -> None:
+def _compare_recipe(recipe: PlainConfig, stored: PlainConfig, checkpoint: Path) -> None:
     """Warns about other versions; refuses a checkpoint of another config."""
     for library, now in (("version", __version__), ("torch", str(torch.__version__))):
         if recipe.get(library) != now:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from candelabra.config.build import PlainConfig
+from candelabra.config.recipes import drop_typed_marks
 from candelabra.data.issues import DataIssue, IssueTreatment, summarize_issues, write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
@@ -55,7 +56,8 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
         CandelabraError: it exists, because another run began at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    config = OmegaConf.to_yaml(OmegaConf.create({**plain, "data": resolve_table_paths(plain["data"])}))
+    written = drop_typed_marks({**plain, "data": resolve_table_paths(plain["data"])})
+    config = OmegaConf.to_yaml(OmegaConf.create(written))
     try:
         with (folder / "config.yaml").open("w" if plain["resume"] else "x", encoding="utf-8") as file:
             file.write(config)

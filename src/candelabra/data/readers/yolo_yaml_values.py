@@ -9,6 +9,7 @@ from candelabra.data.issues import DataIssue
 from candelabra.data.readers.class_names import clean_class_names
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
+from candelabra.storage.documents import check_yaml
 
 NAME_FILES = ("classes.txt", "labels/classes.txt", "obj.names", "data/obj.names", "labels.txt")
 _EMPTY = ("", "~", "null", "Null", "NULL", "None")
@@ -29,6 +30,7 @@ def load_yolo_yaml(path: Path) -> Mapping[str, Any]:
     if path.suffix.lower() == ".data":
         return _parse_darknet(text)
     try:
+        check_yaml(text)
         said = yaml.load(text, yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CandelabraError(f"data.file={path} is no yaml ({' '.join(str(error).split())}).") from error

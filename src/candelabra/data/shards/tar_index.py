@@ -20,6 +20,7 @@ from candelabra.data.targets import list_file_target_classes
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import replace_atomically
 from candelabra.storage.cache_folder import find_cache_folder
+from candelabra.storage.documents import load_json
 
 INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
 _VERSION = 2  # of an index
@@ -231,7 +232,7 @@ def _read_tar_index(files: Any, address: str, size: int) -> TarIndex | None:
     try:
         with files.open(address, "rb") as file:
             table = parquet.read_table(file)
-        header = json.loads(table.schema.metadata[b"candelabra"])
+        header = load_json(table.schema.metadata[b"candelabra"])
         columns = _list_columns()  # an index that was made with more targets holds more of them
         if (header["version"], header["size"]) != (_VERSION, size) or set(columns) - set(table.column_names):
             return None
