@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
@@ -99,7 +98,7 @@ class PixelTarget(Target):
     def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
         top, left, height, width = part
         cut = value.as_subclass(Tensor)[..., top : top + height, left : left + width]
-        return self.wrap(F.interpolate(cut[None, None], size, mode="nearest")[0, 0], size)
+        return self.wrap(resize_map(cut, size), size)
 
     def mirror(self, value: Tensor) -> Tensor:
         mirrored: Tensor = functional.horizontal_flip(value)
@@ -116,11 +115,10 @@ class PixelTarget(Target):
         columns = slice(max(left, 0), min(left + width, geometry.size[1]))
         whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = value[rows, columns]
         scale = choose_divisor(*geometry.original[::-1])
-        shape = (-(-geometry.original[1] // scale), -(-geometry.original[0] // scale))
-        return resize_map(whole, shape)
+        return resize_map(whole, (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale)))
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
-        return F.interpolate(values[:, None], new, mode="nearest-exact")[:, 0]
+        return resize_map(values, new)
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
-        return resize_map(value.to(self.dtype), (size[1], size[0]))
+        return resize_map(value.to(self.dtype), size)
