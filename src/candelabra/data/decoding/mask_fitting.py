@@ -42,6 +42,5 @@ def fit_mask(mask: DecodedImage, image: DecodedImage, meaning: NDArray[np.uint8]
     if odd and odd.treatment == IssueTreatment.UNLABELLED:
         return np.full(shape, IGNORED, np.uint8)
     found = mask_to_classes(mask.pixels, meaning)
-    return resize_nearest(
-        turn_upright(found, image.orientation) if odd and odd.what == _TURNED else found, (shape[0], shape[1])
-    )
+    upright = turn_upright(found, image.orientation) if odd and odd.what == _TURNED else found
+    return upright if upright.shape == shape else resize_nearest(upright, (shape[0], shape[1]), image.region)

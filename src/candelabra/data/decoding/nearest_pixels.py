@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.types import Size
 
 
@@ -16,7 +17,8 @@ def find_nearest_pixels(old: int, new: int, part: tuple[int, int, int] | None = 
     always takes the right one, which would move the map by up to a quarter of a new pixel.
 
     Args:
-        old, new: number of pixels.
+        old: number of pixels.
+        new: likewise.
         part: start, stop and whole: the old pixels reach from 0 to `whole`, the new ones from `start` to `stop`, which
             may lie outside; null where both reach equally far.
 
@@ -30,21 +32,19 @@ def find_nearest_pixels(old: int, new: int, part: tuple[int, int, int] | None = 
     return np.clip(places - between, 0, old - 1)
 
 
-def resize_nearest(
-    values: NDArray[Any], size: Size, parts: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
-) -> NDArray[Any]:
+def resize_nearest(values: NDArray[Any], size: Size, region: CoveredRegion | None = None) -> NDArray[Any]:
     """A map (H, W) at another (H, W).
 
     Args:
         values: the map.
         size: of the result.
-        parts: for rows and for columns; see `find_nearest_pixels`.
+        region: what the new pixels cover of the map, counted in any unit; null for all of it.
 
     >>> resize_nearest(np.arange(16).reshape(4, 4), (2, 2)).tolist()
     [[0, 3], [12, 15]]
     """
-    if values.shape == size and parts is None:
+    if values.shape == size and region is None:
         return values
-    height, width = parts or (None, None)
-    rows = find_nearest_pixels(values.shape[0], size[0], height)
-    return values[rows[:, None], find_nearest_pixels(values.shape[1], size[1], width)]
+    parts = region or (None, None)
+    rows, columns = (find_nearest_pixels(*sides) for sides in zip(values.shape, size, parts, strict=True))
+    return values[rows[:, None], columns]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object
-from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
+from candelabra.data.readers.polygons import OutlineColumn, OutlineDrawing, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget, TargetColumn
@@ -176,4 +176,10 @@ def _outlined(
         else None
         for picture, things in zip(pictures, shown, strict=True)
     ]
-    return OutlineMasks(records, classes, drawings)
+    return FileSamples(
+        records.root,
+        records.names,
+        records.published,
+        [*records.columns, OutlineColumn(classes, drawings)],
+        records.issues,
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.images import DecodedImage, ImageHeader, read_bytes
 from candelabra.data.decoding.nearest_pixels import find_nearest_pixels
 from candelabra.data.decoding.paths import resolve_inside
@@ -81,7 +82,7 @@ def fit_map(target: "PixelTarget", found: Tensor | None, image: DecodedImage) ->
     size = (image.pixels.shape[0], image.pixels.shape[1])
     if found is None or _has_other_shape(found, image):
         return target.missing(size)
-    return found if tuple(found.shape) == size else resize_map(found, size)
+    return found if tuple(found.shape) == size else resize_map(found, size, image.region)
 
 
 def find_map_issues(target: "PixelTarget", found: Tensor | None, image: DecodedImage | None) -> list[DataIssue]:
@@ -97,12 +98,18 @@ def _has_other_shape(found: Tensor, image: DecodedImage) -> bool:
     return abs(width * full_height - height * full_width) > max(full_width, full_height)
 
 
-def resize_map(values: Tensor, size: Size) -> Tensor:
-    """Maps (..., H, W) at another (H, W), by the pixel at each new centre; see `find_nearest_pixels`."""
+def resize_map(values: Tensor, size: Size, region: CoveredRegion | None = None) -> Tensor:
+    """Maps (..., H, W) at another (H, W), by the pixel at each new centre.
+
+    Args:
+        values: the maps.
+        size: of the result.
+        region: what the new pixels cover of the maps, counted in any unit; null for all of it.
+    """
     plain = values.as_subclass(Tensor)
-    if tuple(plain.shape[-2:]) == size:
+    if tuple(plain.shape[-2:]) == size and region is None:
         return plain.clone()
     for axis in (-2, -1):
-        places = find_nearest_pixels(plain.shape[axis], size[axis])
+        places = find_nearest_pixels(plain.shape[axis], size[axis], region and region[axis])
         plain = plain.index_select(axis, torch.from_numpy(places).to(plain.device))
     return plain

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.decoding.covered_region import CoveredRegion, find_covered_region
 from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
@@ -115,7 +116,11 @@ class PixelTarget(Target):
         columns = slice(max(left, 0), min(left + width, geometry.size[1]))
         whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = value[rows, columns]
         scale = choose_divisor(*geometry.original[::-1])
-        return resize_map(whole, (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale)))
+        shape = (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale))
+        region = geometry.region or find_covered_region(geometry.original, geometry.original)
+        (x, y), extent = region.corner, region.extent
+        rows, columns = (-y, shape[0] * scale - y, extent[1]), (-x, shape[1] * scale - x, extent[0])
+        return resize_map(whole, shape, CoveredRegion(rows, columns))
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
         return resize_map(values, new)
