@@ -29,7 +29,8 @@ def find_nearest_pixels(old: int, new: int, part: tuple[int, int, int] | None = 
     numbers = np.arange(new, dtype=np.int64)
     places, rest = np.divmod((2 * new * start + (2 * numbers + 1) * (stop - start)) * old, 2 * new * whole)
     between = (rest == 0) & (numbers % 2 == 0)
-    return np.clip(places - between, 0, old - 1)
+    found: NDArray[np.int64] = np.clip(places - between, 0, old - 1)
+    return found
 
 
 def resize_nearest(values: NDArray[Any], size: Size, region: CoveredRegion | None = None) -> NDArray[Any]:

@@ -119,8 +119,8 @@ class PixelTarget(Target):
         shape = (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale))
         region = geometry.region or find_covered_region(geometry.original, geometry.original)
         (x, y), extent = region.corner, region.extent
-        rows, columns = (-y, shape[0] * scale - y, extent[1]), (-x, shape[1] * scale - x, extent[0])
-        return resize_map(whole, shape, CoveredRegion(rows, columns))
+        seen = CoveredRegion((-y, shape[0] * scale - y, extent[1]), (-x, shape[1] * scale - x, extent[0]))
+        return resize_map(whole, shape, seen)
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
         return resize_map(values, new)
