@@ -18,7 +18,7 @@ from candelabra.config.build import resolve_config
 from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.samples import image_to_tensor, make_sample
-from candelabra.data.targets import Target
+from candelabra.data.targets import ResizeGeometry, Target
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import ResizeMethod, make_resize
 from candelabra.errors import CandelabraError
@@ -29,7 +29,7 @@ from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
-PredictItem = tuple[int, Tensor, tuple[int, int], str]
+PredictItem = tuple[int, Tensor, ResizeGeometry | None, str]
 _LONGEST = 200  # bytes of a name, to which an ending comes
 
 
@@ -64,7 +64,7 @@ def run_predict(config: DictConfig) -> None:
         for items in tqdm(loader, desc="predicting", unit="batch"):
             unreadable += [(paths[index], problem) for index, _, _, problem in items if problem]
             good = [item for item in items if not item[3]]
-            for (index, *_), found in zip(good, _predictions(task, trainer, good, resize), strict=True):
+            for (index, *_), found in zip(good, _predictions(task, trainer, good), strict=True):
                 cells = [cell for name, target in targets.items() for cell in target.prediction_row(found[name])]
                 table.writerow([str(paths[index]), *cells])
                 for name, target in targets.items():
@@ -79,7 +79,7 @@ def run_predict(config: DictConfig) -> None:
 
 
 class PredictDataset(Dataset[PredictItem]):
-    """Image files, ready for the model: index, image (3, H, W), size (H, W) of the file, and what is wrong with it.
+    """Image files, ready for the model: index, image (3, H, W), where it lies in its file, what is wrong.
 
     Args:
         paths: of the files.
@@ -87,7 +87,7 @@ class PredictDataset(Dataset[PredictItem]):
     """
 
     def __init__(self, paths: Sequence[Path], resize: ResizeMethod) -> None:
-        self.paths, self.pipeline = paths, make_eval_transforms(resize)
+        self.paths, self.resize, self.pipeline = paths, resize, make_eval_transforms(resize)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -96,21 +96,22 @@ class PredictDataset(Dataset[PredictItem]):
         try:
             seen = decode_image(self.paths[index], self.pipeline.least)
         except CandelabraError as error:
-            return index, torch.empty(0), (0, 0), str(error)
-        return index, self.pipeline(make_sample(image_to_tensor(seen.pixels)))["image"], seen.size[::-1], ""
+            return index, torch.empty(0), None, str(error)
+        geometry = self.resize.view((seen.pixels.shape[0], seen.pixels.shape[1]))
+        geometry = geometry._replace(original=seen.size[::-1], region=seen.region)
+        return index, self.pipeline(make_sample(image_to_tensor(seen.pixels)))["image"], geometry, ""
 
 
-def _predictions(
-    task: Task, trainer: Any, items: Sequence[PredictItem], resize: ResizeMethod
-) -> Iterator[dict[str, Tensor]]:
+def _predictions(task: Task, trainer: Any, items: Sequence[PredictItem]) -> Iterator[dict[str, Tensor]]:
     """What the heads say of each image, in the pixels of its file."""
     if not items:
         return
     images = torch.stack([image for _, image, _, _ in items]).to(trainer.strategy.root_device)
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         found = task.predictions(images)
-    for row, (_, _, size, _) in enumerate(items):
-        geometry, targets = resize.view(size), task.head_targets
+    targets = task.head_targets
+    for row, (_, _, geometry, _) in enumerate(items):
+        assert geometry is not None
         yield {name: targets[name].to_original(value[row].cpu(), geometry) for name, value in found.items()}
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from candelabra.data.decoding.image_files import RawBytes
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.decoding.jpeg import find_jpeg_orientation, read_jpeg
-from candelabra.data.decoding.mask_fitting import resize_nearest
+from candelabra.data.decoding.nearest_pixels import resize_nearest
 from tests.data.builders import build_file_samples, make_labels
 
 RNG = np.random.default_rng(0)

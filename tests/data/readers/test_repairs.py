@@ -52,6 +52,25 @@ def test_sides_are_told_by_names(names: list[str]) -> None:
     assert pair_by_name([*names, "nose", "leftover", "ear_left"]) == [1, 0, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("eyeL", "eyeR"), ("left-eye", "right-eye"), ("LEye", "REye"), ("eye_l", "eye_r"), ("1L", "1R"),
+        ("Left Hip", "Right Hip"), ("lh", "rh"), ("paw1LH", "paw4RH"), ("paw2LF", "paw3RF"), ("lhip", "rhip"),
+        ("Leye", "Reye"), ("l_eye_1", "r_eye_1"), ("HL", "HR"), ("earl", "earr"),
+    ],
+)  # fmt: skip
+def test_sides_are_told_as_people_write_them(one: str, other: str) -> None:
+    assert pair_by_name(["nose", one, other]) == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "names", [["leg", "reg"], ["lip", "rip"], ["lamp", "ramp"], ["L1", "L2", "R3"], ["lead", "read"], ["law", "raw"]]
+)
+def test_names_that_only_look_alike_are_no_pair(names: list[str]) -> None:
+    assert pair_by_name(names) == list(range(len(names)))
+
+
 def test_points_without_sides_are_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
     resolve_points(["0", "1"], None, [])
     assert "data.mirror" in caplog.text

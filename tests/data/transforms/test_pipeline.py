@@ -63,8 +63,8 @@ def test_light_moves_image_box_points_and_mask_together() -> None:
 
 def test_a_mirror_image_swaps_sided_points() -> None:
     made = RandomMirror(FOUR_SIDED, share=1.0)(scene())
-    assert made["keypoints"][0].tolist() == [30, 30]
-    assert made["keypoints"][1].tolist() == [69, 30]
+    assert made["keypoints"][0].tolist() == [31, 30]
+    assert made["keypoints"][1].tolist() == [70, 30]  # like the edge of the box
     assert made["box"].tolist() == [[30, 20, 70, 40]]
     assert not RandomMirror(FOUR_SIDED, share=0.0)(scene())["mask"][25, 60]
 

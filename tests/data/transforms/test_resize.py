@@ -101,7 +101,7 @@ def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path) -> Non
         precision_plugin=SimpleNamespace(forward_context=torch.inference_mode),
     )
     items = [files[index] for index in range(len(paths))]
-    for size, found in zip(SIZES, _predictions(cast(Any, Finder()), trainer, items, resize), strict=True):
+    for size, found in zip(SIZES, _predictions(cast(Any, Finder()), trainer, items), strict=True):
         expected = scene(size)
         pixel = max(a / b for a, b in zip(size, resize.view(size).scaled, strict=True))
         assert (found["box"] - expected["box"].as_subclass(Tensor)[0]).abs().max() <= pixel + 1

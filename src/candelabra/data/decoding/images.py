@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.decoding.covered_region import CoveredRegion, find_covered_region
 from candelabra.data.decoding.image_files import (
     SWAPPED_ORIENTATIONS,
     ImageSource,
@@ -47,6 +48,12 @@ class DecodedImage(NamedTuple):
     size: tuple[int, int]
     orientation: int
     odd: list[DataIssue]
+
+    @property
+    def region(self) -> CoveredRegion:
+        """What the pixels cover, in pixels of the file."""
+        height, width = self.pixels.shape[:2]
+        return find_covered_region((height, width), self.size[::-1], self.orientation)
 
 
 class ImageHeader(NamedTuple):

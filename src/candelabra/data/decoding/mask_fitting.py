@@ -2,12 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from candelabra.data.decoding.image_files import SWAPPED_ORIENTATIONS, turn_upright
 from candelabra.data.decoding.images import DecodedImage, mask_to_classes
+from candelabra.data.decoding.nearest_pixels import resize_nearest
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.types import IGNORED, Size, WidthHeight
+from candelabra.types import IGNORED, WidthHeight
 
 _TURNED = "mask of the image before EXIF turned it, turned as well"
 _RESIZED = "mask of another size, resized"
@@ -42,17 +42,5 @@ def fit_mask(mask: DecodedImage, image: DecodedImage, meaning: NDArray[np.uint8]
     if odd and odd.treatment == IssueTreatment.UNLABELLED:
         return np.full(shape, IGNORED, np.uint8)
     found = mask_to_classes(mask.pixels, meaning)
-    return resize_nearest(
-        turn_upright(found, image.orientation) if odd and odd.what == _TURNED else found, (shape[0], shape[1])
-    )
-
-
-def resize_nearest(mask: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """A mask at another (H, W): for the middle of each new pixel the old one that it falls into.
-
-    >>> resize_nearest(np.arange(16, dtype=np.uint8).reshape(4, 4), (2, 2)).tolist()
-    [[5, 7], [13, 15]]
-    """
-    if mask.shape == size:
-        return mask
-    return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+    upright = turn_upright(found, image.orientation) if odd and odd.what == _TURNED else found
+    return upright if upright.shape == shape else resize_nearest(upright, (shape[0], shape[1]), image.region)

@@ -12,7 +12,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
 from candelabra.data.readers.class_names import list_case_variants
-from candelabra.data.readers.polygons import OutlineDrawing, OutlineMasks, PolygonOutline
+from candelabra.data.readers.polygons import OutlineColumn, OutlineDrawing, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget, TargetColumn
@@ -217,4 +217,10 @@ def _outlined(
         else None
         for picture, things in zip(pictures, shown, strict=True)
     ]
-    return OutlineMasks(records, classes, drawings)
+    return FileSamples(
+        records.root,
+        records.names,
+        records.published,
+        [*records.columns, OutlineColumn(classes, drawings)],
+        records.issues,
+    )

@@ -1,19 +1,22 @@
 """Semantic masks that are drawn from outlines of objects, for formats that have no mask files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from torch import Tensor
 
+from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.image_files import ORIENTATION_TURNS
-from candelabra.data.samples import Samples, hash_contents, image_to_tensor
-from candelabra.data.targets import MaskTarget
-from candelabra.data.views.wrapper import SampleView
-from candelabra.types import IGNORED, Sample, WidthHeight
+from candelabra.data.decoding.images import DecodedImage
+from candelabra.data.decoding.nearest_pixels import resize_nearest
+from candelabra.data.samples import image_to_tensor
+from candelabra.data.targets import MaskTarget, TargetColumn
+from candelabra.types import IGNORED, WidthHeight
 
 _MOST = 100_000_000  # pixels of an outline that is a mask itself
 
@@ -26,8 +29,14 @@ class PolygonOutline(ABC):
     frame: WidthHeight | None = None  # pixels of an outline that is a mask itself
 
     @abstractmethod
-    def draw(self, canvas: Image.Image, value: int) -> None:
-        """Sets the pixels of the object."""
+    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
+        """Sets the pixels of the object.
+
+        Args:
+            canvas: of numbers.
+            value: of the object.
+            region: what the canvas covers of the image, in its pixels.
+        """
 
     @abstractmethod
     def content(self) -> tuple[object, ...]:
@@ -56,11 +65,13 @@ class Polygons(PolygonOutline):
         right, bottom = np.max([ring.max(0) for ring in rings], axis=0).tolist() if rings else (0.0, 0.0)
         self.reach = (right, bottom)
 
-    def draw(self, canvas: Image.Image, value: int) -> None:
+    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
         pen = ImageDraw.Draw(canvas)
-        scale = np.array(canvas.size, np.float32)
-        for ring in self.rings:
-            pen.polygon([(float(x), float(y)) for x, y in np.clip(ring, -1, 2) * scale - 0.5], fill=value)
+        whole, extent = (np.array(each, np.float32) for each in ((region.columns[2], region.rows[2]), region.extent))
+        scale = np.array(canvas.size, np.float32) * (whole / extent)
+        shift = np.array(canvas.size, np.float32) * np.array(region.corner, np.float32) / extent
+        for ring in self.rings:  # Pillow counts from the edge of the first pixel here, and adds half a pixel around
+            pen.polygon([(float(x), float(y)) for x, y in np.clip(ring, -1, 2) * scale - shift], fill=value)
 
     def content(self) -> tuple[object, ...]:
         return tuple(self.rings)
@@ -92,9 +103,9 @@ class RunLengths(PolygonOutline):
         self.frame = (width, height)
         self.area = float(counts[1::2].sum() / (height * width))
 
-    def draw(self, canvas: Image.Image, value: int) -> None:
-        stencil = Image.fromarray(self._decode().astype(np.uint8) * 255).resize(canvas.size, Image.Resampling.NEAREST)
-        canvas.paste(value, mask=stencil)
+    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
+        stencil = resize_nearest(self._decode().astype(np.uint8) * 255, (canvas.height, canvas.width), region)
+        canvas.paste(value, mask=Image.fromarray(stencil))
 
     def content(self) -> tuple[object, ...]:
         return (*self.size, self.counts)
@@ -162,34 +173,29 @@ class OutlineDrawing:
     objects: Sequence[tuple[PolygonOutline, int]]  # and the index of its class
 
 
-class OutlineMasks(SampleView):
-    """Samples with a mask drawn from outlines, at the size that the image is read at.
+class OutlineColumn(TargetColumn):
+    """Masks drawn from outlines, at the size that the image is read at.
 
     Args:
-        samples: without a mask.
         classes: of the mask; 0 is the background.
         drawings: for each sample, null where not labelled.
     """
 
-    def __init__(self, samples: Samples, classes: Sequence[str], drawings: Sequence[OutlineDrawing | None]) -> None:
-        super().__init__(samples, samples.labels.with_target(MaskTarget(tuple(classes))))
-        self.drawings = drawings
+    def __init__(self, classes: Sequence[str], drawings: Sequence[OutlineDrawing | None]) -> None:
+        self.target, self.drawings = MaskTarget(tuple(classes)), drawings
 
-    def labelled(self) -> Mapping[str, NDArray[np.bool_]]:
-        known = np.array([drawing is not None for drawing in self.drawings], dtype=bool)
-        return {**self.samples.labelled(), MaskTarget.name: known}
+    def labelled(self) -> NDArray[np.bool_]:
+        return np.array([drawing is not None for drawing in self.drawings], dtype=bool)
 
-    def digest(self, index: int) -> bytes:
-        drawing = self.drawings[index]
-        drawn = () if drawing is None else [(value, *outline.content()) for outline, value in drawing.objects]
-        return hash_contents(self.samples.digest(index), *(part for parts in drawn for part in parts))
-
-    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
-        loaded = self.samples.load(index, least)
-        height, width = loaded["image"].shape[-2:]
-        drawing = self.drawings[index]
+    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
+        height, width = image.pixels.shape[:2]
+        drawing, region = self.drawings[index], image.region
         canvas = Image.new("L", (width, height), IGNORED if drawing is None else 0)
         for outline, value in sorted(drawing.objects, key=lambda pair: -pair[0].area) if drawing else ():
-            outline.draw(canvas, value)
-        mask = self.labels[MaskTarget].wrap(image_to_tensor(np.asarray(canvas)), (height, width))
-        return cast(Sample, {**loaded, MaskTarget.name: mask})
+            outline.draw(canvas, value, region)
+        return image_to_tensor(np.asarray(canvas))
+
+    def content(self, index: int) -> tuple[Any, ...]:
+        drawing = self.drawings[index]
+        drawn = () if drawing is None else [(value, *outline.content()) for outline, value in drawing.objects]
+        return tuple(part for parts in drawn for part in parts)

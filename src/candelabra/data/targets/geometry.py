@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.types import Size
 
 Part = tuple[int, int, int, int]  # top, left, height, width in pixels
@@ -16,9 +17,11 @@ class ResizeGeometry(NamedTuple):
         scaled: (H, W) of the image after scaling.
         corner: (top, left) of the scaled image in what the model sees; negative where it is cut off.
         size: (H, W) of what the model sees.
+        region: what the image covered of its file before it was scaled; null for all of it.
     """
 
     original: Size
     scaled: Size
     corner: Size
     size: Size
+    region: CoveredRegion | None = None

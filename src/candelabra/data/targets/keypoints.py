@@ -60,9 +60,12 @@ class KeypointsTarget(PointTarget):
         return points
 
     def mirror(self, value: Tensor) -> Tensor:
-        """Mirrored points; sided ones swap names, which torchvision leaves to us."""
-        mirrored = super().mirror(value)
-        return wrap_like(mirrored[list(self.mirrored)], mirrored) if self.mirrored else mirrored
+        """Mirrored points; sided ones swap names, which torchvision leaves to us.
+
+        Nor is its place used: it mirrors points as if x = 0 were the centre of the first pixel, boxes as its edge.
+        """
+        points = self.points(value) * torch.tensor([-1.0, 1.0]) + torch.tensor([float(value.canvas_size[1]), 0.0])  # type: ignore[attr-defined]
+        return wrap_like(points[list(self.mirrored)] if self.mirrored else points, value)
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
         edges = torch.tensor([float(size[1]), float(size[0])])

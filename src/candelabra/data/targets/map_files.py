@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.images import DecodedImage, ImageHeader, read_bytes
+from candelabra.data.decoding.nearest_pixels import find_nearest_pixels
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.file_column import EncodedColumn, FileColumn, describe_unreadable
 from candelabra.errors import CandelabraError, UnreadableFile
+from candelabra.types import Size
 
 if TYPE_CHECKING:
     from candelabra.data.targets.pixel_target import PixelTarget
@@ -81,7 +82,7 @@ def fit_map(target: "PixelTarget", found: Tensor | None, image: DecodedImage) ->
     size = (image.pixels.shape[0], image.pixels.shape[1])
     if found is None or _has_other_shape(found, image):
         return target.missing(size)
-    return found if tuple(found.shape) == size else resize_map(found, size[::-1])
+    return found if tuple(found.shape) == size else resize_map(found, size, image.region)
 
 
 def find_map_issues(target: "PixelTarget", found: Tensor | None, image: DecodedImage | None) -> list[DataIssue]:
@@ -97,7 +98,18 @@ def _has_other_shape(found: Tensor, image: DecodedImage) -> bool:
     return abs(width * full_height - height * full_width) > max(full_width, full_height)
 
 
-def resize_map(values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A map (H, W) at (width, height) = `shape`, by the nearest pixel."""
-    resized = Image.fromarray(np.ascontiguousarray(values.numpy())).resize(shape, Image.Resampling.NEAREST)
-    return torch.from_numpy(np.array(resized))
+def resize_map(values: Tensor, size: Size, region: CoveredRegion | None = None) -> Tensor:
+    """Maps (..., H, W) at another (H, W), by the pixel at each new centre.
+
+    Args:
+        values: the maps.
+        size: of the result.
+        region: what the new pixels cover of the maps, counted in any unit; null for all of it.
+    """
+    plain = values.as_subclass(Tensor)
+    if tuple(plain.shape[-2:]) == size and region is None:
+        return plain.clone()
+    for axis in (-2, -1):
+        places = find_nearest_pixels(plain.shape[axis], size[axis], region and region[axis])
+        plain = plain.index_select(axis, torch.from_numpy(places).to(plain.device))
+    return plain

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.decoding.covered_region import CoveredRegion, find_covered_region
 from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
@@ -99,7 +99,7 @@ class PixelTarget(Target):
     def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
         top, left, height, width = part
         cut = value.as_subclass(Tensor)[..., top : top + height, left : left + width]
-        return self.wrap(F.interpolate(cut[None, None], size, mode="nearest")[0, 0], size)
+        return self.wrap(resize_map(cut, size), size)
 
     def mirror(self, value: Tensor) -> Tensor:
         mirrored: Tensor = functional.horizontal_flip(value)
@@ -116,11 +116,14 @@ class PixelTarget(Target):
         columns = slice(max(left, 0), min(left + width, geometry.size[1]))
         whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = value[rows, columns]
         scale = choose_divisor(*geometry.original[::-1])
-        shape = (-(-geometry.original[1] // scale), -(-geometry.original[0] // scale))
-        return resize_map(whole, shape)
+        shape = (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale))
+        region = geometry.region or find_covered_region(geometry.original, geometry.original)
+        (x, y), extent = region.corner, region.extent
+        seen = CoveredRegion((-y, shape[0] * scale - y, extent[1]), (-x, shape[1] * scale - x, extent[0]))
+        return resize_map(whole, shape, seen)
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
-        return F.interpolate(values[:, None], new, mode="nearest-exact")[:, 0]
+        return resize_map(values, new)
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
-        return resize_map(value.to(self.dtype), (size[1], size[0]))
+        return resize_map(value.to(self.dtype), size)

@@ -42,10 +42,11 @@ class PointColumn(TargetColumn):
         """What `clip` changed in the value of one image."""
 
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        size = np.array([image.size], np.float32)
-        scale = (np.array([image.pixels.shape[1::-1]], np.float32) / size)[0]  # how much smaller it was decoded
-        value = self.clip(self.values[[index]], size)[0]
-        return torch.from_numpy((value.reshape(-1, 2) * scale).reshape(value.shape))
+        value = self.clip(self.values[[index]], np.array([image.size], np.float32))[0]
+        region = image.region
+        scale = np.array(image.pixels.shape[1::-1], np.float32) / np.array(region.extent, np.float32)
+        moved = (value.reshape(-1, 2) - np.array(region.corner, np.float32)) * scale
+        return torch.from_numpy(moved.reshape(value.shape))
 
     def content(self, index: int) -> tuple[Any, ...]:
         return (self.values[index],)

@@ -10,7 +10,13 @@ from torchvision.transforms.v2 import functional
 
 from candelabra.data.targets import Labels, ResizeGeometry
 from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
-from candelabra.data.transforms.sample_geometry import apply_filling, apply_geometry, drop_invisible, read_canvas_size
+from candelabra.data.transforms.sample_geometry import (
+    apply_filling,
+    apply_geometry,
+    drop_invisible,
+    map_targets,
+    read_canvas_size,
+)
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample, Size
 
@@ -113,8 +119,11 @@ class PlacedImage:
 
     def __call__(self, sample: Sample) -> Sample:
         view = self.resize.view(read_canvas_size(sample))
-        top, left = view.corner
-        sample = apply_geometry(sample, self.labels, functional.resize, size=list(view.scaled), antialias=True)
+        (top, left), whole = view.corner, (0, 0, *view.original)
+        # torchvision resizes masks by the upper left pixel, half a pixel beside the image
+        moved = map_targets(sample, self.labels, lambda target, v: target.crop_and_resize(v, whole, view.scaled))
+        image = functional.resize(sample["image"], size=list(view.scaled), antialias=True)
+        sample = {**moved, "image": image}
         if top < 0 or left < 0:
             sample = apply_geometry(
                 sample, self.labels, functional.crop, max(-top, 0), max(-left, 0), *map(min, view.size, view.scaled)

@@ -18,7 +18,7 @@ from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-_FORMAT = 1  # of cached files; part of the store's name, so files of another format are never read
+_FORMAT = 2  # of cached files; part of the store's name, so files of another format are never read
 _LIBRARIES = ("torch", "pillow", "simplejpeg")
 CacheMode = Literal["none", "ram", "disk"]
 
