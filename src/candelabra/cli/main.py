@@ -12,6 +12,7 @@ from candelabra.cli.plugin_commands import (
     list_plugin_commands,
 )
 from candelabra.cli.ranks import load_rank_config
+from candelabra.cli.typed_words import expand_words
 from candelabra.distributed.rendezvous import lead_ranks
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError, list_nearest
@@ -50,7 +51,7 @@ def main() -> None:
             with lead_ranks(command, codes):
                 compose(command, words, codes)()
         elif "-sc" not in words:
-            codes.append(find_command(command)(drop_plugin_words(words)) or 0)
+            codes.append(find_command(command)(expand_words(drop_plugin_words(words))) or 0)
     if any(codes):
         sys.exit(max(codes))
 

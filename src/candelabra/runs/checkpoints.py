@@ -22,7 +22,7 @@ def find_checkpoint(given: str | Path, which: str = "best") -> Path:
     Raises:
         CandelabraError: there is no checkpoint.
     """
-    path = Path(given)
+    path = Path(given).expanduser()
     for candidate in (path, path / CHECKPOINT_FOLDER / f"{which}.ckpt", *list_checkpoints(path)):
         if candidate.is_file():
             return candidate

@@ -20,13 +20,13 @@ def list_sources(source: str | Sequence[str], key: str = "source") -> list[Path]
     """
     found: dict[Path, None] = {}
     for one in [source] if isinstance(source, str) else source:
-        path = Path(one)
+        path = Path(one).expanduser()
         if path.is_dir():
             images = list(find_images(path))
         elif path.is_file():
             images = [path]
         else:
-            images = [Path(match) for match in sorted(glob.glob(str(one), recursive=True)) if Path(match).is_file()]
+            images = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
         if not images:
             raise CandelabraError(f"{key}={one} is no image, no folder with images and no glob that matches any.")
         found |= dict.fromkeys(images)
