@@ -7,7 +7,20 @@ import pytest
 from candelabra.cli.typed_words import expand_words, normalize_words, read_word
 from candelabra.errors import CandelabraError
 
-PATHS = ["a (1).jpg", "a[1].jpg", "it's.jpg", "源.jpg", "Übung", "lr=0.1", "a,b", "{a}", "2024", "1e3", "a;b&c#d", 'a"b', "true"]
+PATHS = [
+    "a (1).jpg",
+    "a[1].jpg",
+    "it's.jpg",
+    "源.jpg",
+    "Übung",
+    "lr=0.1",
+    "a,b",
+    "{a}",
+    "2024",
+    "1e3",
+    "a;b&c#d",
+    'a"b',
+]
 
 
 @pytest.mark.parametrize("key", ["data.root", "source", "checkpoint", "resume", "hydra.run.dir", "backbone.weights"])

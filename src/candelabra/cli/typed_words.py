@@ -1,13 +1,14 @@
 """Words of the command line in Hydra's grammar: paths are read as typed, and what it cannot read is named.
 
-To Hydra's grammar parentheses, brackets, quotes, commas, `=` and `~` are signs, and letters beyond ASCII are nothing. In
-a path they are letters.
+To Hydra's grammar parentheses, brackets, quotes, commas, `=` and `~` are signs, and it knows no letters beyond ASCII.
+In a path all of them are letters.
 """
 
 import os
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 from candelabra.errors import CandelabraError
@@ -44,6 +45,11 @@ _FOREIGN_WORD = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|([^][{}(),:=
 _FLAGS_WITH_VALUE = ("config-dir", "config-path", "config-name", "package", "info", "cfg", "experimental-rerun")
 
 
+def expand_home(path: str) -> str:
+    """The home in place of a leading `~`; a `Path` would lose what else was typed, as `./`."""
+    return os.path.expanduser(path)  # noqa: PTH111
+
+
 def is_path_key(key: str) -> bool:
     """Whether the value of an option names a file or a folder."""
     return any(fnmatch(key, pattern) for pattern in _PATHS)
@@ -65,7 +71,7 @@ def normalize_words(words: Sequence[str], multirun: bool) -> list[str]:
         if word.startswith("-"):
             found.append(_normalize_flag(word))
         elif after_flag and words[place - 1].startswith("-"):
-            found.append(os.path.expanduser(word))
+            found.append(expand_home(word))
         else:
             found.append(_normalize_word(word, multirun))
     return found
@@ -85,7 +91,7 @@ def expand_words(words: Sequence[str]) -> list[str]:
         check_hyphens(word)
         key, sign, value = word.partition("=")
         named = sign and key.isidentifier()
-        found.append(f"{key}={os.path.expanduser(value)}" if named else os.path.expanduser(word))
+        found.append(f"{key}={expand_home(value)}" if named else expand_home(word))
     return found
 
 
@@ -104,10 +110,10 @@ def check_hyphens(word: str) -> None:
 
 
 def quote_value(value: str) -> str:
-    """A value in quotes, for Hydra's grammar.
+    r"""A value in quotes, for Hydra's grammar.
 
     >>> print(quote_value("it's"))
-    'it\\'s'
+    'it\'s'
     """
     from hydra.core.override_parser.types import Quote, QuotedString
 
@@ -130,7 +136,7 @@ def _normalize_flag(word: str) -> str:
     flag, sign, value = word.partition("=")
     if sign and flag.lstrip("-") not in _FLAGS_WITH_VALUE:
         check_hyphens(word)
-    return f"{flag}={os.path.expanduser(value)}" if sign else word
+    return f"{flag}={expand_home(value)}" if sign else word
 
 
 def _normalize_word(word: str, multirun: bool) -> str:
@@ -142,20 +148,20 @@ def _normalize_word(word: str, multirun: bool) -> str:
         if not sign or _parse(quoted) is None:
             raise CandelabraError(_explain(word))
         return quoted
-    if not multirun and raw[:1] in "[{" and os.path.exists(raw):
+    if not multirun and raw[:1] in "[{" and Path(raw).exists():
         return f"{name}={quote_value(raw)}"
     parsed = _parse(word)
     if parsed is None:
         return f"{name}={_quote_typed(raw)}"
     if parsed.is_sweep_override():
-        return word if multirun else f"{name}={quote_value(os.path.expanduser(raw))}"
+        return word if multirun else f"{name}={quote_value(expand_home(raw))}"
     value = parsed.value()
     if isinstance(value, str):
-        return f"{name}={quote_value(os.path.expanduser(value))}" if value.startswith("~") else word
+        return f"{name}={quote_value(expand_home(value))}" if value.startswith("~") else word
     if isinstance(value, bool | int | float):  # a folder called 2024 or yes
         return f"{name}={quote_value(raw)}"
     if isinstance(value, list) and any(str(each).startswith("~") for each in value):
-        return f"{name}=[{','.join(quote_value(os.path.expanduser(str(each))) for each in value)}]"
+        return f"{name}=[{','.join(quote_value(expand_home(str(each))) for each in value)}]"
     return word
 
 
@@ -163,9 +169,9 @@ def _quote_typed(raw: str) -> str:
     """A value that Hydra cannot read, as it was meant: a list of paths, or one path."""
     if raw.startswith("[") and raw.endswith("]"):
         parts = [part.strip().strip("'\"") for part in raw[1:-1].split(",")]
-        return f"[{','.join(quote_value(os.path.expanduser(part)) for part in parts)}]"
+        return f"[{','.join(quote_value(expand_home(part)) for part in parts)}]"
     quoted = len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\""
-    return quote_value(os.path.expanduser(raw[1:-1] if quoted else raw))
+    return quote_value(expand_home(raw[1:-1] if quoted else raw))
 
 
 def _quote_foreign(match: re.Match[str]) -> str:
