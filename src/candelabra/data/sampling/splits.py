@@ -79,8 +79,11 @@ class Splitter:
                 pool = np.flatnonzero(chosen == "train")
                 share = share if split == "test" else share / (1 - (0 if (given == "test").any() else self.test))
                 chosen[_drawn(pool, samples.strata, groups, share, rng)] = split
+                if groups is None:
+                    _return_only_images(chosen, pool, samples, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
-        _refuse_empty(samples, parts)
+        shares = {"train": 1.0, "val": self.val, "test": self.test}
+        _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0])
         if groups is not None:
             _warn_of_shared(groups, parts)
         return parts
@@ -184,6 +187,21 @@ def _drawn(
     return found
 
 
+def _return_only_images(chosen: SampleNames, pool: SplitIndices, samples: Samples, split: str) -> None:
+    """Gives classes that a drawn split has left without a training image one of their images back, in place."""
+    target = samples.labels.find(LabelTarget)
+    if target is None or target.multilabel:
+        return
+    drawn = pool[chosen[pool] == split]
+    taught = set(samples.strata[chosen == "train"].tolist())
+    for stratum in sorted(set(samples.strata[drawn].tolist()) - taught - {-1}):
+        if len(drawn) > 1:
+            back = drawn[samples.strata[drawn] == stratum][0]
+            chosen[back] = "train"
+            drawn = drawn[drawn != back]
+            log.info("class %r has few images: one that was drawn for %s is in train", target.classes[stratum], split)
+
+
 def _matched(pattern: str, samples: Samples) -> list[str | None]:
     """What the first group of a regular expression finds in each name; the whole match where it has no group."""
     try:
@@ -203,9 +221,9 @@ def _warn_of_shared(groups: SplitIndices, parts: Mapping[str, SplitIndices]) -> 
         log.warning("%d groups of data.groups are in several given splits; data.split=random divides anew", shared)
 
 
-def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
+def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices], wanted: Collection[str]) -> None:
     for split, indices in parts.items():
-        if not len(indices):
+        if not len(indices) and split in wanted:
             raise CandelabraError(
                 f"There is no image in the {split} split ({len(samples)} images in all); give more images, or other "
                 "shares with data.val and data.test."
@@ -214,6 +232,8 @@ def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
     if target is None or target.multilabel:
         return
     for split, indices in parts.items():
+        if not len(indices):
+            continue
         there = set(samples.strata[indices].tolist())
         lacking = [name for index, name in enumerate(target.classes) if index not in there]
         if lacking and split == "train":
