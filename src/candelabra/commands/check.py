@@ -1,6 +1,5 @@
 """`candelabra check`: reads a whole data set, says what is odd in it, and writes the page."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from candelabra.errors import CandelabraError
 from candelabra.report.pictures import draw_grid
 from candelabra.report.tables import print_mixture
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 _STYLES = {FindingLevel.NOTE: "", FindingLevel.ODD: "yellow", FindingLevel.UNUSABLE: "red"}
 
@@ -47,7 +47,7 @@ def run_check(config: DictConfig) -> int:
     report = check_dataset(data, near)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "check.json", json.dumps(report_to_json(report), indent=2) + "\n")
+    write_atomically(folder / "check.json", format_json(report_to_json(report)))
     write_issues(report.tally.issues, folder / "issues.csv")
     if report.survey.refusal is None:
         prepared = data.dataset("train")

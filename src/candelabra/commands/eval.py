@@ -1,6 +1,5 @@
 """`candelabra eval`: the numbers of a checkpoint on the data it names, or where those have moved."""
 
-import json
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -11,6 +10,7 @@ from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.training.trainer import make_trainer
@@ -42,7 +42,7 @@ def run_eval(config: DictConfig) -> None:
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    write_atomically(folder / "results.json", format_json(results))
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 

@@ -1,7 +1,6 @@
 """`candelabra map`: embedded images in the plane, with the clusters that they form."""
 
 import csv
-import json
 import logging
 import math
 from pathlib import Path
@@ -21,6 +20,7 @@ from candelabra.embeddings.projection.projection import Projection
 from candelabra.embeddings.projection.scatter import draw_scatter
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _CLUSTERS = 10  # where nothing says how many
@@ -63,7 +63,7 @@ def run_map(config: DictConfig) -> None:
         "clusters": int(found.assigned.max()) + 1,
         **scores,
     }
-    write_atomically(folder / "map.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(folder / "map.json", format_json(summary))
     shown = Table("", "", title="map", show_header=False)
     for name, value in summary.items():
         shown.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))

@@ -1,7 +1,6 @@
 """`candelabra search`: the images nearest to others, and how well images of one label find each other."""
 
 import csv
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from candelabra.embeddings.search.searcher import Neighbors, Search
 from candelabra.embeddings.sources import EmbeddingSource, make_source
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
@@ -153,9 +153,7 @@ def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
     for name, value in retrieval_to_json(found).items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     Console().print(table)
-    write_atomically(
-        folder / "retrieval.json", json.dumps({"evaluate": word, **retrieval_to_json(found)}, indent=2) + "\n"
-    )
+    write_atomically(folder / "retrieval.json", format_json({"evaluate": word, **retrieval_to_json(found)}))
 
 
 def retrieval_to_json(found: RetrievalScores) -> dict[str, Any]:
