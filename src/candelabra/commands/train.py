@@ -18,7 +18,12 @@ from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
-from candelabra.training.monitor import check_monitor, check_training_labels, list_validation_metrics
+from candelabra.training.monitor import (
+    check_monitor,
+    check_training_labels,
+    is_validated,
+    list_validation_metrics,
+)
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
@@ -49,8 +54,8 @@ def run_train(config: DictConfig) -> dict[str, float]:
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
     check_training_labels(task, counts["train"])
-    metrics = list_validation_metrics(task, counts["val"])
-    metric = check_monitor(plain["monitor"], metrics)
+    metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []
+    metric = check_monitor(plain["monitor"], metrics) if metrics else None
     summaries = summarize_heads(task.named_heads())
     epochs = plain["trainer"]["max_epochs"]
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)

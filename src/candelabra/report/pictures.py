@@ -37,7 +37,8 @@ def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tens
     prepared = data.dataset("test")
     samples = [prepared[index] for index in data.spread_positions("test", _SHOWN)]
     task.eval()
-    draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
+    if samples:
+        draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
