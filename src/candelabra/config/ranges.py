@@ -1,7 +1,7 @@
 """The ranges of options, by key: a number out of range is refused before data or weights are touched.
 
-Constructors check what depends on several arguments; what is one number stands here, as do options of Lightning and those
-that belong to no constructor.
+Constructors check what depends on several arguments; what is one number stands here, as do options of Lightning and
+those that belong to no constructor.
 """
 
 import math

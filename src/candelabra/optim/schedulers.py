@@ -88,6 +88,11 @@ def turn_plateaus(entries: list[dict[str, Any]], heads: HeadSummaries) -> list[d
     return entries
 
 
+def has_metric(scheduler: Any) -> bool:
+    """Whether a scheduler follows a metric."""
+    return isinstance(scheduler, ReduceLROnPlateau)
+
+
 def step_plateau(entries: Sequence[LRSchedulerConfig], numbers: Mapping[str, Tensor | float]) -> None:
     """Steps the schedulers that follow a metric of validation.
 

@@ -10,7 +10,6 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.balance import BalanceFactory, StepPosition
@@ -204,7 +203,7 @@ class Task(L.LightningModule, ABC):
         return [optimizer], schedulers.turn_plateaus(entries, summarize_heads(self.named_heads()))
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        if not isinstance(scheduler, ReduceLROnPlateau):  # see `_report`
+        if not schedulers.has_metric(scheduler):  # see `_report`
             super().lr_scheduler_step(scheduler, metric)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

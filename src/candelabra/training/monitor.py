@@ -29,7 +29,7 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
 
 
 def is_validated(plain: PlainConfig, data: SampleDataModule) -> bool:
-    """Whether training is interrupted by validations: there are images for it, and `trainer.limit_val_batches` is not 0.
+    """Whether there are validations: there are images for them, and `trainer.limit_val_batches` is not 0.
 
     Raises:
         CandelabraError: it is not, and an option goes by a metric of validation.

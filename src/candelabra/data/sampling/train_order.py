@@ -144,7 +144,7 @@ def deal_to_ranks(keys: SampleKeys, size: int, rank: int, ranks: int) -> list[Sa
 
 
 def pad_to_batches(keys: SampleKeys, size: int, ranks: int = 1) -> SampleKeys:
-    """Drops the keys of a last short batch, if there are keys for at least two batches, or for one and one image a rank.
+    """Drops the keys of a last short batch if there are keys for at least two batches, or for one and an image a rank.
 
     Batch normalisation cannot learn from a single image whose map is one pixel.
     """
