@@ -1,6 +1,7 @@
 """The entry point of the command line. Imports nothing heavy: help is printed at once."""
 
 import sys
+from io import TextIOWrapper
 
 from candelabra.cli.compose import compose, find_command, prepare_command
 from candelabra.cli.exit_codes import handle_exit_codes
@@ -25,6 +26,7 @@ def main() -> None:
     a checkpoint was saved) or 130 (stopped by Ctrl-C, nothing to save); `check` with 0 (clean), 1 (odd) or 2 (not
     usable).
     """
+    replace_unprintable()
     arguments = sys.argv[1:]
     if {"-sc", "--shell-completion"} & set(arguments):
         arguments = expand_completion(arguments)
@@ -54,6 +56,13 @@ def main() -> None:
             codes.append(find_command(command)(expand_words(drop_plugin_words(words))) or 0)
     if any(codes):
         sys.exit(max(codes))
+
+
+def replace_unprintable() -> None:
+    """Lets stdout and stderr print any text: a terminal that is not UTF-8 gets escapes for signs that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":
