@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
@@ -22,6 +21,7 @@ from candelabra.data.samples import SPLITS
 from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
+from candelabra.report.consoles import make_console
 from candelabra.report.pictures import draw_grid
 from candelabra.report.tables import print_mixture
 from candelabra.storage.atomic import write_atomically
@@ -135,7 +135,7 @@ def _words(node: dict[str, Any]) -> list[str]:
 
 
 def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
-    console = Console()
+    console = make_console()
     targets = report.survey.samples.labels.targets
     table = Table("split", "images", *targets, title="labelled images")
     for split, row in report.tally.labelled().items():
@@ -149,9 +149,7 @@ def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
             table.add_row(escape_path(what), str(len(found)), treatment)
         console.print(table)
     for finding in report.findings:
-        console.print(
-            f"{finding.level.name.lower()}: {escape_path(finding.words)}", style=_STYLES[finding.level], markup=False
-        )
+        console.print(f"{finding.level.name.lower()}: {escape_path(finding.words)}", style=_STYLES[finding.level])
     rate = len(report.survey.samples) / max(report.seconds, 1e-9)
     console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
     for path in sorted(folder.glob("*.*")):
