@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.sampling.splits import hash_names
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run
 from candelabra.report.tables import count_labels
@@ -53,6 +54,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
+    task.recipe["images"] = hash_names(data.open().names)
     check_training_labels(task, counts["train"])
     metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []
     metric = check_monitor(plain["monitor"], metrics) if metrics else None

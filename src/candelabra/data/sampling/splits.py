@@ -3,13 +3,13 @@
 import logging
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.samples import SPLITS, Samples, hash_contents
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
@@ -28,6 +28,9 @@ class Splitter:
     Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
         seed: equal seeds give equal splits, and equal folds.
         root: the folder of the data set, where tables are looked for too.
+        whole: the split that is measured alone: it has its published images, or all where none are published; null
+            divides as in training.
+        trained: of `hash_names`, the data that are divided as in training all the same, wherever they lie.
     """
 
     split: str = "published"
@@ -38,6 +41,8 @@ class Splitter:
     fold: int = 0
     seed: int = 0
     root: str | None = None
+    whole: str | None = None
+    trained: str | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("published", "random") and not is_table(self.split):
@@ -66,6 +71,11 @@ class Splitter:
         """
         given = self._given(samples)
         given[list(bad)] = _OUT
+        if self.whole is not None and hash_names(samples.names) != self.trained:
+            published = np.isin(given, SPLITS)
+            chosen = given == (self.whole if published.any() else "")
+            if chosen.any():
+                return {split: np.flatnonzero(chosen & (split == self.whole)) for split in SPLITS}
         groups = self._groups(samples)
         if self.folds:
             pool = np.flatnonzero(given == "")
@@ -127,6 +137,11 @@ class Splitter:
         named = [f"/{index}" if word is None else f"={word}" for index, word in enumerate(words)]
         numbers: SplitIndices = np.unique(named, return_inverse=True)[1].reshape(-1)
         return numbers
+
+
+def hash_names(names: Sequence[str]) -> str:
+    """Digits that tell a data set by the names of its images."""
+    return hash_contents(*names).hex()
 
 
 def deal_groups(
