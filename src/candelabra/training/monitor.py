@@ -26,6 +26,9 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
             raise CandelabraError(
                 f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
             )
+        classes = head.target_info.confusion_classes
+        if len(classes) == 1 and head.tables:
+            log.warning("head %s has one class only, %r: there is nothing to learn", name, classes[0])
 
 
 def is_validated(plain: PlainConfig, data: SampleDataModule) -> bool:
