@@ -49,7 +49,7 @@ def run_check(config: DictConfig) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "check.json", format_json(report_to_json(report)))
     write_issues(report.tally.issues, folder / "issues.csv")
-    if report.survey.refusal is None:
+    if report.survey.refusal is None and count:
         prepared = data.dataset("train")
         draw_grid(
             [jitter_batch(prepared[i]) for i in data.spread_positions("train", count)],
