@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 
 from candelabra.config.build import PlainConfig, build_data, resolve_config
 from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.matched_reader import MatchedReader
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels
-from candelabra.data.views.match_classes import MatchedReader
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.storage.atomic import write_atomically

@@ -1,15 +1,13 @@
 """Samples whose labels count by the classes of another data set: those that a checkpoint was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples, hash_contents
-from candelabra.data.targets import Labels, LabelTarget
+from candelabra.data.targets import LabelTarget
 from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
@@ -57,26 +55,3 @@ class MatchClasses(SampleView):
         sample = dict(self.samples.load(index, least))
         number = torch.tensor(int(self.numbers[int(sample[LabelTarget.name])]))  # type: ignore[call-overload]
         return {**sample, LabelTarget.name: number}  # type: ignore[return-value]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchedReader(Reader):
-    """A reader of data that are measured by the classes of a checkpoint.
-
-    Args:
-        reader: of the data.
-        labels: of the checkpoint.
-    """
-
-    reader: Reader
-    labels: Labels
-
-    def read(self) -> Samples:
-        return match_classes(self.reader.read(), self.labels.find(LabelTarget))
-
-    @property
-    def folder(self) -> str | None:
-        return self.reader.folder
-
-    def allows_flip(self) -> bool:
-        return self.reader.allows_flip()
