@@ -5,7 +5,7 @@ Japanese and Korean ones, emoji. A font of this system that has them is looked f
 by number.
 """
 
-import logging
+import re
 import unicodedata
 import warnings
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import ImageFont
 
-log = logging.getLogger(__name__)
 _DEFAULT = "DejaVu Sans"  # comes with matplotlib
+_UNUSED = re.compile("Color|Last ?Resort")  # bitmaps, and boxes in place of letters
 _JOINERS = "\u200c\u200d"  # hold emoji and letters together; no font draws them
 
 
@@ -111,7 +111,7 @@ def _list_fonts() -> tuple[FontFile, ...]:
     from matplotlib.font_manager import fontManager
 
     entries = sorted(
-        (entry for entry in fontManager.ttflist if entry.style == "normal" and "Color" not in entry.name),
+        (entry for entry in fontManager.ttflist if entry.style == "normal" and not _UNUSED.search(entry.name)),
         key=lambda entry: (
             entry.name != _DEFAULT,
             "CJK" not in entry.name,

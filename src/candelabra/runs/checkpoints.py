@@ -51,7 +51,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"checkpoint={path} cannot be read ({type(error).__name__}); is it complete?{hint}"
         ) from error
     if not isinstance(content, dict) or not content.get("candelabra"):
-        raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
+        raise CandelabraError(
+            f"checkpoint={path} has no recipe to rebuild its task from, as candelabra train did not write it; give one "
+            "that it wrote, or save a task that candelabra.tasks.loading.build_task made."
+        )
     found = content["candelabra"].get("format")
     if found != CHECKPOINT_FORMAT:
         raise CandelabraError(
