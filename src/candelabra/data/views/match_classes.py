@@ -53,5 +53,5 @@ class MatchClasses(SampleView):
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         sample = dict(self.samples.load(index, least))
-        number = torch.tensor(int(self.numbers[int(sample[LabelTarget.name])]))  # type: ignore[call-overload]
-        return {**sample, LabelTarget.name: number}  # type: ignore[return-value]
+        number = torch.tensor(int(self.numbers[int(sample[LabelTarget.name])]))
+        return {**sample, LabelTarget.name: number}
