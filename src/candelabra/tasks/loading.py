@@ -37,7 +37,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept = {key: plain[key] for key in needed}
-    kept = locate_config(kept)
+    kept = resolve_config_paths(kept)
     task.recipe = {
         "format": CHECKPOINT_FORMAT,
         "version": __version__,
@@ -132,7 +132,7 @@ def _constant(balance: PlainConfig) -> PlainConfig:
     return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
-def locate_config(plain: PlainConfig) -> PlainConfig:
+def resolve_config_paths(plain: PlainConfig) -> PlainConfig:
     """The same config, whose data and weights are found again from any folder."""
     backbone = dict(plain["backbone"])
     weights = backbone.get("weights")

@@ -17,7 +17,7 @@ from candelabra.errors import CandelabraError
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
-from candelabra.tasks.loading import locate_config
+from candelabra.tasks.loading import resolve_config_paths
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
 from candelabra.training.resume import clear_run
@@ -55,7 +55,7 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
         CandelabraError: it exists, because another run began at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    config = OmegaConf.to_yaml(OmegaConf.create(locate_config(plain)))
+    config = OmegaConf.to_yaml(OmegaConf.create(resolve_config_paths(plain)))
     try:
         with (folder / "config.yaml").open("w" if plain["resume"] else "x", encoding="utf-8") as file:
             file.write(config)
