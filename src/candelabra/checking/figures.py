@@ -1,7 +1,6 @@
 """Figures of a check as `data:` URLs for the page."""
 
 import base64
-import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.data.decoding.paths import escape_path
 from candelabra.data.samples import SPLITS
+from candelabra.report.glyphs import escape_formula, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,17 +130,13 @@ def _make_figure(width: float, height: float, columns: int = 1) -> "tuple[Figure
 
 
 def _shorten(name: str) -> str:
-    """Shorten a name and escape `$`, which would start a formula in matplotlib."""
-    short = escape_path(name)
-    short = short if len(short) <= 28 else f"{short[:27]}…"
-    return short.replace("$", r"\$")
+    """Shorten a name, as a label of matplotlib."""
+    return escape_formula(name if len(name) <= 28 else f"{name[:27]}…")
 
 
 def _encode_plot(figure: "Figure") -> str:
     buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # fonts may lack glyphs; they are drawn as boxes
-        figure.savefig(buffer, format="png", dpi=110)
+    save_figure(figure, buffer, format="png", dpi=110)
     small = Image.open(buffer).convert("RGB").quantize(128)  # a third of the bytes
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)

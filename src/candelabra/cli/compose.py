@@ -18,8 +18,10 @@ from candelabra.cli.overrides import (
     add_sweep_flag,
     find_resumed_run,
     is_multirun,
+    is_sweep,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
+from candelabra.cli.typed_words import normalize_words
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
@@ -38,6 +40,8 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     """
     import hydra
 
+    if "-sc" not in overrides:
+        overrides = normalize_words(overrides, multirun=is_sweep(overrides))
     if command == "train":
         run = find_resumed_run(overrides)
         if run is not None:

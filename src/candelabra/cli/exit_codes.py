@@ -1,5 +1,6 @@
 """Exit codes of the command line, and the sentence that an error is printed as."""
 
+import errno
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from candelabra.errors import CandelabraError, Interrupted, list_nearest
 _PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
 EXIT_INTERRUPTED = Interrupted.code
 _LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
+_PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG}  # of full, read-only and odd places
 _UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
 
@@ -34,6 +36,11 @@ def handle_exit_codes(codes: list[int]) -> Iterator[None]:
     except Interrupted as error:
         print(error, file=sys.stderr)
         codes.append(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _PLACE_ERRORS:
+            raise
+        print(format_error(error), file=sys.stderr)
+        codes.append(2)
     except KeyboardInterrupt:
         codes.append(130)
     except _list_pruned_errors() as error:
@@ -56,8 +63,9 @@ def _list_pruned_errors() -> tuple[type[Exception], ...]:
 
 def format_error(error: BaseException) -> str:
     """Formats an error as one sentence; an unknown name is followed by the valid ones, nearest first."""
-    if isinstance(error, _UNWRITABLE):
-        return f"{error.filename} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+    if isinstance(error, OSError):
+        place = error.filename or "A file that was to be written"
+        return f"{place} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
     if "hydra" not in sys.modules:
         return str(error)
     from hydra.errors import MissingConfigException

@@ -1,6 +1,7 @@
 """The entry point of the command line. Imports nothing heavy: help is printed at once."""
 
 import sys
+from io import TextIOWrapper
 
 from candelabra.cli.compose import compose, find_command, prepare_command
 from candelabra.cli.exit_codes import handle_exit_codes
@@ -12,6 +13,7 @@ from candelabra.cli.plugin_commands import (
     list_plugin_commands,
 )
 from candelabra.cli.ranks import load_rank_config
+from candelabra.cli.typed_words import expand_words
 from candelabra.distributed.rendezvous import lead_ranks
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError, list_nearest
@@ -24,6 +26,7 @@ def main() -> None:
     a checkpoint was saved) or 130 (stopped by Ctrl-C, nothing to save); `check` with 0 (clean), 1 (odd) or 2 (not
     usable).
     """
+    replace_unprintable()
     arguments = sys.argv[1:]
     if {"-sc", "--shell-completion"} & set(arguments):
         arguments = expand_completion(arguments)
@@ -50,9 +53,16 @@ def main() -> None:
             with lead_ranks(command, codes):
                 compose(command, words, codes)()
         elif "-sc" not in words:
-            codes.append(find_command(command)(drop_plugin_words(words)) or 0)
+            codes.append(find_command(command)(expand_words(drop_plugin_words(words))) or 0)
     if any(codes):
         sys.exit(max(codes))
+
+
+def replace_unprintable() -> None:
+    """Lets stdout and stderr print any text: a terminal that is not UTF-8 gets escapes for signs that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from candelabra.cli.typed_words import quote_value, read_word
 from candelabra.distributed.slurm import find_slurm_run
 from candelabra.runs.overrides import parse_key, resolve_run_folder
 from candelabra.runs.recorded_words import check_recorded_words
@@ -31,9 +32,9 @@ def add_sweep_flag(overrides: Sequence[str]) -> Sequence[str]:
 
 def find_resumed_run(overrides: Sequence[str]) -> Path | None:
     """Finds the folder of the run that `resume=` names or that SLURM has started again; none for a new run."""
-    given = next((word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("resume=")), None)
+    given = next((read_word(word) for word in overrides if word.startswith("resume=")), None)
     requeued = find_slurm_run() if given is None else None
-    run = requeued if requeued is not None else resolve_run_folder(Path(given or "null"))
+    run = requeued if requeued is not None else resolve_run_folder(Path(str(given or "null")))
     return run if (run / "config.yaml").is_file() else None
 
 
@@ -46,7 +47,7 @@ def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     if run is None:
         return list(overrides)
     if not any(word.startswith("resume=") for word in overrides):
-        overrides = [f"resume={run}"]
+        overrides = [f"resume={quote_value(str(run))}"]
     keys = {parse_key(word) for word in overrides}
     words = [str(word) for word in read_run_config(run).get("words") or []]
     earlier = [word for word in words if parse_key(word) not in keys | _NOT_REPEATED and not word.startswith("-")]
@@ -57,4 +58,4 @@ def add_resumed_overrides(overrides: Sequence[str]) -> list[str]:
     while first and "=" in overrides[first - 1] and not overrides[first - 1].startswith("-"):
         first -= 1  # Hydra refuses overrides on both sides of flags: flags go before or after all overrides
     before, typed, after = overrides[:first], overrides[first : place + 1], overrides[place + 1 :]
-    return [*flags, *before, *earlier, *typed, f"hydra.run.dir='{run}'", *after]
+    return [*flags, *before, *earlier, *typed, f"hydra.run.dir={quote_value(str(run))}", *after]

@@ -1,12 +1,10 @@
 """`candelabra check`: reads a whole data set, says what is odd in it, and writes the page."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
@@ -23,9 +21,11 @@ from candelabra.data.samples import SPLITS
 from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
+from candelabra.report.consoles import make_console
 from candelabra.report.pictures import draw_grid
 from candelabra.report.tables import print_mixture
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 _STYLES = {FindingLevel.NOTE: "", FindingLevel.ODD: "yellow", FindingLevel.UNUSABLE: "red"}
 
@@ -47,9 +47,9 @@ def run_check(config: DictConfig) -> int:
     report = check_dataset(data, near)
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "check.json", json.dumps(report_to_json(report), indent=2) + "\n")
+    write_atomically(folder / "check.json", format_json(report_to_json(report)))
     write_issues(report.tally.issues, folder / "issues.csv")
-    if report.survey.refusal is None:
+    if report.survey.refusal is None and count:
         prepared = data.dataset("train")
         draw_grid(
             [jitter_batch(prepared[i]) for i in data.spread_positions("train", count)],
@@ -135,7 +135,7 @@ def _words(node: dict[str, Any]) -> list[str]:
 
 
 def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
-    console = Console()
+    console = make_console()
     targets = report.survey.samples.labels.targets
     table = Table("split", "images", *targets, title="labelled images")
     for split, row in report.tally.labelled().items():
@@ -149,9 +149,7 @@ def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
             table.add_row(escape_path(what), str(len(found)), treatment)
         console.print(table)
     for finding in report.findings:
-        console.print(
-            f"{finding.level.name.lower()}: {escape_path(finding.words)}", style=_STYLES[finding.level], markup=False
-        )
+        console.print(f"{finding.level.name.lower()}: {escape_path(finding.words)}", style=_STYLES[finding.level])
     rate = len(report.survey.samples) / max(report.seconds, 1e-9)
     console.print(f"{len(report.survey.samples)} images in {report.seconds:.1f} s ({rate:.0f} a second)")
     for path in sorted(folder.glob("*.*")):

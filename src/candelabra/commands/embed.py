@@ -1,6 +1,5 @@
 """`candelabra embed`: images as vectors, in a folder that `search` and `map` take for an index."""
 
-import json
 import logging
 import shutil
 import time
@@ -33,6 +32,7 @@ from candelabra.embeddings.sources import DatasetSource, EmbeddingSource, label_
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _PARTS, _SKIPPED = "parts", "issues.csv"
@@ -141,7 +141,7 @@ def _clear(folder: Path) -> None:
 
 def _tell(folder: Path, about: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / INDEX_FILE, json.dumps(about, indent=2) + "\n")
+    write_atomically(folder / INDEX_FILE, format_json(about))
 
 
 def _finish(

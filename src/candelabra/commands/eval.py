@@ -1,19 +1,25 @@
 """`candelabra eval`: the numbers of a checkpoint on the data it names, or where those have moved."""
 
-import json
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from candelabra.config.build import PlainConfig, build_data, resolve_config
+from candelabra.data.loading.datamodule import DataModule
+from candelabra.data.loading.matched_reader import MatchedReader
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.report.tables import print_results
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.training.trainer import make_trainer
+
+log = logging.getLogger(__name__)
 
 
 def run_eval(config: DictConfig) -> None:
@@ -29,6 +35,11 @@ def run_eval(config: DictConfig) -> None:
     trained = task.recipe["config"]
     data: SampleDataModule = build_data(relocate_data(trained["data"], plain["data"]))
     labels = Labels.from_plain(task.recipe["labels"])
+    if plain["data"]["root"] is not None and isinstance(data, DataModule):
+        part = data.part
+        part.reader = MatchedReader(reader=part.reader, labels=labels)
+        if plain["data"]["split"] is None and "images" in task.recipe:
+            part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
     if data.labels != labels:
         raise CandelabraError(
             f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
@@ -37,12 +48,15 @@ def run_eval(config: DictConfig) -> None:
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
     trainer = make_trainer(node, logger=False, enable_checkpointing=False)
+    if not len(data.parts[plain["split"]]):
+        raise CandelabraError(f"split={plain['split']} has no image in these data; give another split or data.root.")
     data.disable_augmentation()
     values = trainer.test(task, dataloaders=data.make_loader(plain["split"]), verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    write_atomically(folder / "results.json", format_json(results))
+    log.info("measured %d images (split=%s)", len(data.parts[plain["split"]]), plain["split"])
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 

@@ -1,7 +1,6 @@
 """`candelabra map`: embedded images in the plane, with the clusters that they form."""
 
 import csv
-import json
 import logging
 import math
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from candelabra.config.build import build_object, resolve_config
@@ -20,7 +18,9 @@ from candelabra.embeddings.projection.clusters import find_clusters
 from candelabra.embeddings.projection.projection import Projection
 from candelabra.embeddings.projection.scatter import draw_scatter
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.report.consoles import make_console
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _CLUSTERS = 10  # where nothing says how many
@@ -63,11 +63,11 @@ def run_map(config: DictConfig) -> None:
         "clusters": int(found.assigned.max()) + 1,
         **scores,
     }
-    write_atomically(folder / "map.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(folder / "map.json", format_json(summary))
     shown = Table("", "", title="map", show_header=False)
     for name, value in summary.items():
         shown.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    Console().print(shown)
+    make_console().print(shown)
     log.info("%d images in the plane: %s", len(rows), folder / "pictures" / "map.png")
 
 

@@ -4,6 +4,7 @@ import csv
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from candelabra.config.build import resolve_config
-from candelabra.data.decoding.image_sources import list_sources
+from candelabra.data.decoding.image_sources import find_sources
 from candelabra.data.decoding.images import decode_image
+from candelabra.data.decoding.paths import escape_path
+from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.targets import ResizeGeometry, Target
 from candelabra.data.transforms.pipeline import make_eval_transforms
@@ -37,13 +40,16 @@ def run_predict(config: DictConfig) -> None:
     """Writes predictions.csv, pictures/ and masks/; goes on past unreadable files and lists them in unreadable.csv.
 
     Raises:
-        CandelabraError: there is no image, or the checkpoint cannot be used.
+        CandelabraError: there is no image, none can be read, or the checkpoint cannot be used.
     """
     plain = resolve_config(config)
-    paths = list_sources(plain["source"])
+    sources = find_sources(plain["source"])
+    paths = list(dict.fromkeys(path for found in sources.values() for path in found))
+    if plain["size"] is not None:
+        parse_size(plain["size"], "size")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    side = plain["size"] or read_trained_size(trained["data"])
+    size = parse_size(read_trained_size(trained["data"]) if plain["size"] is None else plain["size"], "size")
     targets = task.head_targets
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
@@ -52,7 +58,6 @@ def run_predict(config: DictConfig) -> None:
     task.to(device)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    size = (side, side) if isinstance(side, int) else (side[0], side[1])
     resize = make_resize(read_trained_resize(trained["data"]), size)
     files = PredictDataset(paths, resize)
     loader = DataLoader(files, plain["batch_size"], num_workers=1, collate_fn=list)
@@ -75,6 +80,13 @@ def run_predict(config: DictConfig) -> None:
         with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             csv.writer(file).writerows([("image", "problem"), *unreadable])
         log.warning("%d of %d files could not be read: %s", len(unreadable), len(paths), folder / "unreadable.csv")
+        bad = {path for path, _ in unreadable}
+        lost = [source for source, found in sources.items() if bad.issuperset(found)]
+        if bad.issuperset(paths):
+            path, problem = unreadable[0]
+            raise CandelabraError(f"source={', '.join(lost)}: no file could be read ({escape_path(path)}: {problem})")
+        if lost:
+            log.warning("nothing could be read of source=%s", ", ".join(lost))
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
 
 
@@ -131,7 +143,8 @@ def _unique(paths: Sequence[Path]) -> list[str]:
     taken: set[str] = set()
     names = []
     for number, path in enumerate(paths):
-        candidates = (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}")
+        first = (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}")
+        candidates = chain(first, (f"{number}_{further}_{path.stem}" for further in count()))
         name = next(name for name in map(_short, candidates) if name not in taken)
         taken.add(name)
         names.append(name)

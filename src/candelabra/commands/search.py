@@ -1,7 +1,6 @@
 """`candelabra search`: the images nearest to others, and how well images of one label find each other."""
 
 import csv
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from candelabra.commands.embed import embed_source
@@ -29,7 +27,9 @@ from candelabra.embeddings.search.retrieval import RetrievalScores, score_retrie
 from candelabra.embeddings.search.searcher import Neighbors, Search
 from candelabra.embeddings.sources import EmbeddingSource, make_source
 from candelabra.errors import CandelabraError
+from candelabra.report.consoles import make_console
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
@@ -142,7 +142,7 @@ def _show(index: VectorIndex, names: Sequence[str], found: Neighbors) -> None:
         table = Table("", "score", *told, title=f"nearest to {escape_path(name)}", title_justify="left")
         for rank, (score, row) in enumerate(zip(scores, rows, strict=True), 1):
             table.add_row(str(rank), f"{score:.4f}", *(escape_path(index.columns[column][row]) for column in told))
-        Console().print(table)
+        make_console().print(table)
 
 
 def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
@@ -152,10 +152,8 @@ def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
     table = Table("", word, title="retrieval")
     for name, value in retrieval_to_json(found).items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    write_atomically(
-        folder / "retrieval.json", json.dumps({"evaluate": word, **retrieval_to_json(found)}, indent=2) + "\n"
-    )
+    make_console().print(table)
+    write_atomically(folder / "retrieval.json", format_json({"evaluate": word, **retrieval_to_json(found)}))
 
 
 def retrieval_to_json(found: RetrievalScores) -> dict[str, Any]:

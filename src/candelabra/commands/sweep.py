@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from candelabra.cli.arguments import Arguments, parse_arguments
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.report.consoles import make_console
 from candelabra.sweeps.folder import open_sweep
 
 _ROWS = 50  # of the table, where nothing else is said
@@ -49,9 +48,9 @@ def show_status(folder: Path, words: Sequence[str]) -> int:
         raise CandelabraError(f"rows={rows} is no number of rows; give one, or all.")
     found = open_sweep(folder)
     if form == "json":
-        print_jobs_json(found, Console())
+        print_jobs_json(found, make_console())
     else:
-        print_status(found, None if rows == "all" else int(rows), Console())
+        print_status(found, None if rows == "all" else int(rows), make_console())
     return 0
 
 
@@ -60,7 +59,7 @@ def show_best(folder: Path, words: Sequence[str]) -> int:
     from candelabra.sweeps.best import print_best, print_pictures
 
     _parse_options("best", words, [])
-    found, console = open_sweep(folder), Console()
+    found, console = open_sweep(folder), make_console()
     print_best(found, console)
     print_pictures(found, console)
     return 0
@@ -73,7 +72,7 @@ def retry_jobs(folder: Path, words: Sequence[str]) -> int:
     found = open_sweep(folder)
     numbers = choose_jobs(found, words)
     said = announce_retry(found, numbers) if numbers else f"{folder}: no job failed or was stopped"
-    Console().print(said, highlight=False, soft_wrap=True)
+    make_console().print(said, highlight=False, soft_wrap=True)
     if numbers:
         command, place = retry_sweep(found, numbers), found.sweep.place
         if place is not None and Path(place).is_dir():

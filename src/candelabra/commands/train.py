@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.sampling.splits import hash_names
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run
 from candelabra.report.tables import count_labels
@@ -18,7 +19,12 @@ from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
-from candelabra.training.monitor import check_monitor, check_training_labels, list_validation_metrics
+from candelabra.training.monitor import (
+    check_monitor,
+    check_training_labels,
+    is_validated,
+    list_validation_metrics,
+)
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
@@ -48,9 +54,10 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
+    task.recipe["images"] = hash_names(data.open().names)
     check_training_labels(task, counts["train"])
-    metrics = list_validation_metrics(task, counts["val"])
-    metric = check_monitor(plain["monitor"], metrics)
+    metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []
+    metric = check_monitor(plain["monitor"], metrics) if metrics else None
     summaries = summarize_heads(task.named_heads())
     epochs = plain["trainer"]["max_epochs"]
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)

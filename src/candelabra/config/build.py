@@ -14,6 +14,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserErro
 
 from candelabra.config.batch_scaling import scale_rate
 from candelabra.config.precision import resolve_precision
+from candelabra.config.ranges import check_ranges
 from candelabra.config.recipes import add_typed_marks, check_node, check_recipe, drop_typed_marks, find_target
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.dataset_part import DatasetPart
@@ -35,7 +36,8 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
             among it, see `check_recipe`.
 
     Raises:
-        CandelabraError: a key that the constructor does not take, or a value of another type than it wants.
+        CandelabraError: a key that the constructor does not take, or a value of another type than it wants or out of
+            range.
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
@@ -52,6 +54,7 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     trainer = resolved.get("trainer")
     if trainer:
         trainer["precision"] = resolve_precision(trainer["precision"], trainer["accelerator"])
+    check_ranges(resolved)
     check_config(resolved)
     return resolved
 
@@ -113,6 +116,12 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
     try:  # strict, or a word would pass for a number; but yaml has lists where Python has tuples
         adapter.validate_python(value, strict=not isinstance(value, list | dict))
     except ValidationError as error:
+        if isinstance(value, list) and all(part["type"] == "string_type" for part in error.errors()):
+            quoted = ",".join(f"'{item}'" for item in value)
+            raise CandelabraError(
+                f"{path}={value} has the wrong type: what looks like a number or a switch needs quotes to be a word; "
+                f'write "{path}=[{quoted}]".'
+            ) from error
         wanted = "; ".join(dict.fromkeys(part["msg"].removeprefix("Input should be ") for part in error.errors()))
         raise CandelabraError(f"{path}={value} has the wrong type: it should be {wanted}.") from error
 

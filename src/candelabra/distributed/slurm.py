@@ -1,6 +1,7 @@
 """Requeued SLURM jobs: the run folder of a job is recorded, so that a restart of the job resumes the run."""
 
 import hashlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,13 +10,23 @@ from candelabra.environment import SLURM_JOB_VARIABLE
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.cache_folder import find_cache_folder
 
+log = logging.getLogger(__name__)
+
 
 def remember_slurm_run(run: Path) -> None:
     """Records the run folder of this job and command; does nothing outside SLURM or in a sweep."""
     if _single_run():
         note = _note()
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(note, str(run.absolute()))
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(note, str(run.absolute()))
+        except OSError as error:
+            log.warning(
+                "%s cannot be written (%s): should SLURM requeue this job, it begins again; CANDELABRA_CACHE=<folder> "
+                "names another place",
+                note,
+                error.strerror,
+            )
 
 
 def find_slurm_run() -> Path | None:

@@ -10,6 +10,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.config.recipes import check_recipe
 from candelabra.config.tensor_limit import TensorLimit
+from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_transforms
 from candelabra.data.transforms.resize import Resizing, make_resize
@@ -83,16 +84,14 @@ def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingR
     """
     run = None if plain["run"] is None else str(Path(plain["run"]).expanduser().absolute())
     given = load_task(run).recipe["config"]["data"] if run else otherwise
-    size = plain["size"] or (read_trained_size(given) if given else 224)
-    sides = [size, size] if isinstance(size, int) else list(size)
-    if len(sides) != 2 or min(sides) < 8:
-        raise CandelabraError(f"size={size} must be one side or [height,width], in pixels, at least 8.")
+    size = plain["size"]
+    if size is None:
+        size = read_trained_size(given) if given else 224
+    sides = parse_size(size, "size")
     word = plain["resize"] or (read_trained_resize(given) if given else "stretch")
     make_resize(word, (8, 8))  # refuses a word that is not known
     resize = cast(Resizing, word)
-    return EmbeddingRecipe(
-        plain["backbone"], run, plain["seed"], (sides[0], sides[1]), resize, plain["trainer"]["precision"]
-    )
+    return EmbeddingRecipe(plain["backbone"], run, plain["seed"], sides, resize, plain["trainer"]["precision"])
 
 
 def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, Encoder]:

@@ -1,7 +1,6 @@
 """Features of one backbone under one preprocessing, in shards on disk."""
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from candelabra.storage.atomic import remove_temporary_files, write_atomically
 from candelabra.storage.locks import hold_lock
+from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 STORE_FILE = "store.json"
@@ -89,7 +89,7 @@ class FeatureStore:
         """Notes how many bytes the store will have, for processes that need room; creates its folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary_files(self.folder)
-        write_atomically(self.folder / STORE_FILE, json.dumps({**self.key, "bytes": size}, indent=2) + "\n")
+        write_atomically(self.folder / STORE_FILE, format_json({**self.key, "bytes": size}))
 
     @contextmanager
     def hold(self) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """Writes metrics to metrics.csv in the run folder."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 
 
 class CsvLogger(RunLogger):
@@ -34,7 +34,7 @@ class CsvLogger(RunLogger):
         path, before = self.folder / METRICS_FILE, self.folder / PREVIOUS_METRICS_FILE
         if path.exists() and not before.exists():  # CSVLogger would delete it before the new one is written
             path.replace(before)
-        write_atomically(self.folder / "code.json", json.dumps(dict(facts.code), indent=2) + "\n")
+        write_atomically(self.folder / "code.json", format_json(dict(facts.code)))
         self.logger.experiment.metrics.extend(facts.past.before(facts.step))
         self.logger.save()
         before.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class MlflowLogger(RunLogger):
         folder: of the run.
         uri: http://<host>:5000 of a server, or a database; null for mlflow.db beside the run folder (beside its sweep,
             where it is a job of one), with artifacts in mlflow-artifacts beside it.
-        experiment: name of the MLflow experiment.
+        experiment: name of the MLflow experiment; null for MLFLOW_EXPERIMENT_NAME, or candelabra.
         name: of the run; null for that of its folder.
         log_model: upload the best checkpoint as an artifact.
         timeout: seconds that the end of a run waits for the server; a request waits a quarter of it.
@@ -61,7 +61,7 @@ class MlflowLogger(RunLogger):
         self,
         folder: str,
         uri: str | None = None,
-        experiment: str = "candelabra",
+        experiment: str | None = None,
         name: str | None = None,
         log_model: bool = False,
         timeout: float = 60.0,
@@ -70,9 +70,10 @@ class MlflowLogger(RunLogger):
             raise CandelabraError(
                 "logger=mlflow needs a library that is not installed: pip install 'candelabra[mlflow]'"
             )
-        self.folder, self.experiment, self.log_model, self.limit = Path(folder), experiment, log_model, timeout
+        self.folder, self.log_model, self.limit = Path(folder), log_model, timeout
+        self.experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "candelabra"
         self.group = name_group(self.folder)
-        self.uri = uri or f"sqlite:///{self.group / 'mlflow.db'}"
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.group / 'mlflow.db'}"
         self.name = name or name_run(self.folder)
         self.client: MlflowClient | None = None
         self.number = ""

@@ -30,7 +30,8 @@ class WandbLogger(RunLogger):
 
     Args:
         folder: of the run; W&B's files go to its `wandb`.
-        project: name of the W&B project.
+        project: name of the W&B project; null for WANDB_PROJECT of the environment, or candelabra.
+        entity: user or team; null for WANDB_ENTITY, or that of the key.
         name: of the run; null for that of its folder.
         group: of runs; null for the sweep of the run, if any.
         offline: work offline even with a key.
@@ -41,18 +42,22 @@ class WandbLogger(RunLogger):
     def __init__(
         self,
         folder: str,
-        project: str = "candelabra",
+        project: str | None = None,
+        entity: str | None = None,
         name: str | None = None,
         group: str | None = None,
         offline: bool = False,
         log_model: bool = False,
         timeout: float = 60.0,
     ) -> None:
-        self.folder, self.project, self.log_model = Path(folder), project, log_model
-        self.name = name or name_run(self.folder)
+        self.folder, self.log_model = Path(folder), log_model
+        self.project = project or os.environ.get("WANDB_PROJECT") or "candelabra"
+        self.entity = entity or os.environ.get("WANDB_ENTITY") or None
+        self.name = name or os.environ.get("WANDB_NAME") or name_run(self.folder)
         sweep = find_sweep(self.folder)
-        self.group = group or (sweep.name if sweep else None)
-        self.offline = offline or os.environ.get("WANDB_MODE") == "offline" or not _has_key()
+        self.group = group or os.environ.get("WANDB_RUN_GROUP") or (sweep.name if sweep else None)
+        self.disabled = os.environ.get("WANDB_MODE") == "disabled"
+        self.offline = offline or os.environ.get("WANDB_MODE") in ("offline", "dryrun") or not _has_key()
         self.limit = timeout
         self.run: Run | None = None
         self.past = LoggedMetrics()
@@ -69,7 +74,7 @@ class WandbLogger(RunLogger):
         number = known or secrets.token_hex(4)
         self.past = facts.past if known else LoggedMetrics()
         try:
-            self.run = self._start(number, facts, None if not self.offline else "offline")
+            self.run = self._start(number, facts, "disabled" if self.disabled else "offline" if self.offline else None)
         except wandb.errors.Error as error:
             if self.offline:
                 raise
@@ -78,12 +83,15 @@ class WandbLogger(RunLogger):
             log.warning("logger=wandb goes on offline, as its server cannot be used (%s). %s", why, self.later())
             wandb.teardown()  # after a failed init, another one with the same id says "in use" otherwise
             self.run = self._start(number, facts, "offline")
-        write_tracker_id(self.folder, "wandb", number)  # now that there is such a run: it then has what metrics.csv has
+        if not self.disabled:
+            write_tracker_id(
+                self.folder, "wandb", number
+            )  # now that there is such a run: it then has what metrics.csv has
         self._run.define_metric("*", step_metric=_AXIS)
         for values, step in () if known else facts.past.numbers(facts.step):
             self.numbers(values, step)
 
-    def _start(self, number: str, facts: RunFacts, mode: Literal["offline"] | None) -> "Run":
+    def _start(self, number: str, facts: RunFacts, mode: Literal["offline", "disabled"] | None) -> "Run":
         import wandb
 
         silent: dict[str, Any] = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
@@ -95,6 +103,7 @@ class WandbLogger(RunLogger):
         return wandb.init(
             dir=str(self.folder),
             project=self.project,
+            entity=self.entity,
             name=self.name,
             group=self.group,
             id=number,
@@ -142,6 +151,8 @@ class WandbLogger(RunLogger):
         self._run.finish(exit_code=0 if status is RunStatus.FINISHED else 1)
 
     def later(self) -> str:
+        if self.disabled:
+            return "WANDB_MODE=disabled: nothing was kept."
         which = "offline-run-*" if self.offline else "run-*"
         return f"`wandb sync {self.folder / 'wandb' / which}` sends what is not on the server yet."
 

@@ -1,12 +1,16 @@
 """Learning rate schedules: each builds torch's scheduler for an optimizer with any number of groups."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning.pytorch.utilities.types import LRSchedulerConfig
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, OneCycleLR, ReduceLROnPlateau
 
 from candelabra.errors import CandelabraError
+from candelabra.runs.head_metrics import HeadSummaries, is_lower_better
 
 
 class Ramp:
@@ -49,23 +53,62 @@ def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.25, final: flo
 
 
 def plateau(
-    optimizer: Optimizer, steps: int, warmup: float = 0.05, factor: float = 0.3, patience: int = 3
+    optimizer: Optimizer,
+    steps: int,
+    warmup: float = 0.05,
+    factor: float = 0.3,
+    patience: int = 3,
+    monitor: str = "val/score",
 ) -> list[dict[str, Any]]:
-    """Times `factor` whenever `val/score` has not risen for `patience` epochs, after a linear warm-up."""
+    """Times `factor` whenever `monitor` has not improved for `patience` validations, after a linear warm-up.
+
+    A task turns the scheduler round where less of `monitor` is better; see `turn_plateaus`.
+    """
+    if not 0 < factor < 1 or patience < 0:
+        raise CandelabraError(
+            f"scheduler.factor={factor} must be above 0 and below 1, and scheduler.patience={patience} at least 0."
+        )
     # eps: torch would leave rates below 1e-8 alone, which discriminative ones can be
     fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, eps=0)
-    epochs = {"scheduler": fall, "interval": "epoch", "monitor": "val/score", "reduce_on_plateau": True}
+    epochs = {"scheduler": fall, "interval": "epoch", "monitor": monitor, "reduce_on_plateau": True}
     epochs["strict"] = False  # an epoch need not have been validated
     rise = _count_warmup_steps(warmup, steps)
     # LinearLR multiplies the rate it finds, so it does not undo what the plateau took away; 0 steps are not allowed.
     return [_step_config(LinearLR(optimizer, 1 / (rise + 1), total_iters=rise)), epochs] if rise else [epochs]
 
 
-def step_plateau(schedulers: Any, score: float) -> None:
-    """Steps the schedulers that follow a metric, of what `LightningModule.lr_schedulers` returns."""
-    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-        if isinstance(scheduler, ReduceLROnPlateau):
-            scheduler.step(score)
+def turn_plateaus(entries: list[dict[str, Any]], heads: HeadSummaries) -> list[dict[str, Any]]:
+    """The entries of a scheduler, with those that follow a metric made to wait for less of it where less is better."""
+    for entry in entries:
+        scheduler = entry["scheduler"]
+        if isinstance(scheduler, ReduceLROnPlateau) and is_lower_better(entry["monitor"], heads):
+            entry["scheduler"] = ReduceLROnPlateau(
+                scheduler.optimizer, mode="min", factor=scheduler.factor, patience=scheduler.patience, eps=scheduler.eps
+            )
+    return entries
+
+
+def has_metric(scheduler: Any) -> bool:
+    """Whether a scheduler follows a metric."""
+    return isinstance(scheduler, ReduceLROnPlateau)
+
+
+def step_plateau(entries: Sequence[LRSchedulerConfig], numbers: Mapping[str, Tensor | float]) -> None:
+    """Steps the schedulers that follow a metric of validation.
+
+    Args:
+        entries: of the trainer.
+        numbers: what was measured, without the `val/` in front.
+
+    Raises:
+        CandelabraError: such a metric was not measured.
+    """
+    for entry in entries:
+        if isinstance(entry.scheduler, ReduceLROnPlateau):
+            name = str(entry.monitor).removeprefix("val/")
+            if name not in numbers:
+                raise CandelabraError(f"monitor={entry.monitor} was not measured in this validation; use val/score.")
+            entry.scheduler.step(float(numbers[name]))
 
 
 def _step_config(scheduler: Any) -> dict[str, Any]:

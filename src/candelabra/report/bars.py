@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from candelabra.report.glyphs import escape_formula, save_figure
 from candelabra.runs.aggregation import RunRow
 from candelabra.runs.joint_gain import JointGain
 
@@ -20,7 +21,7 @@ def draw_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], path: Pa
         path: of the image file.
     """
     figure = draw_bars(gains) if any(gain.heads for gain in gains) else draw_dots(rows)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def draw_bars(gains: Sequence[JointGain]) -> "Figure":
@@ -44,7 +45,9 @@ def draw_bars(gains: Sequence[JointGain]) -> "Figure":
             if alone:
                 axes.bar(place, 2 * alone, width, -alone, color="0.88", zorder=0, label=named)
                 named = None
-        drawn = axes.bar(where, means, width * 0.92, yerr=spreads, capsize=3, ecolor="0.25", label=gain.row.name)
+        drawn = axes.bar(
+            where, means, width * 0.92, yerr=spreads, capsize=3, ecolor="0.25", label=escape_formula(gain.row.name)
+        )
         if len(gains) <= 4:
             axes.bar_label(drawn, [f"{mean:+.3f}" for mean in means], fontsize=8, padding=2)
     axes.axhline(0, color="black", linewidth=0.8)
@@ -65,7 +68,7 @@ def draw_dots(rows: Sequence[RunRow]) -> "Figure":
     heads = list(dict.fromkeys(head for row in rows for head in row.heads))
     figure = Figure(figsize=(2.2 + 3.4 * max(1, len(heads)), 1.4 + 0.4 * len(rows)), layout="constrained")
     panels = figure.subplots(1, max(1, len(heads)), sharey=True, squeeze=False)[0]
-    panels[0].set_yticks(range(len(rows)), [row.name for row in rows])
+    panels[0].set_yticks(range(len(rows)), [escape_formula(row.name) for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     for axes, head in zip(panels, heads, strict=False):
         for place, row in enumerate(rows):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from candelabra.report.bars import draw_comparison
+from candelabra.report.consoles import make_console
 from candelabra.runs.aggregation import MetricNumber, RunRow
 from candelabra.runs.head_metrics import is_count
 from candelabra.runs.joint_gain import JointGain
@@ -43,7 +43,7 @@ def print_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], folder:
         folder: for the files; is created if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = make_console()
     tables = make_comparison_tables(rows, gains)
     fits = tables[0].width <= console.width
     for sheet in tables if fits else [_make_metrics_table(rows, list_main_metrics(rows)), *tables[1:]]:
@@ -56,7 +56,7 @@ def print_comparison(rows: Sequence[RunRow], gains: Sequence[JointGain], folder:
             table.add_row(*(cell.replace("± ", "±") for cell in cells))  # keeps mean and deviation on one line
         console.print(table)
         for line in sheet.below:
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False)
     write_comparison_csv(rows, gains, folder / "compare.csv")
     (folder / "compare.md").write_text("\n".join(format_markdown(sheet) for sheet in tables), encoding="utf-8")
     draw_comparison(rows, gains, folder / "compare.png")

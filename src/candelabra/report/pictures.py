@@ -15,6 +15,7 @@ from torch import Tensor
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
+from candelabra.report.glyphs import choose_image_font, escape_formula, replace_missing_glyphs, save_figure
 from candelabra.report.tables import print_class_table
 from candelabra.runs.head_metrics import HeadSummaries, is_count
 from candelabra.tasks.task import Task
@@ -37,7 +38,8 @@ def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tens
     prepared = data.dataset("test")
     samples = [prepared[index] for index in data.spread_positions("test", _SHOWN)]
     task.eval()
-    draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
+    if samples:
+        draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():
         split, head, kind = name.split("/")
         if split == "test" and kind == "confusion":
@@ -72,11 +74,11 @@ def draw_sample(pixels: NDArray[np.uint8], values: Mapping[str, Tensor], targets
     picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     for name in sorted(set(values) & set(targets), key=lambda name: targets[name].layer):
         picture = targets[name].draw(picture, values[name])
-    words = caption_sample(values, targets)
+    words = replace_missing_glyphs(caption_sample(values, targets))
     if words:
-        brush = ImageDraw.Draw(picture)
-        brush.rectangle((0, 0, brush.textlength(words) + 6, 13), fill=(0, 0, 0))
-        brush.text((3, 1), words, fill=(255, 255, 255))
+        brush, font = ImageDraw.Draw(picture), choose_image_font(words)
+        brush.rectangle((0, 0, brush.textlength(words, font) + 6, 13), fill=(0, 0, 0))
+        brush.text((3, 1), words, fill=(255, 255, 255), font=font)
     return picture
 
 
@@ -166,7 +168,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     side = min(14, 2.5 + 0.45 * len(classes))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
-    display = ConfusionMatrixDisplay(shares, display_labels=classes)
+    display = ConfusionMatrixDisplay(shares, display_labels=[escape_formula(name) for name in classes])
     display.plot(
         ax=axes,
         cmap="Blues",
@@ -184,7 +186,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
         axes.set(xticks=[], yticks=[])
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(display.im_, shrink=0.7, label="share of the true class")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
 def draw_curves(folder: Path, summaries: HeadSummaries) -> None:
@@ -221,4 +223,4 @@ def draw_curves(folder: Path, summaries: HeadSummaries) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     (folder / "pictures").mkdir(exist_ok=True)
-    figure.savefig(folder / "pictures" / "curves.png", dpi=110)
+    save_figure(figure, folder / "pictures" / "curves.png", dpi=110)

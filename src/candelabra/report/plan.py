@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 
 import lightning as L
-from rich.console import Console
 from rich.table import Table
 
 from candelabra.optim.schedule_plan import SchedulePlan
+from candelabra.report.consoles import make_console
 from candelabra.tasks.task import Task
 
 _WIDEST = 110  # characters of the table
@@ -35,7 +35,7 @@ class ShowPlan(L.Callback):
 
 def print_plan(plan: SchedulePlan) -> None:
     """Print a table of parts and epochs; several epochs share a column if the table would be too wide."""
-    console = Console()
+    console = make_console()
     names = max(len(name) for name in plan.names)
     room = min(console.width, _WIDEST) - names - 4
     epochs = plan.ranges(max(2, room // _COLUMN))

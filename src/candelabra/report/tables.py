@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from candelabra.data.issue_lines import list_issue_lines
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
+from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count
 
 _REASONS = 5  # kinds of issues that an error quotes
@@ -44,7 +44,7 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     table = Table("split", *counts["train"], title="labelled images")
     for split, row in counts.items():
         table.add_row(split, *(str(number) for number in row.values()))
-    print_on_rank_zero = rank_zero_only(Console().print)
+    print_on_rank_zero = rank_zero_only(make_console().print)
     print_on_rank_zero(table)
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
@@ -78,7 +78,7 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
         heads: summaries of the metrics of each head.
         folder: of the run.
     """
-    console = Console()
+    console = make_console()
     splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
     rows = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
     table = Table("metric", *splits, title="results of the best checkpoint")

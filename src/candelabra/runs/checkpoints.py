@@ -22,7 +22,7 @@ def find_checkpoint(given: str | Path, which: str = "best") -> Path:
     Raises:
         CandelabraError: there is no checkpoint.
     """
-    path = Path(given)
+    path = Path(given).expanduser()
     for candidate in (path, path / CHECKPOINT_FOLDER / f"{which}.ckpt", *list_checkpoints(path)):
         if candidate.is_file():
             return candidate
@@ -54,7 +54,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     recipe = content.get("candelabra") if isinstance(content, dict) else None
     if not recipe or not isinstance(recipe, dict):
-        raise CandelabraError(f"checkpoint={path} was not written by candelabra train; give one that was.")
+        raise CandelabraError(
+            f"checkpoint={path} has no recipe to rebuild its task from, as candelabra train did not write it; give one "
+            "that it wrote, or save a task that candelabra.tasks.loading.build_task made."
+        )
     found = recipe.get("format")
     if found != CHECKPOINT_FORMAT:
         raise CandelabraError(

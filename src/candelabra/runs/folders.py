@@ -116,7 +116,7 @@ def read_run(folder: Path) -> FinishedRun:
         if HEADS_KEY not in results:
             raise ValueError(f"results.json has no {HEADS_KEY!r}, as those of older versions")
         summaries = parse_head_summaries(results.pop(HEADS_KEY))
-        numbers = {key: float(value) for key, value in results.items()}
+        numbers = {key: float(value) for key, value in results.items() if value is not None}
         return FinishedRun(folder, config, flatten_settings(config), tested, numbers, summaries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"

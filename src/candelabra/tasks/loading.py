@@ -38,8 +38,7 @@ def build_task(plain: PlainConfig, labels: Labels) -> Task:
     if plain.get("compile") and task.balance.needs_gradients:
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
-    kept: PlainConfig = drop_typed_marks({key: plain[key] for key in needed})
-    kept["data"] = _resolve_paths(kept["data"])
+    kept: PlainConfig = resolve_config_paths(drop_typed_marks({key: plain[key] for key in needed}))
     task.recipe = {
         "format": CHECKPOINT_FORMAT,
         "version": __version__,
@@ -104,7 +103,8 @@ def _try(task: Task, image: torch.Tensor) -> None:
     except (RuntimeError, ValueError, AssertionError) as error:
         raise CandelabraError(
             f"This backbone and these heads do not work on images of {image.shape[2]} x {image.shape[3]} pixels and "
-            f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder."
+            f"{image.shape[1]} channels ({str(error).splitlines()[0]}); set another data.size, backbone or decoder. "
+            "Images come as RGB, so backbone.in_channels is 3."
         ) from error
 
 
@@ -150,8 +150,16 @@ def _constant(balance: PlainConfig) -> PlainConfig:
     return {"_target_": "candelabra.balancing.Fixed", "_partial_": True, "weights": balance.get("weights")}
 
 
+def resolve_config_paths(plain: PlainConfig) -> PlainConfig:
+    """The same config, whose data and weights are found again from any folder."""
+    backbone = dict(plain["backbone"])
+    weights = backbone.get("weights")
+    if isinstance(weights, str) and Path(weights).expanduser().exists():
+        backbone["weights"] = str(Path(weights).expanduser().absolute())
+    return {**plain, "data": _resolve_paths(plain["data"]), "backbone": backbone}
+
+
 def _resolve_paths(data: PlainConfig) -> PlainConfig:
-    """The same data, found again from any folder."""
     found = resolve_table_paths(data)
     if "root" in data:
         found["root"] = str(Path(data["root"]).expanduser().absolute())

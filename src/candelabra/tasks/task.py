@@ -10,7 +10,6 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.balance import BalanceFactory, StepPosition
@@ -18,6 +17,7 @@ from candelabra.balancing.gradients import detach_features
 from candelabra.data.targets import Target
 from candelabra.finetuning.strategy import FineTuning
 from candelabra.heads.head import Head
+from candelabra.optim import schedulers
 from candelabra.optim.parameter_groups import (
     DEFAULT_OPTIMIZER,
     OptimizerFactory,
@@ -26,13 +26,13 @@ from candelabra.optim.parameter_groups import (
     make_parameter_groups,
 )
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
-from candelabra.optim.schedulers import cosine, step_plateau
 from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
 from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, masked_losses
-from candelabra.tasks.metrics import HeadMetrics, check_measured
+from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.ranks import sum_over_ranks
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs
+from candelabra.tasks.single_image import run_backbone
 from candelabra.tasks.statistics import average_statistics, broadcast_buffers, preserve_buffers
 from candelabra.types import Features, Sample
 
@@ -63,7 +63,7 @@ class Task(L.LightningModule, ABC):
         balance: BalanceFactory,
         finetune: FineTuning,
         optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
-        scheduler: SchedulerFactory | None = cosine,
+        scheduler: SchedulerFactory | None = schedulers.cosine,
     ) -> None:
         super().__init__()
         finetune.prepare(backbone)
@@ -101,7 +101,7 @@ class Task(L.LightningModule, ABC):
 
     def extract_features(self, batch: Sample) -> Features:
         """The features of a batch: cached ones, or those of its images."""
-        return cast(Features, batch["features"] if "features" in batch else self.backbone(batch["image"]))
+        return cast(Features, batch["features"]) if "features" in batch else run_backbone(self.backbone, batch["image"])
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         targets = {head.target: head.target_info for _, head in self.named_heads()}
@@ -199,10 +199,11 @@ class Task(L.LightningModule, ABC):
             optimizer.register_step_post_hook(self._evaluate_again)
         if self.scheduler is None:
             return optimizer
-        return [optimizer], self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        entries = self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return [optimizer], schedulers.turn_plateaus(entries, summarize_heads(self.named_heads()))
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        if not isinstance(scheduler, ReduceLROnPlateau):  # see `_report`
+        if not schedulers.has_metric(scheduler):  # see `_report`
             super().lr_scheduler_step(scheduler, metric)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -239,12 +240,11 @@ class Task(L.LightningModule, ABC):
     def _report(self, split: str) -> None:
         measured = self.metrics_of(split).compute(self.named_heads())
         self.tables |= {f"{split}/{name}": table for name, table in measured.tables.items()}
-        self.log_dict({f"{split}/{name}": value for name, value in measured.numbers.items()})
         loss, score = measured.joint_loss(self.balance.constant), measured.score
-        if loss is not None:
-            self.log(f"{split}/loss", loss)
+        numbers = measured.numbers if loss is None else {**measured.numbers, "loss": loss}
+        self.log_dict({f"{split}/{name}": value for name, value in numbers.items()})
         if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
         if self.trainer.state.fn == TrainerFn.FITTING and not (score is None and self.trainer.sanity_checking):
             # Lightning would do so after saving the epoch's checkpoint: a resumed run would miss the lower rate.
-            step_plateau(self.lr_schedulers(), check_measured(score))
+            schedulers.step_plateau(self.trainer.lr_scheduler_configs, {**numbers, "score": check_measured(score)})

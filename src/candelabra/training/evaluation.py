@@ -1,6 +1,5 @@
 """The end of a run: the best checkpoint is evaluated on validation and test, and results and pictures are written."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,21 @@ from candelabra.report.pictures import draw_curves, write_pictures
 from candelabra.report.tables import print_results
 from candelabra.runs.head_metrics import HEADS_KEY
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
 from candelabra.training.fsdp import FsdpStrategy
 from candelabra.training.latency import measure_latency
 from candelabra.training.run_files import report_replaced_images
+
+
+def list_evaluations(trainer: L.Trainer, data: SampleDataModule) -> list[Callable[..., Any]]:
+    """What the trainer can measure: validation and test, where there are images for them and no limit of 0 batches."""
+    limits = {"val": trainer.limit_val_batches, "test": trainer.limit_test_batches}
+    wanted = [split for split, limit in limits.items() if limit and len(data.parts[split])]
+    found: dict[str, Callable[..., Any]] = {"val": trainer.validate, "test": trainer.test}
+    return [found[split] for split in wanted]
 
 
 def evaluate_run(
@@ -57,7 +65,7 @@ def evaluate_run(
     throughput = speed()  # before a checkpoint is loaded, which restores the counters of its own time
     tables: dict[str, torch.Tensor] = {}
     results: dict[str, Any] = {}
-    for evaluate in (trainer.validate, trainer.test):
+    for evaluate in list_evaluations(trainer, data):
         values = evaluate(task, datamodule=served, ckpt_path=best, verbose=False, weights_only=True)
         results |= {key: float(value) for key, value in values[0].items()}
         tables |= task.tables
@@ -69,7 +77,7 @@ def evaluate_run(
         whole = load_task(best) if best and isinstance(trainer.strategy, FsdpStrategy) else task
         results["milliseconds_per_image"] = measure_latency(whole, data, trainer)
         heads = {name: each.to_plain() for name, each in summaries.items()}
-        write_atomically(folder / "results.json", json.dumps({**results, HEADS_KEY: heads}, indent=2) + "\n")
+        write_atomically(folder / "results.json", format_json({**results, HEADS_KEY: heads}))
         write_pictures(whole, data, tables, folder)
         log_results(trainer, whole, data, folder, best)
         print_results(results, summaries, folder)

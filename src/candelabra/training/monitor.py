@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from candelabra.config.build import PlainConfig
+from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.tasks.task import Task
 
@@ -24,6 +26,31 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
             raise CandelabraError(
                 f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
             )
+        classes = head.target_info.confusion_classes
+        if len(classes) == 1 and head.tables:
+            log.warning("head %s has one class only, %r: there is nothing to learn", name, classes[0])
+
+
+def is_validated(plain: PlainConfig, data: SampleDataModule) -> bool:
+    """Whether there are validations: there are images for them, and `trainer.limit_val_batches` is not 0.
+
+    Raises:
+        CandelabraError: it is not, and an option goes by a metric of validation.
+    """
+    limited = plain["trainer"].get("limit_val_batches") == 0
+    if len(data.parts["val"]) and not limited:
+        return True
+    reason = "trainer.limit_val_batches=0" if limited else "data.val=0"
+    users = {
+        "patience": plain["patience"] is not None,
+        "scheduler=plateau": "monitor" in (plain["scheduler"] or {}),
+        "finetune=probe": str(plain["finetune"].get("_target_")).endswith(".Probe"),
+    }
+    for option, used in users.items():
+        if used:
+            raise CandelabraError(f"{option} goes by validation, which {reason} leaves out; change one of the two.")
+    log.warning("%s: nothing is validated, so the weights of the last epoch are the ones that are kept", reason)
+    return False
 
 
 def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from candelabra.cli.typed_words import quote_value, read_word
 from candelabra.config.build import PlainConfig, resolve_config
 from candelabra.config.recipes import TypedTarget, check_recipe
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -126,9 +127,20 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
             "it and begins again, hydra.run.dir=<folder> takes another folder."
         )
     remember_slurm_run(folder)
-    plain["words"] = words
+    plain["words"] = [_locate_word(word) for word in words]
     plain["plugins"] = [plugin.record() for plugin in list_active_plugins()]
     return plain, None
+
+
+def _locate_word(word: str) -> str:
+    """An override that names the folder of a data set, found again from any folder."""
+    key = parse_key(word)
+    if key.rpartition(".")[2] != "root" or word.startswith(("-", "~")):
+        return word
+    value = read_word(word)
+    if not isinstance(value, str) or not Path(value).is_dir() or Path(value).is_absolute():
+        return word
+    return f"{word.partition('=')[0]}={quote_value(str(Path(value).absolute()))}"
 
 
 def restore_position(checkpoint: Path, data: SampleDataModule) -> None:
@@ -168,7 +180,8 @@ def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
     elif new != old:
         raise CandelabraError(
             f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
-            f"Free to change are {', '.join(_FREE)}."
+            f"Free to change are {', '.join(_FREE)}. To begin another run from these weights, give it "
+            "backbone.weights=<run>/checkpoints/best.ckpt."
         )
 
 

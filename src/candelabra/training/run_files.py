@@ -1,7 +1,6 @@
 """What a run writes into its folder before training: config.yaml, splits.csv, issues of the data."""
 
 import csv
-import json
 import logging
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from candelabra.distributed.rendezvous import publish_config
 from candelabra.errors import CandelabraError
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.storage.atomic import write_atomically
-from candelabra.tasks.loading import resolve_table_paths
+from candelabra.storage.strict_json import format_json
+from candelabra.tasks.loading import resolve_config_paths
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
 from candelabra.training.resume import clear_run
@@ -41,7 +41,7 @@ def start_run_folder(plain: PlainConfig, task: Task, data: SampleDataModule, tra
         clear_run(folder)
     write_run_config(plain, folder)
     heads = {name: each.to_plain() for name, each in summarize_heads(task.named_heads()).items()}
-    write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2) + "\n")
+    write_atomically(folder / HEADS_FILE, format_json(heads))
     _write_splits(data, folder)
     if data.issues:
         write_issues(data.issues, folder / _ISSUES)
@@ -56,8 +56,7 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
         CandelabraError: it exists, because another run began at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = drop_typed_marks({**plain, "data": resolve_table_paths(plain["data"])})
-    config = OmegaConf.to_yaml(OmegaConf.create(written))
+    config = OmegaConf.to_yaml(OmegaConf.create(resolve_config_paths(drop_typed_marks(plain))))
     try:
         with (folder / "config.yaml").open("w" if plain["resume"] else "x", encoding="utf-8") as file:
             file.write(config)

@@ -25,6 +25,7 @@ from candelabra.report.plan import ShowPlan
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.head_metrics import HeadSummaries, is_lower_better
 from candelabra.training.callbacks.balance_log import BalanceLog
+from candelabra.training.callbacks.finite_loss import FiniteLoss
 from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.checkpointing import AtomicCheckpoints, ResumeCheckpoint, StepSeeding
@@ -92,15 +93,24 @@ def _check_processes(trainer: L.Trainer) -> None:
         )
 
 
-def make_checkpoint_callbacks(plain: PlainConfig, folder: Path, metric: str, heads: HeadSummaries) -> list[L.Callback]:
-    """Builds the callbacks that show the schedule, average weights, stop early, and save the best and last weights."""
-    mode = "min" if is_lower_better(metric, heads) else "max"
-    callbacks: list[L.Callback] = [ShowPlan(folder)]
+def make_checkpoint_callbacks(
+    plain: PlainConfig, folder: Path, metric: str | None, heads: HeadSummaries
+) -> list[L.Callback]:
+    """Builds the callbacks that show the schedule, average weights, stop early, and save the best and last weights.
+
+    Args:
+        plain: config of the run.
+        folder: of the run.
+        metric: of validation; null where nothing is validated, so that the last weights count as the best.
+        heads: summaries of the metrics of each head.
+    """
+    mode = "min" if metric and is_lower_better(metric, heads) else "max"
+    callbacks: list[L.Callback] = [ShowPlan(folder), FiniteLoss()]
     if plain["ema"] is not None:
         if not 0 < plain["ema"] < 1:
             raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")
         callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
-    if plain["patience"] is not None:
+    if plain["patience"] is not None and metric:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     checkpoints = folder / CHECKPOINT_FOLDER
     best = BestCheckpoint(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)

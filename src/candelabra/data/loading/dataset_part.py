@@ -158,15 +158,15 @@ class DatasetPart(DatasetOptions):
         return make_train_transforms(self.augment, resize, labels, flip, self.erase)
 
 
-def parse_size(size: int | Sequence[int]) -> Size:
-    """(H, W) of `data.size`.
+def parse_size(size: int | Sequence[int], key: str = "data.size") -> Size:
+    """(H, W) of an option such as `data.size`.
 
     Raises:
         CandelabraError: it has not two sides, or one below 8 pixels.
     """
     sides = [size, size] if isinstance(size, int) else list(size)
-    if len(sides) != 2 or min(sides) < 8:
-        raise CandelabraError(f"data.size={size} must be one side or [height,width], in pixels, at least 8.")
+    if len(sides) != 2 or not all(type(side) is int and side >= 8 for side in sides):
+        raise CandelabraError(f"{key}={size} must be one side or [height,width], in pixels, at least 8.")
     return sides[0], sides[1]
 
 

@@ -219,6 +219,7 @@ class SampleDataModule(L.LightningDataModule, ABC):
         ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         steps = trainer.accumulate_grad_batches if trainer and split == "train" else 1
         batches = BatchOrder(self.plan.orders[split], self.batch_size, *ranks, steps)
+        batches.fixed = bool(trainer and trainer.overfit_batches)  # type: ignore[attr-defined]
         if split == "train":
             batches.skip, self._served = self._served, 0
         train = split == "train"

@@ -84,7 +84,7 @@ class MixedOrder(SampleOrder):
         served = np.empty_like(keys)
         served[np.argsort(turns, kind="stable")] = keys  # the draws of each set keep their order
         # In sequence the end of an epoch is always the same: a last set shorter than a batch would never be used.
-        kept = served if self.turns is order_in_sequence else pad_to_batches(served, size * ranks)
+        kept = served if self.turns is order_in_sequence else pad_to_batches(served, size * ranks, ranks)
         return deal_to_ranks(kept, size, rank, ranks)
 
 

@@ -42,4 +42,4 @@ class WindowedOrder(TrainOrder):
         shuffled = draw_permutation(len(self.shard), self.seed + epoch)
         windows = turn[self.shard[shuffled]] // self.window
         keys = epoch * len(self.shard) + shuffled[np.argsort(windows, kind="stable")]
-        return deal_to_ranks(pad_to_batches(keys, size * ranks), size, rank, ranks)
+        return deal_to_ranks(pad_to_batches(keys, size * ranks, ranks), size, rank, ranks)

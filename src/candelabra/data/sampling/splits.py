@@ -3,13 +3,13 @@
 import logging
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.samples import SPLITS, Samples
+from candelabra.data.samples import SPLITS, Samples, hash_contents
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
@@ -28,6 +28,9 @@ class Splitter:
     Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
         seed: equal seeds give equal splits, and equal folds.
         root: the folder of the data set, where tables are looked for too.
+        whole: the split that is measured alone: it has its published images, or all where none are published; null
+            divides as in training.
+        trained: of `hash_names`, the data that are divided as in training all the same, wherever they lie.
     """
 
     split: str = "published"
@@ -38,6 +41,8 @@ class Splitter:
     fold: int = 0
     seed: int = 0
     root: str | None = None
+    whole: str | None = None
+    trained: str | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("published", "random") and not is_table(self.split):
@@ -66,6 +71,11 @@ class Splitter:
         """
         given = self._read_given(samples)
         given[list(bad)] = _OUT
+        if self.whole is not None and hash_names(samples.names) != self.trained:
+            published = np.isin(given, SPLITS)
+            chosen = given == (self.whole if published.any() else "")
+            if chosen.any():
+                return {split: np.flatnonzero(chosen & (split == self.whole)) for split in SPLITS}
         groups = self._groups(samples)
         if self.folds:
             pool = np.flatnonzero(given == "")
@@ -79,8 +89,11 @@ class Splitter:
                 pool = np.flatnonzero(chosen == "train")
                 share = share if split == "test" else share / (1 - (0 if (given == "test").any() else self.test))
                 chosen[_drawn(pool, samples.strata, groups, share, rng)] = split
+                if groups is None:
+                    _return_only_images(chosen, pool, samples, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
-        _refuse_empty(samples, parts)
+        shares = {"train": 1.0, "val": self.val, "test": self.test}
+        _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0])
         if groups is not None:
             _warn_of_shared(groups, parts)
         return parts
@@ -124,6 +137,11 @@ class Splitter:
         named = [f"/{index}" if word is None else f"={word}" for index, word in enumerate(words)]
         numbers: SplitIndices = np.unique(named, return_inverse=True)[1].reshape(-1)
         return numbers
+
+
+def hash_names(names: Sequence[str]) -> str:
+    """Digits that tell a data set by the names of its images."""
+    return hash_contents(*names).hex()
 
 
 def deal_groups(
@@ -184,6 +202,21 @@ def _drawn(
     return found
 
 
+def _return_only_images(chosen: SampleNames, pool: SplitIndices, samples: Samples, split: str) -> None:
+    """Gives classes that a drawn split has left without a training image one of their images back, in place."""
+    target = samples.labels.find(LabelTarget)
+    if target is None or target.multilabel:
+        return
+    drawn = pool[chosen[pool] == split]
+    taught = set(samples.strata[chosen == "train"].tolist())
+    for stratum in sorted(set(samples.strata[drawn].tolist()) - taught - {-1}):
+        if len(drawn) > 1:
+            back = drawn[samples.strata[drawn] == stratum][0]
+            chosen[back] = "train"
+            drawn = drawn[drawn != back]
+            log.info("class %r has few images: one that was drawn for %s is in train", target.classes[stratum], split)
+
+
 def _match_names(pattern: str, samples: Samples) -> list[str | None]:
     """What the first group of a regular expression finds in each name; the whole match where it has no group."""
     try:
@@ -203,9 +236,9 @@ def _warn_of_shared(groups: SplitIndices, parts: Mapping[str, SplitIndices]) -> 
         log.warning("%d groups of data.groups are in several given splits; data.split=random divides anew", shared)
 
 
-def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
+def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices], wanted: Collection[str]) -> None:
     for split, indices in parts.items():
-        if not len(indices):
+        if not len(indices) and split in wanted:
             raise CandelabraError(
                 f"There is no image in the {split} split ({len(samples)} images in all); give more images, or other "
                 "shares with data.val and data.test."
@@ -214,6 +247,8 @@ def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices]) -> None:
     if target is None or target.multilabel:
         return
     for split, indices in parts.items():
+        if not len(indices):
+            continue
         there = set(samples.strata[indices].tolist())
         lacking = [name for index, name in enumerate(target.classes) if index not in there]
         if lacking and split == "train":

@@ -61,7 +61,7 @@ class ShuffledOrder(TrainOrder):
 
     def batches(self, epoch: int, size: int, rank: int, ranks: int) -> list[SampleKeys]:
         keys = epoch * self.count + draw_permutation(self.count, self.seed + epoch)
-        return deal_to_ranks(pad_to_batches(keys, size * ranks), size, rank, ranks)
+        return deal_to_ranks(pad_to_batches(keys, size * ranks, ranks), size, rank, ranks)
 
 
 class WeightedOrder(TrainOrder):
@@ -100,7 +100,10 @@ class WeightedOrder(TrainOrder):
         again = np.arange(self.total) - np.repeat(np.cumsum(now) - now, now)  # 0, 1, ... for each sample
         keys = (before[samples] + again) * count + samples
         return deal_to_ranks(
-            pad_to_batches(keys[draw_permutation(self.total, self.seed + epoch)], size * ranks), size, rank, ranks
+            pad_to_batches(keys[draw_permutation(self.total, self.seed + epoch)], size * ranks, ranks),
+            size,
+            rank,
+            ranks,
         )
 
 
@@ -140,10 +143,13 @@ def deal_to_ranks(keys: SampleKeys, size: int, rank: int, ranks: int) -> list[Sa
     return batches if len(batches) * size * ranks > last else [*batches, ~keys[last : last + 1]]
 
 
-def pad_to_batches(keys: SampleKeys, size: int) -> SampleKeys:
-    """Drops the keys of a last short batch, if there are keys for at least two batches."""
+def pad_to_batches(keys: SampleKeys, size: int, ranks: int = 1) -> SampleKeys:
+    """Drops the keys of a last short batch if there are keys for at least two batches, or for one and an image a rank.
+
+    Batch normalisation cannot learn from a single image whose map is one pixel.
+    """
     full = len(keys) // size
-    return keys[: full * size] if full > 1 else keys
+    return keys[: full * size] if full > 1 or (full == 1 and len(keys) - size <= ranks) else keys
 
 
 class BatchOrder(Sampler[list[int]]):
@@ -157,6 +163,7 @@ class BatchOrder(Sampler[list[int]]):
             last short batch are, if there are at least two whole steps.
 
     Attributes:
+        fixed: every epoch has the batches of the first one, as `trainer.overfit_batches` wants them.
         skip: batches at the beginning of the next pass to leave out, as they were served before.
         sampler: itself: Lightning calls `set_epoch` of `loader.sampler` and of `loader.batch_sampler.sampler`, never of
             the batch sampler.
@@ -165,12 +172,13 @@ class BatchOrder(Sampler[list[int]]):
     def __init__(self, order: SampleOrder, size: int, rank: int = 0, ranks: int = 1, steps: int = 1) -> None:
         self.order, self.size, self.rank, self.ranks, self.steps = order, size, rank, ranks, steps
         self.epoch = self.skip = 0
+        self.fixed = False
         self.length = len(self._batches(0))
         self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch of the next pass."""
-        self.epoch = epoch
+        self.epoch = 0 if self.fixed else epoch
 
     def __len__(self) -> int:
         return self.length

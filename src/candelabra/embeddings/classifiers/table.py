@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from candelabra.embeddings.classifiers.candidate import FittedClassifier
+from candelabra.report.consoles import make_console
+from candelabra.report.glyphs import save_figure
 
 _HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
 _MARK = " *"
@@ -61,7 +62,7 @@ def write_classifier_table(rows: Sequence[ClassifierRow], title: str, folder: Pa
         table.add_column(name, no_wrap=name != _HEADER[1])
     for row in rows:
         table.add_row(*row.cells, style="bold" if row.best else "")
-    console = Console()
+    console = make_console()
     console.print(table)
     console.print(_LEGEND, highlight=False)
     with (folder / "classifiers.csv").open("w", newline="", encoding="utf-8") as file:
@@ -93,4 +94,4 @@ def _draw(rows: Sequence[ClassifierRow], title: str, path: Path) -> None:
     axes.set_title(title, fontsize=9)
     figure.legend(loc="outside lower right", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.embeddings.projection.projection import ProjectedPoints
+from candelabra.report.glyphs import replace_missing_glyphs, save_figure
 
 _LEGEND = 20  # groups that have a name in the picture; the largest ones
 
@@ -33,8 +34,10 @@ def draw_scatter(points: ProjectedPoints, panels: Mapping[str, NDArray[np.object
             axes.scatter(*points[others].T, s=size / 2, color="lightgrey", label="others", linewidths=0)
         for number, name in enumerate(sorted(largest)):
             here = points[groups == name]
-            axes.scatter(*here.T, s=size, color=colours(number), alpha=0.8, label=name, linewidths=0)
-        axes.set_title(title, parse_math=False)
+            axes.scatter(
+                *here.T, s=size, color=colours(number), alpha=0.8, label=_make_legend_label(name), linewidths=0
+            )
+        axes.set_title(replace_missing_glyphs(title), parse_math=False)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_aspect("equal", adjustable="datalim")
@@ -42,4 +45,10 @@ def draw_scatter(points: ProjectedPoints, panels: Mapping[str, NDArray[np.object
         for text in legend.get_texts():
             text.set_parse_math(False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
+
+
+def _make_legend_label(name: str) -> str:
+    """A name that matplotlib shows in a legend: it hides those that begin with an underscore."""
+    label = replace_missing_glyphs(name)
+    return f" {label}" if label.startswith("_") else label

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.decoding.paths import escape_path
 from candelabra.errors import UnreadableFile
+from candelabra.report.glyphs import replace_missing_glyphs, save_figure
 
 _SIDE = 128  # pixels of an image in the picture
 _LONGEST = 18  # letters of a caption
@@ -44,12 +45,12 @@ def draw_gallery(rows: Sequence[Sequence[GalleryCard]], path: Path) -> None:
             cell.imshow(load_thumbnail(card.path))
             cell.set_xticks([])
             cell.set_yticks([])
-            cell.set_title(card.words, fontsize=7, parse_math=False)
+            cell.set_title("\n".join(map(replace_missing_glyphs, card.words.split("\n"))), fontsize=7, parse_math=False)
             for edge in cell.spines.values():
                 edge.set_color("black" if column == 0 else "lightgrey")
                 edge.set_linewidth(2.5 if column == 0 else 0.5)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def load_thumbnail(path: str) -> NDArray[np.uint8]:
