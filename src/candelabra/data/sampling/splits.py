@@ -2,7 +2,6 @@
 
 import logging
 import re
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +10,12 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS, Samples, hash_contents
 from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
 _OUT = "out"  # marks a sample that is in no split
-_PIECES = 20  # into which groups are dealt; a split takes the number of pieces nearest to its share
-SplitIndices = NDArray[np.int64]
 SampleNames = NDArray[np.str_]
 
 
@@ -88,7 +86,7 @@ class Splitter:
             if not (given == split).any() and share > 0:
                 pool = np.flatnonzero(chosen == "train")
                 share = share if split == "test" else share / (1 - (0 if (given == "test").any() else self.test))
-                chosen[_drawn(pool, samples.strata, groups, share, rng)] = split
+                chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
                 if groups is None:
                     _return_only_images(chosen, pool, samples, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
@@ -142,64 +140,6 @@ class Splitter:
 def hash_names(names: Sequence[str]) -> str:
     """Digits that tell a data set by the names of its images."""
     return hash_contents(*names).hex()
-
-
-def deal_groups(
-    pool: SplitIndices, strata: SplitIndices, groups: SplitIndices | None, count: int, seed: int
-) -> SplitIndices:
-    """Deals samples into so many equal parts that strata are spread over them and no group is in two.
-
-    Args:
-        pool: indices of the samples.
-        strata: of all samples.
-        groups: of all samples; null for none.
-        count: of the parts.
-        seed: equal seeds deal alike.
-
-    Returns:
-        (len(pool),) the part of each, from 0.
-    """
-    parts = np.empty(len(pool), dtype=np.int64)
-    if groups is None:
-        order = np.lexsort((np.random.default_rng(seed).random(len(pool)), strata[pool]))
-        parts[order] = np.arange(len(pool)) % count
-        return parts
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    number = len(np.unique(groups[pool]))
-    if number < count:
-        raise CandelabraError(f"data.groups finds {number} groups among {len(pool)} images, too few for {count} parts.")
-    many = np.bincount(strata[pool] - strata.min()).max() >= count
-    wanted = strata[pool] if many else np.zeros_like(pool)  # classes all smaller than the parts are many
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        for part, (_, held) in enumerate(splitter.split(pool, wanted, groups[pool])):
-            parts[held] = part
-    return parts
-
-
-def draw_split(pool: SplitIndices, strata: SplitIndices, share: float, rng: np.random.Generator) -> SplitIndices:
-    """Draws a share of the pool so that each stratum gives its share, as near as whole numbers allow."""
-    order = np.lexsort((rng.random(len(pool)), strata))
-    marks = np.floor(np.arange(len(pool) + 1) * share + rng.random())  # systematic sampling
-    drawn: SplitIndices = pool[order[np.diff(marks) > 0]]
-    return drawn
-
-
-def _drawn(
-    pool: SplitIndices, strata: SplitIndices, groups: SplitIndices | None, share: float, rng: np.random.Generator
-) -> SplitIndices:
-    if groups is None:
-        return draw_split(pool, strata[pool], share, rng)
-    pieces = min(_PIECES, len(np.unique(groups[pool])))
-    if pieces < 2:
-        raise CandelabraError(f"data.groups finds one group among {len(pool)} images, which cannot be divided.")
-    dealt = deal_groups(pool, strata, groups, pieces, int(rng.integers(2**31)))
-    sizes = np.cumsum(np.bincount(dealt, minlength=pieces))[:-1]
-    sizes[sizes == 0] = -len(pool)  # none of them would be no split
-    found: SplitIndices = pool[dealt <= np.abs(sizes - share * len(pool)).argmin()]
-    return found
 
 
 def _return_only_images(chosen: SampleNames, pool: SplitIndices, samples: Samples, split: str) -> None:
