@@ -278,7 +278,7 @@ def test_a_run_learns_from_both_sets_and_is_judged_again_where_they_have_moved(
     tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_folder(tmp_path / "photos", 20)
-    words = [*TWO, f"data.sets.photos.root={photos}", "data.batch_size=8", "data.batches=single", "epochs=12"]
+    words = [*TWO, f"data.sets.photos.root={photos}", "data.batch_size=8", "data.batches=single", "epochs=18"]
     run_train(tiny(*words, "lr=0.003", "task.heads.mask=null", "head@task.heads.keypoints=keypoints"))
     run = tmp_path / "train"
     said = capsys.readouterr().out
