@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from candelabra.config.build import check_config
+from candelabra.config.recipes import add_typed_marks
 from candelabra.data import DataModule, Reader
 from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
@@ -133,7 +134,7 @@ def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     if "trainer" in plain:  # type: ignore[operator]
         plain["trainer"]["precision"] = "32-true"  # type: ignore[index, call-overload]
-    check_config(plain)
+    check_config(add_typed_marks(plain))
     for path, node in nodes(plain):
         if not str(node["_target_"]).startswith("candelabra."):
             continue

@@ -142,13 +142,13 @@ def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
         (["data=folder", "data.root=nowhere"], "is not a folder"),
         (["task.heads.label.pooling=sum"], "task.heads.label.pooling=sum"),
         (["decoder@task.heads.mask.decoder=pan"], "do not work on images of 64 x 64"),
-        (["backbone.in_channels=5"], "and 3 channels"),
+        (["backbone.in_channels=5"], "but these images have 3 channels"),
         (["finetune=gradual", "finetune.every=9"], "finetune.every thaws no stage within epochs=1"),
         (["finetune=discriminative", "finetune.shares=[0.1]"], "has 1 numbers and this backbone 5 stages"),
         (["finetune=layerwise", "backbone=alexnet", "backbone.weights=none"], "the layers of alexnet"),
         (["finetune=norm_only", "backbone=alexnet", "backbone.weights=none"], "none of them"),
         (["lr=0"], "lr=0: nothing would learn"),
-        (["lr=-1"], "The optimizer refuses its arguments: Invalid learning rate"),
+        (["lr=-1"], "lr=-1 is out of range: it must be at least 0"),
         (["trainer.accelerator=abacus"], "lightning.Trainer refuses its arguments"),
     ],
 )
@@ -181,14 +181,14 @@ def test_data_with_other_labels_are_not_evaluated(tiny: Compose, tmp_path: Path)
     )
     found = ["checkpoint=" + str(tmp_path / "train"), "trainer.enable_progress_bar=false"]
     run_eval(tiny(*found, command="eval"))
-    with pytest.raises(CandelabraError, match=r"classes of label is \['a', 'c'\], it was \['a', 'b'\]"):
+    with pytest.raises(CandelabraError, match="classes that the checkpoint does not know: c; it was trained on a, b"):
         run_eval(tiny(*found, f"data.root={tmp_path / 'other'}", command="eval"))
 
 
 def test_checkpoints_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     (tmp_path / "torn.ckpt").write_bytes(b"PK torn")
-    with pytest.raises(CandelabraError, match="not written by candelabra"):
+    with pytest.raises(CandelabraError, match="has no recipe to rebuild its task from"):
         load_task(tmp_path / "other.ckpt")
     with pytest.raises(CandelabraError, match="cannot be read"):
         load_task(tmp_path / "torn.ckpt")

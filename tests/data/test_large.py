@@ -21,8 +21,16 @@ def resident() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
 def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("RGB", (16, 16)).save(tmp_path / "all.jpg")
+    for name in ("all.jpg", "more.jpg"):  # a file has at most 65,000 links
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
     rows = (f"images/{number % 100:02d}/{number:06d}.jpg,class{number % 1000}" for number in range(ROWS))
+    for number in range(100):
+        (tmp_path / "images" / f"{number:02d}").mkdir(parents=True)
+    for number in range(ROWS):
+        os.link(
+            tmp_path / ("all.jpg", "more.jpg")[number % 2],
+            tmp_path / "images" / f"{number % 100:02d}" / f"{number:06d}.jpg",
+        )
     (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
     looked: list[Path] = []
 
@@ -33,7 +41,7 @@ def test_a_hundred_thousand_rows_open_and_serve(tmp_path: Path, monkeypatch: pyt
     def read(path: Path, least: tuple[int, int] | None = None) -> DecodedImage:
         return decode_image(tmp_path / "all.jpg", least)
 
-    monkeypatch.setattr(header_checks, "read_header", header)  # of files that are not there
+    monkeypatch.setattr(header_checks, "read_header", header)
     monkeypatch.setattr(file_samples, "decode_image", read)
     before = resident()
     data = DataModule(Table(root=str(tmp_path)), size=16, workers=0, batch_size=32)

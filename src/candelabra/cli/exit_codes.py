@@ -63,7 +63,7 @@ def _list_pruned_errors() -> tuple[type[Exception], ...]:
 
 def format_error(error: BaseException) -> str:
     """Formats an error as one sentence; an unknown name is followed by the valid ones, nearest first."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:  # Hydra's MissingConfigException is one too
         place = error.filename or "A file that was to be written"
         return f"{place} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
     if "hydra" not in sys.modules:

@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from candelabra.data.decoding.paths import escape_path
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import ImageFont
@@ -32,7 +30,7 @@ def escape_breaks(name: str) -> str:
     """
     return "".join(
         sign if sign in _JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Zl", "Zp") else _escape_sign(sign)
-        for sign in escape_path(name)
+        for sign in name.encode("utf-8", "backslashreplace").decode("utf-8")  # file names may hold lone surrogates
     )
 
 
