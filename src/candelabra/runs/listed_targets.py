@@ -24,6 +24,7 @@ PLACES: dict[str, tuple[str, ...]] = {  # where a config has what
     "cache": ("candelabra.feature_cache",),
     "logger": ("candelabra.loggers",),
 }
+UNLISTED = "candelabra.data.writers"  # they delete and write
 LISTED_PACKAGES = tuple(dict.fromkeys([*PARTS, *(package for each in PLACES.values() for package in each)]))
 
 
@@ -34,7 +35,7 @@ def is_listed(name: object, packages: Sequence[str] = LISTED_PACKAGES) -> bool:
     parts = name.split(".")
     if len(parts) < 2 or not all(part.isidentifier() and part.isascii() for part in parts):
         return False
-    if any(part.startswith("_") for part in parts):
+    if any(part.startswith("_") for part in parts) or name == UNLISTED or name.startswith(f"{UNLISTED}."):
         return False
     plugins = [plugin.name for plugin in list_active_plugins()]
     return any(name == each or name.startswith(f"{each}.") for each in (*packages, *plugins))
