@@ -36,6 +36,28 @@ def test_splits_are_never_classes(tmp_path: Path, splits: tuple[str, ...], stray
     assert set(samples.published) == {"train", "test"} | ({"val"} if "dev" in splits else set())
 
 
+def test_splits_may_lie_in_the_classes(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for split in ("Training", "Testing"):
+            write_image(tmp_path / name / split / f"{name}.jpg")
+    samples = Folder(root=str(tmp_path)).read()
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
+    assert dict(zip(samples.names, samples.published, strict=True)) == {
+        f"{name}/{folder}/{name}.jpg": split
+        for name in ("cat", "dog")
+        for folder, split in (("Training", "train"), ("Testing", "test"))
+    }
+
+
+def test_classes_below_folders_that_are_no_splits_are_named(tmp_path: Path) -> None:
+    for fold in ("fold1", "fold2"):
+        make_folder(tmp_path / fold, 1)
+    reader = Folder(root=str(tmp_path))
+    assert reader.read().labels[LabelTarget].classes == ("fold1", "fold2")
+    same = "folders of classes hold the same folders, which are not read as classes: used"
+    assert treatments(reader) == {same: ["fold1"]}
+
+
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     make_folder(tmp_path / "train", 3)
     make_folder(tmp_path / "test", 3)
