@@ -10,7 +10,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 
 
 def parse_xml(text: str) -> ElementTree.Element:
-    """Parses XML without a DOCTYPE: entities can expand without bound or name other files.
+    """Parses XML without a DOCTYPE: entities can expand without bound or name other files. Namespaces are dropped.
 
     Raises:
         ValueError: it is malformed, or has a DOCTYPE.
@@ -18,9 +18,12 @@ def parse_xml(text: str) -> ElementTree.Element:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("it has a DOCTYPE, which labels do not need")
     try:
-        return ElementTree.fromstring(text)
+        root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ValueError(str(error)) from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 def parse_decimal_comma(word: str) -> float:
