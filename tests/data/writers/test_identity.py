@@ -36,7 +36,7 @@ class Entry:
 @st.composite
 def draw_entries(draw: st.DrawFn) -> list[Entry]:
     places = draw(st.lists(st.sampled_from(STEMS), min_size=3, max_size=9, unique=True))
-    found = []
+    found: list[Entry] = []
     for number, stem in enumerate(places):
         left, top = draw(st.integers(0, 40)) / 4, draw(st.integers(0, 30)) / 4
         box = (left, top, left + draw(st.integers(8, 40)) / 4, top + draw(st.integers(8, 30)) / 4)

@@ -33,7 +33,7 @@ _IMAGES: tuple[str, ...] = (
     "image_name",
 )
 _IMAGES += ("imagename", "image_filename", "img", "image_id", "imageid", "name", "id")
-_LABELS = ("class", "class_name", "classname", "category", "category_name", "labels")
+_LABELS: tuple[str, ...] = ("class", "class_name", "classname", "category", "category_name", "labels")
 _LABELS += ("label_name", "labelname", "class_label")
 _MASKS = ("mask_path", "mask_file", "mask_name")
 _SPLITS = ("subset", "set", "partition", "phase")

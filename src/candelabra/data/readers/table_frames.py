@@ -55,14 +55,13 @@ def fit_table_to_files(
     before = [picture.things for picture in pictures]
     fit_labels_to_files(root, pictures, issues)
     changed = [row for row, picture in enumerate(pictures) if picture.things is not before[row]]
-    for row in changed:
-        thing = (pictures[row].things or [ObjectAnnotation("")])[0]
-        moved = [np.full(len(columns), np.nan) if thing.box is None and thing.points is None else np.empty(0)]
-        moved += [] if thing.box is None else [np.array(thing.box)]
-        moved += [] if thing.points is None else [thing.points.flatten().astype(np.float64)]
-        places[row] = np.concatenate(moved)
+    for at in changed:
+        places[at] = np.nan
+        for thing in pictures[at].things or ():
+            places[at, :first] = np.nan if thing.box is None else thing.box
+            places[at, first:] = np.nan if thing.points is None else thing.points.flatten()
     fitted = table.drop(columns=stated)
-    return fitted.assign(**{column: places[:, at] for at, column in enumerate(columns)}) if changed else fitted
+    return fitted.assign(**{column: places[:, place] for place, column in enumerate(columns)}) if changed else fitted
 
 
 def _are_sizes(sizes: NDArray[np.float64], places: NDArray[np.float64], boxed: bool) -> bool:
