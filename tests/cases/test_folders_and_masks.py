@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data import DataModule, DeepLabCut, Folder, Masks, Pts, Table
+from candelabra.data import Auto, DataModule, DeepLabCut, Folder, Masks, Pts, Table, Voc
 from candelabra.data.targets import LabelTarget, MaskTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import make_folder, treatments, write_image, write_mask
@@ -34,6 +34,28 @@ def test_splits_are_never_classes(tmp_path: Path, splits: tuple[str, ...], stray
     samples = Folder(root=str(tmp_path)).read()
     assert samples.labels[LabelTarget].classes == ("cat", "dog")
     assert set(samples.published) == {"train", "test"} | ({"val"} if "dev" in splits else set())
+
+
+def test_splits_may_lie_in_the_classes(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for split in ("Training", "Testing"):
+            write_image(tmp_path / name / split / f"{name}.jpg")
+    samples = Folder(root=str(tmp_path)).read()
+    assert samples.labels[LabelTarget].classes == ("cat", "dog")
+    assert dict(zip(samples.names, samples.published, strict=True)) == {
+        f"{name}/{folder}/{name}.jpg": split
+        for name in ("cat", "dog")
+        for folder, split in (("Training", "train"), ("Testing", "test"))
+    }
+
+
+def test_classes_below_folders_that_are_no_splits_are_named(tmp_path: Path) -> None:
+    for fold in ("fold1", "fold2"):
+        make_folder(tmp_path / fold, 1)
+    reader = Folder(root=str(tmp_path))
+    assert reader.read().labels[LabelTarget].classes == ("fold1", "fold2")
+    same = "folders of classes hold the same folders, which are not read as classes: used"
+    assert treatments(reader) == {same: ["fold1"]}
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
@@ -118,6 +140,68 @@ def test_a_value_that_is_a_class_and_ignored_is_refused(tmp_path: Path) -> None:
     root = make_masks(tmp_path, [0, 1, 2])
     with pytest.raises(CandelabraError, match=r"dog 2, and data\.ignore=\[2\]"):
         Masks(root=root, values={"sky": 0, "dog": 2}, ignore=[2]).read()
+
+
+def write_masks(root: Path, *masks: np.ndarray, ending: str = "png") -> Masks:
+    for number, values in enumerate(masks):
+        write_image(root / "images" / f"{number}.jpg", (16, 16))
+        path = root / "masks" / f"{number}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.repeat(values, 16 // len(values))[None].repeat(16, 0)).save(path)
+    return Masks(root=str(root))
+
+
+@pytest.mark.parametrize("value", [1000, 65535])
+def test_numbers_above_255_alone_are_refused(tmp_path: Path, value: int) -> None:
+    with pytest.raises(CandelabraError, match=f"numbers above 255, which are no classes: {value}"):
+        write_masks(tmp_path, np.array([0, value], np.uint16)).read()
+
+
+def test_numbers_above_255_beside_classes_are_named(tmp_path: Path) -> None:
+    reader = write_masks(tmp_path, np.array([0, 1, 2, 700], np.uint16))
+    assert reader.read().labels[MaskTarget].classes == ("0", "1", "2")
+    assert list(treatments(reader)) == ["pixel values above 255 are no class: unlabelled"]
+
+
+def test_masks_of_255_among_masks_of_1_are_named(tmp_path: Path) -> None:
+    one, other = np.array([0, 255], np.uint8), np.array([0, 1], np.uint8)
+    assert treatments(write_masks(tmp_path, other, one)) == {
+        "mask of 0 and 255 among masks of other values: used": ["masks/1.png"]
+    }
+    assert treatments(write_masks(tmp_path, other, one, np.array([0, 1, 255, 255], np.uint8))) == {}
+
+
+def test_black_and_white_masks_kept_as_jpeg_have_two_classes(tmp_path: Path) -> None:
+    reader = write_masks(tmp_path, np.array([0, 0, 255, 255], np.uint8), ending="jpg")
+    path = tmp_path / "masks" / "0.jpg"
+    drawn = np.zeros((16, 16), np.uint8)
+    drawn[:, 5:] = 255
+    Image.fromarray(drawn).save(path, quality=90)
+    samples = reader.read()
+    assert samples.labels[MaskTarget].classes == ("background", "foreground")
+    assert (samples[0]["mask"].numpy() == (drawn > 0)).all()
+
+
+def test_masks_beside_their_images_are_named_by_a_table(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        write_image(tmp_path / split / "0.jpg")
+        write_mask(tmp_path / split / "0_mask.png", np.zeros((16, 24)) + (np.arange(24) > 8) * 3)
+        (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n3, cat\n")
+    samples = Auto(root=str(tmp_path)).read()
+    assert samples.labels[MaskTarget].classes == ("background", "cat")
+    assert samples.names == ["train/0.jpg", "valid/0.jpg"]
+    assert samples.published.tolist() == ["train", "val"]
+    assert sorted(np.unique(samples[0]["mask"])) == [0, 1]
+
+
+def test_xml_with_a_namespace_is_read(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "a.jpg", (40, 40))
+    box = "<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>12</xmax><ymax>9</ymax></bndbox>"
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "a.xml").write_text(
+        f'<annotation xmlns="http://example.org"><object><name>cat</name>{box}</object></annotation>'
+    )
+    assert Voc(root=str(tmp_path)).read()[0]["box"].flatten().tolist() == [1, 2, 12, 9]
 
 
 def test_lists_of_names_divide_masks(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_row_an_object_gives_the_largest(tmp_path: Path) -> None:
     assert words_of(samples) == [("a.png", "dog"), ("b.png", "cat")]
     assert samples[0]["box"].tolist() == [[20, 10, 60, 40]]
     several = "several objects, of which one gives the labels: used"
-    assert treatments(table) == {several: ["a.png"], "columns of the table that are not read: used": ["table.csv"]}
+    assert treatments(table) == {several: ["a.png"]}
     assert words_of(Table(root=table.root, objects="first").read())[0] == ("a.png", "cat")
     assert words_of(Table(root=table.root, objects="single").read()) == [("a.png", ""), ("b.png", "cat")]
     with pytest.raises(CandelabraError, match=r"data\.objects=all is not known"):

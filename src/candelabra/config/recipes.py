@@ -157,7 +157,7 @@ def _import_listed(name: Any, path: str, source: str) -> Any:
     if not inspect.isclass(found):
         usable = is_named_by_option(name)
     elif name.startswith("candelabra.data."):
-        usable = issubclass(found, Reader | SampleDataModule | DatasetPart)  # no writer, say
+        usable = issubclass(found, Reader | SampleDataModule | DatasetPart)
     else:
         package = name.partition(".")[0]
         usable = package not in _LIBRARIES or issubclass(found, _KINDS)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from candelabra.storage.documents import load_json
 
 IndexFormat = Literal["npy", "parquet"]
 INDEX_FORMATS = ("npy", "parquet")
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, ArithmeticError, MemoryError, SyntaxError, TokenError)
 INDEX_VERSION = 1  # of the folder
 INDEX_FILE = "embedding.json"  # recipe of the vectors; written before the first of them
 VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE = "embeddings.npy", "samples.csv", "embeddings.parquet"
@@ -68,7 +70,16 @@ class VectorIndex:
             )
         try:
             vectors, columns = _read_vectors(place)
-        except (OSError, ValueError, KeyError, EOFError, ArithmeticError, MemoryError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            ArithmeticError,
+            MemoryError,
+            SyntaxError,
+            TokenError,
+        ) as error:
             problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise CandelabraError(
                 f"{key}={escape_path(place)} is damaged ({problem}); embed the images again."

@@ -4,6 +4,7 @@ import logging
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from candelabra.storage.archives import check_archive
 from candelabra.storage.atomic import remove_temporary_files, write_atomically
 
 log = logging.getLogger(__name__)
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, MemoryError, SyntaxError, TokenError)
 
 
 class VectorPart(NamedTuple):
@@ -56,7 +58,7 @@ class VectorParts:
                 check_archive(path)
                 with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                     part = VectorPart(int(path.stem), file["digests"], file["problems"], file["vectors"])
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, AttributeError):
+            except (*_DAMAGE, zipfile.BadZipFile, AttributeError):
                 log.warning("%s is damaged; its images are embedded again", path)
                 path.unlink()
                 continue

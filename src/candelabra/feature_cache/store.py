@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ class FeatureStore:
     def _map_shard(self, path: Path) -> NDArray[np.void] | None:
         try:
             rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, ArithmeticError, MemoryError):
+        except (OSError, ValueError, EOFError, SyntaxError, TokenError, ArithmeticError, MemoryError):
             return None
         whole = (
             isinstance(rows, np.ndarray)

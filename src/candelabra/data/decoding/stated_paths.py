@@ -14,10 +14,10 @@ _QUERY = re.compile(r"\?(?:.*&)?d=(?P<path>[^&]+)")  # of Label Studio: /data/lo
 def fold_name(name: str) -> str:
     """A file name so that different spellings of one name are equal.
 
-    >>> fold_name("Caf%C3%A9 1.JPG") == fold_name(unicodedata.normalize("NFD", "café 1.jpg"))
+    >>> fold_name("Caf%C3%A9 1.JPG") == fold_name(unicodedata.normalize("NFD", " café  1.jpg"))
     True
     """
-    plain = unquote(name) if "%" in name else name
+    plain = " ".join((unquote(name) if "%" in name else name).split())
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", plain).casefold())
 
 

@@ -2,13 +2,13 @@
 
 import csv
 import gzip
-import io
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
+from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.decoding.text_files import detect_encoding
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.errors import CandelabraError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SEPARATORS = (",", ";", "\t", "|")
+_HEADLESS = "headless"
 _TRIED = 20  # lines that tell the separator
 _BLOCK = 2**24  # bytes read at once
 _GZIP = b"\x1f\x8b"
@@ -31,13 +32,14 @@ class _Layout(NamedTuple):
     encoding: str
     separator: str
     skipped: int
-    header: list[str]
+    header: list[str]  # or the first row, where there is none
 
 
 def read_table_file(path: Path, issues: list[DataIssue], rows: int | None = None) -> "DataFrame":
     """A CSV or Parquet file. Cells of a CSV are text without blanks around it, null where nothing else is there.
 
-    The separator (comma, semicolon, tab or bar) and the encoding are found out. A line with too many cells keeps its
+    The separator (comma, semicolon, tab, bar, or blanks) and the encoding are found out. A first line that names an
+    image is no header, see `has_header`. A line with too many cells keeps its
     first cell, or the one of the column `image`.
 
     Args:
@@ -63,7 +65,12 @@ def read_table_file(path: Path, issues: list[DataIssue], rows: int | None = None
         return _read_text(path, layout, issues, rows)
     except CandelabraError:
         raise
-    except (ValueError, OSError, EOFError) as error:  # pandas', pyarrow's and zlib's own errors are among them
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        csv.Error,
+    ) as error:  # pandas', pyarrow's and zlib's own errors are among them
         raise CandelabraError(f"The table {path} cannot be read ({' '.join(str(error).split())}).") from error
 
 
@@ -110,7 +117,7 @@ def _find_layout(path: Path, issues: list[DataIssue]) -> _Layout:
         told = lines[skipped].strip("\r\n").strip('"')[4:5] or "\t"
         skipped += 1
     separator = told or find_separator(lines[skipped:])
-    header = next(csv.reader(io.StringIO("".join(lines[skipped:])), delimiter=separator, skipinitialspace=True), [])
+    header = next(csv.reader(lines[skipped:], delimiter=separator, skipinitialspace=True), [])
     return _Layout(encoding, separator, skipped, header)
 
 
@@ -126,7 +133,22 @@ def find_separator(lines: Sequence[str]) -> str:
             found = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if any(row)]
             if found and len(found[0]) > 1:
                 fits[separator] = sum(len(row) == len(found[0]) for row in found) / len(found)
+    if not fits and _are_columns([line.split() for line in lines if line.strip()]):
+        return " "
     return max(fits, key=lambda separator: fits[separator], default=",")
+
+
+def _are_columns(rows: Sequence[Sequence[str]]) -> bool:
+    return len(rows) > 1 and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+
+
+def has_header(table: "DataFrame") -> bool:
+    """Whether the columns of a table that was read have names; else they are called `column 1`, ..."""
+    return _HEADLESS not in table.attrs
+
+
+def _names_image(words: Sequence[str]) -> bool:
+    return any(Path(word.strip()).suffix.lower() in IMAGE_SUFFIXES for word in words)
 
 
 def _read_text(path: Path, layout: _Layout, issues: list[DataIssue], rows: int | None) -> "DataFrame":
@@ -134,11 +156,13 @@ def _read_text(path: Path, layout: _Layout, issues: list[DataIssue], rows: int |
 
     if not any(layout.header):
         raise ValueError("it is empty")
+    headless = _names_image(layout.header)
+    header = [""] * len(layout.header) if headless else layout.header
     options: dict[str, Any] = {
         "sep": layout.separator,
         "skiprows": layout.skipped,
-        "header": 0,
-        "names": clean_header(layout.header, path),
+        "header": None if headless else 0,
+        "names": clean_header(header, path),
         "index_col": False,
         "dtype": str,
         "keep_default_na": False,
@@ -155,7 +179,9 @@ def _read_text(path: Path, layout: _Layout, issues: list[DataIssue], rows: int |
             found = _RowKeeper(options["names"], issues)
             table = pandas.read_csv(file, nrows=rows, engine="python", on_bad_lines=found.keep, **options)
     table = table.apply(lambda column: column.str.strip())
-    return table.where(table != "")
+    table = table.where(table != "")
+    table.attrs |= {_HEADLESS: True} if headless else {}
+    return table
 
 
 class _RowKeeper:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,11 +86,30 @@ def describe_left_out(root: Path, tree: ClassFolders, classes: list[str]) -> lis
             detail = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in counts.most_common(8))
             name = str(folder.relative_to(root))
             issues.append(DataIssue(name, "files of kinds that are not read", IssueTreatment.SKIPPED, detail))
+    if not tree.splits:
+        issues += _describe_same_folders(tree.children)
     named = [] if tree.splits else [name for name in classes if recognize_split(name)]
     if named:
         what = "class folders that are named like splits"
         issues.append(DataIssue(named[0], what, IssueTreatment.USED, f"{', '.join(named)}, beside other folders"))
     return issues
+
+
+def find_inner_splits(children: Sequence[Path]) -> bool:
+    """Whether folders of classes hold folders of splits, and nothing else: cat/train, cat/test."""
+    inner = {child: list_folders(child) for child in children}
+    splits = {recognize_split(below.name) for folders in inner.values() for below in folders}
+    return bool(inner) and all(map(_holds_folders_alone, inner)) and "" not in splits and len(splits) > 1
+
+
+def _describe_same_folders(children: Sequence[Path]) -> list[DataIssue]:
+    """An issue where all folders of classes hold the same folders, so that those may be the classes."""
+    inner = [{below.name for below in list_folders(child)} for child in children]
+    if len(inner) < 2 or len(inner[0]) < 2 or any(names != inner[0] for names in inner) or find_inner_splits(children):
+        return []
+    detail = f"{', '.join(child.name for child in children[:4])} each hold {', '.join(sorted(inner[0])[:4])}"
+    what = "folders of classes hold the same folders, which are not read as classes"
+    return [DataIssue(children[0].name, what, IssueTreatment.USED, detail)]
 
 
 def _holds_image(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from candelabra.data.decoding.text_files import detect_encoding
 from candelabra.data.readers import ochuman
 from candelabra.data.readers.foreign_exports import recognize_export
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
@@ -45,8 +46,8 @@ def looks_like_coco(path: Path) -> bool:
         ends = file.read(2**20)
         file.seek(max(0, size - 2**16))
         ends += file.read()
-    text = ends.decode("latin-1")
-    return text.lstrip("\ufeff \n\r\t\xef\xbb\xbf").startswith("{") and any(part in text for part in _PARTS)
+    text = ends.replace(b"\0", b"").decode("latin-1")  # UTF-16 as well
+    return text.lstrip("\ufeff \n\r\t\xef\xbb\xbf\xfe\xff").startswith("{") and any(part in text for part in _PARTS)
 
 
 def split_in_name(file: str) -> str:
@@ -66,7 +67,7 @@ def load_coco_json(path: Path) -> Mapping[str, Any]:
     if path.stat().st_size > _LARGEST:
         raise CandelabraError(f"data.file={path} is larger than {_LARGEST // 2**30} GiB, which is not read; divide it.")
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(_read_text(path))
         if isinstance(document, dict) and ochuman.is_ochuman(document):
             document = ochuman.convert_to_coco(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -76,3 +77,11 @@ def load_coco_json(path: Path) -> Mapping[str, Any]:
     if lacking:
         raise CandelabraError(f"data.file={path} has no list of {' and '.join(lacking)}; COCO's json has {parts}.")
     return document  # type: ignore[no-any-return]
+
+
+def _read_text(path: Path) -> str:
+    raw = path.read_bytes()
+    try:
+        return raw.decode(detect_encoding(raw))
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -13,8 +13,10 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.class_folders import (
     describe_left_out,
     find_class_folders,
+    find_inner_splits,
     is_stray_folder,
     list_folders,
+    recognize_split,
 )
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
@@ -28,6 +30,8 @@ _NO_CLASSES = ("image", "mask", "annot", "label")  # words that do not occur in 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Reader):
     """`root/<class>/*.jpg`, or `root/<train|val|test>/<class>/*.jpg`; the class is the name of the folder.
+
+    Where classes hold folders of splits alone, `root/<class>/<train|val|test>/*.jpg`, those are the splits.
 
     Args:
         root: the folder.
@@ -55,6 +59,7 @@ class Folder(Reader):
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
         tree = find_class_folders(root)
+        inner = not tree.splits and find_inner_splits(tree.children)
         names, published, classes = [], [], []
         for base, split in tree.splits.items() or [(root, "")]:
             for path in find_images(base):
@@ -63,7 +68,7 @@ class Folder(Reader):
                     issues.append(DataIssue(name, "image in no folder of a class", IssueTreatment.SKIPPED))
                 elif not is_stray_folder(parts[0]):
                     names.append(name)
-                    published.append(split)
+                    published.append(recognize_split(parts[1]) if inner and len(parts) > 2 else split)
                     classes.append(escape_path(parts[0]))
         if not names:
             raise CandelabraError(

@@ -21,7 +21,17 @@ _LAYOUTS = (
     ("{split}/images", "{split}/masks"),
     ("{split}", "{split}_labels"),
 )
-_ENDS = ("_mask", "_L", "_label", "_labels")  # of the name of a mask, after that of its image
+_ENDS = (
+    "_mask",
+    "_L",
+    "_label",
+    "_labels",
+    "_seg",
+    "_segmentation",
+    "_gt",
+    "_GT",
+    "-mask",
+)  # of the name of a mask, after that of its image
 
 
 def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]) -> list[MaskPair]:
@@ -86,6 +96,10 @@ def find_mask_folders(root: Path, images: str, masks: str) -> list[MaskFolders]:
         there = [each for each in found if each[1].is_dir() and each[2].is_dir()]
         if there:
             return there
+    folders = {path: split for path in sorted(root.glob("*/")) if (split := parse_split_name(path.name))}
+    mixed = [(split, path, path) for path, split in folders.items() if any(path.glob("*_mask.*"))]
+    if mixed and not (root / images).is_dir():
+        return sorted(mixed, key=lambda each: SPLITS.index(each[0]))
     flat = ("", root / images, root / masks)
     if not (flat[1].is_dir() and flat[2].is_dir()):
         raise CandelabraError(
@@ -109,8 +123,11 @@ def _listed(root: Path, lists: Mapping[str, Sequence[str]], issues: list[DataIss
 
 
 def _parallel(root: Path, split: str, images: Path, masks: Path, issues: list[DataIssue]) -> list[MaskPair]:
-    by_path = {mask.relative_to(masks).with_suffix(""): mask for mask in find_images(masks)}
-    found = list(find_images(images))
+    found, drawn = list(find_images(images)), list(find_images(masks))
+    if images == masks:  # such as 1.jpg and 1_mask.png, as Roboflow has them
+        drawn = [path for path in found if path.stem.endswith(_ENDS)]
+        found = [path for path in found if not path.stem.endswith(_ENDS)]
+    by_path = {mask.relative_to(masks).with_suffix(""): mask for mask in drawn}
     alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
     by_stem = {path.name: path for path in by_path if alone[path.name] == 1}  # masks may lie in other folders
     folded: dict[str, list[Path]] = {}

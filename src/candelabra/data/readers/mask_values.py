@@ -17,6 +17,7 @@ _SCANNED = 2_000  # masks; of a larger set the classes must be given
 _SAMPLED = 32  # masks that are looked at first where classes are given
 _MOST_JPEG = 8  # values that masks kept as JPEG may have without names
 _BINARY = {0, IGNORED}
+_NEAR = 32  # how far JPEG moves a 0 or 255
 ValueOption = Mapping[str, int | float | str | Sequence[int | float | str]]
 
 
@@ -32,6 +33,22 @@ class MaskValues(NamedTuple):
     classes: list[str]
     meaning: NDArray[np.uint8]
     ignored: list[int]
+
+
+class _Scan(NamedTuple):
+    """What masks hold.
+
+    Args:
+        values: from 0 to 255 that occur.
+        beyond: some of those above 255.
+        lossy: whether a mask is kept as JPEG.
+        alone: a mask whose only value but 0 is 255, where no mask holds 255 beside others; "" for none.
+    """
+
+    values: set[int]
+    beyond: list[int]
+    lossy: bool
+    alone: str
 
 
 def name_mask_values(values: ValueOption, ignore: Sequence[int] | None) -> MaskValues:
@@ -72,9 +89,12 @@ def number_mask_classes(
     if len(set(classes)) < len(classes):
         raise CandelabraError(f"data.classes={list(classes)} names a class twice; give its values with data.values.")
     values = dict(zip(map(str, classes), range(len(classes)), strict=True))
-    if len(classes) == 2 and ignore is None and _are_binary(root, paths):
-        issues.append(_describe_binary(classes, paths))
-        return _combine({str(classes[0]): [0], str(classes[1]): [IGNORED]}, [])
+    if len(classes) == 2 and ignore is None:
+        seen = _scan_binary(root, paths)
+        if seen and seen.values == _BINARY:
+            issues.append(_describe_binary(classes, paths))
+            return _combine({str(classes[0]): [0], str(classes[1]): [IGNORED]}, [])
+        issues += _describe_alone(seen) if seen else []
     ignored = [IGNORED] if ignore is None else list(ignore)
     lost = [name for name, value in values.items() if value in ignored]
     if lost:
@@ -100,15 +120,28 @@ def find_mask_values(
             f"Name the classes of these {len(paths)} masks, data.classes=[background,...], or their pixel values, "
             "data.values={background: 0, ...}."
         )
-    found, lossy = _scan(root, paths)
-    if ignore is None and found == _BINARY:
+    seen = _scan(root, paths)
+    found = seen.values
+    if seen.beyond and not found - {0, *(ignore or [IGNORED])}:
+        raise CandelabraError(
+            f"The masks below data.root={root} hold numbers above 255, which are no classes: "
+            f"{', '.join(map(str, seen.beyond))}, ... Save masks whose numbers are those of classes."
+        )
+    if ignore is None and not seen.beyond and seen.lossy and _is_blurred_binary(found):
+        issues.append(_describe_binary(("background", "foreground"), paths, "kept as JPEG, divided at 128; "))
+        return _combine({"background": range(128), "foreground": range(128, 256)}, [])
+    if ignore is None and not seen.beyond and found == _BINARY:
         issues.append(_describe_binary(("background", "foreground"), paths))
         return _combine({"background": [0], "foreground": [IGNORED]}, [])
     ignored = [IGNORED] if ignore is None else list(ignore)
+    issues += _describe_alone(seen) if ignore is None else []
+    if seen.beyond:
+        what = "pixel values above 255 are no class"
+        issues.append(DataIssue(paths[0], what, IssueTreatment.UNLABELLED, ", ".join(map(str, seen.beyond))))
     values = sorted(found - set(ignored))
     if not values:
         raise CandelabraError(f"All pixels of the masks below data.root={root} are in data.ignore={ignored}.")
-    if lossy and len(values) > _MOST_JPEG:
+    if seen.lossy and len(values) > _MOST_JPEG:
         raise CandelabraError(
             f"The masks below data.root={root} are kept as JPEG, which changes their numbers: {len(values)} values "
             "occur. Save them as PNG, or name all values of each class with data.values={name: [0,1,2], ...}."
@@ -130,30 +163,47 @@ def _combine(values: Mapping[str, Sequence[int]], ignored: Sequence[int]) -> Mas
     return MaskValues(list(values), meaning, list(ignored))
 
 
-def _describe_binary(names: Sequence[str], paths: Sequence[str]) -> DataIssue:
-    detail = f"0 is {names[0]}, 255 is {names[1]}; other names with data.values={{{names[0]}: 0, {names[1]}: 255}}"
+def _describe_binary(names: Sequence[str], paths: Sequence[str], how: str = "") -> DataIssue:
+    detail = f"{how}0 is {names[0]}, 255 is {names[1]}; other names with data.values={{{names[0]}: 0, {names[1]}: 255}}"
     return DataIssue(paths[0], "masks of 0 and 255 alone: background and foreground", IssueTreatment.USED, detail)
 
 
-def _are_binary(root: Path, paths: Sequence[str]) -> bool:
-    """Whether masks hold 0 and 255 alone, as far as they are looked at: first a few, then many."""
+def _describe_alone(seen: _Scan) -> list[DataIssue]:
+    """An issue for masks of 0 and 255 among masks of other values: 255 may be a class there."""
+    if not seen.alone or not seen.values - _BINARY:
+        return []
+    others = ", ".join(map(str, sorted(seen.values - _BINARY)[:8]))
+    detail = f"255 is ignored; other masks hold {others}; if it is a class, name it with data.values"
+    return [DataIssue(seen.alone, "mask of 0 and 255 among masks of other values", IssueTreatment.USED, detail)]
+
+
+def _is_blurred_binary(values: set[int]) -> bool:
+    """Whether values are those of 0 and 255 that JPEG has changed a little."""
+    high = {value for value in values if value >= IGNORED - _NEAR}
+    return 0 in values and bool(high - {IGNORED}) and all(value <= _NEAR for value in values - high)
+
+
+def _scan_binary(root: Path, paths: Sequence[str]) -> _Scan | None:
+    """What masks hold, first of a few, then of many if those hold 0 and 255; null where nobody can tell."""
     some = [paths[int(place)] for place in np.linspace(0, len(paths) - 1, min(len(paths), _SAMPLED))]
-    if not some:
-        return False
     try:
-        return _scan(root, some)[0] == _BINARY and _scan(root, paths[:_SCANNED])[0] == _BINARY
+        seen = _scan(root, some) if some else None
+        if seen and not seen.beyond and IGNORED in seen.values:
+            seen = _scan(root, paths[:_SCANNED])
     except UnreadableFile:  # it is said when masks are verified
-        return False
+        return None
+    return None if seen is None or seen.beyond else seen
 
 
-def _scan(root: Path, paths: Sequence[str]) -> tuple[set[int], bool]:
-    """The values of masks, those beyond 255 as 255, and whether one is kept as JPEG; unreadable ones are left out.
+def _scan(root: Path, paths: Sequence[str]) -> _Scan:
+    """What masks hold; unreadable ones are left out.
 
     Raises:
         UnreadableFile: none can be read.
     """
     values: set[int] = set()
-    lossy = False
+    beyond: set[int] = set()
+    lossy, beside, alone = False, False, ""
     bad: list[UnreadableFile] = []
     for path in paths:
         try:
@@ -161,11 +211,16 @@ def _scan(root: Path, paths: Sequence[str]) -> tuple[set[int], bool]:
         except UnreadableFile as error:  # counts as not labelled later
             bad.append(error)
             continue
-        values |= set(np.unique(np.minimum(mask.pixels, IGNORED)).tolist())
+        own = set(np.unique(mask.pixels).tolist())
+        beyond |= set(sorted(value for value in own if value > IGNORED)[:4])
+        values |= {value for value in own if value <= IGNORED}
+        if IGNORED in own:
+            beside = beside or bool(own - _BINARY)
+            alone = alone or ("" if own - _BINARY else path)
         lossy = lossy or any("JPEG" in each.what for each in mask.odd)
     if bad and len(bad) == len(paths):
         raise bad[0]
-    return values, lossy
+    return _Scan(values, sorted(beyond)[:4], lossy, "" if beside else alone)
 
 
 def _as_list(values: object) -> list[object]:

@@ -12,6 +12,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue
 from candelabra.data.labels_json import LABELS_FILE
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.mask_class_tables import read_mask_class_tables
 from candelabra.data.readers.mask_pairs import MaskPair, find_mask_folders, find_mask_lists, find_mask_pairs
 from candelabra.data.readers.mask_values import MaskValues, find_mask_values, name_mask_values, number_mask_classes
 from candelabra.data.readers.reader import FormatMatch, Reader
@@ -30,8 +31,9 @@ class Masks(Reader):
     """`root/<split>` and `root/<split>annot`, `images/<split>` and `masks/<split>`, or `images` and `masks`.
 
     A mask has the name of its image, whatever the ending. Lists `<split>.txt` with an image and a mask a line go
-    before folders; their paths may be those of another machine. What a pixel means is said by one of `classes`,
-    `values` and `colours`.
+    before folders; their paths may be those of another machine. Splits may hold 1.jpg and 1_mask.png side by side, and
+    `_classes.csv` with the columns Pixel Value and Class, as Roboflow exports them. What a pixel means is said by one
+    of `classes`, `values` and `colours`.
 
     Args:
         root: the folder.
@@ -125,6 +127,9 @@ class Masks(Reader):
             return name_mask_values(self.values, ignored)
         if self.classes:
             return number_mask_classes(self.classes, ignored, root, paths, issues)
+        listed = read_mask_class_tables([(root / path).parent for path in paths])
+        if listed:
+            return name_mask_values(listed, ignored)
         return find_mask_values(ignored, root, paths, issues)
 
     def _list_ignored(self, words: Sequence[int | str]) -> list[int]:

@@ -10,7 +10,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 
 
 def parse_xml(text: str) -> ElementTree.Element:
-    """Parses XML without a DOCTYPE: entities can expand without bound or name other files.
+    """Parses XML without a DOCTYPE: entities can expand without bound or name other files. Namespaces are dropped.
 
     Raises:
         ValueError: it is malformed, or has a DOCTYPE.
@@ -18,9 +18,12 @@ def parse_xml(text: str) -> ElementTree.Element:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("it has a DOCTYPE, which labels do not need")
     try:
-        return ElementTree.fromstring(text)
+        root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ValueError(str(error)) from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 def parse_decimal_comma(word: str) -> float:
@@ -50,12 +53,14 @@ def repair_boxes(boxes: NDArray[np.float32], names: Sequence[str], issues: list[
         partly = ~finite & ~np.isnan(mended).all(1)
         inverted = finite & ((mended[:, 0] > mended[:, 2]) | (mended[:, 1] > mended[:, 3]))
         mended = np.concatenate([np.minimum(mended[:, :2], mended[:, 2:]), np.maximum(mended[:, :2], mended[:, 2:])], 1)
+        tiny = finite & (mended >= 0).all(1) & (mended <= 1).all(1)
         flat = finite & ((mended[:, 0] == mended[:, 2]) | (mended[:, 1] == mended[:, 3]))
     mended[~finite | flat] = np.nan
     for rows, what, treatment in (
         (inverted, "box is inverted", IssueTreatment.REPAIRED),
         (flat, "box has no area", IssueTreatment.UNLABELLED),
         (partly, "box lacks a side", IssueTreatment.UNLABELLED),
+        (tiny & ~flat, "box lies in one pixel, maybe shares of the image among pixels", IssueTreatment.USED),
     ):
         issues += [DataIssue(names[int(row)], what, treatment, _corners(boxes[row])) for row in np.flatnonzero(rows)]
     return mended

@@ -22,8 +22,10 @@ from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.table_columns import load_table
 from candelabra.data.readers.table_detection import find_label_table
+from candelabra.data.readers.table_frames import fit_table_to_files
 from candelabra.data.readers.table_labels import read_label_columns, read_label_words
 from candelabra.data.readers.table_objects import choose_object_rows
+from candelabra.data.readers.table_places import list_points
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, Labels, LabelTarget, MaskTarget, TargetColumn, list_target_classes
 from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
@@ -105,6 +107,7 @@ class Table(Reader):
             table = choose_object_rows(table, sides, own, self.objects, issues)
         together = [*([BOX_COLUMNS] if boxed else []), *(pairs[place : place + 2] for place in range(0, len(pairs), 2))]
         table = table_cells.merge_repeated(table, together, issues)
+        table = fit_table_to_files(table, root, boxed, pairs, issues)
         images = table["image"].tolist()
         columns: list[TargetColumn] = [
             *self._labels(table, described.find(LabelTarget) or LabelTarget(), issues),
@@ -169,7 +172,7 @@ class Table(Reader):
     def _points(self, table: "DataFrame") -> list[str]:
         if self.points:
             return [str(number) for number in range(self.points)]
-        return [c[:-2] for c in table.columns if c.endswith("_x") and f"{c[:-2]}_y" in table.columns]
+        return list_points([str(column) for column in table.columns])
 
     def _point_columns(self, table: "DataFrame", names: Sequence[str]) -> list[str]:
         """The columns of x and y of each point."""
@@ -196,7 +199,7 @@ class Table(Reader):
         if self.columns:
             return [read_label_columns(table, self.columns, issues)]
         separator = self.separator or (LABEL_SEPARATOR if given.multilabel else None)
-        found = read_label_words(table, separator, given.classes)
+        found = read_label_words(table, separator, given.classes, issues)
         return [] if found is None else [found]
 
     def _note_unread(self, table: "DataFrame", read: Collection[str], issues: list[DataIssue]) -> None:

@@ -2,22 +2,24 @@
 
 import logging
 import os
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from candelabra.data.decoding.images import IMAGE_SUFFIXES
-from candelabra.data.decoding.table_files import read_table_file
+from candelabra.data.decoding.table_files import has_header, read_table_file
 from candelabra.data.issues import DataIssue
+from candelabra.data.readers.table_headless import name_headless
+from candelabra.data.readers.table_places import add_corners, fold_column, name_corners, name_point_columns
+from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.targets import LabelTarget, MaskTarget, list_target_classes
-from candelabra.data.targets.box import BOX_COLUMNS
 from candelabra.errors import CandelabraError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 log = logging.getLogger(__name__)
+SPLIT = "split"
 _TRIED = 50  # cells that tell whether a column names images
 _IMAGES: tuple[str, ...] = (
     "filename",
@@ -31,10 +33,10 @@ _IMAGES: tuple[str, ...] = (
     "image_name",
 )
 _IMAGES += ("imagename", "image_filename", "img", "image_id", "imageid", "name", "id")
-_LABELS = ("class", "class_name", "classname", "category", "category_name", "labels")
+_LABELS: tuple[str, ...] = ("class", "class_name", "classname", "category", "category_name", "labels")
+_LABELS += ("label_name", "labelname", "class_label")
 _MASKS = ("mask_path", "mask_file", "mask_name")
-_SIDES = (("x_min", "y_min", "x_max", "y_max"), ("x1", "y1", "x2", "y2"))
-_AXES = re.compile(r"(?P<point>.+)[ _](?P<axis>[xy])", re.IGNORECASE)
+_SPLITS = ("subset", "set", "partition", "phase")
 
 
 def load_table(path: Path, issues: list[DataIssue], kept: Collection[str] = ()) -> "DataFrame":
@@ -53,19 +55,19 @@ def load_table(path: Path, issues: list[DataIssue], kept: Collection[str] = ()) 
     table = read_table_file(path, issues)
     if not len(table):
         raise CandelabraError(f"The table {path} has no rows.")
-    table = name_columns(table, kept)
+    table = name_columns(table if has_header(table) else name_headless(table, path, issues), kept)
     if "image" not in table:
         found = find_image_column(table)
         log.info("the column %r of %s names the images", found, path.name)
         table = table.rename(columns={found: "image"})
         table.attrs["image"] = found
     table = table.dropna(subset="image")
-    return table.assign(image=table["image"].astype(str))
+    return add_corners(table.assign(image=table["image"].astype(str)), issues)
 
 
 def name_columns(table: "DataFrame", kept: Collection[str] = ()) -> "DataFrame":
     """Columns by the names that `data=table` has, where letter case, blanks or a usual other name differ."""
-    given = {_fold(str(column)): str(column) for column in reversed(table.columns) if column not in kept}
+    given = {fold_column(str(column)): str(column) for column in reversed(table.columns) if column not in kept}
     names: dict[str, str] = {}
 
     def name(wanted: str, *others: str) -> None:
@@ -74,19 +76,18 @@ def name_columns(table: "DataFrame", kept: Collection[str] = ()) -> "DataFrame":
             names[found] = wanted
 
     name("image")
-    name("split")
+    name(SPLIT)
     name(LabelTarget.name, *_LABELS)
     name(MaskTarget.name, *_MASKS)
     for target in list_target_classes():
         name(target)
-    for sides in (BOX_COLUMNS, *_SIDES):
-        if not set(BOX_COLUMNS) <= {*table.columns, *names.values()} and all(side in given for side in sides):
-            names |= {given[side]: wanted for side, wanted in zip(sides, BOX_COLUMNS, strict=True)}
-    for column in map(str, table.columns):
-        axis = _AXES.fullmatch(column)
-        if axis and column not in kept and column not in names:
-            named = f"{axis['point']}_{axis['axis'].lower()}"
-            names |= {column: named} if named not in table else {}
+    for word in _SPLITS:
+        if word in given and SPLIT not in (*table.columns, *names.values()):
+            words = table[given[word]].dropna().astype(str).str.strip().str.lower()
+            names |= {given[word]: SPLIT} if len(words) and words.isin([*SPLIT_ALIASES]).all() else {}
+    free = [str(column) for column in table.columns if column not in kept and column not in names]
+    names |= name_corners(free)
+    names |= name_point_columns([column for column in free if column not in names])
     return table.rename(columns={old: new for old, new in names.items() if old != new})
 
 
@@ -96,10 +97,10 @@ def find_image_column(table: "DataFrame") -> str:
     It is the first column, unless that does not look like file names and another one does, or has a usual name.
     """
     columns = [str(column) for column in table.columns]
-    by_word = {_fold(column): column for column in reversed(columns)}
+    by_word = {fold_column(column): column for column in reversed(columns)}
     usual = [by_word[word] for word in _IMAGES if word in by_word]
     looking = [column for column in (columns[0], *usual) if _names_images(table, column)]
-    numbered = columns[0].startswith(("column ", "Unnamed")) or _fold(columns[0]) in ("index", "id")
+    numbered = columns[0].startswith(("column ", "Unnamed")) or fold_column(columns[0]) in ("index", "id")
     return next(iter(looking), usual[0] if usual and numbered else columns[0])
 
 
@@ -107,7 +108,3 @@ def _names_images(table: "DataFrame", column: str) -> bool:
     cells = table[column].dropna().head(_TRIED).astype(str)
     endings = [os.path.splitext(cell)[1].lower() for cell in cells]  # noqa: PTH122 - they may be addresses
     return sum(ending in IMAGE_SUFFIXES for ending in endings) > len(endings) / 2
-
-
-def _fold(word: str) -> str:
-    return re.sub(r"[\s\-]+", "_", word.strip().casefold())

@@ -8,8 +8,11 @@ from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.table_files import read_table_file
 from candelabra.data.readers import coco_json
 from candelabra.data.readers.table_columns import find_image_column, name_columns
+from candelabra.data.readers.table_places import fold_column
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.errors import CandelabraError
+
+_NUMBERS = {"pixel_value", "class_id"}  # first columns of tables of classes
 
 
 class TableOptions(NamedTuple):
@@ -65,7 +68,7 @@ def _first_row(path: Path) -> tuple[str, list[str]]:
         table = name_columns(read_table_file(path, [], 1))
     except CandelabraError:
         return "", []
-    if not len(table) or len(table.columns) < 2:
+    if not len(table) or len(table.columns) < 2 or fold_column(str(table.columns[0])) in _NUMBERS:
         return "", []
     column = "image" if "image" in table else find_image_column(table)
     others = [str(each) for each in table.columns if each != column]

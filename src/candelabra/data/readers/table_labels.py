@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.data.readers.class_names import list_case_variants
 from candelabra.data.readers.table_cells import parse_numbers
 from candelabra.data.targets import LabelTarget
 from candelabra.data.targets.label import LabelColumn
@@ -20,13 +21,16 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0*")  # a whole number as a spreadsheet writes
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
-def read_label_words(table: "DataFrame", separator: str | None, told: Sequence[str]) -> LabelColumn | None:
-    """The column `label`; null where there is none.
+def read_label_words(
+    table: "DataFrame", separator: str | None, told: Sequence[str], issues: list[DataIssue]
+) -> LabelColumn | None:
+    """The column `label`; null where there is none, or no label in it.
 
     Args:
         table: one row an image.
         separator: between several labels of a cell; null for one label a cell.
         told: all classes, in order; none for those that occur, sorted.
+        issues: list to which issues are appended.
 
     Raises:
         CandelabraError: a label is not among the told classes.
@@ -44,6 +48,10 @@ def read_label_words(table: "DataFrame", separator: str | None, told: Sequence[s
         ]
     spelt = _unify({word for words in lists for word in words or ()}, told)
     known = list(told) or sorted(set(spelt.values()))
+    if not known:
+        return None
+    if not told:
+        list_case_variants(known, issues)
     for word in sorted(set(spelt.values()) - set(known)):
         raise CandelabraError(f"The table has the label {word!r}; labels.json has {list_nearest(word, known)}.")
     places = {word: known.index(name) for word, name in spelt.items()}

@@ -8,6 +8,7 @@ SPLIT_ALIASES = {
     "validation": "val",
     "dev": "val",
     "test": "test",
+    "testing": "test",
 }
 
 
