@@ -120,7 +120,7 @@ class KeypointsTarget(PointTarget):
         cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
     ) -> TargetColumn | None:
         target = described or cls()
-        flat = [_flatten(cell) for cell in cells]
+        flat = [_flatten(cell, len(target.names)) for cell in cells]
         count = len(target.names) or next((len(cell) // 2 for cell in flat if cell), 0)
         rows = parse_rows(flat, names, 2 * count, "keypoints are not as many as there are names", issues)
         if rows is None:
@@ -204,15 +204,28 @@ def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[i
     return tuple(swapped)
 
 
-def _flatten(cell: Any) -> Any:
-    """Points as x, y, x, y, ...; one that is null, or whose third number says invisible, is NaN."""
-    if not isinstance(cell, list | tuple) or not any(isinstance(point, list | tuple) for point in cell):
+def _flatten(cell: Any, count: int) -> Any:
+    """Points as x, y, x, y, ...; one that is null, or whose third number says invisible, is NaN.
+
+    Args:
+        cell: points, or their numbers one after another.
+        count: of the points; 0 where it is not known.
+    """
+    if not isinstance(cell, list | tuple):
+        return cell
+    if count and len(cell) == 3 * count and not any(isinstance(point, list | tuple) for point in cell):
+        cell = [cell[place : place + 3] for place in range(0, len(cell), 3)]
+    if not any(isinstance(point, list | tuple) for point in cell):
         return cell
     flat: list[Any] = []
     for point in cell:
-        seen = isinstance(point, list | tuple) and (len(point) == 2 or (len(point) == 3 and point[2]))
+        seen = isinstance(point, list | tuple) and (len(point) == 2 or (len(point) == 3 and _is_visible(point[2])))
         flat += list(point[:2]) if seen else [math.nan, math.nan]
     return [math.nan if value is None else value for value in flat]
+
+
+def _is_visible(flag: Any) -> bool:
+    return isinstance(flag, int | float) and flag > 0
 
 
 def _index_of(points: Sequence[str], point: Any, where: str) -> int:
