@@ -60,11 +60,9 @@ def drop_invisible_points(
     hidden[:, [list(names).index(name) for name in columns]] = ~seen
     lost = hidden & np.isfinite(points).all(2)
     if lost.any():
-        first = int(np.flatnonzero(lost.any(1))[0])
+        first = str(table["image"].iloc[int(np.flatnonzero(lost.any(1))[0])])
         detail = f"{int(lost.sum())} points of {int(lost.any(1).sum())} images, by {', '.join(columns.values())}"
-        issues.append(
-            DataIssue(str(table["image"].iloc[first]), INVISIBLE_POINTS, IssueTreatment.UNLABELLED, detail[:300])
-        )
+        issues.append(DataIssue(first, INVISIBLE_POINTS, IssueTreatment.UNLABELLED, detail))
     return np.where(hidden[..., None], np.float32("nan"), points)
 
 
