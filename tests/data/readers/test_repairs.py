@@ -8,8 +8,9 @@ import pytest
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.text_files import LARGEST_ANNOTATION, read_annotation_text
 from candelabra.data.issues import DataIssue
-from candelabra.data.readers.point_symmetry import pair_by_name, resolve_points
+from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.repairs import parse_xml, repair_boxes
+from candelabra.data.targets.point_names import pair_by_name
 
 FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
 
