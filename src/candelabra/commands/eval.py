@@ -40,10 +40,11 @@ def run_eval(config: DictConfig) -> None:
         part.reader = MatchedReader(reader=part.reader, labels=labels)
         if plain["data"]["split"] is None and "images" in task.recipe:
             part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
-    if data.labels != labels:
+    given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
+    if given != learnt:
         raise CandelabraError(
             f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
-            f"{diff_labels(data.labels, labels)}; give the data it was trained on with data.root=<folder>."
+            f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
         )
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from candelabra.data.targets import KeypointsTarget
-from candelabra.data.targets.point_names import pair_by_name
+from candelabra.data.targets.point_names import list_unpaired, pair_by_name
 from candelabra.errors import CandelabraError, list_nearest
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def resolve_points(
 
     Args:
         names: of the points.
-        mirror: pairs that swap; null goes by `known`, or else by left and right in the names.
+        mirror: pairs that swap; null goes by `known`, or else by left and right in the names, where these tell all.
         normalizer: two points, or none.
         known: for each point, the one it becomes in a mirror image.
 
@@ -31,7 +31,8 @@ def resolve_points(
     for pair in mirror or ():
         i, j = (index_of_point(names, point, "mirror") for point in pair)
         swapped[i], swapped[j] = j, i
-    if mirror is None:
+    unknown = mirror is None and not known and bool(list_unpaired(names))
+    if mirror is None and not unknown:
         swapped = list(known) if known else pair_by_name(names)
         if len(names) > 1 and swapped == list(range(len(names))):
             log.warning(
@@ -39,7 +40,9 @@ def resolve_points(
                 "with data.mirror=[[left_eye,right_eye],...], or set data.flip=false."
             )
     return KeypointsTarget(
-        tuple(names), tuple(swapped), tuple(index_of_point(names, point, "normalizer") for point in normalizer)
+        tuple(names),
+        None if unknown else tuple(swapped),
+        tuple(index_of_point(names, point, "normalizer") for point in normalizer),
     )
 
 

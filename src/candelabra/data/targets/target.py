@@ -91,6 +91,11 @@ class Target(StoredTarget, ABC):
         """A wrapped value in the image mirrored left to right."""
         return value
 
+    @property
+    def mirror_problem(self) -> str:
+        """Why images with this target are not mirrored in training, in words; empty where they may be."""
+        return ""
+
     def clip(self, value: Tensor, size: Size) -> Tensor:
         """A wrapped value after a geometric transform: what left the image of (H, W) = `size` is unlabelled."""
         return value
@@ -183,6 +188,10 @@ class Target(StoredTarget, ABC):
                 )
         defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
         return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
+
+    def drop_training_fields(self) -> Self:
+        """The same without what only training asks for; data that differ in no more can be measured by a checkpoint."""
+        return self
 
     @property
     def draw_seed(self) -> int:

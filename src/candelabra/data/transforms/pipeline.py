@@ -28,7 +28,8 @@ def make_train_transforms(
     """Make the transforms of training samples; they end with the size of `resize`.
 
     Transforms that would make a label wrong or lose it are left out: no rotation or shear with boxes, as upright boxes
-    would not stay tight; crops of at least half of the image if a box or points are labelled.
+    would not stay tight; crops of at least half of the image if a box or points are labelled; no mirroring with points
+    of which it is not known what they become.
 
     Args:
         augment: none; light (a crop of at least half of the image, colours, mirroring); strong (a crop of at least a
@@ -59,7 +60,8 @@ def make_train_transforms(
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
     strong = max([_STRONG, *(target.least_crop for target in labels.values())])
     least = strong if augment == "strong" else LIGHT_AUGMENTATION
-    mirror: list[TransformStep] = [RandomMirror(labels)] if flip else []
+    mirrored = flip and not any(target.mirror_problem for target in labels.values())
+    mirror: list[TransformStep] = [RandomMirror(labels)] if mirrored else []
     return TransformPipeline(
         [*resize.train_steps(labels, least), *changes[augment], *mirror, *last],
         labels,
