@@ -31,6 +31,7 @@ class Target(StoredTarget, ABC):
         hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
         in_files: its values lie in files of their own (`to_file`), not in JSON.
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
+        placed: its values lie somewhere in the image: in its pixels.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
         layer: targets of lower layers are drawn below others.
@@ -42,6 +43,7 @@ class Target(StoredTarget, ABC):
     hub_columns: ClassVar[tuple[str, ...]] = ()
     in_files: ClassVar[bool] = False
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
+    placed: ClassVar[bool] = False
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
     layer: ClassVar[int] = 1

@@ -77,7 +77,7 @@ def make_eval_transforms(resize: ResizeMethod, labels: Labels | None = None) -> 
         labels: targets of the samples; null for images only.
     """
     labels = Labels() if labels is None else labels
-    return TransformPipeline(resize.eval_steps(labels), labels, fixed=True, least=resize.size)
+    return TransformPipeline(resize.eval_steps(labels), labels, fixed=True, least=resize.size, resize=resize)
 
 
 def compute_least_read_size(size: Size, share: float) -> Size:
@@ -125,6 +125,7 @@ class TransformPipeline(SampleTransforms):
         fixed: whether the steps are deterministic.
         least: (H, W) in pixels to which larger images may be reduced on reading; null for their own size.
         read_labels: targets of the samples before the steps, if steps add targets; null for `labels`.
+        resize: all that the steps do to the geometry; null where they do something else.
     """
 
     def __init__(
@@ -134,9 +135,11 @@ class TransformPipeline(SampleTransforms):
         fixed: bool = False,
         least: Size | None = None,
         read_labels: Labels | None = None,
+        resize: ResizeMethod | None = None,
     ) -> None:
         self.steps, self.labels, self.fixed, self.least = steps, labels, fixed, least
         self.read_labels = labels if read_labels is None else read_labels
+        self.resize = resize
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
