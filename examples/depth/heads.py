@@ -63,8 +63,13 @@ class Depth(Head):
         return {"delta1": MeanMetric(), "abs_rel": MeanMetric()}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        self.compare(metrics, self.predict(outputs, size), target, size)
+
+    def compare(
+        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
+    ) -> None:
         known = self.target_info.known(target)
-        found, wanted = outputs.exp()[known], target[known].clamp(min=1e-3)
+        found, wanted = predictions[known], target[known].clamp(min=1e-3)
         metrics["delta1"].update((torch.maximum(found / wanted, wanted / found) < 1.25).float())
         metrics["abs_rel"].update((found - wanted).abs() / wanted)
 

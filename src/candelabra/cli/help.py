@@ -42,7 +42,11 @@ _EXAMPLES = {
     ],
     "lr": ["", "task=segmentation data=masks data.root=camvid finetune=full range.steps=200"],
     "plan": ["", "finetune=gradual finetune.every=2 epochs=12", "backbone=vit_small_patch16_224 finetune=layerwise"],
-    "eval": ["checkpoint=runs/first", "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere"],
+    "eval": [
+        "checkpoint=runs/first",
+        "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere",
+        "checkpoint=runs/first scale=original",
+    ],
     "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
     "embed": [
         "source=photos folder=vectors/photos",

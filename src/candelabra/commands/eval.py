@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from candelabra.config.build import PlainConfig, build_data, resolve_config
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.matched_reader import MatchedReader
+from candelabra.data.loading.original_views import OriginalViews, collate_originals
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
@@ -31,19 +32,23 @@ def run_eval(config: DictConfig) -> None:
     plain = resolve_config(config)
     if plain["split"] not in ("train", "val", "test"):
         raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
+    if plain["scale"] not in ("prepared", "original"):
+        raise CandelabraError(f"scale={plain['scale']} is not known; allowed are prepared and original.")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    data: SampleDataModule = build_data(relocate_data(trained["data"], plain["data"]))
+    cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model
+    data: SampleDataModule = build_data({**relocate_data(trained["data"], plain["data"]), **cache})
     labels = Labels.from_plain(task.recipe["labels"])
     if plain["data"]["root"] is not None and isinstance(data, DataModule):
         part = data.part
         part.reader = MatchedReader(reader=part.reader, labels=labels)
         if plain["data"]["split"] is None and "images" in task.recipe:
             part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
-    if data.labels != labels:
+    given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
+    if given != learnt:
         raise CandelabraError(
             f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
-            f"{diff_labels(data.labels, labels)}; give the data it was trained on with data.root=<folder>."
+            f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
         )
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
@@ -51,12 +56,17 @@ def run_eval(config: DictConfig) -> None:
     if not len(data.parts[plain["split"]]):
         raise CandelabraError(f"split={plain['split']} has no image in these data; give another split or data.root.")
     data.disable_augmentation()
-    values = trainer.test(task, dataloaders=data.make_loader(plain["split"]), verbose=False)[0]
+    loader = data.make_loader(plain["split"])
+    if plain["scale"] == "original":
+        views = OriginalViews(data.dataset(plain["split"]))
+        loader = data.load_batches(views, plain["split"], data.count_workers(), collate_originals)
+    values = trainer.test(task, dataloaders=loader, verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "results.json", format_json(results))
-    log.info("measured %d images (split=%s)", len(data.parts[plain["split"]]), plain["split"])
+    count = len(data.parts[plain["split"]])
+    log.info("measured %d images (split=%s, scale=%s)", count, plain["split"], plain["scale"])
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 

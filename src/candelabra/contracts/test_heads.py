@@ -75,3 +75,18 @@ def test_predictions_are_drawn_and_written(build: BuildHead, small_backbone: Bac
         assert len(target.prediction_row(value)) == len(target.prediction_header())
         assert target.draw(Image.new("RGB", SIZE[::-1]), value).size == SIZE[::-1]
         assert isinstance(target.caption(value), str)
+
+
+@every_head
+def test_predictions_of_a_placed_target_measure_as_their_outputs(build: BuildHead, small_backbone: Backbone) -> None:
+    head, target, batch = _build(build, small_backbone)
+    if not target.placed:
+        pytest.skip("this target has no place")
+    with torch.no_grad():
+        outputs = head.eval()(small_backbone.eval()(torch.rand(3, 3, *SIZE)))
+    rows = head.labelled(batch)
+    measured, compared = head.metrics(), head.metrics()
+    head.measure(measured, outputs, batch, SIZE)
+    head.compare(compared, head.predict(outputs, SIZE)[rows], batch[rows], SIZE)
+    for name, metric in measured.items():
+        assert torch.equal(metric.compute(), compared[name].compute()), name

@@ -62,7 +62,12 @@ class Box(Head):
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         labelled = self.labelled(target)
-        overlap = compute_pairwise_iou(self.predict(outputs, size)[labelled], target[labelled])
+        self.compare(metrics, self.predict(outputs, size)[labelled], target[labelled], size)
+
+    def compare(
+        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
+    ) -> None:
+        overlap = compute_pairwise_iou(predictions, target)
         metrics["iou"].update(overlap)
         metrics["iou50"].update((overlap >= 0.5).float())
 

@@ -61,6 +61,25 @@ class Head(nn.Module, ABC):
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         """Updates `metrics` with the labelled samples of one batch, of which there is at least one."""
 
+    def compare(
+        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
+    ) -> None:
+        """Updates `metrics` with predictions in the pixels of their target, for targets that have a place.
+
+        Args:
+            metrics: see `measure`.
+            predictions: what `predict` returned, or `Target.to_original` made of it.
+            target: as many, each labelled.
+            size: (H, W) of the images that both lie in.
+
+        Raises:
+            CandelabraError: this head cannot.
+        """
+        raise CandelabraError(
+            f"The head {type(self).__name__} cannot be measured in the pixels of files; it has no `compare`. "
+            "Give scale=prepared."
+        )
+
     @abstractmethod
     def score(self, values: Mapping[str, float]) -> float | None:
         """The head's main metric as one number in [0, 1], higher is better; heads are averaged by it.

@@ -77,7 +77,12 @@ class Keypoints(Head):
         return {"nme": MeanMetric(), "pck": MeanMetric(), "points": SumMetric()}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        relative = (self.predict(outputs, size) - target).norm(dim=2) / self.lengths(target, size)[:, None]
+        self.compare(metrics, self.predict(outputs, size), target, size)
+
+    def compare(
+        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
+    ) -> None:
+        relative = (predictions - target).norm(dim=2) / self.lengths(target, size)[:, None]
         known = ~relative.isnan()
         counted = known.any(1)
         if counted.any():

@@ -90,7 +90,13 @@ class Mask(Head):
         }
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        shown, wanted = outputs.argmax(1), target.long()
+        self.compare(metrics, outputs.argmax(1), target, size)
+
+    def compare(
+        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
+    ) -> None:
+        shown, wanted = predictions.long(), target.long()
+        shown = shown.masked_fill(shown == IGNORED, 0)  # what the model did not see of an image is the background
         for metric in metrics.values():
             metric.update(shown, wanted)
 

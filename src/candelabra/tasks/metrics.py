@@ -80,6 +80,17 @@ class HeadMetrics(nn.Module):
         metrics["loss"].update(values)
         head.measure({key: m for key, m in metrics.items() if key not in _OWN}, outputs, target, size)
 
+    def add_losses(self, name: str, values: Tensor) -> None:
+        """Adds the losses (n,) of labelled samples of a head, beside `compare`."""
+        if len(values):
+            self.of(name)["loss"].update(values)
+
+    def compare(self, name: str, head: Head, predictions: Tensor, target: Tensor, size: tuple[int, int]) -> None:
+        """Adds predictions and labels in the same pixels; see `Head.compare`."""
+        metrics = self.of(name)
+        metrics["count"].update(len(target))
+        head.compare({key: m for key, m in metrics.items() if key not in _OWN}, predictions, target, size)
+
     def compute(self, heads: Sequence[tuple[str, Head]]) -> SplitMetrics:
         """The metrics of all samples since the last call; resets them.
 

@@ -30,6 +30,7 @@ from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, mea
 from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
+from candelabra.tasks.original_metrics import measure_batch
 from candelabra.tasks.ranks import sum_over_ranks
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs
 from candelabra.tasks.single_image import run_backbone
@@ -104,8 +105,7 @@ class Task(L.LightningModule, ABC):
         return cast(Features, batch["features"]) if "features" in batch else run_backbone(self.backbone, batch["image"])
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        targets = {head.target: head.target_info for _, head in self.named_heads()}
-        self.batch = batch = transform_batch(batch, targets)
+        self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
         features = self.extract_features(batch)
         inputs = detach_features(features) if self.balance.needs_gradients else features
         sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._distributed)
@@ -117,7 +117,7 @@ class Task(L.LightningModule, ABC):
         masked_losses(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("val"))
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
-        masked_losses(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("test"))
+        measure_batch(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("test"))
 
     def _average(self, sums: LossSums) -> HeadLosses:
         return sums.average(partial(sum_over_ranks, self.trainer) if self._distributed else None)

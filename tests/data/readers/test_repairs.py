@@ -1,15 +1,20 @@
 """What formats share: finding files, sides by name, text in any encoding."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from candelabra.data import DataModule, Table
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.text_files import LARGEST_ANNOTATION, read_annotation_text
 from candelabra.data.issues import DataIssue
-from candelabra.data.readers.point_symmetry import pair_by_name, resolve_points
+from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.repairs import parse_xml, repair_boxes
+from candelabra.data.targets import KeypointsTarget
+from candelabra.data.targets.point_names import list_unpaired, pair_by_name
+from tests.data.files import write_image
 
 FILES = ("train/a.jpg", "val/a.jpg", "train/B.JPG", "deep/er/c.jpg")
 
@@ -72,12 +77,58 @@ def test_names_that_only_look_alike_are_no_pair(names: list[str]) -> None:
 
 
 def test_points_without_sides_are_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
-    resolve_points(["0", "1"], None, [])
+    assert resolve_points(["nose", "tail"], None, []).mirrored == (0, 1)
     assert "data.mirror" in caplog.text
     caplog.clear()
-    resolve_points(["0", "1"], [], [])
-    resolve_points(["left", "right"], None, [])
+    assert resolve_points(["nose", "tail"], [], []).mirrored == (0, 1)
+    assert resolve_points(["left", "right"], None, []).mirrored == (1, 0)
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "unpaired"),
+    [
+        (["left_eye", "nose"], ["left_eye"]),
+        (["left_eye", "right_eye", "left_ear"], ["left_ear"]),
+        (["L1", "L2", "R3"], ["L1", "L2", "R3"]),
+        (["0", "1", "2"], ["0", "1", "2"]),
+        (["point 1", "point 2"], ["point 1", "point 2"]),
+        (["paw1", "paw2", "left_ear", "right_ear"], ["paw1", "paw2"]),
+        (["linkes_auge", "nase"], ["linkes_auge"]),
+        (["linkes_auge", "rechtes_auge", "nase"], []),
+        (["nose", "tail", "mouth"], []),
+        (["left_ear", "right_ear", "spine1", "spine2"], []),
+        (["rear", "cleft", "upright"], []),
+        (["0"], []),
+    ],
+)
+def test_points_whose_mirror_image_is_not_known(names: list[str], unpaired: list[str]) -> None:
+    assert list_unpaired(names) == unpaired
+    found = resolve_points(names, None, [])
+    assert (found.mirrored is None) == bool(unpaired)
+    assert KeypointsTarget.from_plain(found.to_plain(), "labels") == found
+    assert all(name in found.mirror_problem for name in unpaired)
+    typed = resolve_points(names, [], [])
+    assert typed.mirrored == tuple(range(len(names)))
+    assert KeypointsTarget.from_plain(typed.to_plain(), "labels") == typed
+
+
+@pytest.mark.parametrize(("options", "listed"), [({}, True), ({"flip": False}, False), ({"augment": "none"}, False)])
+def test_images_with_such_points_are_not_mirrored_and_it_is_said(
+    tmp_path: Path, options: dict[str, Any], listed: bool
+) -> None:
+    for name in "abcdef":
+        write_image(tmp_path / f"{name}.png")
+    rows = "".join(f"{name}.png,2,3,9,9\n" for name in "abcdef")
+    (tmp_path / "table.csv").write_text(f"image,left_eye_x,left_eye_y,nose_x,nose_y\n{rows}")
+    data = DataModule(Table(root=str(tmp_path)), size=24, **options)
+    said = [issue for issue in data.issues if issue.what == "training images are not mirrored"]
+    assert bool(said) == listed
+    assert not said or ("left_eye" in said[0].detail and "data.mirror" in said[0].detail)
+    assert "Mirror" not in repr(data.plan.transforms["train"])
+    paired = DataModule(Table(root=str(tmp_path), mirror=[["left_eye", "nose"]]), size=24)
+    assert "Mirror" in repr(paired.plan.transforms["train"])
+    assert not [issue for issue in paired.issues if "mirrored" in issue.what]
 
 
 @pytest.mark.parametrize(

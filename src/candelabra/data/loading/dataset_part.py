@@ -44,7 +44,8 @@ class DatasetOptions:
         resize: how an image gets to `size`: stretch; letterbox (whole, aspect ratio kept, grey borders); or crop (its
             centre, aspect ratio kept; in training any part; labels outside are dropped).
         erase: share of training images in which a rectangle is painted over, 0 to 1; see `RandomErase`.
-        flip: a mirror image means the same, so training images are mirrored at random.
+        flip: a mirror image means the same, so training images are mirrored at random, unless it is not known which of
+            their points swap.
         split: published (where the data set has splits; missing ones are drawn), random, or a table `<file>.csv` with
             the columns name (or image) and split, such as the splits.csv of another run; images that the table lacks
             are left out.
@@ -130,7 +131,8 @@ class DatasetPart(DatasetOptions):
         if bad:
             _treat_bad(samples, bad, on_bad)
         parts = self.splitter.parts(samples, bad)
-        issues += list_label_notes(samples, parts, self.split == "published" and not self.folds)
+        flip = self.flip and self.augment != "none" and self.reader.allows_flip()
+        issues += list_label_notes(samples, parts, self.split == "published" and not self.folds, flip)
         return SplitSamples(drop_labels(samples, parts["train"], self.labelled, self.split_seed), parts, issues)
 
     def make_transforms(self, labels: Labels, batchwise: BatchTransforms) -> dict[str, TransformPipeline]:

@@ -16,6 +16,7 @@ from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.point_visibility import INVISIBLE_POINTS, LEAST_LIKELIHOOD
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_paths
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget
@@ -25,7 +26,7 @@ from candelabra.errors import CandelabraError
 _HEADS = ("scorer", "individuals", "bodyparts", "coords")
 _UNIQUE = "single"  # DeepLabCut's name for body parts that belong to no animal
 _LARGEST = 2**30  # bytes of a table
-TableCells = Mapping[str, Mapping[str, tuple[int, int]]]  # individual -> body part -> columns of x and y
+TableCells = Mapping[str, Mapping[str, tuple[int, ...]]]  # individual -> body part -> columns of x, y and likelihood
 
 
 class BodyPartTable(NamedTuple):
@@ -40,7 +41,8 @@ class BodyPartTable(NamedTuple):
 class DeepLabCut(Reader):
     """`labeled-data/<video>/CollectedData_<scorer>.csv` and the frames that it names; an empty cell is not labelled.
 
-    Of several individuals one gives the points, see `objects`; its size is that of its points.
+    Body parts of a likelihood below 0.6 are not labelled either. Of several individuals one gives the points, see
+    `objects`; its size is that of its points.
 
     Args:
         root: the project's folder.
@@ -106,11 +108,12 @@ def _sheet(path: Path, issues: list[DataIssue]) -> BodyPartTable:
     axes = heads["coords"]
     heads = {name: [*row, *[""] * (len(axes) - len(row))] for name, row in heads.items()}  # cut off, where damaged
     index = next((place for place in range(1, len(axes)) if axes[place]), len(axes))
-    cells: dict[str, dict[str, tuple[int, int]]] = {}
+    cells: dict[str, dict[str, tuple[int, ...]]] = {}
     for column in range(index, len(axes) - 1):
         if axes[column].strip() == "x" and axes[column + 1].strip() == "y":
             individual = heads["individuals"][column] if "individuals" in heads else ""
-            cells.setdefault(individual, {})[heads["bodyparts"][column]] = (column, column + 1)
+            sure = column + 2 < len(axes) and axes[column + 2].strip() == "likelihood"
+            cells.setdefault(individual, {})[heads["bodyparts"][column]] = tuple(range(column, column + 2 + sure))
     return BodyPartTable(cells, index, rows[len(heads) :])
 
 
@@ -160,12 +163,18 @@ def _add(
             pictures[name].things.append(ObjectAnnotation("animal", (left, top, right, bottom), found))  # type: ignore[union-attr]
 
 
-def _pair(row: Sequence[str], columns: tuple[int, int], name: str, issues: list[DataIssue]) -> tuple[float, float]:
-    """Coordinates of one body part; NaN where a cell is empty or no number."""
+def _pair(row: Sequence[str], columns: Sequence[int], name: str, issues: list[DataIssue]) -> tuple[float, float]:
+    """Coordinates of one body part; NaN where a cell is empty or no number, or where it is hardly there."""
     words = [row[column].strip() if column < len(row) else "" for column in columns]
     try:
-        x, y = (float(word) if word else np.nan for word in words)
+        x, y, *sure = (float(word) if word else np.nan for word in words)
     except ValueError:
         issues.append(DataIssue(name, "cell is no number", IssueTreatment.UNLABELLED, ", ".join(words)))
         return np.nan, np.nan
-    return (x, y) if np.isfinite([x, y]).all() else (np.nan, np.nan)
+    if not np.isfinite([x, y]).all():
+        return np.nan, np.nan
+    if any(each < LEAST_LIKELIHOOD for each in sure):
+        detail = f"likelihood {sure[0]:g}, below {LEAST_LIKELIHOOD:g}"
+        issues.append(DataIssue(name, INVISIBLE_POINTS, IssueTreatment.UNLABELLED, detail))
+        return np.nan, np.nan
+    return x, y

@@ -1,27 +1,13 @@
 """Symmetry of named points: which swap when an image is mirrored, and which two normalize errors."""
 
 import logging
-import re
 from collections.abc import Sequence
 
 from candelabra.data.targets import KeypointsTarget
+from candelabra.data.targets.point_names import list_unpaired, pair_by_name
 from candelabra.errors import CandelabraError, list_nearest
 
 log = logging.getLogger(__name__)
-_OPPOSITE = {"left": "right", "right": "left", "l": "r", "r": "l"}
-_LETTER = r"(?<![a-z])[lr](?![a-z])|(?<=[a-z0-9])[LR](?![A-Za-z])|(?<![A-Za-z])[LR](?=[A-Z][a-z])"
-_LIMB = r"(?<![A-Za-z])[LR](?=[HFBM](?![A-Za-z]))|(?<=[a-z0-9])[LR](?=[HFBM](?![A-Za-z]))|(?<=[HFBM])[LR](?![A-Za-z])"
-_PARTS = (
-    "eye|ear|hip|knee|ankle|elbow|wrist|shoulder|hand|foot|paw|arm|leg|heel|toe|thumb|finger|cheek|brow|nostril|wing"
-)
-_SIDES = [  # the first that a name has says its side
-    re.compile(r"left|right", re.IGNORECASE),
-    re.compile(_LETTER),
-    re.compile(r"(?<![a-z])[lr](?![a-z])", re.IGNORECASE),
-    re.compile(_LIMB),
-    re.compile(r"(?<![a-z])[lr](?=[hfaekswm](?![a-z]))|(?<![a-z])(?<=[hfbm])[lr](?![a-z])", re.IGNORECASE),
-    re.compile(rf"(?<![a-z])[lr](?=(?:{_PARTS})(?![a-z]))|(?<=eye|ear|hip|arm|leg|paw)[lr](?![a-z])", re.IGNORECASE),
-]
 
 
 def resolve_points(
@@ -34,7 +20,7 @@ def resolve_points(
 
     Args:
         names: of the points.
-        mirror: pairs that swap; null goes by `known`, or else by left and right in the names.
+        mirror: pairs that swap; null goes by `known`, or else by left and right in the names, where these tell all.
         normalizer: two points, or none.
         known: for each point, the one it becomes in a mirror image.
 
@@ -45,7 +31,8 @@ def resolve_points(
     for pair in mirror or ():
         i, j = (index_of_point(names, point, "mirror") for point in pair)
         swapped[i], swapped[j] = j, i
-    if mirror is None:
+    unknown = mirror is None and not known and bool(list_unpaired(names))
+    if mirror is None and not unknown:
         swapped = list(known) if known else pair_by_name(names)
         if len(names) > 1 and swapped == list(range(len(names))):
             log.warning(
@@ -53,47 +40,10 @@ def resolve_points(
                 "with data.mirror=[[left_eye,right_eye],...], or set data.flip=false."
             )
     return KeypointsTarget(
-        tuple(names), tuple(swapped), tuple(index_of_point(names, point, "normalizer") for point in normalizer)
+        tuple(names),
+        None if unknown else tuple(swapped),
+        tuple(index_of_point(names, point, "normalizer") for point in normalizer),
     )
-
-
-def pair_by_name(names: Sequence[str]) -> list[int]:
-    """For each point, the one whose name says the other side, or itself.
-
-    Sides are left and right, l and r as words of their own (`LEye`, `eyeL`, `1L`), in pairs of letters (`lh`, `1LH`),
-    or before the name of a part of a body (`lhip`, but not `leg` and `reg`). Numbers may differ where no other point is
-    meant (`paw1LH` and `paw4RH`).
-
-    >>> pair_by_name(["left_eye", "right_eye", "L_Ear", "R_Ear", "nose", "paw1LH", "paw4RH"])
-    [1, 0, 3, 2, 4, 6, 5]
-    """
-    plain = [_drop_digits(name) for name in names]
-    pairs = list(range(len(names)))
-    for place, name in enumerate(names):
-        other = _name_opposite(name)
-        if other == name:
-            continue
-        bare = _drop_digits(other)
-        if other in names:
-            pairs[place] = names.index(other)
-        elif plain.count(bare) == 1 == plain.count(plain[place]):
-            pairs[place] = plain.index(bare)
-    return [other if pairs[other] == place else place for place, other in enumerate(pairs)]
-
-
-def _name_opposite(name: str) -> str:
-    """The name of the point on the other side; the name itself where it says none."""
-    side = next((side for side in _SIDES if side.search(name)), None)
-    return name if side is None else side.sub(lambda found: _opposite(found[0]), name)
-
-
-def _drop_digits(name: str) -> str:
-    return re.sub(r"[0-9]", "", name)
-
-
-def _opposite(side: str) -> str:
-    other = _OPPOSITE[side.lower()]
-    return other.upper() if side.isupper() else other.capitalize() if side[0].isupper() else other
 
 
 def index_of_point(names: Sequence[str], point: str, argument: str) -> int:

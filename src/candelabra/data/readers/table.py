@@ -18,6 +18,7 @@ from candelabra.data.readers.listed_files import find_listed_images, find_listed
 from candelabra.data.readers.mask_values import MaskValues, find_mask_values, number_mask_classes
 from candelabra.data.readers.point_shares import scale_shares
 from candelabra.data.readers.point_symmetry import resolve_points
+from candelabra.data.readers.point_visibility import drop_invisible_points, find_visibility_columns
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.table_columns import load_table
@@ -95,6 +96,7 @@ class Table(Reader):
         table = self._table(root, issues)
         names = self._points(table)
         pairs = self._point_columns(table, names)
+        seen = {} if self.points else find_visibility_columns(table, names)
         described = merge_label_options(self.root, None)
         told = described.find(KeypointsTarget) or KeypointsTarget()
         same = tuple(names) == told.names
@@ -103,20 +105,22 @@ class Table(Reader):
         boxed = all(side in table for side in BOX_COLUMNS)
         if boxed:
             sides = table_cells.parse_numbers(table, BOX_COLUMNS, []).to_numpy(np.float32)
-            own = [c for c in (LabelTarget.name, *BOX_COLUMNS, *pairs, *self.columns) if c in table]
+            own = [c for c in (LabelTarget.name, *BOX_COLUMNS, *pairs, *seen.values(), *self.columns) if c in table]
             table = choose_object_rows(table, sides, own, self.objects, issues)
-        together = [*([BOX_COLUMNS] if boxed else []), *(pairs[place : place + 2] for place in range(0, len(pairs), 2))]
+        placed = [[*pairs[2 * k : 2 * k + 2], *([seen[name]] if name in seen else [])] for k, name in enumerate(names)]
+        together = [*([BOX_COLUMNS] if boxed else []), *placed]
         table = table_cells.merge_repeated(table, together, issues)
         table = fit_table_to_files(table, root, boxed, pairs, issues)
         images = table["image"].tolist()
         columns: list[TargetColumn] = [
             *self._labels(table, described.find(LabelTarget) or LabelTarget(), issues),
             *([BoxColumn(self._boxes(table, root, images, issues))] if boxed else []),
-            *([KeypointsColumn(known, self._coordinates(table, root, images, pairs, issues))] if names else []),
+            *([KeypointsColumn(known, self._coordinates(table, root, images, pairs, seen, issues))] if names else []),
             *self._masks(table, root, described, issues),
             *_read_other_targets(table, root, described, issues),
         ]
-        self._note_unread(table, {"image", "split", *pairs, *self.columns, *(BOX_COLUMNS if boxed else ())}, issues)
+        read = {"image", "split", *pairs, *seen.values(), *self.columns, *(BOX_COLUMNS if boxed else ())}
+        self._note_unread(table, read, issues)
         return FileSamples(root, images, table_cells.read_split_column(table), columns, issues)
 
     def _masks(self, table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]) -> list[TargetColumn]:
@@ -189,11 +193,18 @@ class Table(Reader):
         return repair_boxes(sides, images, issues)
 
     def _coordinates(
-        self, table: "DataFrame", root: Path, images: Sequence[str], columns: Sequence[str], issues: list[DataIssue]
+        self,
+        table: "DataFrame",
+        root: Path,
+        images: Sequence[str],
+        columns: Sequence[str],
+        seen: Mapping[str, str],
+        issues: list[DataIssue],
     ) -> NDArray[np.float32]:
         flat = table_cells.parse_numbers(table, columns, issues).to_numpy(np.float32).reshape(len(table), -1, 2)
         found = np.where(np.isfinite(flat).all(2, keepdims=True), flat, np.float32("nan"))
-        return scale_shares(found, root, images, "points", issues)
+        visible = drop_invisible_points(table, found, self._points(table), seen, issues)
+        return scale_shares(visible, root, images, "points", issues)
 
     def _labels(self, table: "DataFrame", given: LabelTarget, issues: list[DataIssue]) -> list[TargetColumn]:
         if self.columns:

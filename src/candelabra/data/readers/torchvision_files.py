@@ -8,12 +8,12 @@ import numpy as np
 
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.readers.download import open_torchvision_splits
-from candelabra.data.readers.point_symmetry import pair_by_name
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader, match_names
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.data.targets.keypoints import KeypointsColumn
 from candelabra.data.targets.label import LabelColumn
+from candelabra.data.targets.point_names import pair_by_name
 
 _CELEBA_SPLITS = ("train", "valid", "test")
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")

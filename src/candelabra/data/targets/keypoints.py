@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_column import Floats, PointColumn
+from candelabra.data.targets.point_names import find_point, list_unpaired, pair_all_by_name, parse_mirror_pairs
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.errors import CandelabraError, list_nearest
@@ -29,7 +30,8 @@ class KeypointsTarget(PointTarget):
 
     Args:
         names: of the points.
-        mirrored: for each point, the index of the point it becomes in a mirror image (left eye <-> right eye).
+        mirrored: for each point, the index of the point it becomes in a mirror image (left eye <-> right eye); empty
+            where each is its own, null where it is not known, so that images cannot be mirrored.
         normalizer: the two points whose distance makes the error relative (outer eye corners, say); empty for the
             diagonal of the image.
     """
@@ -40,7 +42,7 @@ class KeypointsTarget(PointTarget):
     layer: ClassVar[int] = 2
 
     names: tuple[str, ...] = ()
-    mirrored: tuple[int, ...] = ()
+    mirrored: tuple[int, ...] | None = ()
     normalizer: tuple[int, ...] = ()
 
     def missing(self, size: Size) -> Tensor:
@@ -66,6 +68,19 @@ class KeypointsTarget(PointTarget):
         """
         points = self.points(value) * torch.tensor([-1.0, 1.0]) + torch.tensor([float(value.canvas_size[1]), 0.0])  # type: ignore[attr-defined]
         return wrap_like(points[list(self.mirrored)] if self.mirrored else points, value)
+
+    @property
+    def mirror_problem(self) -> str:
+        if self.mirrored is not None:
+            return ""
+        points = ", ".join(list_unpaired(self.names)) or "the points"
+        return (
+            f"the mirror image of {points:.200} is not known; name pairs with data.mirror=[[left_eye,right_eye],...], "
+            "[] for none, or set data.flip=false"
+        )
+
+    def drop_training_fields(self) -> Self:
+        return replace(self, mirrored=())
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
         edges = torch.tensor([float(size[1]), float(size[0])])
@@ -101,8 +116,9 @@ class KeypointsTarget(PointTarget):
 
     def to_plain(self) -> dict[str, Any]:
         """Points are named, not numbered, so that people can write and read them."""
-        pairs = [[self.names[i], self.names[j]] for i, j in enumerate(self.mirrored) if i < j]
-        return {"names": list(self.names), "mirror": pairs, "normalizer": [self.names[i] for i in self.normalizer]}
+        pairs = [[self.names[i], self.names[j]] for i, j in enumerate(self.mirrored or ()) if i < j]
+        mirror = None if self.mirrored is None else pairs
+        return {"names": list(self.names), "mirror": mirror, "normalizer": [self.names[i] for i in self.normalizer]}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
@@ -111,8 +127,9 @@ class KeypointsTarget(PointTarget):
             if key not in known:
                 raise CandelabraError(f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(key, known)}.")
         names = check_field(plain.get("names", ()), (), f"{where}: names")
-        mirrored = parse_mirror_pairs(names, plain.get("mirror", ()), f"{where}: mirror")
-        pair = tuple(_index_of(names, point, f"{where}: normalizer") for point in plain.get("normalizer", ()))
+        pairs = plain.get("mirror")
+        mirrored = pair_all_by_name(names) if pairs is None else parse_mirror_pairs(names, pairs, f"{where}: mirror")
+        pair = tuple(find_point(names, point, f"{where}: normalizer") for point in plain.get("normalizer", ()))
         return cls(names, mirrored, pair)
 
     @classmethod
@@ -120,14 +137,14 @@ class KeypointsTarget(PointTarget):
         cls, cells: Sequence[Any], names: Sequence[str], described: Self | None, issues: list[DataIssue]
     ) -> TargetColumn | None:
         target = described or cls()
-        flat = [_flatten(cell) for cell in cells]
+        flat = [_flatten(cell, len(target.names)) for cell in cells]
         count = len(target.names) or next((len(cell) // 2 for cell in flat if cell), 0)
         rows = parse_rows(flat, names, 2 * count, "keypoints are not as many as there are names", issues)
         if rows is None:
             missing = np.full((len(cells), len(target.names), 2), np.nan, np.float32)
             return KeypointsColumn(target, missing) if target.names else None
         if not target.names:
-            target = cls(tuple(str(number) for number in range(count)), tuple(range(count)))
+            target = cls(tuple(str(number) for number in range(count)), None)
         points = rows.reshape(-1, count, 2)
         return KeypointsColumn(target, np.where(np.isnan(points).any(2, keepdims=True), np.float32("nan"), points))
 
@@ -187,36 +204,25 @@ class KeypointsColumn(PointColumn):
         return found
 
 
-def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[int, ...]:
-    """For each point, the index of the one it becomes in a mirror image; empty where there are no points.
+def _flatten(cell: Any, count: int) -> Any:
+    """Points as x, y, x, y, ...; one that is null, or whose third number says invisible, is NaN.
 
-    Raises:
-        CandelabraError: an entry is no pair, or names no point.
+    Args:
+        cell: points, or their numbers one after another.
+        count: of the points; 0 where it is not known.
     """
-    swapped = list(range(len(points)))
-    for pair in pairs:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise CandelabraError(
-                f"{where} holds {pair!r}; it must hold pairs of points, such as [left_eye, right_eye]."
-            )
-        left, right = (_index_of(points, point, where) for point in pair)
-        swapped[left], swapped[right] = right, left
-    return tuple(swapped)
-
-
-def _flatten(cell: Any) -> Any:
-    """Points as x, y, x, y, ...; one that is null, or whose third number says invisible, is NaN."""
-    if not isinstance(cell, list | tuple) or not any(isinstance(point, list | tuple) for point in cell):
+    if not isinstance(cell, list | tuple):
+        return cell
+    if count and len(cell) == 3 * count and not any(isinstance(point, list | tuple) for point in cell):
+        cell = [cell[place : place + 3] for place in range(0, len(cell), 3)]
+    if not any(isinstance(point, list | tuple) for point in cell):
         return cell
     flat: list[Any] = []
     for point in cell:
-        seen = isinstance(point, list | tuple) and (len(point) == 2 or (len(point) == 3 and point[2]))
+        seen = isinstance(point, list | tuple) and (len(point) == 2 or (len(point) == 3 and _is_visible(point[2])))
         flat += list(point[:2]) if seen else [math.nan, math.nan]
     return [math.nan if value is None else value for value in flat]
 
 
-def _index_of(points: Sequence[str], point: Any, where: str) -> int:
-    if str(point) not in points:
-        known = list_nearest(str(point), points) or "no points"
-        raise CandelabraError(f"{where} names the point {point}; there are {known}.")
-    return list(points).index(str(point))
+def _is_visible(flag: Any) -> bool:
+    return isinstance(flag, int | float) and flag > 0

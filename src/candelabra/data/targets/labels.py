@@ -60,6 +60,10 @@ class Labels(Mapping[str, Target]):
         """The same with a target added or replaced."""
         return type(self)(*{**self._targets, target.name: target}.values())
 
+    def drop_training_fields(self) -> Self:
+        """The same without what only training asks for; see `Target.drop_training_fields`."""
+        return type(self)(*(target.drop_training_fields() for target in self.values()))
+
     def to_plain(self) -> dict[str, dict[str, Any]]:
         """Plain values that `from_plain` understands, for checkpoints and labels.json."""
         return {name: target.to_plain() for name, target in self._targets.items()}

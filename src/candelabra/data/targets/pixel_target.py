@@ -30,6 +30,7 @@ class PixelTarget(Target):
         tensor_class: a `tv_tensors` class of maps; torchvision fills by it, so each `unlabelled` needs its own.
     """
 
+    placed: ClassVar[bool] = True
     layer: ClassVar[int] = 0
     in_files: ClassVar[bool] = True
     dtype: ClassVar[torch.dtype]

@@ -17,6 +17,7 @@ from candelabra.types import Size
 class PointTarget(Target):
     """A target whose value is a set of points XY in pixels; a subclass says how they are shaped and wrapped."""
 
+    placed: ClassVar[bool] = True
     least_crop: ClassVar[float] = 0.5
 
     @abstractmethod

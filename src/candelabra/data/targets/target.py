@@ -31,6 +31,7 @@ class Target(StoredTarget, ABC):
         hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
         in_files: its values lie in files of their own (`to_file`), not in JSON.
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
+        placed: its values lie somewhere in the image: in its pixels.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
         layer: targets of lower layers are drawn below others.
@@ -42,6 +43,7 @@ class Target(StoredTarget, ABC):
     hub_columns: ClassVar[tuple[str, ...]] = ()
     in_files: ClassVar[bool] = False
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
+    placed: ClassVar[bool] = False
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
     layer: ClassVar[int] = 1
@@ -90,6 +92,11 @@ class Target(StoredTarget, ABC):
     def mirror(self, value: Tensor) -> Tensor:
         """A wrapped value in the image mirrored left to right."""
         return value
+
+    @property
+    def mirror_problem(self) -> str:
+        """Why images with this target are not mirrored in training, in words; empty where they may be."""
+        return ""
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
         """A wrapped value after a geometric transform: what left the image of (H, W) = `size` is unlabelled."""
@@ -183,6 +190,10 @@ class Target(StoredTarget, ABC):
                 )
         defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
         return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
+
+    def drop_training_fields(self) -> Self:
+        """The same without what only training asks for; data that differ in no more can be measured by a checkpoint."""
+        return self
 
     @property
     def draw_seed(self) -> int:

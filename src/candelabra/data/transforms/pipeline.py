@@ -28,7 +28,8 @@ def make_train_transforms(
     """Make the transforms of training samples; they end with the size of `resize`.
 
     Transforms that would make a label wrong or lose it are left out: no rotation or shear with boxes, as upright boxes
-    would not stay tight; crops of at least half of the image if a box or points are labelled.
+    would not stay tight; crops of at least half of the image if a box or points are labelled; no mirroring with points
+    of which it is not known what they become.
 
     Args:
         augment: none; light (a crop of at least half of the image, colours, mirroring); strong (a crop of at least a
@@ -59,7 +60,8 @@ def make_train_transforms(
         raise CandelabraError(f"data.augment={augment} is not known; allowed are none, {', '.join(changes)}.")
     strong = max([_STRONG, *(target.least_crop for target in labels.values())])
     least = strong if augment == "strong" else LIGHT_AUGMENTATION
-    mirror: list[TransformStep] = [RandomMirror(labels)] if flip else []
+    mirrored = flip and not any(target.mirror_problem for target in labels.values())
+    mirror: list[TransformStep] = [RandomMirror(labels)] if mirrored else []
     return TransformPipeline(
         [*resize.train_steps(labels, least), *changes[augment], *mirror, *last],
         labels,
@@ -75,7 +77,7 @@ def make_eval_transforms(resize: ResizeMethod, labels: Labels | None = None) -> 
         labels: targets of the samples; null for images only.
     """
     labels = Labels() if labels is None else labels
-    return TransformPipeline(resize.eval_steps(labels), labels, fixed=True, least=resize.size)
+    return TransformPipeline(resize.eval_steps(labels), labels, fixed=True, least=resize.size, resize=resize)
 
 
 def compute_least_read_size(size: Size, share: float) -> Size:
@@ -123,6 +125,7 @@ class TransformPipeline(SampleTransforms):
         fixed: whether the steps are deterministic.
         least: (H, W) in pixels to which larger images may be reduced on reading; null for their own size.
         read_labels: targets of the samples before the steps, if steps add targets; null for `labels`.
+        resize: all that the steps do to the geometry; null where they do something else.
     """
 
     def __init__(
@@ -132,9 +135,11 @@ class TransformPipeline(SampleTransforms):
         fixed: bool = False,
         least: Size | None = None,
         read_labels: Labels | None = None,
+        resize: ResizeMethod | None = None,
     ) -> None:
         self.steps, self.labels, self.fixed, self.least = steps, labels, fixed, least
         self.read_labels = labels if read_labels is None else read_labels
+        self.resize = resize
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"

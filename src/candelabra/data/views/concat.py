@@ -91,7 +91,12 @@ class TransformsBySet(SampleTransforms):
         self.joined = joined
         self.pipelines = {
             name: TransformPipeline(
-                [*each.steps, AddMissingTargets(joined.labels)], joined.labels, each.fixed, each.least, each.labels
+                [*each.steps, AddMissingTargets(joined.labels)],
+                joined.labels,
+                each.fixed,
+                each.least,
+                each.labels,
+                each.resize,
             )
             for name, each in pipelines.items()
         }
