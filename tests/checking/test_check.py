@@ -161,7 +161,7 @@ def test_a_set_of_several_sets_is_looked_at_as_one(tmp_path: Path, tiny: Compose
     assert found["images"] == 57
     assert [each["name"] for each in found["issues"]] == ["photos/cat/empty.jpg"]
     assert sum(row["mask"] for row in found["labelled"].values()) == 40
-    assert run_check(tiny(*words, "data.sets.scenes.val=0.6", "data.sets.scenes.test=0.5", command="check")) == 2
+    assert run_check(tiny(*words, "data.sets.scenes.count=1", command="check")) == 2
 
 
 def test_several_labels_an_image_are_counted_each(tmp_path: Path, tiny: Compose) -> None:
