@@ -70,17 +70,23 @@ def test_depth_is_learned_beside_label_and_mask(folder: Path) -> None:
     assert (folder / "run" / "pictures" / "predictions.png").is_file()
 
 
-def test_a_run_goes_on_and_is_evaluated_without_naming_the_plug_in(folder: Path) -> None:
+def test_a_run_is_evaluated_where_its_plug_in_outside_the_working_folder_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_here(f"{TRAIN} epochs=2 hydra.run.dir=short", folder)
     before = read_results(folder / "short")
-    run_here("candelabra eval checkpoint=short trainer=cpu hydra.run.dir=judged", folder)
+    with pytest.raises(SystemExit, match="2"):
+        run_here("candelabra eval checkpoint=short trainer=cpu hydra.run.dir=judged", folder)
+    assert "plugins=[" in capsys.readouterr().err
+    run_here(f"candelabra eval plugins=[{EXAMPLE}] checkpoint=short trainer=cpu hydra.run.dir=judged", folder)
     after = read_results(folder / "judged")
     assert after["test/depth/delta1"] == pytest.approx(before["test/depth/delta1"], abs=1e-6)
 
 
 def test_predictions_are_pictures_and_files_in_the_size_of_the_image(folder: Path) -> None:
     source = folder / "scenes" / "images" / "0.png"
-    run_here(f"candelabra predict checkpoint=run source={source} trainer=cpu hydra.run.dir=predicted", folder)
+    words = f"plugins=[{EXAMPLE}] checkpoint=run"
+    run_here(f"candelabra predict {words} source={source} trainer=cpu hydra.run.dir=predicted", folder)
     with Image.open(folder / "predicted" / "depths" / "0.png") as image:
         found = np.array(image, np.float32) / 1000
     truth = np.array(Image.open(folder / "scenes" / "depths" / "0.png"), np.float32) / 1000

@@ -39,7 +39,11 @@ def test_only_the_step_and_masked_losses_lie_between_the_trainer_and_a_loss(
     )
     trainer.fit(task, data)
     trainer.test(task, data, verbose=False)
-    wanted = [["Task.training_step", *PATH], ["Task.validation_step", *PATH], ["Task.test_step", *PATH]]
+    wanted = [
+        ["Task.training_step", *PATH],
+        ["Task.validation_step", *PATH],
+        ["Task.test_step", "measure_batch", *PATH],
+    ]
     again = ["Task._evaluate_again", *PATH]  # FAMO asks for the losses after the step
     assert [path for path in paths if path not in [*wanted, again]] == []
     assert all(path in paths for path in wanted)

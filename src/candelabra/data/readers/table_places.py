@@ -80,7 +80,7 @@ def name_point_columns(columns: Sequence[str]) -> dict[str, str]:
     """New names `<point>_x` and `<point>_y` of columns of points.
 
     >>> name_point_columns(["image", "noseX", "noseY", "x_tail", "y_tail", "x"])
-    {'noseX': 'nose_x', 'noseY': 'nose_y', 'x_tail': 'tail_x', 'y_tail': 'tail_y'}
+    {'x_tail': 'tail_x', 'y_tail': 'tail_y', 'noseX': 'nose_x', 'noseY': 'nose_y'}
     """
     named: dict[str, str] = {}
     for pattern in _POINTS:
