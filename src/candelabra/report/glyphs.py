@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = "DejaVu Sans"  # comes with matplotlib
 _UNUSED = re.compile("Color|Last ?Resort")  # bitmaps, and boxes in place of letters
+_ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")  # of Unicode; Cs are bytes of a file name that are not UTF-8
 _JOINERS = "\u200c\u200d"  # hold emoji and letters together; no font draws them
 
 
@@ -29,8 +30,7 @@ def escape_breaks(name: str) -> str:
     two\nlines
     """
     return "".join(
-        sign if sign in _JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Zl", "Zp") else _escape_sign(sign)
-        for sign in name.encode("utf-8", "backslashreplace").decode("utf-8")  # file names may hold lone surrogates
+        sign if sign in _JOINERS or unicodedata.category(sign) not in _ESCAPED else _escape_sign(sign) for sign in name
     )
 
 
