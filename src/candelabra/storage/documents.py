@@ -18,7 +18,7 @@ def load_yaml(text: str) -> Any:
     import yaml
 
     check_yaml(text)
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(text, _find_loader())
 
 
 def check_yaml(text: str) -> None:
@@ -30,7 +30,7 @@ def check_yaml(text: str) -> None:
     """
     import yaml
 
-    _check_events(yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    _check_events(yaml.parse(text, _find_loader()))
 
 
 def load_json(text: str | bytes) -> Any:
@@ -43,6 +43,13 @@ def load_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+
+
+def _find_loader() -> Any:
+    """The compiled safe loader, or Python's where PyYAML was built without libyaml."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _check_events(events: Iterable[Any]) -> None:
