@@ -45,11 +45,10 @@ def run_predict(config: DictConfig) -> None:
     plain = resolve_config(config)
     sources = find_sources(plain["source"])
     paths = list(dict.fromkeys(path for found in sources.values() for path in found))
-    if plain["size"] is not None:
-        parse_size(plain["size"], "size")
+    given = None if plain["size"] is None else parse_size(plain["size"], "size")
     task = load_task(plain["checkpoint"])
     trained = task.recipe["config"]
-    size = parse_size(read_trained_size(trained["data"]) if plain["size"] is None else plain["size"], "size")
+    size = given or parse_size(read_trained_size(trained["data"]), "size")
     targets = task.head_targets
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
