@@ -87,11 +87,7 @@ def build_object_samples(
     Raises:
         CandelabraError: the rule or a wanted class is not known, or there is no object at all.
     """
-    if rule not in OBJECT_RULES:
-        raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(OBJECT_RULES)}.")
-    for name in wanted or ():
-        if str(name) not in known:
-            raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
+    _check_choice(rule, wanted, known)
     wanted = [str(name) for name in wanted or ()]
     list_case_variants(known, issues)
     for picture in pictures:
@@ -105,15 +101,7 @@ def build_object_samples(
     shown = _settle_crowds(names, shown, issues)
     boxes = _boxes(names, shown, issues)
     places = [_choose(things, own, rule) for things, own in zip(shown, boxes, strict=True)]
-    if rule == "single":
-        issues += [
-            DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{len(things)}, with data.objects=single")
-            for name, things in zip(names, shown, strict=True)
-            if len(things) > 1
-        ]
-    else:
-        several = [name for name, things in zip(names, shown, strict=True) if len(things) > 1]
-        issues += describe_several_objects(several, len(names), rule)
+    issues += _describe_several(names, shown, rule)
     picked = [None if place is None else things[place] for things, place in zip(shown, places, strict=True)]
     occurring = {thing.name for thing in picked if thing}
     classes = list(wanted or [name for name in known if name in occurring])
@@ -128,6 +116,27 @@ def build_object_samples(
         columns.append(KeypointsColumn(points, coordinates))
     records = FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
     return _outlined(records, pictures, shown, wanted or list(known))
+
+
+def _check_choice(rule: str, wanted: Sequence[str] | None, known: Sequence[str]) -> None:
+    if rule not in OBJECT_RULES:
+        raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(OBJECT_RULES)}.")
+    for name in wanted or ():
+        if str(name) not in known:
+            raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
+
+
+def _describe_several(
+    names: Sequence[str], shown: Sequence[Sequence[ObjectAnnotation]], rule: ObjectRule
+) -> list[DataIssue]:
+    """What the rule does with images of several objects."""
+    several = [(name, len(things)) for name, things in zip(names, shown, strict=True) if len(things) > 1]
+    if rule != "single":
+        return describe_several_objects([name for name, _ in several], len(names), rule)
+    return [
+        DataIssue(name, "several objects", IssueTreatment.UNLABELLED, f"{count}, with data.objects=single")
+        for name, count in several
+    ]
 
 
 _NOWHERE = np.full(4, np.nan, np.float32)
