@@ -16,9 +16,10 @@ from PIL import Image, ImageOps
 from candelabra.data.decoding.image_files import LARGEST_IMAGE
 from candelabra.data.decoding.images import (
     decode_image,
+    decode_mask,
     find_images,
     hash_file,
-    open_mask,
+    mask_to_classes,
     read_header,
     read_image_size,
 )
@@ -42,6 +43,10 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def open_mask(path: Path, meaning: np.ndarray) -> np.ndarray:
+    return mask_to_classes(decode_mask(path).pixels, meaning)
 
 
 def what(path: Path) -> list[tuple[str, str]]:

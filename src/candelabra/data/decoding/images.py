@@ -154,11 +154,6 @@ def decode_image(path: ImageSource, least: tuple[int, int] | None = None) -> Dec
         return DecodedImage(turn_upright(pixels, turn), size, turn, [*odd, *more])
 
 
-def open_mask(path: Path, meaning: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A mask file -> (H, W) uint8 class indices; `meaning[value]` is the class of a pixel value, see `decode_mask`."""
-    return mask_to_classes(decode_mask(path).pixels, meaning)
-
-
 def decode_mask(path: ImageSource, colours: Mapping[tuple[int, int, int], int] | None = None) -> DecodedImage:
     """A mask file, decoded to (H, W) numbers; where colours are given, to the number of each.
 
