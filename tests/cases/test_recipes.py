@@ -301,3 +301,9 @@ def test_yaml_and_json_are_read_in_bounded_memory(clean: Path) -> None:
     with pytest.raises(CandelabraError, match="stands for more"):
         read_run_config(clean)
     assert load_yaml("a: &x [1, 2]\nb: *x") == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize("key", ["backbone", "task", "data", "optimizer"])
+def test_a_place_that_names_no_class_is_refused(key: str) -> None:
+    with pytest.raises(CandelabraError, match=f"{key} is no node of a config; the file is damaged"):
+        check_recipe({key: {"name": "test_resnet"}}, "The index")

@@ -31,6 +31,7 @@ _LIBRARIES = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "to
 _KINDS = (torch.nn.Module, torch.optim.Optimizer, LRScheduler, L.Trainer)  # of the classes of these
 _KEYS = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
 _FILE = "A config from a file"
+_OF_SEVERAL = ("cache", "logger")  # nodes by name, or options without a class
 _LARGEST = 1 << 63
 _DEPTH, _VALUES = 32, 100_000  # no config is nested so deep, nor has so many values
 
@@ -76,7 +77,8 @@ def check_recipe(config: Any, source: str) -> None:
         allowed = PLACES.get(key, LISTED_PACKAGES)
         _check_node(node, path, (*allowed, *PARTS) if inner else allowed, source)
     for key in PLACES.keys() & config.keys():
-        if config[key] is not None and not isinstance(config[key], dict):
+        node = config[key]
+        if node is not None and not (isinstance(node, dict) and ("_target_" in node or key in _OF_SEVERAL)):
             raise CandelabraError(f"{source}: {key} is no node of a config; the file is damaged.")
 
 
