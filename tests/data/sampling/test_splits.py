@@ -75,6 +75,15 @@ def test_folds_partition_the_set_and_validation_is_drawn_from_the_rest(groups: s
     assert sorted(np.concatenate(tested)) == list(range(240))
 
 
+def test_no_test_split_is_drawn_where_train_and_val_are_published_unless_asked_for() -> None:
+    both = records(40, published=["train", "val"] * 20)
+    assert [len(part) for part in Splitter().parts(both).values()] == [20, 20, 0]
+    assert len(Splitter(test=0.2).parts(both)["test"]) == 4
+    assert len(Splitter(split="random").parts(both)["test"]) == 6
+    one = records(40, published=["train"] * 40)
+    assert all(Splitter().parts(one)[split].size for split in ("val", "test"))
+
+
 def test_bad_samples_are_in_no_fold() -> None:
     samples = records()
     tested = [Splitter(folds=3, fold=fold).parts(samples, bad=[5, 6])["test"] for fold in range(3)]

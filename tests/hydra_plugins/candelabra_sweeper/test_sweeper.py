@@ -76,7 +76,7 @@ def test_a_failed_job_is_written_down_the_rest_goes_on_and_it_can_be_tried_again
 
 
 def test_workers_share_devices_and_begin_as_soon_as_they_are_free(tmp_path: Path) -> None:
-    words = ("+x=1,2,3", "+sleep=4", "hydra.sweeper.workers=2")
+    words = ("+x=1,2,3", "+overlap=3", "hydra.sweeper.workers=2")
     run = sweep(tmp_path, *words, CUDA_VISIBLE_DEVICES="0,1,2,3", OMP_NUM_THREADS="")
     assert run.returncode == 0, run.stdout + run.stderr
     lines = [line.partition("] ")[2].partition("][HYDRA] ")[2] or line for line in run.stdout.splitlines()]

@@ -49,7 +49,8 @@ class DatasetOptions:
         split: published (where the data set has splits; missing ones are drawn), random, or a table `<file>.csv` with
             the columns name (or image) and split, such as the splits.csv of another run; images that the table lacks
             are left out.
-        val, test: shares of the images, 0 to 1, where these splits are drawn; stratified by class.
+        val, test: shares of the images, 0 to 1, where these splits are drawn; stratified by class. A null `test` is
+            0.15, and 0 where the data set has a train and a val split: these are kept as they are.
         groups: images of one group (person, drive) come into one split. A regular expression that finds the group in
             a name (`.+_` is all up to the last underscore), or whose first capture group does; or a table,
             `persons.csv`, with the columns name and group.
@@ -69,7 +70,7 @@ class DatasetOptions:
     flip: bool = True
     split: str = "published"
     val: float = 0.15
-    test: float = 0.15
+    test: float | None = None
     groups: str | None = None
     folds: int | None = None
     fold: int = 0

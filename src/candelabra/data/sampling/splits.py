@@ -15,6 +15,7 @@ from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
+DRAWN = 0.15  # the share of a test split that is drawn where no share is given
 _OUT = "out"  # marks a sample that is in no split
 SampleNames = NDArray[np.str_]
 
@@ -33,7 +34,7 @@ class Splitter:
 
     split: str = "published"
     val: float = 0.15
-    test: float = 0.15
+    test: float | None = None
     groups: str | None = None
     folds: int | None = None
     fold: int = 0
@@ -48,9 +49,10 @@ class Splitter:
                 f"data.split={self.split} is not known; allowed are published, random, and a table <file>.csv with the "
                 "columns name and split."
             )
-        if self.val + self.test >= 1 or min(self.val, self.test) < 0:
+        test = DRAWN if self.test is None else self.test
+        if self.val + test >= 1 or min(self.val, test) < 0:
             raise CandelabraError(
-                f"data.val={self.val} and data.test={self.test} must be shares that leave something to train on."
+                f"data.val={self.val} and data.test={test} must be shares that leave something to train on."
             )
         if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
             raise CandelabraError(
@@ -82,19 +84,26 @@ class Splitter:
         if not (given == "train").any():
             chosen[given == ""] = "train"
         rng = np.random.default_rng(self.seed)
-        for split, share in (("test", self.test), ("val", self.val)):
+        test = self._test_share(given)
+        for split, share in (("test", test), ("val", self.val)):
             if not (given == split).any() and share > 0:
                 pool = np.flatnonzero(chosen == "train")
-                share = share if split == "test" else share / (1 - (0 if (given == "test").any() else self.test))
+                share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
                 chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
                 if groups is None:
                     _return_only_images(chosen, pool, samples, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
-        shares = {"train": 1.0, "val": self.val, "test": self.test}
+        shares = {"train": 1.0, "val": self.val, "test": test}
         _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0])
         if groups is not None:
             _warn_of_shared(groups, parts)
         return parts
+
+    def _test_share(self, given: SampleNames) -> float:
+        """The share to draw: none of a data set that is divided in train and val, unless one is asked for."""
+        if self.test is not None:
+            return self.test
+        return 0.0 if np.isin(("train", "val"), given).all() else DRAWN
 
     def number_groups(self, samples: Samples) -> SplitIndices | None:
         """(n,) the group of each sample, to divide splits further; null where there are no groups."""
