@@ -152,6 +152,28 @@ def test_a_bad_object_is_lost_alone(tmp_path: Path) -> None:
     assert [samples[i]["box"].tolist() for i in (0, 1)] == [[[0, 0, 10, 8]]] * 2
 
 
+SHAPES = {  # as Roboflow, LabelMe and roLabelImg write objects without <bndbox>
+    "roboflow": "<polygon><x1>3</x1><y1>2</y1><x2>9</x2><y2>2</y2><x3>5</x3><y3>8</y3></polygon>",
+    "labelme": "<polygon><pt><x>3</x><y>2</y></pt><pt><x>9</x><y>2</y></pt><pt><x>5</x><y>8</y></pt></polygon>",
+    "rotated": "<robndbox><cx>6</cx><cy>5</cy><w>6</w><h>6</h><angle>1.5707963</angle></robndbox>",
+    "broken": "<polygon><x1>3</x1></polygon>",
+}
+
+
+def test_an_outline_without_a_box_has_the_box_about_it(tmp_path: Path) -> None:
+    texts = {
+        name: f"<annotation><object><name>cat</name>{shape}</object></annotation>" for name, shape in SHAPES.items()
+    }
+    data = make(tmp_path, texts)
+    samples = data.read()
+    boxes = {Path(name).stem: samples[index]["box"][0].tolist() for index, name in enumerate(samples.names)}
+    for name in ("roboflow", "labelme", "rotated"):
+        assert boxes[name] == pytest.approx([2, 1, 9, 8], abs=1e-3)
+    found = treatments(data)
+    assert found["malformed outline: unlabelled"] == ["JPEGImages/broken.jpg"]
+    assert len(found["object with an outline or a rotated box alone: the box about it is its box: repaired"]) == 3
+
+
 @pytest.mark.parametrize(
     ("image", "label", "filename"),
     [

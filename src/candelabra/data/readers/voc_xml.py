@@ -1,5 +1,6 @@
 """Objects in one of Pascal VOC's xml files."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
 
 _HEAD = 4096  # bytes in which an xml says what it is
+Box = tuple[float, float, float, float]  # XYXY
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -78,13 +80,47 @@ def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Obj
         return None
     box = node.find("bndbox")
     if box is None:
-        return ObjectAnnotation(kind)
+        return ObjectAnnotation(kind, _box_around(node, name, issues))
     try:
         left, top, right, bottom = (parse_decimal_comma(box.findtext(side) or "nan") for side in _SIDES)
     except ValueError as error:
         issues.append(DataIssue(name, "malformed box", IssueTreatment.UNLABELLED, str(error)))
         return ObjectAnnotation(kind)
     return ObjectAnnotation(kind, (left, top, right, bottom))
+
+
+def _box_around(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Box | None:
+    """The box about a <polygon> or a <robndbox>, which some tools write in place of a box; null where neither does."""
+    shape = next((found for word in ("robndbox", "polygon") if (found := node.find(word)) is not None), None)
+    if shape is None:
+        return None
+    try:
+        box = _bounds_of_points(shape) if shape.tag == "polygon" else _bounds_of_rotated(shape)
+    except ValueError as error:
+        issues.append(DataIssue(name, "malformed outline", IssueTreatment.UNLABELLED, str(error)))
+        return None
+    what = "object with an outline or a rotated box alone: the box about it is its box"
+    issues.append(DataIssue(name, what, IssueTreatment.REPAIRED))
+    return box
+
+
+def _bounds_of_points(outline: ElementTree.Element) -> Box:
+    """Of <x1>, <y1>, <x2>, ... or of <pt><x/><y/></pt>."""
+    across, down = (
+        [parse_decimal_comma(each.text or "") for each in outline.iter() if each.tag.rstrip("0123456789") == axis]
+        for axis in "xy"
+    )
+    if not across or not down:
+        raise ValueError("<polygon> has no points")
+    return min(across), min(down), max(across), max(down)
+
+
+def _bounds_of_rotated(rotated: ElementTree.Element) -> Box:
+    words = (rotated.findtext(word) or "" for word in ("cx", "cy", "w", "h", "angle"))
+    x, y, width, height, angle = (parse_decimal_comma(word) for word in words)
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    across, down = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
+    return x - across, y - down, x + across, y + down
 
 
 def _stated_size(top: ElementTree.Element) -> WidthHeight | None:
