@@ -46,6 +46,9 @@ def test_an_optional_head_is_left_out_and_another_one_refused() -> None:
         ("task.heads.mask.dice_weight=2", ["label"]),
         ("decoder@task.heads.mask.decoder=fpn", ["label"]),
         ("+head@task.heads.coarse=label", ["label", "mask"]),
+        ("task.heads={mask:{stride:4},shape:null}", ["label"]),
+        ("task={heads:{mask:{dice_weight:2}}}", ["label"]),
+        ("task={optional:[label]}", ["label", "mask"]),
         ("task=multitask", ["label", "mask"]),
     ],
 )

@@ -9,6 +9,7 @@ can hold. A name that is a mere `str` is that of a recipe, wherever it comes fro
 """
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -22,7 +23,7 @@ from candelabra.backbones.weights import LOADING_OPTIONS
 from candelabra.data.loading.dataset_part import DatasetPart
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.readers.reader import Reader
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.plugins.discovery import is_named_by_option
 from candelabra.runs.listed_targets import LISTED_PACKAGES, PARTS, PLACES, is_listed
 
@@ -151,6 +152,11 @@ def _import_listed(name: Any, path: str, source: str) -> Any:
         if error.name is not None and not f"{module}.".startswith(f"{error.name}."):
             raise  # a library that it needs is not installed
         found = None
+    if found is None and name.startswith("candelabra."):
+        near = list_nearest(last, getattr(sys.modules.get(module), "__all__", ()))
+        raise CandelabraError(
+            f"{source}: {path or 'it'} names {name}, which does not exist{f'; {module} has {near}' if near else ''}."
+        )
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not is_listed(
         f"{found.__module__}.{found.__name__}", _HOMES
     ):

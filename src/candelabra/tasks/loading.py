@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from candelabra.config.build import PlainConfig, build_object
 from candelabra.config.recipes import check_recipe, drop_typed_marks
@@ -59,9 +60,21 @@ def require_typed_heads(task: PlainConfig, words: Sequence[str]) -> PlainConfig:
     """
     if "heads" not in task:
         return task
-    typed = {key.split(".")[2] for word in words if (key := parse_key(word)).startswith("task.heads.")}
+    typed = {name for word in words for name in _find_head_names(word)}
     optional = task["heads"] if task.get("optional") is None else task["optional"]
     return {**task, "optional": [name for name in optional if name not in typed]}
+
+
+def _find_head_names(word: str) -> list[str]:
+    """The heads that an override sets: of `task.heads.mask.stride=4`, or `task.heads={mask:{stride:4}}`."""
+    key = parse_key(word)
+    if key.startswith("task.heads."):
+        return [key.split(".")[2]]
+    if key not in ("task", "task.heads") or "{" not in word:
+        return []
+    value = OverridesParser.create().parse_override(word).value()
+    heads = value.get("heads") if key == "task" else value
+    return [str(name) for name in heads or ()]
 
 
 def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:
