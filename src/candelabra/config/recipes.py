@@ -154,9 +154,8 @@ def _import_listed(name: Any, path: str, source: str) -> Any:
         found = None
     if found is None and name.startswith("candelabra."):
         near = list_nearest(last, getattr(sys.modules.get(module), "__all__", ()))
-        raise CandelabraError(
-            f"{source}: {path or 'it'} names {name}, which does not exist{f'; {module} has {near}' if near else ''}."
-        )
+        there = f"; {module} has {near}" if near else ""
+        raise CandelabraError(f"{source}: {path or 'it'} names {name}, which does not exist{there}.")
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not is_listed(
         f"{found.__module__}.{found.__name__}", _HOMES
     ):
