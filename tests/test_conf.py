@@ -46,7 +46,7 @@ SERVED: dict[str, object] = {
     "sampler": "shuffled",
     "split": "published",
     "val": 0.15,
-    "test": 0.15,
+    "test": None,
     "groups": None,
     "folds": None,
     "fold": 0,

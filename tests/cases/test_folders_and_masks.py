@@ -89,7 +89,10 @@ def test_a_single_class_and_a_drawn_split_are_said(tmp_path: Path) -> None:
     assert (issue.what, issue.name) == ("label has a single class", "label")
     make_folder(tmp_path / "splits" / "train", 20)
     make_folder(tmp_path / "splits" / "val", 4)
-    (issue,) = DataModule(Folder(root=str(tmp_path / "splits"))).issues
+    whole = DataModule(Folder(root=str(tmp_path / "splits")))
+    assert not whole.issues
+    assert not len(whole.parts["test"])
+    (issue,) = DataModule(Folder(root=str(tmp_path / "splits")), test=0.15).issues
     assert (issue.what, issue.detail[:9]) == ("test split was drawn out of train", "6 images,")
 
 
