@@ -12,10 +12,10 @@ train: $(READY) ## the main job on embedded defaults, offline: 3 minutes on 2 co
 	$(RUN)/candelabra train $(ARGS)
 
 test: $(READY) ## all tests but the slow ones
-	$(RUN)/pytest -n auto $(ARGS)
+	$(RUN)/pytest -n auto --dist worksteal $(ARGS)
 
 test-all: $(READY) ## the slow ones too
-	$(RUN)/pytest -n auto -m "slow or not slow" $(ARGS)
+	$(RUN)/pytest -n auto --dist worksteal -m "slow or not slow" $(ARGS)
 
 check: $(READY) ## lint, format, types and layers
 	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports

@@ -33,7 +33,11 @@ Compose = Callable[..., DictConfig]
 
 def pytest_configure(config: pytest.Config) -> None:
     # Threads of several processes compete for the processors. Do not measure time in tests.
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+    else:
+        torch.set_num_threads(2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -55,11 +55,13 @@ def results(run: Path) -> dict[str, float]:
     [
         (),
         ("trainer.precision=bf16-mixed",),
-        ("data.augment=light", "data.views=2"),
+        pytest.param(("data.augment=light", "data.views=2"), marks=pytest.mark.slow),
         ("data.workers=1", "task.heads.label.dropout=0.3", "head@task.heads.keypoints=keypoints"),
         ("backbone=test_convnext", "task.heads.label.pooling=concat", "task.heads.mask=null"),
         ("task=classification", "task.label.pooling=flatten", "task.label.grid=2", "data.size=[64,48]"),
-        ("task=classification", "task.label.pooling=max", "trainer.precision=bf16-mixed"),
+        pytest.param(
+            ("task=classification", "task.label.pooling=max", "trainer.precision=bf16-mixed"), marks=pytest.mark.slow
+        ),
         ("decoder@task.heads.mask.decoder=fpn", "coordinates@task.heads.box.coordinates=pooled", "data.batch_size=7"),
     ],
     ids=lambda words: "-".join(words) or "default",

@@ -82,7 +82,9 @@ def test_keypoints_learn() -> None:
     assert fit(task, data, 5)["test/keypoints/nme"] < 0.06  # the centre of the image gives 0.2
 
 
-@pytest.mark.parametrize("balance", [partial(Fixed, weights={"mask": 2.0}), Uncertainty])
+@pytest.mark.parametrize(
+    "balance", [partial(Fixed, weights={"mask": 2.0}), pytest.param(Uncertainty, marks=pytest.mark.slow)]
+)
 def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
     data = shapes(500)
     heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, coordinates=SoftArgmax), "mask": Mask}

@@ -126,7 +126,7 @@ def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tm
 @pytest.mark.parametrize(
     "balance",
     [
-        name if name in ("famo", "gradnorm") else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "famo" else pytest.param(name, marks=pytest.mark.slow)
         for name in sorted(path.stem for path in (CONFIG_FOLDER / "balance").glob("*.yaml"))
     ],
 )
@@ -165,7 +165,14 @@ def test_killed_at_ten_random_steps_it_ends_ten_times_in_the_same_weights(tmp_pa
         assert_equal(whole, run)
 
 
-@pytest.mark.parametrize("options", [("trainer.accumulate_grad_batches=2",), ("scheduler=plateau", "patience=2")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("trainer.accumulate_grad_batches=2", "scheduler=plateau", "patience=2"),
+        pytest.param(("trainer.accumulate_grad_batches=2",), marks=pytest.mark.slow),
+        pytest.param(("scheduler=plateau", "patience=2"), marks=pytest.mark.slow),
+    ],
+)
 def test_accumulation_plateau_and_patience_go_on_too(options: tuple[str, ...], tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = [*SMALL, *options, "save.steps=1", "task.label.dropout=0.2"]
@@ -285,7 +292,9 @@ def test_a_folder_that_holds_a_run_is_not_walked_into(tiny: Compose, tmp_path: P
     assert json.loads((run / "results.json").read_text())["epochs"] == 2
 
 
-@pytest.mark.parametrize("words", [("epochs=1",), ("epochs=9", "patience=1", "lr=1e-12")])
+@pytest.mark.parametrize(
+    "words", [("epochs=1",), pytest.param(("epochs=9", "patience=1", "lr=1e-12"), marks=pytest.mark.slow)]
+)
 def test_a_finished_run_is_only_tested_again(words: tuple[str, ...], tiny: Compose, tmp_path: Path) -> None:
     run_train(tiny(*SMALL, *words))
     first = json.loads((tmp_path / "train" / "results.json").read_text())

@@ -21,7 +21,7 @@ def results(folder: Path) -> dict[str, float]:
     return read
 
 
-@pytest.mark.parametrize("balance", ["famo", "pcgrad"])
+@pytest.mark.parametrize("balance", ["pcgrad", pytest.param("famo", marks=pytest.mark.slow)])
 def test_partly_labelled_heads_learn_together(balance: str, tiny: Compose, tmp_path: Path) -> None:
     words = ["data.count=400", "data.labelled={label:0.2,box:0.5,mask:0.5}", "task.heads.keypoints=null", "lr=0.01"]
     run_train(tiny(*words, "epochs=5", "data.size=32", "scheduler=one_cycle", f"balance={balance}"))

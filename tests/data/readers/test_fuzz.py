@@ -195,7 +195,7 @@ def judge(kind: str, folder: Path, count: int, timeout: float) -> None:
 
 @pytest.mark.parametrize("kind", ["coco", "table"])
 def test_damaged_labels_are_read_or_refused(kind: str, tmp_path: Path) -> None:
-    judge(kind, tmp_path, 40, 120)
+    judge(kind, tmp_path, 20, 120)
 
 
 @pytest.mark.slow
