@@ -139,7 +139,7 @@ def test_a_backbone_with_depthwise_convolutions_pickles_too() -> None:
     [
         (np.zeros((3, 4)), r"X\.reshape"),
         (np.zeros((0, 8, 8, 3)), "no image"),
-        (np.zeros((2, 8, 8, 4), np.uint8), "is none; give"),
+        (np.zeros((2, 8, 8, 5), np.uint8), "is none; give"),
         (np.full((2, 8, 8), 255.0), r"float in \[0, 1\]"),
         (np.full((2, 8, 8), np.nan), "without NaN"),
         ("a.jpg", "one path"),

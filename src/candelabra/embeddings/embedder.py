@@ -13,6 +13,7 @@ from torch import Tensor
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.registry import create_backbone as named
+from candelabra.data.decoding.array_images import convert_to_tensor
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
@@ -26,7 +27,7 @@ from candelabra.tasks.loading import load_task
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Converts images to pooled features of a frozen backbone; `fit` loads the weights and learns nothing.
 
-    `transform` takes an array (N, H, W, C) or (N, H, W), uint8 or float in [0, 1], of 1 or 3 channels; or a sequence
+    `transform` takes an array (N, H, W, C) or (N, H, W), uint8 or float in [0, 1], of 1, 3 or 4 channels; or a sequence
     of paths; or one of arrays (H, W, C) of different sizes. It gives (N, D) float32.
 
     A pickle contains the weights only of a run or of a backbone that was given as an object. Otherwise they are loaded
@@ -113,7 +114,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pipeline = make_eval_transforms(make_resize(self.resize, size))
         images = _sequence(X)
         for start in range(0, len(images), count):
-            here = [_image(each, size) for each in images[start : start + count]]
+            here = [_read_image(each, size) for each in images[start : start + count]]
             yield torch.stack([pipeline(make_sample(image))["image"].as_subclass(Tensor) for image in here])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -165,29 +166,8 @@ def _sequence(X: Any) -> Any:
     return images
 
 
-def _image(given: Any, size: tuple[int, int]) -> Tensor:
-    """Converts a path, or an array (H, W) or (H, W, C), to (3, H, W) uint8, or float in [0, 1].
-
-    Raises:
-        CandelabraError: it is neither.
-    """
+def _read_image(given: Any, size: tuple[int, int]) -> Tensor:
+    """Reads a path, or converts an image in memory, to (3, H, W) uint8, or float in [0, 1]."""
     if isinstance(given, str | Path):
         return image_to_tensor(decode_image(Path(given), size).pixels)
-    pixels = np.asarray(given)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or not pixels.size:
-        raise CandelabraError(f"An image of the shape {np.shape(given)} is none; give (H, W), (H, W, 1) or (H, W, 3).")
-    pixels = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
-    if pixels.dtype != np.uint8:
-        pixels = _shares(pixels)
-    return image_to_tensor(np.ascontiguousarray(pixels))
-
-
-def _shares(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    if pixels.dtype.kind not in "fiu" or not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
-        kind = "complex data not supported" if pixels.dtype.kind == "c" else "images are uint8, or float in [0, 1]"
-        raise CandelabraError(
-            f"Pixels of type {pixels.dtype} that go from {pixels.min()} to {pixels.max()}: {kind}, without NaN or inf."
-        )
-    return pixels.astype(np.float32)
+    return convert_to_tensor(given)

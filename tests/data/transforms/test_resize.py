@@ -1,8 +1,6 @@
 """What goes into a model in any way comes back in pixels of the image."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from candelabra.commands.predict import PredictDataset, _predictions
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import RESIZE_METHODS, make_resize
 from candelabra.errors import CandelabraError
+from candelabra.prediction import model
 from candelabra.tasks.preprocessing import read_trained_resize
 from candelabra.types import IGNORED, Sample
 from tests.data.builders import FOUR, build_sample
@@ -73,10 +71,15 @@ def test_what_a_crop_cuts_off_is_not_labelled() -> None:
     assert made["keypoints"][1].tolist() == [20, 20]
 
 
-class Finder:
-    """A model that finds what is white."""
+class Finder(torch.nn.Module):
+    """A task that finds what is white."""
 
     head_targets = FOUR
+
+    def __init__(self, resize: str) -> None:
+        super().__init__()
+        data = {"size": [96, 64], "resize": resize}
+        self.recipe = {"config": {"data": data, "trainer": {"precision": "32-true"}}}
 
     def predictions(self, images: Tensor) -> dict[str, Tensor]:
         masks = (images.float().mean(1) > 200).to(torch.uint8)
@@ -89,19 +92,15 @@ class Finder:
 
 
 @pytest.mark.parametrize("word", RESIZE_METHODS)
-def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path) -> None:
+def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "load_task", lambda run: Finder(word))
     paths = []
     for number, size in enumerate(SIZES):
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(scene(size)["image"].permute(1, 2, 0).numpy()).save(paths[-1])
     resize = make_resize(word, (96, 64))
-    files = PredictDataset(paths, resize)
-    trainer = SimpleNamespace(
-        strategy=SimpleNamespace(root_device=torch.device("cpu")),
-        precision_plugin=SimpleNamespace(forward_context=torch.inference_mode),
-    )
-    items = [files[index] for index in range(len(paths))]
-    for size, found in zip(SIZES, _predictions(cast(Any, Finder()), trainer, items), strict=True):
+    for size, prediction in zip(SIZES, model.Model("run", "cpu")(paths), strict=True):
+        found = prediction.values
         expected = scene(size)
         pixel = max(a / b for a, b in zip(size, resize.view(size).scaled, strict=True))
         assert (found["box"] - expected["box"].as_subclass(Tensor)[0]).abs().max() <= pixel + 1

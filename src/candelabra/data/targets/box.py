@@ -17,6 +17,7 @@ from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
 from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
+from candelabra.data.targets.results import BoundingBox
 from candelabra.types import Size
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
@@ -78,6 +79,12 @@ class BoxTarget(PointTarget):
 
     def prediction_row(self, value: Tensor) -> list[str]:
         return [f"{each:.2f}" for each in value.flatten()]
+
+    def to_result(self, value: Tensor) -> BoundingBox:
+        return BoundingBox(*value.flatten().tolist())
+
+    def to_json_result(self, value: Tensor) -> Any:
+        return self.to_result(value)._asdict()
 
     def table_header(self) -> list[str]:
         return list(BOX_COLUMNS)

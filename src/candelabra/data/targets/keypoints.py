@@ -20,6 +20,7 @@ from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_names import find_point, list_unpaired, pair_all_by_name, parse_mirror_pairs
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
+from candelabra.data.targets.results import Point
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
 
@@ -102,6 +103,12 @@ class KeypointsTarget(PointTarget):
 
     def prediction_row(self, value: Tensor) -> list[str]:
         return [f"{each:.2f}" for each in value.flatten()]
+
+    def to_result(self, value: Tensor) -> dict[str, Point]:
+        return {name: Point(*place) for name, place in zip(self.names, value.tolist(), strict=True)}
+
+    def to_json_result(self, value: Tensor) -> Any:
+        return {name: list(place) for name, place in self.to_result(value).items()}
 
     def table_header(self) -> list[str]:
         return self.prediction_header()

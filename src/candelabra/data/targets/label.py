@@ -13,6 +13,7 @@ from torch import Tensor
 from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.results import LabelResult
 from candelabra.data.targets.target import Target
 from candelabra.types import UNLABELLED, Size
 
@@ -60,6 +61,15 @@ class LabelTarget(Target):
             return [f"{share:.4f}" for share in value]
         best = int(value.argmax())
         return [self.classes[best], f"{value[best]:.4f}"]
+
+    def to_result(self, value: Tensor) -> LabelResult:
+        return LabelResult(self.classes, value.numpy(), self.multilabel)
+
+    def to_json_result(self, value: Tensor) -> Any:
+        result = self.to_result(value)
+        if self.multilabel:
+            return dict(result.top(None))
+        return {"name": result.name, "probability": result.probability, "top": dict(result.top())}
 
     @property
     def confusion_classes(self) -> Sequence[str]:

@@ -64,6 +64,11 @@ class MaskTarget(PixelTarget):
         Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy()).save(made, "PNG")
         return made.getvalue()
 
+    def to_json_result(self, value: Tensor) -> Any:
+        """The share of the pixels of each class that occurs, 0 to 1."""
+        counts = torch.bincount(value.flatten().int(), minlength=len(self.classes))[: len(self.classes)].tolist()
+        return {name: count / value.numel() for name, count in zip(self.classes, counts, strict=True) if count}
+
     @property
     def confusion_classes(self) -> Sequence[str]:
         return self.classes

@@ -78,6 +78,9 @@ class PixelTarget(Target):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.encode_map(value))
 
+    def to_json_result(self, value: Tensor) -> Any:
+        return {"height": value.shape[0], "width": value.shape[1]}
+
     def table_header(self) -> list[str]:
         return [self.name]
 

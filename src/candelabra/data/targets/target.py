@@ -146,6 +146,14 @@ class Target(StoredTarget, ABC):
         """Writes a prediction as a file of its own below `folder`, where it has one."""
         return
 
+    def to_result(self, value: Tensor) -> Any:
+        """A prediction as an attribute of `candelabra.Prediction`; an array, unless a target has more to say."""
+        return value.numpy()
+
+    def to_json_result(self, value: Tensor) -> Any:
+        """A prediction in plain values, for JSON: short, so that maps are summarised."""
+        return value.tolist()
+
     @property
     def confusion_classes(self) -> Sequence[str]:
         """Names of the classes of a confusion matrix over this target."""
