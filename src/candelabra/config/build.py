@@ -144,9 +144,12 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
                 f"{path}={value} has the wrong type: what looks like a number or a switch needs quotes to be a word; "
                 f'write "{path}=[{quoted}]".'
             ) from error
-        parts = [part["msg"].removeprefix("Input should be ") for part in error.errors()]
+        parts = [
+            "a list" if part["type"] == "sequence_str" else part["msg"].removeprefix("Input should be ")
+            for part in error.errors()
+        ]
         plain = [part for part in parts if not part.startswith("an instance of ")]  # no one can type an object
-        wanted = "; ".join(dict.fromkeys(plain or parts))
+        wanted = " or ".join(dict.fromkeys(plain or parts))
         raise CandelabraError(f"{path}={value} has the wrong type: it should be {wanted}.") from error
 
 
