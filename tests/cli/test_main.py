@@ -39,6 +39,30 @@ def test_train_help_lists_every_option(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["data=folder"], ["data.root=??? # must be given", "data.size=224 # side of the images", "data.val=0.15"]),
+        (["task=segmentation"], ["task.mask.class_weights=null # a list", "task.mask.decoder.interpolation=nearest"]),
+        (["task=multitask", "optimizer=adamw"], ["task.heads.keypoints.coordinates.", "optimizer.weight_decay=0.01"]),
+        (["finetune=probe"], ["epochs=100", "data.augment=none # the", "finetune.decays=[0.0"]),
+        (["sweep=tpe"], ["sweep.sampler.seed=0", "sweep.trials=20 # of a study"]),
+    ],
+)
+def test_help_of_an_option_lists_its_keys_and_loads_nothing_heavy(words: list[str], lines: list[str]) -> None:
+    code = (
+        "import sys; from candelabra.cli.main import main; main()\n"
+        f"print('LOADED', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "train", *words, "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "LOADED []" in text
+    assert "Examples" not in text
+    for line in lines:
+        assert f"\n  {line}" in text
+    assert "_target_" not in text
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["trian"], "allowed are train"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.cli.typed_words import expand_words, normalize_words, read_word
+from candelabra.cli.typed_words import HYDRA_FLAGS, expand_words, find_hyphens, normalize_words, read_word
 from candelabra.errors import CandelabraError
 
 PATHS = [
@@ -72,7 +72,6 @@ def test_a_folder_with_the_name_of_a_list_is_meant(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("--lr=0.1", "write lr=0.1"),
         ("lr", "options are key=value"),
         ("data.classes=[a(b),c]", r"\"data.classes=\['a\(b\)','c'\]\""),
         ("task.name=it's", r"need[s]? quotes"),
@@ -81,3 +80,18 @@ def test_a_folder_with_the_name_of_a_list_is_meant(tmp_path: Path, monkeypatch: 
 def test_other_words_are_named_with_what_to_write(typed: str, says: str) -> None:
     with pytest.raises(CandelabraError, match=says):
         normalize_words([typed], multirun=False)
+
+
+def test_flags_may_stand_anywhere() -> None:
+    words = ["lr=0.1", "-m", "--config-dir", "conf", "seed=1"]
+    assert normalize_words(words, multirun=True) == ["-m", "--config-dir", "conf", "lr=0.1", "seed=1"]
+    assert find_hyphens(words, HYDRA_FLAGS) == ([], [], ["lr=0.1", "seed=1"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [(["--rows=5"], "--rows=5: .*; write rows=5."), (["status", "--rows", "5"], "--rows 5: .*; write rows=5.")],
+)
+def test_hyphens_are_refused_where_no_config_is_composed(typed: list[str], says: str) -> None:
+    with pytest.raises(CandelabraError, match=says):
+        expand_words(typed)

@@ -10,7 +10,7 @@ from candelabra.backbones import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax, decoders
 from candelabra.heads.coordinate_readers import Pooling
-from candelabra.heads.losses import Wing
+from candelabra.heads.losses import Wing, compute_class_weights
 from tests.data.builders import make_labels
 
 LABELS = make_labels(
@@ -27,6 +27,7 @@ HEADS = {
     "label_flat": partial(Label, pooling="flatten", hidden=[8], dropout=0.1, smoothing=0.1),
     "label_concat": partial(Label, pooling="concat"),
     "label_max": partial(Label, pooling="max", class_weights=[1, 2, 3]),
+    "label_balanced": partial(Label, class_weights="balanced"),
     "box": Box,
     "box_pooled": partial(Box, coordinates=Pooled),
     "box_flat": partial(Box, coordinates=partial(Pooled, pooling="flatten")),
@@ -169,6 +170,37 @@ def test_many_labels_at_once(backbone: Backbone) -> None:
     metrics = head.metrics()
     head.measure(metrics, outputs, target, (8, 8))
     assert {key: float(metric.compute()) for key, metric in metrics.items()} == {"accuracy": 1, "f1": 1, "map": 1}
+
+
+def test_balanced_class_weights_are_of_the_labelled_images_of_a_batch(backbone: Backbone) -> None:
+    outputs, target = torch.randn(6, 3), torch.tensor([0, 0, 0, -1, 2, 0])
+    weights = compute_class_weights(torch.tensor([4, 0, 1]))
+    found = Label(backbone, LABELS, class_weights="balanced").loss(outputs, target, (8, 8))
+    expected = torch.nn.functional.cross_entropy(outputs, target.clamp(min=0), reduction="none") * weights[target]
+    torch.testing.assert_close(found[target >= 0], expected[target >= 0])
+
+    several = make_labels(classes=("x", "y"), multilabel=True)
+    target = torch.tensor([[1.0, 0], [NAN, NAN], [1, 1], [1, 0]])
+    weights = compute_class_weights(torch.tensor([3, 1]))
+    found = Label(backbone, several, class_weights="balanced").loss(outputs[:4, :2], target, (8, 8))
+    each = torch.nn.functional.binary_cross_entropy_with_logits(outputs[:4, :2], target, reduction="none")
+    torch.testing.assert_close(found[[0, 2, 3]], (each * weights).mean(1)[[0, 2, 3]])
+
+
+def test_balanced_class_weights_find_a_rare_class(backbone: Backbone) -> None:
+    target = torch.tensor([0] * 9 + [1])  # all images are equal: the bias alone can learn
+    shares = {}
+    for weights in (None, "balanced"):
+        outputs = torch.zeros(3, requires_grad=True)
+        head = Label(backbone, LABELS, class_weights=weights)  # type: ignore[arg-type]
+        optimizer = torch.optim.Adam([outputs], lr=0.1)
+        for _ in range(200):
+            optimizer.zero_grad()
+            head.loss(outputs.expand(10, 3), target, (8, 8)).mean().backward()
+            optimizer.step()
+        shares[weights] = float(outputs.detach().softmax(0)[1])
+    assert shares[None] == pytest.approx(0.1, abs=0.02)
+    assert shares["balanced"] == pytest.approx(0.39, abs=0.02)  # 3.9 x 0.1, see `compute_class_weights`
 
 
 @pytest.mark.parametrize(

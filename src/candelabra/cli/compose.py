@@ -14,6 +14,7 @@ from typing import Any
 from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
 from candelabra.cli.overrides import (
+    add_data_format,
     add_resumed_overrides,
     add_sweep_flag,
     find_resumed_run,
@@ -21,7 +22,7 @@ from candelabra.cli.overrides import (
     is_sweep,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.cli.typed_words import normalize_words
+from candelabra.cli.typed_words import HYDRA_FLAGS, find_hyphens, normalize_words, refuse_hyphens
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
@@ -41,6 +42,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     import hydra
 
     if "-sc" not in overrides:
+        _check_hyphens(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
     if command == "train":
         run = find_resumed_run(overrides)
@@ -53,6 +55,8 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
         overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
+    if command != "eval":  # its data are those of the checkpoint
+        overrides = add_data_format(overrides)
     typed = sys.argv
     add_config_folders()
     plugins = list_active_plugins()
@@ -75,6 +79,24 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     sys.argv = [typed[0], *overrides]
     program: Callable[[], None] = run_composed
     return program
+
+
+def _check_hyphens(command: str, words: Sequence[str]) -> None:
+    """Refuses --epochs 3; the message names the right key as well, where that is another.
+
+    Raises:
+        CandelabraError: an option has hyphens in front.
+        HydraException: and it has another name.
+    """
+    found = find_hyphens(words, HYDRA_FLAGS)
+    if found.typed:
+        import hydra
+
+        add_config_folders()
+        chosen = [] if is_sweep(words) else found.others  # values of a sweep are none of one config
+        with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+            hydra.compose(CONFIG_NAMES.get(command, command), normalize_words([*chosen, *found.meant], multirun=False))
+        refuse_hyphens(words, HYDRA_FLAGS)
 
 
 def _belongs_to_sweeper(command: str) -> bool:

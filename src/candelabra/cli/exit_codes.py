@@ -2,11 +2,14 @@
 
 import errno
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from candelabra.cli.key_hints import find_meant_words, suggest_option
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
 
 _PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
@@ -75,12 +78,34 @@ def format_error(error: BaseException) -> str:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in _LAUNCHERS:
             return f"{group}={option} is not installed; pip install 'candelabra[{_LAUNCHERS[option]}]' brings it."
-        return f"{group}={option} is not known; allowed are {list_nearest(option, error.options, most=40)}."
-    words = " ".join(str(error).split())
+        return _explain_unknown_option(group, option, error.options)
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.key is not None and cause.parent_node is not None:
-        keys = [str(key) for key in cause.parent_node if not str(key).startswith("_")]
-        words = (
-            f"{str(error).splitlines()[0]} There is no {cause.key}; allowed are {list_nearest(str(cause.key), keys)}."
-        )
-    return words
+        return _explain_unknown_key(error, cause)
+    return " ".join(str(error).split())
+
+
+def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> str:
+    """Of `group=option` on the command line, where conf/<group> has no such yaml."""
+    if group == "task" and "detect" in option:
+        return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
+    if group == "backbone":
+        near = list_nearest(option, allowed)
+        return f"{group}={option} is not known; write {suggest_option(group, option)} for a model of timm, or {near}."
+    return f"{group}={option} is not known; allowed are {list_nearest(option, allowed, most=40)}."
+
+
+def _explain_unknown_key(error: BaseException, cause: Any) -> str:
+    """Of `key=value` on the command line, where the composed config has no such key."""
+    from omegaconf import OmegaConf
+
+    key, value = str(cause.full_key), ""
+    typed = re.search(r"use \+(\S+?)=(.*)", str(error), re.DOTALL)  # Hydra's advice is the only place of the value
+    if typed:
+        key, value = typed.groups()
+    config: Any = OmegaConf.to_container(cause.parent_node._get_root(), resolve=False)
+    meant = find_meant_words(key, value, config)
+    if meant:
+        return f"{key}={value}: there is no {cause.full_key}; {meant}."
+    keys = [str(each) for each in cause.parent_node if not str(each).startswith("_") and each != "hydra"]
+    return f"{key}={value}: there is no {cause.full_key}; allowed are {list_nearest(str(cause.key), keys)}."

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from candelabra.cli.option_help import format_chosen_options
 from candelabra.cli.plugin_commands import describe_plugin_command, find_command_config, list_plugin_commands
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.plugins.discovery import list_config_folders
@@ -143,12 +144,19 @@ def format_overview() -> str:
         "candelabra: one stem, many heads\n\nusage: candelabra <command> [group=option] [key=value] ...\n\n"
         f"{commands}\n\n"
         "`candelabra <command> --help` lists groups, options, keys and examples.\n"
+        "`candelabra train data=folder --help` lists the keys of an option.\n"
         'Completion in bash: eval "$(candelabra train -sc install=bash)"\n'
     )
 
 
-def format_command_help(command: str) -> str:
-    """Formats the help of one command: examples, groups with their options, keys."""
+def format_command_help(command: str, words: Sequence[str] = ()) -> str:
+    """Formats the help of one command: examples, groups with their options, keys.
+
+    With options of groups among the words, as data=folder, their keys alone.
+    """
+    chosen = format_chosen_options(words) if is_composed(command) else []
+    if chosen:
+        return "\n\n".join([*chosen, f"`candelabra {command} --help` lists groups, options, keys and examples."])
     about = f"candelabra {command}: {COMMANDS.get(command) or describe_plugin_command(list_plugin_commands()[command])}"
     examples = "\n".join(
         ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES.get(command, [""]))]
@@ -173,6 +181,7 @@ def format_command_help(command: str) -> str:
         ["Groups, each group=option; a key of a group as group.key=value", *groups],
         *([["Further groups to which plug-ins add options", *added]] if added else []),
         ["Keys", *keys],
+        [f"`candelabra {command} <group>=<option> --help` lists the keys of an option."],
         [f"`candelabra {command} ... --cfg job` prints the whole config, -m sweeps, --hydra-help shows Hydra flags."],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"

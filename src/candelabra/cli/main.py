@@ -48,7 +48,7 @@ def main() -> None:
             allowed = list_nearest(command, known)
             raise CandelabraError(f"candelabra {command}: no such command; allowed are {allowed}.")
         elif {"-h", "--help"} & set(words):
-            print(format_command_help(command))
+            print(format_command_help(command, words))
         elif is_composed(command):
             with lead_ranks(command, codes):
                 compose(command, words, codes)()

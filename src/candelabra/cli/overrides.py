@@ -30,6 +30,19 @@ def add_sweep_flag(overrides: Sequence[str]) -> Sequence[str]:
     return ["-m", *overrides] if is_sweep(overrides) and not flags else overrides
 
 
+def add_data_format(overrides: Sequence[str]) -> list[str]:
+    """Puts data=auto before data.root=<folder> where no data set was named.
+
+    >>> add_data_format(["epochs=1", "data.root=photos"])
+    ['epochs=1', 'data=auto', 'data.root=photos']
+    """
+    named = any(word.lstrip("+~").startswith(("data=", "data@", "experiment=")) for word in overrides)
+    place = next((index for index, word in enumerate(overrides) if word.startswith("data.root=")), None)
+    if named or place is None:
+        return list(overrides)
+    return [*overrides[:place], "data=auto", *overrides[place:]]
+
+
 def find_resumed_run(overrides: Sequence[str]) -> Path | None:
     """Finds the folder of the run that `resume=` names or that SLURM has started again; none for a new run."""
     given = next((read_word(word) for word in overrides if word.startswith("resume=")), None)

@@ -6,10 +6,10 @@ In a path all of them are letters.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from candelabra.errors import CandelabraError
 from candelabra.runs.overrides import parse_key
@@ -42,7 +42,14 @@ _PATHS = (
 )
 # What Hydra takes for one word, and neighbours that only quotes let it read.
 _FOREIGN_WORD = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|([^][{}(),:='\"\s]*[^\x00-\x7f][^][{}(),:='\"\s]*)")
-_FLAGS_WITH_VALUE = ("config-dir", "config-path", "config-name", "package", "info", "cfg", "experimental-rerun")
+_FLAGS_WITH_VALUE = (
+    *("config-dir", "config-path", "config-name", "package", "info", "cfg", "experimental-rerun"),
+    *("c", "cd", "cn", "cp", "p", "i"),
+)
+HYDRA_FLAGS = frozenset(
+    {f"{'-' * (1 + (len(flag) > 2))}{flag}" for flag in _FLAGS_WITH_VALUE}
+    | {"-r", "--run", "-m", "--multirun", "--resolve", "-sc", "--shell-completion", "--hydra-help", "--version"}
+)
 
 
 def expand_home(path: str) -> str:
@@ -56,7 +63,7 @@ def is_path_key(key: str) -> bool:
 
 
 def normalize_words(words: Sequence[str], multirun: bool) -> list[str]:
-    """Quotes paths where Hydra's grammar needs it, and puts the home in place of a leading `~`.
+    """Quotes paths where Hydra's grammar needs it, puts the home in place of a leading `~`, and flags in front.
 
     Args:
         words: as typed behind the command.
@@ -65,16 +72,17 @@ def normalize_words(words: Sequence[str], multirun: bool) -> list[str]:
     Raises:
         CandelabraError: a word is neither a flag of Hydra nor a readable key=value.
     """
+    flags: list[str] = []
     found: list[str] = []
     for place, word in enumerate(words):
-        after_flag = place > 0 and words[place - 1].lstrip("-") in (*_FLAGS_WITH_VALUE, "c", "cd", "cn", "cp", "p", "i")
+        before = words[place - 1] if place else ""
         if word.startswith("-"):
-            found.append(_normalize_flag(word))
-        elif after_flag and words[place - 1].startswith("-"):
-            found.append(expand_home(word))
+            flags.append(_normalize_flag(word))
+        elif before.startswith("-") and before.lstrip("-") in _FLAGS_WITH_VALUE:
+            flags.append(expand_home(word))
         else:
             found.append(_normalize_word(word, multirun))
-    return found
+    return [*flags, *found]  # Hydra refuses flags amid overrides
 
 
 def expand_words(words: Sequence[str]) -> list[str]:
@@ -86,27 +94,66 @@ def expand_words(words: Sequence[str]) -> list[str]:
     >>> expand_words(["runs/a", "folder=out"])
     ['runs/a', 'folder=out']
     """
+    refuse_hyphens(words)
     found: list[str] = []
     for word in words:
-        check_hyphens(word)
         key, sign, value = word.partition("=")
         named = sign and key.isidentifier()
         found.append(f"{key}={expand_home(value)}" if named else expand_home(word))
     return found
 
 
-def check_hyphens(word: str) -> None:
-    """Refuses an option that was typed as other programs have it.
+class HyphenedWords(NamedTuple):
+    """Words of the command line among which options were typed as other programs have them.
+
+    Args:
+        typed: those words, with their values: --epochs 3.
+        meant: the same options as key=value.
+        others: all other words but flags.
+    """
+
+    typed: list[str]
+    meant: list[str]
+    others: list[str]
+
+
+def find_hyphens(words: Sequence[str], flags: Collection[str] = ()) -> HyphenedWords:
+    """Finds options with hyphens in front; `flags` are none.
+
+    >>> find_hyphens(["data=pets", "--batch-size", "8", "--overwrite"]).meant
+    ['batch_size=8', 'overwrite=true']
+    """
+    found, left = HyphenedWords([], [], []), list(words)
+    while left:
+        word = left.pop(0)
+        flag, sign, value = word.partition("=")
+        if not word.startswith("-"):
+            found.others.append(word)
+        elif flag in flags:
+            del left[: not sign and flag.lstrip("-") in _FLAGS_WITH_VALUE]
+        else:
+            found.typed.append(word)
+            if not sign and left and not left[0].startswith("-") and "=" not in left[0]:
+                value = left.pop(0)
+                found.typed.append(value)
+            found.meant.append(f"{flag.lstrip('-').replace('-', '_')}={value or 'true'}")
+    return found
+
+
+def refuse_hyphens(words: Sequence[str], flags: Collection[str] = ()) -> None:
+    """Refuses options with hyphens in front.
 
     Raises:
-        CandelabraError: the word is --key=value.
+        CandelabraError: there is one.
 
-    >>> check_hyphens("--lr=0.1")
+    >>> refuse_hyphens(["--lr=0.1"])
     Traceback (most recent call last):
     candelabra.errors.CandelabraError: --lr=0.1: options have no hyphens in front; write lr=0.1.
     """
-    if word.startswith("-") and "=" in word:
-        raise CandelabraError(f"{word}: options have no hyphens in front; write {word.lstrip('-')}.")
+    found = find_hyphens(words, flags)
+    if found.typed:
+        meant = " ".join(found.meant)
+        raise CandelabraError(f"{' '.join(found.typed)}: options have no hyphens in front; write {meant}.")
 
 
 def quote_value(value: str) -> str:
@@ -134,8 +181,6 @@ def read_word(word: str) -> Any:
 
 def _normalize_flag(word: str) -> str:
     flag, sign, value = word.partition("=")
-    if sign and flag.lstrip("-") not in _FLAGS_WITH_VALUE:
-        check_hyphens(word)
     return f"{flag}={expand_home(value)}" if sign else word
 
 

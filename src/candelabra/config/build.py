@@ -1,6 +1,7 @@
 """Builds objects from a composed config, after checking it against the constructors that it names."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, get_type_hints
@@ -24,6 +25,7 @@ from candelabra.data.readers.reader import Reader
 from candelabra.errors import CandelabraError, list_nearest
 
 PlainConfig = dict[str, Any]
+_INTERPOLATION = re.compile(r"\$\{(?:oc\.select:)?(\w[\w.]*)(?:,[^{}]*)?\}")
 _REFUSALS = (ValueError, TypeError, AssertionError)
 
 
@@ -55,24 +57,44 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     if trainer:
         trainer["precision"] = resolve_precision(trainer["precision"], trainer["accelerator"])
     check_ranges(resolved)
-    check_config(resolved)
+    check_config(resolved, typed_keys=_find_typed_keys(OmegaConf.to_container(config, resolve=False)))
     return resolved
 
 
-def check_config(node: Any, path: str = "") -> None:
-    """Compares each node that names a `_target_` with its signature, and its plain values with the annotations."""
+def _find_typed_keys(node: Any, path: str = "") -> dict[str, str]:
+    """The key of each option whose value is that of another, as `optimizer.lr: ${lr}`: {"optimizer.lr": "lr"}."""
+    if isinstance(node, str):
+        match = _INTERPOLATION.fullmatch(node)
+        return {path: match[1]} if match else {}
+    found: dict[str, str] = {}
+    for key, value in node.items() if isinstance(node, dict) else ():
+        found |= _find_typed_keys(value, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def check_config(node: Any, path: str = "", typed_keys: Mapping[str, str] | None = None) -> None:
+    """Compares each node that names a `_target_` with its signature, and its plain values with the annotations.
+
+    Args:
+        node: of a resolved config.
+        path: its key.
+        typed_keys: for messages, the keys that others have their values from.
+
+    Raises:
+        CandelabraError: an argument is unknown, or its value has the wrong type.
+    """
     if isinstance(node, list):
         for item in node:
-            check_config(item, path)
+            check_config(item, path, typed_keys)
     if not isinstance(node, dict):
         return
     if "_target_" in node:
-        _check_target(node, path)
+        _check_target(node, path, typed_keys or {})
     for key, value in node.items():
-        check_config(value, f"{path}.{key}" if path else str(key))
+        check_config(value, f"{path}.{key}" if path else str(key), typed_keys)
 
 
-def _check_target(node: Mapping[str, Any], path: str) -> None:
+def _check_target(node: Mapping[str, Any], path: str, typed_keys: Mapping[str, str]) -> None:
     target = find_target(node)
     parameters, targets = dict(inspect.signature(target).parameters), [target]
     if _is_reader(target):  # its node has the options of loading too, see `build_data`
@@ -89,7 +111,7 @@ def _check_target(node: Mapping[str, Any], path: str) -> None:
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
         if not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
             for hint in (each[key] for each in hints if key in each):
-                _check_value(f"{path}.{key}", value, hint)
+                _check_value(typed_keys.get(f"{path}.{key}", f"{path}.{key}"), value, hint)
 
 
 def _is_reader(target: Any) -> bool:
@@ -122,7 +144,12 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
                 f"{path}={value} has the wrong type: what looks like a number or a switch needs quotes to be a word; "
                 f'write "{path}=[{quoted}]".'
             ) from error
-        wanted = "; ".join(dict.fromkeys(part["msg"].removeprefix("Input should be ") for part in error.errors()))
+        parts = [
+            "a list" if part["type"] == "sequence_str" else part["msg"].removeprefix("Input should be ")
+            for part in error.errors()
+        ]
+        plain = [part for part in parts if not part.startswith("an instance of ")]  # no one can type an object
+        wanted = " or ".join(dict.fromkeys(plain or parts))
         raise CandelabraError(f"{path}={value} has the wrong type: it should be {wanted}.") from error
 
 

@@ -1,7 +1,7 @@
 """The head for `label`: the class of an image, or its classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
+from candelabra.heads.losses import compute_class_weights
 from candelabra.types import Features
 
 
@@ -32,7 +33,9 @@ class Label(Head):
         hidden: widths of hidden layers; empty for one linear layer.
         dropout: share of activations dropped before each linear layer.
         smoothing: share of the target spread over all classes (Szegedy et al. 2016), 0 to 1.
-        class_weights: one factor a class, in the order of the classes; null for equal weights.
+        class_weights: one factor a class, in the order of the classes; balanced, by the shares of the classes among
+            the labelled images of a batch (see `compute_class_weights`), so that rare classes count; or null for equal
+            weights.
     """
 
     target: ClassVar[str] = LabelTarget.name
@@ -47,24 +50,25 @@ class Label(Head):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | Literal["balanced"] | None = None,
     ) -> None:
         super().__init__()
         self.target_info = require_target(labels, LabelTarget)
         classes = self.target_info.classes
         if not 0 <= smoothing < 1:
             raise CandelabraError(f"smoothing={smoothing} is no share; allowed is 0 up to, but not, 1.")
-        if class_weights is not None and len(class_weights) != len(classes):
+        self.balanced = class_weights == "balanced"
+        given = [1.0] * len(classes) if class_weights is None or isinstance(class_weights, str) else class_weights
+        if len(given) != len(classes):
             raise CandelabraError(
-                f"class_weights has {len(class_weights)} numbers, but there are {len(classes)} classes: "
+                f"class_weights has {len(given)} numbers, but there are {len(classes)} classes: "
                 f"{', '.join(classes)}; give one for each, in this order."
             )
         self.classes, self.multilabel, self.smoothing = classes, self.target_info.multilabel, smoothing
         self.main_metric = "f1" if self.multilabel else "accuracy"
         self.pool = FeaturePool(backbone, pooling, grid)
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
-        weights = torch.ones(len(self.classes)) if class_weights is None else torch.tensor(list(class_weights))
-        self.register_buffer("class_weights", weights.float(), persistent=False)
+        self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
 
     def forward(self, features: Features) -> Tensor:
@@ -75,13 +79,18 @@ class Label(Head):
         return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        weights = compute_class_weights(self._count_classes(target)) if self.balanced else self.class_weights
         if self.multilabel:
             wanted = target.nan_to_num() * (1 - self.smoothing) + self.smoothing / 2
-            values = F.binary_cross_entropy_with_logits(outputs, wanted, self.class_weights, reduction="none")
+            values = F.binary_cross_entropy_with_logits(outputs, wanted, weights, reduction="none")
             return values.mean(1)
-        return F.cross_entropy(
-            outputs, target.clamp(min=0), self.class_weights, reduction="none", label_smoothing=self.smoothing
-        )
+        return F.cross_entropy(outputs, target.clamp(min=0), weights, reduction="none", label_smoothing=self.smoothing)
+
+    def _count_classes(self, target: Tensor) -> Tensor:
+        """(C,) images of each class."""
+        if self.multilabel:
+            return target.nan_to_num().sum(0)
+        return torch.bincount(target[self.labelled(target)], minlength=len(self.classes))
 
     def metrics(self) -> dict[str, Metric]:
         count = len(self.classes)

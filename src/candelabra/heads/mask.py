@@ -14,7 +14,7 @@ from candelabra.data.targets import Labels, MaskTarget
 from candelabra.errors import CandelabraError
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
-from candelabra.heads.losses import soft_dice_loss
+from candelabra.heads.losses import compute_class_weights, soft_dice_loss
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.types import IGNORED, Features
 
@@ -26,9 +26,8 @@ class Mask(Head):
         backbone, labels: what to read from, and the classes of a pixel.
         decoder: builds the decoder from the channels of the pyramid; see `candelabra.heads.decoders`.
         cross_entropy_weight, dice_weight: factors of the two parts of the loss.
-        class_weights: factors for the cross-entropy: one a class; balanced, which gives each class
-            1 / log(1.02 + its share of the pixels of the batch) (ENet, Paszke et al. 2016), so that small things
-            count; or null for equal weights.
+        class_weights: factors for the cross-entropy: one a class; balanced, by the shares of the classes among the
+            pixels of a batch (see `compute_class_weights`), so that small things count; or null for equal weights.
     """
 
     target: ClassVar[str] = MaskTarget.name
@@ -69,17 +68,14 @@ class Mask(Head):
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()
-        weights = self._balance_classes(wanted) if self.balanced else self.class_weights
+        weights = compute_class_weights(self._count_classes(wanted)) if self.balanced else self.class_weights
         pixels = F.cross_entropy(outputs, wanted, weights, ignore_index=IGNORED, reduction="none")
         entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
         return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
 
-    def _balance_classes(self, target: Tensor) -> Tensor:
-        """(C,) weights whose mean over the labelled pixels is 1."""
-        counts = torch.stack([(target == index).sum() for index in range(len(self.classes))])
-        shares = counts / counts.sum().clamp(min=1)
-        weights = 1 / torch.log(1.02 + shares)
-        return weights / (weights * shares).sum().clamp(min=1e-6)
+    def _count_classes(self, target: Tensor) -> Tensor:
+        """(C,) pixels of each class."""
+        return torch.stack([(target == index).sum() for index in range(len(self.classes))])
 
     def metrics(self) -> dict[str, Metric]:
         count = len(self.classes)

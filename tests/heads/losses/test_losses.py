@@ -7,7 +7,7 @@ import torch
 from torchvision.ops import generalized_box_iou_loss
 
 from candelabra.errors import CandelabraError
-from candelabra.heads.losses import SmoothL1, Wing, giou_loss, soft_dice_loss
+from candelabra.heads.losses import SmoothL1, Wing, compute_class_weights, giou_loss, soft_dice_loss
 
 
 def test_smooth_l1_is_torchs_in_tenths_of_a_side() -> None:
@@ -50,3 +50,12 @@ def test_giou_of_a_box_inside_out_stays_in_range() -> None:
 def test_lengths_must_be_above_zero(make: object) -> None:
     with pytest.raises(CandelabraError, match="above 0"):
         make()  # type: ignore[operator]
+
+
+def test_class_weights_are_those_of_the_paper_with_a_mean_of_1() -> None:
+    counts = torch.tensor([90, 9, 1, 0])
+    weights = compute_class_weights(counts)
+    expected = [1 / math.log(1.02 + share) for share in (0.9, 0.09, 0.01, 0.0)]
+    torch.testing.assert_close(weights / weights[0], torch.tensor(expected) / expected[0])
+    assert float((weights * counts).sum() / counts.sum()) == pytest.approx(1)
+    assert compute_class_weights(torch.zeros(2)).isfinite().all()

@@ -1,7 +1,8 @@
 """Losses that torch, torchvision and segmentation-models-pytorch lack, or lack for each sample."""
 
+from candelabra.heads.losses.class_weights import compute_class_weights
 from candelabra.heads.losses.dice import soft_dice_loss
 from candelabra.heads.losses.giou import giou_loss
 from candelabra.heads.losses.points import SmoothL1, Wing
 
-__all__ = ["SmoothL1", "Wing", "giou_loss", "soft_dice_loss"]
+__all__ = ["SmoothL1", "Wing", "compute_class_weights", "giou_loss", "soft_dice_loss"]

@@ -1,0 +1,100 @@
+"""Names the option that is meant where a word of another program, or the end of a key, was typed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from candelabra.environment import CONFIG_FOLDER
+
+# Words of other programs, and the options that they mean; of several, the first that the command has.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("model", "arch", "architecture", "network", "encoder", "model_name"), ("backbone", "checkpoint")),
+    **dict.fromkeys(("weights", "ckpt", "ckpt_path", "checkpoint_path"), ("checkpoint", "backbone.weights")),
+    **dict.fromkeys(("learning_rate", "lr0", "base_lr"), ("lr",)),
+    **dict.fromkeys(("imgsz", "img_size", "image_size", "input_size", "resolution"), ("size", "data.size")),
+    **dict.fromkeys(("workers", "num_workers", "n_workers"), ("workers", "data.workers")),
+    **dict.fromkeys(("batch", "bs", "batch_size"), ("batch_size", "data.batch_size")),
+    **dict.fromkeys(("epoch", "max_epochs", "num_epochs", "n_epochs"), ("epochs",)),
+    **dict.fromkeys(("optim", "opt"), ("optimizer",)),
+    **dict.fromkeys(("lr_scheduler", "sched"), ("scheduler",)),
+    **dict.fromkeys(("wd",), ("optimizer.weight_decay",)),
+    **dict.fromkeys(("dataset",), ("data",)),
+    **dict.fromkeys(("root", "data_dir", "data_path", "train_dir", "path"), ("data.root", "source")),
+    **dict.fromkeys(("input", "image", "images"), ("source", "data.root")),
+    **dict.fromkeys(("output", "output_dir", "save_dir", "project"), ("hydra.run.dir",)),
+    **dict.fromkeys(("early_stopping",), ("patience",)),
+    **dict.fromkeys(("augmentation", "augmentations", "aug"), ("data.augment",)),
+    **dict.fromkeys(("grad_clip", "clip_grad"), ("trainer.gradient_clip_val",)),
+    "label_smoothing": ("smoothing",),
+}
+_GPUS = "write trainer=gpu for one GPU, or trainer=ddp trainer.devices=2 for several"
+_CLASSES = "the classes, and their number, come from the data"
+# Words that no option takes with the same value.
+_ANSWERS = {
+    "device": "write trainer=cpu or trainer=gpu, or trainer=ddp trainer.devices=2 for several GPUs",
+    "gpus": _GPUS,
+    "gpu": _GPUS,
+    "fast_dev_run": "trainer=smoke runs two batches of training, validation and test",
+    "num_classes": _CLASSES,
+    "nc": _CLASSES,
+    "pretrained": "pretrained weights are the default, and backbone.weights=none starts without them",
+    "amp": "trainer.precision=auto takes bfloat16 where it is fast; 16-mixed and 32-true are others",
+    "fp16": "write trainer.precision=16-mixed",
+}
+_MOST = 3  # keys that a hint names
+_FOREIGN = ("hydra", "sweep")  # nodes whose keys nobody means by their last part
+
+
+def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | None:
+    """Says what to write in place of a key that a command does not have; null where nothing is near.
+
+    Args:
+        key: as typed: batch_size, task.label.class_weights.
+        value: as typed.
+        config: composed, of the command, as plain values.
+
+    >>> find_meant_words("batch_size", "8", {"data": {"batch_size": 32}})
+    'write data.batch_size=8'
+    >>> find_meant_words("task.label.dropout", "0.1", {"task": {"heads": {"label": {"dropout": 0}}}})
+    'write task.heads.label.dropout=0.1'
+    """
+    typed = key.replace("-", "_").split(".")
+    last, known = typed[-1].lower(), list(_list_keys(config))
+    synonyms = _SYNONYMS.get(last, ())
+    meant = next((each for each in synonyms if each in known or each == "hydra.run.dir"), None)
+    if last in _ANSWERS:
+        return _ANSWERS[last]
+    if meant is not None:
+        return f"write {suggest_option(meant, value)}"
+    ends = {_squeeze(end) for end in (last, *synonyms)}
+    found = [each for each in known if _squeeze(each.rpartition(".")[2]) in ends]
+    shared = [len(set(typed) & set(each.split("."))) for each in found]
+    best = [each for each, number in zip(found, shared, strict=True) if number == max(shared)]
+    if best:
+        return f"write {' or '.join(f'{each}={value}' for each in best[:_MOST])}"
+    if typed[0] == "trainer" and len(typed) == 2 and "trainer" in known:
+        return f"further arguments of lightning.Trainer have a plus in front: +{key}={value}"
+    return None
+
+
+def suggest_option(key: str, value: str) -> str:
+    """What to type for an option of a config group, or for a key.
+
+    >>> suggest_option("backbone", "resnet18"), suggest_option("backbone", "regnety_004")
+    ('backbone=resnet18', 'backbone=timm backbone.name=regnety_004')
+    """
+    if key == "backbone" and not (CONFIG_FOLDER / key / f"{value}.yaml").is_file():
+        return f"backbone=timm backbone.name={value}"
+    return f"{key}={value}"
+
+
+def _squeeze(word: str) -> str:
+    return word.lower().replace("_", "")
+
+
+def _list_keys(node: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        if key.startswith("_") or (not path and key in _FOREIGN):
+            continue
+        yield f"{path}{key}"
+        if isinstance(value, Mapping):
+            yield from _list_keys(value, f"{path}{key}.")

@@ -1,0 +1,74 @@
+"""Words of other programs, and keys without their path, are answered with what to type: one sentence, exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+from candelabra.cli.key_hints import find_meant_words
+from candelabra.config.build import resolve_config
+from candelabra.errors import CandelabraError
+from tests.conftest import Compose
+from tests.forked import run_forked
+
+MEANT = {
+    "train batch_size=8": "data.batch_size=8.",
+    "train bs=8": "data.batch_size=8.",
+    "train model=resnet18": "write backbone=resnet18.",
+    "train arch=mobilenetv3_small_050": "write backbone=timm backbone.name=mobilenetv3_small_050.",
+    "train model.name=x": "write backbone.name=x.",
+    "train weights=none": "write backbone.weights=none.",
+    "train imgsz=32": "write data.size=32.",
+    "train img_size=32": "write data.size=32.",
+    "train workers=0": "write data.workers=0.",
+    "train num_workers=0": "write data.workers=0.",
+    "train device=cpu": "write trainer=cpu or trainer=gpu",
+    "train gpus=2": "trainer=ddp trainer.devices=2",
+    "train precision=16-mixed": "write trainer.precision=16-mixed.",
+    "train learning_rate=0.1": "write lr=0.1.",
+    "train max_epochs=3": "write epochs=3.",
+    "train optim=sgd": "write optimizer=sgd.",
+    "train num_classes=3": "come from the data.",
+    "train --epochs 3": "--epochs 3: options have no hyphens in front; write epochs=3.",
+    "train seed=1 --lr=0.1 --overwrite": "write lr=0.1 overwrite=true.",
+    "train --batch-size 8": "write data.batch_size=8.",
+    "train -m batch_size=8,16": "write data.batch_size=8.",
+    "train trainer.fast_dev_run=true": "trainer=smoke runs two batches",
+    "train trainer.profiler=simple": "+trainer.profiler=simple.",
+    "train data.batchsize=8": "write data.batch_size=8.",
+    "train task.label.class_weights=balanced": "write task.heads.label.class_weights=balanced.",
+    "train task=classification label_smoothing=0.1": "write task.label.smoothing=0.1.",
+    "train backbone=mobilenetv3_small_050": "backbone=timm backbone.name=mobilenetv3_small_050",
+    "train task=detection": "one box an image so far; write task=localization",
+    "train foo=3": "foo=3: there is no foo; allowed are seed,",
+    "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
+    "eval model=x": "write checkpoint=x.",
+    "predict weights=x": "write checkpoint=x.",
+    "predict checkpoint=x imgsz=32": "write size=32.",
+    "check dataset=pets": "write data=pets.",
+}
+
+
+@pytest.mark.parametrize("typed", MEANT)
+def test_a_mistyped_option_is_answered_with_the_right_one(typed: str, tmp_path: Path) -> None:
+    run = run_forked(typed.split(), tmp_path, {})
+    assert run.returncode == 2, run.stderr
+    assert MEANT[typed] in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("typed", "says"), [("epochs=three", "epochs=three is"), ("lr=high", "lr=high has")])
+def test_an_error_names_the_key_that_was_typed(typed: str, says: str, tiny: Compose) -> None:
+    with pytest.raises(CandelabraError, match=f"^{says}"):
+        resolve_config(tiny(typed))
+
+
+def test_a_root_alone_is_read_as_what_it_looks_like(tmp_path: Path) -> None:
+    run = run_forked(["train", "data.root=photos", "--cfg", "job"], tmp_path, {})
+    assert "_target_: candelabra.data.Auto" in run.stdout, run.stderr
+    assert "root: photos" in run.stdout
+    named = run_forked(["train", "data.root=photos", "data=masks", "--cfg", "job"], tmp_path, {})
+    assert "_target_: candelabra.data.Masks" in named.stdout, named.stderr
+
+
+def test_nothing_is_suggested_where_nothing_is_near() -> None:
+    assert find_meant_words("colour", "red", {"data": {"size": 1}, "trainer": {}}) is None
