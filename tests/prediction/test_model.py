@@ -16,7 +16,9 @@ from candelabra.commands.train import run_train
 from candelabra.data.decoding.images import read_image_size
 from candelabra.errors import CandelabraError
 from candelabra.prediction.prediction import Prediction
+from candelabra.runs.run_config import read_run_config
 from tests.conftest import composed
+from tests.data.files import make_folder
 
 HEADS = {"label", "box", "keypoints", "mask"}
 SIZE = (50, 70)  # (H, W)
@@ -205,3 +207,20 @@ def test_another_precision_and_size_say_much_the_same(run: Path, model: Model, p
     expected: Tensor = model(photo).values["label"]
     torch.testing.assert_close(found.values["label"].float(), expected, atol=0.05, rtol=0.1)
     assert Model(run, "cpu", size=(48, 64))(photo).mask.shape == SIZE
+
+
+def test_training_in_one_call_takes_the_words_of_the_command_line(tmp_path: Path) -> None:
+    make_folder(tmp_path / "photos", 6)
+    options = {"data": tmp_path / "photos", "backbone": "test_resnet", "finetune": "scratch", "epochs": 1}
+    small = {"data.size": 32, "data.workers": 0, "backbone.weights": "none", "logger": "csv", "trainer": "cpu"}
+    model = Model.train(task="classification", **options, **small, folder=tmp_path / "run")
+    assert set(model.classes["label"]) == {"cat", "dog"}
+    assert (tmp_path / "run" / "results.json").is_file()
+    assert model(next((tmp_path / "photos").rglob("*.JPG"))).label.name in ("cat", "dog")
+    words = read_run_config(tmp_path / "run")["words"]
+    assert f"data.root='{tmp_path}/photos'" in words
+    assert "epochs=1" in words
+    with pytest.raises(CandelabraError, match="there is no epoch; write epochs=3"):
+        Model.train(data="shapes", epoch=3)
+    with pytest.raises(CandelabraError, match="data=nowhere is not known; allowed are auto, "):
+        Model.train(data="nowhere")

@@ -44,19 +44,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     if "-sc" not in overrides:
         _check_hyphens(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
-    if command == "train":
-        run = find_resumed_run(overrides)
-        if run is not None:
-            activate_recorded_plugins(read_run_config(run), overrides, f"resume={run}", run)
-        overrides = add_sweep_flag(add_resumed_overrides(overrides))
-    elif command in CONFIG_NAMES and is_multirun(overrides):
-        overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
-    if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
-        overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
-    if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
-        overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
-    if command != "eval":  # its data are those of the checkpoint
-        overrides = add_data_format(overrides)
+    overrides = complete_overrides(command, overrides)
     typed = sys.argv
     add_config_folders()
     plugins = list_active_plugins()
@@ -79,6 +67,29 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     sys.argv = [typed[0], *overrides]
     program: Callable[[], None] = run_composed
     return program
+
+
+def complete_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
+    """Adds what follows from the overrides: the earlier ones of a resumed run, and prefixes that Hydra needs.
+
+    Args:
+        command: a word of the command line.
+        overrides: in Hydra's grammar.
+    """
+    if command == "train":
+        run = find_resumed_run(overrides)
+        if run is not None:
+            activate_recorded_plugins(read_run_config(run), overrides, f"resume={run}", run)
+        overrides = add_sweep_flag(add_resumed_overrides(overrides))
+    elif command in CONFIG_NAMES and is_multirun(overrides):
+        overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
+    if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
+        overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
+    if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
+        overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
+    if command != "eval":  # its data are those of the checkpoint
+        overrides = add_data_format(overrides)
+    return overrides
 
 
 def _check_hyphens(command: str, words: Sequence[str]) -> None:

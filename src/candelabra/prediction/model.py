@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from candelabra.cli.compose import find_command
+from candelabra.cli.keywords import compose_keywords
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import make_sample
 from candelabra.data.targets import ResizeGeometry, Target
@@ -80,6 +82,22 @@ class Model:
         self._resize = make_resize(read_trained_resize(trained["data"]), self.size)
         self._pipeline = make_eval_transforms(self._resize)
         self._autocast()
+
+    @classmethod
+    def train(cls, **options: Any) -> Self:
+        """Trains as `candelabra train` does, and returns the best model of the run.
+
+        Args:
+            options: those of the command line; mappings for options below a key, and a folder as data.
+
+        Raises:
+            CandelabraError: an option, the data or the weights cannot be used; nothing was trained.
+
+        >>> Model.train(data="photos", task="classification", epochs=5, trainer={"devices": 1})  # doctest: +SKIP
+        """
+        config = compose_keywords("train", options)
+        find_command("train")(config)
+        return cls(config.folder)
 
     def __call__(self, images: Any) -> Any:
         """Predicts; returns one `Prediction`, a list or an iterator of them, see above.
