@@ -117,7 +117,7 @@ def save(tiny: Compose, folder: Path, change: Change) -> Path:
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_file_builds_no_such_thing(target: str, clean: Path) -> None:
     for node in (hostile(target), *(wrap(hostile(target)) for wrap in NESTED)):
-        with pytest.raises(CandelabraError, match="is not built, because the name comes from a file|does not exist"):
+        with pytest.raises(CandelabraError, match=r"is not built, because the name comes from a file|does not exist"):
             build_object(node)
     for place in (*PLACES, "logger", "cache", "anything"):
         with pytest.raises(CandelabraError, match="is not built"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -72,7 +73,7 @@ def _find_head_names(word: str) -> list[str]:
         return [key.split(".")[2]]
     if key not in ("task", "task.heads") or "{" not in word:
         return []
-    value = OverridesParser.create().parse_override(word).value()
+    value: Any = OverridesParser.create().parse_override(word).value()
     heads = value.get("heads") if key == "task" else value
     return [str(name) for name in heads or ()]
 
