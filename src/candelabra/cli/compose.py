@@ -22,7 +22,7 @@ from candelabra.cli.overrides import (
     is_sweep,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.cli.typed_words import HYDRA_FLAGS, find_hyphens, normalize_words, refuse_hyphens
+from candelabra.cli.typed_words import HYDRA_FLAGS, find_hyphens, normalize_words, check_hyphens
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
@@ -96,7 +96,7 @@ def _check_hyphens(command: str, words: Sequence[str]) -> None:
         chosen = [] if is_sweep(words) else found.others  # values of a sweep are none of one config
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
             hydra.compose(CONFIG_NAMES.get(command, command), normalize_words([*chosen, *found.meant], multirun=False))
-        refuse_hyphens(words, HYDRA_FLAGS)
+        check_hyphens(words, HYDRA_FLAGS)
 
 
 def _belongs_to_sweeper(command: str) -> bool:

@@ -89,8 +89,8 @@ class EpochProgress(TQDMProgressBar):
         self._print(
             f"{trainer.current_epoch + 1}/{count_epochs(trainer)}",
             *("" if number is None else f"{float(number):.4f}" for number in numbers),
-            format_duration(seconds),
-            format_duration(left * self.spent / self.epochs),
+            _format_seconds(seconds),
+            _format_seconds(left * self.spent / self.epochs),
         )
 
     def _print(self, *cells: str) -> None:
@@ -103,10 +103,10 @@ def _describe_epoch(trainer: L.Trainer) -> str:
     return f"epoch {trainer.current_epoch + 1}/{count_epochs(trainer)}"
 
 
-def format_duration(seconds: float) -> str:
-    """Formats a time as one reads it: 5.2 s, 4:05 (minutes), 1:04:05 (hours).
+def _format_seconds(seconds: float) -> str:
+    """Seconds as 5.2 s, 4:05 (minutes) or 1:04:05 (hours).
 
-    >>> format_duration(5.23), format_duration(245), format_duration(3845)
+    >>> _format_seconds(5.23), _format_seconds(245), _format_seconds(3845)
     ('5.2 s', '4:05', '1:04:05')
     """
     if seconds < 60:
