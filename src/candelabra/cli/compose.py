@@ -22,7 +22,7 @@ from candelabra.cli.overrides import (
     is_sweep,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.cli.typed_words import HYDRA_FLAGS, find_hyphens, normalize_words, check_hyphens
+from candelabra.cli.typed_words import HYDRA_FLAGS, check_hyphens, find_hyphens, normalize_words
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
@@ -42,7 +42,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     import hydra
 
     if "-sc" not in overrides:
-        _check_hyphens(command, overrides)
+        _check_flags(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
     if command == "train":
         run = find_resumed_run(overrides)
@@ -81,7 +81,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     return program
 
 
-def _check_hyphens(command: str, words: Sequence[str]) -> None:
+def _check_flags(command: str, words: Sequence[str]) -> None:
     """Refuses --epochs 3; the message names the right key as well, where that is another.
 
     Raises:
