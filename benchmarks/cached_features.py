@@ -20,8 +20,8 @@ from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.finetuning import Frozen
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification
+from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.trainer import EpochProgress
 
 
 class Clock(L.Callback):
@@ -57,7 +57,7 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[flo
         max_epochs=epochs,
         precision=choose_precision("cpu"),  # type: ignore[arg-type]
         logger=CSVLogger(folder, "", ""),
-        callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), EpochProgress(refresh_rate=10)],
+        callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), EpochProgress()],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,

@@ -50,6 +50,7 @@ SERVED: dict[str, object] = {
     "groups": None,
     "folds": None,
     "fold": 0,
+    "fraction": 1.0,
     "targets": None,
     "labelled": 1.0,
     "split_seed": 0,

@@ -119,10 +119,14 @@ def test_a_whole_run_from_another_folder(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "results of the best checkpoint" in run.stdout
+    assert "epochs  train loss" in run.stdout
+    assert "[INFO]" not in run.stdout + run.stderr
+    assert "Tip" not in run.stdout + run.stderr
     folders = list((tmp_path / "runs").iterdir())
     assert len(folders) == 1
     assert (folders[0] / "results.json").is_file()
     assert (folders[0] / "tensorboard").is_dir()
+    assert "[INFO] - backbone" in (folders[0] / "candelabra.log").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from candelabra.cli.overrides import (
     is_sweep,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
-from candelabra.cli.typed_words import HYDRA_FLAGS, find_hyphens, normalize_words, refuse_hyphens
+from candelabra.cli.typed_words import HYDRA_FLAGS, check_hyphens, find_hyphens, normalize_words
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
@@ -42,7 +42,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     import hydra
 
     if "-sc" not in overrides:
-        _check_hyphens(command, overrides)
+        _check_flags(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
     overrides = complete_overrides(command, overrides)
     typed = sys.argv
@@ -92,7 +92,7 @@ def complete_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
     return overrides
 
 
-def _check_hyphens(command: str, words: Sequence[str]) -> None:
+def _check_flags(command: str, words: Sequence[str]) -> None:
     """Refuses --epochs 3; the message names the right key as well, where that is another.
 
     Raises:
@@ -107,7 +107,7 @@ def _check_hyphens(command: str, words: Sequence[str]) -> None:
         chosen = [] if is_sweep(words) else found.others  # values of a sweep are none of one config
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
             hydra.compose(CONFIG_NAMES.get(command, command), normalize_words([*chosen, *found.meant], multirun=False))
-        refuse_hyphens(words, HYDRA_FLAGS)
+        check_hyphens(words, HYDRA_FLAGS)
 
 
 def _belongs_to_sweeper(command: str) -> bool:

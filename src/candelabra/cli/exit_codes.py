@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from candelabra.cli.key_hints import find_meant_words, suggest_option
+from candelabra.cli.key_hints import find_meant_words, format_option
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
 
 _PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
@@ -91,7 +91,7 @@ def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> 
         return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
     if group == "backbone":
         near = list_nearest(option, allowed)
-        return f"{group}={option} is not known; write {suggest_option(group, option)} for a model of timm, or {near}."
+        return f"{group}={option} is not known; write {format_option(group, option)} for a model of timm, or {near}."
     return f"{group}={option} is not known; allowed are {list_nearest(option, allowed, most=40)}."
 
 

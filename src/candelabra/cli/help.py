@@ -154,16 +154,16 @@ def format_command_help(command: str, words: Sequence[str] = ()) -> str:
 
     With options of groups among the words, as data=folder, their keys alone.
     """
-    chosen = format_chosen_options(words) if is_composed(command) else []
-    if chosen:
-        return "\n\n".join([*chosen, f"`candelabra {command} --help` lists groups, options, keys and examples."])
+    options = format_chosen_options(words) if is_composed(command) else []
+    if options:
+        return "\n\n".join([*options, f"`candelabra {command} --help` lists groups, options, keys and examples."])
     about = f"candelabra {command}: {COMMANDS.get(command) or describe_plugin_command(list_plugin_commands()[command])}"
     examples = "\n".join(
         ["Examples", *(f"  candelabra {command} {example}".rstrip() for example in _EXAMPLES.get(command, [""]))]
     )
     if not is_composed(command):
-        words = UNCOMPOSED_COMMANDS.get(command)
-        return "\n\n".join([about, examples, *([f"Words\n{words}"] if words else [])]) + "\n"
+        typed = UNCOMPOSED_COMMANDS.get(command)
+        return "\n\n".join([about, examples, *([f"Words\n{typed}"] if typed else [])]) + "\n"
     path = CONFIG_FOLDER / f"{CONFIG_NAMES.get(command, command)}.yaml"
     lines = (path if command in COMMANDS else find_command_config(command) or path).read_text().splitlines()
     keys, chosen = [], {}

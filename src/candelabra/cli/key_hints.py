@@ -64,7 +64,7 @@ def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | N
     if last in _ANSWERS:
         return _ANSWERS[last]
     if meant is not None:
-        return f"write {suggest_option(meant, value)}"
+        return f"write {format_option(meant, value)}"
     ends = {_squeeze(end) for end in (last, *synonyms)}
     found = [each for each in known if _squeeze(each.rpartition(".")[2]) in ends]
     shared = [len(set(typed) & set(each.split("."))) for each in found]
@@ -76,10 +76,10 @@ def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | N
     return None
 
 
-def suggest_option(key: str, value: str) -> str:
+def format_option(key: str, value: str) -> str:
     """What to type for an option of a config group, or for a key.
 
-    >>> suggest_option("backbone", "resnet18"), suggest_option("backbone", "regnety_004")
+    >>> format_option("backbone", "resnet18"), format_option("backbone", "regnety_004")
     ('backbone=resnet18', 'backbone=timm backbone.name=regnety_004')
     """
     if key == "backbone" and not (CONFIG_FOLDER / key / f"{value}.yaml").is_file():

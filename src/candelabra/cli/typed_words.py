@@ -94,7 +94,7 @@ def expand_words(words: Sequence[str]) -> list[str]:
     >>> expand_words(["runs/a", "folder=out"])
     ['runs/a', 'folder=out']
     """
-    refuse_hyphens(words)
+    check_hyphens(words)
     found: list[str] = []
     for word in words:
         key, sign, value = word.partition("=")
@@ -140,13 +140,13 @@ def find_hyphens(words: Sequence[str], flags: Collection[str] = ()) -> HyphenedW
     return found
 
 
-def refuse_hyphens(words: Sequence[str], flags: Collection[str] = ()) -> None:
+def check_hyphens(words: Sequence[str], flags: Collection[str] = ()) -> None:
     """Refuses options with hyphens in front.
 
     Raises:
         CandelabraError: there is one.
 
-    >>> refuse_hyphens(["--lr=0.1"])
+    >>> check_hyphens(["--lr=0.1"])
     Traceback (most recent call last):
     candelabra.errors.CandelabraError: --lr=0.1: options have no hyphens in front; write lr=0.1.
     """

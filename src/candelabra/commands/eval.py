@@ -90,7 +90,7 @@ def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
     if now.get("split") is not None and "split" not in trained:
         raise CandelabraError(f"data.split={now['split']}: the sets of a union are divided each by itself.")
     if now.get("split") is not None:
-        data |= {"folds": None, "fold": 0}  # the table says it all
+        data |= {"folds": None, "fold": 0, "fraction": 1.0}  # the table says it all
     for name, change in (now["sets"] or {}).items():
         if name not in sets:
             known = list_nearest(str(name), sets) or "none, for it was not trained on a union"

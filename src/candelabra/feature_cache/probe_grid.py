@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
+from candelabra.tasks.run_length import is_logged_step
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
@@ -79,7 +80,7 @@ class ProbeGrid(L.LightningModule):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         batch = self._add_features(batch)
         losses = torch.stack([one.training_step(batch, batch_idx) for one in self.copies])
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if is_logged_step(self.trainer):
             self.log("train/loss", losses.detach().min())
         return losses.sum()  # no copy reaches another's weights
 

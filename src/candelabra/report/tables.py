@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,21 +81,38 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
     """
     console = make_console()
     splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
-    rows = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
+    names = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
     table = Table("metric", *splits, title="results of the best checkpoint")
-    for row in sorted(rows, key=lambda name: (name in ("loss", "score"), name)):
-        values = [results.get(f"{split}/{row}") for split in splits]
-        digits = 0 if is_count(row, heads) else 4
-        table.add_row(row, *("" if value is None else f"{value:.{digits}f}" for value in values))
+    for name in sorted(names, key=partial(_rank_metric, heads=heads)):
+        if name == "loss":
+            continue  # a sum over heads
+        values = [results.get(f"{split}/{name}") for split in splits]
+        digits = 0 if is_count(name, heads) else 4
+        style = "dim" if is_count(name, heads) or name.endswith("/loss") else None
+        table.add_row(name, *("" if value is None else f"{value:.{digits}f}" for value in values), style=style)
     console.print(table)
     if "images_per_second" in results:
         console.print(
             f"{results['seconds']:.0f} s, {results['images_per_second']:.1f} images/s in training, "
-            f"{results['data_wait']:.1%} of it waiting for data"
+            f"{results['data_wait']:.1%} of it waiting for data",
+            highlight=False,
         )
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".json", ".csv", ".png", ".ckpt", ".yaml"):
-            console.print(f"  {path}", highlight=False, soft_wrap=True)
+    console.print(f"{folder}:", highlight=False, soft_wrap=True)
+    console.print(f"  {', '.join(_list_files(folder))}", highlight=False, soft_wrap=True)
+
+
+def _rank_metric(name: str, heads: HeadSummaries) -> tuple[int, bool, str]:
+    """Sorts main metrics and the score before other metrics, these before losses, and losses before counts."""
+    head, _, metric = name.rpartition("/")
+    kind = 2 if is_count(name, heads) else int(metric == "loss")
+    return kind, head in heads and metric != heads[head].main_metric, name
+
+
+def _list_files(folder: Path) -> list[str]:
+    """The files of a folder, and its folders with the number of files in them."""
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    counts = {path: sum(each.is_file() for each in path.rglob("*")) for path in paths if path.is_dir()}
+    return [f"{path.name}/ ({counts[path]})" if path in counts else path.name for path in paths]
 
 
 def print_class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:

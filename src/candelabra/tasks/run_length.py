@@ -13,6 +13,16 @@ def count_epoch_steps(trainer: L.Trainer) -> int:
     return max(1, math.ceil(batches / trainer.accumulate_grad_batches)) if math.isfinite(batches) else 1
 
 
+def has_short_epochs(trainer: L.Trainer) -> bool:
+    """Whether an epoch has fewer steps than `trainer.log_every_n_steps`: some would log no loss."""
+    return count_epoch_steps(trainer) < trainer.log_every_n_steps  # type: ignore[attr-defined, no-any-return]
+
+
+def is_logged_step(trainer: L.Trainer) -> bool:
+    """Whether this step's losses are logged; of short epochs each is, and `EpochLossLog` writes the last."""
+    return (trainer.global_step + 1) % trainer.log_every_n_steps == 0 or has_short_epochs(trainer)  # type: ignore[attr-defined]
+
+
 def count_epochs(trainer: L.Trainer) -> int:
     """Epochs of the run, rounded up where `trainer.max_steps` ends it.
 

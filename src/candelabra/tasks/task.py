@@ -32,7 +32,7 @@ from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_head
 from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.original_metrics import measure_batch
 from candelabra.tasks.ranks import sum_over_ranks
-from candelabra.tasks.run_length import count_epoch_steps, count_epochs
+from candelabra.tasks.run_length import count_epoch_steps, count_epochs, is_logged_step
 from candelabra.tasks.single_image import run_backbone
 from candelabra.tasks.statistics import average_statistics, broadcast_buffers, preserve_buffers
 from candelabra.types import Features, Sample
@@ -135,7 +135,7 @@ class Task(L.LightningModule, ABC):
     def _log_losses(self, loss: Tensor) -> None:
         if not self._trainer or self.trainer.lightning_module is not self:
             return  # copies in a grid of probes do not log
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0 and self.balance_state:  # type: ignore[attr-defined]
+        if is_logged_step(self.trainer) and self.balance_state:
             pairs = zip(self.balance_state.losses.items(), self.balance_state.present.tolist(), strict=True)
             each = {f"train/{name}/loss": value for (name, value), there in pairs if there}
             self.log_dict({"train/loss": loss, **each})  # a head without a label keeps its last logged loss

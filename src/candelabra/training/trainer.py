@@ -11,7 +11,6 @@ from lightning.pytorch.callbacks import (
     EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
-    TQDMProgressBar,
 )
 
 from candelabra.config.batch_scaling import count_accumulation_steps
@@ -25,21 +24,19 @@ from candelabra.report.plan import ShowPlan
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.head_metrics import HeadSummaries, is_lower_better
 from candelabra.training.callbacks.balance_log import BalanceLog
+from candelabra.training.callbacks.epoch_loss_log import EpochLossLog
 from candelabra.training.callbacks.finite_loss import FiniteLoss
 from candelabra.training.callbacks.gradient_norm import GradientNormLog
+from candelabra.training.callbacks.notebook_curves import NotebookCurves, is_notebook
+from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.checkpointing import AtomicCheckpoints, ResumeCheckpoint, StepSeeding
 from candelabra.training.ddp import SyncBatchNormPlugin
 
 
 def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
-    """Builds Lightning's trainer and silences its hints."""
-    for name in (
-        "pytorch.utilities.rank_zero",
-        "fabric.utilities.distributed",
-        "fabric.utilities.seed",
-        "pytorch.trainer.connectors",
-    ):
+    """Builds Lightning's trainer and silences its tips."""
+    for name in ("pytorch", "fabric"):
         logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     return build_object(node, **further)  # type: ignore[no-any-return]
 
@@ -48,18 +45,18 @@ def make_run_trainer(
     plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, checkpointing: list[L.Callback]
 ) -> L.Trainer:
     """Builds the trainer with loggers, progress bar and the given callbacks; see `make_checkpoint_callbacks`."""
-    callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog()]
+    callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog(), EpochLossLog()]
     loggers = make_loggers(plain["logger"], folder)
     if loggers:
         callbacks += [LearningRateMonitor("step"), GradientNormLog(), LogRun(data)]
-    if plain["trainer"]["enable_progress_bar"]:
-        callbacks.append(EpochProgress(refresh_rate=10))
     plugins: list[Any] = [AtomicCheckpoints()]
     if plain["trainer"].get("sync_batchnorm"):
         plugins.append(SyncBatchNormPlugin())
+    progress = NotebookCurves if is_notebook() else EpochProgress
+    shown = [progress()] if plain["trainer"]["enable_progress_bar"] else []  # below the plan
     further = {
         "logger": loggers,
-        "callbacks": [*callbacks, *checkpointing],
+        "callbacks": [*callbacks, *checkpointing, *shown],
         "plugins": plugins,
         "sync_batchnorm": False,
     }
@@ -126,15 +123,3 @@ class BestCheckpoint(ModelCheckpoint):
         paths = {key: value.replace(there, here) for key, value in state_dict.items() if isinstance(value, str)}
         best = {path.replace(there, here): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **paths, "best_k_models": best})
-
-
-class EpochProgress(TQDMProgressBar):
-    """Lightning's progress bar with the share of time waiting for data, without the version number."""
-
-    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        shown = super().get_metrics(trainer, pl_module)
-        shown.pop("v_num", None)
-        waits = [callback for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
-        if waits and trainer.training:
-            shown["data_wait"] = f"{waits[0].epoch_wait():.0%}"
-        return shown

@@ -228,3 +228,50 @@ def test_a_word_that_is_no_split_is_refused(tmp_path: Path) -> None:
     word = write(tmp_path / "table.csv", [("name", "split"), ("person00_0.jpg", "holdout")])
     with pytest.raises(CandelabraError, match="says 'holdout' of an image"):
         Splitter(split=word).parts(records())
+
+
+def test_a_fraction_of_the_training_images_is_stratified_nested_and_seeded() -> None:
+    samples = records()
+    whole = Splitter(split="random").parts(samples)
+    few, more, other = (Splitter(split="random", fraction=share).parts(samples) for share in (0.1, 0.5, 0.5000001))
+    assert [len(each["train"]) for each in (few, more)] == [round(0.1 * len(whole["train"])), len(whole["train"]) // 2]
+    assert set(few["train"]) < set(more["train"]) < set(whole["train"])
+    assert np.array_equal(more["train"], other["train"])
+    for split in ("val", "test"):
+        assert np.array_equal(few[split], whole[split])
+    counts = [np.bincount(samples.strata[each["train"]], minlength=3) for each in (few, whole)]
+    assert np.abs(counts[0] - 0.1 * counts[1]).max() <= 1
+    trained = Splitter(split="published", fraction=0.5)
+    published = records(published=["train"] * 160 + ["val"] * 40 + ["test"] * 40)
+    assert len(trained.parts(published)["train"]) == 80
+    seeds = [Splitter(split="published", fraction=0.5, seed=seed).parts(published)["train"] for seed in (0, 1)]
+    assert not np.array_equal(*seeds)
+
+
+def test_each_class_keeps_an_image_of_the_smallest_fraction() -> None:
+    samples = records()
+    part = Splitter(split="random", fraction=1e-6).parts(samples)["train"]
+    assert sorted(samples.strata[part]) == [0, 1, 2]
+    for fraction in (0.0, 1.5, -1.0):
+        with pytest.raises(CandelabraError, match=f"data.fraction={fraction} must be a share above 0"):
+            Splitter(fraction=fraction)
+
+
+def test_images_elsewhere_are_measured_whole(tmp_path: Path) -> None:
+    part = Splitter(whole="train", trained="other", fraction=0.1).parts(records(published=["train"] * 240))
+    assert len(part["train"]) == 240
+
+
+def test_a_run_on_a_fraction_trains_on_whole_images_of_it(tiny: Compose, tmp_path: Path) -> None:
+    words = [
+        "data.count=100",
+        "data.fraction=0.25",
+        "data.size=32",
+        "data.batch_size=8",
+        "epochs=1",
+        "task=classification",
+    ]
+    run_train(tiny(*words))
+    with (tmp_path / "train" / "splits.csv").open() as file:
+        splits = [row["split"] for row in csv.DictReader(file)]
+    assert [splits.count(split) for split in ("train", "val", "test")] == [18, 15, 15]

@@ -17,8 +17,8 @@ from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.loading.workers import choose_workers, compute_workers, measure_sample_time
 from candelabra.tasks.task import Task
 from candelabra.training.callbacks import throughput
+from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import advise_on_throughput
-from candelabra.training.trainer import EpochProgress
 from tests.conftest import Compose
 
 SMALL = ("task=classification", "data.count=80", "data.batch_size=8", "data.size=32", "epochs=2")

@@ -56,8 +56,10 @@ class DatasetOptions:
             `persons.csv`, with the columns name and group.
         folds, fold: cross-validation: divide all images, published or not, into so many folds (at least 2) and test on
             number `fold`, from 0; `val` is then a share of the others.
-        split_seed: of splits and of `labelled`; apart from the seed of training, so that runs of several seeds are
-            tested on the same images.
+        fraction: share of the training images that are used, above 0 and at most 1; drawn by class, each of which keeps
+            one. A larger fraction has all images of a smaller one.
+        split_seed: of splits, of `fraction` and of `labelled`; apart from the seed of training, so that runs of several
+            seeds are tested on the same images.
         targets: those of the data set to use, such as [label, box]; null for all.
         labelled: share of the labelled training images that keep the label of a target, above 0 and at most 1; or one
             share by target. Drawn for each target by itself; an image that keeps its label at 0.2 keeps it at 0.5 too.
@@ -74,6 +76,7 @@ class DatasetOptions:
     groups: str | None = None
     folds: int | None = None
     fold: int = 0
+    fraction: float = 1.0
     split_seed: int = 0
     targets: Sequence[str] | None = None
     labelled: float | Mapping[str, float] = 1.0
@@ -112,7 +115,15 @@ class DatasetPart(DatasetOptions):
         check_label_shares(self.labelled)
         self.shape = parse_size(self.size)
         self.splitter = Splitter(
-            self.split, self.val, self.test, self.groups, self.folds, self.fold, self.split_seed, self.reader.folder
+            split=self.split,
+            val=self.val,
+            test=self.test,
+            groups=self.groups,
+            folds=self.folds,
+            fold=self.fold,
+            seed=self.split_seed,
+            root=self.reader.folder,
+            fraction=self.fraction,
         )
 
     def open(self, on_bad: OnBad, cache: CacheMode, gigabytes: float) -> SplitSamples:

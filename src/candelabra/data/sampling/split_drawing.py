@@ -54,6 +54,29 @@ def draw_split(pool: SplitIndices, strata: SplitIndices, share: float, rng: np.r
     return drawn
 
 
+def draw_nested_share(pool: SplitIndices, strata: SplitIndices, share: float, seed: int) -> SplitIndices:
+    """Draws a share of the pool by stratum, at least one of each; a larger share has all of a smaller one.
+
+    Args:
+        pool: indices of the samples.
+        strata: of all samples.
+        share: above 0, at most 1.
+        seed: equal seeds draw alike.
+
+    >>> draw_nested_share(np.arange(8), np.array([0] * 4 + [1] * 4), 0.5, seed=0).tolist()
+    [2, 3, 6, 7]
+    """
+    luck = np.random.default_rng(seed).random(len(pool))
+    order = np.lexsort((luck, strata[pool]))
+    _, starts, sizes = np.unique(strata[pool][order], return_index=True, return_counts=True)
+    rank = np.arange(len(pool)) - np.repeat(starts, sizes)
+    place = (rank + 0.5) / np.repeat(sizes, sizes)  # in its stratum, 0 to 1
+    first = np.lexsort((luck[order], place))[: max(1, round(share * len(pool)))]
+    chosen = rank == 0
+    chosen[first] = True
+    return np.sort(pool[order[chosen]])
+
+
 def draw_grouped_split(
     pool: SplitIndices, strata: SplitIndices, groups: SplitIndices | None, share: float, rng: np.random.Generator
 ) -> SplitIndices:

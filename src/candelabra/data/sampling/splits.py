@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS, Samples, hash_contents
 from candelabra.data.sampling.name_tables import is_table, read_column
-from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split
+from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split, draw_nested_share
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
@@ -24,8 +24,8 @@ SampleNames = NDArray[np.str_]
 class Splitter:
     """Divides samples as published, by a table, or at random; splits that are not given are drawn by stratum and group.
 
-    Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
-        seed: equal seeds give equal splits, and equal folds.
+    Args: `split`, `val`, `test`, `groups`, `folds`, `fold` and `fraction`: see `DatasetOptions`.
+        seed: equal seeds give equal splits, folds and fractions.
         root: the folder of the data set, where tables are looked for too.
         whole: the split that is measured alone: it has its published images, or all where none are published; null
             divides as in training.
@@ -42,6 +42,7 @@ class Splitter:
     root: str | None = None
     whole: str | None = None
     trained: str | None = None
+    fraction: float = 1.0
 
     def __post_init__(self) -> None:
         if self.split not in ("published", "random") and not is_table(self.split):
@@ -54,6 +55,8 @@ class Splitter:
             raise CandelabraError(
                 f"data.val={self.val} and data.test={test} must be shares that leave something to train on."
             )
+        if not 0 < self.fraction <= 1:
+            raise CandelabraError(f"data.fraction={self.fraction} must be a share above 0 and at most 1.")
         if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
             raise CandelabraError(
                 f"data.folds={self.folds} data.fold={self.fold}: folds must be at least 2, and fold below it, from 0."
@@ -97,6 +100,8 @@ class Splitter:
         _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0])
         if groups is not None:
             _warn_of_shared(groups, parts)
+        if self.fraction < 1:
+            parts["train"] = draw_nested_share(parts["train"], samples.strata, self.fraction, self.seed)
         return parts
 
     def _test_share(self, given: SampleNames) -> float:
