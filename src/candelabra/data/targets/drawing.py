@@ -96,13 +96,13 @@ def _surround(point: NDArray[np.float64], radius: float) -> tuple[float, float, 
 
 def _measure_radius(picture: Image.Image, points: NDArray[np.float64]) -> float:
     """Radius of rings in pixels: a share of the picture, less where points are close together."""
-    radius = 2 + max(picture.size) / 100
+    largest = radius = 2 + max(picture.size) / 100
     known = points[~np.isnan(points).any(1)]
     if len(known) > 1:
         distances = np.linalg.norm(known[:, None] - known[None], axis=2)
         np.fill_diagonal(distances, np.inf)
         radius = min(radius, 0.45 * float(np.median(distances.min(1))))
-    return max(radius, 1.0)
+    return max(radius, largest / 2)
 
 
 def _to_colour(hue: float, saturation: float, value: float) -> Colour:
