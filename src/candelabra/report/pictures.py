@@ -27,25 +27,28 @@ _GAP = 2  # pixels between truth and prediction
 _PAIRS = "each pair: truth on the left, prediction on the right with the true box and points in white"
 
 
-def write_pictures(task: Task, data: SampleDataModule, tables: Mapping[str, Tensor], folder: Path) -> None:
-    """Write predictions and confusion matrices on test to `pictures/`, and tables of classes.
+def write_pictures(
+    task: Task, data: SampleDataModule, tables: Mapping[str, Tensor], folder: Path, split: str = "test"
+) -> None:
+    """Write predictions and confusion matrices to `pictures/`, and tables of classes.
 
     Args:
         task: trained.
         data: set up.
-        tables: confusion matrices by name, `<split>/<head>/confusion`.
-        folder: of the run.
+        tables: confusion matrices by name, `test/<head>/confusion`; those of other splits are left out.
+        folder: for the files.
+        split: that was tested.
     """
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    prepared = data.dataset("test")
-    samples = [prepared[index] for index in data.spread_positions("test", _SHOWN)]
+    prepared = data.dataset(split)
+    samples = [prepared[index] for index in data.spread_positions(split, _SHOWN)]
     task.eval()
     if samples:
         draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():
-        split, head, kind = name.split("/")
-        if split == "test" and kind == "confusion":
+        tested, head, kind = name.split("/")
+        if tested == "test" and kind == "confusion":
             classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")
             print_class_table(matrix, classes, folder / f"{head}_classes.csv")
@@ -125,9 +128,10 @@ def draw_grid(
     path: Path,
     targets: Mapping[str, Target] | None = None,
     side: int = 224,
+    titles: Sequence[str] = (),
 ) -> None:
     """Write a picture of samples; see `draw_sheet`."""
-    draw_sheet(samples, predicted, labels, targets, side).save(path)
+    draw_sheet(samples, predicted, labels, targets, side, titles).save(path)
 
 
 def draw_sheet(
