@@ -110,7 +110,7 @@ def write_caption(picture: Image.Image, words: str) -> None:
             words = words[:-1]
         words = f"{words.rstrip()}..."
     margin = max(2, size // 4)
-    _, top, right, bottom = brush.textbbox((margin, margin), words, font)
+    *_, right, bottom = brush.textbbox((margin, margin), words, font)
     brush.rectangle((0, 0, right + margin, bottom + margin), fill=(0, 0, 0))
     brush.text((margin, margin), words, fill=(255, 255, 255), font=font)
 
@@ -163,7 +163,8 @@ def draw_sheet(
         large, truth = enlarge_sample(pixels, known, labels, side)
         pair = [draw_sample(large, truth, labels)]
         if predicted is not None:
-            found = {name: value for name, value in predicted[row].items() if name in targets and targets[name].name in known}
+            heads = [name for name in predicted[row] if name in targets and targets[name].name in known]
+            found = {name: predicted[row][name] for name in heads}
             pair.append(draw_sample(*enlarge_sample(pixels, found, targets, side), targets, truth))
         tiles.append(_join_pictures(pair, titles[row] if titles else ""))
     return _arrange_tiles(tiles, 4 if predicted is None else 3, _PAIRS if predicted is not None else "")

@@ -21,9 +21,7 @@ def measure_batch(heads: NamedHeads, batch: Sample, features: Features, metrics:
     return masked_losses(heads, batch, features, metrics).samples
 
 
-def _measure_originals(
-    heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics
-) -> dict[str, Tensor]:
+def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics) -> dict[str, Tensor]:
     """Updates metrics with a batch; losses stay those of the images that the model sees.
 
     Args:

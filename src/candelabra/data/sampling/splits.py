@@ -27,8 +27,8 @@ class Splitter:
     Args: `split`, `val`, `test`, `groups`, `folds` and `fold`: see `DatasetOptions`.
         seed: equal seeds give equal splits, and equal folds.
         root: the folder of the data set, where tables are looked for too.
-        whole: the split that is measured alone: it has its published images, or all where none are published; `ALL_SPLITS`
-            for all images, as test; null divides as in training.
+        whole: the split that is measured alone: it has its published images, or all where none are published; for
+            `ALL_SPLITS` all are test images; null divides as in training.
         trained: of `hash_names`, the data that are divided as in training all the same, wherever they lie.
     """
 

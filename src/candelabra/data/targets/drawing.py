@@ -55,7 +55,7 @@ def draw_points(picture: Image.Image, points: NDArray[np.float64], skeleton: Seq
     brush, radius = ImageDraw.Draw(picture), _measure_radius(picture, points)
     stroke = min(measure_stroke(picture), math.ceil(radius / 2))
     colours = [pick_point_colour(number, len(points)) for number in range(len(points))]
-    known = ~np.isnan(points).any(1)
+    known: NDArray[np.bool_] = np.logical_not(np.isnan(points).any(axis=1))
     lines = [(one, other) for one, other in skeleton if known[one] and known[other]]
     for border in (_measure_border(stroke), 0):
         for one, other in lines:

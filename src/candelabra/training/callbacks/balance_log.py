@@ -13,7 +13,8 @@ from candelabra.tasks.task import Task
 class BalanceLog(L.Callback):
     """Logs `balance/<head>` and, of a balance of gradients, `balance/<head>-<head>/cosine`.
 
-    Nothing of a balance whose weights are fixed. Means over the steps of an epoch in which the heads had labels; a run that goes on in mid-epoch goes on with them.
+    Nothing of a balance whose weights are fixed. Means over the steps of an epoch in which the heads had labels; a run
+    that goes on in mid-epoch goes on with them.
     """
 
     def __init__(self) -> None:
