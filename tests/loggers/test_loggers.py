@@ -51,6 +51,7 @@ def expected(run: Path) -> list[tuple[str, int, float]]:
     """Each metric once a step: some (the number of the epoch) come in several rows of metrics.csv."""
     rows = sorted(set(of_csv(run)))
     assert {key for key, *_ in rows} >= {*PER_STEP, *PER_EPOCH, "test/score"}
+    assert not any(key.startswith("balance/") for key, *_ in rows)  # a fixed balance has nothing to show
     return rows
 
 
