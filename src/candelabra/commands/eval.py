@@ -78,8 +78,9 @@ def run_eval(config: DictConfig) -> None:
     log.info("measured %d images (split=%s, scale=%s)", count, plain["split"], plain["scale"])
     if plain["split"] == ALL_SPLITS and len(data.parts["train"]):
         log.info("%d of them are training images", len(data.parts["train"]))
-    write_pictures(task, data, task.tables, folder, plain["split"])
-    write_worst(task, data, plain["split"], losses.compute(), folder)
+    if trainer.is_global_zero:
+        write_pictures(task, data, task.tables, folder, plain["split"])
+        write_worst(task, data, plain["split"], losses.compute(), folder)
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 
