@@ -12,7 +12,9 @@ GROUNDS = [(0, 0, 0), (255, 255, 255), (255, 230, 0)]
 POINTS = KeypointsTarget(("a", "b", "c"), skeleton=((0, 1),))
 
 
-def drawn(target: Target, value: torch.Tensor, side: int, ground: tuple[int, int, int] = (255, 255, 255)) -> NDArray:
+def drawn(
+    target: Target, value: torch.Tensor, side: int, ground: tuple[int, int, int] = (255, 255, 255)
+) -> NDArray[np.int_]:
     return np.asarray(target.draw(Image.new("RGB", (side, side), ground), value)).astype(int)
 
 

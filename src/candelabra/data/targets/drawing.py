@@ -67,7 +67,7 @@ def draw_points(picture: Image.Image, points: NDArray[np.float64], skeleton: Seq
         _draw_ring(brush, points[number], radius, stroke, colours[number])
 
 
-def draw_dots(picture: Image.Image, points: NDArray[np.float64]) -> None:
+def draw_true_points(picture: Image.Image, points: NDArray[np.float64]) -> None:
     """Draws each point (K, 2) as a white dot that fits into the ring of `draw_points`; NaN is not drawn."""
     brush, radius = ImageDraw.Draw(picture), max(1.0, _measure_radius(picture, points) / 2)
     border = _measure_border(measure_stroke(picture)) if radius > 1 else 1
