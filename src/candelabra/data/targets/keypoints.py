@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.drawing import draw_true_points, draw_points
+from candelabra.data.targets.drawing import draw_points, draw_true_points
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_column import Floats, PointColumn

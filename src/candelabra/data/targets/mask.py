@@ -50,12 +50,6 @@ class MaskTarget(PixelTarget):
                 tint[mask == number] = 0.5 * tint[mask == number] + 0.5 * colour
         return Image.fromarray(tint.astype(np.uint8))
 
-    def encode_map(self, value: Tensor) -> bytes:
-        """Class indices (H, W) as a PNG of one channel."""
-        made = io.BytesIO()
-        Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy()).save(made, "PNG")
-        return made.getvalue()
-
     def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
         """Writes class indices as masks/<name>.png, a PNG with a palette, and masks/classes.csv, which names them."""
         image = Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy())
@@ -67,6 +61,12 @@ class MaskTarget(PixelTarget):
         with path.with_name("classes.csv").open("w", newline="", encoding="utf-8") as file:
             rows = [(number, each, *colours[number]) for number, each in enumerate(self.classes)]
             csv.writer(file).writerows([("value", "class", "red", "green", "blue"), *rows])
+
+    def encode_map(self, value: Tensor) -> bytes:
+        """Class indices (H, W) as a PNG of one channel."""
+        made = io.BytesIO()
+        Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy()).save(made, "PNG")
+        return made.getvalue()
 
     @property
     def confusion_classes(self) -> Sequence[str]:
