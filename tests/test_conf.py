@@ -65,7 +65,7 @@ MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "i
 MASKS |= {"classes": None, "values": None, "colours": None, "ignore": None}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
-TABLE |= {"columns": [], "ignore": None, "objects": "largest"}
+TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None}
 PLAIN = [option for option in OPTIONS if option.parts[0] not in ("hydra", "data_defaults") and option.stem != "loading"]
 
 

@@ -18,7 +18,7 @@ from candelabra.data.sampling.train_order import BatchOrder, ShuffledOrder
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedulers import plateau, turn_plateaus
 from candelabra.report.glyphs import escape_breaks, escape_formula, replace_missing_glyphs, save_figure
-from candelabra.report.pictures import draw_confusion
+from candelabra.report.plots import draw_confusion
 from candelabra.storage.strict_json import format_json
 
 NAMES = ["under_$5_to_$10^", "two\nlines", "猫", "[x]", "<b>", "😀", "שלום", "a_b$", "\\frac{", "_hidden"]

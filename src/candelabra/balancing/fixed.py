@@ -1,6 +1,7 @@
 """Fixed weights."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ class Fixed(LossBalance):
     Raises:
         CandelabraError: a weight is negative, or a head of that name does not exist.
     """
+
+    has_fixed_weights: ClassVar[bool] = True
 
     def __init__(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> None:
         super().__init__(names)

@@ -11,27 +11,34 @@ from candelabra.data.loading.datamodule import DataModule
 from candelabra.data.loading.matched_reader import MatchedReader
 from candelabra.data.loading.original_views import OriginalViews, collate_originals
 from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.report.pictures import write_pictures
 from candelabra.report.tables import print_results
+from candelabra.report.worst import write_worst
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
+from candelabra.training.callbacks.sample_losses import SampleLosses
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
 
 def run_eval(config: DictConfig) -> None:
-    """Measures a checkpoint on one split and writes `results.json`.
+    """Measures a checkpoint on one split, or on all together.
+
+    Writes `results.json`, a confusion matrix and a table of classes of each head that has classes, pictures of
+    predictions, the loss of each image in `losses.csv`, and the worst images in `pictures/worst.png`.
 
     Raises:
         CandelabraError: the checkpoint or the data cannot be used.
     """
     plain = resolve_config(config)
-    if plain["split"] not in ("train", "val", "test"):
-        raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val and test.")
+    if plain["split"] not in (*SPLITS, ALL_SPLITS):
+        raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val, test and all.")
     if plain["scale"] not in ("prepared", "original"):
         raise CandelabraError(f"scale={plain['scale']} is not known; allowed are prepared and original.")
     task = load_task(plain["checkpoint"])
@@ -52,7 +59,9 @@ def run_eval(config: DictConfig) -> None:
         )
     node = plain["trainer"]
     node["precision"] = node["precision"] or trained["trainer"]["precision"]
-    trainer = make_trainer(node, logger=False, enable_checkpointing=False)
+    losses = SampleLosses()
+    trainer = make_trainer(node, logger=False, enable_checkpointing=False, callbacks=[losses])
+    data.join_splits()
     if not len(data.parts[plain["split"]]):
         raise CandelabraError(f"split={plain['split']} has no image in these data; give another split or data.root.")
     data.disable_augmentation()
@@ -67,6 +76,11 @@ def run_eval(config: DictConfig) -> None:
     write_atomically(folder / "results.json", format_json(results))
     count = len(data.parts[plain["split"]])
     log.info("measured %d images (split=%s, scale=%s)", count, plain["split"], plain["scale"])
+    if plain["split"] == ALL_SPLITS and len(data.parts["train"]):
+        log.info("%d of them are training images", len(data.parts["train"]))
+    if trainer.is_global_zero:
+        write_pictures(task, data, task.tables, folder, plain["split"])
+        write_worst(task, data, plain["split"], losses.compute(), folder)
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 

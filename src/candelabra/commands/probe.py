@@ -19,7 +19,7 @@ from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, Fol
 from candelabra.embeddings.classifiers.features import LabelledFeatures, load_labelled_features
 from candelabra.embeddings.classifiers.table import ClassifierRow, write_classifier_table
 from candelabra.errors import CandelabraError
-from candelabra.report.pictures import draw_confusion
+from candelabra.report.plots import draw_confusion
 from candelabra.report.tables import count_labels
 from candelabra.tasks.loading import load_task
 from candelabra.training.trainer import make_trainer

@@ -84,6 +84,8 @@ def test_what_is_drawn_and_written_has_the_stated_shape(kind: type[Target], tmp_
     target, (value,) = make_examples(kind, 1)
     drawn = target.draw(Image.new("RGB", SIZE[::-1]), value)
     assert (drawn.size, drawn.mode) == (SIZE[::-1], "RGB")
+    both = target.draw_truth(drawn, value)
+    assert (both.size, both.mode) == (SIZE[::-1], "RGB")
     assert isinstance(target.caption(value), str)
     assert target.draw(Image.new("RGB", SIZE[::-1]), target.missing(SIZE)).size == SIZE[::-1]
     assert isinstance(target.caption(target.missing(SIZE)), str)

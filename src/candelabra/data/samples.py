@@ -18,6 +18,7 @@ from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
 SPLITS = ("train", "val", "test")
+ALL_SPLITS = "all"  # of them together, to measure on
 
 
 class AmbiguousDataset(CandelabraError):

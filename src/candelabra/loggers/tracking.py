@@ -73,7 +73,7 @@ class LogRun(L.Callback):
         assert isinstance(pl_module, Task)
         found = predict_samples(pl_module, self.samples)  # on all ranks: a sharded network runs on all or on none
         if trainer.is_global_zero:
-            picture = np.asarray(draw_sheet(self.samples, found, self.data.labels))
+            picture = np.asarray(draw_sheet(self.samples, found, self.data.labels, pl_module.head_targets))
             step = trainer.fit_loop.epoch_loop._batches_that_stepped
             for guard in guard_loggers(trainer.loggers):
                 guard.do(lambda tracker: tracker.picture("predictions", picture, step))

@@ -75,14 +75,13 @@ def save_figure(figure: "Figure", target: Path | IO[bytes], **options: Any) -> N
         figure.savefig(target, **options)
 
 
-def choose_image_font(words: str, size: int = 10) -> "ImageFont.ImageFont | ImageFont.FreeTypeFont":
+def choose_image_font(words: str, size: int = 10) -> "ImageFont.FreeTypeFont":
     """A font for Pillow that has the letters of a line, or most of them."""
     from PIL import ImageFont
 
     found = [font for sign in words if not sign.isascii() and (font := find_font(sign)) is not None]
-    if not found:
-        return ImageFont.load_default(size)
-    return ImageFont.truetype(max(found, key=found.count).path, size)
+    path = max(found, key=found.count).path if found else _find_default_font()  # Pillow's own has narrow spaces
+    return ImageFont.truetype(path, size)
 
 
 class FontFile:
@@ -101,6 +100,13 @@ class FontFile:
 def find_font(sign: str) -> FontFile | None:
     """A font that has a letter, that of matplotlib first; null where none has it."""
     return next((font for font in _list_fonts() if ord(sign) in _read_letters(font.path)), None)
+
+
+@cache
+def _find_default_font() -> str:
+    import matplotlib
+
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{_DEFAULT.replace(' ', '')}.ttf")
 
 
 @cache

@@ -77,7 +77,7 @@ def draw_plan(plan: SchedulePlan, path: Path) -> None:
     if rows <= _SHOWN:
         axes.set_yticks(range(rows), [*reversed(plan.names)])
     axes.set(xlabel="epoch", title="highest rate of each part within an epoch; grey is frozen")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.colorbar(picture, label="rate")
     figure.savefig(path, dpi=110)
 

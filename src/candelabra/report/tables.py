@@ -13,7 +13,7 @@ from torch import Tensor
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issue_lines import list_issue_lines
 from candelabra.data.loading.sample_datamodule import SampleDataModule
-from candelabra.data.samples import SPLITS
+from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count
@@ -80,7 +80,7 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
         folder: of the run.
     """
     console = make_console()
-    splits = [split for split in SPLITS if any(key.startswith(f"{split}/") for key in results)]
+    splits = [split for split in (*SPLITS, ALL_SPLITS) if any(key.startswith(f"{split}/") for key in results)]
     names = dict.fromkeys(key.split("/", 1)[1] for key in results if key.split("/")[0] in splits)
     table = Table("metric", *splits, title="results of the best checkpoint")
     for name in sorted(names, key=partial(_rank_metric, heads=heads)):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from candelabra.runs.overrides import shorten_keys, shorten_text
 from hydra_plugins.candelabra_sweeper.jobs import Job, State
 from hydra_plugins.candelabra_sweeper.results import SweepResults
 
@@ -96,35 +97,6 @@ def print_jobs_json(found: SweepResults, console: Console) -> None:
     jobs = [{**asdict(job), "state": job.now, "folder": str(found.run(job))} for job in sort_jobs(found)]
     content = {"folder": str(found.folder), **asdict(found.sweep), "jobs": jobs}
     console.file.write(json.dumps(content) + "\n")
-
-
-def shorten_keys(keys: Sequence[str]) -> list[str]:
-    """Shortens each key to its last parts that are unique.
-
-    >>> shorten_keys(["optimizer.lr", "lr", "finetune.decay"])
-    ['optimizer.lr', 'lr', 'decay']
-    """
-
-    def shorter(key: str) -> str:
-        parts = key.split(".")
-        others = [other.split(".") for other in keys if other != key]
-        lengths = range(1, len(parts) + 1)
-        return next((".".join(parts[-n:]) for n in lengths if all(o[-n:] != parts[-n:] for o in others)), key)
-
-    return [shorter(key) for key in keys]
-
-
-def shorten_text(word: str) -> str:
-    """Rounds a number to four digits; returns other text unchanged.
-
-    >>> shorten_text("0.00012345678"), shorten_text("full"), shorten_text("3")
-    ('0.0001235', 'full', '3')
-    """
-    try:
-        short = f"{float(word):.4g}"
-    except ValueError:
-        return word
-    return short if len(short) < len(word) else word
 
 
 def format_duration(seconds: float | None) -> str:

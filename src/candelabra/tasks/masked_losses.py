@@ -44,10 +44,12 @@ class LossSums(NamedTuple):
     Args:
         sums: head name -> () sum over the labelled samples.
         counts: head name -> labelled samples; in a blended batch, the sum of the weights of their labels.
+        samples: head name -> (n,) the loss of each labelled sample, without a gradient.
     """
 
     sums: dict[str, Tensor]
     counts: dict[str, float]
+    samples: dict[str, Tensor]
 
     def average(self, sum_ranks: Callable[[Tensor], Tensor] | None = None) -> HeadLosses:
         """Divides by the number of labelled samples of all ranks.
@@ -126,6 +128,7 @@ def masked_losses(
     shares: Mapping[str, BlendShares] = batch.get("shares", {})
     sums: dict[str, Tensor] = {}
     counts: dict[str, float] = {}
+    samples: dict[str, Tensor] = {}
     for name, head in heads:
         count, share = len(rows[name]), shares.get(name)
         counts[name] = float(count) if share is None else share.total
@@ -140,8 +143,8 @@ def masked_losses(
             losses = share.weights[0] * losses + share.weights[1] * partner
         if metrics is not None:
             metrics.update(name, head, outputs, inputs.target, losses, features.size)
-        sums[name] = losses.sum()
-    return LossSums(sums, counts)
+        sums[name], samples[name] = losses.sum(), losses.detach()
+    return LossSums(sums, counts, samples)
 
 
 def _select_rows(head: Head, batch: Sample, features: Features, rows: Tensor, blended: bool) -> HeadInputs:

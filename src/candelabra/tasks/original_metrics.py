@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from candelabra.data.loading.original_views import ORIGINALS_KEY, OriginalView
 from candelabra.tasks.masked_losses import NamedHeads, find_labelled_rows, masked_losses, select_target
 from candelabra.tasks.metrics import HeadMetrics
 from candelabra.types import Features, Sample
 
 
-def measure_batch(heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics) -> None:
-    """Updates metrics with a batch, in the pixels of files where it comes with `OriginalView`s."""
+def measure_batch(heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics) -> dict[str, Tensor]:
+    """Updates metrics with a batch, in the pixels of files where it comes with `OriginalView`s.
+
+    Returns:
+        Head name -> (n,) the loss of each labelled sample.
+    """
     if ORIGINALS_KEY in batch:
-        _measure_originals(heads, batch, features, metrics)
-    else:
-        masked_losses(heads, batch, features, metrics)
+        return _measure_originals(heads, batch, features, metrics)
+    return masked_losses(heads, batch, features, metrics).samples
 
 
-def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics) -> None:
+def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, metrics: HeadMetrics) -> dict[str, Tensor]:
     """Updates metrics with a batch; losses stay those of the images that the model sees.
 
     Args:
@@ -27,13 +32,14 @@ def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, met
     """
     rows = batch["rows"] if "rows" in batch else find_labelled_rows(batch, heads)
     views: Sequence[OriginalView] = batch[ORIGINALS_KEY]
+    samples: dict[str, Tensor] = {}
     for name, head in heads:
         if not head.target_info.placed:
-            masked_losses([(name, head)], {**batch, "rows": rows}, features, metrics)
+            samples |= masked_losses([(name, head)], {**batch, "rows": rows}, features, metrics).samples
             continue
         outputs = head(features)
-        losses = head.loss(outputs, select_target(batch, head), features.size)[rows[name]]
-        metrics.add_losses(name, losses)
+        samples[name] = head.loss(outputs, select_target(batch, head), features.size)[rows[name]]
+        metrics.add_losses(name, samples[name])
         predicted = head.predict(outputs, features.size).cpu()
         for found, view in zip(predicted, views, strict=True):
             if view.geometry is None or head.target not in view.values:
@@ -42,3 +48,4 @@ def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, met
             if bool(head.labelled(target).all()):
                 placed = head.target_info.to_original(found, view.geometry)[None].to(outputs.device)
                 metrics.compare(name, head, placed, target, view.geometry.original)
+    return samples

@@ -116,8 +116,8 @@ class Task(L.LightningModule, ABC):
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         masked_losses(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("val"))
 
-    def test_step(self, batch: Sample, batch_idx: int) -> None:
-        measure_batch(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("test"))
+    def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Tensor]:
+        return measure_batch(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("test"))
 
     def _average(self, sums: LossSums) -> HeadLosses:
         return sums.average(partial(sum_over_ranks, self.trainer) if self._distributed else None)

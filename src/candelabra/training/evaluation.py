@@ -10,7 +10,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.tracking import log_results, wait_for_loggers
-from candelabra.report.pictures import draw_curves, write_pictures
+from candelabra.report.pictures import write_pictures
+from candelabra.report.plots import draw_curves
 from candelabra.report.tables import print_results
 from candelabra.runs.head_metrics import HEADS_KEY
 from candelabra.storage.atomic import write_atomically

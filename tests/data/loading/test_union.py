@@ -378,3 +378,16 @@ def test_real_pets_and_faces(real: Path) -> None:
     points = ~batch["keypoints"].isnan().all(2).all(1)
     assert 0 < int(points.sum()) < len(points)
     assert torch.equal(points, batch["label"] < 0)
+
+
+def test_all_splits_together_are_served_once_and_in_batches_of_one_size() -> None:
+    sets = {"large": drawn(40), "small": drawn(10, size=16)}
+    data = Union(sets=sets, batches="single", batch_size=4, workers=0)
+    data.join_splits()
+    assert len(data.parts["all"]) == 50
+    assert sorted(data.parts["all"]) == sorted(
+        index for split in ("train", "val", "test") for index in data.parts[split]
+    )
+    shapes = [tuple(batch["image"].shape) for batch in data.make_loader("all")]
+    assert Counter(shape[-1] for shape in shapes for _ in range(shape[0])) == {32: 40, 16: 10}
+    assert data.open().names[data.parts["all"][40]].startswith("small/")

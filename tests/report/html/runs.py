@@ -18,7 +18,9 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 def make_run(folder: Path, words: Sequence[str] = (), epochs: int = 5, score: float = 0.5, **given: Any) -> Path:
     """A run of a label and a mask; with `finished=False` it was killed in its last epoch."""
     finished = given.pop("finished", True)
-    lr = next((float(word.partition("=")[2]) for word in words if word.startswith("lr=")), 0.1)
+    lr = next(
+        (float(word.partition("=")[2]) for word in words if word.removeprefix("optimizer.").startswith("lr=")), 0.1
+    )
     config = {
         "seed": 0,
         "epochs": epochs,
@@ -78,7 +80,8 @@ def make_sweep(folder: Path, objectives: Mapping[str, str], jobs: int = 6) -> Pa
         Sweep(["python"], ["-m", "sweep=tpe", "lr=tag(log)"], objectives, "tpe", "first", "sqlite:///a.db"), folder
     )
     for number in range(jobs):
-        words = [f"lr={10.0 ** -(1 + number % 4)}", f"backbone={('resnet18', 'resnet50')[number % 2]}"]
+        words = [f"optimizer.lr={10.0 ** -(1 + number % 4)}", f"backbone={('resnet18', 'resnet50')[number % 2]}"]
+        words.append("epochs=5")
         state = {1: State.FAILED, 2: State.PRUNED}.get(number, State.FINISHED)
         run = make_run(folder / str(number), words, score=0.1 * number, finished=state is State.FINISHED)
         known = {"val/score": 0.1 * number, "seconds": 10.0 * (1 + number)}

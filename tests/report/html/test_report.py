@@ -143,6 +143,7 @@ def test_a_sweep_is_told_job_by_job_with_its_best(tmp_path: Path) -> None:
     assert "6 jobs: 4 finished 1 failed 1 pruned" in found.words
     assert "maximize val/score" in found.words
     assert "best #5 lr=0.01 backbone=resnet50: val/score 0.5" in found.words
+    assert "epochs=5" not in found.words  # of all jobs
     assert "#1: ValueError: </script>" in found.words
     assert "2 runs have not come to val/score" in found.words
     (drawn,) = found.figures["parallel coordinates of 4 runs: lr, backbone, val/score"]["data"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.issues import DataIssue
-from candelabra.data.samples import Samples
+from candelabra.data.samples import ALL_SPLITS, Samples
 from candelabra.data.sampling.mixture import MixtureShare
 from candelabra.data.sampling.train_order import SampleOrder, SequentialOrder
 from candelabra.data.transforms.pipeline import SampleTransforms
@@ -44,6 +44,17 @@ class LoadingPlan:
         """The same with training samples served as those of the test split: each once, in the order of the data."""
         orders = {**self.orders, "train": SequentialOrder(self.runs["train"])}
         return replace(self.with_train_transforms(self.transforms["test"]), orders=orders)
+
+    def join_splits(self) -> Self:
+        """The same with a further split, `ALL_SPLITS`: the samples of all splits, in the order of the data."""
+        counts = [sum(each) for each in zip(*self.runs.values(), strict=True)]
+        return replace(
+            self,
+            parts={**self.parts, ALL_SPLITS: np.sort(np.concatenate(list(self.parts.values())))},
+            transforms={**self.transforms, ALL_SPLITS: self.transforms["test"]},
+            runs={**self.runs, ALL_SPLITS: counts},
+            orders={**self.orders, ALL_SPLITS: SequentialOrder(counts)},
+        )
 
     def spread_positions(self, split: str, count: int) -> list[int]:
         """Positions of so many samples of a split, equally many of each data set and spread over it."""

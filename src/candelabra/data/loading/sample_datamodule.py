@@ -158,6 +158,10 @@ class SampleDataModule(L.LightningDataModule, ABC):
         self._plan = self.plan.without_augmentation()
         self.batchwise = BatchTransforms(0.0, 0.0, None, self.seed)
 
+    def join_splits(self) -> None:
+        """Serves all splits together too, as `ALL_SPLITS`, each sample as those of the test split."""
+        self._plan = self.plan.join_splits()
+
     def dataset(self, split: str) -> TransformedDataset:
         """The transformed samples of one split."""
         plan, views = self.plan, self.views if split == "train" else None

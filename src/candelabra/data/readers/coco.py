@@ -36,6 +36,7 @@ class Coco(Reader):
         mirror: pairs of points that swap in a mirror image; null goes by left and right in their names,
             and by the usual numbering of 68 or 98 points of a face.
         normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
+        skeleton: pairs of points that pictures join with a line; null goes by the categories.
     """
 
     root: str
@@ -45,6 +46,7 @@ class Coco(Reader):
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+    skeleton: Sequence[Sequence[str]] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -57,6 +59,7 @@ class Coco(Reader):
         pictures: list[AnnotatedImage] = []
         known: dict[str, None] = {}
         points_of: list[str] = []
+        skeleton: Sequence[Sequence[str]] = ()
         taken: dict[str, str] = {}
         finder = FileFinder(root, find_images(root))
         for split, file in self._files(root).items():
@@ -65,7 +68,7 @@ class Coco(Reader):
             names = list(categories.points)
             if names and points_of and names != points_of:
                 raise CandelabraError(f"The points of {file} differ from those of the other files; read them apart.")
-            points_of = points_of or names
+            points_of, skeleton = points_of or names, skeleton or categories.skeleton
             known |= dict.fromkeys(categories.names)
             near = self.images if isinstance(self.images, str) else (self.images or {}).get(split)
             reader = CocoImages(root, finder, categories, str(Path(file).parent), near, issues)
@@ -83,6 +86,7 @@ class Coco(Reader):
             self.mirror,
             self.normalizer,
             face_landmarks.mirror_landmarks(len(points_of)) if numbered else None,
+            skeleton if self.skeleton is None else self.skeleton,
         )
         return build_object_samples(root, pictures, self.objects, list(known), self.classes, used, issues)
 

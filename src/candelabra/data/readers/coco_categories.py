@@ -17,10 +17,12 @@ class CocoCategory:
     Args:
         name: of the class.
         points: names of its keypoints; empty where it has none.
+        skeleton: pairs of these that a line joins.
     """
 
     name: str
     points: tuple[str, ...] = ()
+    skeleton: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class CocoCategories:
         by_id: they, by id.
         names: of the classes, in the order of the document.
         points: names of the keypoints that are read, numbers where they have no names.
+        skeleton: pairs of these that a line joins.
     """
 
     by_id: IdIndex[CocoCategory]
     names: Sequence[str]
     points: Sequence[str]
+    skeleton: Sequence[tuple[str, str]] = ()
 
 
 def read_categories(
@@ -62,7 +66,7 @@ def read_categories(
     found: list[CocoCategory] = []
     for place, each in enumerate(listed):
         name = cleaned[place] if stated[place].strip() else str(each["id"])
-        category = CocoCategory(name, _point_names(each))
+        category = CocoCategory(name, _point_names(each), _read_skeleton(each))
         first = by_id.add(each["id"], category)
         if first is not None and first.name != name:
             raise CandelabraError(
@@ -72,12 +76,24 @@ def read_categories(
         found.append(category)
     chosen = {str(name) for name in wanted or ()}
     read = [each for each in found if not chosen or each.name in chosen]
-    return CocoCategories(by_id, list(dict.fromkeys(each.name for each in found)), _choose_points(read, document, file))
+    points = _choose_points(read, document, file)
+    skeleton = next((each.skeleton for each in read if each.skeleton and each.points), ())
+    return CocoCategories(by_id, list(dict.fromkeys(each.name for each in found)), points, skeleton)
 
 
 def _point_names(category: Mapping[str, Any]) -> tuple[str, ...]:
     names = category.get("keypoints")
     return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _read_skeleton(category: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Pairs of the points of a category, which COCO counts from 1; what is no such pair is left out."""
+    points, given = _point_names(category), category.get("skeleton")
+    pairs = [pair for pair in given if isinstance(pair, list) and len(pair) == 2] if isinstance(given, list) else []
+    pairs = [pair for pair in pairs if all(type(point) is int for point in pair)]
+    first = 0 if any(0 in pair for pair in pairs) else 1  # some programs count from 0
+    places = [(one - first, other - first) for one, other in pairs]
+    return tuple((points[one], points[other]) for one, other in places if {one, other} <= {*range(len(points))})
 
 
 def _choose_points(read: Sequence[CocoCategory], document: Mapping[str, Any], file: str) -> Sequence[str]:

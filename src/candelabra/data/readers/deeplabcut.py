@@ -13,6 +13,7 @@ from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
+from candelabra.data.readers.deeplabcut_config import read_skeleton
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
@@ -50,6 +51,7 @@ class DeepLabCut(Reader):
         objects: which of several individuals gives the labels: largest, first, or single (several: unlabelled).
         mirror: pairs of body parts that swap in a mirror image; null goes by left and right in their names.
         normalizer: two body parts whose distance makes the error relative; empty for none.
+        skeleton: pairs of body parts that pictures join with a line; null goes by the project's config.yaml.
     """
 
     tier = DetectionTier.DATASETS
@@ -59,6 +61,7 @@ class DeepLabCut(Reader):
     objects: ObjectRule = "largest"
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+    skeleton: Sequence[Sequence[str]] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -79,7 +82,8 @@ class DeepLabCut(Reader):
         for path, sheet in sheets.items():
             for row in sheet.rows:
                 _add(row, sheet, parts, finder, str(path.parent.relative_to(root)), pictures, issues)
-        used = resolve_points(parts, self.mirror, self.normalizer)
+        skeleton = read_skeleton(root, parts, issues) if self.skeleton is None else self.skeleton
+        used = resolve_points(parts, self.mirror, self.normalizer, skeleton=skeleton)
         samples = build_object_samples(root, list(pictures.values()), self.objects, ["animal"], None, used, issues)
         return select_targets(samples, [KeypointsTarget.name])  # boxes are only around points
 

@@ -1,10 +1,10 @@
-"""Symmetry of named points: which swap when an image is mirrored, and which two normalize errors."""
+"""What is known of named points: which swap in a mirror image, which two normalize errors, which a line joins."""
 
 import logging
 from collections.abc import Sequence
 
 from candelabra.data.targets import KeypointsTarget
-from candelabra.data.targets.point_names import list_unpaired, pair_by_name
+from candelabra.data.targets.point_names import list_unpaired, pair_by_name, parse_point_pairs
 from candelabra.errors import CandelabraError, list_nearest
 
 log = logging.getLogger(__name__)
@@ -15,6 +15,7 @@ def resolve_points(
     mirror: Sequence[Sequence[str]] | None,
     normalizer: Sequence[str],
     known: Sequence[int] | None = None,
+    skeleton: Sequence[Sequence[str]] = (),
 ) -> KeypointsTarget:
     """The target of these points.
 
@@ -23,9 +24,10 @@ def resolve_points(
         mirror: pairs that swap; null goes by `known`, or else by left and right in the names, where these tell all.
         normalizer: two points, or none.
         known: for each point, the one it becomes in a mirror image.
+        skeleton: pairs of points that pictures join with a line.
 
     Raises:
-        CandelabraError: `mirror` or `normalizer` names a point that there is not.
+        CandelabraError: `mirror`, `normalizer` or `skeleton` names a point that there is not, or holds no pairs.
     """
     swapped = list(range(len(names)))
     for pair in mirror or ():
@@ -43,6 +45,7 @@ def resolve_points(
         tuple(names),
         None if unknown else tuple(swapped),
         tuple(index_of_point(names, point, "normalizer") for point in normalizer),
+        parse_point_pairs(names, skeleton, "data.skeleton"),
     )
 
 

@@ -37,6 +37,7 @@ class Pts(Reader):
         root: the folder.
         mirror: pairs of points, by number, that swap in a mirror image; null for iBUG's.
         normalizer: two points whose distance makes the error relative; null for the outer eye corners of 68 points.
+        skeleton: pairs of points, by number, that pictures join with a line.
     """
 
     tier = DetectionTier.DATASETS
@@ -44,6 +45,7 @@ class Pts(Reader):
     root: str
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] | None = None
+    skeleton: Sequence[Sequence[str]] = ()
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -73,9 +75,9 @@ class Pts(Reader):
                 )
                 issues.append(what)
         eyes = face_landmarks.EYE_CORNERS.get(count, ()) if self.normalizer is None else self.normalizer
-        used = resolve_points(
-            [str(number) for number in range(count)], self.mirror, eyes, face_landmarks.mirror_landmarks(count)
-        )
+        names_of_points = [str(number) for number in range(count)]
+        known = face_landmarks.mirror_landmarks(count)
+        used = resolve_points(names_of_points, self.mirror, eyes, known, self.skeleton)
         published = np.array([_split(name) for name in names], dtype="<U5")
         return FileSamples(root, names, published, [KeypointsColumn(used, keypoints)], issues)
 

@@ -57,6 +57,7 @@ class Table(Reader):
         points: number of unnamed points, where the table ends in x, y, x, y, ... columns.
         mirror: pairs of points that swap when an image is mirrored; null pairs them by left and right in their names.
         normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
+        skeleton: pairs of points that pictures join with a line; null goes by labels.json.
         objects: where boxes make a row an object, which of several of an image gives the labels: largest, first, or
             single (several: unlabelled).
         separator: what stands between several labels of one image; null for one label an image.
@@ -74,6 +75,7 @@ class Table(Reader):
     points: int | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+    skeleton: Sequence[Sequence[str]] | None = None
     objects: ObjectRule = "largest"
     separator: str | None = None
     columns: Sequence[str] = ()
@@ -101,7 +103,9 @@ class Table(Reader):
         told = described.find(KeypointsTarget) or KeypointsTarget()
         same = tuple(names) == told.names
         normalizer = self.normalizer or [told.names[point] for point in told.normalizer if same]
-        known = resolve_points(names, self.mirror, normalizer, told.mirrored if same else None)
+        joined = [(names[one], names[other]) for one, other in told.skeleton] if same else []
+        skeleton = joined if self.skeleton is None else self.skeleton
+        known = resolve_points(names, self.mirror, normalizer, told.mirrored if same else None, skeleton)
         boxed = all(side in table for side in BOX_COLUMNS)
         if boxed:
             sides = table_cells.parse_numbers(table, BOX_COLUMNS, []).to_numpy(np.float32)

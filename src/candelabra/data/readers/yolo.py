@@ -33,6 +33,7 @@ class Yolo(Reader):
         classes: names of the classes to use; null for all.
         mirror: pairs of points that swap in a mirror image; null goes by the yaml.
         normalizer: two points whose distance normalizes keypoint errors; empty for the diagonal of the image.
+        skeleton: pairs of points that pictures join with a line.
     """
 
     root: str
@@ -41,6 +42,7 @@ class Yolo(Reader):
     classes: Sequence[str] | None = None
     mirror: Sequence[Sequence[str]] | None = None
     normalizer: Sequence[str] = ()
+    skeleton: Sequence[Sequence[str]] = ()
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -64,7 +66,7 @@ class Yolo(Reader):
     def _points(self, described: YoloSet) -> KeypointsTarget:
         if not described.points:
             return KeypointsTarget()
-        return resolve_points(described.points, self.mirror, self.normalizer, described.mirror)
+        return resolve_points(described.points, self.mirror, self.normalizer, described.mirror, self.skeleton)
 
 
 def _refuse_poses(described: YoloSet) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.samples import SPLITS, Samples, hash_contents
+from candelabra.data.samples import ALL_SPLITS, SPLITS, Samples, hash_contents
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split, draw_nested_share
 from candelabra.data.targets import LabelTarget
@@ -27,8 +27,8 @@ class Splitter:
     Args: `split`, `val`, `test`, `groups`, `folds`, `fold` and `fraction`: see `DatasetOptions`.
         seed: equal seeds give equal splits, folds and fractions.
         root: the folder of the data set, where tables are looked for too.
-        whole: the split that is measured alone: it has its published images, or all where none are published; null
-            divides as in training.
+        whole: the split that is measured alone: it has its published images, or all where none are published; for
+            `ALL_SPLITS` all are test images; null divides as in training.
         trained: of `hash_names`, the data that are divided as in training all the same, wherever they lie.
     """
 
@@ -75,6 +75,8 @@ class Splitter:
         given = self._read_given(samples)
         given[list(bad)] = _OUT
         if self.whole is not None and hash_names(samples.names) != self.trained:
+            if self.whole == ALL_SPLITS:
+                return {split: np.flatnonzero((given != _OUT) & (split == "test")) for split in SPLITS}
             published = np.isin(given, SPLITS)
             chosen = given == (self.whole if published.any() else "")
             if chosen.any():

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.drawing import WHITE, draw_rectangle, measure_stroke
 from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
 from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
@@ -21,6 +22,7 @@ from candelabra.data.targets.results import BoundingBox
 from candelabra.types import Size
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+_YELLOW = (255, 230, 0)
 _SLACK = 1.0  # pixels: counting from 1 instead of 0 moves a box by so much, which is not reported
 
 
@@ -70,8 +72,12 @@ class BoxTarget(PointTarget):
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         if not value.isnan().any():
-            width = max(1, round(max(picture.size) / 160))
-            ImageDraw.Draw(picture).rectangle(value.flatten().tolist(), outline=(255, 230, 0), width=width)
+            draw_rectangle(picture, value.flatten().tolist(), _YELLOW, measure_stroke(picture))
+        return picture
+
+    def draw_truth(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        if not value.isnan().any():
+            draw_rectangle(picture, value.flatten().tolist(), WHITE, (measure_stroke(picture) + 1) // 2)
         return picture
 
     def prediction_header(self) -> list[str]:

@@ -2,22 +2,29 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.drawing import draw_points, draw_true_points
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_column import Floats, PointColumn
-from candelabra.data.targets.point_names import find_point, list_unpaired, pair_all_by_name, parse_mirror_pairs
+from candelabra.data.targets.point_names import (
+    find_point,
+    list_unpaired,
+    pair_all_by_name,
+    parse_mirror_pairs,
+    parse_point_pairs,
+)
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
 from candelabra.data.targets.results import Point
@@ -35,6 +42,8 @@ class KeypointsTarget(PointTarget):
             where each is its own, null where it is not known, so that images cannot be mirrored.
         normalizer: the two points whose distance makes the error relative (outer eye corners, say); empty for the
             diagonal of the image.
+        skeleton: pairs of points, by index, that pictures join with a line; no more than that, so targets that differ
+            in it alone are equal.
     """
 
     name: ClassVar[str] = "keypoints"
@@ -45,6 +54,7 @@ class KeypointsTarget(PointTarget):
     names: tuple[str, ...] = ()
     mirrored: tuple[int, ...] | None = ()
     normalizer: tuple[int, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     def missing(self, size: Size) -> Tensor:
         return torch.full((len(self.names), 2), torch.nan)
@@ -90,12 +100,11 @@ class KeypointsTarget(PointTarget):
         return wrap_like(points.masked_fill(outside[:, None], torch.nan), value)
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
-        brush = ImageDraw.Draw(picture)
-        radius = max(1, round(max(picture.size) / 160))
-        for x, y in value.tolist():
-            if x == x:  # not NaN
-                outline = (x - radius, y - radius, x + radius, y + radius)
-                brush.ellipse(outline, fill=(0, 255, 140), outline=(0, 0, 0))
+        draw_points(picture, self.points(value).double().numpy(), self.skeleton)
+        return picture
+
+    def draw_truth(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        draw_true_points(picture, self.points(value).double().numpy())
         return picture
 
     def prediction_header(self) -> list[str]:
@@ -125,11 +134,13 @@ class KeypointsTarget(PointTarget):
         """Points are named, not numbered, so that people can write and read them."""
         pairs = [[self.names[i], self.names[j]] for i, j in enumerate(self.mirrored or ()) if i < j]
         mirror = None if self.mirrored is None else pairs
-        return {"names": list(self.names), "mirror": mirror, "normalizer": [self.names[i] for i in self.normalizer]}
+        joined = [[self.names[i], self.names[j]] for i, j in self.skeleton]
+        normalizer = [self.names[i] for i in self.normalizer]
+        return {"names": list(self.names), "mirror": mirror, "normalizer": normalizer, "skeleton": joined}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
-        known = ("names", "mirror", "normalizer")
+        known = ("names", "mirror", "normalizer", "skeleton")
         for key in plain:
             if key not in known:
                 raise CandelabraError(f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(key, known)}.")
@@ -137,7 +148,8 @@ class KeypointsTarget(PointTarget):
         pairs = plain.get("mirror")
         mirrored = pair_all_by_name(names) if pairs is None else parse_mirror_pairs(names, pairs, f"{where}: mirror")
         pair = tuple(find_point(names, point, f"{where}: normalizer") for point in plain.get("normalizer", ()))
-        return cls(names, mirrored, pair)
+        skeleton = parse_point_pairs(names, plain.get("skeleton", ()), f"{where}: skeleton")
+        return cls(names, mirrored, pair, skeleton)
 
     @classmethod
     def read_records(
@@ -158,7 +170,7 @@ class KeypointsTarget(PointTarget):
     @classmethod
     def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
         points = (rng.uniform(0.2, 0.8, (3, 2)) * np.array([size[1], size[0]])).astype(np.float32)
-        return cls(("left_eye", "right_eye", "nose"), (1, 0, 2), (0, 1)), torch.from_numpy(points)
+        return cls(("left_eye", "right_eye", "nose"), (1, 0, 2), (0, 1), ((0, 2), (1, 2))), torch.from_numpy(points)
 
     @property
     def draw_seed(self) -> int:

@@ -1,5 +1,6 @@
 """The target `mask`: the class of every pixel."""
 
+import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +16,10 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.drawing import WHITE, pick_class_colour
 from candelabra.data.targets.mask_files import EncodedMaskColumn
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.types import IGNORED, Size
-
-_COLOURS = [
-    (230, 70, 60),
-    (60, 130, 230),
-    (70, 180, 90),
-    (240, 180, 40),
-    (150, 90, 200),
-    (60, 190, 200),
-    (240, 120, 180),
-]
 
 
 @dataclass(frozen=True)
@@ -54,9 +46,21 @@ class MaskTarget(PixelTarget):
         tint = np.asarray(picture, dtype=np.float32).copy()
         for number in np.unique(mask):
             if number not in (0, IGNORED):
-                colour = np.array(_COLOURS[(number - 1) % len(_COLOURS)])
+                colour = np.array(pick_class_colour(int(number)))
                 tint[mask == number] = 0.5 * tint[mask == number] + 0.5 * colour
         return Image.fromarray(tint.astype(np.uint8))
+
+    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+        """Writes class indices as masks/<name>.png, a PNG with a palette, and masks/classes.csv, which names them."""
+        image = Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy())
+        colours = [*map(pick_class_colour, range(IGNORED)), WHITE]
+        image.putpalette([channel for colour in colours for channel in colour])
+        path = folder / f"{self.name}s" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+        with path.with_name("classes.csv").open("w", newline="", encoding="utf-8") as file:
+            rows = [(number, each, *colours[number]) for number, each in enumerate(self.classes)]
+            csv.writer(file).writerows([("value", "class", "red", "green", "blue"), *rows])
 
     def encode_map(self, value: Tensor) -> bytes:
         """Class indices (H, W) as a PNG of one channel."""

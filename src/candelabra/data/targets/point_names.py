@@ -104,14 +104,25 @@ def parse_mirror_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[i
         CandelabraError: an entry is no pair, or names no point.
     """
     swapped = list(range(len(points)))
-    for pair in pairs:
+    for left, right in parse_point_pairs(points, pairs, where):
+        swapped[left], swapped[right] = right, left
+    return tuple(swapped)
+
+
+def parse_point_pairs(points: Sequence[str], pairs: Any, where: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of named points as pairs of indices.
+
+    Raises:
+        CandelabraError: an entry is no pair, or names no point.
+    """
+    found: list[tuple[int, int]] = []
+    for pair in pairs if isinstance(pairs, list | tuple) else [pairs]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise CandelabraError(
                 f"{where} holds {pair!r}; it must hold pairs of points, such as [left_eye, right_eye]."
             )
-        left, right = (find_point(points, point, where) for point in pair)
-        swapped[left], swapped[right] = right, left
-    return tuple(swapped)
+        found.append((find_point(points, pair[0], where), find_point(points, pair[1], where)))
+    return tuple(found)
 
 
 def find_point(points: Sequence[str], point: Any, where: str) -> int:

@@ -130,6 +130,15 @@ class Target(StoredTarget, ABC):
         """
         return picture
 
+    def draw_truth(self, picture: Image.Image, value: Tensor) -> Image.Image:
+        """The picture, on which `draw` drew a prediction, with the label in white; unchanged where both would mix.
+
+        Args:
+            picture: see `draw`.
+            value: as in a batch, labelled.
+        """
+        return picture
+
     def caption(self, value: Tensor) -> str:
         """The value in words, for the corner of a picture; empty for what is drawn."""
         return ""

@@ -16,7 +16,7 @@ _AREA = 100_000_000  # pixels of the largest file that is decoded
 _MAX_UNCHANGED = 150_000  # bytes up to which a file is embedded unchanged
 _MAX_PICTURES = 24  # pictures on a page
 _CAPTIONS = {
-    "predictions": "Test images: the truth on the left of each pair, the prediction on its right",
+    "predictions": "Test images: truth on the left of each pair; on its right the prediction, with the truth in white",
     "plan": "Learning rate of each part in each epoch",
     "lr": "The loss over the rates that were tried",
     "probe": "Score of each rate and decay of the probe",

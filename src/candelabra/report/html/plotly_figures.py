@@ -45,7 +45,8 @@ def make_line(curve: MetricCurve, name: str, most: int) -> PlotlyFigure:
     """Make the trace of one curve with at most `most` points."""
     steps, values = thin_curve(curve, most)
     mode = "lines+markers" if len(steps) <= _FEW else "lines"
-    return {"type": "scatter", "mode": mode, "marker": {"size": 5}, "name": escape_text(name), "x": steps, "y": values}
+    marker = {"size": 9 if len(steps) < 3 else 5}  # without a line, a small one is hardly seen
+    return {"type": "scatter", "mode": mode, "marker": marker, "name": escape_text(name), "x": steps, "y": values}
 
 
 def overlay_curves(title: str, curves: Sequence[tuple[str, MetricCurve, bool]], most: int) -> PlotlyFigure:

@@ -9,7 +9,7 @@ from candelabra.errors import CandelabraError
 from candelabra.runs.config_diff import diff_configs
 from candelabra.runs.folders import find_runs
 from candelabra.runs.head_metrics import is_lower_better
-from candelabra.runs.overrides import parse_key
+from candelabra.runs.overrides import parse_key, shorten_keys, shorten_text
 from candelabra.runs.partial_run import PartialRun, read_partial_run
 from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
 
@@ -123,7 +123,7 @@ def collect_runs(given: Sequence[Path]) -> RunCollection:
     ways = {name: "minimize" if name in lower else "maximize" for name in sorted(monitors)}
     objectives = ways if len(monitors) == 1 else {"val/score": "maximize"}
     entries = []
-    for name, run, words in zip(_name_runs(runs), runs, _list_differences(runs), strict=True):
+    for name, run, words in zip(_name_runs(runs), runs, _shorten_words(_list_differences(runs)), strict=True):
         values = {key: run.results[key] for key in objectives if key in run.results}
         state = "finished" if run.finished else "not finished"
         entries.append(CollectedRun(name, run, state, words, values, run.results.get("seconds")))
@@ -136,8 +136,8 @@ def _collect_sweep(folder: Path) -> RunCollection:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CandelabraError(f"{folder / SWEEP} cannot be read ({' '.join(str(error).split())}).") from error
     entries = []
-    for job in _read_sweep_jobs(folder):
-        words = {parse_key(word): word.partition("=")[2] for word in job.words if parse_key(word) not in _PLACES}
+    jobs = _read_sweep_jobs(folder)
+    for job, words in zip(jobs, _shorten_words(_keep_differing([job.words for job in jobs])), strict=True):
         values = {key: float(value) for key, value in job.values.items() if _is_finite_number(value)}
         run = read_partial_run(_find_job_folder(job, folder))
         entries.append(
@@ -164,17 +164,29 @@ def _find_job_folder(job: Job, sweep: Path) -> Path:
 
 def _list_differences(runs: Sequence[PartialRun]) -> list[dict[str, str]]:
     """Return the overrides that differ between runs, including seeds; without overrides, differing config keys."""
-    typed = [
-        {parse_key(word): word.partition("=")[2] for word in run.words if parse_key(word) not in _PLACES}
-        for run in runs
-    ]
-    keys = dict.fromkeys(key for each in typed for key in each if len({other.get(key) for other in typed}) > 1)
-    if keys or len(runs) == 1:
-        return [{key: each[key] for key in keys if key in each} for each in typed]
+    typed = _keep_differing([run.words for run in runs])
+    if any(typed) or len(runs) == 1:
+        return typed
     known = [run for run in runs if run.settings]
     columns = diff_configs([run.settings for run in known]) if known else {}
     rows = {run.folder: {key: column[place] for key, column in columns.items()} for place, run in enumerate(known)}
     return [rows.get(run.folder, {}) for run in runs]
+
+
+def _keep_differing(words: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """The overrides of each run by key, without those that all runs have alike."""
+    typed = [
+        {parse_key(word): word.partition("=")[2] for word in each if parse_key(word) not in _PLACES} for each in words
+    ]
+    keys = dict.fromkeys(key for each in typed for key in each if len({other.get(key) for other in typed}) > 1)
+    return [{key: each[key] for key in keys if key in each} for each in typed]
+
+
+def _shorten_words(words: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The same with the shortest unique keys and rounded numbers, as `candelabra sweep status` shows them."""
+    keys = list(dict.fromkeys(key for each in words for key in each))
+    short = dict(zip(keys, shorten_keys(keys), strict=True))
+    return [{short[key]: shorten_text(word) for key, word in each.items()} for each in words]
 
 
 def _name_runs(runs: Sequence[PartialRun]) -> list[str]:

@@ -13,7 +13,8 @@ from candelabra.tasks.task import Task
 class BalanceLog(L.Callback):
     """Logs `balance/<head>` and, of a balance of gradients, `balance/<head>-<head>/cosine`.
 
-    Means over the steps of an epoch in which the heads had labels; a run that goes on in mid-epoch goes on with them.
+    Nothing of a balance whose weights are fixed. Means over the steps of an epoch in which the heads had labels; a run
+    that goes on in mid-epoch goes on with them.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,9 @@ class BalanceLog(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if not isinstance(pl_module, Task) or pl_module.balance_state is None or len(pl_module.heads) < 2:
+        if not isinstance(pl_module, Task) or pl_module.balance_state is None or pl_module.balance.has_fixed_weights:
+            return
+        if len(pl_module.heads) < 2:
             return
         _, present, weights, gramian = pl_module.balance_state
         self._add("weights", weights.to(present.device).float(), present)
