@@ -44,7 +44,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     if "-sc" not in overrides:
         _check_flags(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
-    overrides = complete_overrides(command, overrides)
+    overrides = expand_overrides(command, overrides)
     typed = sys.argv
     add_config_folders()
     plugins = list_active_plugins()
@@ -69,7 +69,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     return program
 
 
-def complete_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
+def expand_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
     """Adds what follows from the overrides: the earlier ones of a resumed run, and prefixes that Hydra needs.
 
     Args:

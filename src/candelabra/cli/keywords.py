@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from candelabra.cli.compose import complete_overrides, prepare_command
+from candelabra.cli.compose import expand_overrides, prepare_command
 from candelabra.cli.exit_codes import format_error
 from candelabra.cli.plugin_commands import activate_typed_plugins, add_config_folders
 from candelabra.cli.typed_words import normalize_words, quote_value
@@ -31,7 +31,7 @@ def compose_keywords(command: str, options: Mapping[str, Any]) -> Any:
     add_config_folders()
     folder = quote_value(str(options.get("folder") or Path("runs", now)))
     try:
-        words = complete_overrides(command, normalize_words(overrides, multirun=False))
+        words = expand_overrides(command, normalize_words(overrides, multirun=False))
         places = [f"hydra.run.dir={folder}", f"hydra.runtime.output_dir={folder}", "hydra.job.num=0"]
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
             config = hydra.compose(command, [*words, *places], return_hydra_config=True)

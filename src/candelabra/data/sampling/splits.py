@@ -74,13 +74,8 @@ class Splitter:
         """
         given = self._read_given(samples)
         given[list(bad)] = _OUT
-        if self.whole is not None and hash_names(samples.names) != self.trained:
-            if self.whole == ALL_SPLITS:
-                return {split: np.flatnonzero((given != _OUT) & (split == "test")) for split in SPLITS}
-            published = np.isin(given, SPLITS)
-            chosen = given == (self.whole if published.any() else "")
-            if chosen.any():
-                return {split: np.flatnonzero(chosen & (split == self.whole)) for split in SPLITS}
+        if (whole := self._choose_whole(samples, given)) is not None:
+            return whole
         groups = self._groups(samples)
         if self.folds:
             pool = np.flatnonzero(given == "")
@@ -105,6 +100,15 @@ class Splitter:
         if self.fraction < 1:
             parts["train"] = draw_nested_share(parts["train"], samples.strata, self.fraction, self.seed)
         return parts
+
+    def _choose_whole(self, samples: Samples, given: SampleNames) -> dict[str, SplitIndices] | None:
+        """The split that is measured alone; null where the data are divided as in training."""
+        if self.whole is None or hash_names(samples.names) == self.trained:
+            return None
+        if self.whole == ALL_SPLITS:
+            return {split: np.flatnonzero((given != _OUT) & (split == "test")) for split in SPLITS}
+        chosen = given == (self.whole if np.isin(given, SPLITS).any() else "")
+        return {split: np.flatnonzero(chosen & (split == self.whole)) for split in SPLITS} if chosen.any() else None
 
     def _test_share(self, given: SampleNames) -> float:
         """The share to draw: none of a data set that is divided in train and val, unless one is asked for."""
