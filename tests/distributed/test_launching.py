@@ -161,7 +161,15 @@ def test_tasks_of_srun_are_one_run(tmp_path: Path) -> None:
 def test_divided_weights_leave_a_whole_checkpoint(tmp_path: Path) -> None:
     """One that is evaluated, and gone on with, as that of any run; pictures are made of it."""
     command = [sys.executable, "-m", "candelabra", "train"]
-    words = ["trainer=fsdp", "trainer.devices=2", "trainer.strategy.smallest=1000", *WORDS, "epochs=2", "save.steps=1"]
+    words = [
+        "trainer=fsdp",
+        "trainer.devices=2",
+        "trainer.strategy.smallest=1000",
+        *WORDS,
+        "epochs=2",
+        "save.steps=1",
+        "save.keep=2",
+    ]
     with started([*command, *words, "hydra.run.dir=run"], tmp_path) as process:
         assert process.wait(WAIT) == 0, (tmp_path / "said").read_text()
     assert load_task(tmp_path / "run").heads["label"].target == "label"

@@ -103,6 +103,7 @@ HARDEST = (
     "scheduler=one_cycle",
     "lr=0.01",
     "save.steps=2",
+    "save.keep=2",
 )
 
 
@@ -270,7 +271,7 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tiny: Compose, 
 
 def test_a_torn_checkpoint_is_named_with_the_one_before_it(tiny: Compose, tmp_path: Path) -> None:
     run = tmp_path / "train"
-    run_train(tiny(*SMALL, "epochs=1", "save.steps=2"))
+    run_train(tiny(*SMALL, "epochs=1", "save.steps=2", "save.keep=2"))
     last, earlier = list_checkpoints(run)
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(CandelabraError, match=rf"last.ckpt cannot be read .* an earlier one is {earlier}"):

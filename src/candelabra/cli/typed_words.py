@@ -28,6 +28,7 @@ _PATHS = (
     "*.uri",
     "*.colours",
     "backbone.weights",
+    "weights",
     "checkpoint",
     "source",
     "resume",

@@ -11,10 +11,11 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.splits import hash_names
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run
-from candelabra.report.tables import count_labels
+from candelabra.report.tables import count_labels, print_transfer
 from candelabra.runs.checkpoints import read_checkpoint
 from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
+from candelabra.tasks.transfer import transfer_weights
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
@@ -54,6 +55,8 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
+    if plain.get("weights") and not config.resume:
+        print_transfer(transfer_weights(task, plain["weights"]), plain["weights"])
     task.recipe["images"] = hash_names(data.open().names)
     check_training_labels(task, counts["train"])
     metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []

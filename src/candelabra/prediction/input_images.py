@@ -85,8 +85,6 @@ def iterate_images(images: Any) -> Iterator[InputImage]:
         CandelabraError: it is none of these, or a path stands for no image.
     """
     if isinstance(images, str | Path):
-        if "://" in str(images):
-            raise CandelabraError(f"{images} is an address; images are not downloaded. Give a file, or its bytes.")
         yield from (InputImage(str(path), path) for path in list_sources(str(images), "images"))
     elif is_single_image(images):
         yield InputImage("image", images)

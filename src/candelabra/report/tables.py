@@ -17,6 +17,7 @@ from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count
+from candelabra.tasks.transfer import TransferredPart
 
 _REASONS = 5  # kinds of issues that an error quotes
 
@@ -69,6 +70,14 @@ def print_mixture(data: SampleDataModule) -> Table:
         table.add_row(name, str(images), str(quota), f"{quota / total:.1%}", f"{quota / images:.2f}")
     table.add_row("all", str(sum(share.images for share in data.shares)), str(total), "100.0%", "")
     return table
+
+
+def print_transfer(parts: Sequence[TransferredPart], given: str) -> None:
+    """Print what each part of a task took from another run."""
+    table = Table("part", "parameters taken", "", title=f"weights of {given}")
+    for part in parts:
+        table.add_row(part.name, f"{part.taken:,} of {part.total:,}", part.note)
+    rank_zero_only(make_console().print)(table)
 
 
 def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path) -> None:

@@ -19,6 +19,8 @@ from candelabra.errors import CandelabraError, Interrupted
 from candelabra.storage.atomic import remove_temporary_files, write_atomically
 from candelabra.training.callbacks.throughput import Throughput
 
+BEST = "best"  # the checkpoint of the best weights
+_FOR_RESUMING = ("optimizer_states", "lr_schedulers", "loops")
 _OUT_OF_TIME = {*list_stop_signals(slurm=True)} - {signal.SIGTERM, signal.SIGINT}  # SIGUSR1, where the system has it
 
 
@@ -39,7 +41,7 @@ class ResumeCheckpoint(Checkpoint):
         CandelabraError: `steps`, `minutes` or `keep` is out of range.
     """
 
-    def __init__(self, folder: Path, steps: int | None = None, minutes: float | None = 2.0, keep: int = 2) -> None:
+    def __init__(self, folder: Path, steps: int | None = None, minutes: float | None = 2.0, keep: int = 1) -> None:
         if keep < 1 or (steps is not None and steps < 1) or (minutes is not None and minutes <= 0):
             raise CandelabraError(
                 f"save.steps={steps}, save.minutes={minutes}, save.keep={keep}: steps and keep must be at least 1 and "
@@ -129,11 +131,15 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Writes a temporary file in the same folder and renames it; a kill or a full disk leaves the last one intact.
 
     Lightning writes to the system's temporary folder and moves the file, which is not atomic across file systems.
+    The best checkpoint is for use, not for resuming: it leaves out the state of the optimizer, twice as large as the
+    weights.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.stem == BEST:
+            checkpoint = {key: value for key, value in checkpoint.items() if key not in _FOR_RESUMING}
         try:
             remove_temporary_files(path.parent, f".{path.name}.*")  # a kill while saving must not fill the disk
             write_atomically(path, lambda file: torch.save(checkpoint, file), sync=True)

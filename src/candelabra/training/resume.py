@@ -19,7 +19,7 @@ from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import list_active_plugins
-from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, list_checkpoints, read_checkpoint
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, find_checkpoint, list_checkpoints, read_checkpoint
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.runs.overrides import parse_key, resolve_run_folder
@@ -108,7 +108,14 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     if checkpoint is None:
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
         return stored, None
-    _compare_recipe(read_checkpoint(checkpoint)["candelabra"], stored, checkpoint)
+    content = read_checkpoint(checkpoint)
+    if "optimizer_states" not in content:
+        raise CandelabraError(
+            f"resume={given} holds weights alone, without the state of the optimizer; resume={run} goes on from the "
+            f"last step, and weights={given} begins another run with these weights."
+        )
+    _compare_recipe(content["candelabra"], stored, checkpoint)
+    log.info("%s goes on after step %d, in epoch %d", run, content["global_step"], content["epoch"] + 1)
     return stored, checkpoint
 
 
@@ -126,6 +133,8 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
             f"{folder} holds a run already ({files[0].name}); resume={folder} goes on with it, overwrite=true deletes "
             "it and begins again, hydra.run.dir=<folder> takes another folder."
         )
+    if plain["weights"]:
+        read_checkpoint(find_checkpoint(plain["weights"]))  # before the data are read
     remember_slurm_run(folder)
     plain["words"] = [_locate_word(word) for word in words]
     plain["plugins"] = [plugin.record() for plugin in list_active_plugins()]
@@ -180,8 +189,8 @@ def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
     elif new != old:
         raise CandelabraError(
             f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
-            f"Free to change are {', '.join(_FREE)}. To begin another run from these weights, give it "
-            "backbone.weights=<run>/checkpoints/best.ckpt."
+            f"Free to change are {', '.join(_FREE)}. To train on from these weights, in another run with "
+            f"a schedule of its own, write {resume.replace('resume=', 'weights=')} in place of {resume}."
         )
 
 

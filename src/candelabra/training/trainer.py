@@ -30,7 +30,7 @@ from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.notebook_curves import NotebookCurves, is_notebook
 from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.checkpointing import AtomicCheckpoints, ResumeCheckpoint, StepSeeding
+from candelabra.training.checkpointing import BEST, AtomicCheckpoints, ResumeCheckpoint, StepSeeding
 from candelabra.training.ddp import SyncBatchNormPlugin
 
 
@@ -110,7 +110,7 @@ def make_checkpoint_callbacks(
     if plain["patience"] is not None and metric:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     checkpoints = folder / CHECKPOINT_FOLDER
-    best = BestCheckpoint(checkpoints, "best", monitor=metric, mode=mode, enable_version_counter=False)
+    best = BestCheckpoint(checkpoints, BEST, monitor=metric, mode=mode, enable_version_counter=False)
     callbacks += [best, ResumeCheckpoint(checkpoints, **plain["save"])]  # last: it saves the state of all others
     return callbacks
 

@@ -11,6 +11,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
+_VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"}
 
 
 def list_sources(source: str | Sequence[str], key: str = "source") -> list[Path]:
@@ -31,6 +32,13 @@ def find_sources(source: str | Sequence[str], key: str = "source") -> dict[str, 
     found: dict[str, list[Path]] = {}
     for one in [source] if isinstance(source, str) else source:
         path = Path(one).expanduser()
+        if "://" in str(one):
+            raise CandelabraError(f"{key}={one} is an address; images are not downloaded: give files, or a folder.")
+        if path.suffix.lower() in _VIDEOS:
+            raise CandelabraError(
+                f"{key}={one} is a video, which is not read; make images of it first: ffmpeg -i {path.name} "
+                "frames/%05d.png, then give the folder frames."
+            )
         if path.is_dir():
             images = list(find_images(path))
             _log_other_kinds(path, images)

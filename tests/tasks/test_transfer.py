@@ -1,0 +1,69 @@
+"""A run that starts from the weights of another takes its backbone, and of its heads what fits."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from candelabra.commands.train import run_train
+from candelabra.errors import CandelabraError
+from candelabra.tasks.loading import load_task
+from candelabra.tasks.transfer import transfer_weights
+from tests.conftest import Compose
+from tests.data.files import make_folder
+
+SMALL = ("task=classification", "data=folder", "epochs=1", "data.size=32", "data.batch_size=4")
+
+
+def test_backbone_and_known_classes_come_from_the_run(
+    tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pets = make_folder(tmp_path / "pets", 8)
+    run_train(tiny(*SMALL, f"data.root={pets}"))
+    first = load_task(tmp_path / "train")
+    farm = make_folder(tmp_path / "farm", 8, ("bird", "cat", "cow"))
+    rate = ("lr=1e-9", f"folder={tmp_path / 'second'}", f"weights={tmp_path / 'train'}", "finetune=frozen")
+    run_train(tiny(*SMALL, f"data.root={farm}", *rate))
+    said = capsys.readouterr().out
+    assert "1 of 3 classes are known" in said
+    second = load_task(tmp_path / "second")
+    for name, value in first.backbone.state_dict().items():
+        assert torch.equal(value, second.backbone.state_dict()[name]), name
+    before, after = (task.heads["label"].state_dict() for task in (first, second))
+    for key in ("layers.0.weight", "layers.0.bias"):
+        torch.testing.assert_close(after[key][1], before[key][0], atol=1e-6, rtol=0)  # cat
+        assert not torch.equal(after[key][0], before[key][1])
+    with pytest.raises(CandelabraError, match=r"holds weights alone, .* weights=.*best.ckpt begins another run"):
+        run_train(tiny(f"resume={tmp_path / 'train' / 'checkpoints' / 'best.ckpt'}"))
+    sizes = [(tmp_path / "train" / "checkpoints" / f"{name}.ckpt").stat().st_size for name in ("best", "last")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_heads_of_another_kind_stay_new(tiny: Compose, tmp_path: Path) -> None:
+    words = ("data.count=60", "data.size=32", "epochs=1")
+    run_train(tiny(*words, "task=localization"))
+    expected = load_task(tmp_path / "train").heads["box"].state_dict()
+    run_train(tiny(*words, f"folder={tmp_path / 'second'}"))
+    second = load_task(tmp_path / "second")
+    parts = {part.name: part for part in transfer_weights(second, tmp_path / "train")}
+    assert parts["backbone"].taken == parts["backbone"].total
+    assert parts["heads.label"].taken == parts["heads.label"].total
+    assert parts["heads.mask"].note == "new: the run has no such head"
+    assert parts["heads.box"].taken == sum(value.numel() for value in expected.values())
+    assert all(torch.equal(value, expected[key]) for key, value in second.heads["box"].state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("weights=nowhere", "nowhere is neither a checkpoint nor the folder of a run"),
+        ("backbone=test_convnext", r"is of another backbone \(test_resnet\): .* write the backbone=... of that run"),
+    ],
+)
+def test_what_does_not_fit_is_refused(word: str, message: str, tiny: Compose, tmp_path: Path) -> None:
+    words = ("data.count=60", "data.size=32", "epochs=1", "task=classification")
+    given = () if word.startswith("weights") else (f"weights={tmp_path / 'train'}",)
+    if given:
+        run_train(tiny(*words))
+    with pytest.raises(CandelabraError, match=message):
+        run_train(tiny(*words, f"folder={tmp_path / 'second'}", *given, word))
