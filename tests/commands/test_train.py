@@ -126,7 +126,7 @@ def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["lr=fast"], "optimizer.lr=fast has the wrong type"),
+        (["lr=fast"], "^lr=fast has the wrong type"),
         (["data.size=big"], "data.size=big has the wrong type"),
         (["+data.sice=3"], "data.sice is not known; .* takes size"),
         (["trainer.precision=bf16-true"], "trainer.precision=bf16-true would hold for labels .* allowed are auto"),

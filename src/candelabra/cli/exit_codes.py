@@ -90,8 +90,8 @@ def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> 
     if group == "task" and "detect" in option:
         return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
     if group == "backbone":
-        near = list_nearest(option, allowed)
-        return f"{group}={option} is not known; write {format_option(group, option)} for a model of timm, or {near}."
+        near, named = list_nearest(option, allowed), format_option(group, option)
+        return f"{group}={option} is not known; allowed are {near}, and any model of timm, as {named}."
     return f"{group}={option} is not known; allowed are {list_nearest(option, allowed, most=40)}."
 
 

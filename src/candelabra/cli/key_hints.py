@@ -1,9 +1,11 @@
 """Names the option that is meant where a word of another program, or the end of a key, was typed."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from candelabra.environment import CONFIG_FOLDER
+from candelabra.errors import list_nearest
 
 # Words of other programs, and the options that they mean; of several, the first that the command has.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -65,12 +67,17 @@ def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | N
         return _ANSWERS[last]
     if meant is not None:
         return f"write {format_option(meant, value)}"
+    others = _find_options(typed[0] if len(typed) == 2 else "*", typed[-1]) if len(typed) < 3 else []
+    if others and len(typed) == 2:
+        return f"it is a key of {list_nearest('', others, _MOST)}"
     ends = {_squeeze(end) for end in (last, *synonyms)}
     found = [each for each in known if _squeeze(each.rpartition(".")[2]) in ends]
     shared = [len(set(typed) & set(each.split("."))) for each in found]
     best = [each for each, number in zip(found, shared, strict=True) if number == max(shared)]
     if best:
         return f"write {' or '.join(f'{each}={value}' for each in best[:_MOST])}"
+    if others:
+        return f"it is a key of {list_nearest('', others, _MOST)}"
     if typed[0] == "trainer" and len(typed) == 2 and "trainer" in known:
         return f"further arguments of lightning.Trainer have a plus in front: +{key}={value}"
     return None
@@ -85,6 +92,13 @@ def format_option(key: str, value: str) -> str:
     if key == "backbone" and not (CONFIG_FOLDER / key / f"{value}.yaml").is_file():
         return f"backbone=timm backbone.name={value}"
     return f"{key}={value}"
+
+
+def _find_options(group: str, key: str) -> list[str]:
+    """The options of a config group, or of all (`*`), whose yaml has a key: optimizer=sgd for momentum."""
+    line = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
+    paths = [path for path in sorted(CONFIG_FOLDER.glob(f"{group}/*.yaml")) if line.search(path.read_text("utf-8"))]
+    return [f"{path.parent.name}={path.stem}" for path in paths if path.stem != "loading"]
 
 
 def _squeeze(word: str) -> str:

@@ -1,6 +1,8 @@
 """What the terminal shows of a training, and the losses that are logged of short epochs."""
 
 import csv
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ SMALL = ("task=classification", "data.count=60", "data.batch_size=8", "data.size
 
 def read_rows(printed: str) -> list[list[str]]:
     """The cells of the rows of the epochs."""
-    return [line.split() for line in printed.splitlines() if "/3 " in line]
+    lines = (line.rpartition("\r")[2] for line in printed.split("\n"))
+    return [line.split() for line in lines if re.match(r" +\d/3 ", line)]
 
 
 def read_losses(folder: Path) -> list[tuple[int, float]]:
@@ -24,8 +27,9 @@ def read_losses(folder: Path) -> list[tuple[int, float]]:
 
 
 def test_each_epoch_has_a_row_with_the_mean_loss_of_its_steps(
-    tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     run_train(tiny(*SMALL, "trainer.enable_progress_bar=true"))
     printed = capsys.readouterr().out
     rows, losses = read_rows(printed), read_losses(tmp_path / "train")
@@ -38,7 +42,9 @@ def test_each_epoch_has_a_row_with_the_mean_loss_of_its_steps(
         scores = [float(row["val/score"]) for row in csv.DictReader(file) if row["val/score"]]
     assert [float(row[3]) for row in rows] == pytest.approx(scores[:3], abs=1e-4)
     assert rows[-1][-2:] == ["0.0", "s"]
-    assert "\r" not in printed  # no bar where the output is no terminal
+    assert "\repoch 3/3, validation" in printed
+    assert "\x1b[A" not in printed  # never a second bar below the first
+    assert "\n" not in printed[printed.index("1/3") : printed.index("2/3")].replace("\n", "", 1)  # but for the row
 
 
 def test_the_loss_of_a_row_does_not_depend_on_accumulation_and_no_validation_leaves_cells_empty(
@@ -53,7 +59,9 @@ def test_the_loss_of_a_row_does_not_depend_on_accumulation_and_no_validation_lea
             "overwrite=true",
         ]
         run_train(tiny(*SMALL, *words, f"trainer.accumulate_grad_batches={batches}"))
-        found.append(read_rows(capsys.readouterr().out))
+        printed = capsys.readouterr().out
+        assert "\r" not in printed  # no bar where the output is no terminal
+        found.append(read_rows(printed))
     assert [float(row[1]) for row in found[0]] == pytest.approx([float(row[1]) for row in found[1]], abs=2e-3)
     assert all(row[3] == "s" for row in found[0])  # behind the loss comes the time
 
