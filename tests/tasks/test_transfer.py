@@ -8,7 +8,7 @@ import torch
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
-from candelabra.tasks.transfer import transfer_weights
+from candelabra.tasks.transfer import copy_weights
 from tests.conftest import Compose
 from tests.data.files import make_folder
 
@@ -45,7 +45,7 @@ def test_heads_of_another_kind_stay_new(tiny: Compose, tmp_path: Path) -> None:
     expected = load_task(tmp_path / "train").heads["box"].state_dict()
     run_train(tiny(*words, f"folder={tmp_path / 'second'}"))
     second = load_task(tmp_path / "second")
-    parts = {part.name: part for part in transfer_weights(second, tmp_path / "train")}
+    parts = {part.name: part for part in copy_weights(second, tmp_path / "train")}
     assert parts["backbone"].taken == parts["backbone"].total
     assert parts["heads.label"].taken == parts["heads.label"].total
     assert parts["heads.mask"].note == "new: the run has no such head"
@@ -56,7 +56,10 @@ def test_heads_of_another_kind_stay_new(tiny: Compose, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("weights=nowhere", "nowhere is neither a checkpoint nor the folder of a run"),
+        (
+            "weights=nowhere",
+            "weights=nowhere is no run and no checkpoint; for the backbone alone, write backbone.weights=nowhere",
+        ),
         ("backbone=test_convnext", r"is of another backbone \(test_resnet\): .* write the backbone=... of that run"),
     ],
 )

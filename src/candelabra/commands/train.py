@@ -15,7 +15,7 @@ from candelabra.report.tables import count_labels, print_transfer
 from candelabra.runs.checkpoints import read_checkpoint
 from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
-from candelabra.tasks.transfer import transfer_weights
+from candelabra.tasks.transfer import copy_weights
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
@@ -56,7 +56,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
         L.seed_everything(plain["seed"], verbose=False)
     task = build_task(plain, data.labels)
     if plain.get("weights") and not config.resume:
-        print_transfer(transfer_weights(task, plain["weights"]), plain["weights"])
+        print_transfer(copy_weights(task, plain["weights"]), plain["weights"])
     task.recipe["images"] = hash_names(data.open().names)
     check_training_labels(task, counts["train"])
     metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []

@@ -31,7 +31,7 @@ class TransferredPart(NamedTuple):
 
 
 @torch.no_grad()
-def transfer_weights(task: Task, given: str | Path) -> list[TransferredPart]:
+def copy_weights(task: Task, given: str | Path) -> list[TransferredPart]:
     """Copies the weights of a run into a task, in place.
 
     A head takes what its namesake has in the same shape. Where the classes differ, those of equal names keep their

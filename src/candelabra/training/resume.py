@@ -134,11 +134,22 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
             "it and begins again, hydra.run.dir=<folder> takes another folder."
         )
     if plain["weights"]:
-        read_checkpoint(find_checkpoint(plain["weights"]))  # before the data are read
+        _check_weights(plain["weights"])
     remember_slurm_run(folder)
     plain["words"] = [_locate_word(word) for word in words]
     plain["plugins"] = [plugin.record() for plugin in list_active_plugins()]
     return plain, None
+
+
+def _check_weights(given: str) -> None:
+    """Refuses `weights` that are none, before the data are read."""
+    try:
+        path = find_checkpoint(given)
+    except CandelabraError as error:
+        raise CandelabraError(
+            f"weights={given} is no run and no checkpoint; for the backbone alone, write backbone.weights={given}."
+        ) from error
+    read_checkpoint(path)
 
 
 def _locate_word(word: str) -> str:
