@@ -118,7 +118,7 @@ def require_litdata() -> None:
     """
     os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # it asks PyPI otherwise
     for package in ("litdata", "pyarrow"):
-        require_package(package, "litdata")
+        require_package(package, "A folder of litdata")
 
 
 def _open_dataset(address: str, gigabytes: float) -> Any:
