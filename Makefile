@@ -1,6 +1,9 @@
 PYTHON ?= python3
 UV = $(shell command -v uv || echo .venv/bin/uv)
 READY = .venv/ready
+# A build of torch as uv names it (cpu, cu128, ...), which the environment remembers; without it that of the lock, CUDA.
+TORCH ?= $(shell cat .venv/torch 2>/dev/null)
+LOCKED = $(if $(TORCH),--torch-backend $(TORCH) -r .venv/torch.lock,-r requirements.lock)
 RUN = $(CURDIR)/.venv/bin
 
 .DEFAULT_GOAL := help
@@ -24,17 +27,18 @@ format: $(READY) ## bring the code into shape
 	$(RUN)/ruff check --fix . && $(RUN)/ruff format .
 
 lock: $(READY) ## resolve the exact versions again
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate --no-header \
+	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
 
-setup: $(READY) ## the environment alone, in .venv
+setup: $(READY) ## the environment alone, in .venv (TORCH=cpu: without CUDA)
 
 $(READY): requirements.lock pyproject.toml
 	@test -x .venv/bin/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "candelabra needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || uv venv --python $(PYTHON) .venv
 	@command -v uv >/dev/null || test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
 	@echo "installing exact versions from requirements.lock into .venv"
-	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --python .venv/bin/python -r requirements.lock \
+	$(if $(TORCH),@echo $(TORCH) >.venv/torch; grep -vE '^(nvidia|cuda|triton)[-=]' requirements.lock >.venv/torch.lock)
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --python .venv/bin/python $(LOCKED) \
 		&& $$uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $(READY)
 

@@ -22,9 +22,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_forked(
-    words: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+    words: Sequence[str], folder: Path, environment: dict[str, str] | None = None, hidden: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `python -W ignore -m candelabra <words>` in a folder, with variables beside those of this process."""
+    """Runs `python -W ignore -m candelabra <words>` in a folder, with variables beside those of this process.
+
+    Packages that are `hidden` cannot be imported there.
+    """
     server = start_server()
     assert server.stdin is not None
     assert server.stdout is not None
@@ -33,6 +36,7 @@ def run_forked(
         job = {
             "words": list(words),
             "folder": str(folder),
+            "hidden": list(hidden),
             "environment": {**os.environ, **(environment or {})},
             "printed": [str(path) for path in printed],
         }
@@ -69,6 +73,7 @@ def run_job(job: dict[str, Any]) -> NoReturn:
     for number, path in enumerate(job["printed"], 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.path[0] = job["folder"]
+    sys.modules |= dict.fromkeys(job["hidden"])  # type: ignore[arg-type] # None: Python's mark of what is not there
     sys.argv = ["candelabra", *job["words"]]
     code: Any = 0
     try:

@@ -64,13 +64,13 @@ def test_the_rule_is_applied_once_and_never_to_a_rate_that_was_typed(tiny: Compo
 
 def test_a_run_accumulates_up_to_the_global_batch(tiny: Compose, tmp_path: Path) -> None:
     plain = resolve_config(tiny("global_batch=64"))
-    assert make_run_trainer(plain, build_data(plain["data"]), tmp_path, Throughput(), []).accumulate_grad_batches == 4
+    assert make_run_trainer(plain, build_data(plain["data"]), [], Throughput(), []).accumulate_grad_batches == 4
 
 
 def test_several_machines_need_something_that_starts_their_processes(tiny: Compose, tmp_path: Path) -> None:
     plain = resolve_config(tiny("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.num_nodes=2"))
     with pytest.raises(CandelabraError, match="use trainer=torchrun under torchrun"):
-        make_run_trainer(plain, build_data(plain["data"]), tmp_path, Throughput(), [])
+        make_run_trainer(plain, build_data(plain["data"]), [], Throughput(), [])
 
 
 def test_processes_that_would_each_train_alone_are_refused(
@@ -80,7 +80,7 @@ def test_processes_that_would_each_train_alone_are_refused(
         monkeypatch.setenv(key, value)
     plain = resolve_config(tiny())
     with pytest.raises(CandelabraError, match=r"torchrun started 2 processes.*add trainer=torchrun"):
-        make_run_trainer(plain, build_data(plain["data"]), tmp_path, Throughput(), [])
+        make_run_trainer(plain, build_data(plain["data"]), [], Throughput(), [])
 
 
 def test_of_two_runs_that_begin_at_once_one_gets_the_folder(tiny: Compose, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, get_ident
@@ -250,7 +251,7 @@ def test_a_word_that_is_wrong_or_a_library_that_lacks_is_refused_beforehand(
         resolve_config(tiny("logger=[csv,wandb]", "+logger.wandb.projct=x"))
     with pytest.raises(CandelabraError, match=r"logger.mlflow.timeout=long has the wrong type"):
         resolve_config(tiny("logger=mlflow", "logger.mlflow.timeout=long"))
-    monkeypatch.setattr("candelabra.loggers.mlflow.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(CandelabraError, match=r"pip install 'candelabra\[mlflow\]'"):
         MlflowLogger(str(tmp_path))
     assert resolve_config(tiny("logger=none"))["logger"] == {}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_a_checkpoint_does_not_need_the_solver_of_its_balance(
 
 
 def test_a_solver_that_is_missing_is_named(tiny: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchjd._mixins.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
     with pytest.raises(CandelabraError, match=r"candelabra\[cagrad\]"):
         run_train(tiny(*SMALL, "balance=cagrad"))
 

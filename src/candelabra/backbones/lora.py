@@ -5,6 +5,7 @@ from torch import nn
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 
 def add_lora(backbone: Backbone, rank: int) -> None:
@@ -29,12 +30,9 @@ def add_lora(backbone: Backbone, rank: int) -> None:
             "finetune=adapters finds no layer to adapt: this backbone has no linear layer and no ordinary convolution "
             "(neither grouped nor dilated); use finetune=discriminative or another backbone."
         )
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise CandelabraError(
-            "finetune=adapters needs the package peft; install it with pip install 'candelabra[adapters]'."
-        ) from error
+    require_package("peft", "finetune=adapters")
+    from peft import LoraConfig, inject_adapter_in_model
+
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), backbone)
     for stage in backbone.stages:
         old = set(stage)

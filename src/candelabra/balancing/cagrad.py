@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from candelabra.balancing.balance import GradientBalance, StepPosition, check_not_negative
-from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 _TINY = 1e-12  # torchjd returns 0 for all heads if the best direction is shorter; its default 1e-4 is reached too soon
 
@@ -22,16 +22,11 @@ class CAGrad(GradientBalance):
     """
 
     def __init__(self, names: Sequence[str], c: float = 0.4) -> None:
+        require_package("cvxpy", "balance=cagrad", "take another balance")
         from torchjd.aggregation import CAGradWeighting
 
         super().__init__(names)
-        try:
-            self.method = CAGradWeighting(check_not_negative("c", c), _TINY)
-        except ImportError as error:
-            raise CandelabraError(
-                "balance=cagrad needs a solver that is not installed; pip install 'candelabra[cagrad]' brings it; the "
-                "other balances need none."
-            ) from error
+        self.method = CAGradWeighting(check_not_negative("c", c), _TINY)
 
     def forward(self, gramian: Tensor, losses: Tensor, counts: Tensor, position: StepPosition) -> tuple[Tensor, Tensor]:
         return self.weigh_conflicts(gramian, counts, lambda part: len(part) * self.method(part))

@@ -11,10 +11,12 @@ from typing import Any
 
 from candelabra.cli.key_hints import find_meant_words, format_option
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
+from candelabra.extras import format_missing
 
 _PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
 EXIT_INTERRUPTED = Interrupted.code
-_LAUNCHERS = {"ray": "ray", "ray_aws": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by extra
+_LAUNCHERS = dict.fromkeys(("ray", "ray_aws"), "hydra_plugins.hydra_ray_launcher")
+_LAUNCHERS |= dict.fromkeys(("submitit_slurm", "submitit_local"), "hydra_plugins.hydra_submitit_launcher")
 _PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG}  # of full, read-only and odd places
 _UNWRITABLE = (PermissionError, NotADirectoryError, FileExistsError)
 
@@ -77,7 +79,7 @@ def format_error(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in _LAUNCHERS:
-            return f"{group}={option} is not installed; pip install 'candelabra[{_LAUNCHERS[option]}]' brings it."
+            return format_missing(_LAUNCHERS[option], f"{group}={option}")
         return _explain_unknown_option(group, option, error.options)
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.key is not None and cause.parent_node is not None:

@@ -31,6 +31,7 @@ from candelabra.embeddings.recipe import make_recipe
 from candelabra.embeddings.sources import DatasetSource, EmbeddingSource, label_files, make_source
 from candelabra.environment import __version__
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 
@@ -54,6 +55,8 @@ def embed_source(plain: PlainConfig) -> VectorIndex:
     folder = Path(plain["folder"])
     if plain["format"] not in INDEX_FORMATS:
         raise CandelabraError(f"format={plain['format']} is not known; allowed are {', '.join(INDEX_FORMATS)}.")
+    if plain["format"] == "parquet":
+        require_package("pyarrow", "format=parquet", "use format=npy")
     source = open_or_embed(plain)
     recipe = make_recipe(plain, plain.get("data"))
     if plain["overwrite"]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from candelabra.cli.arguments import parse_arguments
 from candelabra.commands.compare import make_run_folder
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 from candelabra.report.html.run_collection import collect_runs, is_sweep_folder
 from candelabra.report.html.run_page import write_run_page
 from candelabra.report.html.runs_page import write_runs_page
@@ -24,6 +25,7 @@ def run_report(words: Sequence[str]) -> None:
     Raises:
         CandelabraError: no folder is given, one is no run and holds none, or the page cannot be written.
     """
+    require_package("plotly", "candelabra report")
     arguments = parse_arguments(words, ["folder"])
     given = [resolve_run_folder(Path(word)) if word.endswith(".ckpt") else Path(word) for word in arguments.positional]
     for path in given:

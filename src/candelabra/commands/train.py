@@ -10,7 +10,7 @@ from candelabra.config.build import build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.splits import hash_names
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
-from candelabra.loggers.tracking import log_run
+from candelabra.loggers.tracking import log_run, make_loggers
 from candelabra.report.tables import count_labels, print_transfer
 from candelabra.runs.checkpoints import read_checkpoint
 from candelabra.tasks.loading import build_task, dry_run
@@ -47,6 +47,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
         config.lr = 1.0  # a placeholder until the range test below
     plain, checkpoint = continue_run(config, words) if config.resume else begin_run(config, words)
     folder = Path(plain["folder"])
+    loggers = make_loggers(plain["logger"], folder)
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
     counts = count_labels(data)
@@ -68,7 +69,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     pruning = make_pruning(metrics)
     probe = task.finetune.replaces_training
     callbacks = [] if probe else [*pruning, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
-    trainer = make_run_trainer(plain, data, folder, throughput, callbacks)
+    trainer = make_run_trainer(plain, data, loggers, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:
         restore_position(checkpoint, data)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.paths import escape_path
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 from candelabra.storage.atomic import replace_atomically, write_atomically
 from candelabra.storage.documents import load_json
 
@@ -68,6 +69,8 @@ class VectorIndex:
                 f"{key}={escape_path(place)} is not finished; the same candelabra embed with "
                 f"folder={escape_path(place)} goes on."
             )
+        if (place / PARQUET_TABLE).is_file():
+            require_package("pyarrow", f"{key}={escape_path(place)}")
         try:
             vectors, columns = _read_vectors(place)
         except (

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.loggers.naming import (
     find_sweep,
@@ -66,10 +65,7 @@ class MlflowLogger(RunLogger):
         log_model: bool = False,
         timeout: float = 60.0,
     ) -> None:
-        if find_spec("mlflow") is None:
-            raise CandelabraError(
-                "logger=mlflow needs a library that is not installed: pip install 'candelabra[mlflow]'"
-            )
+        require_package("mlflow", "logger=mlflow")
         self.folder, self.log_model, self.limit = Path(folder), log_model, timeout
         self.experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "candelabra"
         self.group = name_group(self.folder)

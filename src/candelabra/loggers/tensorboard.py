@@ -1,5 +1,6 @@
 """TensorBoard's event files below the run folder."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from candelabra.extras import is_installed, require_package
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.loggers.naming import flatten_config
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+log = logging.getLogger(__name__)
 _JUDGED = ("val/score", "val/loss", "test/score", "test/loss")  # beside the settings, in the hparams tab
 
 
@@ -26,11 +29,15 @@ class TensorboardLogger(RunLogger):
 
     Args:
         folder: of the run; the files go to its `tensorboard`.
+
+    Raises:
+        CandelabraError: tensorboard is not installed.
     """
 
     timeout = 60.0
 
     def __init__(self, folder: str) -> None:
+        require_package("tensorboard", "logger=tensorboard", "use logger=csv")
         self.folder = Path(folder, "tensorboard")
         self.writer: SummaryWriter | None = None
 
@@ -86,6 +93,14 @@ class TensorboardLogger(RunLogger):
     def _writer(self) -> "SummaryWriter":
         assert self.writer is not None, "begin comes first"
         return self.writer
+
+
+def make_default_tensorboard(folder: str) -> TensorboardLogger | None:
+    """TensorBoard of `logger=default`; None, with a line, where it is not installed."""
+    if is_installed("tensorboard"):
+        return TensorboardLogger(folder)
+    log.info("no TensorBoard: it is not installed (pip install 'candelabra[dashboards]'); metrics.csv has the metrics")
+    return None
 
 
 def _code(text: str) -> str:

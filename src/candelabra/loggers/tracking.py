@@ -44,7 +44,8 @@ def make_loggers(nodes: Mapping[str, PlainConfig], folder: Path) -> list[Guarded
 
     With any logger, metrics.csv is written too: resuming, drawing and reporting read it.
     """
-    trackers = {word: build_object(node) for word, node in nodes.items()}
+    built = {word: build_object(node) for word, node in nodes.items()}
+    trackers = {word: tracker for word, tracker in built.items() if tracker is not None}
     if trackers and not any(isinstance(tracker, CsvLogger) for tracker in trackers.values()):
         trackers = {"csv": CsvLogger(str(folder)), **trackers}
     return [GuardedLogger(word, tracker) for word, tracker in trackers.items()]

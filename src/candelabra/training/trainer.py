@@ -19,7 +19,8 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
 from candelabra.environment import RUN_VARIABLE
 from candelabra.errors import CandelabraError
-from candelabra.loggers.tracking import LogRun, make_loggers
+from candelabra.loggers.guard import GuardedLogger
+from candelabra.loggers.tracking import LogRun
 from candelabra.report.plan import ShowPlan
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.head_metrics import HeadSummaries, is_lower_better
@@ -42,11 +43,14 @@ def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
 
 
 def make_run_trainer(
-    plain: PlainConfig, data: SampleDataModule, folder: Path, throughput: Throughput, checkpointing: list[L.Callback]
+    plain: PlainConfig,
+    data: SampleDataModule,
+    loggers: list[GuardedLogger],
+    throughput: Throughput,
+    checkpointing: list[L.Callback],
 ) -> L.Trainer:
     """Builds the trainer with loggers, progress bar and the given callbacks; see `make_checkpoint_callbacks`."""
     callbacks: list[L.Callback] = [StepSeeding(plain["seed"]), throughput, BalanceLog(), EpochLossLog()]
-    loggers = make_loggers(plain["logger"], folder)
     if loggers:
         callbacks += [LearningRateMonitor("step"), GradientNormLog(), LogRun(data)]
     plugins: list[Any] = [AtomicCheckpoints()]
@@ -60,7 +64,7 @@ def make_run_trainer(
         "plugins": plugins,
         "sync_batchnorm": False,
     }
-    node = {**plain["trainer"], "default_root_dir": str(folder), "enable_checkpointing": bool(checkpointing)}
+    node = {**plain["trainer"], "default_root_dir": plain["folder"], "enable_checkpointing": bool(checkpointing)}
     trainer = make_trainer(node, **further)
     _check_processes(trainer)
     if plain.get("global_batch") is not None:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ._results import SweepResults
@@ -23,7 +24,7 @@ def compute_importances(results: SweepResults) -> dict[str, dict[str, float]]:
     """For each objective the share of its variance that each parameter explains, the largest first; they sum to 1.
 
     Raises:
-        UnknownImportance: too few jobs have finished, or nothing varied.
+        UnknownImportance: too few jobs have finished, nothing varied, or Optuna is not installed.
     """
     jobs = results.judged()
     if len(jobs) < _FEWEST:
@@ -48,6 +49,8 @@ def _explained(columns: Mapping[str, Sequence[str]], values: Sequence[float]) ->
     """The jobs as a study of their own: so it is the same for a grid, and needs no storage."""
     if len(columns) == 1:
         return dict.fromkeys(columns, 1.0)
+    if find_spec("optuna") is None:
+        raise UnknownImportance("the package optuna is not installed")
     import optuna
 
     with warnings.catch_warnings():

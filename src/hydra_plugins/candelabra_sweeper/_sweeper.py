@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
@@ -52,6 +53,7 @@ class CandelabraSweeper(Sweeper):
         begun: likewise.
         retry: numbers of failed jobs to run again.
         retrying: how one does that, `{folder}` and `{numbers}`; said at the end.
+        installing: how Optuna and what its samplers need are installed; said where they are not.
         sampler: a node that names one of Optuna's samplers; null makes a grid.
         pruner: likewise one of its pruners; null prunes nothing.
     """
@@ -71,6 +73,7 @@ class CandelabraSweeper(Sweeper):
         begun: str | None,
         retry: Sequence[int],
         retrying: str,
+        installing: str,
         sampler: Mapping[str, Any] | None = None,
         pruner: Mapping[str, Any] | None = None,
     ) -> None:
@@ -78,6 +81,7 @@ class CandelabraSweeper(Sweeper):
         self.space, self.objectives, self.allowed = dict(space or {}), read_objectives(objectives), list(allowed)
         self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
         self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
+        self.installing = installing
         self.program = None if program is None else [str(word) for word in program]
         self.again, self.begun = [str(word) for word in again], begun
         self.config: DictConfig | None = None
@@ -130,6 +134,7 @@ class CandelabraSweeper(Sweeper):
             raise SweepError("objectives is empty; name a result, as in objectives=[score:maximize].")
         if self.trials < 1 or self.workers < 1:
             raise SweepError(f"trials={self.trials} and workers={self.workers} must be at least 1.")
+        self._require_packages()
         if self.pruner and self.sampler is None:
             raise SweepError("A pruner compares the trials of a study, and a grid has none; name a sampler as well.")
         if self.pruner and len(self.objectives) > 1:
@@ -137,6 +142,14 @@ class CandelabraSweeper(Sweeper):
                 f"A pruner needs one objective, and there are {len(self.objectives)} ({', '.join(self.objectives)}); "
                 "leave the pruner out, or keep one objective."
             )
+
+    def _require_packages(self) -> None:
+        if self.sampler is None:
+            return
+        name = str(self.sampler["_target_"]).rpartition(".")[2]
+        for package in ("optuna", "cmaes") if name == "CmaEsSampler" else ("optuna",):
+            if find_spec(package) is None:
+                raise SweepError(f"The sampler {name} needs the package {package}; install it with {self.installing}.")
 
     def _described(self, folder: Path, total: int | None = None) -> Sweep:
         assert self.config is not None

@@ -28,6 +28,7 @@ _SWEEPER = {
     "again": [],
     "begun": None,
     "retry": [],
+    "installing": "pip install optuna cmaes",
     "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
 }
 _LAUNCHER = {

@@ -116,13 +116,18 @@ def test_candelabra_runs_under_launchers_of_others(tmp_path: Path, launcher: str
 
 
 @pytest.mark.parametrize(
-    ("launcher", "extra"), [("ray", "ray"), ("submitit_slurm", "slurm"), ("submitit_local", "slurm")]
+    ("launcher", "package", "extra"),
+    [
+        ("ray", "hydra_ray_launcher", "ray"),
+        ("submitit_slurm", "hydra_submitit_launcher", "slurm"),
+        ("submitit_local", "hydra_submitit_launcher", "slurm"),
+    ],
 )
-def test_a_launcher_that_is_not_installed_is_said_in_a_sentence(launcher: str, extra: str) -> None:
+def test_a_launcher_that_is_not_installed_is_said_in_a_sentence(launcher: str, package: str, extra: str) -> None:
     missing = MissingConfigException("Could not find it", f"hydra/launcher/{launcher}", ["basic", "processes"])
     assert (
-        format_error(missing)
-        == f"hydra/launcher={launcher} is not installed; pip install 'candelabra[{extra}]' brings it."
+        format_error(missing) == f"hydra/launcher={launcher} needs the package {package}; "
+        f"install it with pip install 'candelabra[{extra}]'."
     )
     other = MissingConfigException("Could not find it", "hydra/launcher/proceses", ["basic", "processes"])
     assert format_error(other) == "hydra/launcher=proceses is not known; allowed are processes, basic."

@@ -3,6 +3,7 @@
 from typing import Any
 
 from candelabra.backbones import Backbone
+from candelabra.extras import require_package
 
 
 def merge_lora(backbone: Backbone) -> list[str]:
@@ -15,6 +16,7 @@ def merge_lora(backbone: Backbone) -> list[str]:
     """
     if not backbone.adapters:
         return []
+    require_package("peft", "A backbone with adapters")
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     layers = [(name, module) for name, module in backbone.named_modules() if isinstance(module, BaseTunerLayer)]

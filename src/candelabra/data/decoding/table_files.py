@@ -12,6 +12,7 @@ from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.decoding.text_files import detect_encoding
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,6 +59,7 @@ def read_table_file(path: Path, issues: list[DataIssue], rows: int | None = None
         if path.suffix.lower() in _SHEET_ENDINGS or start in _SHEETS:
             raise CandelabraError(f"{path} is a spreadsheet; CSV and Parquet are read: save the sheet as CSV.")
         if path.suffix.lower() == ".parquet" or start == _PARQUET:
+            require_package("pyarrow", f"The Parquet table {path}", "save it as CSV")
             table = pandas.read_parquet(path)
             table.columns = clean_header([str(column) for column in table.columns], path)
             return table if rows is None else table.head(rows)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from candelabra.data.shards.hub_columns import add_class_names, choose_hub_colum
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
 from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,7 @@ class HuggingFace(Reader):
     words: Mapping[str, Any] | None = None
 
     def read(self) -> Samples:
-        if find_spec("datasets") is None:
-            raise CandelabraError("datasets is not installed; pip install 'candelabra[huggingface]'.")
+        require_package("datasets", "data=huggingface")
         splits = load_hub_dataset(self.path, self.name)
         features = next(iter(splits.values())).features
         columns = choose_hub_columns(self.columns, features, self.path)

@@ -17,7 +17,7 @@ from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
 from candelabra.data.shards.label_columns import pick_field
 from candelabra.data.shards.litdata_index import LitDataFolder
 from candelabra.data.targets import list_file_target_classes
-from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 from candelabra.storage.cache_folder import find_cache_folder
 
 _DAMAGE_ERRORS = (
@@ -116,11 +116,9 @@ def require_litdata() -> None:
     Raises:
         CandelabraError: it is not.
     """
-    from importlib.util import find_spec
-
     os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # it asks PyPI otherwise
-    if find_spec("litdata") is None:
-        raise CandelabraError("litdata is not installed; pip install 'candelabra[litdata]'.")
+    for package in ("litdata", "pyarrow"):
+        require_package(package, "A folder of litdata")
 
 
 def _open_dataset(address: str, gigabytes: float) -> Any:

@@ -23,6 +23,7 @@ from candelabra.data.shards.label_columns import parse_metadata, pick_field, rec
 from candelabra.data.shards.tar_index import TarShards, load_tar_index
 from candelabra.data.targets import LabelTarget, list_file_target_classes
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 _THREADS = 8  # that read the headers of shards
 
@@ -54,6 +55,7 @@ class WebDataset(Reader):
     window: int | None = None
 
     def read(self) -> Samples:
+        require_package("pyarrow", "data=webdataset")
         import pyarrow as pa
 
         check_window(self.window)

@@ -12,6 +12,7 @@ from candelabra.data.targets import Labels, LabelTarget
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 _MEGA = 10**6
 
@@ -34,7 +35,7 @@ class WebDatasetWriter(DatasetWriter):
         self.megabytes = megabytes
 
     def check(self, labels: Labels) -> None:
-        """Any labels can be written."""
+        require_package("pyarrow", "to=webdataset")
 
     def write(self, folder: Path, labels: Labels, entries: Iterable[DatasetEntry]) -> None:
         for split, group in groupby(enumerate(entries), key=lambda each: each[1].split):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from candelabra.embeddings.encoder import Vectors
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 ProjectedPoints = NDArray[np.float32]
 _BEFORE = 50  # principal components that t-SNE looks at, as its authors did
@@ -68,18 +69,13 @@ class Umap(Projection):
             raise CandelabraError(f"projection.neighbours={neighbours} must be at least 2.")
         if not 0 <= distance <= 1:
             raise CandelabraError(f"projection.distance={distance} must be from 0 to 1.")
+        require_package("umap", "projection=umap", "take projection=tsne")
         self.neighbours, self.distance = neighbours, distance
 
     def points(self, vectors: Vectors, seed: int) -> ProjectedPoints:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ImportWarning)  # a part of it that is not used here needs TensorFlow
-                import umap
-        except ImportError as error:
-            raise CandelabraError(
-                "projection=umap needs the package umap-learn; install it with pip install 'candelabra[umap]', or take "
-                "projection=tsne."
-            ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImportWarning)  # a part of it that is not used here needs TensorFlow
+            import umap
         few = reduce_dimensions(vectors, _BEFORE, seed)
         fitting = min(self.neighbours, len(vectors) - 1)
         with warnings.catch_warnings():

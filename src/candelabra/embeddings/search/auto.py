@@ -1,11 +1,10 @@
 """Choose a search by the number of vectors and the installed libraries."""
 
-from importlib.util import find_spec
-
 from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.search.exact import ExactSearch
 from candelabra.embeddings.search.faiss import FaissSearch
 from candelabra.embeddings.search.searcher import DistanceMetric, Search
+from candelabra.extras import is_installed
 
 _FEW = 20_000  # vectors up to which exact search takes milliseconds
 _CANDIDATES = 10  # times k; on every measured data set, the ten nearest were then exact
@@ -18,6 +17,6 @@ def choose_search(vectors: Vectors, metric: DistanceMetric = "cosine") -> Search
 
     Args: see `Search`.
     """
-    if len(vectors) <= _FEW or find_spec("faiss") is None:
+    if len(vectors) <= _FEW or not is_installed("faiss"):
         return ExactSearch(vectors, metric)
     return FaissSearch(vectors, metric, _CANDIDATES)

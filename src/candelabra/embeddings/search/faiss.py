@@ -7,6 +7,7 @@ import numpy as np
 from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
 from candelabra.errors import CandelabraError
+from candelabra.extras import require_package
 
 
 class FaissSearch(Search):
@@ -50,11 +51,7 @@ def import_faiss() -> Any:
     Raises:
         CandelabraError: faiss is not installed.
     """
-    try:
-        import faiss
-    except ImportError as error:
-        raise CandelabraError(
-            "search=faiss needs the package faiss; install it with pip install 'candelabra[search]', or use "
-            "search=exact."
-        ) from error
+    require_package("faiss", "search=faiss", "use search=exact")
+    import faiss
+
     return faiss
