@@ -1,6 +1,7 @@
 """Tasks without Hydra, as a library: they learn, and their losses are joined as said."""
 
 from functools import partial
+from typing import Any
 
 import lightning as L
 import pytest
@@ -103,6 +104,19 @@ def test_heads_follow_the_data_or_are_refused() -> None:
         Localization(tiny(), labels)
     with pytest.raises(CandelabraError, match="No head is left"):
         MultiTask(tiny(), labels, {"box": Box})
+
+
+@pytest.mark.filterwarnings("ignore:You are using a custom batch sampler")
+def test_a_trainer_predicts_the_test_images() -> None:
+    data = shapes(60)
+    task = Classification(tiny(), data.labels)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    batches: Any = trainer.predict(task, data)
+    found = torch.cat([batch["label"] for batch in batches])
+    task.eval()
+    with torch.inference_mode():
+        images = torch.stack([data.dataset("test")[index]["image"] for index in range(len(data.parts["test"]))])
+        torch.testing.assert_close(found, task.predictions(images)["label"])
 
 
 def test_predictions_of_images_of_any_size() -> None:

@@ -119,6 +119,9 @@ class Task(L.LightningModule, ABC):
     def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Tensor]:
         return measure_batch(self.named_heads(), batch, self.extract_features(batch), self.metrics_of("test"))
 
+    def predict_step(self, batch: Sample, batch_idx: int) -> dict[str, Tensor]:
+        return self.predictions(batch["image"])
+
     def _average(self, sums: LossSums) -> HeadLosses:
         return sums.average(partial(sum_over_ranks, self.trainer) if self._distributed else None)
 
@@ -151,8 +154,7 @@ class Task(L.LightningModule, ABC):
 
     @property
     def _distributed(self) -> bool:
-        """Whether several ranks train together; each rank evaluates for itself."""
-        return self.training and self._trainer is not None and self.trainer.world_size > 1
+        return self.training and self._trainer is not None and self.trainer.world_size > 1  # ranks evaluate alone
 
     def on_fit_start(self) -> None:
         self.schedule_plan = self.plan()  # refuses a strategy that would never do what it is for
@@ -160,8 +162,7 @@ class Task(L.LightningModule, ABC):
     def on_train_start(self) -> None:
         self._freeze()  # a run that is resumed within an epoch does not call on_train_epoch_start
 
-    def on_train_epoch_start(self) -> None:
-        self._freeze()
+    on_train_epoch_start = on_train_start
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         batch = find_labels(batch, self.named_heads())  # on the CPU still: no wait for the device
@@ -175,8 +176,7 @@ class Task(L.LightningModule, ABC):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Drops the gradients of heads without a label in this step: no weight decay, no momentum moves them."""
         labelled = torch.tensor([float(name in self.labelled_heads) for name in self.heads])
-        if self.trainer.world_size > 1:
-            labelled = sum_over_ranks(self.trainer, labelled.to(self.device))
+        labelled = sum_over_ranks(self.trainer, labelled.to(self.device)) if self.trainer.world_size > 1 else labelled
         drop_gradients(self.backbone, self.heads.values(), labelled.tolist())
         self.labelled_heads.clear()
 

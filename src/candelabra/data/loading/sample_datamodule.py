@@ -184,6 +184,9 @@ class SampleDataModule(L.LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader[Sample]:
         return self.make_loader("test")
 
+    def predict_dataloader(self) -> DataLoader[Sample]:
+        return self.make_loader("test")
+
     def state_dict(self) -> dict[str, int]:
         """The batches of this epoch that each rank has had: with seed and epoch, the whole state of the data.
 
