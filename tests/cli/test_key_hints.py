@@ -39,6 +39,9 @@ MEANT = {
     "train task=classification label_smoothing=0.1": "write task.label.smoothing=0.1.",
     "train backbone=mobilenetv3_small_050": "backbone=timm backbone.name=mobilenetv3_small_050",
     "train task=detection": "one box an image so far; write task=localization",
+    "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
+    "train name=first": "write folder=first.",
+    "train output_dir=runs/first": "write folder=runs/first.",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
     "eval model=x": "write checkpoint=x.",
@@ -68,6 +71,13 @@ def test_a_root_alone_is_read_as_what_it_looks_like(tmp_path: Path) -> None:
     assert "root: photos" in run.stdout
     named = run_forked(["train", "data.root=photos", "data=masks", "--cfg", "job"], tmp_path, {})
     assert "_target_: candelabra.data.Masks" in named.stdout, named.stderr
+
+
+def test_a_folder_typed_as_the_data_set_is_answered_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    run = run_forked(["train", "data=photos"], tmp_path, {})
+    assert run.returncode == 2
+    assert run.stderr.strip() == "data=photos is a folder; write data.root=photos."
 
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from candelabra.cli.key_hints import find_meant_words, format_option
@@ -68,7 +69,7 @@ def format_error(error: BaseException) -> str:
     """Formats an error as one sentence; an unknown name is followed by the valid ones, nearest first."""
     if isinstance(error, OSError) and error.errno is not None:  # Hydra's MissingConfigException is one too
         place = error.filename or "A file that was to be written"
-        return f"{place} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+        return f"{place} cannot be used ({error.strerror}); set another one with folder=<folder>."
     if "hydra" not in sys.modules:
         return str(error)
     from hydra.errors import MissingConfigException
@@ -89,6 +90,8 @@ def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> 
     """Of `group=option` on the command line, where conf/<group> has no such yaml."""
     if group == "task" and "detect" in option:
         return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
+    if group == "data" and Path(option).is_dir():
+        return f"data={option} is a folder; write data.root={option}."
     if group == "backbone":
         near = list_nearest(option, allowed)
         return f"{group}={option} is not known; write {format_option(group, option)} for a model of timm, or {near}."
