@@ -42,6 +42,8 @@ MEANT = {
     "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
     "train name=first": "write folder=first.",
     "train output_dir=runs/first": "write folder=runs/first.",
+    "train data.root=x data.values={pet:1}": "data=auto has no data.values; name the format as well: data=masks.",
+    "train data.root=x data.objects=single": "name the format as well: data=coco or ",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
     "eval model=x": "write checkpoint=x.",
