@@ -42,6 +42,11 @@ MEANT = {
     "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
     "train momentum=0.9": "it is a key of optimizer=sgd.",
     "train data.root=photos data.file=a.csv": "it is a key of data=coco, data=",
+    "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
+    "train name=first": "write folder=first.",
+    "train output_dir=runs/first": "write folder=runs/first.",
+    "train data.root=x data.values={pet:1}": "data=auto has no data.values; name the format as well: data=masks.",
+    "train data.root=x data.objects=single": "name the format as well: data=coco or ",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
     "eval model=x": "write checkpoint=x.",
@@ -71,6 +76,13 @@ def test_a_root_alone_is_read_as_what_it_looks_like(tmp_path: Path) -> None:
     assert "root: photos" in run.stdout
     named = run_forked(["train", "data.root=photos", "data=masks", "--cfg", "job"], tmp_path, {})
     assert "_target_: candelabra.data.Masks" in named.stdout, named.stderr
+
+
+def test_a_folder_typed_as_the_data_set_is_answered_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    run = run_forked(["train", "data=photos"], tmp_path, {})
+    assert run.returncode == 2
+    assert run.stderr.strip() == "data=photos is a folder; write data.root=photos."
 
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:

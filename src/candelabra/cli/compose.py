@@ -20,6 +20,7 @@ from candelabra.cli.overrides import (
     find_resumed_run,
     is_multirun,
     is_sweep,
+    set_run_folder,
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
 from candelabra.cli.typed_words import HYDRA_FLAGS, check_hyphens, find_hyphens, normalize_words
@@ -76,6 +77,8 @@ def expand_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
         command: a word of the command line.
         overrides: in Hydra's grammar.
     """
+    if command in COMMANDS and command != "convert":  # what it writes is no folder of results
+        overrides = set_run_folder(overrides)
     if command == "train":
         run = find_resumed_run(overrides)
         if run is not None:

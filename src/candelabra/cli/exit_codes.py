@@ -7,9 +7,11 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from candelabra.cli.key_hints import find_meant_words, format_option
+from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
 from candelabra.extras import format_missing
 
@@ -70,7 +72,7 @@ def format_error(error: BaseException) -> str:
     """Formats an error as one sentence; an unknown name is followed by the valid ones, nearest first."""
     if isinstance(error, OSError) and error.errno is not None:  # Hydra's MissingConfigException is one too
         place = error.filename or "A file that was to be written"
-        return f"{place} cannot be used ({error.strerror}); set another folder with hydra.run.dir=<folder>."
+        return f"{place} cannot be used ({error.strerror}); set another one with folder=<folder>."
     if "hydra" not in sys.modules:
         return str(error)
     from hydra.errors import MissingConfigException
@@ -91,6 +93,8 @@ def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> 
     """Of `group=option` on the command line, where conf/<group> has no such yaml."""
     if group == "task" and "detect" in option:
         return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
+    if group == "data" and Path(option).is_dir():
+        return f"data={option} is a folder; write data.root={option}."
     if group == "backbone":
         near, named = list_nearest(option, allowed), format_option(group, option)
         return f"{group}={option} is not known; allowed are {near}, and any model of timm, as {named}."
@@ -109,5 +113,15 @@ def _explain_unknown_key(error: BaseException, cause: Any) -> str:
     meant = find_meant_words(key, value, config)
     if meant:
         return f"{key}={value}: there is no {cause.full_key}; {meant}."
+    formats = _list_formats(key) if config.get("data", {}).get("_target_") == "candelabra.data.Auto" else []
+    if formats:
+        return f"{key}={value}: data=auto has no {cause.full_key}; name the format as well: {' or '.join(formats)}."
     keys = [str(each) for each in cause.parent_node if not str(each).startswith("_") and each != "hydra"]
     return f"{key}={value}: there is no {cause.full_key}; allowed are {list_nearest(str(cause.key), keys)}."
+
+
+def _list_formats(key: str) -> list[str]:
+    """Formats of data sets that have a key such as data.values: data=masks."""
+    group, _, name = key.partition(".")
+    paths = sorted((CONFIG_FOLDER / "data").glob("*.yaml")) if group == "data" else []
+    return [f"data={path.stem}" for path in paths if re.search(rf"^{re.escape(name)}:", path.read_text(), re.MULTILINE)]

@@ -36,7 +36,7 @@ _EXAMPLES = {
         "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
         "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
         "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
-        "trainer=ddp trainer.devices=2 logger=wandb hydra.run.dir=runs/first",
+        "trainer=ddp trainer.devices=2 logger=wandb folder=runs/first",
         "resume=runs/first",
         "-m backbone=resnet18,resnet50 finetune=frozen,full",
         "sweep=tpe 'lr=tag(log,interval(1e-4,1e-1))' sweep.trials=30 sweep.study=search",
@@ -103,7 +103,7 @@ Joint runs are measured against runs of one head, head by head. Runs with other 
   retry <folder> [number] ...  goes on with the sweep: failed jobs begin again, or of these those with these numbers
                                alone; stopped ones go on; what it had not begun is run as well
 
-`candelabra train -m ...` begins a sweep, and the same words with hydra.sweep.dir=<folder> go on with it.""",
+`candelabra train -m ...` begins a sweep, and the same words with folder=<its folder> go on with it.""",
     "report": """
   <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
   folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
@@ -171,8 +171,8 @@ def format_command_help(command: str, words: Sequence[str] = ()) -> str:
         if line.startswith("  - ") and ":" in line and not line.startswith(("  - optional", "  - override")):
             group, _, option = line[4:].partition(": ")
             chosen[group] = option
-        elif line and not line.startswith(("#", "  -", "defaults", "folder: ${")):
-            keys.append(f"  {line}")
+        elif line and not line.startswith(("#", "  -", "defaults")):
+            keys.append(f"  {line.replace('${hydra:runtime.output_dir}', 'runs/<time>')}")
     groups = [f"  {group}={option}\n{_list_options(group)}" for group, option in chosen.items() if group != "hydra"]
     added = [f"  {group}\n{_list_options(group)}" for group in _plugin_groups() if group not in chosen]
     parts = [

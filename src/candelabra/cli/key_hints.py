@@ -22,7 +22,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("dataset",), ("data",)),
     **dict.fromkeys(("root", "data_dir", "data_path", "train_dir", "path"), ("data.root", "source")),
     **dict.fromkeys(("input", "image", "images"), ("source", "data.root")),
-    **dict.fromkeys(("output", "output_dir", "save_dir", "project"), ("hydra.run.dir",)),
+    **dict.fromkeys(("output", "output_dir", "out", "save_dir", "project", "name", "run_name", "run"), ("folder",)),
     **dict.fromkeys(("early_stopping",), ("patience",)),
     **dict.fromkeys(("augmentation", "augmentations", "aug"), ("data.augment",)),
     **dict.fromkeys(("grad_clip", "clip_grad"), ("trainer.gradient_clip_val",)),
@@ -39,7 +39,10 @@ _ANSWERS = {
     "num_classes": _CLASSES,
     "nc": _CLASSES,
     "pretrained": "pretrained weights are the default, and backbone.weights=none starts without them",
-    "amp": "trainer.precision=auto takes bfloat16 where it is fast; 16-mixed and 32-true are others",
+    **dict.fromkeys(
+        ("amp", "mixed_precision"),
+        "trainer.precision=auto takes bfloat16 where it is fast; others are 16-mixed and 32-true",
+    ),
     "fp16": "write trainer.precision=16-mixed",
 }
 _MOST = 3  # keys that a hint names
@@ -62,7 +65,8 @@ def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | N
     typed = key.replace("-", "_").split(".")
     last, known = typed[-1].lower(), list(_list_keys(config))
     synonyms = _SYNONYMS.get(last, ())
-    meant = next((each for each in synonyms if each in known or each == "hydra.run.dir"), None)
+    alone = len(typed) == 1  # `model.name` means no folder
+    meant = next((each for each in synonyms if each in known and (alone or each != "folder")), None)
     if last in _ANSWERS:
         return _ANSWERS[last]
     if meant is not None:

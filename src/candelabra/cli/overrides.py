@@ -43,6 +43,16 @@ def add_data_format(overrides: Sequence[str]) -> list[str]:
     return [*overrides[:place], "data=auto", *overrides[place:]]
 
 
+def set_run_folder(overrides: Sequence[str]) -> list[str]:
+    """Makes Hydra write, its log as well, into the folder of `folder=`: of the run or, in a sweep, of all its jobs.
+
+    >>> set_run_folder(["epochs=1", "folder=runs/first"])
+    ['epochs=1', 'hydra.run.dir=runs/first']
+    """
+    key = "hydra.sweep.dir" if is_sweep(overrides) else "hydra.run.dir"
+    return [f"{key}={word.partition('=')[2]}" if word.startswith("folder=") else word for word in overrides]
+
+
 def find_resumed_run(overrides: Sequence[str]) -> Path | None:
     """Finds the folder of the run that `resume=` names or that SLURM has started again; none for a new run."""
     given = next((read_word(word) for word in overrides if word.startswith("resume=")), None)

@@ -131,7 +131,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     if files and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
             f"{folder} holds a run already ({files[0].name}); resume={folder} goes on with it, overwrite=true deletes "
-            "it and begins again, hydra.run.dir=<folder> takes another folder."
+            "it and begins again, folder=<folder> takes another one."
         )
     if plain["weights"]:
         _check_weights(plain["weights"])

@@ -62,7 +62,7 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
             file.write(config)
     except FileExistsError as error:  # `begin_run` saw none
         raise CandelabraError(
-            f"{folder} was taken by another run that began at the same time; set hydra.run.dir=<folder> to another one."
+            f"{folder} was taken by another run that began at the same time; set folder=<folder> to another one."
         ) from error
 
 
