@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from candelabra.cli.key_hints import find_meant_words, format_option
-from candelabra.environment import CONFIG_FOLDER
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
 from candelabra.extras import format_missing
 
@@ -113,15 +112,5 @@ def _explain_unknown_key(error: BaseException, cause: Any) -> str:
     meant = find_meant_words(key, value, config)
     if meant:
         return f"{key}={value}: there is no {cause.full_key}; {meant}."
-    formats = _list_formats(key) if config.get("data", {}).get("_target_") == "candelabra.data.Auto" else []
-    if formats:
-        return f"{key}={value}: data=auto has no {cause.full_key}; name the format as well: {' or '.join(formats)}."
     keys = [str(each) for each in cause.parent_node if not str(each).startswith("_") and each != "hydra"]
     return f"{key}={value}: there is no {cause.full_key}; allowed are {list_nearest(str(cause.key), keys)}."
-
-
-def _list_formats(key: str) -> list[str]:
-    """Formats of data sets that have a key such as data.values: data=masks."""
-    group, _, name = key.partition(".")
-    paths = sorted((CONFIG_FOLDER / "data").glob("*.yaml")) if group == "data" else []
-    return [f"data={path.stem}" for path in paths if re.search(rf"^{re.escape(name)}:", path.read_text(), re.MULTILINE)]
