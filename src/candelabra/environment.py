@@ -1,9 +1,12 @@
-"""Constants, and what differs between machines: folders, cores, signals, network. Imports nothing heavy."""
+"""Constants, and what differs between machines: folders, cores, signals, network, optional packages."""
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
+
+from candelabra.errors import CandelabraError
 
 __version__ = "0.1.0"
 RUN_VARIABLE = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
@@ -15,6 +18,20 @@ CONFIG_FOLDER = next(
     (place for place in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if place.is_dir()), _PACKAGE / "conf"
 )
 NETWORK_TIMEOUT = 4.0  # a host that gives no answer for so long counts as out of reach
+EXTRAS = {  # packages of optional features and the extra of pyproject.toml that brings each
+    "cvxpy": "cagrad",
+    "datasets": "huggingface",
+    "faiss": "search",
+    "hydra_plugins.hydra_ray_launcher": "ray",
+    "hydra_plugins.hydra_submitit_launcher": "slurm",
+    "litdata": "litdata",
+    "mlflow": "mlflow",
+    "peft": "adapters",
+    "plotly": "dashboards",
+    "pyarrow": "parquet",
+    "tensorboard": "dashboards",
+    "umap": "umap",
+}
 
 
 def count_usable_cores() -> int:
@@ -57,3 +74,34 @@ def is_reachable(url: str) -> bool:
     thread.start()
     thread.join(NETWORK_TIMEOUT)
     return bool(answered)
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; imports nothing."""
+    return find_spec(package) is not None
+
+
+def require_package(package: str, purpose: str, instead: str = "") -> None:
+    """Refuses a feature whose package is not installed.
+
+    Args:
+        package: one of `EXTRAS`.
+        purpose: what needs it, as it was typed.
+        instead: what to do without it: `use search=exact`.
+
+    Raises:
+        CandelabraError: it is not installed; the message names the extra.
+    """
+    if not is_installed(package):
+        raise CandelabraError(format_missing(package, purpose, instead))
+
+
+def format_missing(package: str, purpose: str, instead: str = "") -> str:
+    """Says which extra a feature needs.
+
+    >>> format_missing("peft", "finetune=adapters")
+    "finetune=adapters needs the package peft; install it with pip install 'candelabra[adapters]'."
+    """
+    name = package.rpartition(".")[2]
+    other = f", or {instead}" if instead else ""
+    return f"{purpose} needs the package {name}; install it with pip install 'candelabra[{EXTRAS[package]}]'{other}."

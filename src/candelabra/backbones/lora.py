@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 
 def add_lora(backbone: Backbone, rank: int) -> None:

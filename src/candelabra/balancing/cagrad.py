@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from candelabra.balancing.balance import GradientBalance, StepPosition, check_not_negative
-from candelabra.extras import require_package
+from candelabra.environment import require_package
 
 _TINY = 1e-12  # torchjd returns 0 for all heads if the best direction is shorter; its default 1e-4 is reached too soon
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from candelabra.cli.key_hints import find_meant_words, format_option
+from candelabra.environment import format_missing
 from candelabra.errors import CandelabraError, Interrupted, list_nearest
-from candelabra.extras import format_missing
 
 _PRUNED = 77  # exit code of a trial that the pruner of its sweep ended
 EXIT_INTERRUPTED = Interrupted.code

@@ -29,9 +29,8 @@ from candelabra.embeddings.index import (
 from candelabra.embeddings.parts import VectorParts
 from candelabra.embeddings.recipe import make_recipe
 from candelabra.embeddings.sources import DatasetSource, EmbeddingSource, label_files, make_source
-from candelabra.environment import __version__
+from candelabra.environment import __version__, require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from candelabra.cli.arguments import parse_arguments
 from candelabra.commands.compare import make_run_folder
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 from candelabra.report.html.run_collection import collect_runs, is_sweep_folder
 from candelabra.report.html.run_page import write_run_page
 from candelabra.report.html.runs_page import write_runs_page

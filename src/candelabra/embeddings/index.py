@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from candelabra.data.decoding.paths import escape_path
 from candelabra.embeddings.encoder import Vectors
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 from candelabra.storage.atomic import replace_atomically, write_atomically
 from candelabra.storage.documents import load_json
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from candelabra.extras import require_package
+from candelabra.environment import require_package
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.loggers.naming import (
     find_sweep,

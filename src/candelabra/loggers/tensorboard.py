@@ -11,7 +11,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from candelabra.extras import is_installed, require_package
+from candelabra.environment import is_installed, require_package
 from candelabra.loggers.logger import LoggedEmbedding, LoggedTable, RunFacts, RunLogger, RunStatus
 from candelabra.loggers.naming import flatten_config
 

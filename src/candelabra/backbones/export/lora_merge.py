@@ -3,7 +3,7 @@
 from typing import Any
 
 from candelabra.backbones import Backbone
-from candelabra.extras import require_package
+from candelabra.environment import require_package
 
 
 def merge_lora(backbone: Backbone) -> list[str]:

@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.decoding.text_files import detect_encoding
 from candelabra.data.issues import DataIssue, IssueTreatment
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 if TYPE_CHECKING:
     from pandas import DataFrame

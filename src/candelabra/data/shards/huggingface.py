@@ -16,8 +16,8 @@ from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_hub_column
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
 from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from candelabra.data.shards.encoded_samples import EncodedFiles, EncodedSource
 from candelabra.data.shards.label_columns import pick_field
 from candelabra.data.shards.litdata_index import LitDataFolder
 from candelabra.data.targets import list_file_target_classes
-from candelabra.extras import require_package
+from candelabra.environment import require_package
 from candelabra.storage.cache_folder import find_cache_folder
 
 _DAMAGE_ERRORS = (

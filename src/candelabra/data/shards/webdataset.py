@@ -22,8 +22,8 @@ from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.label_columns import parse_metadata, pick_field, record_fields
 from candelabra.data.shards.tar_index import TarShards, load_tar_index
 from candelabra.data.targets import LabelTarget, list_file_target_classes
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 _THREADS = 8  # that read the headers of shards
 

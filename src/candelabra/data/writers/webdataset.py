@@ -11,8 +11,8 @@ from candelabra.data.shards.tar_index import INDEX_SUFFIX, scan_tar, write_tar_i
 from candelabra.data.targets import Labels, LabelTarget
 from candelabra.data.writers.entry import DatasetEntry
 from candelabra.data.writers.writer import DatasetWriter
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 _MEGA = 10**6
 

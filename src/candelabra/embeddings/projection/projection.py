@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.embeddings.encoder import Vectors
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 ProjectedPoints = NDArray[np.float32]
 _BEFORE = 50  # principal components that t-SNE looks at, as its authors did

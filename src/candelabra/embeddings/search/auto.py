@@ -4,7 +4,7 @@ from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.search.exact import ExactSearch
 from candelabra.embeddings.search.faiss import FaissSearch
 from candelabra.embeddings.search.searcher import DistanceMetric, Search
-from candelabra.extras import is_installed
+from candelabra.environment import is_installed
 
 _FEW = 20_000  # vectors up to which exact search takes milliseconds
 _CANDIDATES = 10  # times k; on every measured data set, the ten nearest were then exact

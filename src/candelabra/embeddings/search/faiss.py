@@ -6,8 +6,8 @@ import numpy as np
 
 from candelabra.embeddings.encoder import Vectors
 from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
+from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.extras import require_package
 
 
 class FaissSearch(Search):

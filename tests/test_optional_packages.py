@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.extras import EXTRAS
+from candelabra.environment import EXTRAS
 from candelabra.runs.metrics_csv import METRICS_FILE
 from tests.conftest import TINY
 from tests.data.files import make_folder
