@@ -86,7 +86,7 @@ def test_markup_in_names_is_shown_as_it_is(tab: Tab, tmp_path: Path) -> None:
     run_report([str(run), str(other), f"folder={tmp_path / 'both'}"])
     tab.open((tmp_path / "both" / "report.html").as_uri())
     tab.draw_all()
-    assert f"first data.root={HOSTILE}" in tab.page.locator(".legendtext").all_text_contents()
+    assert f"first root={HOSTILE}" in tab.page.locator(".legendtext").all_text_contents()
     assert tab.errors == []
     tab.shot("markup")
 

@@ -24,9 +24,10 @@ class SampleLosses(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        for name, losses in outputs.items():
+        for name, rows in batch["rows"].items():  # of a head without a label in this batch there is no output
             whole = torch.full((count_samples(batch),), torch.nan)
-            whole[batch["rows"][name].cpu()] = losses.detach().float().cpu()
+            if name in outputs:
+                whole[rows.cpu()] = outputs[name].detach().float().cpu()
             self.batches.setdefault(name, []).append(whole)
 
     def compute(self) -> dict[str, Tensor]:
