@@ -148,3 +148,8 @@ def test_check_exits_with_1_where_something_is_odd(tmp_path: Path) -> None:
     assert "odd: unreadable: 1 time, skipped (dog/empty.jpg: " in run.stdout
     assert {"check.html", "candelabra.log"} <= {path.name for path in (tmp_path / "checked").iterdir()}
     assert not (tmp_path / "runs").exists()
+
+
+def test_help_may_be_read_in_part() -> None:
+    command = f"{sys.executable} -m candelabra --help | true"
+    assert subprocess.run(command, shell=True, capture_output=True, text=True, check=False).stderr == ""

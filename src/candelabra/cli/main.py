@@ -1,5 +1,6 @@
 """The entry point of the command line. Imports nothing heavy: help is printed at once."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -41,14 +42,14 @@ def main() -> None:
             return
         activate_typed_plugins(words)
         if command in ("-h", "--help", "help"):
-            print(format_overview())
+            print_help(format_overview())
         elif command == "--version":
             print(f"candelabra {__version__}")
         elif command not in (known := [*COMMANDS, *list_plugin_commands()]):
             allowed = list_nearest(command, known)
             raise CandelabraError(f"candelabra {command}: no such command; allowed are {allowed}.")
         elif {"-h", "--help"} & set(words):
-            print(format_command_help(command, words))
+            print_help(format_command_help(command, words))
         elif is_composed(command):
             with lead_ranks(command, codes):
                 compose(command, words, codes)()
@@ -56,6 +57,14 @@ def main() -> None:
             codes.append(find_command(command)(expand_words(drop_plugin_words(words))) or 0)
     if any(codes):
         sys.exit(max(codes))
+
+
+def print_help(text: str) -> None:
+    """Prints a text that may not be read to its end, as in `candelabra --help | head -3`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 def replace_unprintable() -> None:
