@@ -142,3 +142,14 @@ def test_points_of_shards_with_a_third_number(cell: object) -> None:
     assert column.labelled().tolist() == [True]
     assert np.isnan(column.values[0]).any(1).tolist() == [False, True]  # type: ignore[attr-defined]
     assert not issues
+
+
+def test_points_in_the_corner_are_reported(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    rows = ["a.png,0,0,5,6", "b.png,3,4,0,0", "c.png,3,4,5,6", "d.png,,,5,6"]
+    (tmp_path / "table.csv").write_text("\n".join(["image,nose_x,nose_y,tail_x,tail_y", *rows]))
+    data = Table(root=str(tmp_path))
+    (issue,) = (each for each in data.read().issues if "(0, 0)" in each.what)
+    assert issue.name == "a.png"
+    assert issue.detail == "2 points of 2 images; empty these cells if they are not"
+    assert known_points(data.read()) == [[True, True]] * 3 + [[False, True]]

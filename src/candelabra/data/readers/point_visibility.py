@@ -41,7 +41,7 @@ def drop_invisible_points(
 ) -> NDArray[np.float32]:
     """Points without those that their column calls invisible: 0 or less, or a likelihood below 0.6.
 
-    An empty cell is invisible too, unless a whole row says nothing.
+    An empty cell is invisible too, unless a whole row says nothing. Points at (0, 0) that are left are reported.
 
     Args:
         table: one row an image.
@@ -51,7 +51,7 @@ def drop_invisible_points(
         issues: list to which an issue is appended.
     """
     if not columns:
-        return points
+        return _report_corner_points(table, points, issues)
     words = table[list(columns.values())].apply(lambda cells: cells.map(_read_word))
     flags = parse_numbers(words.assign(image=table["image"]), list(words.columns), issues).to_numpy(np.float32)
     least = [LEAST_LIKELIHOOD if str(column).lower().endswith(_SURE) else 0.0 for column in words.columns]
@@ -63,7 +63,19 @@ def drop_invisible_points(
         first = str(table["image"].iloc[int(np.flatnonzero(lost.any(1))[0])])
         detail = f"{int(lost.sum())} points of {int(lost.any(1).sum())} images, by {', '.join(columns.values())}"
         issues.append(DataIssue(first, INVISIBLE_POINTS, IssueTreatment.UNLABELLED, detail))
-    return np.where(hidden[..., None], np.float32("nan"), points)
+    return _report_corner_points(table, np.where(hidden[..., None], np.float32("nan"), points), issues)
+
+
+def _report_corner_points(
+    table: "DataFrame", points: NDArray[np.float32], issues: list[DataIssue]
+) -> NDArray[np.float32]:
+    """Reports points at (0, 0), which many tools write for a point that is not there; they are used as they are."""
+    corner = (points == 0).all(2)
+    if corner.sum() > 1:  # one may lie there by chance
+        first = str(table["image"].iloc[int(np.flatnonzero(corner.any(1))[0])])
+        detail = f"{int(corner.sum())} points of {int(corner.any(1).sum())} images; empty these cells if they are not"
+        issues.append(DataIssue(first, "points at (0, 0) count as labelled", IssueTreatment.USED, detail))
+    return points
 
 
 def _read_word(cell: object) -> object:
