@@ -200,7 +200,7 @@ def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
     elif new != old:
         raise CandelabraError(
             f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
-            f"Free to change are {', '.join(_FREE)}. To train on from these weights, in another run with "
+            f"Free to change are {', '.join(_FREE)}. To begin from these weights, in another run with "
             f"a schedule of its own, write {resume.replace('resume=', 'weights=')} in place of {resume}."
         )
 
