@@ -48,7 +48,7 @@ def retry_sweep(found: SweepResults, numbers: Sequence[int]) -> list[str]:
     if program[:3] not in ([*_PROGRAM[0]], [*_PROGRAM[1]]) or len(flags) != len(program[3:]):
         raise CandelabraError(
             f"{found.folder / SWEEP} says that {' '.join(found.sweep.program)[:200]} is to be run, which is not "
-            "candelabra train; type the command of the sweep again, with folder=<its folder>."
+            "candelabra train; type the command of the sweep again, with hydra.sweep.dir=<its folder>."
         )
     check_recorded_words([*flags, *found.sweep.words], found.folder / SWEEP)
     own = [python if python in _PYTHONS else sys.executable, *program]
