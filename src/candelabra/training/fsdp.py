@@ -1,6 +1,8 @@
 """Fully sharded training (FSDP2): weights, gradients and optimizer state divided among processes."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -14,6 +16,7 @@ from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import is_frozen_run
 from candelabra.tasks.run_length import count_epochs
 from candelabra.tasks.task import Task
+from candelabra.training.checkpointing import BEST
 from candelabra.training.peers import watch_peers
 
 _STEPS = ("training_step", "validation_step", "test_step")
@@ -61,6 +64,15 @@ class FsdpStrategy(ModelParallelStrategy):
             shard_model(task, self.device_mesh["data_parallel"], self.smallest)
             task.configure_model = _do_nothing  # type: ignore[method-assign]  # Lightning insists that a task has one
         super().setup(trainer)
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """Loads weights alone from the best checkpoint, which has nothing else; Lightning would ask for more."""
+        optimizers = self.optimizers
+        self.optimizers = [] if Path(checkpoint_path).stem == BEST else optimizers
+        try:
+            return super().load_checkpoint(checkpoint_path, weights_only)
+        finally:
+            self.optimizers = optimizers
 
 
 def _do_nothing() -> None:
