@@ -23,7 +23,9 @@ def compose_keywords(command: str, options: Mapping[str, Any]) -> Any:
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
     from omegaconf import open_dict
+    from omegaconf.errors import OmegaConfBaseException
 
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     overrides = format_overrides({key: value for key, value in options.items() if key != "folder"})
@@ -35,9 +37,7 @@ def compose_keywords(command: str, options: Mapping[str, Any]) -> Any:
         places = [f"hydra.run.dir={folder}", f"hydra.runtime.output_dir={folder}", "hydra.job.num=0"]
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
             config = hydra.compose(command, [*words, *places], return_hydra_config=True)
-    except CandelabraError:
-        raise
-    except Exception as error:  # of Hydra and OmegaConf, which name no option
+    except (HydraException, OmegaConfBaseException) as error:
         raise CandelabraError(format_error(error)) from error
     HydraConfig.instance().set_config(config)
     with open_dict(config):
