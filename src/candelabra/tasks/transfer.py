@@ -88,9 +88,8 @@ def _copy_head(
     by_class = {
         key: value
         for key, value in there.items()
-        if (len(saved[key].shape) and len(saved[key]) == len(known) and len(value) == len(classes))
+        if saved[key].shape[:1] == (len(known),) and value.shape == (len(classes), *saved[key].shape[1:])
     }
-    by_class = {key: value for key, value in by_class.items() if saved[key].shape[1:] == value.shape[1:]}
     taken = _copy({key: value for key, value in fitting.items() if key not in by_class}, saved)
     shared = [name for name in classes if name in known]
     taken += sum(_copy_rows(value, saved[key], classes, known, shared) for key, value in by_class.items())
