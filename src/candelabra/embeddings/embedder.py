@@ -13,7 +13,7 @@ from torch import Tensor
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.registry import create_backbone as named
-from candelabra.data.decoding.array_images import convert_to_tensor
+from candelabra.data.decoding.array_images import convert_to_pixels
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
@@ -168,6 +168,5 @@ def _sequence(X: Any) -> Any:
 
 def _read_image(given: Any, size: tuple[int, int]) -> Tensor:
     """Reads a path, or converts an image in memory, to (3, H, W) uint8, or float in [0, 1]."""
-    if isinstance(given, str | Path):
-        return image_to_tensor(decode_image(Path(given), size).pixels)
-    return convert_to_tensor(given)
+    path = isinstance(given, str | Path)
+    return image_to_tensor(decode_image(Path(given), size).pixels if path else convert_to_pixels(given))

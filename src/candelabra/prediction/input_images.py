@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from candelabra.data.decoding.array_images import convert_to_tensor
+from candelabra.data.decoding.array_images import convert_to_pixels
 from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.image_files import RawBytes
 from candelabra.data.decoding.image_sources import list_sources
@@ -56,7 +56,7 @@ class InputImage(NamedTuple):
             decoded = decode_image(source, least)
             return ReadImage(image_to_tensor(decoded.pixels), decoded.size[::-1], decoded.region)
         try:
-            pixels = convert_to_tensor(source)
+            pixels = image_to_tensor(convert_to_pixels(source))
         except CandelabraError as error:
             raise CandelabraError(f"{self.name}: {error}") from error
         return ReadImage(pixels, (pixels.shape[1], pixels.shape[2]), None)

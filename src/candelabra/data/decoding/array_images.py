@@ -1,9 +1,8 @@
-"""Images that are in memory already, as tensors of pixels."""
+"""Images that are in memory already."""
 
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -12,8 +11,8 @@ from candelabra.data.decoding.pixel_modes import convert_to_rgb
 from candelabra.errors import CandelabraError
 
 
-def convert_to_tensor(given: Any) -> Tensor:
-    """Converts one image to (3, H, W): uint8, or float32 in [0, 1].
+def convert_to_pixels(given: Any) -> NDArray[Any]:
+    """Converts one image to contiguous pixels (H, W, 3): uint8, or float32 in [0, 1].
 
     Args:
         given: a Pillow image, turned as its EXIF orientation says; an array (H, W) or (H, W, C); or a tensor (H, W) or
@@ -24,7 +23,7 @@ def convert_to_tensor(given: Any) -> Tensor:
         CandelabraError: it has another shape, or other numbers.
     """
     if isinstance(given, Image.Image):
-        return _to_tensor(convert_to_rgb(ImageOps.exif_transpose(given))[0])
+        return np.ascontiguousarray(convert_to_rgb(ImageOps.exif_transpose(given))[0])
     if isinstance(given, Tensor):
         pixels = given.detach().cpu().float().numpy() if given.is_floating_point() else given.cpu().numpy()
         pixels, shapes = pixels.transpose(1, 2, 0) if pixels.ndim == 3 else pixels, "(H, W) or (C, H, W)"
@@ -40,7 +39,7 @@ def convert_to_tensor(given: Any) -> Tensor:
         pixels = _check_range(pixels)
     if pixels.shape[2] == 4:
         pixels = _lay_on_white(pixels)
-    return _to_tensor(np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels)
+    return np.ascontiguousarray(np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels)
 
 
 def _check_range(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -57,8 +56,3 @@ def _lay_on_white(pixels: NDArray[Any]) -> NDArray[Any]:
     opacity = pixels[:, :, 3:].astype(np.float32) / white
     laid = pixels[:, :, :3] * opacity + white * (1 - opacity)
     return np.rint(laid).astype(np.uint8) if white == 255 else laid.astype(np.float32)
-
-
-def _to_tensor(pixels: NDArray[Any]) -> Tensor:
-    made = np.ascontiguousarray(pixels)
-    return torch.from_numpy(made if made.flags.writeable else made.copy()).permute(2, 0, 1)
