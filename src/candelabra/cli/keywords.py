@@ -1,7 +1,6 @@
 """Composes the config of a command from keyword arguments of Python, as `compose` does from the command line."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +26,18 @@ def compose_keywords(command: str, options: Mapping[str, Any]) -> Any:
     from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
-    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-    overrides = format_overrides({key: value for key, value in options.items() if key != "folder"})
+    overrides = format_overrides(options)
     activate_typed_plugins(overrides)
     add_config_folders()
-    folder = quote_value(str(options.get("folder") or Path("runs", now)))
     try:
         words = expand_overrides(command, normalize_words(overrides, multirun=False))
-        places = [f"hydra.run.dir={folder}", f"hydra.runtime.output_dir={folder}", "hydra.job.num=0"]
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-            config = hydra.compose(command, [*words, *places], return_hydra_config=True)
+            config = hydra.compose(command, [*words, "hydra.job.num=0"], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise CandelabraError(format_error(error)) from error
-    HydraConfig.instance().set_config(config)
     with open_dict(config):
+        config.hydra.runtime.output_dir = config.hydra.run.dir
+        HydraConfig.instance().set_config(config)
         config.folder = str(config.folder)
         config.pop("hydra")
     prepare_command(command, config)
