@@ -1,6 +1,5 @@
 """Figures of a check as `data:` URLs for the page."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from PIL import Image
 
 from candelabra.data.samples import SPLITS
 from candelabra.report.glyphs import escape_formula, save_figure
+from candelabra.report.html.embedded_images import format_data_url
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ def encode_figure(image: Image.Image) -> str:
     """Encode a small picture as a `data:` URL."""
     buffer = BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return format_data_url(buffer.getvalue(), "jpeg")
 
 
 def plot_classes(counts: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
@@ -140,4 +140,4 @@ def _encode_plot(figure: "Figure") -> str:
     small = Image.open(buffer).convert("RGB").quantize(128)  # a third of the bytes
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return format_data_url(buffer.getvalue(), "png")

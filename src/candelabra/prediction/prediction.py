@@ -1,6 +1,5 @@
 """What a model says of one image."""
 
-import base64
 import html
 import io
 import json
@@ -14,6 +13,7 @@ from torch import Tensor
 from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
 from candelabra.prediction.input_images import InputImage
+from candelabra.report.html.embedded_images import format_data_url
 from candelabra.report.pictures import caption_sample, draw_sample
 from candelabra.types import Size
 
@@ -87,9 +87,8 @@ class Prediction:
         picture = self.draw()
         picture.thumbnail((512, 512))
         picture.save(buffer, "PNG")
-        data = base64.b64encode(buffer.getvalue()).decode()
-        words = html.escape(repr(self))
-        return f'<img src="data:image/png;base64,{data}" alt="{words}"><br>{words}'
+        words, source = html.escape(repr(self)), format_data_url(buffer.getvalue(), "png")
+        return f'<img src="{source}" alt="{words}"><br>{words}'
 
     def __repr__(self) -> str:
         return f"Prediction({self.name}: {caption_sample(self.values, self.targets) or ', '.join(self.values)})"

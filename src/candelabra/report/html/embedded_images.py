@@ -65,6 +65,16 @@ def read_embedded_images(folders: Sequence[Path]) -> tuple[list[EmbeddedImage], 
     return found, problems
 
 
+def format_data_url(content: bytes, kind: str) -> str:
+    """The content of an image file as a URL that a page carries inside.
+
+    Args:
+        content: the bytes of the file.
+        kind: png or jpeg.
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
 def _embed_picture(path: Path) -> EmbeddedImage:
     from PIL import Image
 
@@ -79,7 +89,7 @@ def _embed_picture(path: Path) -> EmbeddedImage:
         content, kind = path.read_bytes(), "png"
         if len(content) > _MAX_UNCHANGED or max(width, height) > _SIDE:
             content, kind = _compress_image(image), "jpeg"
-    source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    source = format_data_url(content, kind)
     scale = min(1.0, _SIDE / max(width, height))
     return EmbeddedImage(path.name, _caption_picture(path.stem), source, round(width * scale), round(height * scale))
 

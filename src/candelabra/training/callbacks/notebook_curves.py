@@ -1,11 +1,12 @@
 """Learning curves and a table of epochs that grow below the cell of a notebook."""
 
-import base64
 import sys
 from io import BytesIO
 from typing import Any
 
 import lightning as L
+
+from candelabra.report.html.embedded_images import format_data_url
 
 _COLUMNS = ("train/loss", "val/loss", "val/score")
 _SHOWN = 10  # epochs in the table; the curves have all
@@ -63,5 +64,4 @@ class NotebookCurves(L.Callback):
         )
         drawn = BytesIO()
         figure.savefig(drawn, format="png", dpi=80)
-        data = base64.b64encode(drawn.getvalue()).decode()
-        return f'<img src="data:image/png;base64,{data}"><table><tr>{head}</tr>{body}</table>'
+        return f'<img src="{format_data_url(drawn.getvalue(), "png")}"><table><tr>{head}</tr>{body}</table>'
