@@ -68,7 +68,7 @@ def measured(head: Head, batch: Sample) -> dict[str, float]:
 def batch_of(root: Path, resize: str) -> tuple[DataModule, Sample]:
     data = DataModule(Table(root=str(root)), size=64, resize=resize, workers=0)  # type: ignore[arg-type]
     views = OriginalViews(data.dataset("test"))
-    return data, collate_originals([views[place] for place in range(len(views))])
+    return data, collate_originals([views[place] for place in range(len(views))], data.labels)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_fillers_of_ranks_do_not_count(root: Path) -> None:
     data, _ = batch_of(root, "stretch")
     views = OriginalViews(data.dataset("test"))
     assert views[~1][ORIGINALS_KEY].geometry is None
-    batch = collate_originals([views[0], views[~1]])
+    batch = collate_originals([views[0], views[~1]], data.labels)
     points = Keypoints(None, data.labels, lambda *_: Told([[0.3, 0.4], [0.6, 0.7]]))  # type: ignore[arg-type]
     assert measured(points, batch)["one/count"] == 1
 

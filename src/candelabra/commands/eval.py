@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -68,7 +69,9 @@ def run_eval(config: DictConfig) -> None:
     loader = data.make_loader(plain["split"])
     if plain["scale"] == "original":
         views = OriginalViews(data.dataset(plain["split"]))
-        loader = data.load_batches(views, plain["split"], data.count_workers(), collate_originals)
+        loader = data.load_batches(
+            views, plain["split"], data.count_workers(), partial(collate_originals, labels=data.labels)
+        )
     values = trainer.test(task, dataloaders=loader, verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])

@@ -25,7 +25,7 @@ def make_examples(kind: type[Target], count: int) -> tuple[Target, list[Tensor]]
 def make_value_batch(kind: type[Target]) -> tuple[Target, Tensor]:
     """A target, and a batch of two labelled values around one that is not."""
     target, (first, last) = make_examples(kind, 2)
-    return target, torch.stack([first, target.missing(SIZE).to(first.dtype), last])
+    return target, target.collate([first, target.missing(SIZE).to(first.dtype), last])
 
 
 class ExampleSamples(Samples):

@@ -45,7 +45,7 @@ def test_a_value_moves_with_its_image(kind: type[Target], move: str) -> None:
 @every_target
 def test_two_mirror_images_give_the_value_back(kind: type[Target]) -> None:
     target, (value,) = make_examples(kind, 1)
-    twice = target.mirror(target.mirror(target.wrap(value.clone(), SIZE)))
+    twice = target.mirror(target.mirror(target.wrap(value.clone(), SIZE), SIZE), SIZE)
     torch.testing.assert_close(target.unwrap(twice), value, rtol=0, atol=1e-3, equal_nan=True)
 
 

@@ -55,6 +55,11 @@ def cache_features(
             "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
             "data.multiscale make new images of each batch; set them to 0, 0 and null."
         )
+    ragged = [name for name, target in task.head_targets.items() if target.ragged]
+    if ragged and task.finetune.replaces_training:
+        raise CandelabraError(
+            f"finetune=probe learns from cached features, which hold no {ragged[0]}; set finetune=frozen."
+        )
     endless = data.dataset("train").versions is None
     if endless and task.finetune.replaces_training:
         augment = next(part.augment for part in data.datasets().values())
@@ -68,6 +73,9 @@ def cache_features(
         return data
     if not data.uniform:
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
+        return data
+    if ragged:
+        log.info("features are not cached where the number of objects differs from image to image")
         return data
     if together:
         log.info(

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from candelabra.data.sampling.train_order import BatchOrder
+from candelabra.data.targets import Labels
 from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.environment import choose_start_method
 from candelabra.types import Sample
@@ -29,14 +30,24 @@ def survive_sigterm(worker: int) -> None:
     signal.signal(signal.SIGTERM, once)
 
 
-def collate_samples(samples: Sequence[Sample]) -> Sample:
-    """Collates samples into a batch with images in channels-last memory: decoders write it and backbones prefer it."""
-    turned = [{**sample, "image": sample["image"].permute(1, 2, 0)} for sample in samples]
+def collate_samples(samples: Sequence[Sample], labels: Labels | None = None) -> Sample:
+    """Collates samples into a batch with images in channels-last memory: decoders write it and backbones prefer it.
+
+    Args:
+        samples: transformed.
+        labels: their targets; null where no value is ragged.
+    """
+    ragged = {name: target for name, target in (labels or {}).items() if target.ragged and name in samples[0]}
+    turned = [
+        {key: value for key, value in sample.items() if key not in ragged} | {"image": sample["image"].permute(1, 2, 0)}
+        for sample in samples
+    ]
     if any("colours" in sample for sample in samples):  # the sets of a union may differ in augmentation
         turned = [{"colours": torch.ones(3), **sample} for sample in turned]
     batch: Any = default_collate(turned)  # copies large contiguous pieces only
     batch["image"] = batch["image"].permute(0, 3, 1, 2)
-    return cast(Sample, batch)
+    filled = {name: target.collate([sample[name] for sample in samples]) for name, target in ragged.items()}
+    return cast(Sample, {**batch, **filled})
 
 
 class BatchLoader(DataLoader[Sample]):

@@ -10,7 +10,7 @@ from candelabra.data.decoding.covered_region import find_covered_region
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.transformed_dataset import TransformedDataset
-from candelabra.data.targets import ResizeGeometry
+from candelabra.data.targets import Labels, ResizeGeometry
 from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.data.transforms.sample_geometry import drop_invisible, read_canvas_size
 from candelabra.types import Sample
@@ -72,8 +72,8 @@ def _shrinks(whole: Sample, pipeline: TransformPipeline) -> bool:
     return all(side >= 2 * least for side, least in pairs)
 
 
-def collate_originals(samples: Sequence[Sample]) -> Sample:
+def collate_originals(samples: Sequence[Sample], labels: Labels) -> Sample:
     """Collates samples; their views, which differ in size, stay a list."""
     views = [sample[ORIGINALS_KEY] for sample in samples]
     plain = [{key: value for key, value in sample.items() if key != ORIGINALS_KEY} for sample in samples]
-    return {**collate_samples(plain), ORIGINALS_KEY: views}
+    return {**collate_samples(plain, labels), ORIGINALS_KEY: views}

@@ -4,6 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -219,9 +220,17 @@ class SampleDataModule(L.LightningDataModule, ABC):
         return self.load_batches(self.dataset(split), split, self.count_workers())
 
     def load_batches(
-        self, dataset: Dataset[Sample], split: str, workers: int, collate: Collate = collate_samples
+        self, dataset: Dataset[Sample], split: str, workers: int, collate: Collate | None = None
     ) -> DataLoader[Sample]:
-        """Batches of a dataset with the keys of `dataset(split)`, in the order of that split."""
+        """Batches of a dataset with the keys of `dataset(split)`, in the order of that split.
+
+        Args:
+            dataset: whose samples.
+            split: train, val or test.
+            workers: processes that prepare batches; 0 for none.
+            collate: samples -> batch; null for `collate_samples`.
+        """
+        collate = partial(collate_samples, labels=self.labels) if collate is None else collate
         trainer = self.trainer
         ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         steps = trainer.accumulate_grad_batches if trainer and split == "train" else 1

@@ -12,6 +12,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
 from candelabra.data.readers.class_names import list_case_variants
+from candelabra.data.readers.object_boxes import make_object_column
 from candelabra.data.readers.polygons import OutlineColumn, OutlineDrawing, PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
@@ -111,6 +112,9 @@ def build_object_samples(
     columns: list[TargetColumn] = [LabelColumn(LabelTarget(tuple(classes)), label)]
     if boxed:
         columns.append(BoxColumn(np.stack(sides)))
+        own, crowds = ([[getattr(t, key) for t in things] for things in shown] for key in ("name", "crowd"))
+        labelled = [p.things == [] or any(thing.box for thing in p.things or ()) for p in pictures]
+        columns.append(make_object_column(own, crowds, boxes, labelled, wanted or known))
     coordinates = _coordinates(picked, len(points.names))
     if coordinates is not None:
         columns.append(KeypointsColumn(points, coordinates))

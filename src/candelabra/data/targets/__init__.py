@@ -1,6 +1,7 @@
 """Targets: one file holds all that the pipeline knows of one kind of label."""
 
 from candelabra.data.targets.box import BoxTarget
+from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import ResizeGeometry
 from candelabra.data.targets.keypoints import KeypointsTarget
@@ -14,6 +15,7 @@ from candelabra.data.targets.target_classes import find_target_class, list_file_
 
 __all__ = [
     "BoxTarget",
+    "BoxesTarget",
     "KeypointsTarget",
     "LabelTarget",
     "Labels",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 DARK: Colour = (20, 20, 20)
@@ -21,6 +21,7 @@ _CLASSES: tuple[Colour, ...] = (
     (60, 190, 200),
     (240, 120, 180),
 )
+_NAMED = 160  # pixels: words on a smaller picture would hide it
 _GOLDEN = 0.618034  # share of the circle of hues between two classes: all stay apart, however many there are
 
 
@@ -48,6 +49,21 @@ def draw_rectangle(picture: Image.Image, box: Sequence[float], colour: Colour, w
     outer = (left - border, top - border, right + border, bottom + border)
     brush.rectangle(outer, outline=DARK, width=width + 2 * border)
     brush.rectangle((left, top, right, bottom), outline=colour, width=width)
+
+
+def draw_named_rectangle(picture: Image.Image, box: Sequence[float], colour: Colour, width: int, words: str) -> None:
+    """Draws the outline of a box XYXY in pixels, and words at its upper left corner; small pictures get no words."""
+    draw_rectangle(picture, box, colour, width)
+    if max(picture.size) < _NAMED:
+        return
+    brush, letters = ImageDraw.Draw(picture), max(10, round(max(picture.size) / 45))
+    line = words.encode("ascii", "replace").decode()  # Pillow's own font has few other letters
+    font = ImageFont.load_default(letters)
+    _, _, right, bottom = brush.textbbox((0, 0), line, font)
+    left = max(0.0, min(box[0], picture.width - right - 4))
+    top = box[1] - bottom - 4 if box[1] >= bottom + 4 else box[1]
+    brush.rectangle((left, top, left + right + 3, top + bottom + 3), fill=DARK)
+    brush.text((left + 2, top + 1), line, fill=colour, font=font)
 
 
 def draw_points(picture: Image.Image, points: NDArray[np.float64], skeleton: Sequence[tuple[int, int]]) -> None:

@@ -72,12 +72,12 @@ class KeypointsTarget(PointTarget):
     def from_points(self, points: Tensor) -> Tensor:
         return points
 
-    def mirror(self, value: Tensor) -> Tensor:
+    def mirror(self, value: Tensor, size: Size) -> Tensor:
         """Mirrored points; sided ones swap names, which torchvision leaves to us.
 
         Nor is its place used: it mirrors points as if x = 0 were the centre of the first pixel, boxes as its edge.
         """
-        points = self.points(value) * torch.tensor([-1.0, 1.0]) + torch.tensor([float(value.canvas_size[1]), 0.0])  # type: ignore[attr-defined]
+        points = self.points(value) * torch.tensor([-1.0, 1.0]) + torch.tensor([float(size[1]), 0.0])
         return wrap_like(points[list(self.mirrored)] if self.mirrored else points, value)
 
     @property

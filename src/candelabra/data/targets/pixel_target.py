@@ -105,7 +105,7 @@ class PixelTarget(Target):
         cut = value.as_subclass(Tensor)[..., top : top + height, left : left + width]
         return self.wrap(resize_map(cut, size), size)
 
-    def mirror(self, value: Tensor) -> Tensor:
+    def mirror(self, value: Tensor, size: Size) -> Tensor:
         mirrored: Tensor = functional.horizontal_flip(value)
         return mirrored
 

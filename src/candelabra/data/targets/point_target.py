@@ -34,7 +34,7 @@ class PointTarget(Target):
         corner = torch.tensor([left, top], dtype=torch.float32)
         return self.wrap(self.from_points((self.points(value) - corner) * scale), size)
 
-    def mirror(self, value: Tensor) -> Tensor:
+    def mirror(self, value: Tensor, size: Size) -> Tensor:
         mirrored: Tensor = functional.horizontal_flip(value)
         return mirrored
 

@@ -69,3 +69,14 @@ class Point(NamedTuple):
 
     x: float
     y: float
+
+
+class DetectedObject(NamedTuple):
+    """An object in an image: the name of its class, how certain it is (0 to 1), and where it is."""
+
+    name: str
+    score: float
+    box: BoundingBox
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.score:.2f} at {self.box}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
@@ -32,6 +33,7 @@ class Target(StoredTarget, ABC):
         in_files: its values lie in files of their own (`to_file`), not in JSON.
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
         placed: its values lie somewhere in the image: in its pixels.
+        ragged: values of samples differ in length, and `collate` fills them up.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
         layer: targets of lower layers are drawn below others.
@@ -44,6 +46,7 @@ class Target(StoredTarget, ABC):
     in_files: ClassVar[bool] = False
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
     placed: ClassVar[bool] = False
+    ragged: ClassVar[bool] = False
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
     layer: ClassVar[int] = 1
@@ -83,14 +86,18 @@ class Target(StoredTarget, ABC):
         """The value as a plain tensor, as batches hold it."""
         return value.as_subclass(Tensor) if isinstance(value, tv_tensors.TVTensor) else value
 
+    def collate(self, values: Sequence[Tensor]) -> Tensor:
+        """The plain values of some samples as a batch (N, ...)."""
+        return torch.stack(list(values))
+
     # Geometry
 
     def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
         """A wrapped value after the image was cropped to `part` and resized to (H, W) = `size`."""
         return value
 
-    def mirror(self, value: Tensor) -> Tensor:
-        """A wrapped value in the image mirrored left to right."""
+    def mirror(self, value: Tensor, size: Size) -> Tensor:
+        """A wrapped value in the image of (H, W) = `size` mirrored left to right."""
         return value
 
     @property

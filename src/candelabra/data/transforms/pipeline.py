@@ -14,7 +14,13 @@ from candelabra.data.targets import Labels
 from candelabra.data.transforms.auto_augment import make_randaugment, make_trivialaugment
 from candelabra.data.transforms.colour_jitter import ColourJitter
 from candelabra.data.transforms.resize import ResizeMethod, TransformStep
-from candelabra.data.transforms.sample_geometry import FILL_GREY, drop_invisible, fill_by_class, map_targets
+from candelabra.data.transforms.sample_geometry import (
+    FILL_GREY,
+    drop_invisible,
+    fill_by_class,
+    map_targets,
+    read_canvas_size,
+)
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample, Size
 
@@ -184,7 +190,8 @@ class RandomMirror:
     def __call__(self, sample: Sample) -> Sample:
         if torch.rand(()) >= self.share:
             return sample
-        mirrored = map_targets(sample, self.labels, lambda target, value: target.mirror(value))
+        size = read_canvas_size(sample)
+        mirrored = map_targets(sample, self.labels, lambda target, value: target.mirror(value, size))
         return {**mirrored, "image": functional.horizontal_flip(sample["image"])}
 
 

@@ -1,0 +1,37 @@
+"""The boxes of all objects of images, as formats of detection have them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.targets import BoxesTarget
+from candelabra.data.targets.object_column import ObjectColumn
+from candelabra.data.targets.object_rows import IGNORED_SCORE
+
+
+def make_object_column(
+    names: Sequence[Sequence[str]],
+    ignored: Sequence[Sequence[bool]],
+    boxes: Sequence[NDArray[np.float32]],
+    labelled: Sequence[bool],
+    known: Sequence[str],
+) -> ObjectColumn:
+    """The column of `boxes`; an object without a box is left out.
+
+    Args:
+        names: for each image, the class of each object.
+        ignored: likewise, whether it is a region that neither teaches nor counts, as a crowd.
+        boxes: likewise, (m, 4) XYXY in pixels of the file, NaN where there is none.
+        labelled: for each image, whether somebody labelled its objects; where false, nothing is known of it.
+        known: all classes, in their order; those that do not occur are left out.
+    """
+    occurring = {name for own in names for name in own}
+    classes = [name for name in known if name in occurring]
+    numbers = {name: number for number, name in enumerate(classes)}
+    values: list[NDArray[np.float32] | None] = []
+    for own, crowds, sides, there in zip(names, ignored, boxes, labelled, strict=True):
+        rows = [(numbers[name], IGNORED_SCORE if crowd else 1.0) for name, crowd in zip(own, crowds, strict=True)]
+        table = np.concatenate([sides, np.array(rows, np.float32).reshape(-1, 2)], 1)
+        values.append(table[np.isfinite(sides).all(1)] if there else None)
+    return ObjectColumn(BoxesTarget(tuple(classes)), values)
