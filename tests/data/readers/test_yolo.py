@@ -32,7 +32,7 @@ def test_detection(tmp_path: Path) -> None:
     assert samples.published.tolist() == ["train", "val"]
     assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
     assert samples[1]["box"].tolist() == [[10, 0, 30, 20]]
-    assert samples.labels.targets == ("label", "box")
+    assert samples.labels.targets == ("label", "box", "boxes")
 
 
 def test_segmentation(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
-from candelabra.data.targets import Labels, LabelTarget
+from candelabra.data.targets import BoxesTarget, Labels, LabelTarget
 from candelabra.data.views.match_classes import match_classes
+from candelabra.data.views.merged_targets import match_boxes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class MatchedReader(Reader):
     labels: Labels
 
     def read(self) -> Samples:
-        return match_classes(self.reader.read(), self.labels.find(LabelTarget))
+        samples = match_classes(self.reader.read(), self.labels.find(LabelTarget))
+        return match_boxes(samples, self.labels.find(BoxesTarget))
 
     @property
     def folder(self) -> str | None:

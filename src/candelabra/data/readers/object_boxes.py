@@ -24,14 +24,12 @@ def make_object_column(
         ignored: likewise, whether it is a region that neither teaches nor counts, as a crowd.
         boxes: likewise, (m, 4) XYXY in pixels of the file, NaN where there is none.
         labelled: for each image, whether somebody labelled its objects; where false, nothing is known of it.
-        known: all classes, in their order; those that do not occur are left out.
+        known: all classes that somebody looked for, in their order, those that never occur too.
     """
-    occurring = {name for own in names for name in own}
-    classes = [name for name in known if name in occurring]
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers = {name: number for number, name in enumerate(known)}
     values: list[NDArray[np.float32] | None] = []
     for own, crowds, sides, there in zip(names, ignored, boxes, labelled, strict=True):
         rows = [(numbers[name], IGNORED_SCORE if crowd else 1.0) for name, crowd in zip(own, crowds, strict=True)]
         table = np.concatenate([sides, np.array(rows, np.float32).reshape(-1, 2)], 1)
         values.append(table[np.isfinite(sides).all(1)] if there else None)
-    return ObjectColumn(BoxesTarget(tuple(classes)), values)
+    return ObjectColumn(BoxesTarget(tuple(known)), values)

@@ -202,6 +202,22 @@ class BoxesTarget(Target):
             sides[height, width] += 1
         return {"covered": covered, "sides": sides, "objects": objects}
 
+    def merge(self, other: Self) -> Self | None:
+        return type(self)(tuple(dict.fromkeys((*self.classes, *other.classes))))
+
+    def match_value(self, value: Tensor, given: Self, size: Size) -> Tensor:
+        """The objects by the classes of this target; classes that nobody looked for are ignored in the whole image."""
+        rows = value.as_subclass(Tensor)
+        if rows.isnan().any():
+            return value
+        numbers = torch.tensor([self.classes.index(name) for name in given.classes], dtype=rows.dtype)
+        unknown = [number for number, name in enumerate(self.classes) if name not in given.classes]
+        whole = [(0, 0, size[1], size[0], number, IGNORED_SCORE) for number in unknown]
+        moved = rows.clone()
+        moved[:, CLASS_COLUMN] = numbers[rows[:, CLASS_COLUMN].long()]
+        ignored = torch.tensor(whole, dtype=rows.dtype).reshape(-1, ROW_WIDTH)
+        return self.wrap(torch.cat([moved, ignored]), size)
+
     def _name_class(self, number: int) -> str:
         return self.classes[number] if number < len(self.classes) else str(number)
 

@@ -215,6 +215,20 @@ class Target(StoredTarget, ABC):
         defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
         return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
 
+    def merge(self, other: Self) -> Self | None:
+        """The target of two data sets together, whose values can be part of it; null where there is none."""
+        return self if self == other else None
+
+    def match_value(self, value: Tensor, given: Self, size: Size) -> Tensor:
+        """A wrapped value of `given`, which was merged into this target, as a value of this one.
+
+        Args:
+            value: of one sample.
+            given: the target of its data set.
+            size: (H, W) of its image.
+        """
+        return value
+
     def drop_training_fields(self) -> Self:
         """The same without what only training asks for; data that differ in no more can be measured by a checkpoint."""
         return self

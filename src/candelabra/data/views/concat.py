@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.samples import SPLITS, Samples, add_missing_targets, hash_contents
-from candelabra.data.targets import Labels, LabelTarget
+from candelabra.data.targets import Labels, LabelTarget, Target
 from candelabra.data.transforms.pipeline import SampleTransforms, TransformPipeline
+from candelabra.data.views.merged_targets import merge_targets
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
@@ -32,8 +33,8 @@ class ConcatSamples(Samples):
     def __init__(
         self, sets: Mapping[str, Samples], parts: Mapping[str, SetParts], issues: Mapping[str, Sequence[DataIssue]]
     ) -> None:
-        self.sets = sets
         self.labels = merge_labels({name: samples.labels for name, samples in sets.items()})
+        self.sets = sets = {name: merge_targets(samples, self.labels) for name, samples in sets.items()}
         self.issues = [each._replace(name=f"{name}/{each.name}") for name in sets for each in issues[name]]
         self.names = [f"{name}/{each}" for name, samples in sets.items() for each in samples.names]
         self.ends = np.cumsum([len(samples) for samples in sets.values()])
@@ -130,11 +131,12 @@ def merge_labels(labels: Mapping[str, Labels]) -> Labels:
     """Merges the labels of several data sets.
 
     Raises:
-        CandelabraError: two sets label one target in different words.
+        CandelabraError: two sets label one target in different words that cannot be merged.
     """
+    merged: dict[str, Target] = {}
     for (one, first), (other, second) in combinations(labels.items(), 2):
         for name in first:
-            if name in second and first[name] != second[name]:
+            if name in second and first[name].merge(second[name]) is None:
                 mine, theirs = first[name].to_plain(), second[name].to_plain()
                 word = next(word for word in mine if mine[word] != theirs[word])
                 rest = ",".join(each for each in second if each != name)
@@ -144,7 +146,10 @@ def merge_labels(labels: Mapping[str, Labels]) -> Labels:
                     f"{_shorten(mine[word])} in one and {_shorten(theirs[word])} in the other; leave it out "
                     f"of one, {out}."
                 )
-    return Labels(*(target for each in labels.values() for target in each.values()))
+    for each in labels.values():
+        for name, target in each.items():
+            merged[name] = (merged[name].merge(target) if name in merged else None) or target
+    return Labels(*merged.values())
 
 
 def _splits(count: int, parts: SetParts) -> NDArray[np.str_]:
