@@ -53,7 +53,8 @@ def offsets(samples: list[Sample]) -> dict[str, Tensor]:
         image = values.pop("image")[0].double() / 255
         truth = find_centre(torch.where(image > 0.1, image, 0))
         for name, value in values.items():
-            centre = find_centre(value == 1) if name == "mask" else value.view(-1, 2).mean(0)
+            points = value[:, :4] if name == "boxes" else value
+            centre = find_centre(value == 1) if name == "mask" else points.reshape(-1, 2).mean(0)
             found.setdefault(name, []).append(centre - truth)
     return {name: torch.stack(each).mean(0) for name, each in found.items()}
 
