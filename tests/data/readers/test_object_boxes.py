@@ -16,7 +16,7 @@ from candelabra.data.writers.table import TableWriter
 from candelabra.data.writers.webdataset import WebDatasetWriter
 from tests.data.files import write_image
 
-PAIR = [("cat", (2, 2, 10, 10)), ("dog", (4, 6, 20, 14))]
+PAIR: list[tuple[str, tuple[int, ...]]] = [("cat", (2, 2, 10, 10)), ("dog", (4, 6, 20, 14))]
 
 
 def _write_voc(root: Path, objects: dict[str, list[tuple[str, tuple[int, ...]]]]) -> Voc:
@@ -112,3 +112,28 @@ def test_batches_hold_all_objects_whatever_caches_them(
         assert batch["boxes"].shape == (4, 2, 6)
         assert sorted((batch["boxes"][..., 4] >= 0).sum(1).tolist()) == [0, 1, 2, 2]
         assert torch.equal(batch["boxes"][batch["boxes"][..., 4] < 0].unique(), torch.tensor([-1.0]))
+
+
+def test_a_table_with_a_row_an_object_gives_all_of_them(tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / f"{name}.jpg", (24, 16))
+    rows = ["image,label,xmin,ymin,xmax,ymax", "a.jpg,cat,2,2,10,10", "a.jpg,dog,12,6,20,14", "b.jpg,dog,30,2,34,9"]
+    rows += ["b.jpg,cat,0,0,8,8", "b.jpg,cat,5,5,5,9", "c.jpg,,,,,"]
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    samples = Table(root=str(tmp_path)).read()
+    samples.verify()
+    assert samples.labels[BoxesTarget].classes == ("cat", "dog")
+    assert samples.labelled()["boxes"].tolist() == [True, True, False]  # an empty cell says nothing
+    assert _list_values(samples)[:2] == [[[2, 2, 10, 10, 0, 1], [12, 6, 20, 14, 1, 1]], [[0, 0, 8, 8, 0, 1]]]
+    found = {issue.what for issue in samples.issues}
+    assert {"box has no area", "object outside the image"} <= found
+    assert samples[0]["box"].tolist() == [[2, 2, 10, 10]]
+
+
+def test_boxes_of_a_table_may_have_no_class_and_be_shares_of_the_image(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg", (40, 20))
+    rows = ["image,xmin,ymin,xmax,ymax", "a.jpg,0,0,0.25,0.5", "a.jpg,0.5,0.5,1,1"]
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    samples = Table(root=str(tmp_path)).read()
+    assert samples.labels[BoxesTarget].classes == ("object",)
+    assert _list_values(samples) == [[[0, 0, 10, 10, 0, 1], [20, 10, 40, 20, 0, 1]]]

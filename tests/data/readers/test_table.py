@@ -48,7 +48,7 @@ def test_a_table_may_leave_any_cell_empty(tmp_path: Path, suffix: str) -> None:
         size=16,
         augment="none",
     )
-    assert data.labels.targets == ("label", "box", "keypoints", "mask")
+    assert data.labels.targets == ("label", "box", "keypoints", "mask", "boxes")
     assert data.labels[KeypointsTarget].mirrored == (1, 0)
     samples = data.open()
     assert {k: int(v.sum()) for k, v in samples.labelled().items()} == {

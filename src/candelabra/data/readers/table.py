@@ -21,6 +21,7 @@ from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.point_visibility import drop_invisible_points, find_visibility_columns
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
+from candelabra.data.readers.table_boxes import read_object_rows
 from candelabra.data.readers.table_columns import load_table
 from candelabra.data.readers.table_detection import find_label_table
 from candelabra.data.readers.table_frames import fit_table_to_files
@@ -28,7 +29,14 @@ from candelabra.data.readers.table_labels import read_label_columns, read_label_
 from candelabra.data.readers.table_objects import choose_object_rows
 from candelabra.data.readers.table_places import list_points
 from candelabra.data.samples import Samples
-from candelabra.data.targets import KeypointsTarget, Labels, LabelTarget, MaskTarget, TargetColumn, list_target_classes
+from candelabra.data.targets import (
+    KeypointsTarget,
+    Labels,
+    LabelTarget,
+    MaskTarget,
+    TargetColumn,
+    list_target_classes,
+)
 from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
 from candelabra.data.targets.keypoints import KeypointsColumn
 from candelabra.data.targets.label import LABEL_SEPARATOR
@@ -107,6 +115,7 @@ class Table(Reader):
         skeleton = joined if self.skeleton is None else self.skeleton
         known = resolve_points(names, self.mirror, normalizer, told.mirrored if same else None, skeleton)
         boxed = all(side in table for side in BOX_COLUMNS)
+        every = table
         if boxed:
             sides = table_cells.parse_numbers(table, BOX_COLUMNS, []).to_numpy(np.float32)
             own = [c for c in (LabelTarget.name, *BOX_COLUMNS, *pairs, *seen.values(), *self.columns) if c in table]
@@ -121,6 +130,7 @@ class Table(Reader):
             *([BoxColumn(self._boxes(table, root, images, issues))] if boxed else []),
             *([KeypointsColumn(known, self._coordinates(table, root, images, pairs, seen, issues))] if names else []),
             *self._masks(table, root, described, issues),
+            *([] if self.columns or self.separator else read_object_rows(every, root, images, described, issues)),
             *_read_other_targets(table, root, described, issues),
         ]
         read = {"image", "split", *pairs, *seen.values(), *self.columns, *(BOX_COLUMNS if boxed else ())}
