@@ -56,6 +56,7 @@ def test_a_table_may_leave_any_cell_empty(tmp_path: Path, suffix: str) -> None:
         "box": 24,
         "keypoints": 30,
         "mask": 24,
+        "boxes": 18,
     }
     assert int(samples[1]["label"]) == -1
     assert samples[2]["box"].isnan().any()
