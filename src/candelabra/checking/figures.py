@@ -27,10 +27,10 @@ def encode_figure(image: Image.Image) -> str:
     return format_data_url(buffer.getvalue(), "jpeg")
 
 
-def plot_classes(counts: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:
-    """Plot the images of each class by split; at most the 40 largest classes."""
+def plot_classes(counts: Mapping[str, NDArray[np.int64]], names: Sequence[str], what: str = "images") -> str:
+    """Plot how many images, or objects, there are of each class by split; at most the 40 largest classes."""
     total = sum(counts[split] for split in SPLITS)
-    return _plot_bars({split: counts[split] for split in SPLITS}, names, np.argsort(-np.asarray(total)), "images", True)
+    return _plot_bars({split: counts[split] for split in SPLITS}, names, np.argsort(-np.asarray(total)), what, True)
 
 
 def plot_shares(pixels: Mapping[str, NDArray[np.int64]], names: Sequence[str]) -> str:

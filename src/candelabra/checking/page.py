@@ -13,7 +13,7 @@ from candelabra.checking.statistics import DatasetStatistics
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.data.targets import BoxesTarget, BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw_sample, enlarge_sample
@@ -57,6 +57,7 @@ def write_check_page(report: CheckReport, data: SampleDataModule, words: Sequenc
         keypoints=survey.samples.labels.find(KeypointsTarget),
         classes=_list_class_rows(report)[:_ROWS],
         masks=_list_mask_rows(report),
+        objects=_list_object_rows(report)[:_ROWS],
         extents=_list_extents(tally.sizes[tally.readable]),
         kinds=[(what, treatment, len(found), found[:_SHOWN]) for what, treatment, found in tally.kinds()],
         twins=_list_duplicates(report),
@@ -73,12 +74,17 @@ def _plot_figures(report: CheckReport) -> dict[str, str]:
     tally, labels = report.tally, report.survey.samples.labels
     drawn: dict[str, str] = {}
     label, points, mask = labels.find(LabelTarget), labels.find(KeypointsTarget), labels.find(MaskTarget)
-    box = labels.find(BoxTarget)
+    box, objects = labels.find(BoxTarget), labels.find(BoxesTarget)
     if label:
         drawn["classes"] = figures.plot_classes(_group_by_split(tally, LabelTarget.name, "classes"), label.classes)
     if tally.readable.any():
         drawn["sizes"] = figures.plot_sizes(tally.sizes[tally.readable])
-    if box and (boxes := sum(counts[box.name] for counts in tally.counts.values())):
+    if objects and (known := tally.total(objects.name, "objects")).any():
+        counts = _group_by_split(tally, objects.name, "objects")
+        drawn["objects"] = figures.plot_classes(counts, objects.classes, "objects")
+        covered = tally.total(objects.name, "covered") / known.sum()
+        drawn["boxes"] = figures.plot_boxes(covered, tally.total(objects.name, "sides"))
+    elif box and (boxes := sum(counts[box.name] for counts in tally.counts.values())):
         drawn["boxes"] = figures.plot_boxes(tally.total(box.name, "covered") / boxes, tally.total(box.name, "sides"))
     if points and (visible := tally.total(points.name, "visible")).any():
         drawn["points"] = figures.plot_points(tally.total(points.name, "places"), visible, points.names)
@@ -92,6 +98,14 @@ def _list_class_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
     if target is None:
         return []
     counts = _group_by_split(report.tally, target.name, "classes")
+    return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(target.classes)]
+
+
+def _list_object_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
+    target = report.survey.samples.labels.find(BoxesTarget)
+    if target is None:
+        return []
+    counts = _group_by_split(report.tally, target.name, "objects")
     return [(name, [int(counts[split][row]) for split in SPLITS]) for row, name in enumerate(target.classes)]
 
 
