@@ -3,23 +3,29 @@
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
+from candelabra.heads.fcos import FCOS
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
 from candelabra.heads.keypoints import Keypoints
 from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
+from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.pyramid import PyramidDecoder, resample
 
 __all__ = [
+    "FCOS",
     "Auxiliary",
     "Box",
     "Head",
     "Keypoints",
     "Label",
     "Mask",
+    "MetricGroup",
     "Pooled",
     "PyramidDecoder",
     "SoftArgmax",
     "UnlabelledTarget",
+    "compute_metrics",
+    "list_metric_names",
     "require_target",
     "resample",
 ]

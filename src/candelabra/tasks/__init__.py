@@ -1,10 +1,11 @@
 """Tasks: LightningModules of one backbone and its heads."""
 
 from candelabra.tasks.classification import Classification
+from candelabra.tasks.detection import Detection
 from candelabra.tasks.keypoints import Keypoints
 from candelabra.tasks.localization import Localization
 from candelabra.tasks.multitask import MultiTask
 from candelabra.tasks.segmentation import Segmentation
 from candelabra.tasks.task import Task
 
-__all__ = ["Classification", "Keypoints", "Localization", "MultiTask", "Segmentation", "Task"]
+__all__ = ["Classification", "Detection", "Keypoints", "Localization", "MultiTask", "Segmentation", "Task"]

@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
+from candelabra.heads.metric_group import compute_metrics
 from candelabra.runs.head_metrics import HeadSummary
 
 _OWN = ("count", "loss")
@@ -105,7 +106,7 @@ class HeadMetrics(nn.Module):
                 warnings.filterwarnings("ignore", message=".*compute.*before.*update")  # a rank without a label
                 found = {"count": metrics["count"].compute()}
                 if found["count"] > 0:
-                    found = {key: metric.compute() for key, metric in metrics.items()}
+                    found = compute_metrics(metrics)
                     # torchmetrics makes a scalar of the confusion matrix of a single class
                     found |= {key: found[key].reshape(1, 1) for key in head.tables & {*found} if not found[key].ndim}
                     score = head.score({key: float(v) for key, v in found.items() if v.ndim < 2 and v.numel() == 1})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from candelabra.config.build import PlainConfig
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.heads.metric_group import list_metric_names
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str
     """
     found: list[str] = []
     for name, head in task.named_heads():
-        metrics = task.metrics_of("val").of(name)
+        metrics = list_metric_names(task.metrics_of("val").of(name))
         if not labelled[head.target]:
             log.warning("no validation image has a %s: this head is not measured on validation", name)
             continue
