@@ -39,7 +39,14 @@ OURS = "candelabra"
 def compose_words(name: str, given: Any, seed: int, *more: str) -> Any:
     """The config of a run."""
     words = ["task=detection", "data=voc", f"data.root={given.data / name}", f"data.size={given.size}"]
-    words += [f"epochs={given.epochs}", f"seed={seed}", "logger=none", "trainer.enable_progress_bar=false", *more]
+    words += [
+        "folder=unused",
+        f"epochs={given.epochs}",
+        f"seed={seed}",
+        "logger=none",
+        "trainer.enable_progress_bar=false",
+        *more,
+    ]
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         return compose("train", words)
 
