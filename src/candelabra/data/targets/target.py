@@ -151,6 +151,14 @@ class Target(StoredTarget, ABC):
         """Cells of predictions.csv, as many as `prediction_header` has."""
         return []
 
+    def rank_header(self, count: int) -> list[str]:
+        """Further columns of predictions.csv, for the second to the `count`-th class where one is told of several."""
+        return []
+
+    def rank_row(self, value: Tensor, count: int) -> list[str]:
+        """Cells of predictions.csv, as many as `rank_header` has."""
+        return []
+
     def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
         """Writes a prediction as a file of its own below `folder`, where it has one."""
         return
