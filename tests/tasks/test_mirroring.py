@@ -84,7 +84,5 @@ def test_what_cannot_be_mirrored_is_refused(run: Path, tiny: Compose) -> None:
     task = load_task(run)
     target = task.head_targets["keypoints"]
     object.__setattr__(target, "mirrored", None)  # as of data that do not know the pairs
-    with pytest.raises(
-        CandelabraError, match=r"tta=flip does not fit the head keypoints .*: the mirror image of"
-    ):
+    with pytest.raises(CandelabraError, match=r"tta=flip does not fit the head keypoints .*: the mirror image of"):
         add_test_augmentation(task, "flip")
