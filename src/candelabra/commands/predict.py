@@ -45,8 +45,7 @@ def run_predict(config: DictConfig) -> None:
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         heads = model.heads
-        header = [[*target.prediction_header(), *target.rank_header(ranks)] for target in heads.values()]
-        table.writerow(["image", *chain.from_iterable(header)])
+        table.writerow(["image", *_make_header(heads, ranks)])
         found = model.predict(paths, unreadable)
         for number, prediction in enumerate(tqdm(found, desc="predicting", unit="image", total=len(paths))):
             values = prediction.values
@@ -62,6 +61,16 @@ def run_predict(config: DictConfig) -> None:
     if unreadable:
         _report_unreadable(unreadable, sources, folder)
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
+
+
+def _make_header(heads: Mapping[str, Target], ranks: int) -> list[str]:
+    """Columns of all heads, with the name of a head in front where an earlier head has such a column."""
+    header: list[str] = []
+    for name, target in heads.items():
+        columns = [*target.prediction_header(), *target.rank_header(ranks)]
+        taken = not set(header).isdisjoint(columns)
+        header += [f"{name}_{column}" if taken else column for column in columns]
+    return header
 
 
 def _check_ranks(top_k: int | None, heads: Mapping[str, Target]) -> int:
