@@ -53,6 +53,7 @@ SERVED: dict[str, object] = {
     "fraction": 1.0,
     "targets": None,
     "labelled": 1.0,
+    "rename": None,
     "split_seed": 0,
     "seed": 0,
     "on_bad": "skip",

@@ -17,8 +17,8 @@ decode describe detach detect diff disable divide download draw drop embed encod
 expand export extract fill find fit flatten fold format group guard handle has hash hold import index inspect is iterate
 jitter join keep label lead list load log looks make map match measure merge mirror monitor move name normalize
 number open order overlay pack pad pair parse paste pick plot predict prepare preserve print project publish pull
-push quote read receive recognize record reduce relocate remember remove repair repeat replace report requeue require
-resample resize resolve restore retry roll run save scale scan score select set shard share shorten show shrink
+push quote read receive recognize record reduce relocate remember remove rename repair repeat replace report requeue
+require resample resize resolve restore retry roll run save scale scan score select set shard share shorten show shrink
 solve sort split stack start step strip sum summarize survive switch thin trace transform translate turn unpack
 verify wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled

@@ -66,6 +66,18 @@ def test_a_clean_set_exits_with_0_and_a_page_of_its_own(tiny: Compose, tmp_path:
     assert len(page) < 1_000_000
 
 
+def test_no_table_of_labels_is_printed_where_no_image_can_be_used(
+    tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "1.jpg").write_text("no image")
+    assert run_check(tiny("data=folder", f"data.root={tmp_path / 'set'}", command="check")) == 2
+    printed = capsys.readouterr().out
+    assert "labelled images" not in printed
+    assert "unusable: 2 of 2 images cannot be used" in printed
+
+
 def test_what_is_odd_is_listed_and_exits_with_1(tiny: Compose, tmp_path: Path) -> None:
     root = make_folder(tmp_path / "photos")
     (root / "cat" / "empty.jpg").touch()

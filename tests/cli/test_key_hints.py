@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from candelabra.cli.key_hints import find_meant_words
+from candelabra.cli.key_hints import check_bare_words, find_meant_words
 from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
@@ -83,6 +83,26 @@ def test_a_folder_typed_as_the_data_set_is_answered_with_its_key(tmp_path: Path)
     run = run_forked(["train", "data=photos"], tmp_path, {})
     assert run.returncode == 2
     assert run.stderr.strip() == "data=photos is a folder; write data.root=photos."
+
+
+def test_words_without_a_key_are_answered_with_the_keys_that_are_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    (tmp_path / "runs" / "first" / "config.yaml").touch()
+    (tmp_path / "photos").mkdir()
+    for command, words, said in (
+        ("predict", ["runs/first", "holiday"], "write checkpoint=runs/first source=holiday"),
+        ("predict", ["checkpoint=runs/first", "a.jpg", "b.jpg"], r"write source=\[a.jpg,b.jpg\]"),
+        ("eval", ["runs/first"], "write checkpoint=runs/first"),
+        ("train", ["photos", "epochs=1"], "write data.root=photos"),
+        ("train", ["runs/first"], "write resume=runs/first"),
+        ("train", ["5"], "such as lr=0.1"),
+    ):
+        with pytest.raises(CandelabraError, match=rf"options are key=value; {said}\.$"):
+            check_bare_words(command, words)
+    check_bare_words("train", ["-m", "lr=0.1,0.2", "~task.heads.mask", "--config-dir", "conf"])
 
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:

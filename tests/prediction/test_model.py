@@ -128,9 +128,9 @@ def test_what_each_head_says(model: Model, photo: Path) -> None:
 
 def test_pictures_of_a_prediction(model: Model, photo: Path, tmp_path: Path) -> None:
     found = model(photo)
-    assert found.draw().size == SIZE[::-1]
+    assert found.draw().size == (4 * SIZE[1], 4 * SIZE[0])  # enlarged, so that the class can be read
     found.save(tmp_path / "drawn.png")
-    assert read_image_size(tmp_path / "drawn.png") == SIZE[::-1]
+    assert read_image_size(tmp_path / "drawn.png") == (4 * SIZE[1], 4 * SIZE[0])
     found.save(tmp_path / "said.json")
     assert json.loads((tmp_path / "said.json").read_text()) == found.to_dict()
     assert 'src="data:image/png;base64,' in found._repr_html_()

@@ -13,6 +13,7 @@ from typing import Any
 
 from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
+from candelabra.cli.key_hints import check_bare_words
 from candelabra.cli.overrides import (
     add_data_format,
     add_resumed_overrides,
@@ -44,6 +45,7 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
 
     if "-sc" not in overrides:
         _check_flags(command, overrides)
+        check_bare_words(command, overrides)
         overrides = normalize_words(overrides, multirun=is_sweep(overrides))
     overrides = expand_overrides(command, overrides)
     typed = sys.argv

@@ -1,11 +1,12 @@
 """Names the option that is meant where a word of another program, or the end of a key, was typed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from candelabra.environment import CONFIG_FOLDER
-from candelabra.errors import list_nearest
+from candelabra.errors import CandelabraError, list_nearest
 
 # Words of other programs, and the options that they mean; of several, the first that the command has.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -45,8 +46,43 @@ _ANSWERS = {
     ),
     "fp16": "write trainer.precision=16-mixed",
 }
+# By command, what a word without a key means: images, and a run or checkpoint.
+_BARE = {
+    **dict.fromkeys(("train",), ("data.root", "resume")),
+    **dict.fromkeys(("check", "convert", "plan", "lr"), ("data.root", "")),
+    "predict": ("source", "checkpoint"),
+    "eval": ("data.root", "checkpoint"),
+    "embed": ("source", "run"),
+    "search": ("index", "run"),
+    "map": ("index", ""),
+}
 _MOST = 3  # keys that a hint names
 _FOREIGN = ("hydra", "sweep")  # nodes whose keys nobody means by their last part
+
+
+def check_bare_words(command: str, words: Sequence[str]) -> None:
+    """Refuses words without a key, and names the keys that are meant.
+
+    Args:
+        command: train, predict, ...
+        words: as typed behind it.
+
+    Raises:
+        CandelabraError: there is such a word.
+    """
+    places = [place for place, word in enumerate(words) if "=" not in word and not word.startswith(("-", "~"))]
+    bare = [words[place] for place in places if not (place and words[place - 1].startswith("-"))]
+    if not bare:
+        return
+    others, ours = _BARE.get(command, ("", ""))
+    given: dict[str, list[str]] = {}
+    for word in bare:
+        is_run = word.endswith(".ckpt") or (Path(word) / "config.yaml").is_file()
+        is_source = command == "predict" or Path(word).exists()
+        given.setdefault(ours if is_run else others if is_source else "", []).append(word)
+    meant = [f"{key}={found[0]}" if len(found) == 1 else f"{key}=[{','.join(found)}]" for key, found in given.items()]
+    advice = "such as lr=0.1" if "" in given else f"write {' '.join(meant)}"
+    raise CandelabraError(f"{' '.join(bare)}: options are key=value; {advice}.")
 
 
 def find_meant_words(key: str, value: str, config: Mapping[str, Any]) -> str | None:

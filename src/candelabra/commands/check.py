@@ -141,7 +141,8 @@ def _say(report: CheckReport, data: SampleDataModule, folder: Path) -> None:
     table = Table("split", "images", *targets, title="labelled images")
     for split, row in report.tally.labelled().items():
         table.add_row(split, str(row["images"]), *(str(row[target]) for target in targets))
-    console.print(table)
+    if any(row["images"] for split, row in report.tally.labelled().items() if split in SPLITS):
+        console.print(table)
     if report.survey.refusal is None and len(data.shares) > 1:
         console.print(print_mixture(data))
     if report.tally.issues:

@@ -38,6 +38,9 @@ def run_convert(config: DictConfig) -> None:
     writer: DatasetWriter = build_object(plain["to"])
     folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
     data: SampleDataModule = build_data(plain["data"])
+    renamed = [part.rename for part in data.datasets().values() if part.rename]
+    if renamed:
+        raise CandelabraError(f"data.rename={renamed[0]}: files have no other names for targets; leave rename out.")
     samples = data.open()
     writer.check(samples.labels)
     count_labels(data)

@@ -22,6 +22,7 @@ from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
+from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.training.callbacks.sample_losses import SampleLosses
 from candelabra.training.trainer import make_trainer
 
@@ -42,7 +43,9 @@ def run_eval(config: DictConfig) -> None:
         raise CandelabraError(f"split={plain['split']} is not known; allowed are train, val, test and all.")
     if plain["scale"] not in ("prepared", "original"):
         raise CandelabraError(f"scale={plain['scale']} is not known; allowed are prepared and original.")
+    check_test_augmentation(plain["tta"])
     task = load_task(plain["checkpoint"])
+    add_test_augmentation(task, plain["tta"])
     trained = task.recipe["config"]
     cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model
     data: SampleDataModule = build_data({**relocate_data(trained["data"], plain["data"]), **cache})

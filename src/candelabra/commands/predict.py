@@ -14,6 +14,7 @@ from candelabra.config.build import resolve_config
 from candelabra.data.decoding.image_sources import find_sources
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.dataset_part import parse_size
+from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model
 from candelabra.training.trainer import make_trainer
@@ -35,7 +36,8 @@ def run_predict(config: DictConfig) -> None:
     node = plain["trainer"]
     precision = node["precision"]
     trainer = make_trainer({**node, "precision": precision or "32-true"}, logger=False, enable_checkpointing=False)
-    model = Model(plain["checkpoint"], trainer.strategy.root_device, precision, size, plain["batch_size"])
+    model = Model(plain["checkpoint"], trainer.strategy.root_device, precision, size, plain["batch_size"], plain["tta"])
+    ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     names = dict(zip(map(str, paths), _unique(paths), strict=True))
@@ -43,12 +45,15 @@ def run_predict(config: DictConfig) -> None:
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         heads = model.heads
-        table.writerow(["image", *(column for target in heads.values() for column in target.prediction_header())])
+        table.writerow(["image", *_make_header(heads, ranks)])
         found = model.predict(paths, unreadable)
         for number, prediction in enumerate(tqdm(found, desc="predicting", unit="image", total=len(paths))):
             values = prediction.values
-            cells = [cell for name, target in heads.items() for cell in target.prediction_row(values[name])]
-            table.writerow([prediction.name, *cells])
+            cells = [
+                [*target.prediction_row(values[name]), *target.rank_row(values[name], ranks)]
+                for name, target in heads.items()
+            ]
+            table.writerow([prediction.name, *chain.from_iterable(cells)])
             for name, target in heads.items():
                 target.save_prediction(values[name], folder, names[prediction.name])
             if number < plain["pictures"]:
@@ -56,6 +61,30 @@ def run_predict(config: DictConfig) -> None:
     if unreadable:
         _report_unreadable(unreadable, sources, folder)
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
+
+
+def _make_header(heads: Mapping[str, Target], ranks: int) -> list[str]:
+    """Columns of all heads, with the name of a head in front where an earlier head has such a column."""
+    header: list[str] = []
+    for name, target in heads.items():
+        columns = [*target.prediction_header(), *target.rank_header(ranks)]
+        taken = not set(header).isdisjoint(columns)
+        header += [f"{name}_{column}" if taken else column for column in columns]
+    return header
+
+
+def _check_ranks(top_k: int | None, heads: Mapping[str, Target]) -> int:
+    """The number of classes in predictions.csv for each head that tells one class an image.
+
+    Raises:
+        CandelabraError: it is above 1, and there is no such head.
+    """
+    if (top_k or 1) > 1 and not any(target.rank_header(2) for target in heads.values()):
+        raise CandelabraError(
+            f"top_k={top_k}: no head of this model ({', '.join(heads)}) tells one of several classes for an image; "
+            "leave it out."
+        )
+    return top_k or 1
 
 
 def _report_unreadable(

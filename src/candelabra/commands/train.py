@@ -19,6 +19,7 @@ from candelabra.tasks.transfer import copy_weights
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
+from candelabra.training.extension import make_extension
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
 from candelabra.training.monitor import (
     check_monitor,
@@ -67,8 +68,9 @@ def run_train(config: DictConfig) -> dict[str, float]:
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)
     throughput = Throughput()
     pruning = make_pruning(metrics)
+    extension = make_extension(plain, checkpoint)
     probe = task.finetune.replaces_training
-    callbacks = [] if probe else [*pruning, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
+    callbacks = [] if probe else [*pruning, *extension, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
     trainer = make_run_trainer(plain, data, loggers, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:

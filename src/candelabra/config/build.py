@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from candelabra.config.batch_scaling import scale_rate
+from candelabra.config.packages import check_packages
 from candelabra.config.precision import resolve_precision
 from candelabra.config.ranges import check_ranges
 from candelabra.config.recipes import add_typed_marks, check_node, check_recipe, drop_typed_marks, find_target
@@ -57,6 +58,7 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     if trainer:
         trainer["precision"] = resolve_precision(trainer["precision"], trainer["accelerator"])
     check_ranges(resolved)
+    check_packages(resolved)
     check_config(resolved, typed_keys=_find_typed_keys(OmegaConf.to_container(config, resolve=False)))
     return resolved
 

@@ -86,6 +86,7 @@ _RANGES = {
     "batch_size": _COUNT,
     "workers": _NATURAL,
     "data.workers": _NATURAL,
+    "top_k": _COUNT,
     "jobs": NumberRange(1, also=(-1,), whole=True),
     "folds": NumberRange(2, whole=True),
     "samples": _NATURAL,

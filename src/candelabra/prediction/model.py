@@ -25,6 +25,7 @@ from candelabra.errors import CandelabraError
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.types import Size
 
@@ -45,6 +46,7 @@ class Model:
         precision: 32-true, bf16-mixed or 16-mixed; null as in training.
         size: side of the images that the model sees, or (height, width), in pixels; null as in training.
         batch_size: images in a forward pass.
+        tta: flip averages predictions over each image and its mirror image; null for none.
 
     Attributes:
         task: the LightningModule, in evaluation mode.
@@ -67,12 +69,16 @@ class Model:
         precision: str | None = None,
         size: int | Sequence[int] | None = None,
         batch_size: int = 32,
+        tta: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise CandelabraError(f"batch_size={batch_size} must be at least 1.")
+        check_test_augmentation(tta)
         given = None if size is None else parse_size(size, "size")
         self.device = find_device(device)
         self.task = load_task(run).to(self.device).eval()
+        self.backbone = self.task.backbone  # `tta` changes that of the task
+        add_test_augmentation(self.task, tta)
         trained = self.task.recipe["config"]
         self.size: Size = given or parse_size(read_trained_size(trained["data"]), "size")
         self.precision: str = precision or trained["trainer"]["precision"] or "32-true"
@@ -127,10 +133,10 @@ class Model:
     def embed(self, images: Any) -> Vectors:
         """Embeds images as (N, D) float32: the spatial mean of the final map of the backbone."""
         prepared = self._prepare_ahead(iterate_images(images), None)
-        encoder, found = Encoder(self.task.backbone, self.device, self._autocast), []
+        encoder, found = Encoder(self.backbone, self.device, self._autocast), []
         while batch := list(islice(prepared, self.batch_size)):
             found.append(encoder(torch.stack([image for _, image, _ in batch])))
-        return np.concatenate(found) if found else np.empty((0, self.task.backbone.num_features), dtype=np.float32)
+        return np.concatenate(found) if found else np.empty((0, self.backbone.num_features), dtype=np.float32)
 
     def _prepare_ahead(
         self, images: Iterator[InputImage], unreadable: list[tuple[str, str]] | None

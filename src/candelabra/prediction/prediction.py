@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from candelabra.prediction.input_images import InputImage
 from candelabra.report.html.embedded_images import format_data_url
 from candelabra.report.pictures import caption_sample, draw_sample
 from candelabra.types import Size
+
+_LEAST_SIDE = 256  # pixels of the longer side of a picture
 
 
 class Prediction:
@@ -57,8 +60,10 @@ class Prediction:
         return {"image": self.name, "height": self.size[0], "width": self.size[1], **said}
 
     def draw(self) -> Image.Image:
-        """Draws the predictions on the image."""
+        """Draws the predictions on the image; one below 256 pixels is enlarged first, so that words can be read."""
         pixels = self.image.read_pixels()
+        factor = math.ceil(_LEAST_SIDE / max(pixels.shape[:2]))
+        pixels = pixels.repeat(factor, 0).repeat(factor, 1)
         size, scale = (pixels.shape[0], pixels.shape[1]), pixels.shape[1] / self.size[1]
         placed = {name: target.enlarge(self.values[name], scale, size) for name, target in self.targets.items()}
         return draw_sample(pixels, placed, self.targets)

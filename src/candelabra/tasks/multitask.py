@@ -13,7 +13,8 @@ from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
 from candelabra.tasks.task import Task
 
-_HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
+HeadFactory = Callable[[Backbone, Labels], Head]
+_HEADS: Mapping[str, HeadFactory] = {
     "label": Label,
     "box": Box,
     "keypoints": Keypoints,
@@ -23,6 +24,9 @@ _HEADS: Mapping[str, Callable[[Backbone, Labels], Head]] = {
 
 class MultiTask(Task):
     """Trains any set of heads together; several heads may learn one target.
+
+    A renamed target (`data.rename`) is learnt by the head of its name; if there is none, by another head like that of
+    its kind.
 
     Args:
         backbone: images -> features.
@@ -40,7 +44,7 @@ class MultiTask(Task):
         self,
         backbone: Backbone,
         labels: Labels,
-        heads: Mapping[str, Callable[[Backbone, Labels], Head] | None] = _HEADS,
+        heads: Mapping[str, HeadFactory | None] = _HEADS,
         balance: BalanceFactory = Fixed,
         finetune: FineTuning | None = None,
         optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
@@ -49,9 +53,9 @@ class MultiTask(Task):
     ) -> None:
         built: dict[str, Head] = {}
         left_out: list[str] = []
-        for name, build in heads.items():
+        for name, build in {**heads, **_copy_heads(heads, labels)}.items():
             try:
-                built |= {name: build(backbone, labels)} if build else {}
+                built |= {name: _build_head(name, build, backbone, labels)} if build else {}
             except UnlabelledTarget as error:
                 if optional is not None and name not in optional:
                     raise CandelabraError(f"task.heads.{name}: {error}") from error
@@ -63,3 +67,16 @@ class MultiTask(Task):
             )
         super().__init__(backbone, built, balance, finetune or Full(), optimizer, scheduler)
         self.left_out = tuple(left_out)
+
+
+def _copy_heads(heads: Mapping[str, HeadFactory | None], labels: Labels) -> dict[str, HeadFactory]:
+    """A head for each renamed target that has none, built as the head of its kind is."""
+    kinds = {name: type(target).name for name, target in labels.items() if name not in heads}
+    return {name: build for name, kind in kinds.items() if name != kind and (build := heads.get(kind))}
+
+
+def _build_head(name: str, build: HeadFactory, backbone: Backbone, labels: Labels) -> Head:
+    head = build(backbone, labels.select_for_head(name))
+    if head.target_info.name != head.target:
+        head.target = head.target_info.name  # type: ignore[misc]
+    return head

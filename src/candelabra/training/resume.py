@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,11 +18,11 @@ from candelabra.distributed.slurm import remember_slurm_run
 from candelabra.environment import RUN_VARIABLE, __version__
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import list_active_plugins
-from candelabra.runs.checkpoints import CHECKPOINT_FOLDER, find_checkpoint, list_checkpoints, read_checkpoint
-from candelabra.runs.head_metrics import HEADS_FILE
-from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
+from candelabra.runs.checkpoints import find_checkpoint, list_checkpoints, read_checkpoint
 from candelabra.runs.overrides import parse_key, resolve_run_folder
 from candelabra.runs.run_config import read_run_config
+from candelabra.training.extension import check_restart, set_epochs
+from candelabra.training.run_files import list_run_files
 
 log = logging.getLogger(__name__)
 # Options that a resumed run may change, because its result does not depend on them.
@@ -48,16 +47,6 @@ _FREE += [
 _NEEDED: dict[str, type] = dict.fromkeys(("data", "backbone", "task", "finetune", "optimizer", "trainer"), dict)
 _NEEDED |= {"folder": str, "seed": int, "logger": dict, "cache": dict, "save": dict}  # of config.yaml
 _TEXT = ("words", "plugins")  # of config.yaml: nothing is built of them
-_WRITTEN = (
-    "config.yaml",
-    "splits.csv",
-    METRICS_FILE,
-    PREVIOUS_METRICS_FILE,
-    "results.json",
-    HEADS_FILE,
-    CHECKPOINT_FOLDER,
-)
-_TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 
 def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Path | None]:
@@ -89,11 +78,10 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     stored = _mark_retyped(stored)
     check_recipe({key: value for key, value in stored.items() if key not in _TEXT}, str(run / "config.yaml"))
     composed = resolve_config(config, typed=False) if new else stored
-    for word in new:
-        key = parse_key(word)
-        if _get(composed, key) is None and _get(stored, key) is None:
-            raise CandelabraError(f"{word} does not fit resume={given}: that run has no {key}; leave it out.")
-        _merge(key, _get(composed, key), stored, f"resume={given}")
+    keys = {parse_key(word): word for word in new}
+    longer = keys.pop("epochs", None) is not None  # see `set_epochs`
+    for key, word in keys.items():
+        _take_over(key, word, composed, stored, f"resume={given}")
     said = {parse_key(word) for word in words if word in new or word.startswith("-")}
     flags = [word for word in words if word.startswith("-")]
     stored["words"] = (
@@ -106,6 +94,7 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     stored["plugins"] = [plugin.record() for plugin in list_active_plugins()]
     checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
+        check_restart(run, stored, longer)
         log.warning("%s has no checkpoint yet; it begins at its first step", run)
         return stored, None
     content = read_checkpoint(checkpoint)
@@ -115,6 +104,8 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
             f"last step, and weights={given} begins another run with these weights."
         )
     _compare_recipe(content["candelabra"], stored, checkpoint)
+    if longer:
+        set_epochs(stored, composed, content)
     log.info("%s goes on after step %d, in epoch %d", run, content["global_step"], content["epoch"] + 1)
     return stored, checkpoint
 
@@ -127,7 +118,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     """
     plain = resolve_config(config)
     folder = Path(plain["folder"])
-    files = _list_run_files(folder)
+    files = list_run_files(folder)
     if files and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
         raise CandelabraError(
             f"{folder} holds a run already ({files[0].name}); resume={folder} goes on with it, overwrite=true deletes "
@@ -175,14 +166,15 @@ def restore_position(checkpoint: Path, data: SampleDataModule) -> None:
             data.load_state_dict(content[name])
 
 
-def clear_run(folder: Path) -> None:
-    """Removes the files of a run from its folder."""
-    for path in [*_list_run_files(folder), *(folder / name for name in _TRACKED if (folder / name).exists())]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _take_over(key: str, word: str, composed: PlainConfig, stored: PlainConfig, resume: str) -> None:
+    """Takes over an option that was typed now; see `_merge`.
 
-
-def _list_run_files(folder: Path) -> list[Path]:
-    return [folder / name for name in _WRITTEN if (folder / name).exists()]
+    Raises:
+        CandelabraError: the run has no such option, or its result depends on it.
+    """
+    if _get(composed, key) is None and _get(stored, key) is None:
+        raise CandelabraError(f"{word} does not fit {resume}: that run has no {key}; leave it out.")
+    _merge(key, _get(composed, key), stored, resume)
 
 
 def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
@@ -200,7 +192,7 @@ def _merge(key: str, new: Any, stored: PlainConfig, resume: str) -> None:
     elif new != old:
         raise CandelabraError(
             f"{key}={new} does not fit {resume}, which was begun with {key}={old}; leave it out, or begin another run. "
-            f"Free to change are {', '.join(_FREE)}. To begin from these weights, in another run with "
+            f"Free to change are epochs, {', '.join(_FREE)}. To begin from these weights, in another run with "
             f"a schedule of its own, write {resume.replace('resume=', 'weights=')} in place of {resume}."
         )
 

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shutil
 from pathlib import Path
 
 import lightning as L
@@ -15,16 +16,27 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.distributed.rendezvous import publish_config
 from candelabra.errors import CandelabraError
+from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.head_metrics import HEADS_FILE
+from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.tasks.loading import resolve_config_paths
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.task import Task
-from candelabra.training.resume import clear_run
 
 log = logging.getLogger(__name__)
 _ISSUES = "issues.csv"
+_WRITTEN = (
+    "config.yaml",
+    "splits.csv",
+    METRICS_FILE,
+    PREVIOUS_METRICS_FILE,
+    "results.json",
+    HEADS_FILE,
+    CHECKPOINT_FOLDER,
+)
+_TRACKED = ("report.html", "tensorboard", "wandb", "wandb.id", "mlflow.id", "code.json", "embedding.npz")
 
 
 def start_run_folder(plain: PlainConfig, task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
@@ -64,6 +76,17 @@ def write_run_config(plain: PlainConfig, folder: Path) -> None:
         raise CandelabraError(
             f"{folder} was taken by another run that began at the same time; set folder=<folder> to another one."
         ) from error
+
+
+def clear_run(folder: Path) -> None:
+    """Removes the files of a run from its folder."""
+    for path in [*list_run_files(folder), *(folder / name for name in _TRACKED if (folder / name).exists())]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def list_run_files(folder: Path) -> list[Path]:
+    """Lists the files and folders of a run that are in this folder."""
+    return [folder / name for name in _WRITTEN if (folder / name).exists()]
 
 
 def report_replaced_images(data: SampleDataModule, folder: Path) -> None:

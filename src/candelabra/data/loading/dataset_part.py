@@ -25,6 +25,7 @@ from candelabra.data.transforms.pipeline import (
 from candelabra.data.transforms.resize import Resizing, make_resize
 from candelabra.data.views.cached_samples import CacheMode, cache_samples
 from candelabra.data.views.drop_labels import check_label_shares, drop_labels
+from candelabra.data.views.rename_targets import check_target_names, rename_targets
 from candelabra.data.views.select_targets import select_targets
 from candelabra.errors import CandelabraError
 from candelabra.types import Size
@@ -63,6 +64,8 @@ class DatasetOptions:
         targets: those of the data set to use, such as [label, box]; null for all.
         labelled: share of the labelled training images that keep the label of a target, above 0 and at most 1; or one
             share by target. Drawn for each target by itself; an image that keeps its label at 0.2 keeps it at 0.5 too.
+        rename: other names for targets, such as {label: insect}: the sets of a union may label different things of one
+            kind, each with classes and a head of its own.
     """
 
     size: int | Sequence[int] = 224
@@ -80,6 +83,7 @@ class DatasetOptions:
     split_seed: int = 0
     targets: Sequence[str] | None = None
     labelled: float | Mapping[str, float] = 1.0
+    rename: Mapping[str, str] | None = None
 
 
 class SplitSamples(NamedTuple):
@@ -113,6 +117,7 @@ class DatasetPart(DatasetOptions):
 
     def __post_init__(self) -> None:
         check_label_shares(self.labelled)
+        check_target_names(self.rename)
         self.shape = parse_size(self.size)
         self.splitter = Splitter(
             split=self.split,
@@ -145,7 +150,8 @@ class DatasetPart(DatasetOptions):
         parts = self.splitter.parts(samples, bad)
         flip = self.flip and self.augment != "none" and self.reader.allows_flip()
         issues += list_label_notes(samples, parts, self.split == "published" and not self.folds, flip)
-        return SplitSamples(drop_labels(samples, parts["train"], self.labelled, self.split_seed), parts, issues)
+        kept = drop_labels(samples, parts["train"], self.labelled, self.split_seed)
+        return SplitSamples(rename_targets(kept, self.rename), parts, issues)
 
     def make_transforms(self, labels: Labels, batchwise: BatchTransforms) -> dict[str, TransformPipeline]:
         """The transforms of each split.

@@ -62,6 +62,14 @@ class LabelTarget(Target):
         best = int(value.argmax())
         return [self.classes[best], f"{value[best]:.4f}"]
 
+    def rank_header(self, count: int) -> list[str]:
+        ranks = range(2, (1 if self.multilabel else min(count, len(self.classes))) + 1)
+        return [f"{word}_{rank}" for rank in ranks for word in ("label", "probability")]
+
+    def rank_row(self, value: Tensor, count: int) -> list[str]:
+        further = [] if self.multilabel else self.to_result(value).top(count)[1:]
+        return [cell for name, share in further for cell in (name, f"{share:.4f}")]
+
     def to_result(self, value: Tensor) -> LabelResult:
         return LabelResult(self.classes, value.numpy(), self.multilabel)
 

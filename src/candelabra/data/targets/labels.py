@@ -7,6 +7,7 @@ from candelabra.data.targets.target import Target
 from candelabra.data.targets.target_classes import find_target_class
 
 T = TypeVar("T", bound=Target)
+_KIND = "target"  # the class of a renamed target, beside its fields
 
 
 class Labels(Mapping[str, Target]):
@@ -60,23 +61,39 @@ class Labels(Mapping[str, Target]):
         """The same with a target added or replaced."""
         return type(self)(*{**self._targets, target.name: target}.values())
 
+    def select_for_head(self, name: str) -> Self:
+        """The same with the target that a head of this name learns under the name of its class; see `Target.rename`."""
+        selected = type(self)(*self._targets.values())
+        if name in self._targets:
+            selected._targets[type(self._targets[name]).name] = self._targets[name]
+        return selected
+
     def drop_training_fields(self) -> Self:
         """The same without what only training asks for; see `Target.drop_training_fields`."""
-        return type(self)(*(target.drop_training_fields() for target in self.values()))
+        return type(self)(*(target.drop_training_fields().rename(name) for name, target in self.items()))
 
     def to_plain(self) -> dict[str, dict[str, Any]]:
         """Plain values that `from_plain` understands, for checkpoints and labels.json."""
-        return {name: target.to_plain() for name, target in self._targets.items()}
+        kinds = {name: type(target).name for name, target in self._targets.items()}
+        return {
+            name: {**({} if kinds[name] == name else {_KIND: kinds[name]}), **target.to_plain()}
+            for name, target in self._targets.items()
+        }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Mapping[str, Any]], where: str = "labels") -> Self:
         """The labels that `to_plain` described.
 
         Args:
-            plain: fields of each target, by its name.
+            plain: fields of each target, by its name; of a renamed one also `target`, the name of its class.
             where: it stands, for messages.
 
         Raises:
             CandelabraError: a target or a field is not known.
         """
-        return cls(*(find_target_class(name).from_plain(values, where) for name, values in plain.items()))
+        found = []
+        for name, values in plain.items():
+            kind = find_target_class(str(values.get(_KIND, name)))
+            fields = {key: value for key, value in values.items() if key != _KIND}
+            found.append(kind.from_plain(fields, where).rename(name))
+        return cls(*found)

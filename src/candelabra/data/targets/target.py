@@ -3,6 +3,7 @@
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -27,7 +28,7 @@ class Target(StoredTarget, ABC):
     differs from every label, also from "labelled: nothing is there". The defaults below suit a target without a place.
 
     Attributes:
-        name: key in samples, batches, `Labels`, `data.targets`, `data.labelled` and results.
+        name: key in samples, batches, `Labels`, `data.targets`, `data.labelled` and results; see `rename`.
         fields: names under which tables and shards hold it; the first is written.
         hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
         in_files: its values lie in files of their own (`to_file`), not in JSON.
@@ -158,6 +159,14 @@ class Target(StoredTarget, ABC):
         """Cells of predictions.csv, as many as `prediction_header` has."""
         return []
 
+    def rank_header(self, count: int) -> list[str]:
+        """Further columns of predictions.csv, for the second to the `count`-th class where one is told of several."""
+        return []
+
+    def rank_row(self, value: Tensor, count: int) -> list[str]:
+        """Cells of predictions.csv, as many as `rank_header` has."""
+        return []
+
     def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
         """Writes a prediction as a file of its own below `folder`, where it has one."""
         return
@@ -190,6 +199,12 @@ class Target(StoredTarget, ABC):
             The target, and a plain value (not a `tv_tensors` class) that files hold without loss. What has a place
             lies in the middle three fifths of the image, and maps change little from pixel to pixel.
         """
+
+    def rename(self, name: str) -> Self:
+        """The same target under another name; data sets of a union may label different things of one kind."""
+        renamed = copy(self)
+        object.__setattr__(renamed, "name", name)
+        return renamed
 
     def to_plain(self) -> dict[str, Any]:
         """The fields as plain values, for checkpoints and labels.json."""

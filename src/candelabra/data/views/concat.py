@@ -136,6 +136,10 @@ def merge_labels(labels: Mapping[str, Labels]) -> Labels:
     merged: dict[str, Target] = {}
     for (one, first), (other, second) in combinations(labels.items(), 2):
         for name in first:
+            if name in second and type(first[name]) is not type(second[name]):
+                raise CandelabraError(
+                    f"data.sets.{one} and data.sets.{other} both have {name}, but of two kinds; give one another name."
+                )
             if name in second and first[name].merge(second[name]) is None:
                 mine, theirs = first[name].to_plain(), second[name].to_plain()
                 word = next(word for word in mine if mine[word] != theirs[word])
@@ -143,8 +147,8 @@ def merge_labels(labels: Mapping[str, Labels]) -> Labels:
                 out = f"with data.sets.{other}.targets=[{rest}], say" if rest else f"or leave out data.sets.{other}"
                 raise CandelabraError(
                     f"data.sets.{one} and data.sets.{other} label {name} in other words: {word} is "
-                    f"{_shorten(mine[word])} in one and {_shorten(theirs[word])} in the other; leave it out "
-                    f"of one, {out}."
+                    f"{_shorten(mine[word])} in one and {_shorten(theirs[word])} in the other; rename one "
+                    f"(data.sets.{other}.rename={{{name}:other_{name}}}, say), or leave it out of one, {out}."
                 )
     for each in labels.values():
         for name, target in each.items():
