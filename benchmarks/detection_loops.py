@@ -54,14 +54,16 @@ def build_faster_rcnn(trunk: Backbone, classes: int, size: int) -> nn.Module:
     anchors = AnchorGenerator(((16,), (32,), (64,), (128,), (256,))[-len(body.maps) - 1 :], ((0.5, 1.0, 2.0),) * 5)
     pool = MultiScaleRoIAlign([str(index) for index in body.maps], 7, 2)
     fixed: dict[str, Any] = {"min_size": size, "max_size": size, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
-    return FasterRCNN(body, classes + 1, rpn_anchor_generator=anchors, box_roi_pool=pool, **fixed)
+    made: nn.Module = FasterRCNN(body, classes + 1, rpn_anchor_generator=anchors, box_roi_pool=pool, **fixed)
+    return made
 
 
 def build_fcos(trunk: Backbone, classes: int, size: int) -> nn.Module:
     """Torchvision's FCOS; strides 8 to 128."""
     body = PyramidTrunk(trunk, 8, LastLevelP6P7(WIDTH, WIDTH))
     fixed: dict[str, Any] = {"min_size": size, "max_size": size, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
-    return FCOS(body, classes, **fixed)
+    made: nn.Module = FCOS(body, classes, **fixed)
+    return made
 
 
 BUILDERS = {"torchvision FasterRCNN": (build_faster_rcnn, 1), "torchvision FCOS": (build_fcos, 0)}  # first class

@@ -41,7 +41,7 @@ def test_it_is_the_average_over_the_image_and_its_mirror_image(run: Path) -> Non
     for name in ("box", "keypoints"):
         rows = [targets[name].wrap(value, (32, 48)) for value in mirrored[name]]
         assert all(isinstance(row, tv_tensors.TVTensor) for row in rows)
-        back = torch.stack([targets[name].unwrap(targets[name].mirror(row)) for row in rows])
+        back = torch.stack([targets[name].unwrap(targets[name].mirror(row, (32, 48))) for row in rows])
         torch.testing.assert_close(found[name], (seen[name] + back) / 2, atol=1e-3, rtol=1e-4)
     assert targets["keypoints"].mirrored != (0, 1, 2)  # type: ignore[attr-defined]  # left and right swap
     assert found["mask"].shape == (3, 32, 48)

@@ -16,10 +16,14 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
+from candelabra.prediction.coco_document import CocoDocument
 from candelabra.prediction.model import Model
+from candelabra.storage.atomic import write_atomically
+from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
+_DECODING = ("score_threshold", "nms_threshold", "max_detections")  # of heads that find objects
 _LONGEST = 200  # bytes of a name, to which an ending comes
 
 
@@ -36,12 +40,14 @@ def run_predict(config: DictConfig) -> None:
     node = plain["trainer"]
     precision = node["precision"]
     trainer = make_trainer({**node, "precision": precision or "32-true"}, logger=False, enable_checkpointing=False)
-    model = Model(plain["checkpoint"], trainer.strategy.root_device, precision, size, plain["batch_size"], plain["tta"])
+    device, decoding = trainer.strategy.root_device, {key: plain[key] for key in _DECODING}
+    model = Model(plain["checkpoint"], device, precision, size, plain["batch_size"], plain["tta"], decoding)
     ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     names = dict(zip(map(str, paths), _unique(paths), strict=True))
     unreadable: list[tuple[str, str]] = []
+    documents: dict[str, CocoDocument] = {}
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         heads = model.heads
@@ -56,8 +62,14 @@ def run_predict(config: DictConfig) -> None:
             table.writerow([prediction.name, *chain.from_iterable(cells)])
             for name, target in heads.items():
                 target.save_prediction(values[name], folder, names[prediction.name])
+                objects = target.to_coco(values[name])
+                if objects is not None:
+                    document = documents.setdefault(name, CocoDocument(model.classes[name]))
+                    document.add(prediction.name, prediction.size, objects)
             if number < plain["pictures"]:
                 prediction.save(folder / "pictures" / f"{names[prediction.name]}.jpg")
+    for name, document in documents.items():
+        write_atomically(folder / f"{name}.json", format_json(document.to_json()))
     if unreadable:
         _report_unreadable(unreadable, sources, folder)
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")

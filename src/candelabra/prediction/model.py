@@ -27,6 +27,7 @@ from candelabra.prediction.prediction import Prediction
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
+from candelabra.tasks.task import Task
 from candelabra.types import Size
 
 PreparedImage = tuple[InputImage, Tensor, ResizeGeometry]  # of (3, H, W)
@@ -47,6 +48,8 @@ class Model:
         size: side of the images that the model sees, or (height, width), in pixels; null as in training.
         batch_size: images in a forward pass.
         tta: flip averages predictions over each image and its mirror image; null for none.
+        decoding: for heads that find objects, score_threshold, nms_threshold and max_detections in place of those of
+            the training; null values change nothing.
 
     Attributes:
         task: the LightningModule, in evaluation mode.
@@ -70,6 +73,7 @@ class Model:
         size: int | Sequence[int] | None = None,
         batch_size: int = 32,
         tta: str | None = None,
+        decoding: Mapping[str, float | None] | None = None,
     ) -> None:
         if batch_size < 1:
             raise CandelabraError(f"batch_size={batch_size} must be at least 1.")
@@ -78,13 +82,15 @@ class Model:
         self.device = find_device(device)
         self.task = load_task(run).to(self.device).eval()
         self.backbone = self.task.backbone  # `tta` changes that of the task
+        set_decoding(self.task, decoding or {})
         add_test_augmentation(self.task, tta)
         trained = self.task.recipe["config"]
         self.size: Size = given or parse_size(read_trained_size(trained["data"]), "size")
         self.precision: str = precision or trained["trainer"]["precision"] or "32-true"
         self.batch_size = batch_size
         self.heads: Mapping[str, Target] = self.task.head_targets
-        self.classes = {name: tuple(found) for name, head in self.heads.items() if (found := head.confusion_classes)}
+        classes = {name: getattr(head, "classes", ()) for name, head in self.heads.items()}
+        self.classes: dict[str, tuple[str, ...]] = {name: tuple(found) for name, found in classes.items() if found}
         self._resize = make_resize(read_trained_resize(trained["data"]), self.size)
         self._pipeline = make_eval_transforms(self._resize)
         self._autocast()
@@ -172,6 +178,20 @@ class Model:
         if self.precision not in ("32-true", "32"):
             raise CandelabraError(f"precision={self.precision} is not known; allowed are 32-true, {', '.join(kinds)}.")
         return nullcontext()
+
+
+def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
+    """Sets options of the heads that find objects, such as `score_threshold`.
+
+    Raises:
+        CandelabraError: no head has such an option.
+    """
+    for key, value in options.items():
+        heads = [head for _, head in task.named_heads() if hasattr(head, key)]
+        if value is not None and not heads:
+            raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
+        for head in heads if value is not None else ():
+            setattr(head, key, value)
 
 
 def find_device(device: str | torch.device) -> torch.device:

@@ -31,6 +31,9 @@ from candelabra.data.targets.object_rows import (
     ROW_WIDTH,
     SCORE_COLUMN,
     ObjectRows,
+    clip_rows,
+    compute_areas,
+    list_objects,
     move_boxes,
 )
 from candelabra.data.targets.results import BoundingBox, DetectedObject
@@ -150,6 +153,18 @@ class BoxesTarget(Target):
             for each in self.to_result(value)
         ]
 
+    def to_coco(self, value: Tensor) -> list[dict[str, Any]]:
+        return [
+            {
+                "category_id": int(number) + 1,
+                "bbox": [round(side, 3) for side in (left, top, right - left, bottom - top)],
+                "area": round((right - left) * (bottom - top), 3),
+                "iscrowd": 0,
+                "score": round(score, 5),
+            }
+            for left, top, right, bottom, number, score in list_objects(value)
+        ]
+
     @property
     def confusion_classes(self) -> Sequence[str]:
         return (*self.classes, "background")
@@ -221,21 +236,3 @@ class BoxesTarget(Target):
 
     def _name_class(self, number: int) -> str:
         return self.classes[number] if number < len(self.classes) else str(number)
-
-
-def list_objects(value: Tensor) -> list[list[float]]:
-    """The rows of one sample as lists of six numbers, without padding; none where it is not labelled."""
-    rows = value.as_subclass(Tensor)
-    listed: list[list[float]] = rows[rows[:, CLASS_COLUMN] >= 0].tolist()
-    return listed
-
-
-def compute_areas(rows: Tensor) -> Tensor:
-    """(K, 6) -> (K,) areas in square pixels, 0 for an inverted box."""
-    return (rows[:, 2:4] - rows[:, :2]).clamp(min=0).prod(1)
-
-
-def clip_rows(rows: Tensor, size: Size) -> Tensor:
-    """Rows (K, 6) whose boxes are cut at the borders of an image of (H, W) = `size`."""
-    edges = torch.tensor([size[1], size[0]] * 2, dtype=rows.dtype, device=rows.device)
-    return torch.cat([rows[:, :CLASS_COLUMN].clamp(min=0).minimum(edges), rows[:, CLASS_COLUMN:]], 1)

@@ -8,6 +8,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from candelabra.types import Size
+
 CLASS_COLUMN, SCORE_COLUMN, ROW_WIDTH = 4, 5, 6
 IGNORED_SCORE = 0.0  # of a region that neither teaches nor counts
 
@@ -30,6 +32,24 @@ def move_boxes(rows: Tensor, scale: Sequence[float], shift: Sequence[float]) -> 
     offset = torch.tensor([*shift, *shift, 0, 0], dtype=torch.float32, device=rows.device)
     moved: Tensor = rows.as_subclass(Tensor) * factor + offset
     return moved
+
+
+def list_objects(value: Tensor) -> list[list[float]]:
+    """The rows of one sample as lists of six numbers, without padding; none where it is not labelled."""
+    rows = value.as_subclass(Tensor)
+    listed: list[list[float]] = rows[rows[:, CLASS_COLUMN] >= 0].tolist()
+    return listed
+
+
+def compute_areas(rows: Tensor) -> Tensor:
+    """(K, 6) -> (K,) areas in square pixels, 0 for an inverted box."""
+    return (rows[:, 2:4] - rows[:, :2]).clamp(min=0).prod(1)
+
+
+def clip_rows(rows: Tensor, size: Size) -> Tensor:
+    """Rows (K, 6) whose boxes are cut at the borders of an image of (H, W) = `size`."""
+    edges = torch.tensor([size[1], size[0]] * 2, dtype=rows.dtype, device=rows.device)
+    return torch.cat([rows[:, :CLASS_COLUMN].clamp(min=0).minimum(edges), rows[:, CLASS_COLUMN:]], 1)
 
 
 def _crop(rows: Tensor, top: int, left: int, height: int, width: int) -> Tensor:

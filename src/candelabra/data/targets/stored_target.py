@@ -1,14 +1,17 @@
 """How a target is stored: in tables, in records and files of shards, and written by `candelabra convert`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from candelabra.data.issues import DataIssue
+from candelabra.data.targets.fields import check_field
+from candelabra.errors import CandelabraError, list_nearest
 
 if TYPE_CHECKING:
     from candelabra.data.targets.column import TargetColumn
@@ -16,6 +19,32 @@ if TYPE_CHECKING:
 
 class StoredTarget:
     """The part of `Target` that concerns files; the defaults suit a target that is never stored."""
+
+    name: ClassVar[str]
+
+    def to_plain(self) -> dict[str, Any]:
+        """The fields as plain values, for checkpoints and labels.json."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
+        """The target that `to_plain` described.
+
+        Args:
+            plain: the fields.
+            where: it stands, for messages.
+
+        Raises:
+            CandelabraError: a key is not known.
+        """
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        for key in plain:
+            if key not in known:
+                raise CandelabraError(
+                    f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known) or 'none'}."
+                )
+        defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
 
     def table_header(self) -> list[str]:
         """Columns of a table that `candelabra convert` writes."""
@@ -32,6 +61,14 @@ class StoredTarget:
 
     def to_json(self, value: Tensor) -> Any:
         """The value of one sample as JSON; null where it is not labelled or lies in a file of its own."""
+        return None
+
+    def to_coco(self, value: Tensor) -> list[dict[str, Any]] | None:
+        """The objects of a prediction as annotations of COCO's JSON, without ids; null for targets without objects.
+
+        Args:
+            value: in pixels of the image.
+        """
         return None
 
     def to_file(self, value: Tensor) -> bytes | None:

@@ -4,7 +4,6 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,10 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import Part, ResizeGeometry
 from candelabra.data.targets.stored_target import StoredTarget
-from candelabra.errors import CandelabraError, list_nearest
 from candelabra.types import Size
 
 
@@ -205,30 +202,6 @@ class Target(StoredTarget, ABC):
         renamed = copy(self)
         object.__setattr__(renamed, "name", name)
         return renamed
-
-    def to_plain(self) -> dict[str, Any]:
-        """The fields as plain values, for checkpoints and labels.json."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}  # type: ignore[call-overload]
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
-        """The target that `to_plain` described.
-
-        Args:
-            plain: the fields.
-            where: it stands, for messages.
-
-        Raises:
-            CandelabraError: a key is not known.
-        """
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        for key in plain:
-            if key not in known:
-                raise CandelabraError(
-                    f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known) or 'none'}."
-                )
-        defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
 
     def merge(self, other: Self) -> Self | None:
         """The target of two data sets together, whose values can be part of it; null where there is none."""
