@@ -17,7 +17,7 @@ from PIL import Image
 from candelabra.data import DataModule, HuggingFace
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.shards.arrow_source import ArrowSource
-from candelabra.data.targets import LabelTarget
+from candelabra.data.targets import BoxesTarget, LabelTarget
 from candelabra.errors import CandelabraError
 
 datasets = pytest.importorskip("datasets")
@@ -99,6 +99,10 @@ def test_labels_of_boxes_go_with_the_box_that_is_taken(tmp_path: Path) -> None:
     assert samples.labels[LabelTarget].classes == ("ear", "tail")
     assert not samples.labels[LabelTarget].multilabel
     assert [int(samples[i]["label"]) for i in range(3)] == [-1, 0, 1]
+    every = HuggingFace(path=path, columns=columns, boxes="xywh").read()
+    assert every.labels[BoxesTarget].classes == every.labels[LabelTarget].classes
+    assert [len(every[index]["boxes"]) for index in range(3)] == [0, 1, 2]
+    assert every[2]["boxes"].tolist() == [[1, 2, 4, 6, 0, 1], [2, 2, 10, 9, 1, 1]]
     single = HuggingFace(path=path, columns=columns, boxes="xywh", objects="single").read()
     assert [int(single[i]["label"]) for i in range(3)] == [-1, 0, -1]
     assert single[2]["box"].isnan().all()

@@ -31,3 +31,24 @@ def compute_area(box: Sequence[float]) -> float:
     (6, 0.0)
     """
     return (box[2] - box[0]) * (box[3] - box[1]) if len(box) == 4 else 0.0
+
+
+def make_object_cells(
+    cells: Sequence[Any], boxes: Sequence[Sequence[Sequence[float]]], numbers: Sequence[Any]
+) -> list[list[list[float]] | None]:
+    """Cells of `boxes`, rows of four sides and class index; null where the classes are no numbers, or nothing is said.
+
+    Args:
+        cells: of boxes, as they are.
+        boxes: the same as XYXY, see `parse_box`.
+        numbers: the class index of each box.
+
+    >>> make_object_cells([[[1, 2, 3, 4]], [], None], [[[1, 2, 4, 6]], [], []], [[5], [], None])
+    [[[1, 2, 4, 6, 5]], [], None]
+    """
+    made: list[list[list[float]] | None] = []
+    for cell, own, classes in zip(cells, boxes, numbers, strict=True):
+        known = cell is not None and isinstance(classes, list) and len(classes) == len(own)
+        whole = known and all(isinstance(number, int) for number in classes)
+        made.append([[*box, number] for box, number in zip(own, classes, strict=True)] if whole else None)
+    return made

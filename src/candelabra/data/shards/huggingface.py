@@ -11,11 +11,11 @@ from candelabra.data.object_choice import ObjectRule, choose_object
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
 from candelabra.data.shards.arrow_source import ArrowSource
-from candelabra.data.shards.box_columns import BoxCorners, compute_area, parse_box
+from candelabra.data.shards.box_columns import BoxCorners, compute_area, make_object_cells, parse_box
 from candelabra.data.shards.encoded_samples import make_encoded_samples
 from candelabra.data.shards.hub_columns import add_class_names, choose_hub_columns, has_box_labels, read_hub_column
 from candelabra.data.shards.hub_dataset import find_image_roots, load_hub_dataset
-from candelabra.data.targets import BoxTarget, LabelTarget, list_target_classes
+from candelabra.data.targets import BoxesTarget, BoxTarget, LabelTarget, list_target_classes
 from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
 
@@ -69,8 +69,11 @@ class HuggingFace(Reader):
                 )
             several = [parse_box(cell, self.boxes) for cell in box]
             places = [choose_object([compute_area(each) for each in boxes], self.objects) for boxes in several]
-            box = [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
+            box_cells, box = box, [None if at is None else boxes[at] for boxes, at in zip(several, places, strict=True)]
             if has_box_labels(columns):
+                cells[BoxesTarget.name] = make_object_cells(box_cells, several, label)
+                classes = (given.find(LabelTarget) or LabelTarget()).classes
+                given = given.with_target(BoxesTarget(classes)) if classes else given
                 label = [None if at is None else each[at] for each, at in zip(label, places, strict=True)]
         cells |= {LabelTarget.name: label, BoxTarget.name: box}
         present = {name: np.full(len(names), name in files) for name, kind in kinds.items() if kind.in_files}
