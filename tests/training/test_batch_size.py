@@ -12,7 +12,7 @@ from candelabra.config.build import build_data, resolve_config
 from candelabra.errors import CandelabraError
 from candelabra.runs.run_config import read_run_config
 from candelabra.tasks.task import Task
-from candelabra.training.batch_size import find_batch_size, find_fitting_size, compute_largest_batch
+from candelabra.training.batch_size import compute_largest_batch, find_batch_size, find_fitting_size
 from tests.conftest import Compose
 
 SMALL = ("data.count=600", "data.size=32", "data.canvas=32", "epochs=1")
