@@ -16,6 +16,7 @@ from candelabra.runs.checkpoints import read_checkpoint
 from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.transfer import copy_weights
+from candelabra.training.batch_size import find_batch_size
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
@@ -46,12 +47,20 @@ def run_train(config: DictConfig) -> dict[str, float]:
     search = config.lr == "auto"
     if search:
         config.lr = 1.0  # a placeholder until the range test below
+    sized = config.data.batch_size == "auto"
+    if sized:
+        config.data.batch_size = 32  # likewise
     plain, checkpoint = continue_run(config, words) if config.resume else begin_run(config, words)
     folder = Path(plain["folder"])
     loggers = make_loggers(plain["logger"], folder)
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
     counts = count_labels(data)
+    if sized and not config.resume:
+        config.data.batch_size = find_batch_size(plain, data)
+        plain, _ = begin_run(config, words)
+        L.seed_everything(plain["seed"], verbose=False)
+        data = build_data(plain["data"])
     if search and not config.resume:
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)
