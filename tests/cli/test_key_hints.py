@@ -38,7 +38,7 @@ MEANT = {
     "train task.label.class_weights=balanced": "write task.heads.label.class_weights=balanced.",
     "train task=classification label_smoothing=0.1": "write task.label.smoothing=0.1.",
     "train backbone=mobilenetv3_small_050": "backbone=timm backbone.name=mobilenetv3_small_050",
-    "train task=detection": "one box an image so far; write task=localization",
+    "train task=detect": "allowed are detection, ",
     "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
     "train momentum=0.9": "it is a key of optimizer=sgd.",
     "train data.root=photos data.file=a.csv": "it is a key of data=coco, data=",

@@ -90,8 +90,6 @@ def format_error(error: BaseException) -> str:
 
 def _explain_unknown_option(group: str, option: str, allowed: Sequence[str]) -> str:
     """Of `group=option` on the command line, where conf/<group> has no such yaml."""
-    if group == "task" and "detect" in option:
-        return f"{group}={option} is not known: tasks have one box an image so far; write task=localization for that."
     if group == "data" and Path(option).is_dir():
         return f"data={option} is a folder; write data.root={option}."
     if group == "backbone":

@@ -1,5 +1,6 @@
 """Average precision of detections, as COCO measures it, and the confusion of their classes."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,7 @@ class DetectionMetrics(MetricGroup):
         """Values by name; none but the confusion where no image holds an object."""
         from torchmetrics.detection import MeanAveragePrecision
 
+        logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)  # it logs its tables
         most = max(self.max_detections, _COCO_MOST + 1)
         metric = MeanAveragePrecision(
             # torchmetrics' own thresholds are float32, which turns the comparison with an equal IoU around.
