@@ -16,7 +16,10 @@ CLASSES = ("a", "b", "c")
 def draw_image(rng: np.random.Generator, most: int) -> tuple[Tensor, Tensor]:
     """Detections (D, 6) and objects (K, 6): objects of which most are found, crowds, and false alarms."""
     count = int(rng.integers(0, most + 1))
-    corner, extent = rng.uniform(0, 400, (count, 2)), rng.choice([12, 50, 150], (count, 1)) * rng.uniform(0.5, 1, (count, 2))
+    corner, extent = (
+        rng.uniform(0, 400, (count, 2)),
+        rng.choice([12, 50, 150], (count, 1)) * rng.uniform(0.5, 1, (count, 2)),
+    )
     wanted = np.concatenate([corner, corner + extent, rng.integers(0, 3, (count, 1)), rng.random((count, 1)) > 0.1], 1)
     moved = wanted[rng.random(count) > 0.2]
     moved = np.concatenate([moved, moved[: len(moved) // 3]])
@@ -71,7 +74,9 @@ def measure(images: list[tuple[Tensor, Tensor]], most: int = 300) -> dict[str, T
 def test_precision_is_that_of_pycocotools(block: int) -> None:
     rng = np.random.default_rng(block)
     for case in range(20):  # 200 in all
-        images = [draw_image(rng, 150 if case == 0 else int(rng.integers(0, 8))) for _ in range(int(rng.integers(1, 5)))]
+        images = [
+            draw_image(rng, 150 if case == 0 else int(rng.integers(0, 8))) for _ in range(int(rng.integers(1, 5)))
+        ]
         ours, theirs = measure(images), measure_with_pycocotools(images, 300)
         for name, value in theirs.items():
             assert (name in ours) == (value >= 0), name
@@ -126,7 +131,8 @@ def test_ranks_of_different_numbers_of_images_make_the_metric_of_all() -> None:
     for rank, (found, wanted) in zip((0, 0, 0, 2, 2), images, strict=True):
         ranks[rank].update(found[None], wanted[None])
     states = [
-        {name: torch.cat(v) if isinstance(v := getattr(r, name), list) and v else v for name in r._defaults} for r in ranks
+        {name: torch.cat(v) if isinstance(v := getattr(r, name), list) and v else v for name in r._defaults}
+        for r in ranks
     ]
 
     def gather(value: Tensor, group: object = None) -> list[Tensor]:

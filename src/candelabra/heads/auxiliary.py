@@ -93,6 +93,9 @@ class Auxiliary(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.predict(outputs, size)
 
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        return self.main.average_mirrored(outputs, mirrored, size)
+
 
 def _classifier(channels: int, classes: int, width: int, hidden: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(

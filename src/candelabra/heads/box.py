@@ -79,6 +79,10 @@ class Box(Head):
         corners = outputs.clamp(0, 1).view(-1, 2, 2).sort(1).values.flatten(1)
         return corners * make_box_scale(size, outputs)
 
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        xmin, ymin, xmax, ymax = mirrored.unbind(1)
+        return (outputs + torch.stack([1 - xmax, ymin, 1 - xmin, ymax], 1)) / 2
+
 
 def make_box_scale(size: tuple[int, int], like: Tensor) -> Tensor:
     """(W, H, W, H), to bring a box from image sides to pixels."""

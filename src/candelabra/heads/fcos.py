@@ -144,6 +144,14 @@ class FCOS(Head):
                 self.max_detections,
             )
 
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        """The locations of both images: suppression merges what both find."""
+        left, top, right, bottom = mirrored[..., :_PLACES].unbind(-1)
+        turned = torch.stack([right, top, left, bottom], -1)
+        x, further = size[1] - mirrored[..., -_GRID:][..., :1], mirrored[..., -_GRID + 1 :]
+        back = torch.cat([turned, mirrored[..., _PLACES:-_GRID], x, further], -1)
+        return torch.cat([outputs, back], 1)
+
 
 class _Outputs(NamedTuple):
     """What a dense detector gives: boxes (N, L, 4) XYXY in pixels, logits (N, L, C), locations (L, 2) XY."""

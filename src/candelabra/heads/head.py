@@ -91,6 +91,19 @@ class Head(nn.Module, ABC):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Decodes raw outputs: probabilities, pixels, class indices."""
 
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        """Raw outputs that decode to the average of the predictions for images and for their mirror images.
+
+        Args:
+            outputs: of images.
+            mirrored: of their mirror images.
+            size: (H, W) of the images.
+
+        Raises:
+            CandelabraError: this head cannot.
+        """
+        raise CandelabraError(f"The head {type(self).__name__} cannot average mirror images; leave tta out.")
+
 
 class UnlabelledTarget(CandelabraError):
     """The data do not label the target of a head."""

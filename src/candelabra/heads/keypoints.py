@@ -112,3 +112,8 @@ class Keypoints(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Points (N, K, 2), XY pixels."""
         return outputs * make_box_scale(size, outputs)[:2]
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        points = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], 2)
+        order = self.target_info.mirrored  # type: ignore[attr-defined]
+        return (outputs + (points[:, list(order)] if order else points)) / 2

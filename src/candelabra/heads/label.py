@@ -120,3 +120,9 @@ class Label(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Probabilities (N, classes)."""
         return outputs.sigmoid() if self.multilabel else outputs.softmax(1)
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        """Averages probabilities."""
+        if self.multilabel:
+            return ((outputs.sigmoid() + mirrored.sigmoid()) / 2).logit(1e-7)
+        return torch.logaddexp(outputs.log_softmax(1), mirrored.log_softmax(1))

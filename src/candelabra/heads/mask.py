@@ -102,3 +102,7 @@ class Mask(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Class index of each pixel (N, H, W) uint8."""
         return outputs.argmax(1).to(torch.uint8)
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        """Averages the probabilities of each pixel."""
+        return torch.logaddexp(outputs.log_softmax(1), mirrored.flip(-1).log_softmax(1))

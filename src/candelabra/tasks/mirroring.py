@@ -10,7 +10,6 @@ from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads import Auxiliary, Box, Keypoints, Label, Mask
 from candelabra.heads.head import Head
 from candelabra.tasks.task import Task
 from candelabra.types import Features
@@ -53,7 +52,7 @@ class MirroredHead(Head):
         halves = zip(*(each.chunk(2, 1) for each in features.maps), strict=True)
         pairs = zip(halves, features.final.chunk(2, 1), strict=True)
         seen, mirrored = (self.head(Features(maps, final, features.size)) for maps, final in pairs)
-        return average_outputs(self.head, seen, mirrored)
+        return self.head.average_mirrored(seen, mirrored, features.size)
 
     def labelled(self, target: Tensor) -> Tensor:
         return self.head.labelled(target)
@@ -79,28 +78,6 @@ class MirroredHead(Head):
         return self.head.predict(outputs, size)
 
 
-def average_outputs(head: Head, outputs: Tensor, mirrored: Tensor) -> Tensor:
-    """Raw outputs that decode to the average of two predictions.
-
-    Args:
-        head: class heads average probabilities, mask heads those of each pixel, the others places.
-        outputs: of images.
-        mirrored: of their mirror images.
-    """
-    if isinstance(head, Box):  # xmin, ymin, xmax, ymax in image sides
-        xmin, ymin, xmax, ymax = mirrored.unbind(1)
-        return (outputs + torch.stack([1 - xmax, ymin, 1 - xmin, ymax], 1)) / 2
-    if isinstance(head, Keypoints):  # (N, K, 2) in image sides
-        points = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], 2)
-        order = head.target_info.mirrored  # type: ignore[attr-defined]
-        return (outputs + (points[:, list(order)] if order else points)) / 2
-    if isinstance(head, Mask):
-        mirrored = mirrored.flip(-1)
-    elif head.target_info.multilabel:  # type: ignore[attr-defined]
-        return ((outputs.sigmoid() + mirrored.sigmoid()) / 2).logit(1e-7)
-    return torch.logaddexp(outputs.log_softmax(1), mirrored.log_softmax(1))
-
-
 def check_test_augmentation(tta: str | None) -> None:
     """Refuses an unknown one, before weights are loaded.
 
@@ -124,7 +101,7 @@ def add_test_augmentation(task: Task, tta: str | None) -> None:
     if tta is None:
         return
     for name, head in task.named_heads():
-        if not isinstance(head, Auxiliary | Box | Keypoints | Label | Mask):
+        if type(head).average_mirrored is Head.average_mirrored:
             raise CandelabraError(f"tta=flip cannot average the head {name} ({type(head).__name__}); leave tta out.")
         if problem := head.target_info.mirror_problem.partition(";")[0]:
             raise CandelabraError(f"tta=flip does not fit the head {name} of this checkpoint: {problem}; leave it out.")
