@@ -47,7 +47,7 @@ class Union(SampleDataModule):
         epoch: images in an epoch, at least one of each set; null for as many as there are.
         size: of the images of all sets, in pixels; null for the size of each set, which `batches=mixed` needs to be
             equal.
-        augment, resize, erase: of all sets, see `DatasetOptions`; null for the option of each set.
+        augment, resize, erase, targets: of all sets, see `DatasetOptions`; null for the option of each set.
         further arguments: see `SampleDataModule`.
     """
 
@@ -60,10 +60,11 @@ class Union(SampleDataModule):
     augment: Augmentation | None = None
     resize: Resizing | None = None
     erase: float | None = None
+    targets: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         self._check()
-        given = {"size": self.size, "augment": self.augment, "resize": self.resize, "erase": self.erase}
+        given = {key: getattr(self, key) for key in ("size", "augment", "resize", "erase", "targets")}
         of_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         self.sets = {name: replace(part, **of_all) for name, part in self.sets.items()}
         super().__post_init__()
