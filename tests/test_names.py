@@ -35,7 +35,9 @@ ALLOWED = {
         ["deeplabv3plus", "fpn", "linknet", "manet", "pan", "segformer", "unet", "unetplusplus", "upernet"],
         "conf/decoder names them; segmentation_models_pytorch does too",
     ),
-    **dict.fromkeys(["giou_loss", "soft_dice_loss"], "losses are named as in torch.nn.functional"),
+    **dict.fromkeys(
+        ["giou_loss", "quality_focal_loss", "soft_dice_loss"], "losses are named as in torch.nn.functional"
+    ),
 }
 
 

@@ -23,15 +23,15 @@ class BoxAssignment(NamedTuple):
 
 
 @torch.no_grad()
-def assign_boxes(
+def match_boxes(
     found: Tensor,
     scores: Tensor,
     locations: Tensor,
     rows: Tensor,
     *,
     candidates: int = 10,
-    score_power: float = 0.5,
-    overlap_power: float = 6.0,
+    score_power: float = 1.0,
+    overlap_power: float = 3.0,
     reach: float = 8.0,
 ) -> BoxAssignment:
     """Assigns locations to objects by how well they find them already (TOOD, Feng et al. 2021).
@@ -45,7 +45,8 @@ def assign_boxes(
         locations: (L, 2) XY in pixels.
         rows: (N, K, 6) objects; see `BoxesTarget`. Rows without an area or a class are skipped.
         candidates: locations an object.
-        score_power, overlap_power: see above.
+        score_power: how much the score ranks locations.
+        overlap_power: how much the IoU does.
         reach: pixels; a smaller object takes locations from a square of this side, so that it gets one.
     """
     boxes, numbers = rows[..., :CLASS_COLUMN], rows[..., CLASS_COLUMN].long()

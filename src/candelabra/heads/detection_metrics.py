@@ -34,6 +34,10 @@ class DetectionMetrics(MetricGroup):
         confusion_score: see above.
     """
 
+    detections: list[Tensor]
+    objects: list[Tensor]
+    counts: list[Tensor]
+    confusion: Tensor
     names = ("map", "map50", "map75", "mar", "ap", "confusion")
     full_state_update = False
 

@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
-from candelabra.heads.box_assignment import assign_boxes
+from candelabra.heads.box_assignment import match_boxes
 from candelabra.heads.box_decoding import select_detections
 from candelabra.heads.detection_metrics import DetectionMetrics
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
@@ -21,6 +21,7 @@ from candelabra.types import Features
 _PLACES = 4  # columns of outputs that hold distances
 _GRID = 3  # columns of outputs that hold centre x, centre y and stride
 _PRIOR = -math.log(99)  # a probability of 0.01: without it the many locations of no object swamp the first steps
+_REACH = math.log(2.0)  # exponent: boxes begin with sides of four strides
 _LARGEST = 6.0  # exponent of a distance in strides
 
 
@@ -35,7 +36,7 @@ class FCOS(Head):
         backbone, labels: what to read from, and the classes.
         width: channels of the pyramid and of the towers.
         layers: convolutions of each of the two towers.
-        candidates: locations that learn an object; see `assign_boxes`.
+        candidates: locations that learn an object; see `match_boxes`.
         score_power, overlap_power: likewise.
         class_weight: factor of the quality focal loss of scores.
         box_weight: factor of 1 - GIoU of the boxes.
@@ -55,8 +56,8 @@ class FCOS(Head):
         width: int = 128,
         layers: int = 2,
         candidates: int = 10,
-        score_power: float = 0.5,
-        overlap_power: float = 6.0,
+        score_power: float = 1.0,
+        overlap_power: float = 3.0,
         class_weight: float = 1.0,
         box_weight: float = 2.0,
         score_threshold: float = 0.05,
@@ -65,16 +66,15 @@ class FCOS(Head):
     ) -> None:
         super().__init__()
         self.target_info = require_target(labels, BoxesTarget)
-        count = len(self.target_info.classes)
+        self.classes = self.target_info.classes
         self.pyramid = FeaturePyramid(backbone, width)
         self.class_tower, self.box_tower = _make_tower(width, layers), _make_tower(width, layers)
-        self.classify = nn.Conv2d(width, count, 3, padding=1)
+        self.classify = nn.Conv2d(width, len(self.classes), 3, padding=1)
         self.locate = nn.Conv2d(width, _PLACES, 3, padding=1)
         self.scales = nn.Parameter(torch.ones(len(PYRAMID_STRIDES)))
-        for layer in (self.classify, self.locate):
+        for layer, bias in ((self.classify, _PRIOR), (self.locate, _REACH)):
             nn.init.normal_(layer.weight, std=0.01)
-        nn.init.constant_(self.classify.bias, _PRIOR)
-        nn.init.constant_(self.locate.bias, math.log(2.0))
+            layer.bias = nn.Parameter(torch.full((layer.out_channels,), bias))
         self.candidates, self.score_power, self.overlap_power = candidates, score_power, overlap_power
         self.class_weight, self.box_weight = class_weight, box_weight
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
@@ -98,7 +98,7 @@ class FCOS(Head):
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         with torch.autocast(outputs.device.type, enabled=False):
             found = _split_outputs(outputs.float())
-            assigned = assign_boxes(
+            assigned = match_boxes(
                 found.boxes,
                 found.logits.sigmoid(),
                 found.locations,
@@ -117,7 +117,7 @@ class FCOS(Head):
             return torch.where(self.labelled(target), total, 0.0)
 
     def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.target_info.classes, self.max_detections)}
+        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         labelled = self.labelled(target)

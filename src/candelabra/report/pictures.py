@@ -35,7 +35,8 @@ def write_pictures(
     Args:
         task: trained.
         data: set up.
-        tables: confusion matrices by name, `test/<head>/confusion`; those of other splits are left out.
+        tables: confusion matrices by name, `test/<head>/confusion`, and average precisions of classes,
+            `test/<head>/ap`; those of other splits are left out.
         folder: for the files.
         split: that was tested.
     """
@@ -51,7 +52,7 @@ def write_pictures(
         if tested == "test" and kind == "confusion":
             classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")
-            print_class_table(matrix, classes, folder / f"{head}_classes.csv")
+            print_class_table(matrix, classes, folder / f"{head}_classes.csv", tables.get(f"{tested}/{head}/ap"))
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Print tables of labels, results and classes."""
 
 import csv
+import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -124,13 +125,16 @@ def _list_files(folder: Path) -> list[str]:
     return [f"{path.name}/ ({counts[path]})" if path in counts else path.name for path in paths]
 
 
-def print_class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+def print_class_table(
+    matrix: Tensor, classes: Sequence[str], path: Path, average_precision: Tensor | None = None
+) -> None:
     """Write precision, recall, F1, IoU and support of each class to a CSV file.
 
     Args:
         matrix: (classes, classes) counts; rows are true classes, columns predicted ones.
         classes: names.
         path: of the file.
+        average_precision: (at most classes, 2) AP and AP50 of the first classes, NaN for none: two more columns.
     """
     correct = matrix.diagonal().double()
     predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
@@ -142,7 +146,11 @@ def print_class_table(matrix: Tensor, classes: Sequence[str], path: Path) -> Non
     )
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["class", "precision", "recall", "f1", "iou", "support"])
+        more = [] if average_precision is None else ["ap", "ap50"]
+        table.writerow(["class", "precision", "recall", "f1", "iou", "support", *more])
         for row, name in enumerate(classes):
             numbers = [float(column[row].nan_to_num()) for column in columns]
-            table.writerow([name, *(f"{number:.4f}" for number in numbers), int(true[row])])
+            cells = [f"{number:.4f}" for number in numbers] + [str(int(true[row]))]
+            if average_precision is not None and row < len(average_precision):
+                cells += ["" if math.isnan(each) else f"{each:.4f}" for each in average_precision[row].tolist()]
+            table.writerow([name, *cells])
