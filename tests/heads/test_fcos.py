@@ -151,6 +151,14 @@ def test_each_backbone_has_a_pyramid(name: str, size: tuple[int, int]) -> None:
     assert [tuple(level.shape) for level in levels] == expected
 
 
+@pytest.mark.parametrize("width", [6, 32, 130])
+def test_one_small_image_trains(width: int, backbone: Backbone) -> None:
+    """The coarsest level is one pixel then."""
+    head = FCOS(backbone, LABELS, width=width)
+    values = head.loss(head(backbone(torch.rand(1, 3, 64, 64))), torch.tensor([[CIRCLE]]), (64, 64))
+    assert values.isfinite().all()
+
+
 def test_bfloat16_keeps_boxes_and_losses_in_float32(backbone: Backbone) -> None:
     head = Build(backbone, LABELS)
     images, rows = torch.rand(2, 3, *SIZE), torch.tensor([[CIRCLE, SQUARE], [CIRCLE, PADDING]])

@@ -179,8 +179,10 @@ def _make_grid(level: Tensor, stride: int) -> Tensor:
 
 def _make_tower(width: int, layers: int) -> nn.Sequential:
     """Convolutions with group normalisation, which is the same for any batch and level."""
+    # Four channels a group: torch refuses groups of one channel where a coarse level is a single pixel.
+    groups = math.gcd(width, max(width // 4, 1))
     steps: list[nn.Module] = []
     for _ in range(layers):
-        steps += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(math.gcd(32, width), width)]
+        steps += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(groups, width)]
         steps += [nn.ReLU(inplace=True)]
     return nn.Sequential(*steps)
