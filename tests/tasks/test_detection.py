@@ -1,16 +1,26 @@
 """Detectors from the command line on, alone and beside other heads."""
 
 import csv
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
+from candelabra.data import Coco
+from candelabra.data.targets import BoxesTarget
 from candelabra.errors import CandelabraError
-from tests.conftest import Compose
+from candelabra.prediction.model import Model, set_decoding
+from tests.conftest import Compose, composed
 from tests.data.readers.test_voc import xml
+from tests.training.test_interruption import assert_equal, in_a_process
 
 COLOURS = {"red": (230, 30, 30), "blue": (30, 60, 230)}
 
@@ -75,7 +85,101 @@ def test_boxes_join_other_heads_where_they_are_asked_for(photos: str, tiny: Comp
 
 
 def test_a_detector_without_boxes_is_refused(tiny: Compose) -> None:
-    with pytest.raises(CandelabraError, match="data.targets names boxes; these data label"):
+    with pytest.raises(CandelabraError, match=r"data\.targets names boxes; these data label"):
         run_train(tiny("task=detection", "data.count=20"))
     with pytest.raises(CandelabraError, match=r"task\.boxes\.nms_threshold=2 is out of range"):
         run_train(tiny("task=detection", "task.boxes.nms_threshold=2", "data.count=20"))
+
+
+SMALL = (
+    "task=detection",
+    "backbone=test_resnet",
+    "backbone.weights=none",
+    "data=voc",
+    "data.size=64",
+    "data.workers=0",
+)
+NARROW = ("task.boxes.width=16", "task.boxes.layers=1", "logger=none", "trainer=cpu")
+
+
+@pytest.mark.slow
+def test_a_killed_detector_ends_as_if_it_had_not_been(photos: str, tmp_path: Path) -> None:
+    words = [*SMALL, *NARROW, f"data.root={photos}", "epochs=3", "save.steps=1", "ema=0.9", "lr=0.005"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert in_a_process([*words, f"folder={whole}"]) == 0
+    assert in_a_process([*words, f"folder={killed}"], signal.SIGKILL, 5) == -signal.SIGKILL
+    assert in_a_process([f"resume={killed}"]) == 0
+    assert_equal(whole, killed)
+
+
+RANKS = """
+import lightning as L, torch
+from candelabra.backbones import Timm
+from candelabra.data import DataModule, Voc
+from candelabra.data.transforms.pipeline import TransformPipeline
+from candelabra.heads import FCOS, Label
+from candelabra.tasks import MultiTask
+
+def unlabel_on_rank_one(sample):
+    if torch.distributed.get_rank() == 1:
+        sample["boxes"] = data.labels["boxes"].blank_like(sample["boxes"])
+    return sample
+
+L.seed_everything(0, verbose=False)
+data = DataModule(Voc(root=ROOT), size=64, batch_size=4, workers=0, val=0.2, test=0.2)
+steps = data.plan.transforms["train"].steps
+data.replace_train_transforms(TransformPipeline([*steps, unlabel_on_rank_one], data.labels))
+heads = {"label": Label, "boxes": lambda backbone, labels: FCOS(backbone, labels, width=16, layers=1)}
+task = MultiTask(Timm("test_resnet", weights="none"), data.labels, heads)
+L.Trainer(max_epochs=2, accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true", logger=False,
+    enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    use_distributed_sampler=False, num_sanity_val_steps=0).fit(task, data)
+flat = torch.cat([v.flatten().double() for v in task.state_dict().values()])
+both = [torch.zeros_like(flat) for _ in range(2)]
+torch.distributed.all_gather(both, flat)
+if torch.distributed.get_rank() == 0:
+    print("APART", float((both[0] - both[1]).abs().max()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_whose_images_nobody_labelled_does_not_hang_and_ranks_stay_equal(photos: str, tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(RANKS.replace("ROOT", repr(photos)))
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert run.returncode == 0, run.stderr
+    (line,) = [line for line in run.stdout.splitlines() if line.startswith("APART")]
+    assert float(line.split()[1]) == 0
+
+
+def test_predict_writes_objects_that_are_read_again_as_labels(photos: str, tiny: Compose, tmp_path: Path) -> None:
+    words = ["task=detection", "data=voc", f"data.root={photos}", "epochs=1", "data.batch_size=8", "data.val=0.2"]
+    run = tmp_path / "run"
+    run_train(tiny(*words, "data.test=0.2", f"folder={run}", "task.boxes.width=16", "task.boxes.layers=1"))
+    source, found = str(Path(photos) / "JPEGImages"), tmp_path / "found"
+    options = [f"checkpoint={run}", f"source={source}", f"folder={found}", "score_threshold=0", "max_detections=3"]
+    run_predict(composed("predict", *options))
+    document = json.loads((found / "boxes.json").read_text())
+    assert len(document["images"]) == 40
+    assert len(document["annotations"]) == 120
+    again = Coco(root=photos, file=str(found / "boxes.json")).read()
+    assert again.labels[BoxesTarget].classes == ("blue", "red")
+    model = Model(run, decoding={"score_threshold": 0.0, "max_detections": 3})
+    name = document["images"][0]["file_name"]
+    ours = model(name).boxes
+    assert [each.name for each in ours] == [
+        ("blue", "red")[each["category_id"] - 1] for each in document["annotations"] if each["image_id"] == 1
+    ]
+    theirs = next(index for index, each in enumerate(again.names) if each.endswith(Path(name).name))
+    assert len(again[theirs]["boxes"]) == len(ours)
+    with pytest.raises(CandelabraError, match="no head of this model \\(boxes\\) finds objects"):
+        set_decoding(model.task, {"no_such_option": 1.0})
