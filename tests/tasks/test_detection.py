@@ -99,7 +99,7 @@ SMALL = (
     "data.size=64",
     "data.workers=0",
 )
-NARROW = ("task.boxes.width=16", "task.boxes.layers=1", "logger=none", "trainer=cpu")
+NARROW = ("task.boxes.width=16", "task.boxes.layers=1", "trainer=cpu")
 
 
 @pytest.mark.slow
