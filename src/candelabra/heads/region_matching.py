@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_area, box_iou
+from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN, clip_rows, compute_areas
 from candelabra.types import Size
 
-_COVERED = 0.5  # share of a region's area from which an ignored region covers it
+_COVERED = 0.5  # share of a region's area in the image from which an ignored region covers it
 
 
 class ObjectLists(NamedTuple):
@@ -19,10 +19,12 @@ class ObjectLists(NamedTuple):
     Args:
         taught: (K, 6).
         ignored: (M, 6).
+        size: (H, W) of the image.
     """
 
     taught: Tensor
     ignored: Tensor
+    size: Size
 
 
 class RegionTargets(NamedTuple):
@@ -42,11 +44,11 @@ class RegionTargets(NamedTuple):
 
 
 def split_object_rows(rows: Tensor, size: Size) -> ObjectLists:
-    """Sorts the rows (K, 6) of one image of (H, W) = `size`; leaves out padding and what has no area in the image."""
+    """Divides the rows (K, 6) of one image of (H, W) = `size`; drops padding and what has no area in the image."""
     rows = clip_rows(rows.float(), size)
     valid = rows[rows.isfinite().all(1) & (rows[:, CLASS_COLUMN] >= 0) & (compute_areas(rows) > 0)]
     taught = valid[:, SCORE_COLUMN] > IGNORED_SCORE
-    return ObjectLists(valid[taught], valid[~taught])
+    return ObjectLists(valid[taught], valid[~taught], size)
 
 
 @torch.no_grad()
@@ -79,7 +81,9 @@ def match_regions(
         nearest = taught[index.clamp(min=0)]
         labels = torch.where(index >= 0, nearest[:, CLASS_COLUMN].long() + 1, (index + 1).clamp(max=0))
         boxes = torch.where(labels[:, None] > 0, nearest[:, :CLASS_COLUMN], regions)
-    unknown = _find_covered(regions, objects.ignored, classes) & (labels == 0)[:, None]
+    unknown = (
+        _find_covered(clip_boxes_to_image(regions, objects.size), objects.ignored, classes) & (labels == 0)[:, None]
+    )
     labels = labels.masked_fill(unknown.all(1), -1)
     return RegionTargets(labels, boxes, unknown, _weigh_regions(labels, samples, positive_fraction))
 
@@ -88,7 +92,7 @@ def _find_covered(regions: Tensor, ignored: Tensor, classes: int) -> Tensor:
     """(R, C) bool: most of the region lies in one of the rows (M, 6) of the class."""
     low = torch.maximum(regions[:, None, :2], ignored[None, :, :2])
     high = torch.minimum(regions[:, None, 2:], ignored[None, :, 2:4])
-    share = (high - low).clamp(min=0).prod(2) / box_area(regions)[:, None]
+    share = (high - low).clamp(min=0).prod(2) / box_area(regions)[:, None].clamp(min=1e-6)
     covered = (share > _COVERED).to(share)  # (R, M)
     counts = torch.zeros(len(regions), classes, device=regions.device)
     return counts.index_add_(1, ignored[:, CLASS_COLUMN].long(), covered) > 0
