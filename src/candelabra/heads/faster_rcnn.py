@@ -73,10 +73,10 @@ class FasterRCNN(Head):
     ) -> None:
         super().__init__()
         self.target_info = require_target(labels, BoxesTarget)
-        self.width, self.classes = width, len(self.target_info.classes)
+        self.width, self.classes = width, self.target_info.classes
         self.pyramid = FeaturePyramid(backbone, width)
-        self.rpn = _build_rpn(width, self.classes, proposals)
-        self.roi_heads = _build_roi_heads(width, hidden, self.classes)
+        self.rpn = _build_rpn(width, len(self.classes), proposals)
+        self.roi_heads = _build_roi_heads(width, hidden, len(self.classes))
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
 
@@ -115,8 +115,8 @@ class FasterRCNN(Head):
     def _compute_anchor_loss(self, logits: Tensor, deltas: Tensor, objects: ObjectLists, anchors: Tensor) -> Tensor:
         """The loss of the first stage in one image."""
         rpn = self.rpn
-        found = match_regions(anchors, objects, self.classes, rpn.proposal_matcher, _RPN_SAMPLES, _RPN_POSITIVE)
-        wanted = F.one_hot(found.labels.clamp(min=0), self.classes + 1)[:, 1:].to(logits)
+        found = match_regions(anchors, objects, len(self.classes), rpn.proposal_matcher, _RPN_SAMPLES, _RPN_POSITIVE)
+        wanted = F.one_hot(found.labels.clamp(min=0), len(self.classes) + 1)[:, 1:].to(logits)
         scores = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").masked_fill(found.unknown, 0)
         boxes = _compute_box_loss(deltas, rpn.box_coder.encode_single(found.boxes, anchors), found)
         return (found.weights * (scores.sum(1) + boxes)).sum()
@@ -124,7 +124,7 @@ class FasterRCNN(Head):
     def _compute_region_loss(self, logits: Tensor, deltas: Tensor, objects: ObjectLists, regions: Tensor) -> Tensor:
         """The loss of the second stage in one image."""
         roi = self.roi_heads
-        found = match_regions(regions, objects, self.classes, roi.proposal_matcher, _ROI_SAMPLES, _ROI_POSITIVE)
+        found = match_regions(regions, objects, len(self.classes), roi.proposal_matcher, _ROI_SAMPLES, _ROI_POSITIVE)
         labels = found.labels.clamp(min=0)
         possible = logits.masked_fill(F.pad(found.unknown, (1, 0)), -torch.inf)
         scores = F.cross_entropy(possible, labels, reduction="none")
@@ -133,7 +133,7 @@ class FasterRCNN(Head):
         return (found.weights * (scores + boxes)).sum()
 
     def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.target_info.classes, self.max_detections)}
+        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         labelled = self.labelled(target)
@@ -166,14 +166,14 @@ class FasterRCNN(Head):
     def _unpack(self, outputs: Tensor, size: Size) -> "_FirstStage":
         sizes = [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
         counts = [height * width for height, width in sizes]
-        maps, logits, deltas = outputs.float().split([self.width, _ANCHORS * self.classes, _ANCHORS * 4], 2)
+        maps, logits, deltas = outputs.float().split([self.width, _ANCHORS * len(self.classes), _ANCHORS * 4], 2)
         levels = [
             part.transpose(1, 2).unflatten(2, extent) for part, extent in zip(maps.split(counts, 1), sizes, strict=True)
         ]
         generator = self.rpn.anchor_generator
         generator.set_cell_anchors(torch.float32, outputs.device)
         anchors = torch.cat(generator.grid_anchors(sizes, [(stride, stride) for stride in PYRAMID_STRIDES]))
-        logits = logits.reshape(len(outputs), -1, self.classes)
+        logits = logits.reshape(len(outputs), -1, len(self.classes))
         return _FirstStage(levels, counts, logits, deltas.reshape(len(outputs), -1, 4), anchors)
 
     @torch.no_grad()
