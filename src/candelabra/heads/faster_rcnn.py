@@ -50,7 +50,8 @@ class FasterRCNN(Head):
         backbone, labels: what to read from, and the classes.
         width: channels of the pyramid.
         hidden: width of the two linear layers that read a region.
-        proposals: regions an image that the second stage sees. Give more than the objects of the fullest image.
+        proposals: regions an image that the second stage classifies; it learns from the best 128 of them. Give more
+            than the objects of the fullest image.
         score_threshold: least score of a detection.
         nms_threshold: the IoU above which the lower one of two detections of a class is dropped.
         max_detections: an image.
@@ -103,7 +104,7 @@ class FasterRCNN(Head):
         ]
         # The objects themselves are regions too, as in torchvision: the first proposals find none.
         regions = [
-            torch.cat([own, each.taught[:, :CLASS_COLUMN]])
+            torch.cat([own[:_ROI_SAMPLES], each.taught[:, :CLASS_COLUMN]])
             for own, each in zip(self._propose(stage, size), objects, strict=True)
         ]
         logits, deltas = self._read_regions(stage.levels, regions, size)
