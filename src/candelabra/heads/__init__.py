@@ -3,6 +3,7 @@
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
+from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
 from candelabra.heads.keypoints import Keypoints
@@ -15,6 +16,7 @@ __all__ = [
     "FCOS",
     "Auxiliary",
     "Box",
+    "FasterRCNN",
     "Head",
     "Keypoints",
     "Label",
