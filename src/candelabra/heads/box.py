@@ -86,7 +86,8 @@ class Box(Head):
 
 def make_box_scale(size: tuple[int, int], like: Tensor) -> Tensor:
     """(W, H, W, H), to bring a box from image sides to pixels."""
-    return torch.tensor([size[1], size[0], size[1], size[0]], dtype=torch.float32, device=like.device)
+    scale = torch.tensor([size[1], size[0], size[1], size[0]], dtype=torch.float32)
+    return scale.to(like.device, non_blocking=True)  # torch.tensor(..., device=) would wait for the GPU
 
 
 def compute_pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:

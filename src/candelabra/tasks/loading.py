@@ -26,19 +26,14 @@ from candelabra.tasks.task import Task
 def build_task(plain: PlainConfig, labels: Labels) -> Task:
     """The task of a resolved config for data with these labels."""
     finetune = build_object(plain["finetune"])
-    backbone = build_object(plain["backbone"])
-    if plain.get("compile"):
-        backbone.compile()
     task: Task = build_object(
         require_typed_heads(plain["task"], plain.get("words", [])),
-        backbone=backbone,
+        backbone=build_object(plain["backbone"]),
         labels=labels,
         finetune=finetune,
         optimizer=build_object(plain["optimizer"]),
         scheduler=build_object(plain["scheduler"]),
     )
-    if plain.get("compile") and task.balance.needs_gradients:
-        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
     needed = ("backbone", "task", "finetune", "optimizer", "scheduler", "data", "trainer", "seed")
     kept: PlainConfig = resolve_config_paths(drop_typed_marks({key: plain[key] for key in needed}))
     task.recipe = {
@@ -108,6 +103,13 @@ def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:
     task.train()
 
 
+def compile_backbone(task: Task) -> None:
+    """Has torch.compile compile the backbone at its next batch; not before `dry_run`, which runs single images."""
+    task.backbone.compile()
+    if task.balance.needs_gradients:
+        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
+
+
 def _try(task: Task, image: torch.Tensor) -> None:
     try:
         with torch.no_grad():
@@ -136,7 +138,7 @@ def load_task(checkpoint: str | Path) -> Task:
     recipe = saved["candelabra"]
     require_plugins(recipe["plugins"], f"checkpoint={checkpoint}", path)
     check_recipe(recipe["config"], f"checkpoint={checkpoint}")
-    config = {**recipe["config"], "compile": False}
+    config = recipe["config"]
     for key in ("backbone", "task", "finetune", "optimizer", "data", "trainer"):
         if not isinstance(config.get(key), dict):
             raise CandelabraError(f"checkpoint={checkpoint} is damaged: its config has no {key}.")

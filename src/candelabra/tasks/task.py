@@ -109,8 +109,7 @@ class Task(L.LightningModule, ABC):
         features = self.extract_features(batch)
         inputs = detach_features(features) if self.balance.needs_gradients else features
         sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._distributed)
-        loss = self._join_losses(self._average(sums), features, inputs)
-        self._log_losses(loss)
+        self._log_losses(loss := self._join_losses(self._average(sums), features, inputs), sums.counts)
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
@@ -135,11 +134,12 @@ class Task(L.LightningModule, ABC):
         self.balance_state = BalanceState(each, losses.counts > 0, self.balance.weights(), gramian)
         return loss
 
-    def _log_losses(self, loss: Tensor) -> None:
+    def _log_losses(self, loss: Tensor, counts: Mapping[str, float]) -> None:
         if not self._trainer or self.trainer.lightning_module is not self:
             return  # copies in a grid of probes do not log
         if is_logged_step(self.trainer) and self.balance_state:
-            pairs = zip(self.balance_state.losses.items(), self.balance_state.present.tolist(), strict=True)
+            present = self.balance_state.present.tolist() if self._distributed else counts.values()  # no wait for a GPU
+            pairs = zip(self.balance_state.losses.items(), present, strict=True)
             each = {f"train/{name}/loss": value for (name, value), there in pairs if there}
             self.log_dict({"train/loss": loss, **each})  # a head without a label keeps its last logged loss
 

@@ -76,6 +76,7 @@ def make_batch_loader(
     collate: Callable[[Any], Any],
     persistent: bool,
     batchwise: BatchTransforms | None,
+    pin: bool,
 ) -> BatchLoader:
     """A loader whose batches are a function of the order alone, however many workers make them.
 
@@ -86,13 +87,14 @@ def make_batch_loader(
         collate: samples -> batch.
         persistent: workers live on for the next epoch.
         batchwise: transforms of whole batches, if any.
+        pin: batches lie in pinned memory, from which a GPU copies them while it computes.
     """
     loader = BatchLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0 and persistent,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin,
         collate_fn=collate,
         worker_init_fn=survive_sigterm,
         # By default a DataLoader draws from torch's global generator whenever its workers start, so dropout would

@@ -206,14 +206,18 @@ class SampleDataModule(L.LightningDataModule, ABC):
         if self.workers is not None:
             return self.workers
         if self._chosen_workers is None:
-            trainer = self.trainer
-            device = trainer.strategy.root_device.type if trainer else "cuda" if torch.cuda.is_available() else "cpu"
-            ranks = trainer.num_devices if trainer else 1
-            found = choose_workers(self.dataset("train"), self.batch_size, device, ranks, self.cached)
+            ranks = self.trainer.num_devices if self.trainer else 1
+            found = choose_workers(self.dataset("train"), self.batch_size, self._device_type(), ranks, self.cached)
             words = "data.workers=%d chosen: a sample takes %.1f ms on one of %d processors"
             log.info(words, found.workers, found.seconds * 1000, found.processors)
             self._chosen_workers = found.workers
         return self._chosen_workers
+
+    def _device_type(self) -> str:
+        """Of the trainer, cuda or cpu; without a trainer, of the machine."""
+        if self.trainer:
+            return str(self.trainer.strategy.root_device.type)
+        return "cuda" if torch.cuda.is_available() else "cpu"
 
     def make_loader(self, split: str) -> DataLoader[Sample]:
         """Batches of one split, made by workers."""
@@ -240,4 +244,5 @@ class SampleDataModule(L.LightningDataModule, ABC):
             batches.skip, self._served = self._served, 0
         train = split == "train"
         batchwise = self.batchwise.with_labels(self.labels) if train else None
-        return make_batch_loader(dataset, batches, workers, collate, train, batchwise)
+        pin = self._device_type() == "cuda"
+        return make_batch_loader(dataset, batches, workers, collate, train, batchwise, pin)

@@ -111,5 +111,5 @@ def resize_map(values: Tensor, size: Size, region: CoveredRegion | None = None) 
         return plain.clone()
     for axis in (-2, -1):
         places = find_nearest_pixels(plain.shape[axis], size[axis], region and region[axis])
-        plain = plain.index_select(axis, torch.from_numpy(places).to(plain.device))
+        plain = plain.index_select(axis, torch.from_numpy(places).to(plain.device, non_blocking=True))
     return plain

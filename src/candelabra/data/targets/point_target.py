@@ -47,8 +47,8 @@ class PointTarget(Target):
         return self.from_points((self.points(value) - corner) / scale + start)
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
-        scale = torch.tensor([new[1] / old[1], new[0] / old[0]], device=values.device)
-        return values * scale.repeat(values.shape[-1] // 2)
+        scale = torch.tensor([new[1] / old[1], new[0] / old[0]]).repeat(values.shape[-1] // 2)
+        return values * scale.to(values.device, non_blocking=True)  # torch.tensor(..., device=) waits for the GPU
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
         return value * factor

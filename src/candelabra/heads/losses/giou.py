@@ -25,4 +25,5 @@ def giou_loss(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def _area(low: Tensor, high: Tensor) -> Tensor:
-    return (high - low).clamp(min=0).prod(1)
+    width, height = (high - low).clamp(min=0).unbind(1)
+    return width * height  # the gradient of prod counts zeros on the host: a GPU would be waited for

@@ -11,7 +11,8 @@ from candelabra.errors import CandelabraError
 class FiniteLoss(L.Callback):
     """Ends the run after some steps in a row with a loss that is infinite or no number (NaN).
 
-    The loss is looked at every `steps` steps and at the end of an epoch, so a GPU does not wait for it in each step.
+    The loss is looked at in the steps that are logged, at most every `steps` steps, and at the end of an epoch: reading
+    a value waits until the GPU has done all its work, and then the GPU waits for the next.
     All ranks see the same loss and stop together.
 
     Args:
@@ -31,7 +32,7 @@ class FiniteLoss(L.Callback):
         row = torch.zeros((), dtype=torch.int64, device=loss.device) if self.row is None else self.row
         self.row = torch.where(torch.isfinite(loss), 0, row + 1)
         last = trainer.is_last_batch
-        if (batch_idx + 1) % self.steps and not last:
+        if trainer.global_step % max(self.steps, trainer.log_every_n_steps) and not last:  # type: ignore[attr-defined]
             return
         if int(self.row) >= (min(self.steps, batch_idx + 1) if last else self.steps):
             rates = sorted({float(group["lr"]) for each in trainer.optimizers for group in each.param_groups})
