@@ -226,3 +226,18 @@ def test_the_pool_reads_each_level_at_its_own_stride(backbone: Backbone) -> None
     assert head.roi_heads.box_roi_pool.scales == [1 / stride for stride in PYRAMID_STRIDES]
     random_outputs(head, 1, (33, 250))
     assert head.roi_heads.box_roi_pool.scales == [1 / stride for stride in PYRAMID_STRIDES]
+
+
+def test_mirror_images_add_what_they_find_where_it_lies(backbone: Backbone) -> None:
+    head = build(backbone, score_threshold=0.0, nms_threshold=1.0)
+    outputs, mirrored = random_outputs(head, 2), random_outputs(head, 2)
+    both = head.average_mirrored(outputs, mirrored, SIZE)
+    rows = torch.tensor([OBJECT]).expand(2, 1, 6)
+    torch.testing.assert_close(head.loss(both, rows, SIZE), head.loss(outputs, rows, SIZE))
+    back = head.predict(mirrored, SIZE)[:, :20]
+    back = torch.cat([SIZE[1] - back[..., 2:3], back[..., 1:2], SIZE[1] - back[..., :1], back[..., 3:]], 2)
+    head.max_detections = 1000
+    found = head.predict(both, SIZE)
+    for wanted in (back, head.predict(outputs, SIZE)[:, :20]):
+        distance = torch.cdist(wanted, found, compute_mode="donot_use_mm_for_euclid_dist").amin(2)
+        assert distance.max() < 1e-3
