@@ -1,6 +1,5 @@
 """The detector of two stages: what it learns, and from what it does not."""
 
-import math
 from functools import partial
 
 import pytest
@@ -11,6 +10,7 @@ from candelabra.backbones import Backbone, Timm
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.heads import FasterRCNN, compute_metrics
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES
+from candelabra.heads.region_layers import make_anchors
 from candelabra.types import Features
 
 SIZE = (96, 120)
@@ -131,8 +131,7 @@ def test_a_small_region_of_score_0_spares_what_it_covers_alone(backbone: Backbon
     head = build(backbone)
     outputs = random_outputs(head)
     compute_loss(head, outputs, [[0.0, 0, 60, 60, number, 0] for number in (0, 1)]).sum().backward()
-    grid = [(math.ceil(SIZE[0] / stride), math.ceil(SIZE[1] / stride)) for stride in PYRAMID_STRIDES]
-    anchors = torch.cat(head.rpn.anchor_generator.grid_anchors(grid, [(stride, stride) for stride in PYRAMID_STRIDES]))
+    anchors = make_anchors(head.rpn.anchor_generator, SIZE, outputs.device)
     taught = list_class_gradients(head, outputs)[:, 0] != 0
     visible = anchors[:, 2:].minimum(torch.tensor(SIZE[::-1])) - anchors[:, :2].clamp(min=0)
     inner = (anchors[:, 2:].clamp(max=60) - anchors[:, :2].clamp(min=0)).clamp(min=0).prod(1)

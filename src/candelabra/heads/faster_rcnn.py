@@ -1,6 +1,5 @@
 """A head for `boxes`: the detector of two stages, which proposes regions and classifies them."""
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, cast
 
@@ -13,9 +12,9 @@ from torchmetrics import Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
-from candelabra.heads.box_decoding import select_detections
+from candelabra.heads.box_decoding import mirror_boxes, select_detections
 from candelabra.heads.detection_metrics import DetectionMetrics
-from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
+from candelabra.heads.feature_pyramid import FeaturePyramid
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.region_layers import (
     ANCHORS_PER_LOCATION,
@@ -26,11 +25,17 @@ from candelabra.heads.region_layers import (
     RPN_SAMPLES,
     build_roi_heads,
     build_rpn,
+    make_anchors,
+    measure_levels,
 )
-from candelabra.heads.region_matching import ObjectLists, RegionTargets, match_regions, split_object_rows
+from candelabra.heads.region_matching import (
+    ObjectLists,
+    compute_delta_losses,
+    encode_labels,
+    match_regions,
+    split_object_rows,
+)
 from candelabra.types import Features, Size
-
-_BETA = 1 / 9  # of the smooth L1 distance of boxes, as in torchvision
 
 
 class FasterRCNN(Head):
@@ -116,9 +121,9 @@ class FasterRCNN(Head):
         """The loss of the first stage in one image."""
         rpn = self.rpn
         found = match_regions(anchors, objects, len(self.classes), rpn.proposal_matcher, RPN_SAMPLES, RPN_POSITIVE)
-        wanted = F.one_hot(found.labels.clamp(min=0), len(self.classes) + 1)[:, 1:].to(logits)
+        wanted = encode_labels(found, len(self.classes))
         scores = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").masked_fill(found.unknown, 0)
-        boxes = _compute_box_loss(deltas, rpn.box_coder.encode_single(found.boxes, anchors), found)
+        boxes = compute_delta_losses(deltas, rpn.box_coder.encode_single(found.boxes, anchors), found)
         return (found.weights * (scores.sum(1) + boxes)).sum()
 
     def _compute_region_loss(self, logits: Tensor, deltas: Tensor, objects: ObjectLists, regions: Tensor) -> Tensor:
@@ -129,7 +134,7 @@ class FasterRCNN(Head):
         possible = logits.masked_fill(F.pad(found.unknown, (1, 0)), -torch.inf)
         scores = F.cross_entropy(possible, labels, reduction="none")
         own = deltas.unflatten(1, (-1, 4))[torch.arange(len(labels), device=labels.device), labels]
-        boxes = _compute_box_loss(own, roi.box_coder.encode_single(found.boxes, regions), found)
+        boxes = compute_delta_losses(own, roi.box_coder.encode_single(found.boxes, regions), found)
         return (found.weights * (scores + boxes)).sum()
 
     def metrics(self) -> dict[str, Metric]:
@@ -149,12 +154,9 @@ class FasterRCNN(Head):
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
-        seen, *mirrored = [self._decode(each, size) for each in outputs.split(sum(self.columns), 2)]
-        boxes, scores = [seen[0]], [seen[1]]
-        for found, certain in mirrored:
-            left, top, right, bottom = found.unbind(2)
-            boxes.append(torch.stack([size[1] - right, top, size[1] - left, bottom], 2))
-            scores.append(certain)
+        views = [self._decode(each, size) for each in outputs.split(sum(self.columns), 2)]
+        boxes = [mirror_boxes(found, size[1]) if number else found for number, (found, _) in enumerate(views)]
+        scores = [certain for _, certain in views]
         return select_detections(
             torch.cat(boxes, 1),
             torch.cat(scores, 1),
@@ -180,15 +182,13 @@ class FasterRCNN(Head):
         return pad_sequence(rows[0], batch_first=True), pad_sequence(rows[1], batch_first=True)
 
     def _unpack(self, outputs: Tensor, size: Size) -> "_FirstStage":
-        sizes = [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
+        sizes = measure_levels(size)
         counts = [height * width for height, width in sizes]
         maps, logits, deltas = outputs[..., : sum(self.columns)].float().split(self.columns, 2)
         levels = [
             part.transpose(1, 2).unflatten(2, extent) for part, extent in zip(maps.split(counts, 1), sizes, strict=True)
         ]
-        generator = self.rpn.anchor_generator
-        generator.set_cell_anchors(torch.float32, outputs.device)
-        anchors = torch.cat(generator.grid_anchors(sizes, [(stride, stride) for stride in PYRAMID_STRIDES]))
+        anchors = make_anchors(self.rpn.anchor_generator, size, outputs.device)
         logits = logits.reshape(len(outputs), -1, len(self.classes))
         return _FirstStage(levels, counts, logits, deltas.reshape(len(outputs), -1, 4), anchors)
 
@@ -229,9 +229,3 @@ class _FirstStage(NamedTuple):
     logits: Tensor
     deltas: Tensor
     anchors: Tensor
-
-
-def _compute_box_loss(deltas: Tensor, wanted: Tensor, found: RegionTargets) -> Tensor:
-    """(R,) distance of deltas (R, 4), 0 where there is no object."""
-    distance = F.smooth_l1_loss(deltas, wanted, reduction="none", beta=_BETA).sum(1)
-    return distance.masked_fill(found.labels < 1, 0)

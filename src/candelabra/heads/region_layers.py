@@ -1,8 +1,9 @@
-"""The layers of a two-stage detector on a feature pyramid, of torchvision's parts."""
+"""The layers of detectors with anchors on a feature pyramid, of torchvision's parts."""
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads
@@ -11,14 +12,35 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES
+from candelabra.types import Size
 
-_SCALES = (3.0, 4.5)  # sides of anchors in strides: 24 to 288 pixels over all levels
+_SCALES = (3.0, 4.5)  # sides of anchors in strides: 24 to 288 pixels over all levels, for images of about 256
 _RATIOS = (0.5, 1.0, 2.0)  # height by width of anchors
 ANCHORS_PER_LOCATION = len(_SCALES) * len(_RATIOS)
 POOLED_SIDE = 7  # cells of a pooled region
 RPN_SAMPLES, RPN_POSITIVE = 256, 0.5  # these four as in the papers; see `match_regions`
 ROI_SAMPLES, ROI_POSITIVE = 128, 0.25
 _PRE_NMS = 1000  # anchors a level that suppression sees
+
+
+def build_anchor_generator() -> AnchorGenerator:
+    """Builds torchvision's generator, with the same anchors in strides on each level of the pyramid."""
+    sides = tuple(tuple(scale * stride for scale in _SCALES) for stride in PYRAMID_STRIDES)
+    return AnchorGenerator(sides, (_RATIOS,) * len(sides))
+
+
+def measure_levels(size: Size) -> list[tuple[int, int]]:
+    """(h, w) of each level of the pyramid of images of (H, W) = `size`; see `FeaturePyramid`."""
+    return [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
+
+
+def make_anchors(generator: AnchorGenerator, size: Size, device: torch.device) -> Tensor:
+    """(A, 4) anchors of all levels, XYXY in pixels.
+
+    The generator itself takes strides from the sizes of maps, wrongly where sides are not multiples of the strides.
+    """
+    generator.set_cell_anchors(torch.float32, device)
+    return torch.cat(generator.grid_anchors(measure_levels(size), [(stride, stride) for stride in PYRAMID_STRIDES]))
 
 
 def build_rpn(width: int, classes: int, proposals: int) -> RegionProposalNetwork:
@@ -29,14 +51,14 @@ def build_rpn(width: int, classes: int, proposals: int) -> RegionProposalNetwork
         classes: their number.
         proposals: regions an image.
     """
-    sides = tuple(tuple(scale * stride for scale in _SCALES) for stride in PYRAMID_STRIDES)
     head = RPNHead(width, ANCHORS_PER_LOCATION)
     head.cls_logits = nn.Conv2d(width, ANCHORS_PER_LOCATION * classes, 1)
     nn.init.normal_(head.cls_logits.weight, std=0.01)
     nn.init.constant_(head.cls_logits.bias, -math.log(2 * classes - 1))  # the loss starts the same for any classes
     before, after = ({"training": count, "testing": count} for count in (_PRE_NMS, proposals))
-    generator = AnchorGenerator(sides, (_RATIOS,) * len(sides))
-    return RegionProposalNetwork(generator, head, 0.7, 0.3, RPN_SAMPLES, RPN_POSITIVE, before, after, 0.7)
+    return RegionProposalNetwork(
+        build_anchor_generator(), head, 0.7, 0.3, RPN_SAMPLES, RPN_POSITIVE, before, after, 0.7
+    )
 
 
 def build_roi_heads(width: int, hidden: int, classes: int) -> RoIHeads:
