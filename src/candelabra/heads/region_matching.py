@@ -59,8 +59,8 @@ def match_regions(
     objects: ObjectLists,
     classes: int,
     matcher: Callable[[Tensor], Tensor],
-    samples: int,
-    positive_fraction: float,
+    samples: int = 256,
+    positive_fraction: float = 0.5,
 ) -> RegionTargets:
     """Matches regions with objects by IoU.
 
