@@ -1,6 +1,5 @@
 """The detector of two stages: what it learns, and from what it does not."""
 
-import math
 from functools import partial
 
 import pytest
@@ -11,6 +10,7 @@ from candelabra.backbones import Backbone, Timm
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.heads import FasterRCNN, compute_metrics
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES
+from candelabra.heads.region_layers import make_anchors
 from candelabra.types import Features
 
 SIZE = (96, 120)
@@ -131,8 +131,7 @@ def test_a_small_region_of_score_0_spares_what_it_covers_alone(backbone: Backbon
     head = build(backbone)
     outputs = random_outputs(head)
     compute_loss(head, outputs, [[0.0, 0, 60, 60, number, 0] for number in (0, 1)]).sum().backward()
-    grid = [(math.ceil(SIZE[0] / stride), math.ceil(SIZE[1] / stride)) for stride in PYRAMID_STRIDES]
-    anchors = torch.cat(head.rpn.anchor_generator.grid_anchors(grid, [(stride, stride) for stride in PYRAMID_STRIDES]))
+    anchors = make_anchors(head.rpn.anchor_generator, SIZE, outputs.device)
     taught = list_class_gradients(head, outputs)[:, 0] != 0
     visible = anchors[:, 2:].minimum(torch.tensor(SIZE[::-1])) - anchors[:, :2].clamp(min=0)
     inner = (anchors[:, 2:].clamp(max=60) - anchors[:, :2].clamp(min=0)).clamp(min=0).prod(1)
@@ -226,3 +225,18 @@ def test_the_pool_reads_each_level_at_its_own_stride(backbone: Backbone) -> None
     assert head.roi_heads.box_roi_pool.scales == [1 / stride for stride in PYRAMID_STRIDES]
     random_outputs(head, 1, (33, 250))
     assert head.roi_heads.box_roi_pool.scales == [1 / stride for stride in PYRAMID_STRIDES]
+
+
+def test_mirror_images_add_what_they_find_where_it_lies(backbone: Backbone) -> None:
+    head = build(backbone, score_threshold=0.0, nms_threshold=1.0)
+    outputs, mirrored = random_outputs(head, 2), random_outputs(head, 2)
+    both = head.average_mirrored(outputs, mirrored, SIZE)
+    rows = torch.tensor([OBJECT]).expand(2, 1, 6)
+    torch.testing.assert_close(head.loss(both, rows, SIZE), head.loss(outputs, rows, SIZE))
+    back = head.predict(mirrored, SIZE)[:, :20]
+    back = torch.cat([SIZE[1] - back[..., 2:3], back[..., 1:2], SIZE[1] - back[..., :1], back[..., 3:]], 2)
+    head.max_detections = 1000
+    found = head.predict(both, SIZE)
+    for wanted in (back, head.predict(outputs, SIZE)[:, :20]):
+        distance = torch.cdist(wanted, found, compute_mode="donot_use_mm_for_euclid_dist").amin(2)
+        assert distance.max() < 1e-3

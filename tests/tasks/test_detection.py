@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from candelabra.commands.predict import run_predict
@@ -183,3 +184,19 @@ def test_predict_writes_objects_that_are_read_again_as_labels(photos: str, tiny:
     assert len(again[theirs]["boxes"]) == len(ours)
     with pytest.raises(CandelabraError, match="no head of this model \\(boxes\\) finds objects"):
         set_decoding(model.task, {"no_such_option": 1.0})
+
+
+def test_a_detector_of_two_stages_trains_the_same_each_time(photos: str, tiny: Compose, tmp_path: Path) -> None:
+    words = ["task=detection", "head@task.boxes=faster_rcnn", "data=voc", f"data.root={photos}", "epochs=1"]
+    words += ["task.boxes.width=16", "task.boxes.hidden=32", "task.boxes.proposals=50", "logger=none"]
+    results = [run_train(tiny(*words, f"folder={tmp_path / name}")) for name in ("one", "two")]
+    numbers = [{key: value for key, value in each.items() if "/" in key} for each in results]
+    assert numbers[0] == numbers[1]
+    assert 0 <= results[0]["test/boxes/map50"] <= 1
+    one, two = (
+        torch.load(tmp_path / name / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+        for name in ("one", "two")
+    )
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
+    with pytest.raises(CandelabraError, match=r"task\.boxes\.proposals=0 is out of range"):
+        run_train(tiny(*words, "task.boxes.proposals=0"))

@@ -11,6 +11,7 @@ from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.pyramid import PyramidDecoder, resample
+from candelabra.heads.retinanet import RetinaNet
 
 __all__ = [
     "FCOS",
@@ -24,6 +25,7 @@ __all__ = [
     "MetricGroup",
     "Pooled",
     "PyramidDecoder",
+    "RetinaNet",
     "SoftArgmax",
     "UnlabelledTarget",
     "compute_metrics",

@@ -39,6 +39,16 @@ def select_detections(
     return pad_sequence(kept, batch_first=True, padding_value=_PADDING)
 
 
+def mirror_boxes(boxes: Tensor, width: float) -> Tensor:
+    """Boxes (..., 4) XYXY in an image of this width -> where they lie in its mirror image.
+
+    >>> mirror_boxes(torch.tensor([1.0, 2, 3, 4]), 10).tolist()
+    [7.0, 2.0, 9.0, 4.0]
+    """
+    left, top, right, bottom = boxes.unbind(-1)
+    return torch.stack([width - right, top, width - left, bottom], -1)
+
+
 def _select_of_image(
     boxes: Tensor, scores: Tensor, score_threshold: float, nms_threshold: float, max_detections: int
 ) -> Tensor:

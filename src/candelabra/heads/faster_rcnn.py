@@ -1,39 +1,41 @@
 """A head for `boxes`: the detector of two stages, which proposes regions and classifies them."""
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
-from torchvision.ops import MultiScaleRoIAlign
-from torchvision.ops.poolers import LevelMapper
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
-from candelabra.heads.box_decoding import select_detections
+from candelabra.heads.box_decoding import mirror_boxes, select_detections
 from candelabra.heads.detection_metrics import DetectionMetrics
-from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
+from candelabra.heads.feature_pyramid import FeaturePyramid
 from candelabra.heads.head import Head, require_target
-from candelabra.heads.region_matching import ObjectLists, RegionTargets, match_regions, split_object_rows
+from candelabra.heads.region_layers import (
+    ANCHORS_PER_LOCATION,
+    POOLED_SIDE,
+    ROI_POSITIVE,
+    ROI_SAMPLES,
+    RPN_POSITIVE,
+    RPN_SAMPLES,
+    build_roi_heads,
+    build_rpn,
+    make_anchors,
+    measure_levels,
+)
+from candelabra.heads.region_matching import (
+    ObjectLists,
+    compute_delta_losses,
+    encode_labels,
+    match_regions,
+    split_object_rows,
+)
 from candelabra.types import Features, Size
-
-_SCALES = (3.0, 4.5)  # sides of anchors in strides: 24 to 288 pixels over all levels
-_RATIOS = (0.5, 1.0, 2.0)  # height by width of anchors
-_ANCHORS = len(_SCALES) * len(_RATIOS)  # at each location
-_GRID = 7  # cells of a pooled region a side
-_PRE_NMS = 1000  # anchors a level that suppression sees
-_RPN_SAMPLES, _RPN_POSITIVE = 256, 0.5  # these four as in the papers; see `match_regions`
-_ROI_SAMPLES, _ROI_POSITIVE = 128, 0.25
-_BETA = 1 / 9  # of the smooth L1 distance of boxes, as in torchvision
 
 
 class FasterRCNN(Head):
@@ -75,9 +77,11 @@ class FasterRCNN(Head):
         super().__init__()
         self.target_info = require_target(labels, BoxesTarget)
         self.width, self.classes = width, self.target_info.classes
+        anchors = ANCHORS_PER_LOCATION
+        self.columns = [width, anchors * len(self.classes), anchors * 4]  # of features, logits and deltas in outputs
         self.pyramid = FeaturePyramid(backbone, width)
-        self.rpn = _build_rpn(width, len(self.classes), proposals)
-        self.roi_heads = _build_roi_heads(width, hidden, len(self.classes))
+        self.rpn = build_rpn(width, len(self.classes), proposals)
+        self.roi_heads = build_roi_heads(width, hidden, len(self.classes))
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
 
@@ -87,7 +91,7 @@ class FasterRCNN(Head):
         packed = [torch.cat([each.float() for each in part], 1).flatten(2).transpose(1, 2) for part in parts]
         # 0, of no region: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
         nothing = self.roi_heads.box_predictor(
-            self.roi_heads.box_head(levels[0].new_zeros(0, self.width, _GRID, _GRID))
+            self.roi_heads.box_head(levels[0].new_zeros(0, self.width, POOLED_SIDE, POOLED_SIDE))
         )
         packed[-1] = packed[-1] + sum(each.float().sum() for each in nothing)
         return torch.cat(packed, 1)
@@ -104,7 +108,7 @@ class FasterRCNN(Head):
         ]
         # The objects themselves are regions too, as in torchvision: the first proposals find none.
         regions = [
-            torch.cat([own[:_ROI_SAMPLES], each.taught[:, :CLASS_COLUMN]])
+            torch.cat([own[:ROI_SAMPLES], each.taught[:, :CLASS_COLUMN]])
             for own, each in zip(self._propose(stage, size), objects, strict=True)
         ]
         logits, deltas = self._read_regions(stage.levels, regions, size)
@@ -116,21 +120,21 @@ class FasterRCNN(Head):
     def _compute_anchor_loss(self, logits: Tensor, deltas: Tensor, objects: ObjectLists, anchors: Tensor) -> Tensor:
         """The loss of the first stage in one image."""
         rpn = self.rpn
-        found = match_regions(anchors, objects, len(self.classes), rpn.proposal_matcher, _RPN_SAMPLES, _RPN_POSITIVE)
-        wanted = F.one_hot(found.labels.clamp(min=0), len(self.classes) + 1)[:, 1:].to(logits)
+        found = match_regions(anchors, objects, len(self.classes), rpn.proposal_matcher, RPN_SAMPLES, RPN_POSITIVE)
+        wanted = encode_labels(found, len(self.classes))
         scores = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").masked_fill(found.unknown, 0)
-        boxes = _compute_box_loss(deltas, rpn.box_coder.encode_single(found.boxes, anchors), found)
+        boxes = compute_delta_losses(deltas, rpn.box_coder.encode_single(found.boxes, anchors), found)
         return (found.weights * (scores.sum(1) + boxes)).sum()
 
     def _compute_region_loss(self, logits: Tensor, deltas: Tensor, objects: ObjectLists, regions: Tensor) -> Tensor:
         """The loss of the second stage in one image."""
         roi = self.roi_heads
-        found = match_regions(regions, objects, len(self.classes), roi.proposal_matcher, _ROI_SAMPLES, _ROI_POSITIVE)
+        found = match_regions(regions, objects, len(self.classes), roi.proposal_matcher, ROI_SAMPLES, ROI_POSITIVE)
         labels = found.labels.clamp(min=0)
         possible = logits.masked_fill(F.pad(found.unknown, (1, 0)), -torch.inf)
         scores = F.cross_entropy(possible, labels, reduction="none")
         own = deltas.unflatten(1, (-1, 4))[torch.arange(len(labels), device=labels.device), labels]
-        boxes = _compute_box_loss(own, roi.box_coder.encode_single(found.boxes, regions), found)
+        boxes = compute_delta_losses(own, roi.box_coder.encode_single(found.boxes, regions), found)
         return (found.weights * (scores + boxes)).sum()
 
     def metrics(self) -> dict[str, Metric]:
@@ -150,30 +154,41 @@ class FasterRCNN(Head):
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
+        views = [self._decode(each, size) for each in outputs.split(sum(self.columns), 2)]
+        boxes = [mirror_boxes(found, size[1]) if number else found for number, (found, _) in enumerate(views)]
+        scores = [certain for _, certain in views]
+        return select_detections(
+            torch.cat(boxes, 1),
+            torch.cat(scores, 1),
+            size,
+            self.score_threshold,
+            self.nms_threshold,
+            self.max_detections,
+        )
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
+        """Both beside each other: suppression merges what both find. The loss is that of the images."""
+        return torch.cat([outputs, mirrored], 2)
+
+    def _decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """Boxes (N, R * C, 4) and scores (N, R * C, C) of all regions before suppression."""
         stage = self._unpack(outputs, size)
         regions = self._propose(stage, size)
         logits, deltas = self._read_regions(stage.levels, regions, size)
         boxes = self.roi_heads.box_coder.decode_single(deltas, torch.cat(regions)).unflatten(1, (-1, 4))[:, 1:]
         scores = logits.softmax(1)[:, 1:].diag_embed()  # each class has its own box
         counts = [len(each) for each in regions]
-        found = [
-            pad_sequence([part.flatten(0, 1) for part in each.split(counts)], batch_first=True)
-            for each in (boxes, scores)
-        ]
-        return select_detections(
-            found[0], found[1], size, self.score_threshold, self.nms_threshold, self.max_detections
-        )
+        rows = [[part.flatten(0, 1) for part in each.split(counts)] for each in (boxes, scores)]
+        return pad_sequence(rows[0], batch_first=True), pad_sequence(rows[1], batch_first=True)
 
     def _unpack(self, outputs: Tensor, size: Size) -> "_FirstStage":
-        sizes = [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
+        sizes = measure_levels(size)
         counts = [height * width for height, width in sizes]
-        maps, logits, deltas = outputs.float().split([self.width, _ANCHORS * len(self.classes), _ANCHORS * 4], 2)
+        maps, logits, deltas = outputs[..., : sum(self.columns)].float().split(self.columns, 2)
         levels = [
             part.transpose(1, 2).unflatten(2, extent) for part, extent in zip(maps.split(counts, 1), sizes, strict=True)
         ]
-        generator = self.rpn.anchor_generator
-        generator.set_cell_anchors(torch.float32, outputs.device)
-        anchors = torch.cat(generator.grid_anchors(sizes, [(stride, stride) for stride in PYRAMID_STRIDES]))
+        anchors = make_anchors(self.rpn.anchor_generator, size, outputs.device)
         logits = logits.reshape(len(outputs), -1, len(self.classes))
         return _FirstStage(levels, counts, logits, deltas.reshape(len(outputs), -1, 4), anchors)
 
@@ -186,7 +201,7 @@ class FasterRCNN(Head):
             boxes.view(images, -1, 4),
             stage.logits.amax(2),
             [size] * images,
-            [count * _ANCHORS for count in stage.counts],
+            [count * ANCHORS_PER_LOCATION for count in stage.counts],
         )
         return cast(list[Tensor], regions)
 
@@ -214,32 +229,3 @@ class _FirstStage(NamedTuple):
     logits: Tensor
     deltas: Tensor
     anchors: Tensor
-
-
-def _compute_box_loss(deltas: Tensor, wanted: Tensor, found: RegionTargets) -> Tensor:
-    """(R,) distance of deltas (R, 4), 0 where there is no object."""
-    distance = F.smooth_l1_loss(deltas, wanted, reduction="none", beta=_BETA).sum(1)
-    return distance.masked_fill(found.labels < 1, 0)
-
-
-def _build_rpn(width: int, classes: int, proposals: int) -> RegionProposalNetwork:
-    """The first stage, with logits of each class in place of one of objectness."""
-    sides = tuple(tuple(scale * stride for scale in _SCALES) for stride in PYRAMID_STRIDES)
-    head = RPNHead(width, _ANCHORS)
-    head.cls_logits = nn.Conv2d(width, _ANCHORS * classes, 1)
-    nn.init.normal_(head.cls_logits.weight, std=0.01)
-    nn.init.constant_(head.cls_logits.bias, -math.log(2 * classes - 1))  # the loss starts the same for any classes
-    before, after = ({"training": count, "testing": count} for count in (_PRE_NMS, proposals))
-    generator = AnchorGenerator(sides, (_RATIOS,) * len(sides))
-    return RegionProposalNetwork(generator, head, 0.7, 0.3, _RPN_SAMPLES, _RPN_POSITIVE, before, after, 0.7)
-
-
-def _build_roi_heads(width: int, hidden: int, classes: int) -> RoIHeads:
-    """The layers of the second stage; its own sampling and decoding are not used."""
-    pool = MultiScaleRoIAlign([str(place) for place in range(len(PYRAMID_STRIDES))], _GRID, 2)
-    # Without these, the pool takes them from the first batch, wrongly where sides are not multiples of the strides.
-    pool.scales = [1 / stride for stride in PYRAMID_STRIDES]
-    pool.map_levels = LevelMapper(int(math.log2(PYRAMID_STRIDES[0])), int(math.log2(PYRAMID_STRIDES[-1])))
-    head, predictor = TwoMLPHead(width * _GRID**2, hidden), FastRCNNPredictor(hidden, classes + 1)
-    unused = {"score_thresh": 0.0, "nms_thresh": 0.5, "detections_per_img": 0}
-    return RoIHeads(pool, head, predictor, 0.5, 0.5, _ROI_SAMPLES, _ROI_POSITIVE, None, **unused)

@@ -1,15 +1,17 @@
-"""What the regions of a two-stage detector learn: anchors in its first stage, proposals in its second."""
+"""What the regions of a detector learn: anchors, and the proposals of its first stage."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN, clip_rows, compute_areas
 from candelabra.types import Size
 
+_BETA = 1 / 9  # of the smooth L1 distance of boxes, as in torchvision
 _COVERED = 0.5  # share of a region's area in the image from which an ignored region covers it
 
 
@@ -57,8 +59,8 @@ def match_regions(
     objects: ObjectLists,
     classes: int,
     matcher: Callable[[Tensor], Tensor],
-    samples: int,
-    positive_fraction: float,
+    samples: int = 256,
+    positive_fraction: float = 0.5,
 ) -> RegionTargets:
     """Matches regions with objects by IoU.
 
@@ -86,6 +88,17 @@ def match_regions(
     )
     labels = labels.masked_fill(unknown.all(1), -1)
     return RegionTargets(labels, boxes, unknown, _weigh_regions(labels, samples, positive_fraction))
+
+
+def compute_delta_losses(deltas: Tensor, wanted: Tensor, found: RegionTargets) -> Tensor:
+    """(R,) smooth L1 distance of the deltas (R, 4) of boxes from those wanted, 0 where there is no object."""
+    distance = F.smooth_l1_loss(deltas, wanted, reduction="none", beta=_BETA).sum(1)
+    return distance.masked_fill(found.labels < 1, 0)
+
+
+def encode_labels(found: RegionTargets, classes: int) -> Tensor:
+    """(R, C) float32, 1 at the class of a region's object."""
+    return F.one_hot(found.labels.clamp(min=0), classes + 1)[:, 1:].float()
 
 
 def _find_covered(regions: Tensor, ignored: Tensor, classes: int) -> Tensor:
