@@ -1,13 +1,17 @@
 """One real run in all trackers, cut back to an earlier checkpoint and gone on with: what each of them then has."""
 
+import csv
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from candelabra.commands.train import run_train
 from tests.conftest import composed
+from tests.data.readers.test_voc import xml
 from tests.loggers.reading import of_csv, of_mlflow, of_tensorboard, of_wandb
 from tests.training.test_interruption import SPEEDS
 
@@ -128,3 +132,33 @@ def test_mlflow_has_them_in_a_database_beside_the_sweep(run: Path) -> None:
     names = {path.name for path in Path(found.info.artifact_uri.removeprefix("file://")).rglob("*") if path.is_file()}
     assert {"resolved.yaml", "label_classes.csv", "vectors.tsv", "metadata.tsv", "sprite.png", "best.ckpt"} <= names
     assert sum(name.startswith("predictions+step+") and name.endswith(".png") for name in names) == 2
+
+
+def test_a_class_without_a_number_stops_neither_the_run_nor_a_tracker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    root, folder = tmp_path / "photos", tmp_path / "run"
+    for name in ("JPEGImages", "Annotations"):
+        (root / name).mkdir(parents=True)
+    lines = ["image,split"]
+    for number in range(8):
+        Image.new("RGB", (64, 64)).save(root / "JPEGImages" / f"{number}.jpg")
+        kind, split = ("rare", "train") if number < 2 else ("common", ("train", "val", "test")[number % 3])
+        (root / "Annotations" / f"{number}.xml").write_text(xml((kind, 5, 5, 40, 40)))
+        lines.append(f"JPEGImages/{number}.jpg,{split}")
+    (tmp_path / "splits.csv").write_text("\n".join(lines))
+    data = ("task=detection", "data=voc", f"data.root={root}", f"data.split={tmp_path / 'splits.csv'}", "epochs=1")
+    with caplog.at_level(logging.WARNING):
+        run_train(composed("train", *data, WORDS[0], "task.boxes.width=16", f"folder={folder}"))
+    assert not [record.getMessage() for record in caplog.records if "logger" in record.getMessage()]
+    with (folder / "boxes_classes.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert [len(row) for row in rows] == [len(rows[0])] * 4  # a name of columns, two classes and the background
+    assert [row[-2:] for row in rows[2:]] == [["", ""]] * 2
+    file = next((folder / "wandb").glob("offline-run-*/*.wandb"))
+    logged = {i.nested_key[0] for r in of_wandb(file)[1] for i in r.history.item if i.nested_key}
+    assert "boxes_classes" in logged
+    path = next(path for path in tmp_path.rglob("boxes_classes.csv") if path.parent.name == "tables")
+    assert "rare,0.0,0.0,0.0,0.0,0.0,," in path.read_text()

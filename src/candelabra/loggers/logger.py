@@ -40,10 +40,10 @@ class RunFacts:
 
 
 class LoggedTable(NamedTuple):
-    """A table of text and numbers."""
+    """A table of text and numbers; null where there is none."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | float]]
+    rows: Sequence[Sequence[str | float | None]]
 
 
 class LoggedEmbedding(NamedTuple):

@@ -70,7 +70,8 @@ class TensorboardLogger(RunLogger):
 
     def table(self, name: str, table: LoggedTable, step: int) -> None:
         rows = [table.columns, ["---"] * len(table.columns), *table.rows]
-        lines = ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
+        words = [["" if cell is None else str(cell).replace("|", "/") for cell in row] for row in rows]
+        lines = [f"| {' | '.join(row)} |" for row in words]
         self._writer.add_text(name, "\n".join(lines), step)
 
     def embedding(self, name: str, embedding: LoggedEmbedding, step: int) -> None:

@@ -151,4 +151,4 @@ def log_results(trainer: L.Trainer, task: Task, data: SampleDataModule, folder: 
 def _table(path: Path) -> LoggedTable:
     with path.open(encoding="utf-8", newline="") as file:
         columns, *rows = csv.reader(file)
-    return LoggedTable(columns, [[row[0], *(float(cell) for cell in row[1:])] for row in rows])
+    return LoggedTable(columns, [[row[0], *(float(cell) if cell else None for cell in row[1:])] for row in rows])

@@ -147,10 +147,11 @@ def print_class_table(
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         more = [] if average_precision is None else ["ap", "ap50"]
-        table.writerow(["class", "precision", "recall", "f1", "iou", "support", *more])
+        header = ["class", "precision", "recall", "f1", "iou", "support", *more]
+        table.writerow(header)
         for row, name in enumerate(classes):
             numbers = [float(column[row].nan_to_num()) for column in columns]
-            cells = [f"{number:.4f}" for number in numbers] + [str(int(true[row]))]
+            cells = [name, *(f"{number:.4f}" for number in numbers), str(int(true[row]))]
             if average_precision is not None and row < len(average_precision):
                 cells += ["" if math.isnan(each) else f"{each:.4f}" for each in average_precision[row].tolist()]
-            table.writerow([name, *cells])
+            table.writerow(cells + [""] * (len(header) - len(cells)))
