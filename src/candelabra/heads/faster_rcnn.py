@@ -20,7 +20,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.heads.box_decoding import select_detections
-from candelabra.heads.detection_metrics import DetectionMetrics
+from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.region_matching import ObjectLists, RegionTargets, match_regions, split_object_rows
@@ -60,6 +60,7 @@ class FasterRCNN(Head):
     target: ClassVar[str] = BoxesTarget.name
     main_metric = "map50"
     tables = frozenset({"ap", "confusion"})
+    unmeasured = NO_OBJECT
 
     def __init__(
         self,
