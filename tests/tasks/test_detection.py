@@ -92,6 +92,25 @@ def test_a_detector_without_boxes_is_refused(tiny: Compose) -> None:
         run_train(tiny("task=detection", "task.boxes.nms_threshold=2", "data.count=20"))
 
 
+def test_validation_without_an_object_is_refused_in_words_and_a_test_without_one_has_a_loss(
+    photos: str, tiny: Compose, tmp_path: Path
+) -> None:
+    for number in range(30, 40):
+        (Path(photos) / "Annotations" / f"{number}.xml").write_text(xml())
+    words = ["task=detection", "data=voc", f"data.root={photos}", "epochs=1", "task.boxes.width=16"]
+    table = tmp_path / "splits.csv"
+    for empty, other in (("val", "test"), ("test", "val")):
+        rows = [f"JPEGImages/{n}.jpg,{empty if n > 29 else other if n > 24 else 'train'}" for n in range(40)]
+        table.write_text("\n".join(["image,split", *rows]))
+        if empty == "val":
+            with pytest.raises(CandelabraError, match="No validation image holds an object"):
+                run_train(tiny(*words, f"data.split={table}"))
+    results = run_train(tiny(*words, f"data.split={table}", "overwrite=true"))
+    assert results["test/boxes/count"] == 10
+    assert 0 <= results["test/boxes/loss"] < 1
+    assert "test/boxes/map50" not in results
+
+
 SMALL = (
     "task=detection",
     "backbone=test_resnet",

@@ -15,6 +15,7 @@ from candelabra.heads.metric_group import MetricGroup
 
 _NUMBERS = {"map": "map", "map50": "map_50", "map75": "map_75"}
 _SIZES = ("map_small", "map_medium", "map_large")
+NO_OBJECT = "No validation image holds an object; label some, or divide the images anew (data.split=random)."
 _COCO_MOST = 100  # detections an image that COCO's own numbers count
 
 

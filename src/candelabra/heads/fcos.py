@@ -12,7 +12,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.heads.box_assignment import match_boxes
 from candelabra.heads.box_decoding import select_detections
-from candelabra.heads.detection_metrics import DetectionMetrics
+from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import giou_loss, quality_focal_loss
@@ -48,6 +48,7 @@ class FCOS(Head):
     target: ClassVar[str] = BoxesTarget.name
     main_metric = "map50"
     tables = frozenset({"ap", "confusion"})
+    unmeasured = NO_OBJECT
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class Head(nn.Module, ABC):
         lower_is_better: those of `metrics` whose lower values are better.
         counts: those of `metrics` that are whole numbers and say nothing of quality.
         tables: those of `metrics` whose value is not one number.
+        unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
 
     target: ClassVar[str]
@@ -34,6 +35,7 @@ class Head(nn.Module, ABC):
     lower_is_better: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    unmeasured: str = "No label of validation could be measured."
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:

@@ -36,6 +36,11 @@ class Keypoints(Head):
     lower_is_better = frozenset({"nme"})
     counts = frozenset({"points"})
 
+    unmeasured = (
+        "No point of validation could be measured: are both points of data.normalizer seen in some image? "
+        "task.heads.keypoints.normalizer=image needs none."
+    )
+
     def __init__(
         self,
         backbone: Backbone,

@@ -24,12 +24,14 @@ class SplitMetrics(NamedTuple):
         numbers: `<head>/<metric>` -> () float32.
         tables: `<head>/<metric>` -> a metric that is not one number (a confusion matrix).
         scores: head name -> its score in [0, 1]; of the heads that have one.
+        unmeasured: why the other heads with labels have none.
     """
 
     names: tuple[str, ...]
     numbers: dict[str, Tensor]
     tables: dict[str, Tensor]
     scores: dict[str, float]
+    unmeasured: list[str]
 
     @property
     def score(self) -> float | None:
@@ -100,6 +102,7 @@ class HeadMetrics(nn.Module):
         numbers: dict[str, Tensor] = {}
         tables: dict[str, Tensor] = {}
         scores: dict[str, float] = {}
+        unmeasured: list[str] = []
         for name, head in heads:
             metrics = self.of(name)
             with warnings.catch_warnings():
@@ -112,6 +115,7 @@ class HeadMetrics(nn.Module):
                     score = head.score({key: float(v) for key, v in found.items() if v.ndim < 2 and v.numel() == 1})
                     if score is None:
                         found = {key: found[key] for key in _OWN}
+                        unmeasured.append(head.unmeasured)
                     else:
                         scores[name] = score
                     whole = {key for key, value in found.items() if value.ndim < 2 and value.numel() == 1}
@@ -119,7 +123,7 @@ class HeadMetrics(nn.Module):
                     tables |= {f"{name}/{key}": value.cpu() for key, value in found.items() if key not in whole}
             for metric in metrics.values():
                 metric.reset()
-        return SplitMetrics(tuple(self.metrics), numbers, tables, scores)
+        return SplitMetrics(tuple(self.metrics), numbers, tables, scores, unmeasured)
 
 
 def summarize_heads(heads: Sequence[tuple[str, Head]]) -> dict[str, HeadSummary]:
@@ -135,15 +139,13 @@ def summarize_heads(heads: Sequence[tuple[str, Head]]) -> dict[str, HeadSummary]
     }
 
 
-def check_measured(score: float | None) -> float:
+def check_measured(measured: SplitMetrics) -> float:
     """Returns the score of validation.
 
     Raises:
         CandelabraError: no label could be measured.
     """
-    if score is None:
-        raise CandelabraError(
-            "No label of validation could be measured, so there is nothing to choose the best checkpoint by: are both "
-            "points of data.normalizer seen in some image? task.heads.keypoints.normalizer=image needs none."
-        )
-    return score
+    if measured.score is None:
+        reasons = " ".join(dict.fromkeys(measured.unmeasured))
+        raise CandelabraError(f"There is nothing to choose the best checkpoint by. {reasons}")
+    return measured.score

@@ -247,4 +247,4 @@ class Task(L.LightningModule, ABC):
             self.log(f"{split}/score", score, prog_bar=split == "val")
         if self.trainer.state.fn == TrainerFn.FITTING and not (score is None and self.trainer.sanity_checking):
             # Lightning would do so after saving the epoch's checkpoint: a resumed run would miss the lower rate.
-            schedulers.step_plateau(self.trainer.lr_scheduler_configs, {**numbers, "score": check_measured(score)})
+            schedulers.step_plateau(self.trainer.lr_scheduler_configs, {**numbers, "score": check_measured(measured)})

@@ -6,7 +6,7 @@ from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
 from candelabra.data.targets import BoxesTarget, Labels, LabelTarget
 from candelabra.data.views.match_classes import match_classes
-from candelabra.data.views.merged_targets import match_boxes
+from candelabra.data.views.merged_targets import match_object_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class MatchedReader(Reader):
 
     def read(self) -> Samples:
         samples = match_classes(self.reader.read(), self.labels.find(LabelTarget))
-        return match_boxes(samples, self.labels.find(BoxesTarget))
+        return match_object_classes(samples, self.labels.find(BoxesTarget))
 
     @property
     def folder(self) -> str | None:

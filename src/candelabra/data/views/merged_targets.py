@@ -21,7 +21,7 @@ def merge_targets(samples: Samples, wanted: Labels) -> Samples:
     return MergedTargets(samples, merged) if merged else samples
 
 
-def match_boxes(samples: Samples, wanted: BoxesTarget | None) -> Samples:
+def match_object_classes(samples: Samples, wanted: BoxesTarget | None) -> Samples:
     """The samples, with boxes of the classes of a checkpoint; unchanged where that has none.
 
     Raises:
