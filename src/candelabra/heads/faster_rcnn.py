@@ -12,15 +12,9 @@ from torchmetrics import Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
-<<<<<<< HEAD
 from candelabra.heads.box_decoding import mirror_boxes, select_detections
-from candelabra.heads.detection_metrics import DetectionMetrics
-from candelabra.heads.feature_pyramid import FeaturePyramid
-=======
-from candelabra.heads.box_decoding import select_detections
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
-from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
->>>>>>> hunt
+from candelabra.heads.feature_pyramid import FeaturePyramid
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.region_layers import (
     ANCHORS_PER_LOCATION,
