@@ -15,7 +15,7 @@ from torchvision.ops import sigmoid_focal_loss
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.heads.box_decoding import mirror_boxes, select_detections
-from candelabra.heads.detection_metrics import DetectionMetrics
+from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.feature_pyramid import FeaturePyramid
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.region_layers import ANCHORS_PER_LOCATION, build_anchor_generator, make_anchors
@@ -40,6 +40,7 @@ class RetinaNet(Head):
     target: ClassVar[str] = BoxesTarget.name
     main_metric = "map50"
     tables = frozenset({"ap", "confusion"})
+    unmeasured = NO_OBJECT
 
     def __init__(
         self,
