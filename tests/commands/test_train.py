@@ -86,7 +86,7 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
     assert [Path(row["image"]).name for row in rows] == ["grey.png", "wide.jpg"]
     assert {"label", "probability", "xmin", "left_eye_x", "mouth_y"} <= set(rows[0])
     assert read_image_size(out / "masks" / "wide.png") == (90, 60)
-    assert read_image_size(out / "pictures" / "grey.jpg") == (40, 70)
+    assert read_image_size(out / "pictures" / "grey.jpg") == (160, 280)  # small ones are enlarged
     assert "torn.jpg" in (out / "unreadable.csv").read_text()
 
 

@@ -203,6 +203,10 @@ def test_predict_writes_objects_that_are_read_again_as_labels(photos: str, tiny:
     assert len(again[theirs]["boxes"]) == len(ours)
     with pytest.raises(CandelabraError, match="no head of this model \\(boxes\\) finds objects"):
         set_decoding(model.task, {"no_such_option": 1.0})
+    with pytest.raises(CandelabraError, match="score_threshold=high is no number"):
+        run_predict(composed("predict", *options[:3], "score_threshold=high"))
+    with pytest.raises(CandelabraError, match="nms_threshold=2 is out of range"):
+        Model(run, decoding={"nms_threshold": 2})
 
 
 def test_a_detector_of_two_stages_trains_the_same_each_time(photos: str, tiny: Compose, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from candelabra.cli.compose import find_command
 from candelabra.cli.keywords import compose_keywords
+from candelabra.config.ranges import check_ranges
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import make_sample
 from candelabra.data.targets import ResizeGeometry, Target
@@ -184,9 +185,12 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     """Sets options of the heads that find objects, such as `score_threshold`.
 
     Raises:
-        CandelabraError: no head has such an option.
+        CandelabraError: no head has such an option, or a value is not allowed.
     """
+    check_ranges(dict(options))
     for key, value in options.items():
+        if isinstance(value, str | bool):
+            raise CandelabraError(f"{key}={value} is no number; give one.")
         heads = [head for _, head in task.named_heads() if hasattr(head, key)]
         if value is not None and not heads:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")

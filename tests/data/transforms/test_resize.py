@@ -75,6 +75,7 @@ class Finder(torch.nn.Module):
     """A task that finds what is white."""
 
     head_targets = FOUR
+    backbone = None
 
     def __init__(self, resize: str) -> None:
         super().__init__()

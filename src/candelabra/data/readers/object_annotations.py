@@ -113,7 +113,7 @@ def build_object_samples(
     if boxed:
         columns.append(BoxColumn(np.stack(sides)))
         own, crowds = ([[getattr(t, key) for t in things] for things in shown] for key in ("name", "crowd"))
-        labelled = [p.things == [] or any(thing.box for thing in p.things or ()) for p in pictures]
+        labelled = [_knows_boxes(*each) for each in zip(pictures, shown, boxes, strict=True)]
         columns.append(make_object_column(own, crowds, boxes, labelled, wanted or known))
     coordinates = _coordinates(picked, len(points.names))
     if coordinates is not None:
@@ -144,6 +144,13 @@ def _describe_several(
 
 
 _NOWHERE = np.full(4, np.nan, np.float32)
+
+
+def _knows_boxes(picture: AnnotatedImage, shown: Sequence[ObjectAnnotation], boxes: NDArray[np.float32]) -> bool:
+    """Whether it is known where the objects of an image are, or that there is none; not where all of them were lost."""
+    if picture.things == []:
+        return not picture.partial
+    return bool(np.isfinite(boxes).all(1).any()) or (not shown and any(thing.box for thing in picture.things or ()))
 
 
 def _drop_repeated(picture: AnnotatedImage, issues: list[DataIssue]) -> None:

@@ -69,7 +69,11 @@ def read_voc_file(path: Path, name: str, issues: list[DataIssue]) -> VocFile:
     things = [thing for node in nodes if (thing := _thing(node, name, issues)) is not None]
     if not nodes:
         issues.append(DataIssue(name, "label file without an object", IssueTreatment.UNLABELLED))
-    return VocFile(things, _stated_size(top), (top.findtext("filename") or top.findtext("path") or "").strip())
+    return VocFile(
+        things if things or not nodes else None,
+        _stated_size(top),
+        (top.findtext("filename") or top.findtext("path") or "").strip(),
+    )
 
 
 def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> ObjectAnnotation | None:

@@ -35,9 +35,10 @@ class ObjectColumn(TargetColumn):
 
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
         rows = self.values[index]
+        rows = None if rows is None else clip_to_file(rows, image.size)[0]
         if rows is None:
             return self.target.missing((image.pixels.shape[0], image.pixels.shape[1]))
-        rows, region = clip_to_file(rows, image.size)[0], image.region
+        region = image.region
         scale = np.array(image.pixels.shape[1::-1], np.float32) / np.array(region.extent, np.float32)
         moved = (rows[:, :CLASS_COLUMN].reshape(-1, 2) - np.array(region.corner, np.float32)) * scale
         return torch.from_numpy(np.concatenate([moved.reshape(-1, CLASS_COLUMN), rows[:, CLASS_COLUMN:]], 1))
@@ -59,8 +60,10 @@ class ObjectColumn(TargetColumn):
         return () if rows is None or image is None else clip_to_file(rows, image.size)[1]
 
 
-def clip_to_file(rows: Rows, size: tuple[int, int]) -> tuple[Rows, list[DataIssue]]:
+def clip_to_file(rows: Rows, size: tuple[int, int]) -> tuple[Rows | None, list[DataIssue]]:
     """Boxes cut at the borders of an image of (width, height) = `size`, without those outside, and what was changed.
+
+    Null where all are outside: this does not say that the image shows no object.
 
     >>> rows = np.array([[-5, 2, 4, 9, 0, 1], [12, 0, 15, 5, 0, 1]], np.float32)
     >>> kept, issues = clip_to_file(rows, (8, 8))
@@ -79,7 +82,7 @@ def clip_to_file(rows: Rows, size: tuple[int, int]) -> tuple[Rows, list[DataIssu
         )
         for place in np.flatnonzero(places)
     ]
-    return cut[inside], issues
+    return cut[inside] if inside.any() or not len(rows) else None, issues
 
 
 def parse_object_cells(
@@ -91,7 +94,8 @@ def parse_object_cells(
         cells: one a sample, null where nothing is labelled.
         names: of the samples.
         classes: how many there are; null for any number.
-        issues: grows by objects that are malformed, which are left out, and by cells that are, which are unlabelled.
+        issues: grows by objects that are malformed, which are left out, and by cells that are, which are unlabelled,
+            as are those of malformed objects alone.
     """
     parsed: list[Rows | None] = []
     for cell, name in zip(cells, names, strict=True):
@@ -104,7 +108,7 @@ def parse_object_cells(
     return parsed
 
 
-def _parse_objects(listed: Sequence[Any], name: str, classes: int | None, issues: list[DataIssue]) -> Rows:
+def _parse_objects(listed: Sequence[Any], name: str, classes: int | None, issues: list[DataIssue]) -> Rows | None:
     rows = []
     for each in listed:
         try:
@@ -116,4 +120,6 @@ def _parse_objects(listed: Sequence[Any], name: str, classes: int | None, issues
             rows.append(row)
         else:
             issues.append(DataIssue(name, "malformed object", IssueTreatment.UNLABELLED, str(each)[:80]))
-    return np.stack(rows) if rows else np.zeros((0, ROW_WIDTH), np.float32)
+    if not rows:
+        return None if listed else np.zeros((0, ROW_WIDTH), np.float32)
+    return np.stack(rows)
