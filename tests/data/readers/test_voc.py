@@ -132,7 +132,7 @@ def test_odd_files_are_repaired_or_not_labelled(tmp_path: Path) -> None:
         "object without a name: unlabelled": ["nameless"],
         "malformed box: unlabelled": ["words"],
         "object without a box: unlabelled": ["latin", "words"],
-        "label file without an object: unlabelled": ["nothing"],
+        "label file without an object: used": ["nothing"],
         "label file without an image: skipped": ["alone"],
         "image without a label file: unlabelled": ["none"],
         "object is there twice: repaired": ["twice"],

@@ -113,7 +113,7 @@ def test_odd_files_are_not_labelled(tmp_path: Path) -> None:
     bad = ["binary", "confidence", "infinite", "pixels", "unknown", "words"]
     assert short == {
         "malformed line of labels: unlabelled": bad,
-        "label file without an object: unlabelled": ["empty"],
+        "label file without an object: used": ["empty"],
         "label file without an image: skipped": ["alone"],
         "image without a label file: unlabelled": ["none"],
         "object is there twice: repaired": ["twice"],
@@ -269,7 +269,7 @@ def test_real_outlines(real: Path) -> None:
     samples = data.read()
     assert samples.labelled()["mask"].sum() == 198  # 200 label files, two of them empty
     assert "person" in samples.labels[MaskTarget].classes
-    assert sorted(Path(n).stem for n in treatments(data)["label file without an object: unlabelled"]) == [
+    assert sorted(Path(n).stem for n in treatments(data)["label file without an object: used"]) == [
         "000000000250",
         "000000000508",
     ]
