@@ -143,7 +143,7 @@ def test_a_row_an_object_gives_the_largest(tmp_path: Path) -> None:
     samples = table.read()
     assert words_of(samples) == [("a.png", "dog"), ("b.png", "cat")]
     assert samples[0]["box"].tolist() == [[20, 10, 60, 40]]
-    several = "several objects, of which one gives the labels: used"
+    several = "several objects, of which one gives label, box and points: used"
     assert treatments(table) == {several: ["a.png"]}
     assert words_of(Table(root=table.root, objects="first").read())[0] == ("a.png", "cat")
     assert words_of(Table(root=table.root, objects="single").read()) == [("a.png", ""), ("b.png", "cat")]

@@ -21,6 +21,8 @@ MEANT = {
     "train img_size=32": "write data.size=32.",
     "train workers=0": "write data.workers=0.",
     "train num_workers=0": "write data.workers=0.",
+    "train data.root=photos --epochs 3": "options have no hyphens in front; write epochs=3.",
+    "check data.root=photos task=detection": "task=: this command has no task; leave it out.",
     "train device=cpu": "write trainer=cpu or trainer=gpu",
     "train gpus=2": "trainer=ddp trainer.devices=2",
     "train precision=16-mixed": "write trainer.precision=16-mixed.",

@@ -111,7 +111,8 @@ def _check_flags(command: str, words: Sequence[str]) -> None:
         add_config_folders()
         chosen = [] if is_sweep(words) else found.others  # values of a sweep are none of one config
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-            hydra.compose(CONFIG_NAMES.get(command, command), normalize_words([*chosen, *found.meant], multirun=False))
+            overrides = add_data_format(normalize_words([*chosen, *found.meant], multirun=False))
+            hydra.compose(CONFIG_NAMES.get(command, command), overrides)
         check_hyphens(words, HYDRA_FLAGS)
 
 

@@ -32,5 +32,6 @@ def describe_several_objects(names: Sequence[str], count: int, rule: str) -> lis
     """
     if not names:
         return []
-    detail = f"{len(names)} of {count} images, with data.objects={rule}; masks show all objects"
-    return [DataIssue(names[0], "several objects, of which one gives the labels", IssueTreatment.USED, detail)]
+    detail = f"{len(names)} of {count} images, with data.objects={rule}; boxes and masks show all objects"
+    what = "several objects, of which one gives label, box and points"
+    return [DataIssue(names[0], what, IssueTreatment.USED, detail)]

@@ -97,10 +97,11 @@ class Model:
         self._autocast()
 
     @classmethod
-    def train(cls, **options: Any) -> Self:
+    def train(cls, data: Any = None, /, **options: Any) -> Self:
         """Trains as `candelabra train` does, and returns the best model of the run.
 
         Args:
+            data: the same as data=.
             options: those of the command line; mappings for options below a key, and a folder as data.
 
         Raises:
@@ -108,7 +109,7 @@ class Model:
 
         >>> Model.train(data="photos", task="classification", epochs=5, trainer={"devices": 1})  # doctest: +SKIP
         """
-        config = compose_keywords("train", options)
+        config = compose_keywords("train", options if data is None else {"data": data, **options})
         find_command("train")(config)
         return cls(config.folder)
 

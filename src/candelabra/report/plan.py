@@ -1,6 +1,7 @@
 """Print, draw and write the schedule plan of a run."""
 
 import csv
+import logging
 import math
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from candelabra.optim.schedule_plan import SchedulePlan
 from candelabra.report.consoles import make_console
 from candelabra.tasks.task import Task
 
+log = logging.getLogger(__name__)
+_FEW_STEPS = 20  # of a whole run
 _WIDEST = 110  # characters of the table
 _COLUMN = 10  # characters per epoch column
 _SHOWN = 40  # maximal number of parts that are named in the plot
@@ -30,6 +33,9 @@ class ShowPlan(L.Callback):
         assert isinstance(pl_module, Task)
         if trainer.is_global_zero and pl_module.schedule_plan is not None:  # computed at the start of fit
             print_plan(pl_module.schedule_plan)
+            steps = int(trainer.estimated_stepping_batches)
+            if 0 < steps < _FEW_STEPS:
+                log.warning("%d optimizer steps are too few to learn; raise epochs, or lower data.batch_size", steps)
             draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
 
@@ -39,7 +45,7 @@ def print_plan(plan: SchedulePlan) -> None:
     names = max(len(name) for name in plan.names)
     room = min(console.width, _WIDEST) - names - 4
     epochs = plan.ranges(max(2, room // _COLUMN))
-    table = Table("epoch", title="plan: the highest rate of each part within an epoch")
+    table = Table("epoch", title="plan: the highest learning rate of each part within an epoch")
     for span in epochs:
         table.add_column(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}", justify="right", no_wrap=True)
     for part, name in enumerate(plan.names):

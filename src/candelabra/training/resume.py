@@ -95,7 +95,7 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
     checkpoint = given if given.is_file() else next(iter(list_checkpoints(run)), None)
     if checkpoint is None:
         check_restart(run, stored, longer)
-        log.warning("%s has no checkpoint yet; it begins at its first step", run)
+        log.warning("%s was killed before its first checkpoint (save.minutes=2, or save.steps): it begins again", run)
         return stored, None
     content = read_checkpoint(checkpoint)
     if "optimizer_states" not in content:
