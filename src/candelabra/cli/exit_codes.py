@@ -82,11 +82,11 @@ def format_error(error: BaseException) -> str:
         if group == "hydra/launcher" and option in _LAUNCHERS:
             return format_missing(_LAUNCHERS[option], f"{group}={option}")
         return _explain_unknown_option(group, option, error.options)
-    if foreign := re.match(r"Could not override '([\w./@]+)'", str(error)):
-        return f"{foreign[1]}=: this command has no {foreign[1]}; leave it out."
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.key is not None and cause.parent_node is not None:
         return _explain_unknown_key(error, cause)
+    if foreign := re.match(r"Could not override '([\w./@]+)'", str(error)):
+        return f"{foreign[1]}=: this command has no {foreign[1]}; leave it out."
     return " ".join(str(error).split())
 
 
