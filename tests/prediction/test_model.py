@@ -223,4 +223,4 @@ def test_training_in_one_call_takes_the_words_of_the_command_line(tmp_path: Path
     with pytest.raises(CandelabraError, match="there is no epoch; write epochs=3"):
         Model.train(data="shapes", epoch=3)
     with pytest.raises(CandelabraError, match="data=nowhere is not known; allowed are auto, "):
-        Model.train(data="nowhere")
+        Model.train("nowhere")
