@@ -88,7 +88,7 @@ def test_labels_come_in_the_pixels_of_their_files(root: Path, resize: str) -> No
         assert view.values["keypoints"].flatten().tolist() == corners
         assert view.values["mask"].shape == (height, width)
         assert int((view.values["mask"] == 1).sum()) == (width // 4) * (height // 2)
-        assert set(view.values) == {"box", "keypoints", "mask"}
+        assert set(view.values) == {"box", "boxes", "keypoints", "mask"}
 
 
 def placed(corner: float, side: int, other: int, resize: str) -> float:
