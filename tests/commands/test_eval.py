@@ -88,7 +88,7 @@ def test_labels_come_in_the_pixels_of_their_files(root: Path, resize: str) -> No
         assert view.values["keypoints"].flatten().tolist() == corners
         assert view.values["mask"].shape == (height, width)
         assert int((view.values["mask"] == 1).sum()) == (width // 4) * (height // 2)
-        assert set(view.values) == {"box", "keypoints", "mask", "boxes"}
+        assert set(view.values) == {"box", "boxes", "keypoints", "mask"}
 
 
 def placed(corner: float, side: int, other: int, resize: str) -> float:
@@ -164,16 +164,22 @@ def test_fillers_of_ranks_do_not_count(root: Path) -> None:
     assert measured(points, batch)["one/count"] == 1
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
-def test_large_photos_that_are_decoded_smaller_are_measured_at_their_own_size(tmp_path: Path, resize: str) -> None:
+def test_large_photos_that_are_decoded_smaller_are_measured_at_their_own_size(
+    tmp_path: Path, resize: str, orientation: int
+) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = orientation
+    shown = (405, 603) if orientation < 5 else (603, 405)  # height and width
     for name in "abc":
-        Image.new("RGB", (603, 405)).save(tmp_path / f"{name}.jpg")
+        Image.new("RGB", (603, 405)).save(tmp_path / f"{name}.jpg", exif=turned)
     cells = [f"{name}.jpg,{split},101,50,300,203" for name, split in zip("abc", ("train", "val", "test"), strict=True)]
     (tmp_path / "table.csv").write_text("\n".join(["image,split,xmin,ymin,xmax,ymax", *cells]))
     data, batch = batch_of(tmp_path, resize)
     view = batch[ORIGINALS_KEY][0]
-    assert view.geometry.original == (405, 603)
-    assert view.geometry.region.extent > (603, 405)
+    assert view.geometry.original == shown
+    assert view.geometry.region.extent > shown[::-1]
     assert view.values["box"].tolist() == [101, 50, 300, 203]
     back = data.labels["box"].to_original(batch["box"][0], view.geometry)
     assert torch.allclose(back, view.values["box"], atol=0.01)

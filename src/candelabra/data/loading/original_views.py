@@ -7,9 +7,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from candelabra.data.decoding.covered_region import find_covered_region
+from candelabra.data.decoding.image_files import RawBytes, open_image, read_exif_orientation
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.transformed_dataset import TransformedDataset
+from candelabra.data.samples import Samples
 from candelabra.data.targets import Labels, ResizeGeometry
 from candelabra.data.transforms.pipeline import TransformPipeline
 from candelabra.data.transforms.sample_geometry import drop_invisible, read_canvas_size
@@ -62,8 +64,18 @@ class OriginalViews(Dataset[Sample]):
             if name in labels and labels[name].placed
         }
         original, seen = read_canvas_size(whole), read_canvas_size(small)
-        region = find_covered_region(seen, original)
+        orientation = 1 if small is whole else _read_orientation(self.dataset.samples, index)
+        region = find_covered_region(seen, original, orientation)
         return OriginalView(values, pipeline.resize.view(seen)._replace(original=original, region=region))
+
+
+def _read_orientation(samples: Samples, index: int) -> int:
+    """The EXIF orientation that was applied to an image, 1 to 8."""
+    content = samples.original(index)
+    if content is None:
+        return 1
+    with open_image(RawBytes(content, samples.names[index])) as image:
+        return read_exif_orientation(image)[0]
 
 
 def _shrinks(whole: Sample, pipeline: TransformPipeline) -> bool:
