@@ -18,7 +18,7 @@ from candelabra.data.readers.coco_ids import IdIndex
 from candelabra.data.readers.coco_objects import CocoUnits, flatten_numbers, parse_coco_object
 from candelabra.data.readers.label_frames import is_relative
 from candelabra.data.readers.object_annotations import AnnotatedImage
-from candelabra.data.readers.object_boxes import NO_OBJECT
+from candelabra.data.readers.object_boxes import EMPTY_IMAGE
 from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
 
@@ -77,7 +77,7 @@ class CocoImages:
             if name in mixed:
                 picture.things = None
             elif picture.things == [] and not picture.partial:
-                self._note(name, "image without an object", IssueTreatment.USED, NO_OBJECT)
+                self._note(name, "image without an object", IssueTreatment.USED, EMPTY_IMAGE)
         return list(by_name.values())
 
     def _find(self, image: Any) -> str | None:

@@ -9,7 +9,7 @@ from candelabra.data.targets import BoxesTarget
 from candelabra.data.targets.object_column import ObjectColumn
 from candelabra.data.targets.object_rows import IGNORED_SCORE
 
-NO_OBJECT = "boxes: no object is there; label, box and points: unlabelled"  # an issue
+EMPTY_IMAGE = "boxes: no object is there; label, box and points: unlabelled"  # an issue
 
 
 def make_object_column(

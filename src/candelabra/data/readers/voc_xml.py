@@ -16,7 +16,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.class_names import clean_class_name
 from candelabra.data.readers.label_frames import is_relative
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation
-from candelabra.data.readers.object_boxes import NO_OBJECT
+from candelabra.data.readers.object_boxes import EMPTY_IMAGE
 from candelabra.data.readers.repairs import parse_decimal_comma, parse_xml
 from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
@@ -69,7 +69,7 @@ def read_voc_file(path: Path, name: str, issues: list[DataIssue]) -> VocFile:
     nodes = list(top.iter("object"))
     things = [thing for node in nodes if (thing := _thing(node, name, issues)) is not None]
     if not nodes:
-        issues.append(DataIssue(name, "label file without an object", IssueTreatment.USED, NO_OBJECT))
+        issues.append(DataIssue(name, "label file without an object", IssueTreatment.USED, EMPTY_IMAGE))
     return VocFile(
         things if things or not nodes else None,
         _stated_size(top),

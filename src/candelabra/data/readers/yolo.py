@@ -10,7 +10,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
-from candelabra.data.readers.object_boxes import NO_OBJECT
+from candelabra.data.readers.object_boxes import EMPTY_IMAGE
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
 from candelabra.data.readers.yolo_lines import find_pose_points, parse_yolo_line, split_yolo_line
@@ -94,7 +94,7 @@ def _picture(
         return picture
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        issues.append(DataIssue(picture.name, "label file without an object", IssueTreatment.USED, NO_OBJECT))
+        issues.append(DataIssue(picture.name, "label file without an object", IssueTreatment.USED, EMPTY_IMAGE))
     try:
         size = read_image_size(image)
     except UnreadableFile:
