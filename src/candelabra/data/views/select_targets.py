@@ -23,8 +23,8 @@ def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
     for target in targets:
         if target not in known:
             raise CandelabraError(
-                f"These data label {list_nearest(target, known)}, but not {target}, which data.targets or the task "
-                "asks for; choose another task, or other data."
+                f"data.targets names {target}; these data label {list_nearest(target, known)}. If the task set "
+                "data.targets, as task=detection does, choose another task or other data."
             )
     if not targets:
         raise CandelabraError(f"data.targets=[] leaves nothing to learn; these data label {', '.join(known)}.")
