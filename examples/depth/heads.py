@@ -47,9 +47,6 @@ class Depth(Head):
         logarithms: Tensor = self.regress(self.decoder(features))
         return resample(logarithms.float(), features.size)[:, 0]
 
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
-
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         known = self.target_info.known(target)
         wanted = torch.where(known, target.clamp(min=1e-3), torch.ones_like(target)).log()

@@ -49,9 +49,6 @@ class Box(Head):
         points: Tensor = self.coordinates(features)
         return torch.stack([points[:, 0, 0], points[:, 1, 1], points[:, 2, 0], points[:, 3, 1]], 1)
 
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
-
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = torch.where(self.labelled(target)[:, None], target / make_box_scale(size, target), outputs.detach())
         distance = F.smooth_l1_loss(outputs, wanted, reduction="none", beta=self.beta).sum(1)

@@ -1,21 +1,18 @@
 """A head for `boxes`: the detector of two stages, which proposes regions and classifies them."""
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.data.targets import Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
-from candelabra.heads.box_decoding import mirror_boxes, select_detections
-from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
-from candelabra.heads.feature_pyramid import FeaturePyramid
-from candelabra.heads.head import Head, require_target
+from candelabra.heads.box_decoding import mirror_boxes
+from candelabra.heads.detector import Detector
+from candelabra.heads.feature_pyramid import FeaturePyramid, measure_levels
 from candelabra.heads.region_layers import (
     ANCHORS_PER_LOCATION,
     POOLED_SIDE,
@@ -26,7 +23,6 @@ from candelabra.heads.region_layers import (
     build_roi_heads,
     build_rpn,
     make_anchors,
-    measure_levels,
 )
 from candelabra.heads.region_matching import (
     ObjectLists,
@@ -38,7 +34,7 @@ from candelabra.heads.region_matching import (
 from candelabra.types import Features, Size
 
 
-class FasterRCNN(Head):
+class FasterRCNN(Detector):
     """Faster R-CNN (Ren et al. 2015) on a feature pyramid (Lin et al. 2017), of torchvision's parts.
 
     The first stage scores anchors by class and takes the best score as objectness; with a single class, that is the
@@ -54,15 +50,8 @@ class FasterRCNN(Head):
         hidden: width of the two linear layers that read a region.
         proposals: regions an image that the second stage classifies; it learns from the best 128 of them. Give more
             than the objects of the fullest image.
-        score_threshold: least score of a detection.
-        nms_threshold: the IoU above which the lower one of two detections of a class is dropped.
-        max_detections: an image.
+        score_threshold, nms_threshold, max_detections: see `Detector`.
     """
-
-    target: ClassVar[str] = BoxesTarget.name
-    main_metric = "map50"
-    tables = frozenset({"ap", "confusion"})
-    unmeasured = NO_OBJECT
 
     def __init__(
         self,
@@ -75,16 +64,13 @@ class FasterRCNN(Head):
         nms_threshold: float = 0.5,
         max_detections: int = 300,
     ) -> None:
-        super().__init__()
-        self.target_info = require_target(labels, BoxesTarget)
-        self.width, self.classes = width, self.target_info.classes
+        super().__init__(labels, score_threshold, nms_threshold, max_detections)
+        self.width = width
         anchors = ANCHORS_PER_LOCATION
         self.columns = [width, anchors * len(self.classes), anchors * 4]  # of features, logits and deltas in outputs
         self.pyramid = FeaturePyramid(backbone, width)
         self.rpn = build_rpn(width, len(self.classes), proposals)
         self.roi_heads = build_roi_heads(width, hidden, len(self.classes))
-        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
 
     def forward(self, features: Features) -> Tensor:
         levels = self.pyramid(features)
@@ -96,9 +82,6 @@ class FasterRCNN(Head):
         )
         packed[-1] = packed[-1] + sum(each.float().sum() for each in nothing)
         return torch.cat(packed, 1)
-
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         stage = self._unpack(outputs, size)
@@ -138,41 +121,18 @@ class FasterRCNN(Head):
         boxes = compute_delta_losses(own, roi.box_coder.encode_single(found.boxes, regions), found)
         return (found.weights * (scores + boxes)).sum()
 
-    def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
-
-    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        labelled = self.labelled(target)
-        self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
-
-    def compare(
-        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
-    ) -> None:
-        metrics["detections"].update(predictions, target)
-
-    def score(self, values: Mapping[str, float]) -> float | None:
-        return values.get("map50")
-
-    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
-        views = [self._decode(each, size) for each in outputs.split(sum(self.columns), 2)]
+    def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        views = [self._decode_view(each, size) for each in outputs.split(sum(self.columns), 2)]
         boxes = [mirror_boxes(found, size[1]) if number else found for number, (found, _) in enumerate(views)]
         scores = [certain for _, certain in views]
-        return select_detections(
-            torch.cat(boxes, 1),
-            torch.cat(scores, 1),
-            size,
-            self.score_threshold,
-            self.nms_threshold,
-            self.max_detections,
-        )
+        return torch.cat(boxes, 1), torch.cat(scores, 1)
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Both beside each other: suppression merges what both find. The loss is that of the images."""
         return torch.cat([outputs, mirrored], 2)
 
-    def _decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-        """Boxes (N, R * C, 4) and scores (N, R * C, C) of all regions before suppression."""
+    def _decode_view(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """Boxes (N, R * C, 4) and scores (N, R * C, C) of all regions of one view."""
         stage = self._unpack(outputs, size)
         regions = self._propose(stage, size)
         logits, deltas = self._read_regions(stage.levels, regions, size)

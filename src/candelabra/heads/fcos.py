@@ -1,22 +1,18 @@
 """The head for `boxes`: a dense detector without anchors."""
 
 import math
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.data.targets import Labels
 from candelabra.heads.box_assignment import match_boxes
-from candelabra.heads.box_decoding import select_detections
-from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
-from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid
-from candelabra.heads.head import Head, require_target
+from candelabra.heads.detector import Detector
+from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, FeaturePyramid, count_groups
 from candelabra.heads.losses import giou_loss, quality_focal_loss
-from candelabra.types import Features
+from candelabra.types import Features, Size
 
 _PLACES = 4  # columns of outputs that hold distances
 _GRID = 3  # columns of outputs that hold centre x, centre y and stride
@@ -25,7 +21,7 @@ _REACH = math.log(2.0)  # exponent: boxes begin with sides of four strides
 _LARGEST = 6.0  # exponent of a distance in strides
 
 
-class FCOS(Head):
+class FCOS(Detector):
     """At each location of a feature pyramid, finds the box and the class of the object there.
 
     FCOS (Tian et al. 2019) with task-aligned assignment (TOOD, Feng et al. 2021): the score of a class is the expected
@@ -40,15 +36,8 @@ class FCOS(Head):
         score_power, overlap_power: likewise.
         class_weight: factor of the quality focal loss of scores.
         box_weight: factor of 1 - GIoU of the boxes.
-        score_threshold: least score of a detection.
-        nms_threshold: the IoU above which the lower one of two detections of a class is dropped.
-        max_detections: an image.
+        score_threshold, nms_threshold, max_detections: see `Detector`.
     """
-
-    target: ClassVar[str] = BoxesTarget.name
-    main_metric = "map50"
-    tables = frozenset({"ap", "confusion"})
-    unmeasured = NO_OBJECT
 
     def __init__(
         self,
@@ -65,9 +54,7 @@ class FCOS(Head):
         nms_threshold: float = 0.6,
         max_detections: int = 300,
     ) -> None:
-        super().__init__()
-        self.target_info = require_target(labels, BoxesTarget)
-        self.classes = self.target_info.classes
+        super().__init__(labels, score_threshold, nms_threshold, max_detections)
         self.pyramid = FeaturePyramid(backbone, width)
         self.class_tower, self.box_tower = _make_tower(width, layers), _make_tower(width, layers)
         self.classify = nn.Conv2d(width, len(self.classes), 3, padding=1)
@@ -78,8 +65,6 @@ class FCOS(Head):
             layer.bias = nn.Parameter(torch.full((layer.out_channels,), bias))
         self.candidates, self.score_power, self.overlap_power = candidates, score_power, overlap_power
         self.class_weight, self.box_weight = class_weight, box_weight
-        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
 
     def forward(self, features: Features) -> Tensor:
         levels = zip(self.pyramid(features), PYRAMID_STRIDES, self.scales, strict=True)
@@ -92,9 +77,6 @@ class FCOS(Head):
         distances = stride * exponents.clamp(max=_LARGEST).exp()
         grid = _make_grid(level, stride).expand(len(level), -1, -1, -1)
         return torch.cat([distances, logits, grid], 1).flatten(2).transpose(1, 2)
-
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         with torch.autocast(outputs.device.type, enabled=False):
@@ -117,39 +99,16 @@ class FCOS(Head):
             total = (self.class_weight * classes + self.box_weight * boxes) / quality.sum(1).clamp(min=1)
             return torch.where(self.labelled(target), total, 0.0)
 
-    def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
-
-    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        labelled = self.labelled(target)
-        self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
-
-    def compare(
-        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
-    ) -> None:
-        metrics["detections"].update(predictions, target)
-
-    def score(self, values: Mapping[str, float]) -> float | None:
-        return values.get("map50")
-
-    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
+    def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         with torch.autocast(outputs.device.type, enabled=False):
             found = _split_outputs(outputs.float())
-            return select_detections(
-                found.boxes,
-                found.logits.sigmoid(),
-                size,
-                self.score_threshold,
-                self.nms_threshold,
-                self.max_detections,
-            )
+            return found.boxes, found.logits.sigmoid()
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """The locations of both images: suppression merges what both find."""
         left, top, right, bottom = mirrored[..., :_PLACES].unbind(-1)
         turned = torch.stack([right, top, left, bottom], -1)
-        x, further = size[1] - mirrored[..., -_GRID:][..., :1], mirrored[..., -_GRID + 1 :]
+        x, further = size[1] - mirrored[..., -_GRID, None], mirrored[..., -_GRID + 1 :]
         back = torch.cat([turned, mirrored[..., _PLACES:-_GRID], x, further], -1)
         return torch.cat([outputs, back], 1)
 
@@ -180,10 +139,8 @@ def _make_grid(level: Tensor, stride: int) -> Tensor:
 
 def _make_tower(width: int, layers: int) -> nn.Sequential:
     """Convolutions with group normalisation, which is the same for any batch and level."""
-    # Four channels a group: torch refuses groups of one channel where a coarse level is a single pixel.
-    groups = math.gcd(width, max(width // 4, 1))
     steps: list[nn.Module] = []
     for _ in range(layers):
-        steps += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(groups, width)]
+        steps += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(count_groups(width), width)]
         steps += [nn.ReLU(inplace=True)]
     return nn.Sequential(*steps)

@@ -7,7 +7,7 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.heads.pyramid import resample
-from candelabra.types import Features
+from candelabra.types import Features, Size
 
 PYRAMID_STRIDES = (8, 16, 32, 64)
 
@@ -39,15 +39,22 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, features: Features) -> list[Tensor]:
         """Features of N images of (H, W) -> maps (N, width, ceil(H / s), ceil(W / s)) for each s of PYRAMID_STRIDES."""
-        sizes = [tuple(math.ceil(side / stride) for side in features.size) for stride in PYRAMID_STRIDES]
-        maps = {
-            str(place): resample(features.maps[number], sizes[place])  # type: ignore[arg-type]
-            for place, number in enumerate(self.maps)
-        }
+        sizes = measure_levels(features.size)
+        maps = {str(place): resample(features.maps[number], sizes[place]) for place, number in enumerate(self.maps)}
         levels: list[Tensor] = list(self.fusion(maps).values())
         for convolution in self.coarser:
             levels.append(convolution(levels[-1]))
         return levels
+
+
+def measure_levels(size: Size) -> list[tuple[int, int]]:
+    """(h, w) of each level of the pyramid of images of (H, W) = `size`."""
+    return [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
+
+
+def count_groups(width: int) -> int:
+    """Groups of four channels for group normalisation; torch refuses groups of one on a level of a single pixel."""
+    return math.gcd(width, max(width // 4, 1))
 
 
 def _find_map(strides: list[int], wanted: int) -> int:

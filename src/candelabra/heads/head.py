@@ -41,9 +41,9 @@ class Head(nn.Module, ABC):
     def forward(self, features: Features) -> Tensor:
         """Features of N images -> raw outputs, N first, float32."""
 
-    @abstractmethod
     def labelled(self, target: Tensor) -> Tensor:
         """(N,) bool: which samples have a label for this head."""
+        return self.target_info.is_labelled(target)
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:

@@ -69,9 +69,6 @@ class Keypoints(Head):
         points: Tensor = self.coordinates(features)
         return points
 
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
-
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         known = (~target.isnan()).all(2, keepdim=True)
         wanted = torch.where(known, target / make_box_scale(size, target)[:2], outputs.detach())

@@ -75,9 +75,6 @@ class Label(Head):
         logits: Tensor = self.layers(self.pool(features.final))
         return logits.float()
 
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
-
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         weights = compute_class_weights(self._count_classes(target)) if self.balanced else self.class_weights
         if self.multilabel:

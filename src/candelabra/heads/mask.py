@@ -63,9 +63,6 @@ class Mask(Head):
         logits: Tensor = self.classify(self.decoder(features))
         return resample(logits.float(), features.size)
 
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
-
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()
         weights = compute_class_weights(self._count_classes(wanted)) if self.balanced else self.class_weights

@@ -11,7 +11,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
-from candelabra.heads.feature_pyramid import PYRAMID_STRIDES
+from candelabra.heads.feature_pyramid import PYRAMID_STRIDES, measure_levels
 from candelabra.types import Size
 
 _SCALES = (3.0, 4.5)  # sides of anchors in strides: 24 to 288 pixels over all levels, for images of about 256
@@ -27,11 +27,6 @@ def build_anchor_generator() -> AnchorGenerator:
     """Builds torchvision's generator, with the same anchors in strides on each level of the pyramid."""
     sides = tuple(tuple(scale * stride for scale in _SCALES) for stride in PYRAMID_STRIDES)
     return AnchorGenerator(sides, (_RATIOS,) * len(sides))
-
-
-def measure_levels(size: Size) -> list[tuple[int, int]]:
-    """(h, w) of each level of the pyramid of images of (H, W) = `size`; see `FeaturePyramid`."""
-    return [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in PYRAMID_STRIDES]
 
 
 def make_anchors(generator: AnchorGenerator, size: Size, device: torch.device) -> Tensor:

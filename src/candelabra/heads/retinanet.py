@@ -1,29 +1,24 @@
 """A head for `boxes`: a dense detector with anchors."""
 
-import math
-from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import sigmoid_focal_loss
 
 from candelabra.backbones.backbone import Backbone
-from candelabra.data.targets import BoxesTarget, Labels
-from candelabra.heads.box_decoding import mirror_boxes, select_detections
-from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
-from candelabra.heads.feature_pyramid import FeaturePyramid
-from candelabra.heads.head import Head, require_target
+from candelabra.data.targets import Labels
+from candelabra.heads.box_decoding import mirror_boxes
+from candelabra.heads.detector import Detector
+from candelabra.heads.feature_pyramid import FeaturePyramid, count_groups
 from candelabra.heads.region_layers import ANCHORS_PER_LOCATION, build_anchor_generator, make_anchors
 from candelabra.heads.region_matching import compute_delta_losses, encode_labels, match_regions, split_object_rows
 from candelabra.types import Features, Size
 
 
-class RetinaNet(Head):
+class RetinaNet(Detector):
     """RetinaNet (Lin et al. 2017): scores each anchor by class, with the focal loss, and shifts it onto its object.
 
     Outputs are (N, L * A, C + 4): the logits of C classes and the deltas of A anchors at L locations of the pyramid.
@@ -32,15 +27,8 @@ class RetinaNet(Head):
     Args:
         backbone, labels: what to read from, and the classes.
         width: channels of the pyramid and of the towers.
-        score_threshold: least score of a detection.
-        nms_threshold: the IoU above which the lower one of two detections of a class is dropped.
-        max_detections: an image.
+        score_threshold, nms_threshold, max_detections: see `Detector`.
     """
-
-    target: ClassVar[str] = BoxesTarget.name
-    main_metric = "map50"
-    tables = frozenset({"ap", "confusion"})
-    unmeasured = NO_OBJECT
 
     def __init__(
         self,
@@ -51,23 +39,16 @@ class RetinaNet(Head):
         nms_threshold: float = 0.5,
         max_detections: int = 300,
     ) -> None:
-        super().__init__()
-        self.target_info = require_target(labels, BoxesTarget)
-        self.classes = self.target_info.classes
+        super().__init__(labels, score_threshold, nms_threshold, max_detections)
         self.pyramid = FeaturePyramid(backbone, width)
-        groups = math.gcd(width, max(width // 4, 1))  # of four channels: the coarsest map may be one pixel
-        self.layers = RetinaNetHead(width, ANCHORS_PER_LOCATION, len(self.classes), partial(nn.GroupNorm, groups))
+        norm = partial(nn.GroupNorm, count_groups(width))
+        self.layers = RetinaNetHead(width, ANCHORS_PER_LOCATION, len(self.classes), norm)
         self.anchors = build_anchor_generator()
         self.matcher, self.coder = Matcher(0.5, 0.4, allow_low_quality_matches=True), BoxCoder((1.0, 1.0, 1.0, 1.0))
-        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
 
     def forward(self, features: Features) -> Tensor:
         found = self.layers(self.pyramid(features))
         return torch.cat([found["cls_logits"].float(), found["bbox_regression"].float()], 2)
-
-    def labelled(self, target: Tensor) -> Tensor:
-        return self.target_info.is_labelled(target)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         anchors = make_anchors(self.anchors, size, outputs.device)
@@ -84,23 +65,7 @@ class RetinaNet(Head):
         total: Tensor = focal.sum() + boxes.sum()
         return total / (found.labels > 0).sum().clamp(min=1)
 
-    def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
-
-    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
-        labelled = self.labelled(target)
-        self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
-
-    def compare(
-        self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
-    ) -> None:
-        metrics["detections"].update(predictions, target)
-
-    def score(self, values: Mapping[str, float]) -> float | None:
-        return values.get("map50")
-
-    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
+    def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         anchors = make_anchors(self.anchors, size, outputs.device)
         boxes, scores = [], []
         for number, each in enumerate(outputs.float().split(len(self.classes) + 4, 2)):
@@ -108,14 +73,7 @@ class RetinaNet(Head):
             found = self.coder.decode_single(deltas.flatten(0, 1), anchors.repeat(len(each), 1)).view_as(deltas)
             boxes.append(mirror_boxes(found, size[1]) if number else found)
             scores.append(logits.sigmoid())
-        return select_detections(
-            torch.cat(boxes, 1),
-            torch.cat(scores, 1),
-            size,
-            self.score_threshold,
-            self.nms_threshold,
-            self.max_detections,
-        )
+        return torch.cat(boxes, 1), torch.cat(scores, 1)
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Both beside each other: suppression merges what both find. The loss is that of the images."""

@@ -1,0 +1,67 @@
+"""What all heads for `boxes` share: metrics, decoding options, and the rows that they predict."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+from torchmetrics import Metric
+
+from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.heads.box_decoding import select_detections
+from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
+from candelabra.heads.head import Head, require_target
+from candelabra.types import Size
+
+
+class Detector(Head, ABC):
+    """A head that finds all objects of an image; a final class has the network, its loss, and `decode`.
+
+    Args:
+        labels: the data must label boxes.
+        score_threshold: least score of a detection.
+        nms_threshold: the IoU above which the lower one of two detections of a class is dropped.
+        max_detections: an image.
+
+    Attributes:
+        classes: names of the classes of objects.
+    """
+
+    target: ClassVar[str] = BoxesTarget.name
+    main_metric = "map50"
+    tables = frozenset({"ap", "confusion"})
+    unmeasured = NO_OBJECT
+
+    def __init__(self, labels: Labels, score_threshold: float, nms_threshold: float, max_detections: int) -> None:
+        super().__init__()
+        self.target_info = require_target(labels, BoxesTarget)
+        self.classes = self.target_info.classes
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.max_detections = max_detections
+
+    @abstractmethod
+    def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """Boxes (N, L, 4), XYXY in pixels, and scores (N, L, C) before suppression.
+
+        Args:
+            outputs: what `forward` or `average_mirrored` returned.
+            size: (H, W) of the images.
+        """
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
+
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: Size) -> None:
+        labelled = self.labelled(target)
+        self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
+
+    def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
+        metrics["detections"].update(predictions, target)
+
+    def score(self, values: Mapping[str, float]) -> float | None:
+        return values.get(self.main_metric)
+
+    def predict(self, outputs: Tensor, size: Size) -> Tensor:
+        """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
+        boxes, scores = self.decode(outputs, size)
+        return select_detections(boxes, scores, size, self.score_threshold, self.nms_threshold, self.max_detections)
