@@ -69,11 +69,11 @@ def test_localization_learns_boxes_far_better_than_a_constant() -> None:
 
 
 def constant_box_iou(data: DataModule) -> float:
-    from candelabra.heads.box import compute_pairwise_iou
+    from candelabra.heads.box_overlaps import compute_overlaps
 
     boxes = {s: torch.stack([data.dataset(s)[i]["box"] for i in range(len(data.parts[s]))]) for s in ("val", "test")}
     mean = boxes["val"].mean(0, keepdim=True)
-    return float(compute_pairwise_iou(mean.expand_as(boxes["test"]), boxes["test"]).mean())
+    return float(compute_overlaps(mean.expand_as(boxes["test"]), boxes["test"]).mean())
 
 
 def test_keypoints_learn() -> None:

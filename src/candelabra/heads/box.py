@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxTarget, Labels
+from candelabra.heads.box_overlaps import compute_overlaps
 from candelabra.heads.coordinate_readers import SoftArgmax
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import giou_loss
@@ -64,7 +65,7 @@ class Box(Head):
     def compare(
         self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
     ) -> None:
-        overlap = compute_pairwise_iou(predictions, target)
+        overlap = compute_overlaps(predictions, target)
         metrics["iou"].update(overlap)
         metrics["iou50"].update((overlap >= 0.5).float())
 
@@ -85,11 +86,3 @@ def make_box_scale(size: tuple[int, int], like: Tensor) -> Tensor:
     """(W, H, W, H), to bring a box from image sides to pixels."""
     scale = torch.tensor([size[1], size[0], size[1], size[0]], dtype=torch.float32)
     return scale.to(like.device, non_blocking=True)  # torch.tensor(..., device=) would wait for the GPU
-
-
-def compute_pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """(n, 4) and (n, 4) XYXY -> (n,) the overlap of each pair; torchvision's `box_iou` gives all n * n."""
-    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
-    shared = (high - low).clamp(min=0).prod(1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (others[:, 2:] - others[:, :2]).prod(1)
-    return shared / (areas - shared).clamp(min=1e-6)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
+from candelabra.heads.box_overlaps import compute_overlaps
 
 
 class BoxAssignment(NamedTuple):
@@ -58,7 +59,7 @@ def match_boxes(
     if not rows.shape[1]:
         return BoxAssignment(torch.zeros_like(scores), torch.zeros_like(found), ignored)
     near = _find_inside(locations, _widen(boxes, reach)) & taught[..., None]
-    overlaps = compute_overlaps(boxes[:, :, None], found[:, None]).masked_fill(~near, 0)  # (N, K, L)
+    overlaps = compute_overlaps(boxes[:, :, None], found[:, None]).nan_to_num(0).masked_fill(~near, 0)  # (N, K, L)
     alignment = torch.einsum("nlc,nkc->nkl", scores, one_hot) ** score_power * overlaps**overlap_power
     best = alignment.masked_fill(~near, -1).topk(min(candidates, len(locations)), dim=2).indices
     chosen = torch.zeros_like(near).scatter_(2, best, True) & near
@@ -74,14 +75,6 @@ def match_boxes(
         boxes.nan_to_num().gather(1, owner[:, 0, :, None].expand(-1, -1, 4)),
         ignored,
     )
-
-
-def compute_overlaps(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU (...) of boxes (..., 4) and (..., 4), XYXY, of shapes that broadcast; 0 where there is no area."""
-    low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    areas = (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1)
-    return (shared / (areas - shared).clamp(min=1e-6)).nan_to_num(0)
 
 
 def _encode_classes(numbers: Tensor, valid: Tensor, like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, clip_boxes_to_image
 
 _PRE_NMS = 1000  # pairs of location and class an image that suppression sees, as in torchvision's detectors
 _PADDING = -1.0
@@ -30,23 +30,12 @@ def select_detections(
     Returns:
         (N, D, 6) rows of box, class and score, best first; filled up with rows of -1.
     """
-    edges = torch.tensor([size[1], size[0]] * 2, dtype=boxes.dtype, device=boxes.device)
-    boxes = boxes.clamp(min=0).minimum(edges)
+    boxes = clip_boxes_to_image(boxes, size)
     kept = [
         _select_of_image(each, own, score_threshold, nms_threshold, max_detections)
         for each, own in zip(boxes, scores, strict=True)
     ]
     return pad_sequence(kept, batch_first=True, padding_value=_PADDING)
-
-
-def mirror_boxes(boxes: Tensor, width: float) -> Tensor:
-    """Boxes (..., 4) XYXY in an image of this width -> where they lie in its mirror image.
-
-    >>> mirror_boxes(torch.tensor([1.0, 2, 3, 4]), 10).tolist()
-    [7.0, 2.0, 9.0, 4.0]
-    """
-    left, top, right, bottom = boxes.unbind(-1)
-    return torch.stack([width - right, top, width - left, bottom], -1)
 
 
 def _select_of_image(

@@ -5,6 +5,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
+from candelabra.heads.box_overlaps import compute_intersections
 
 _SAME = 0.5  # IoU
 
@@ -46,9 +47,7 @@ def count_confusion(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
 def _find_excused(found: Tensor, regions: Tensor) -> list[bool]:
     """Whether each detection lies, by half of its area or more, in an ignored region of its class."""
     boxes, others = found[:, None, :CLASS_COLUMN], regions[None, :, :CLASS_COLUMN]
-    low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    inside = shared >= _SAME * (boxes[..., 2:] - boxes[..., :2]).prod(-1)
+    inside = compute_intersections(boxes, others) >= _SAME * (boxes[..., 2:] - boxes[..., :2]).prod(-1)
     alike = found[:, None, CLASS_COLUMN] == regions[None, :, CLASS_COLUMN]
     excused: list[bool] = (inside & alike).any(1).tolist()
     return excused

@@ -9,8 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels
-from candelabra.data.targets.object_rows import CLASS_COLUMN
-from candelabra.heads.box_decoding import mirror_boxes
+from candelabra.data.targets.object_rows import CLASS_COLUMN, mirror_boxes
 from candelabra.heads.detector import Detector
 from candelabra.heads.feature_pyramid import FeaturePyramid, measure_levels
 from candelabra.heads.region_layers import (

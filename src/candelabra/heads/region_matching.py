@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN, clip_rows, compute_areas
+from candelabra.heads.box_overlaps import compute_intersections
 from candelabra.types import Size
 
 _BETA = 1 / 9  # of the smooth L1 distance of boxes, as in torchvision
@@ -103,9 +104,8 @@ def encode_labels(found: RegionTargets, classes: int) -> Tensor:
 
 def _find_covered(regions: Tensor, ignored: Tensor, classes: int) -> Tensor:
     """(R, C) bool: most of the region lies in one of the rows (M, 6) of the class."""
-    low = torch.maximum(regions[:, None, :2], ignored[None, :, :2])
-    high = torch.minimum(regions[:, None, 2:], ignored[None, :, 2:4])
-    share = (high - low).clamp(min=0).prod(2) / box_area(regions)[:, None].clamp(min=1e-6)
+    shared = compute_intersections(regions[:, None], ignored[None, :, :CLASS_COLUMN])
+    share = shared / box_area(regions)[:, None].clamp(min=1e-6)
     covered = (share > _COVERED).to(share)  # (R, M)
     counts = torch.zeros(len(regions), classes, device=regions.device)
     return counts.index_add_(1, ignored[:, CLASS_COLUMN].long(), covered) > 0

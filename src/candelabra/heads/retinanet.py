@@ -10,7 +10,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels
-from candelabra.heads.box_decoding import mirror_boxes
+from candelabra.data.targets.object_rows import mirror_boxes
 from candelabra.heads.detector import Detector
 from candelabra.heads.feature_pyramid import FeaturePyramid, count_groups
 from candelabra.heads.region_layers import ANCHORS_PER_LOCATION, build_anchor_generator, make_anchors

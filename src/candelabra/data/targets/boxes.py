@@ -34,6 +34,7 @@ from candelabra.data.targets.object_rows import (
     clip_rows,
     compute_areas,
     list_objects,
+    mirror_boxes,
     move_boxes,
 )
 from candelabra.data.targets.results import BoundingBox, DetectedObject
@@ -90,8 +91,9 @@ class BoxesTarget(Target):
         return self.wrap(move_boxes(value, scale, (-left * scale[0], -top * scale[1])), size)
 
     def mirror(self, value: Tensor, size: Size) -> Tensor:
-        mirrored = move_boxes(value, (-1, 1), (size[1], 0))
-        return self.wrap(mirrored[:, [2, 1, 0, 3, 4, 5]], size)
+        rows = value.as_subclass(Tensor)
+        boxes = mirror_boxes(rows[:, :CLASS_COLUMN], size[1])
+        return self.wrap(torch.cat([boxes, rows[:, CLASS_COLUMN:]], 1), size)
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
         """The parts of boxes that are in the image; objects less than `MIN_VISIBLE` of which is left are dropped."""
@@ -112,7 +114,7 @@ class BoxesTarget(Target):
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
         moved = move_boxes(values, (new[1] / old[1], new[0] / old[0]), (0, 0))
-        return torch.where(values[..., CLASS_COLUMN:][..., :1] < 0, values, moved)
+        return torch.where(values[..., CLASS_COLUMN, None] < 0, values, moved)
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
         return move_boxes(value, (factor, factor), (0, 0))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
+from torchvision.ops import clip_boxes_to_image
 from torchvision.transforms.v2 import functional
 
 from candelabra.types import Size
@@ -34,6 +35,16 @@ def move_boxes(rows: Tensor, scale: Sequence[float], shift: Sequence[float]) -> 
     return moved
 
 
+def mirror_boxes(boxes: Tensor, width: float) -> Tensor:
+    """Boxes (..., 4) XYXY in an image of this width -> where they lie in its mirror image.
+
+    >>> mirror_boxes(torch.tensor([1.0, 2, 3, 4]), 10).tolist()
+    [7.0, 2.0, 9.0, 4.0]
+    """
+    left, top, right, bottom = boxes.unbind(-1)
+    return torch.stack([width - right, top, width - left, bottom], -1)
+
+
 def list_objects(value: Tensor) -> list[list[float]]:
     """The rows of one sample as lists of six numbers, without padding; none where it is not labelled."""
     rows = value.as_subclass(Tensor)
@@ -48,8 +59,7 @@ def compute_areas(rows: Tensor) -> Tensor:
 
 def clip_rows(rows: Tensor, size: Size) -> Tensor:
     """Rows (K, 6) whose boxes are cut at the borders of an image of (H, W) = `size`."""
-    edges = torch.tensor([size[1], size[0]] * 2, dtype=rows.dtype, device=rows.device)
-    return torch.cat([rows[:, :CLASS_COLUMN].clamp(min=0).minimum(edges), rows[:, CLASS_COLUMN:]], 1)
+    return torch.cat([clip_boxes_to_image(rows[:, :CLASS_COLUMN], size), rows[:, CLASS_COLUMN:]], 1)
 
 
 def _crop(rows: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
