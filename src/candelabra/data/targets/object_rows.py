@@ -29,8 +29,9 @@ def move_boxes(rows: Tensor, scale: Sequence[float], shift: Sequence[float]) -> 
     >>> move_boxes(torch.tensor([[1.0, 2, 3, 4, 0, 1]]), (2, 1), (0, 10)).tolist()
     [[2.0, 12.0, 6.0, 14.0, 0.0, 1.0]]
     """
-    factor = torch.tensor([*scale, *scale, 1, 1], dtype=torch.float32, device=rows.device)
-    offset = torch.tensor([*shift, *shift, 0, 0], dtype=torch.float32, device=rows.device)
+    # torch.tensor(..., device=) waits for the GPU
+    change = torch.tensor([[*scale, *scale, 1, 1], [*shift, *shift, 0, 0]], dtype=torch.float32)
+    factor, offset = change.to(rows.device, non_blocking=True)
     moved: Tensor = rows.as_subclass(Tensor) * factor + offset
     return moved
 
