@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.drawing import WHITE, draw_rectangle, measure_stroke
-from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry
+from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, find_map_cells
 from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
@@ -132,11 +132,9 @@ class BoxTarget(PointTarget):
         """Maps over the image: `covered` is 1 inside of the box, `sides` counts boxes by height and width."""
         covered, sides = np.zeros((2, MAP_CELLS, MAP_CELLS), np.uint8)
         if not value.isnan().any():
-            shares = self.points(value).numpy() / np.array([size[1], size[0]], np.float32)
-            (left, top), (right, bottom) = np.clip(shares * MAP_CELLS, 0, MAP_CELLS)
-            covered[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = 1
-            width, height = np.clip((shares[1] - shares[0]) * MAP_CELLS, 0, MAP_CELLS - 1).astype(int)
-            sides[height, width] = 1
+            cells, extent = find_map_cells(self.points(value).numpy(), size)
+            covered[cells] = 1
+            sides[extent] = 1
         return {"covered": covered, "sides": sides}
 
 

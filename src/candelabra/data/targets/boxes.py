@@ -1,7 +1,6 @@
 """The target `boxes`: all objects of an image, each with a box and a class."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,7 +12,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision import tv_tensors
 
-from candelabra.data.decoding.covered_region import find_covered_region
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.drawing import (
@@ -23,7 +21,7 @@ from candelabra.data.targets.drawing import (
     measure_stroke,
     pick_class_colour,
 )
-from candelabra.data.targets.geometry import MAP_CELLS, Part, ResizeGeometry
+from candelabra.data.targets.geometry import MAP_CELLS, Part, ResizeGeometry, find_map_cells, restore_points
 from candelabra.data.targets.object_column import ObjectColumn, parse_object_cells
 from candelabra.data.targets.object_rows import (
     CLASS_COLUMN,
@@ -106,10 +104,9 @@ class BoxesTarget(Target):
         return self.wrap(cut[(area > 0) & (area >= least * compute_areas(rows))], size)
 
     def to_original(self, value: Tensor, geometry: ResizeGeometry) -> Tensor:
-        region = geometry.region or find_covered_region(geometry.original, geometry.original)
-        scale = region.extent[0] / geometry.scaled[1], region.extent[1] / geometry.scaled[0]
-        shift = [region.corner[axis] - geometry.corner[1 - axis] * scale[axis] for axis in (0, 1)]
-        rows = clip_rows(move_boxes(value, scale, shift), geometry.original)
+        corners = restore_points(value[:, :CLASS_COLUMN].reshape(-1, 2), geometry)
+        rows = torch.cat([corners.view(-1, CLASS_COLUMN), value[:, CLASS_COLUMN:]], 1)
+        rows = clip_rows(rows, geometry.original)
         return rows[compute_areas(rows) > 0]
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
@@ -213,11 +210,9 @@ class BoxesTarget(Target):
             if row[SCORE_COLUMN] == IGNORED_SCORE:
                 continue
             objects[int(row[CLASS_COLUMN])] += 1
-            shares = np.array(row[:CLASS_COLUMN]).reshape(2, 2) / np.array([size[1], size[0]])
-            (left, top), (right, bottom) = np.clip(shares * MAP_CELLS, 0, MAP_CELLS)
-            covered[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] += 1
-            width, height = np.clip((shares[1] - shares[0]) * MAP_CELLS, 0, MAP_CELLS - 1).astype(int)
-            sides[height, width] += 1
+            cells, extent = find_map_cells(np.array(row[:CLASS_COLUMN], np.float32), size)
+            covered[cells] += 1
+            sides[extent] += 1
         return {"covered": covered, "sides": sides, "objects": objects}
 
     def merge(self, other: Self) -> Self | None:

@@ -13,6 +13,7 @@ from candelabra.data.decoding.images import DecodedImage, ImageHeader
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.object_rows import CLASS_COLUMN, ROW_WIDTH
+from candelabra.data.targets.point_column import move_to_decoded
 from candelabra.data.targets.target import Target
 
 Rows = NDArray[np.float32]
@@ -38,9 +39,7 @@ class ObjectColumn(TargetColumn):
         rows = None if rows is None else clip_to_file(rows, image.size)[0]
         if rows is None:
             return self.target.missing((image.pixels.shape[0], image.pixels.shape[1]))
-        region = image.region
-        scale = np.array(image.pixels.shape[1::-1], np.float32) / np.array(region.extent, np.float32)
-        moved = (rows[:, :CLASS_COLUMN].reshape(-1, 2) - np.array(region.corner, np.float32)) * scale
+        moved = move_to_decoded(rows[:, :CLASS_COLUMN].reshape(-1, 2), image)
         return torch.from_numpy(np.concatenate([moved.reshape(-1, CLASS_COLUMN), rows[:, CLASS_COLUMN:]], 1))
 
     def content(self, index: int) -> tuple[Any, ...]:

@@ -43,10 +43,7 @@ class PointColumn(TargetColumn):
 
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
         value = self.clip(self.values[[index]], np.array([image.size], np.float32))[0]
-        region = image.region
-        scale = np.array(image.pixels.shape[1::-1], np.float32) / np.array(region.extent, np.float32)
-        moved = (value.reshape(-1, 2) - np.array(region.corner, np.float32)) * scale
-        return torch.from_numpy(moved.reshape(value.shape))
+        return torch.from_numpy(move_to_decoded(value.reshape(-1, 2), image).reshape(value.shape))
 
     def content(self, index: int) -> tuple[Any, ...]:
         return (self.values[index],)
@@ -62,3 +59,11 @@ class PointColumn(TargetColumn):
     def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
         size = np.array([image.size if image else (np.inf, np.inf)], np.float32)
         return self.find_issues(self.values[index], self.clip(self.values[[index]], size)[0])
+
+
+def move_to_decoded(points: Floats, image: DecodedImage) -> Floats:
+    """Points (K, 2) XY in pixels of a file -> in pixels of the image as it was decoded, which may be smaller."""
+    corner, extent = (np.array(each, np.float32) for each in (image.region.corner, image.region.extent))
+    scale: Floats = np.array(image.pixels.shape[1::-1], np.float32) / extent
+    moved: Floats = np.multiply(points - corner, scale)
+    return moved

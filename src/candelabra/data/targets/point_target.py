@@ -8,8 +8,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
-from candelabra.data.decoding.covered_region import find_covered_region
-from candelabra.data.targets.geometry import Part, ResizeGeometry
+from candelabra.data.targets.geometry import Part, ResizeGeometry, restore_points
 from candelabra.data.targets.target import Target
 from candelabra.types import Size
 
@@ -39,12 +38,7 @@ class PointTarget(Target):
         return mirrored
 
     def to_original(self, value: Tensor, geometry: ResizeGeometry) -> Tensor:
-        top, left = geometry.corner
-        region = geometry.region or find_covered_region(geometry.original, geometry.original)
-        (width, height), start = region.extent, torch.tensor(region.corner, dtype=torch.float32)
-        scale = torch.tensor([geometry.scaled[1] / width, geometry.scaled[0] / height])
-        corner = torch.tensor([float(left), float(top)])
-        return self.from_points((self.points(value) - corner) / scale + start)
+        return self.from_points(restore_points(self.points(value), geometry))
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
         scale = torch.tensor([new[1] / old[1], new[0] / old[0]]).repeat(values.shape[-1] // 2)
