@@ -16,6 +16,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
+from candelabra.heads import DECODING_OPTIONS
 from candelabra.prediction.coco_document import CocoDocument
 from candelabra.prediction.model import Model
 from candelabra.storage.atomic import write_atomically
@@ -23,7 +24,6 @@ from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
-_DECODING = ("score_threshold", "nms_threshold", "max_detections")  # of heads that find objects
 _LONGEST = 200  # bytes of a name, to which an ending comes
 
 
@@ -40,7 +40,7 @@ def run_predict(config: DictConfig) -> None:
     node = plain["trainer"]
     precision = node["precision"]
     trainer = make_trainer({**node, "precision": precision or "32-true"}, logger=False, enable_checkpointing=False)
-    device, decoding = trainer.strategy.root_device, {key: plain[key] for key in _DECODING}
+    device, decoding = trainer.strategy.root_device, {key: plain[key] for key in DECODING_OPTIONS}
     model = Model(plain["checkpoint"], device, precision, size, plain["batch_size"], plain["tta"], decoding)
     ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])

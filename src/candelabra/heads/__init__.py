@@ -3,6 +3,7 @@
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
+from candelabra.heads.detector import DECODING_OPTIONS, Detector
 from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
@@ -14,9 +15,11 @@ from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.retinanet import RetinaNet
 
 __all__ = [
+    "DECODING_OPTIONS",
     "FCOS",
     "Auxiliary",
     "Box",
+    "Detector",
     "FasterRCNN",
     "Head",
     "Keypoints",

@@ -13,6 +13,8 @@ from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.head import Head, require_target
 from candelabra.types import Size
 
+DECODING_OPTIONS = ("score_threshold", "nms_threshold", "max_detections")
+
 
 class Detector(Head, ABC):
     """A head that finds all objects of an image; a final class has the network, its loss, and `decode`.

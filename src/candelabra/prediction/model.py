@@ -23,6 +23,7 @@ from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.environment import count_usable_cores
 from candelabra.errors import CandelabraError
+from candelabra.heads import DECODING_OPTIONS, Detector
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
 from candelabra.tasks.loading import load_task
@@ -90,8 +91,7 @@ class Model:
         self.precision: str = precision or trained["trainer"]["precision"] or "32-true"
         self.batch_size = batch_size
         self.heads: Mapping[str, Target] = self.task.head_targets
-        classes = {name: getattr(head, "classes", ()) for name, head in self.heads.items()}
-        self.classes: dict[str, tuple[str, ...]] = {name: tuple(found) for name, found in classes.items() if found}
+        self.classes = {name: target.classes for name, target in self.heads.items() if target.classes}
         self._resize = make_resize(read_trained_resize(trained["data"]), self.size)
         self._pipeline = make_eval_transforms(self._resize)
         self._autocast()
@@ -189,13 +189,13 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
         CandelabraError: no head has such an option, or a value is not allowed.
     """
     check_ranges(dict(options))
+    detectors = [head for _, head in task.named_heads() if isinstance(head, Detector)]
     for key, value in options.items():
         if isinstance(value, str | bool):
             raise CandelabraError(f"{key}={value} is no number; give one.")
-        heads = [head for _, head in task.named_heads() if hasattr(head, key)]
-        if value is not None and not heads:
+        if value is not None and (not detectors or key not in DECODING_OPTIONS):
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
-        for head in heads if value is not None else ():
+        for head in detectors if value is not None else ():
             setattr(head, key, value)
 
 

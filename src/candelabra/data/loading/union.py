@@ -64,7 +64,13 @@ class Union(SampleDataModule):
 
     def __post_init__(self) -> None:
         self._check()
-        given = {key: getattr(self, key) for key in ("size", "augment", "resize", "erase", "targets")}
+        given = {
+            "size": self.size,
+            "augment": self.augment,
+            "resize": self.resize,
+            "erase": self.erase,
+            "targets": self.targets,
+        }
         of_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         self.sets = {name: replace(part, **of_all) for name, part in self.sets.items()}
         super().__post_init__()

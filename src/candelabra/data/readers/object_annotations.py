@@ -112,7 +112,8 @@ def build_object_samples(
     columns: list[TargetColumn] = [LabelColumn(LabelTarget(tuple(classes)), label)]
     if boxed:
         columns.append(BoxColumn(np.stack(sides)))
-        own, crowds = ([[getattr(t, key) for t in things] for things in shown] for key in ("name", "crowd"))
+        own = [[thing.name for thing in things] for things in shown]
+        crowds = [[thing.crowd for thing in things] for things in shown]
         labelled = [_knows_boxes(*each) for each in zip(pictures, shown, boxes, strict=True)]
         columns.append(make_object_column(own, crowds, boxes, labelled, wanted or known))
     coordinates = _coordinates(picked, len(points.names))

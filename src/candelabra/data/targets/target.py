@@ -26,6 +26,7 @@ class Target(StoredTarget, ABC):
 
     Attributes:
         name: key in samples, batches, `Labels`, `data.targets`, `data.labelled` and results; see `rename`.
+        classes: names of the classes that its values tell; none for targets without classes.
         fields: names under which tables and shards hold it; the first is written.
         hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
         in_files: its values lie in files of their own (`to_file`), not in JSON.
@@ -39,6 +40,7 @@ class Target(StoredTarget, ABC):
     """
 
     name: ClassVar[str]
+    classes: tuple[str, ...] = ()
     fields: ClassVar[tuple[str, ...]] = ()
     hub_columns: ClassVar[tuple[str, ...]] = ()
     in_files: ClassVar[bool] = False
