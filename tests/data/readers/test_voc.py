@@ -264,7 +264,7 @@ def counts(data: Voc) -> dict[str, int]:
 @pytest.mark.real
 def test_real_raccoons(real: Path) -> None:
     root = str(real / "raccoon")
-    assert counts(Voc(root=root)) == {"train": 160, "test": 40, "label": 200, "box": 200}
+    assert counts(Voc(root=root)) == {"train": 160, "test": 40, "label": 200, "box": 200, "boxes": 200}
     assert counts(Voc(root=root, objects="single"))["box"] == 184
     samples = Voc(root=root).read()
     assert samples[samples.names.index("images/raccoon-1.jpg")]["box"].tolist() == [[49, 53, 320, 250]]
@@ -273,14 +273,14 @@ def test_real_raccoons(real: Path) -> None:
 @pytest.mark.real
 def test_real_kangaroos(real: Path) -> None:
     root = str(real / "kangaroo")
-    assert counts(Voc(root=root)) == {"": 164, "label": 164, "box": 164}
+    assert counts(Voc(root=root)) == {"": 164, "label": 164, "box": 164, "boxes": 164}
     assert counts(Voc(root=root, objects="single"))["box"] == 107
 
 
 @pytest.mark.real
 def test_real_blood_cells(real: Path) -> None:
     data = Voc(root=str(real / "bccd"))
-    assert counts(data) == {"train": 205, "val": 87, "test": 72, "label": 364, "box": 364}
+    assert counts(data) == {"train": 205, "val": 87, "test": 72, "label": 364, "box": 364, "boxes": 364}
     assert counts(Voc(root=str(real / "bccd"), objects="single"))["box"] == 6
     odd = treatments(data)["box has no area: unlabelled"]
     assert sorted(Path(name).stem for name in odd) == ["BloodImage_00338", "BloodImage_00343"]
@@ -289,6 +289,6 @@ def test_real_blood_cells(real: Path) -> None:
 @pytest.mark.real
 def test_real_pets_by_their_xml(real: Path) -> None:
     data = Voc(root=str(real / "pets_sample" / "oxford-iiit-pet"))
-    assert counts(data) == {"train": 300, "test": 298, "label": 296, "box": 296}
+    assert counts(data) == {"train": 300, "test": 298, "label": 296, "box": 296, "boxes": 296}
     assert data.read().labels[LabelTarget].classes == ("cat", "dog")
     assert np.isin(data.read().strata, (-1, 0, 1)).all()
