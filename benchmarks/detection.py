@@ -26,11 +26,12 @@ from benchmarks.detection_loops import (
     measure_by_hand,
     train_by_hand,
 )
-from benchmarks.reporting import parser
+from benchmarks.reporting import Runs, parser
 from candelabra.commands.train import run_train
 from candelabra.config.build import build_data, resolve_config
 from candelabra.data.targets import BoxesTarget
 from candelabra.environment import CONFIG_FOLDER
+from candelabra.tasks.loading import build_task
 
 SETS = ("raccoon", "kangaroo", "bccd")
 OURS = "candelabra"
@@ -79,22 +80,11 @@ def run_by_hand(name: str, given: Any, seed: int, kind: str, recipe: str) -> dic
     return {**found, "seconds": seconds}
 
 
-class Runs:
-    """Results of runs by name, kept in a file as they come."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.done: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
-
-    def get(self, name: str, given: Any, seed: int, kind: str, recipe: str = "") -> dict[str, float]:
-        """Runs it, or recalls it."""
-        key = f"{name} {kind} {recipe} {given.epochs} {given.size} {seed}"
-        if key not in self.done:
-            ours = kind == OURS
-            self.done[key] = run_ours(name, given, seed) if ours else run_by_hand(name, given, seed, kind, recipe)
-            self.path.write_text(json.dumps(self.done, indent=2) + "\n")
-            print(key, {name: round(value, 4) for name, value in self.done[key].items()}, flush=True)
-        return self.done[key]
+def recall(runs: Runs, name: str, given: Any, seed: int, kind: str, recipe: str = "") -> dict[str, float]:
+    """The results of a detector on a data set."""
+    key = f"{name} {kind} {recipe} {given.epochs} {given.size} {seed}"
+    ours = kind == OURS
+    return runs.get(key, lambda: run_ours(name, given, seed) if ours else run_by_hand(name, given, seed, kind, recipe))
 
 
 def measure_speed(given: Any, kind: str, batch_size: int = 8, rounds: int = 12) -> list[dict[str, float]]:
@@ -102,7 +92,7 @@ def measure_speed(given: Any, kind: str, batch_size: int = 8, rounds: int = 12) 
     node = resolve_config(compose_words("bccd", given, 0, f"data.batch_size={batch_size}", "data.augment=none"))
     data: Any = build_data(node["data"])
     batch = next(iter(data.make_loader("train")))
-    task = load_untrained_task(node, data)
+    task = build_task(node, data.labels)
     build, first = BUILDERS[kind]
     model = build(candelabra.create_backbone("efficientnet_lite0"), len(data.labels[BoxesTarget].classes), given.size)
     optimizers = make_optimizer(task, "adamw", 1e-4), make_optimizer(model, "adamw", 1e-4)
@@ -134,13 +124,6 @@ def measure_speed(given: Any, kind: str, batch_size: int = 8, rounds: int = 12) 
     return ratios
 
 
-def load_untrained_task(node: Any, data: Any) -> Any:
-    """The task of a run before its first step."""
-    from candelabra.tasks.loading import build_task
-
-    return build_task(node, data.labels)
-
-
 def main() -> None:
     """All runs, then the table."""
     arguments = parser(__doc__)
@@ -163,11 +146,11 @@ def main() -> None:
     runs = Runs(given.done)
     print("| data | detector | AP50 | AP | seconds |\n|---|---|---|---|---|")
     for name in given.sets:
-        rows = {OURS: [runs.get(name, given, seed, OURS) for seed in range(given.seeds)]}
+        rows = {OURS: [recall(runs, name, given, seed, OURS) for seed in range(given.seeds)]}
         for kind in BUILDERS:
-            first = {recipe: runs.get(name, given, 0, kind, recipe) for recipe in RECIPES}
+            first = {recipe: recall(runs, name, given, 0, kind, recipe) for recipe in RECIPES}
             recipe = max(RECIPES, key=lambda each: first[each]["val/map50"])
-            rows[f"{kind} ({recipe})"] = [runs.get(name, given, seed, kind, recipe) for seed in range(given.seeds)]
+            rows[f"{kind} ({recipe})"] = [recall(runs, name, given, seed, kind, recipe) for seed in range(given.seeds)]
         for kind, found in rows.items():
             columns = [[each[key] for each in found] for key in ("test/map50", "test/map", "seconds")]
             spread = statistics.stdev(columns[0]) if given.seeds > 1 else 0.0

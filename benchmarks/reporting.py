@@ -3,6 +3,7 @@
 import argparse
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -26,3 +27,19 @@ def report(title: str, rows: dict[str, list[float]], figure: tuple[str, float], 
     if path:
         path.write_text(json.dumps({"rows": rows, figure[0]: figure[1]}, indent=2) + "\n")
     print(f"{figure[0]}: {figure[1]:.3f}")
+
+
+class Runs:
+    """Results of runs by name, kept in a file as they come, so that a script can be stopped and started again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.done: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def get(self, key: str, run: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Runs it, or recalls it."""
+        if key not in self.done:
+            self.done[key] = run()
+            self.path.write_text(json.dumps(self.done, indent=2) + "\n")
+            print(key, self.done[key], flush=True)
+        return self.done[key]

@@ -14,7 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from hydra import compose, initialize_config_dir
 
-from benchmarks.reporting import parser
+from benchmarks.reporting import Runs, parser
 from candelabra.commands.train import run_train
 from candelabra.environment import CONFIG_FOLDER
 
@@ -51,22 +51,10 @@ def one(words: list[str]) -> dict[str, float]:
     return {key: results[key] for key in ("val/label/accuracy", "val/loss", "test/label/accuracy", "seconds")}
 
 
-class Runs:
-    """Runs by name, kept in a file as they come."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.done: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
-
-    def get(self, way: str, name: str, root: Path, rate: float, seed: int) -> dict[str, float]:
-        """Runs it, or recalls it."""
-        key = f"{name} {way} {rate} {seed}"
-        if key not in self.done:
-            words = [*SETS[name], *WAYS[way], f"data.root={root}", f"lr={rate}", f"seed={seed}"]
-            self.done[key] = one(words)
-            self.path.write_text(json.dumps(self.done, indent=2) + "\n")
-            print(key, self.done[key], flush=True)
-        return self.done[key]
+def recall(runs: Runs, way: str, name: str, root: Path, rate: float, seed: int) -> dict[str, float]:
+    """The results of a way to fine-tune on a data set."""
+    words = [*SETS[name], *WAYS[way], f"data.root={root}", f"lr={rate}", f"seed={seed}"]
+    return runs.get(f"{name} {way} {rate} {seed}", lambda: one(words))
 
 
 def main() -> None:
@@ -84,9 +72,9 @@ def main() -> None:
     sets = (("pets_sample", given.pets, given.seeds), ("cifar10_6k", given.cifar, given.cifar_seeds or given.seeds))
     for name, root, seeds in sets:
         for way in WAYS:
-            first = {rate: runs.get(way, name, root, rate, 0) for rate in RATES}
+            first = {rate: recall(runs, way, name, root, rate, 0) for rate in RATES}
             rate = max(RATES, key=lambda rate: (first[rate]["val/label/accuracy"], -first[rate]["val/loss"]))
-            found = [runs.get(way, name, root, rate, seed) for seed in range(seeds)]
+            found = [recall(runs, way, name, root, rate, seed) for seed in range(seeds)]
             accuracy = [each["test/label/accuracy"] for each in found]
             spread = statistics.stdev(accuracy) if len(accuracy) > 1 else 0.0
             rows.append(f"| {name} | {way} | {rate} | {statistics.mean(accuracy):.3f} ± {spread:.3f} | {len(found)} |")
