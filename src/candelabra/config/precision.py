@@ -4,6 +4,8 @@ import torch
 
 from candelabra.errors import CandelabraError
 
+AUTOCAST_TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
 
 def choose_precision(accelerator: str) -> str:
     """bf16-mixed on a GPU from Ampere on and on a CPU with avx512_bf16 or AMX, else 32-true."""

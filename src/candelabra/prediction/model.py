@@ -14,6 +14,7 @@ from torch import Tensor
 
 from candelabra.cli.compose import find_command
 from candelabra.cli.keywords import compose_keywords
+from candelabra.config.precision import AUTOCAST_TYPES
 from candelabra.config.ranges import check_ranges
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import make_sample
@@ -174,11 +175,12 @@ class Model:
             yield Prediction(image, geometry.original, values, self.heads)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        kinds = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-        if self.precision in kinds:
-            return torch.autocast(self.device.type, kinds[self.precision])
+        if self.precision in AUTOCAST_TYPES:
+            return torch.autocast(self.device.type, AUTOCAST_TYPES[self.precision])
         if self.precision not in ("32-true", "32"):
-            raise CandelabraError(f"precision={self.precision} is not known; allowed are 32-true, {', '.join(kinds)}.")
+            raise CandelabraError(
+                f"precision={self.precision} is not known; allowed are 32-true, {', '.join(AUTOCAST_TYPES)}."
+            )
         return nullcontext()
 
 

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
+from candelabra.config.precision import AUTOCAST_TYPES
 from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError
@@ -23,7 +24,6 @@ _SMALLEST = 8
 _LARGEST = {"cpu": 32, "cuda": 1024}  # larger batches are not faster on a CPU
 _MEMORY_SHARE = 0.85  # of a GPU: fragments and averaged weights take some too
 _SAMPLES = 8  # different ones in a batch that is tried
-_PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def find_batch_size(plain: PlainConfig, data: SampleDataModule) -> int:
@@ -106,7 +106,7 @@ def _try_steps(task: Task, samples: list[Sample], size: int, device: torch.devic
     batch = collate_samples(list(islice(cycle(samples), size)))
     optimizer = make_optimizer(task.optimizer, task.parameter_groups())
     torch.cuda.reset_peak_memory_stats(device)
-    dtype = _PRECISIONS.get(precision)
+    dtype = AUTOCAST_TYPES.get(precision)
     try:
         moved = {key: value.to(device) for key, value in batch.items()}
         for _ in range(2):
