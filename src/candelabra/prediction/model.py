@@ -190,14 +190,15 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     Raises:
         CandelabraError: no head has such an option, or a value is not allowed.
     """
-    check_ranges(dict(options))
-    detectors = [head for _, head in task.named_heads() if isinstance(head, Detector)]
-    for key, value in options.items():
+    given = {key: value for key, value in options.items() if value is not None}
+    check_ranges(given)
+    for key, value in given.items():
         if isinstance(value, str | bool):
             raise CandelabraError(f"{key}={value} is no number; give one.")
-        if value is not None and (not detectors or key not in DECODING_OPTIONS):
+        detectors = [head for _, head in task.named_heads() if isinstance(head, Detector)]
+        if not detectors or key not in DECODING_OPTIONS:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
-        for head in detectors if value is not None else ():
+        for head in detectors:
             setattr(head, key, value)
 
 
