@@ -61,8 +61,8 @@ def run_predict(config: DictConfig) -> None:
             ]
             table.writerow([prediction.name, *chain.from_iterable(cells)])
             for name, target in heads.items():
-                target.save_prediction(values[name], folder, names[prediction.name])
-                objects = target.to_coco(values[name])
+                target.save_prediction(values[name], folder, names[prediction.name], prediction.size)
+                objects = target.to_coco(values[name], prediction.size)
                 if objects is not None:
                     document = documents.setdefault(name, CocoDocument(model.classes[name]))
                     document.add(prediction.name, prediction.size, objects)

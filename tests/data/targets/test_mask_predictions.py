@@ -16,7 +16,7 @@ def test_a_predicted_mask_keeps_its_values_and_has_a_colour_for_each_class(tmp_p
     target = MaskTarget(tuple(f"class {number}" for number in range(count)))
     value = torch.arange(300, dtype=torch.int64).remainder(count).reshape(15, 20)
     value[0, 0] = 255
-    target.save_prediction(value, tmp_path, "one")
+    target.save_prediction(value, tmp_path, "one", (value.shape[0], value.shape[1]))
     with Image.open(tmp_path / "masks" / "one.png") as image:
         assert image.mode == "P"
         assert np.array_equal(np.array(image), value.numpy())

@@ -4,6 +4,7 @@ from candelabra.data.targets.box import BoxTarget
 from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import ResizeGeometry
+from candelabra.data.targets.instances import InstancesTarget
 from candelabra.data.targets.keypoints import KeypointsTarget
 from candelabra.data.targets.label import LabelTarget
 from candelabra.data.targets.labels import Labels
@@ -16,6 +17,7 @@ from candelabra.data.targets.target_classes import find_target_class, list_file_
 __all__ = [
     "BoxTarget",
     "BoxesTarget",
+    "InstancesTarget",
     "KeypointsTarget",
     "LabelTarget",
     "Labels",

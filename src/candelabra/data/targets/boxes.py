@@ -152,7 +152,7 @@ class BoxesTarget(Target):
             for each in self.to_result(value)
         ]
 
-    def to_coco(self, value: Tensor) -> list[dict[str, Any]]:
+    def to_coco(self, value: Tensor, size: Size) -> list[dict[str, Any]]:
         return [
             {
                 "category_id": int(number) + 1,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[int, int, int]
 DARK: Colour = (20, 20, 20)
@@ -54,16 +54,40 @@ def draw_rectangle(picture: Image.Image, box: Sequence[float], colour: Colour, w
 def draw_named_rectangle(picture: Image.Image, box: Sequence[float], colour: Colour, width: int, words: str) -> None:
     """Draws the outline of a box XYXY in pixels, and words at its upper left corner; small pictures get no words."""
     draw_rectangle(picture, box, colour, width)
+    draw_words(picture, (box[0], box[1]), colour, words)
+
+
+def draw_words(picture: Image.Image, corner: tuple[float, float], colour: Colour, words: str) -> None:
+    """Draws words above the upper left corner XY of an object, in pixels; small pictures get none."""
     if max(picture.size) < _NAMED:
         return
     brush, letters = ImageDraw.Draw(picture), max(10, round(max(picture.size) / 45))
     line = words.encode("ascii", "replace").decode()  # Pillow's own font has few other letters
     font = ImageFont.load_default(letters)
     _, _, right, bottom = brush.textbbox((0, 0), line, font)
-    left = max(0.0, min(box[0], picture.width - right - 4))
-    top = box[1] - bottom - 4 if box[1] >= bottom + 4 else box[1]
+    left = max(0.0, min(corner[0], picture.width - right - 4))
+    top = corner[1] - bottom - 4 if corner[1] >= bottom + 4 else corner[1]
     brush.rectangle((left, top, left + right + 3, top + bottom + 3), fill=DARK)
     brush.text((left + 2, top + 1), line, fill=colour, font=font)
+
+
+def draw_region(
+    picture: Image.Image, corner: tuple[int, int], inside: NDArray[np.bool_], colour: Colour, width: int, share: float
+) -> None:
+    """Tints the pixels of an object and draws its outline.
+
+    Args:
+        picture: to draw on.
+        corner: XY in pixels of the part of the picture that `inside` covers.
+        inside: (h, w) the pixels.
+        colour: of the object.
+        width: of the outline in pixels, inside the object.
+        share: of the colour in the tint, 0 to 1.
+    """
+    stencil = Image.fromarray(np.pad(inside, 1).astype(np.uint8) * 255)
+    core = np.asarray(stencil.filter(ImageFilter.MinFilter(2 * width + 1)))[1:-1, 1:-1] > 0
+    weights = np.where(core, round(255 * share), 255) * inside
+    picture.paste(colour, corner, Image.fromarray(weights.astype(np.uint8)))
 
 
 def draw_points(picture: Image.Image, points: NDArray[np.float64], skeleton: Sequence[tuple[int, int]]) -> None:

@@ -50,7 +50,7 @@ class MaskTarget(PixelTarget):
                 tint[mask == number] = 0.5 * tint[mask == number] + 0.5 * colour
         return Image.fromarray(tint.astype(np.uint8))
 
-    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+    def save_prediction(self, value: Tensor, folder: Path, name: str, size: Size) -> None:
         """Writes class indices as masks/<name>.png, a PNG with a palette, and masks/classes.csv, which names them."""
         image = Image.fromarray(value.as_subclass(Tensor).to(torch.uint8).numpy())
         colours = [*map(pick_class_colour, range(IGNORED)), WHITE]

@@ -72,7 +72,7 @@ class PixelTarget(Target):
         """A map (H, W) as a PNG file that `decode_map` reads."""
         raise NotImplementedError
 
-    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
+    def save_prediction(self, value: Tensor, folder: Path, name: str, size: Size) -> None:
         """Writes a prediction as <target>s/<name>.png."""
         path = folder / f"{self.name}s" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

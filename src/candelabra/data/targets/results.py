@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.targets.object_masks import ObjectMask
+
 
 @dataclass(frozen=True, eq=False)
 class LabelResult:
@@ -80,3 +82,18 @@ class DetectedObject(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {self.score:.2f} at {self.box}"
+
+
+class SegmentedObject(NamedTuple):
+    """An object in an image: the name of its class, how certain it is (0 to 1), where it is, and its pixels.
+
+    `mask.spread((H, W))` makes an array of the size of the image.
+    """
+
+    name: str
+    score: float
+    box: BoundingBox
+    mask: ObjectMask
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.score:.2f} at {self.box}, {int(self.mask.inside.sum())} pixels"

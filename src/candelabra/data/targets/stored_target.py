@@ -12,6 +12,7 @@ from torch import Tensor
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.fields import check_field
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.types import Size
 
 if TYPE_CHECKING:
     from candelabra.data.targets.column import TargetColumn
@@ -63,11 +64,12 @@ class StoredTarget:
         """The value of one sample as JSON; null where it is not labelled or lies in a file of its own."""
         return None
 
-    def to_coco(self, value: Tensor) -> list[dict[str, Any]] | None:
+    def to_coco(self, value: Tensor, size: Size) -> list[dict[str, Any]] | None:
         """The objects of a prediction as annotations of COCO's JSON, without ids; null for targets without objects.
 
         Args:
             value: in pixels of the image.
+            size: (H, W) of the image.
         """
         return None
 

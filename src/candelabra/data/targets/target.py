@@ -166,8 +166,8 @@ class Target(StoredTarget, ABC):
         """Cells of predictions.csv, as many as `rank_header` has."""
         return []
 
-    def save_prediction(self, value: Tensor, folder: Path, name: str) -> None:
-        """Writes a prediction as a file of its own below `folder`, where it has one."""
+    def save_prediction(self, value: Tensor, folder: Path, name: str, size: Size) -> None:
+        """Writes a prediction as a file of its own below `folder`, where it has one; `size` is (H, W) of the image."""
         return
 
     def to_result(self, value: Tensor) -> Any:
