@@ -9,7 +9,8 @@ import pytest
 
 from candelabra.data import Coco
 from candelabra.data.readers.polygons import decode_run_lengths
-from candelabra.data.targets import KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.data.targets import InstancesTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.data.targets.instance_maps import make_rows, pack_object
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
 
@@ -382,3 +383,27 @@ def test_numbered_points_of_real_faces_are_mirrored(real: Path, name: str) -> No
         shape = (points - points.mean(0)) @ np.array([1, 1j])
         mirrored = -shape[list(samples.labels[KeypointsTarget].mirrored)].conj()
         assert abs(np.vdot(mirrored, shape)) / np.vdot(shape, shape).real > 0.93  # the same face, turned at most
+
+
+def test_objects_have_their_pixels_from_outlines_and_runs_and_an_object_without_one_is_no_background(
+    tmp_path: Path,
+) -> None:
+    mask = np.zeros((16, 24), np.uint8)
+    mask[12:15, 12:20] = 1
+    crowd = {"segmentation": {"size": [16, 24], "counts": runs_of(mask)}, "iscrowd": 1, "bbox": [12, 12, 8, 3]}
+    things = [
+        thing(0, segmentation=[SQUARE]),
+        thing(0, 3, segmentation=[[4.0, 4, 7, 4, 7, 7, 4, 7]], bbox=[4, 4, 3, 3]),
+        thing(0, **crowd),
+        thing(0, 3, bbox=[14, 2, 6, 5]),
+        thing(1, bbox=[1, 1, 5, 5]),
+    ]
+    samples = make(tmp_path, document(things)).read()
+    assert samples.labels[InstancesTarget].classes == ("cat", "dog")
+    assert samples.labelled()["instances"].tolist() == [True, False, True]
+    value = samples[0]["instances"]
+    rows = make_rows(value)
+    assert rows[:, 4:].tolist() == [[0, 1], [1, 1], [0, 0], [1, 0]]
+    assert rows[2:, :4].tolist() == [[12, 12, 20, 15], [14, 2, 20, 7]]
+    assert int(value[5, 5]) == pack_object(2, 1)  # the small one is in front
+    assert not samples[2]["instances"].any()

@@ -13,7 +13,8 @@ from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
 from candelabra.data.readers.class_names import list_case_variants
 from candelabra.data.readers.object_boxes import make_object_column
-from candelabra.data.readers.polygons import OutlineColumn, OutlineDrawing, PolygonOutline
+from candelabra.data.readers.outline_columns import DrawnObject, make_outline_columns
+from candelabra.data.readers.polygons import PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget, TargetColumn
@@ -21,9 +22,7 @@ from candelabra.data.targets.box import BoxColumn
 from candelabra.data.targets.keypoints import KeypointsColumn
 from candelabra.data.targets.label import LabelColumn
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.types import IGNORED, UNLABELLED, WidthHeight
-
-BACKGROUND = "background"  # the first class of every mask
+from candelabra.types import UNLABELLED, WidthHeight
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +118,11 @@ def build_object_samples(
     coordinates = _coordinates(picked, len(points.names))
     if coordinates is not None:
         columns.append(KeypointsColumn(points, coordinates))
-    records = FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
-    return _outlined(records, pictures, shown, wanted or list(known))
+    drawn = [list(map(_make_drawn, things, own)) for things, own in zip(shown, boxes, strict=True)]
+    whole = [picture.things is not None and not picture.partial for picture in pictures]
+    outlined = [bool(p.things) and all(thing.outline for thing in p.things or ()) for p in pictures]
+    columns += make_outline_columns(drawn, whole, outlined, wanted or known)
+    return FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
 
 
 def _check_choice(rule: str, wanted: Sequence[str] | None, known: Sequence[str]) -> None:
@@ -213,35 +215,5 @@ def _coordinates(picked: Sequence[ObjectAnnotation | None], count: int) -> NDArr
     return np.stack([thing.points if thing and thing.points is not None else nowhere for thing in picked])
 
 
-def _outlined(
-    records: FileSamples,
-    pictures: Sequence[AnnotatedImage],
-    shown: Sequence[Sequence[ObjectAnnotation]],
-    known: Sequence[str],
-) -> Samples:
-    """The records with masks, where objects have outlines; an image some of whose objects have none has no mask.
-
-    Outlines of a class that is called background are drawn as the background, which every mask has.
-    """
-    occurring = {thing.name for things in shown for thing in things if thing.outline}
-    if not occurring:
-        return records
-    classes = [BACKGROUND, *(name for name in known if name in occurring and name.casefold() != BACKGROUND)]
-    if len(classes) > IGNORED:
-        raise CandelabraError(
-            f"A mask holds at most {IGNORED} classes, but outlines have {len(classes)}; choose some with data.classes."
-        )
-    values = {name: place for place, name in enumerate(classes)}
-    drawings = [
-        OutlineDrawing([(thing.outline, values.get(thing.name, 0)) for thing in things if thing.outline])
-        if picture.things and not picture.partial and all(thing.outline for thing in picture.things)
-        else None
-        for picture, things in zip(pictures, shown, strict=True)
-    ]
-    return FileSamples(
-        records.root,
-        records.names,
-        records.published,
-        [*records.columns, OutlineColumn(classes, drawings)],
-        records.issues,
-    )
+def _make_drawn(thing: ObjectAnnotation, box: NDArray[np.float32]) -> DrawnObject:
+    return DrawnObject(thing.name, thing.outline, box, thing.crowd)

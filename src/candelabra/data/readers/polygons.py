@@ -1,22 +1,17 @@
-"""Semantic masks that are drawn from outlines of objects, for formats that have no mask files."""
+"""Outlines of objects, for formats that have no mask files: polygons, and run lengths of pixels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.image_files import ORIENTATION_TURNS
-from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.decoding.nearest_pixels import resize_nearest
-from candelabra.data.samples import image_to_tensor
-from candelabra.data.targets import MaskTarget, TargetColumn
-from candelabra.types import IGNORED, WidthHeight
+from candelabra.types import WidthHeight
 
 _MOST = 100_000_000  # pixels of an outline that is a mask itself
 
@@ -164,38 +159,3 @@ def decode_run_lengths(packed: str) -> list[int]:
             lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
             value = shift = 0
     return lengths
-
-
-@dataclass(frozen=True)
-class OutlineDrawing:
-    """The objects of one image, to be drawn into its mask: the largest first, so that small ones stay visible."""
-
-    objects: Sequence[tuple[PolygonOutline, int]]  # and the index of its class
-
-
-class OutlineColumn(TargetColumn):
-    """Masks drawn from outlines, at the size that the image is read at.
-
-    Args:
-        classes: of the mask; 0 is the background.
-        drawings: for each sample, null where not labelled.
-    """
-
-    def __init__(self, classes: Sequence[str], drawings: Sequence[OutlineDrawing | None]) -> None:
-        self.target, self.drawings = MaskTarget(tuple(classes)), drawings
-
-    def labelled(self) -> NDArray[np.bool_]:
-        return np.array([drawing is not None for drawing in self.drawings], dtype=bool)
-
-    def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
-        height, width = image.pixels.shape[:2]
-        drawing, region = self.drawings[index], image.region
-        canvas = Image.new("L", (width, height), IGNORED if drawing is None else 0)
-        for outline, value in sorted(drawing.objects, key=lambda pair: -pair[0].area) if drawing else ():
-            outline.draw(canvas, value, region)
-        return image_to_tensor(np.asarray(canvas))
-
-    def content(self, index: int) -> tuple[Any, ...]:
-        drawing = self.drawings[index]
-        drawn = () if drawing is None else [(value, *outline.content()) for outline, value in drawing.objects]
-        return tuple(part for parts in drawn for part in parts)
