@@ -10,6 +10,7 @@ from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.folder import Folder, check_is_folder, list_entries
 from candelabra.data.readers.foreign_exports import recognize_export
+from candelabra.data.readers.label_maps import LabelMaps
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
@@ -89,6 +90,7 @@ def list_reader_classes() -> Sequence[type[Reader]]:
         Coco,
         Yolo,
         Voc,
+        LabelMaps,
         Masks,
         Table,
         Folder,
@@ -125,7 +127,8 @@ def recognize_format(root: Path) -> FormatMatch:
         f"data.root={root} looks like no format that is known; seen: {list_entries(root)}. One folder a class is "
         "data=folder, "
         "a CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
-        "(data.images=... data.masks=...), xml files data=voc, a json of annotations data=coco, text files in labels/ "
+        "(data.images=... data.masks=...), label maps of objects data=label_maps, xml files data=voc, a json of "
+        "annotations data=coco, text files in labels/ "
         "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
         + (f" {export}." if export else "")
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
