@@ -9,11 +9,12 @@ from candelabra.data.readers.coco import Coco
 from candelabra.data.readers.deeplabcut import DeepLabCut
 from candelabra.data.readers.digits import Digits
 from candelabra.data.readers.folder import Folder
+from candelabra.data.readers.label_maps import LabelMaps
 from candelabra.data.readers.masks import Masks
 from candelabra.data.readers.pets import Pets
 from candelabra.data.readers.pts import Pts
 from candelabra.data.readers.reader import Reader
-from candelabra.data.readers.shapes import Shapes
+from candelabra.data.readers.shapes import ManyShapes, Shapes
 from candelabra.data.readers.table import Table
 from candelabra.data.readers.torchvision_arrays import Cifar10, Cifar100, FashionMnist, Mnist, Stl10
 from candelabra.data.readers.torchvision_files import Celeba, Flowers102, Imagenet
@@ -40,7 +41,9 @@ __all__ = [
     "Folder",
     "HuggingFace",
     "Imagenet",
+    "LabelMaps",
     "LitData",
+    "ManyShapes",
     "Masks",
     "Mnist",
     "Pets",

@@ -1,4 +1,4 @@
-"""The built-in data set: synthetic scenes with label, box, keypoints and mask, drawn on demand."""
+"""The built-in data sets: synthetic scenes of one object or of many, drawn on demand."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,17 @@ from PIL import Image, ImageDraw
 from candelabra.data.readers.generated_samples import GeneratedSamples
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples, image_to_tensor, make_sample
-from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.data.targets import (
+    BoxesTarget,
+    BoxTarget,
+    InstancesTarget,
+    KeypointsTarget,
+    Labels,
+    LabelTarget,
+    MaskTarget,
+)
+from candelabra.data.targets.instance_maps import MOST_OBJECTS, make_rows, pack_object, unpack_classes
+from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
 _CLASSES = ("circle", "square", "triangle", "star", "cross")
@@ -82,6 +92,66 @@ class Scenes(GeneratedSamples):
         return make_sample(image_to_tensor(np.asarray(image)), self.labels, values)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ManyShapes(Reader):
+    """Several shapes a scene among lines, as many as half to all of `objects`: `boxes`, `instances` and `mask`.
+
+    Scene `i` is a function of `drawing_seed` and `i`. Shapes touch and hide each other at most by a third.
+
+    Args:
+        count: scenes in all; 70 % train, 15 % val, 15 % test.
+        canvas: side of a scene as drawn, in pixels.
+        objects: in the fullest scenes, at least 1; with more of them, shapes are smaller.
+        drawing_seed: of the scenes; on the command line it is `data.split_seed` by default.
+    """
+
+    count: int = 1000
+    canvas: int = 128
+    objects: int = 8
+    drawing_seed: int = 0
+
+    def read(self) -> Samples:
+        if not 1 <= self.objects <= MOST_OBJECTS:
+            raise CandelabraError(f"data.objects={self.objects} is out of range; allowed are 1 to {MOST_OBJECTS}.")
+        return CrowdedScenes(self.count, self.canvas, self.objects, self.drawing_seed)
+
+
+class CrowdedScenes(GeneratedSamples):
+    """Drawn scenes of several objects by number; see `ManyShapes`."""
+
+    def __init__(self, count: int, canvas: int, objects: int, seed: int) -> None:
+        labels = Labels(BoxesTarget(_CLASSES), InstancesTarget(_CLASSES), MaskTarget(("background", *_CLASSES)))
+        super().__init__(labels, np.zeros(count, np.int64), canvas, seed)
+        self.objects = objects
+
+    def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
+        rng, side = np.random.default_rng((self.seed, index)), self.canvas
+        image, numbers = _background(rng, side), Image.new("I", (side, side))
+        draw = ImageDraw.Draw(image)
+        for _ in range(rng.integers(4, 9)):
+            _draw_line(draw, rng, side)
+        wanted = int(rng.integers((self.objects + 1) // 2, self.objects + 1))
+        classes: list[int] = []
+        centres, radii = np.zeros((0, 2)), np.zeros(0)
+        for _ in range(50 * wanted):  # places that are taken are drawn again; a full scene holds fewer
+            radius = side * rng.uniform(0.25, 0.45) / math.sqrt(self.objects)
+            centre = rng.uniform(radius, side - radius, 2)
+            turn, colour, label = rng.uniform(0, 2 * math.pi), _colour(rng), int(rng.integers(len(_CLASSES)))
+            if (np.linalg.norm(centres - centre, axis=1) < 0.8 * (radii + radius)).any():
+                continue
+            paint = [tuple(xy) for xy in _turned(_outline(_CLASSES[label]) * radius, turn) + centre]
+            draw.polygon(paint, fill=colour)
+            ImageDraw.Draw(numbers).polygon(paint, fill=pack_object(len(classes) + 1, label))
+            classes.append(label)
+            centres, radii = np.concatenate([centres, centre[None]]), np.append(radii, radius)
+            if len(classes) == wanted:
+                break
+        value = torch.from_numpy(np.array(numbers))
+        mask = torch.where(value > 0, unpack_classes(value) + 1, 0).to(torch.uint8)
+        values = {BoxesTarget.name: make_rows(value), InstancesTarget.name: value, MaskTarget.name: mask}
+        return make_sample(image_to_tensor(np.asarray(image)), self.labels, values)
+
+
 def _background(rng: np.random.Generator, side: int) -> Image.Image:
     """A soft texture: coarse noise, blown up."""
     coarse = rng.integers(40, 216, (5, 5, 3), dtype=np.uint8)
@@ -97,12 +167,19 @@ def _clutter(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> 
     """A line or a small shape without a face."""
     x, y = rng.uniform(0, side, 2)
     if rng.random() < 0.5:
-        dx, dy = rng.uniform(-side / 2, side / 2, 2)
-        draw.line((x, y, x + dx, y + dy), fill=_colour(rng), width=int(rng.integers(1, 4)))
+        _draw_line(draw, rng, side, (x, y))
         return
     outline = _outline(_CLASSES[rng.integers(len(_CLASSES))]) * rng.uniform(0.03, 0.09) * side
     points = _turned(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
     draw.polygon([tuple(xy) for xy in points], fill=_colour(rng))
+
+
+def _draw_line(
+    draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int, start: tuple[float, float] | None = None
+) -> None:
+    x, y = rng.uniform(0, side, 2) if start is None else start
+    dx, dy = rng.uniform(-side / 2, side / 2, 2)
+    draw.line((x, y, x + dx, y + dy), fill=_colour(rng), width=int(rng.integers(1, 4)))
 
 
 def _dot(draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float, colour: tuple[int, int, int]) -> None:
