@@ -13,7 +13,7 @@ from candelabra.checking.statistics import DatasetStatistics
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.targets import BoxesTarget, BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget, find_object_target
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw_sample, enlarge_sample
@@ -74,7 +74,7 @@ def _plot_figures(report: CheckReport) -> dict[str, str]:
     tally, labels = report.tally, report.survey.samples.labels
     drawn: dict[str, str] = {}
     label, points, mask = labels.find(LabelTarget), labels.find(KeypointsTarget), labels.find(MaskTarget)
-    box, objects = labels.find(BoxTarget), labels.find(BoxesTarget)
+    box, objects = labels.find(BoxTarget), find_object_target(labels)
     if label:
         drawn["classes"] = figures.plot_classes(_group_by_split(tally, LabelTarget.name, "classes"), label.classes)
     if tally.readable.any():
@@ -102,7 +102,7 @@ def _list_class_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
 
 
 def _list_object_rows(report: CheckReport) -> list[tuple[str, list[int]]]:
-    target = report.survey.samples.labels.find(BoxesTarget)
+    target = find_object_target(report.survey.samples.labels)
     if target is None:
         return []
     counts = _group_by_split(report.tally, target.name, "objects")

@@ -18,7 +18,14 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.targets import BoxesTarget, KeypointsTarget, LabelTarget, MaskTarget
+from candelabra.data.targets import (
+    BoxesTarget,
+    InstancesTarget,
+    KeypointsTarget,
+    LabelTarget,
+    MaskTarget,
+    find_object_target,
+)
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
@@ -90,7 +97,9 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
 
     visible = tally.total(points.name, "visible").tolist() if points else []
 
-    def count(target: LabelTarget | MaskTarget | BoxesTarget | None, key: str, split: str) -> dict[str, int]:
+    def count(
+        target: LabelTarget | MaskTarget | BoxesTarget | InstancesTarget | None, key: str, split: str
+    ) -> dict[str, int]:
         sums = tally.sums[split][target.name][key].tolist() if target else []
         return dict(zip(target.classes, sums, strict=False)) if target else {}
 
@@ -106,7 +115,7 @@ def report_to_json(report: CheckReport) -> dict[str, Any]:
         "classes": {s: count(label, "classes", s) for s in SPLITS},
         KeypointsTarget.name: dict(zip(points.names, visible, strict=True)) if points else {},
         "mask_pixels": {s: count(mask, "pixels", s) for s in SPLITS},
-        "objects": {s: count(labels.find(BoxesTarget), "objects", s) for s in SPLITS},
+        "objects": {s: count(find_object_target(labels), "objects", s) for s in SPLITS},
         "widths": _count_values(sizes[:, 1]),
         "heights": _count_values(sizes[:, 0]),
         "issues": [each._asdict() for each in tally.issues],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
-from candelabra.data.targets import BoxesTarget, Labels, LabelTarget
+from candelabra.data.targets import Labels, LabelTarget
 from candelabra.data.views.match_classes import match_classes
 from candelabra.data.views.merged_targets import match_object_classes
 
@@ -23,7 +23,7 @@ class MatchedReader(Reader):
 
     def read(self) -> Samples:
         samples = match_classes(self.reader.read(), self.labels.find(LabelTarget))
-        return match_object_classes(samples, self.labels.find(BoxesTarget))
+        return match_object_classes(samples, self.labels)
 
     @property
     def folder(self) -> str | None:

@@ -4,7 +4,7 @@ from candelabra.data.targets.box import BoxTarget
 from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.geometry import ResizeGeometry
-from candelabra.data.targets.instances import InstancesTarget
+from candelabra.data.targets.instances import InstancesTarget, find_object_target
 from candelabra.data.targets.keypoints import KeypointsTarget
 from candelabra.data.targets.label import LabelTarget
 from candelabra.data.targets.labels import Labels
@@ -27,6 +27,7 @@ __all__ = [
     "ResizeGeometry",
     "Target",
     "TargetColumn",
+    "find_object_target",
     "find_target_class",
     "list_file_target_classes",
     "list_target_classes",

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.drawing import WHITE, draw_region, draw_words, measure_stroke, pick_class_colour
 from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, find_map_cells, restore_points
 from candelabra.data.targets.instance_maps import (
@@ -26,6 +27,7 @@ from candelabra.data.targets.instance_maps import (
     replace_classes,
     unpack_classes,
 )
+from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.object_masks import (
     ObjectMask,
     clip_masks,
@@ -41,6 +43,7 @@ from candelabra.errors import CandelabraError, UnreadableFile
 from candelabra.types import Size
 
 _DRAWN_SCORE = 0.25  # least score of a prediction that pictures and label maps show
+_NAMED = 40  # objects of a picture that have their class beside them; words would hide more of them
 _CHANNELS = 4  # bytes of a pixel in files
 
 
@@ -108,10 +111,11 @@ class InstancesTarget(PixelTarget):
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         """Each object in a colour of its own, half transparent with an outline; crowds grey."""
-        for place, (mask, number, score) in [*enumerate(self._list_masks(picture, value))][::-1]:
+        masks = self._list_masks(picture, value)
+        for place, (mask, number, score) in [*enumerate(masks)][::-1]:
             colour = pick_class_colour(place + 1)
             draw_region(picture, (mask.left, mask.top), mask.inside, colour, measure_stroke(picture), 0.5)
-            if len(self.classes) > 1:
+            if len(self.classes) > 1 and len(masks) <= _NAMED:
                 words = self._name_class(number) if score == 1 else f"{self._name_class(number)} {score:.2f}"
                 draw_words(picture, (mask.left, mask.top), colour, words)
         return picture
@@ -226,3 +230,8 @@ class InstancesTarget(PixelTarget):
 
     def _name_class(self, number: int) -> str:
         return self.classes[number] if number < len(self.classes) else str(number)
+
+
+def find_object_target(labels: Labels) -> BoxesTarget | InstancesTarget | None:
+    """The target that holds all objects of an image, with their boxes or with their pixels."""
+    return labels.find(BoxesTarget) or labels.find(InstancesTarget)

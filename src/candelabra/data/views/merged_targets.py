@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.samples import Samples, hash_contents
-from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels
 from candelabra.data.transforms.sample_geometry import read_canvas_size
 from candelabra.data.views.wrapper import SampleView
 from candelabra.errors import CandelabraError
@@ -21,22 +21,21 @@ def merge_targets(samples: Samples, wanted: Labels) -> Samples:
     return MergedTargets(samples, merged) if merged else samples
 
 
-def match_object_classes(samples: Samples, wanted: BoxesTarget | None) -> Samples:
-    """The samples, with boxes of the classes of a checkpoint; unchanged where that has none.
+def match_object_classes(samples: Samples, wanted: Labels) -> Samples:
+    """The samples, with objects of the classes of a checkpoint; unchanged where that has none.
 
     Raises:
         CandelabraError: a class is not among the wanted ones.
     """
-    given = samples.labels.find(BoxesTarget)
-    if given is None or wanted is None:
-        return samples
-    foreign = [name for name in given.classes if name not in wanted.classes]
-    if foreign:
-        raise CandelabraError(
-            f"These data have boxes of classes that the checkpoint does not know: {', '.join(foreign[:8])}; it was "
-            f"trained on {', '.join(wanted.classes[:20])}. Choose among those with data.classes."
-        )
-    return merge_targets(samples, Labels(wanted))
+    for kind in (BoxesTarget, InstancesTarget):
+        given, known = samples.labels.find(kind), wanted.find(kind)
+        foreign = [name for name in given.classes if name not in known.classes] if given and known else []
+        if known and foreign:
+            raise CandelabraError(
+                f"These data have {kind.name} of classes that the checkpoint does not know: {', '.join(foreign[:8])}; "
+                f"it was trained on {', '.join(known.classes[:20])}. Choose among those with data.classes."
+            )
+    return merge_targets(samples, wanted.only([BoxesTarget.name, InstancesTarget.name]))
 
 
 class MergedTargets(SampleView):
