@@ -121,6 +121,7 @@ _RANGES = {
     "task.*.weight": _NOT_NEGATIVE,
     "task.*class_weights": _NOT_NEGATIVE,
     "task.*.proposals": _COUNT,
+    "task.*.regions": _COUNT,
     "task.*.width": _POSITIVE,  # of a loss, a share of the image; of a network, channels
     "task.*.hidden": _COUNT,
     "task.*.stride": _COUNT,

@@ -10,6 +10,7 @@ from candelabra.heads.head import Head, UnlabelledTarget, require_target
 from candelabra.heads.keypoints import Keypoints
 from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
+from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.retinanet import RetinaNet
@@ -25,6 +26,7 @@ __all__ = [
     "Keypoints",
     "Label",
     "Mask",
+    "MaskRCNN",
     "MetricGroup",
     "Pooled",
     "PyramidDecoder",

@@ -1,5 +1,7 @@
 """Which class was found where an object of which class is."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
@@ -23,10 +25,25 @@ def count_confusion(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
     Returns:
         (classes + 1, classes + 1) float32; the last row is what is no object, the last column what was not found.
     """
-    matrix = torch.zeros(classes + 1, classes + 1, device=found.device)
     regions, objects = (wanted[(wanted[:, SCORE_COLUMN] <= IGNORED_SCORE) == ignored] for ignored in (True, False))
     true, named = objects[:, CLASS_COLUMN].long().tolist(), found[:, CLASS_COLUMN].long().tolist()
     overlaps = box_iou(objects[:, :CLASS_COLUMN], found[:, :CLASS_COLUMN])
+    return fill_confusion(overlaps, true, named, _find_excused(found, regions), classes).to(found.device)
+
+
+def fill_confusion(
+    overlaps: Tensor, true: Sequence[int], named: Sequence[int], excused: Sequence[bool], classes: int
+) -> Tensor:
+    """Counts as `count_confusion` does.
+
+    Args:
+        overlaps: (K, D) IoU of objects and detections.
+        true: (K,) class of each object.
+        named: (D,) class of each detection.
+        excused: (D,) whether a detection is no mistake where it is no object.
+        classes: their number.
+    """
+    matrix = torch.zeros(classes + 1, classes + 1)
     first, second = torch.nonzero(overlaps >= _SAME, as_tuple=True)
     order = overlaps[first, second].argsort(descending=True, stable=True)
     matches: dict[int, int] = {}
@@ -37,7 +54,6 @@ def count_confusion(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
             taken.add(column)
     for row, number in enumerate(true):
         matrix[number, named[matches[row]] if row in matches else classes] += 1
-    excused = _find_excused(found, regions)
     for column, number in enumerate(named):
         if column not in taken and not excused[column]:
             matrix[classes, number] += 1

@@ -195,7 +195,7 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     for key, value in given.items():
         if isinstance(value, str | bool):
             raise CandelabraError(f"{key}={value} is no number; give one.")
-        detectors = [head for _, head in task.named_heads() if isinstance(head, Detector)]
+        detectors = [module for module in task.modules() if isinstance(module, Detector)]
         if not detectors or key not in DECODING_OPTIONS:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
         for head in detectors:

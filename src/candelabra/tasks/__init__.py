@@ -2,10 +2,20 @@
 
 from candelabra.tasks.classification import Classification
 from candelabra.tasks.detection import Detection
+from candelabra.tasks.instance_segmentation import InstanceSegmentation
 from candelabra.tasks.keypoints import Keypoints
 from candelabra.tasks.localization import Localization
 from candelabra.tasks.multitask import MultiTask
 from candelabra.tasks.segmentation import Segmentation
 from candelabra.tasks.task import Task
 
-__all__ = ["Classification", "Detection", "Keypoints", "Localization", "MultiTask", "Segmentation", "Task"]
+__all__ = [
+    "Classification",
+    "Detection",
+    "InstanceSegmentation",
+    "Keypoints",
+    "Localization",
+    "MultiTask",
+    "Segmentation",
+    "Task",
+]

@@ -1,0 +1,141 @@
+"""The head for `instances`: a detector, and a mask in each of its boxes."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torchmetrics import Metric
+
+from candelabra.backbones.backbone import Backbone
+from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels
+from candelabra.data.targets.instance_maps import list_codes, make_rows
+from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
+from candelabra.heads.detection_metrics import NO_OBJECT
+from candelabra.heads.detector import Detector
+from candelabra.heads.fcos import FCOS
+from candelabra.heads.feature_pyramid import measure_levels
+from candelabra.heads.head import Head, require_target
+from candelabra.heads.instance_metrics import InstanceMetrics
+from candelabra.heads.mask_layers import MaskBranch, MaskFeatures, crop_masks, measure_mask_map
+from candelabra.types import Features, Size
+
+_JITTER = 0.1  # share of its sides by which the edges of a box are moved in training, as a detector is off by some
+_PADDING = -1.0
+
+
+class MaskRCNN(Head):
+    """Mask R-CNN (He et al. 2017): finds the boxes of objects, then the pixels of each in its box.
+
+    With `FasterRCNN` it is the paper's; with `FCOS` it is close to CenterMask (Lee & Park 2020), and faster. Masks are
+    read from one map of stride 4, and learned in the boxes of the objects, each edge moved a little; nothing is drawn
+    at random. Outputs (N, ...) hold those of the detector and that map, one after the other.
+
+    Args:
+        backbone, labels: what to read from, and the classes; the data must label instances.
+        detector: builds the head that finds boxes; see `Detector`.
+        width: channels of the map that masks are read from.
+        layers: convolutions that read a mask.
+        regions: objects of an image that masks are learned of, at most.
+        mask_weight: factor of the loss of masks.
+    """
+
+    target: ClassVar[str] = InstancesTarget.name
+    target_info: InstancesTarget
+    main_metric = "map50"
+    tables = frozenset({"ap", "confusion"})
+    unmeasured = NO_OBJECT
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Labels,
+        detector: Callable[[Backbone, Labels], Detector] = FCOS,
+        width: int = 64,
+        layers: int = 2,
+        regions: int = 64,
+        mask_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.target_info = require_target(labels, InstancesTarget)
+        self.classes = self.target_info.classes
+        self.detector = detector(backbone, Labels(BoxesTarget(self.classes)))
+        self.mask_features, self.masks = MaskFeatures(backbone, width), MaskBranch(width, layers)
+        self.width, self.regions, self.mask_weight = width, regions, mask_weight
+
+    def forward(self, features: Features) -> Tensor:
+        maps = self.mask_features(features)
+        # 0, of no object: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
+        nothing = self.masks(maps, [maps.new_zeros(0, 4)] * len(maps)).sum()
+        return torch.cat([self.detector(features).flatten(1), maps.float().flatten(1) + nothing], 1)
+
+    def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        found, maps = self._unpack(outputs, size)
+        rows = [make_rows(each) for each in target]
+        boxes = self.detector.loss(found, pad_sequence(rows, batch_first=True, padding_value=_PADDING), size)
+        taught = [self._choose_regions(values, own) for values, own in zip(target, rows, strict=True)]
+        logits = self.masks(maps, [each for each, _ in taught]).split([len(each) for each, _ in taught])
+        masks = [_compute_mask_loss(*each) for each in zip(logits, target, taught, strict=True)]
+        return torch.where(self.labelled(target), boxes + self.mask_weight * torch.stack(masks), 0.0)
+
+    def _choose_regions(self, values: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, 4) boxes of objects, moved a little, and the values (R,) of these objects in the map (H, W)."""
+        codes, _ = list_codes(values)
+        own = rows[: len(codes)]  # the others are classes that nobody looked for
+        taught = own[:, SCORE_COLUMN] > IGNORED_SCORE if len(codes) else own.new_zeros(0, dtype=torch.bool)
+        boxes, codes = own[taught, :CLASS_COLUMN], codes[taught]
+        noise = _hash_boxes(boxes)
+        first = noise.sum(1).argsort()[: self.regions]
+        sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+        moved = boxes + _JITTER * noise * sides
+        return moved[first], codes[first]
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"objects": InstanceMetrics(self.classes, self.detector.max_detections)}
+
+    def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: Size) -> None:
+        labelled = self.labelled(target)
+        self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
+
+    def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
+        metrics["objects"].update(predictions, target)
+
+    def score(self, values: Mapping[str, float]) -> float | None:
+        return values.get(self.main_metric)
+
+    def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Objects (N, D, 6 + S * S), rows of box, class, score and mask, best first; filled up with rows of -1."""
+        outputs_of_boxes, maps = self._unpack(outputs, size)
+        rows = [each[each[:, CLASS_COLUMN] >= 0] for each in self.detector.predict(outputs_of_boxes, size)]
+        # Image by image: the regions of a whole batch would take gigabytes.
+        masks = [self.masks(maps[n : n + 1], [own[:, :CLASS_COLUMN]]) for n, own in enumerate(rows)]
+        whole = [torch.cat([own, mask.sigmoid().flatten(1)], 1) for own, mask in zip(rows, masks, strict=True)]
+        return pad_sequence(whole, batch_first=True, padding_value=_PADDING)
+
+    def _unpack(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """Outputs of the detector (N, L, c), and the map (N, width, h, w) that masks are read from."""
+        extent = measure_mask_map(size)
+        locations = sum(height * width for height, width in measure_levels(size))
+        found, maps = outputs.tensor_split([outputs.shape[1] - self.width * extent[0] * extent[1]], 1)
+        return found.unflatten(1, (locations, -1)), maps.unflatten(1, (self.width, *extent))
+
+
+def _hash_boxes(boxes: Tensor) -> Tensor:
+    """(R, 4) numbers of -1 to 1 that any change of a box changes: a sample has the same ones in any batch."""
+    mixed = torch.stack([(boxes * (12.9898 + 7.233 * side)).sum(1) + side for side in range(4)], 1)
+    return torch.frac(mixed.sin() * 43758.5453)
+
+
+def _compute_mask_loss(logits: Tensor, values: Tensor, taught: tuple[Tensor, Tensor]) -> Tensor:
+    """Binary cross entropy and Dice loss of the masks (R, S, S) of one image, means over objects; 0 where none is."""
+    boxes, codes = taught
+    wanted, known = crop_masks(values, codes, boxes)
+    cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    counts = known.sum((1, 2)).clamp(min=1)
+    found = logits.sigmoid() * known
+    wanted = wanted * known
+    overlap = (2 * (found * wanted).sum((1, 2)) + 1) / (found.sum((1, 2)) + wanted.sum((1, 2)) + 1)
+    each = (cross * known).sum((1, 2)) / counts + 1 - overlap
+    return each.sum() / max(len(each), 1)
