@@ -40,7 +40,7 @@ class TableWriter(DatasetWriter):
                 for key, target in labels.items():
                     path = ""
                     if key in entry.files:
-                        path = f"{key}s/{name}".removesuffix(entry.ending) + ".png"
+                        path = f"{key.removesuffix('s')}s/{name}".removesuffix(entry.ending) + ".png"
                         _put(folder / path, entry.files[key])
                     cells += target.table_cells(entry.records.get(key), path)
                 table.writerow(cells)
