@@ -12,7 +12,7 @@ from torch import Tensor, nn
 BuiltDecoder = tuple[nn.Module, int]
 
 
-def _last(widths: Sequence[int], depth: int) -> list[int]:
+def fit_widths(widths: Sequence[int], depth: int) -> list[int]:
     """As many widths as the pyramid has steps; a backbone without a fine map needs fewer."""
     return [widths[0]] * (depth - len(widths)) + list(widths[max(0, len(widths) - depth) :])
 
@@ -23,7 +23,7 @@ def unet(
     """U-Net (Ronneberger et al. 2015)."""
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
-    widths = _last(widths, len(channels) - 1)
+    widths = fit_widths(widths, len(channels) - 1)
     return UnetDecoder(channels, widths, len(widths), interpolation_mode=interpolation), widths[-1]
 
 
@@ -31,7 +31,7 @@ def unetplusplus(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 
     """U-Net++ (Zhou et al. 2018)."""
     from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
 
-    widths = _last(widths, len(channels) - 1)
+    widths = fit_widths(widths, len(channels) - 1)
     return UnetPlusPlusDecoder(channels, widths, len(widths)), widths[-1]
 
 
@@ -39,7 +39,7 @@ def manet(channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16)
     """MA-Net (Fan et al. 2020)."""
     from segmentation_models_pytorch.decoders.manet.decoder import MAnetDecoder
 
-    widths = _last(widths, len(channels) - 1)
+    widths = fit_widths(widths, len(channels) - 1)
     return MAnetDecoder(list(channels), widths, len(widths)), widths[-1]
 
 
