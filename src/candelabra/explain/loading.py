@@ -1,15 +1,25 @@
 """Checkpoints that are explained: the model in float32, one of its heads, and answers of it."""
 
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from candelabra.errors import CandelabraError, list_nearest
+from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.registry import create_backbone
+from candelabra.data.samples import make_sample
+from candelabra.data.transforms.pipeline import make_eval_transforms
+from candelabra.data.transforms.resize import make_resize
+from candelabra.errors import CandelabraError, UnreadableFile, list_nearest
 from candelabra.explain.network import HeadNetwork, OppositeNetwork, ScoredNetwork
 from candelabra.heads import Head
-from candelabra.prediction.model import Model
+from candelabra.prediction.input_images import InputImage
+from candelabra.prediction.model import Model, find_device
 from candelabra.types import Features
+
+log = logging.getLogger(__name__)
 
 
 def load_explained(run: str | Path, device: str | torch.device = "auto", size: int | None = None) -> Model:
@@ -26,6 +36,42 @@ def load_explained(run: str | Path, device: str | torch.device = "auto", size: i
     model = Model(run, device, "32-true", size, batch_size=4)
     model.task.float()
     return model
+
+
+def load_plain_backbone(
+    backbone: str | None, run: str | Path | None, weights: str = "auto", device: str | torch.device = "auto"
+) -> Backbone:
+    """A backbone by name, or that of a run, in evaluation mode and in float32; random weights are always the same.
+
+    Args:
+        backbone: an entry of conf/backbone, a model of timm, or an exported backbone.
+        run: the folder of a run, or a checkpoint.
+        weights: of a name, see `create_backbone`.
+        device: see `Model`.
+
+    Raises:
+        CandelabraError: both or neither is given, or it cannot be loaded.
+    """
+    if (backbone is None) == (run is None):
+        raise CandelabraError("Give either backbone=<name> or checkpoint=<run>.")
+    if run is not None:
+        return load_explained(run, device).backbone
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        made = create_backbone(str(backbone), weights)
+    return made.float().eval().to(find_device(device))
+
+
+def read_images(paths: Sequence[Path], side: int, device: torch.device) -> Iterator[Tensor]:
+    """Images (3, side, side), float in [0, 1], stretched to a square; those that cannot be read are left out."""
+    pipeline = make_eval_transforms(make_resize("stretch", (side, side)))
+    for path in paths:
+        try:
+            pixels = InputImage(str(path), path).read(pipeline.least).pixels
+        except UnreadableFile as error:
+            log.warning("%s is left out: %s", path, error)
+            continue
+        yield scale_image(pipeline(make_sample(pixels))["image"], device)
 
 
 def pick_head(model: Model, word: str | None = None) -> tuple[str, Head]:
