@@ -51,6 +51,20 @@ Nothing is downloaded: layers are counted without their weights.""",
     method=<names>    gradcam (default), gradcam++, hirescam, layercam, scorecam, eigencam, occlusion, integrated, all
     layer=<names>     stages by number from the input, final, or auto: the last map with several positions
     sign=negative     what speaks against the answer
+  maps             feature maps as contact sheets, and their shapes
+    backbone=<name> source=<image>
+    stage=<names>     all for each convolution and pooling; the maps of all stages, where it is not given
+  filters          the filters of the first convolution
+    backbone=<name>
+  maximise         images that excite channels or an answer most, beside what real images reach
+    backbone=<name> stage=<number or final> channels=0:16, or checkpoint=<run> head=<name> target=<class>
+    source=<images>   real images to compare with
+    parametrisation=fourier or pixel; steps=128 jitter=8 seed=0; penalties l1=0 l2=0 tv=0
+  fool             the smallest change that turns the class, and how often it is found
+    checkpoint=<run> source=<images>
+    target=<class>    to be taken for; where it is not given, one at random for each image
+    epsilon=4         the largest change of a pixel, of 255
 
+Each backbone=<name> takes weights=<auto, none or file>; checkpoint=<run> takes that of a run instead.
 All take size=<pixels> (as in training), device=<auto, cpu, cuda> and folder=<folder> (a new one below runs).""",
 }

@@ -86,6 +86,9 @@ _EXAMPLES = {
     "explain": [
         "cam checkpoint=runs/first source=photos",
         "cam checkpoint=runs/first source=photos head=box target=left method=gradcam,hirescam layer=3,final",
+        "maps backbone=alexnet source=cat.jpg stage=all",
+        "maximise backbone=resnet18 stage=4 channels=0:16 source=photos",
+        "fool checkpoint=runs/first source=photos epsilon=4",
     ],
     "trunk": [
         "export runs/first folder=trunks/pets licence=apache-2.0",

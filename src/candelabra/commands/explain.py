@@ -1,4 +1,4 @@
-"""`candelabra explain cam`."""
+"""`candelabra explain cam | maps | filters | maximise | fool | measure`."""
 
 import logging
 import warnings
@@ -95,9 +95,7 @@ def _run_filters(arguments: Arguments, folder: Path) -> None:
 def _run_maximise(arguments: Arguments, folder: Path) -> None:
     options = arguments.options
     if ("stage" in options) == ("target" in options):
-        raise CandelabraError(
-            "Give either stage=<number or final> (with channels=0:16), or target=<class> of a checkpoint=."
-        )
+        raise CandelabraError("Give either stage=<number or final>, with channels=0:16, or target=<class>.")
     way = arguments.choice("parametrisation", ["fourier", "pixel"])
     steps, seed = arguments.number("steps", 128, 1, 10_000, "steps"), arguments.number("seed", 0, 0, 2**31, "numbers")
     jitter = arguments.number("jitter", 8, 0, 256, "pixels")
@@ -141,11 +139,9 @@ def _run_fool(arguments: Arguments, folder: Path) -> None:
     model = load_explained(options["checkpoint"], options.get("device", "auto"), _parse_size(arguments))
     _, head = pick_head(model, options.get("head"))
     report = fool_images(model, head, paths, choose_output_names(paths), epsilon, options.get("target"), folder)
-    rate = report.fooled / report.images
-    print(
-        f"{report.fooled} of {report.images} images are fooled by changes of at most {epsilon:g} of 255 ({rate:.1%});"
-    )
-    print(f"the median of the smallest changes tried that suffice is {report.median:g}: {folder / 'pictures'}")
+    share = f"{report.fooled} of {report.images} images ({report.fooled / report.images:.1%})"
+    print(f"{share} are fooled by changes of at most {epsilon:g} of 255; the median of the smallest that did was")
+    print(f"{report.median:g}: {folder / 'pictures'}, {folder / 'fool.csv'}")
 
 
 def _load_backbone(arguments: Arguments) -> "Backbone":

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,13 +61,12 @@ def fool_images(
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     by_path = dict(zip(map(str, paths), names, strict=True))
     rows: list[tuple[str, str, str, bool, float]] = []
-    prepared = [(given.name, scale_image(image, model.device)) for given, image, _ in model.prepare(list(paths), [])]
-    for start in range(0, len(prepared), _BATCH):
-        chunk = prepared[start : start + _BATCH]
+    prepared = ((given.name, scale_image(image, model.device)) for given, image, _ in model.prepare(list(paths), []))
+    while chunk := list(islice(prepared, _BATCH)):
         images = torch.stack([image for _, image in chunk])
         with torch.no_grad():
             before = compute_logits(images).argmax(1)
-        wanted = draw_wanted_classes(before, len(classes), start)
+        wanted = draw_wanted_classes(before, len(classes), len(rows))
         if target is not None:
             wanted = torch.full_like(before, classes.index(target))
         found = find_fooling_images(compute_logits, images, wanted, epsilon / 255)
