@@ -64,6 +64,10 @@ Nothing is downloaded: layers are counted without their weights.""",
     checkpoint=<run> source=<images>
     target=<class>    to be taken for; where it is not given, one at random for each image
     epsilon=4         the largest change of a pixel, of 255
+  measure          which methods to trust: do maps point at the object, and depend on what was learnt?
+    checkpoint=<run> head=<name> method=<names> layer=<name>
+    split=test images=50 data.root=<folder>   the labelled images; those of the training by themselves
+    within=<target>   whose region maps should point into; the head's own, or the first that has one
 
 Each backbone=<name> takes weights=<auto, none or file>; checkpoint=<run> takes that of a run instead.
 All take size=<pixels> (as in training), device=<auto, cpu, cuda> and folder=<folder> (a new one below runs).""",

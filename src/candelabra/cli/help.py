@@ -89,6 +89,7 @@ _EXAMPLES = {
         "maps backbone=alexnet source=cat.jpg stage=all",
         "maximise backbone=resnet18 stage=4 channels=0:16 source=photos",
         "fool checkpoint=runs/first source=photos epsilon=4",
+        "measure checkpoint=runs/first split=test images=50",
     ],
     "trunk": [
         "export runs/first folder=trunks/pets licence=apache-2.0",

@@ -144,6 +144,39 @@ def _run_fool(arguments: Arguments, folder: Path) -> None:
     print(f"{report.median:g}: {folder / 'pictures'}, {folder / 'fool.csv'}")
 
 
+def _run_measure(arguments: Arguments, folder: Path) -> None:
+    split = arguments.choice("split", ["test", "val", "train", "all"])
+    images = arguments.number("images", 50, 1, 1_000_000, "images")
+    methods = _split(arguments, "method", "all")
+    from candelabra.commands.eval import relocate_data
+    from candelabra.config.build import build_data
+    from candelabra.explain.explanation import check_methods
+    from candelabra.explain.loading import load_explained, pick_head
+    from candelabra.explain.measure_files import print_measures, write_measures
+    from candelabra.explain.measuring import measure_methods
+    from candelabra.explain.methods import METHODS
+
+    methods = list(METHODS) if methods == ["all"] else methods
+    check_methods(methods)
+    options = arguments.options
+    model = load_explained(options["checkpoint"], options.get("device", "auto"), _parse_size(arguments))
+    _, head = pick_head(model, options.get("head"))
+    moved = {"root": options.get("data.root"), "batch_size": None, "workers": 0, "split": None, "sets": None}
+    data = build_data(relocate_data(model.task.recipe["config"]["data"], moved))
+    data.join_splits()
+    data.disable_augmentation()
+    prepared = data.dataset(split)
+    if not len(prepared):
+        raise CandelabraError(f"split={split} has no image in these data; give another split or data.root.")
+    samples = (prepared[place] for place in data.spread_positions(split, images))
+    found = measure_methods(
+        model, head, samples, data.labels, methods, options.get("within"), options.get("layer", "auto")
+    )
+    write_measures(found, folder)
+    print_measures(found, f"{options['checkpoint']}, {min(images, len(prepared))} images of {split}")
+    print(f"{folder / 'measures.csv'}")
+
+
 def _load_backbone(arguments: Arguments) -> "Backbone":
     from candelabra.explain.loading import load_plain_backbone
 
@@ -198,6 +231,7 @@ _ACTIONS: Mapping[str, _Action] = {  # what runs, the keys that must be given, f
     "filters": (_run_filters, (), _BACKBONE),
     "fool": (_run_fool, ("checkpoint", "source"), ("head", "target", "epsilon")),
     "maps": (_run_maps, ("source",), (*_BACKBONE, "stage")),
+    "measure": (_run_measure, ("checkpoint",), ("head", "method", "layer", "within", "split", "images", "data.root")),
     "maximise": (
         _run_maximise,
         (),

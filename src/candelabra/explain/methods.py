@@ -72,7 +72,7 @@ METHODS: Mapping[str, ExplainMethod] = {
         layered=False,
     ),
     "integrated": ExplainMethod(
-        "integrated gradients",
+        "integr. gradients",
         lambda network, image, activation, gradient, settings: compute_integrated_gradients(
             network, image, settings.steps, settings.batch_size
         ),
