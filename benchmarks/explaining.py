@@ -57,10 +57,11 @@ def measure_pointing(model: Model, data: SampleDataModule, count: int) -> None:
 
 def measure_all(model: Model, data: SampleDataModule, count: int) -> None:
     """All measures of all methods, for both heads."""
-    for name, split in (("label", "test"), ("box", "val")):
+    for name, split, layer in (("label", "test", "auto"), ("label", "test", "3"), ("box", "val", "2")):
         _, head = pick_head(model, name)
-        found = measure_methods(model, head, choose_samples(data, split, count), data.labels, list(METHODS))
-        print_measures(found, f"{name}, {count} images of {split}; goal: insertion - deletion of the best above 0.5")
+        methods = [method for method in METHODS if layer == "auto" or METHODS[method].layered]
+        found = measure_methods(model, head, choose_samples(data, split, count), data.labels, methods, layer=layer)
+        print_measures(found, f"{name}, layer={layer}, {count} images of {split}; goal of ins-del: 0.5")
 
 
 def measure_seconds(model: Model, data: SampleDataModule) -> None:

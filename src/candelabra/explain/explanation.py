@@ -1,6 +1,6 @@
 """Explains one image: by several methods and layers at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.explain.gradients import compute_map_gradients
 from candelabra.explain.methods import METHODS, ExplainSettings
-from candelabra.explain.network import ModuleNetwork, ScoredNetwork, prepare_module
+from candelabra.explain.network import ModuleNetwork, ScoredMaps, ScoredNetwork, prepare_module
 
 AUTO_LAYER = "auto"
 _IMAGE = "image"  # stands for the layer of methods that look at the image alone
@@ -66,11 +66,10 @@ def explain_image(
     check_methods(methods)
     with torch.enable_grad():
         found = network.run(image[None].detach().clone().requires_grad_())
-        gradients = dict(zip(found.maps, compute_map_gradients(found.scores, list(found.maps.values())), strict=True))
-    maps = {layer: each.detach()[0].float() for layer, each in found.maps.items()}
-    slopes = {layer: each[0].float() for layer, each in gradients.items()}
+        slopes = dict(compute_layer_gradient(found, layer) for layer in layers)
+    maps = {layer: found.maps[layer].detach()[0].float() for layer in slopes}
+    chosen = list(slopes)
     del found
-    chosen = list(dict.fromkeys(pick_layer(layer, slopes) for layer in layers))
     made = []
     for method in methods:
         for layer in chosen if METHODS[method].layered else chosen[:1]:
@@ -91,22 +90,24 @@ def check_methods(methods: Sequence[str]) -> None:
             raise CandelabraError(f"method={method} is not known; allowed are {', '.join(METHODS)}.")
 
 
-def pick_layer(word: str, gradients: Mapping[str, Tensor]) -> str:
-    """The layer that a word names.
+def compute_layer_gradient(found: ScoredMaps, word: str) -> tuple[str, Tensor]:
+    """The layer that a word names, and the gradient (C, h, w) of the score by its map.
 
     Args:
-        word: the name of a layer, or auto.
-        gradients: of the score by the map of each layer (C, h, w), finest first.
+        found: of one image, N = 1.
+        word: the name of a layer; or auto, the last with several positions on which the score depends.
 
     Raises:
         CandelabraError: there is no such layer.
     """
-    if word != AUTO_LAYER:
-        if word not in gradients:
-            raise CandelabraError(f"layer={word} is not known; allowed are auto, {list_nearest(word, gradients)}.")
-        return word
-    wide = [layer for layer, each in gradients.items() if each[0].numel() > 1 and bool(each.any())]
-    return wide[-1] if wide else list(gradients)[-1]
+    if word != AUTO_LAYER and word not in found.maps:
+        raise CandelabraError(f"layer={word} is not known; allowed are auto, {list_nearest(word, found.maps)}.")
+    wide = [layer for layer, each in found.maps.items() if each[0, 0].numel() > 1] or list(found.maps)
+    for layer in reversed(wide) if word == AUTO_LAYER else [word]:
+        gradient = compute_map_gradients(found.scores, [found.maps[layer]])[0][0].float()
+        if gradient.any() or word != AUTO_LAYER:
+            return layer, gradient
+    return wide[-1], torch.zeros_like(found.maps[wide[-1]][0])
 
 
 def explain_module(
