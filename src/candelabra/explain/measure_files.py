@@ -12,7 +12,7 @@ from candelabra.report.consoles import make_console
 
 _COLUMNS = ("pointing", "insertion - deletion", "insertion", "deletion", "drop", "randomised")
 
-_SHORT = ("points in", "ins-del", "ins", "del", "drop", "random")
+_PRINTED = {"pointing": "points in", "insertion - deletion": "ins-del", "drop": "drop", "randomised": "random"}
 
 
 def write_measures(found: Sequence[MethodMeasures], folder: Path) -> None:
@@ -28,11 +28,11 @@ def write_measures(found: Sequence[MethodMeasures], folder: Path) -> None:
 def print_measures(found: Sequence[MethodMeasures], title: str) -> None:
     """Prints a table of methods, the best first; methods that fail the sanity check are marked."""
     table = Table(title=title)
-    for name in ("method", *_SHORT, "check"):
+    for name in ("method", *_PRINTED.values(), "check"):
         table.add_column(name, justify="left" if name in ("method", "check") else "right", no_wrap=True)
     for each in found:
         means = each.summarize()
-        table.add_row(METHODS[each.method].title, *(_format(means[name]) for name in _COLUMNS), _judge(each))
+        table.add_row(METHODS[each.method].title, *(_format(means[name]) for name in _PRINTED), _judge(each))
     make_console().print(table)
 
 
