@@ -48,7 +48,7 @@ Nothing is downloaded: layers are counted without their weights.""",
     checkpoint=<run> source=<images>
     head=<name>       of the model; the first, where it is not given
     target=<answer>   a class, a side of a box (left), a detection by number or class, a point; else what the head says
-    method=<names>    gradcam (default), gradcam++*, hirescam, layercam*, scorecam, eigencam*, occlusion, integrated, all
+    method=<names>    gradcam, gradcam++*, hirescam, layercam*, scorecam, eigencam*, occlusion, integrated; or all
                       * on the last map it fails the sanity check: see docs/explain.md; on earlier stages it passes
     layer=<names>     stages by number from the input, final, or auto: the last map with several positions
     sign=negative     what speaks against the answer
