@@ -46,7 +46,9 @@ class Maximum(NamedTuple):
     reached: Tensor
 
 
-def maximise_objective(objective: Objective, count: int, side: int, settings: AscentSettings) -> Maximum:
+def maximise_objective(
+    objective: Objective, count: int, side: int, settings: AscentSettings, device: torch.device | str = "cpu"
+) -> Maximum:
     """Finds images that make an objective large.
 
     Args:
@@ -54,8 +56,9 @@ def maximise_objective(objective: Objective, count: int, side: int, settings: As
         count: images, each with its own objective.
         side: of the images, in pixels.
         settings: of the ascent.
+        device: of the network.
     """
-    parameters = ImageParameters(count, side, side, settings.parametrisation, settings.seed)
+    parameters = ImageParameters(count, side, side, settings.parametrisation, settings.seed).to(device)
     optimizer = torch.optim.Adam(parameters.parameters(), settings.rate)
     random = torch.Generator().manual_seed(settings.seed)
     with torch.enable_grad():

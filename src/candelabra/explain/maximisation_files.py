@@ -112,7 +112,7 @@ def _maximise(
     rows, panels = [], []
     for start in range(0, len(channels), _BATCH):
         chunk = channels[start : start + _BATCH]
-        found = maximise_objective(make(chunk), len(chunk), side, settings)
+        found = maximise_objective(make(chunk), len(chunk), side, settings, device)
         for number, image in enumerate(found.images):
             place = start + number
             row = ExcitingImage(names[place], float(found.reached[number]), largest[place] if largest else None)

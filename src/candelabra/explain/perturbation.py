@@ -53,9 +53,10 @@ def compute_occlusion(network: ScoredNetwork, image: Tensor, cells: int = 14, ba
         drops.append(read_scores(network, hidden, batch_size))
     fall = read_scores(network, image[None], batch_size) - torch.cat(drops)
     grid = fall.view(1, 1, cells - 1, cells - 1)
+    kernel = grid.new_ones(1, 1, 2, 2)
     # A cell is hidden by one to four patches: the mean of their drops.
-    summed = F.conv_transpose2d(grid, torch.ones(1, 1, 2, 2))
-    return (summed / F.conv_transpose2d(torch.ones_like(grid), torch.ones(1, 1, 2, 2)))[0, 0]
+    summed = F.conv_transpose2d(grid, kernel)
+    return (summed / F.conv_transpose2d(torch.ones_like(grid), kernel))[0, 0]
 
 
 def compute_integrated_gradients(network: ScoredNetwork, image: Tensor, steps: int = 32, batch_size: int = 8) -> Tensor:
@@ -71,7 +72,7 @@ def compute_integrated_gradients(network: ScoredNetwork, image: Tensor, steps: i
     """
     start = network.baseline.to(image).expand_as(image)
     total = torch.zeros_like(image)
-    for shares in ((torch.arange(steps) + 0.5) / steps).split(batch_size):
+    for shares in ((torch.arange(steps, device=image.device) + 0.5) / steps).split(batch_size):
         between = (start + shares[:, None, None, None] * (image - start)).requires_grad_()
         with torch.enable_grad():
             scores = network.run(between).scores
