@@ -14,13 +14,13 @@ FIRST_WORDS = """
 activate add advise announce apply arrange average balance begin blank broadcast build cache caption check choose
 clean clear clip collate collect color combine compare compile compose compute continue convert copy count create crop
 deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape evaluate evict
-expand export extract fill find fit flatten fold format group guard handle has hash hold import index inspect is iterate
-jitter join keep label lead list load log looks make map match measure merge mirror monitor move name normalize
-number open order overlay pack pad pair parse paste pick plot predict prepare preserve print project publish pull
-push quote read receive recognize record reduce relocate remember remove rename repair repeat replace report requeue
-require resample resize resolve restore retry roll run save scale scan score select set shard share shorten show shrink
-solve sort split stack start step strip sum summarize survive switch thin trace transform translate turn unpack
-verify wait watch wrap write
+expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold import index
+inspect is iterate jitter join keep label lead list load log looks make map match maximise measure merge mirror
+monitor move name normalize number open order overlay pack pad pair parse paste pick plot predict prepare preserve
+print project publish pull push quote read receive recognize record reduce relocate remember remove rename repair
+repeat replace report requeue require resample resize resolve restore retry roll run save scale scan score select set
+shard share shorten show shrink solve sort split stack start step strip sum summarize survive switch thin trace
+transform translate turn unpack verify wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled
 VERBS = set(FIRST_WORDS.split())
 ALLOWED = {

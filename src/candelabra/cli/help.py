@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from candelabra.cli.command_words import UNCOMPOSED_COMMANDS
 from candelabra.cli.option_help import format_chosen_options
 from candelabra.cli.plugin_commands import describe_plugin_command, find_command_config, list_plugin_commands
 from candelabra.environment import CONFIG_FOLDER
@@ -25,6 +26,7 @@ COMMANDS = {
     "sweep": "a sweep started with train -m: status of jobs, the best, retry of failed ones",
     "report": "an HTML report of a run or a sweep: curves, pictures, metrics, differences; one file",
     "backbones": "list backbones: weights, multiply-adds, maps, receptive fields, licences; details with `show`",
+    "explain": "what a model looks at: evidence for answers, filters, feature maps, fooling images, measures",
     "trunk": "export a trained backbone, push it to the Hugging Face hub or pull one",
 }
 _EXAMPLES = {
@@ -81,6 +83,14 @@ _EXAMPLES = {
         "'vgg*' format=json",
         "show resnet50 effective=true folder=pictures",
     ],
+    "explain": [
+        "cam checkpoint=runs/first source=photos",
+        "cam checkpoint=runs/first source=photos head=box target=left method=gradcam,hirescam layer=3,final",
+        "maps backbone=alexnet source=cat.jpg stage=all",
+        "maximise backbone=resnet18 stage=4 channels=0:16 source=photos",
+        "fool checkpoint=runs/first source=photos epsilon=4",
+        "measure checkpoint=runs/first split=test images=50",
+    ],
     "trunk": [
         "export runs/first folder=trunks/pets licence=apache-2.0",
         "push trunks/pets repo=somebody/pets-trunk",
@@ -88,50 +98,6 @@ _EXAMPLES = {
     ],
 }
 CONFIG_NAMES = {"lr": "train", "plan": "train"}  # commands with the options of another
-UNCOMPOSED_COMMANDS = {  # commands without a config: their arguments
-    "compare": """
-  <folder> ...     of a run, or of runs: a sweep stands for all its runs; runs that differ in the seed alone are one row
-  folder=<folder>  where compare.csv, compare.md and compare.png go; a new one below runs, where it is not given
-
-Joint runs are measured against runs of one head, head by head. Runs with other test images are refused.""",
-    "sweep": """
-  status <folder>              a table of jobs: those that run, failed or stopped first, then the finished from the best
-    rows=50                    so many of them; all shows every one
-    format=table               json for scripts
-  best <folder>                the best job (by several objectives: each that no other beats), its words, results and
-                               its checkpoint; and pictures: history.png, importance.png, pareto.png
-  retry <folder> [number] ...  goes on with the sweep: failed jobs begin again, or of these those with these numbers
-                               alone; stopped ones go on; what it had not begun is run as well
-
-`candelabra train -m ...` begins a sweep, and the same words with folder=<its folder> go on with it.""",
-    "report": """
-  <folder> ...     of a run, of a sweep, or of a folder of runs; finished, failed, or still running
-  folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
-
-The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
-    "backbones": """
-  <pattern> ...    names with * and ?; all of conf/backbone where none is given
-  show <name>      one at length: its modules, its stages, a picture; any model of timm, too
-  size=<pixels>    of the images; where it is not given, those that a backbone was made for
-  format=json      instead of the table
-  effective=true   receptive fields by gradient, too: at the weights that are at hand, else at random ones
-  speed=true       images a second, measured here; batch=<images> at once (8)
-  depth=<levels>   of modules that `show` prints (2)
-  folder=<folder>  where `show` puts its picture (here)
-
-Nothing is downloaded: layers are counted without their weights.""",
-    "trunk": """
-  export <run>     the backbone of a run, as model.safetensors and config.json; timm loads the folder by itself
-    folder=<folder>   where to; `trunk` in the run's folder, where it is not given
-    licence=<name>    of the trunk, yours to choose; what it began from and learnt on has licences too
-  push <folder>    an exported trunk to the Hugging Face hub
-    repo=<owner/name> is made if need be
-    private=true      seen by its owner alone
-  pull             a trunk, or any model of timm's, from there
-    repo=<owner/name> folder=<folder>
-
-`candelabra train backbone.weights=<folder>` starts any task from it.""",
-}
 
 
 def format_overview() -> str:

@@ -2,9 +2,8 @@
 
 import csv
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -19,12 +18,12 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import DECODING_OPTIONS
 from candelabra.prediction.coco_document import CocoDocument
 from candelabra.prediction.model import Model
+from candelabra.prediction.output_names import choose_output_names
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
-_LONGEST = 200  # bytes of a name, to which an ending comes
 
 
 def run_predict(config: DictConfig) -> None:
@@ -45,7 +44,7 @@ def run_predict(config: DictConfig) -> None:
     ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    names = dict(zip(map(str, paths), _unique(paths), strict=True))
+    names = dict(zip(map(str, paths), choose_output_names(paths), strict=True))
     unreadable: list[tuple[str, str]] = []
     documents: dict[str, CocoDocument] = {}
     with (folder / "predictions.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
@@ -118,25 +117,3 @@ def _report_unreadable(
         raise CandelabraError(f"source={', '.join(lost)}: no file could be read ({escape_path(path)}: {problem})")
     if lost:
         log.warning("nothing could be read of source=%s", ", ".join(lost))
-
-
-def _unique(paths: Sequence[Path]) -> list[str]:
-    """A name for the outputs of each file: its own, with its folder's or a number in front where that was taken.
-
-    >>> _unique([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/1.png")])
-    ['1', 'b_1', '2_1']
-    """
-    taken: set[str] = set()
-    names = []
-    for number, path in enumerate(paths):
-        first = (path.stem, f"{path.parent.name}_{path.stem}", f"{number}_{path.stem}")
-        candidates = chain(first, (f"{number}_{further}_{path.stem}" for further in count()))
-        name = next(name for name in map(_short, candidates) if name not in taken)
-        taken.add(name)
-        names.append(name)
-    return names
-
-
-def _short(name: str) -> str:
-    """A name that a file system still takes when an ending comes to it."""
-    return os.fsdecode(os.fsencode(name)[:_LONGEST])

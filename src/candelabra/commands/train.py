@@ -9,6 +9,7 @@ from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.sampling.splits import hash_names
+from candelabra.explain.callback import make_cam_log
 from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run, make_loggers
 from candelabra.report.tables import count_labels, print_transfer
@@ -81,7 +82,8 @@ def run_train(config: DictConfig) -> dict[str, float]:
     pruning = make_pruning(metrics)
     extension = make_extension(plain, checkpoint)
     probe = task.finetune.replaces_training
-    callbacks = [] if probe else [*pruning, *extension, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
+    own = [*pruning, *extension, *make_cam_log(plain.get("explain"), data)]
+    callbacks = [] if probe else [*own, *make_checkpoint_callbacks(plain, folder, metric, summaries)]
     trainer = make_run_trainer(plain, data, loggers, throughput, callbacks)
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:

@@ -79,6 +79,7 @@ _RANGES = {
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "global_batch": _COUNT,
     "lr_batch": _COUNT,
+    "explain.every": _COUNT,
     "patience": _NATURAL,
     "scheduler.patience": _NATURAL,
     "scheduler.factor": NumberRange(0, 1, above=True, below=True),

@@ -1,5 +1,6 @@
 """Heads: the contract, and one for each target."""
 
+from candelabra.heads.answers import Answer, NoAnswer
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
@@ -18,6 +19,7 @@ from candelabra.heads.retinanet import RetinaNet
 __all__ = [
     "DECODING_OPTIONS",
     "FCOS",
+    "Answer",
     "Auxiliary",
     "Box",
     "Detector",
@@ -28,6 +30,7 @@ __all__ = [
     "Mask",
     "MaskRCNN",
     "MetricGroup",
+    "NoAnswer",
     "Pooled",
     "PyramidDecoder",
     "RetinaNet",

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
+from candelabra.heads.answers import Answer
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.label import Label
 from candelabra.types import Features
@@ -92,6 +93,9 @@ class Auxiliary(Head):
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.predict(outputs, size)
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        return self.main.find_answer(features, word)
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.average_mirrored(outputs, mirrored, size)

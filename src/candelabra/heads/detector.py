@@ -6,13 +6,17 @@ from typing import ClassVar
 
 from torch import Tensor
 from torchmetrics import Metric
+from torchvision.ops import box_iou
 
 from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.data.targets.object_rows import CLASS_COLUMN
+from candelabra.heads.answers import Answer, NoAnswer, pick_class
 from candelabra.heads.box_decoding import select_detections
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.head import Head, require_target
-from candelabra.types import Size
+from candelabra.types import Features, Size
 
+_LEAST = 1e-6  # score of nothing, whose logit is finite
 DECODING_OPTIONS = ("score_threshold", "nms_threshold", "max_detections")
 
 
@@ -62,6 +66,31 @@ class Detector(Head, ABC):
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        """The n-th detection, 1 being the best, or the best one of a class by name; by default the best.
+
+        Its score is the highest of that class among boxes which overlap it by half (as in D-RISE, Petsiuk et al. 2021).
+        """
+        rows = self.predict(self(features), features.size)[0].detach()
+        rows = rows[rows[:, CLASS_COLUMN] >= 0]
+        place = 1
+        if word is not None and not word.isdecimal():
+            rows = rows[rows[:, CLASS_COLUMN] == pick_class(word, self.classes)]
+        elif word is not None:
+            place = max(1, int(word))
+        if len(rows) < place:
+            raise NoAnswer(f"{len(rows)} objects are found" + ("" if word is None else f" for target={word}"))
+        row = rows[place - 1]
+        box, kind = row[:CLASS_COLUMN], int(row[CLASS_COLUMN])
+
+        def read_confidence(changed: Features) -> Tensor:
+            boxes, scores = self.decode(self(changed), changed.size)
+            near = box_iou(boxes.flatten(0, 1), box[None]).view(boxes.shape[:2]) >= 0.5
+            return scores[..., kind].masked_fill(~near, 0).amax(1)
+
+        words = f"{self.classes[kind]}, detection {place}"
+        return Answer(words, lambda changed: read_confidence(changed).logit(_LEAST), read_confidence)
 
     def predict(self, outputs: Tensor, size: Size) -> Tensor:
         """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""

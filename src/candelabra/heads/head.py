@@ -9,6 +9,7 @@ from torchmetrics import Metric
 
 from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
+from candelabra.heads.answers import Answer
 from candelabra.types import Features
 
 T = TypeVar("T", bound=Target)
@@ -92,6 +93,18 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Decodes raw outputs: probabilities, pixels, class indices."""
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        """One number of what this head says of an image, for explanations of it.
+
+        Args:
+            features: of the image, N = 1.
+            word: what is asked for: a class, a side, a point, ...; null for what the head says itself.
+
+        Raises:
+            CandelabraError: this head cannot, or the word is none that it knows.
+        """
+        raise CandelabraError(f"The head {type(self).__name__} cannot be explained; it has no `find_answer`.")
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Raw outputs that decode to the average of the predictions for images and for their mirror images.

@@ -9,7 +9,8 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import KeypointsTarget, Labels
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, list_nearest
+from candelabra.heads.answers import Answer, make_distance_confidence, make_place_score
 from candelabra.heads.box import make_box_scale
 from candelabra.heads.coordinate_readers import Pooled, compute_image_diagonal
 from candelabra.heads.head import Head, require_target
@@ -114,6 +115,17 @@ class Keypoints(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Points (N, K, 2), XY pixels."""
         return outputs * make_box_scale(size, outputs)[:2]
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        """A point by name; by default all of them."""
+        if word is not None and word not in self.names:
+            raise CandelabraError(f"target={word} is no point; allowed are {list_nearest(word, self.names)}.")
+        points = range(len(self.names)) if word is None else [self.names.index(word)]
+        return Answer(
+            word or "all points",
+            make_place_score(self.coordinates, features, points),
+            make_distance_confidence(lambda changed: self(changed)[:, list(points)], features),
+        )
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         points = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], 2)

@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassF1Score
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, MaskTarget
 from candelabra.errors import CandelabraError
+from candelabra.heads.answers import Answer, NoAnswer, pick_class
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights, soft_dice_loss
@@ -99,6 +100,21 @@ class Mask(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Class index of each pixel (N, H, W) uint8."""
         return outputs.argmax(1).to(torch.uint8)
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        """A class by name, where it was found (Vinogradova et al. 2020); by default that of most pixels but class 0."""
+        found = self(features)[0].argmax(0)
+        counts = torch.bincount(found.flatten(), minlength=len(self.classes))
+        common = int(counts[1:].argmax()) + 1 if counts[1:].any() else 0
+        index = common if word is None else pick_class(word, self.classes)
+        if not counts[index]:
+            raise NoAnswer(f"no pixel is taken for {self.classes[index]}")
+        where = (found == index).float() / counts[index]
+        return Answer(
+            self.classes[index],
+            lambda changed: (self(changed)[:, index] * where).sum((1, 2)),
+            lambda changed: (self(changed).softmax(1)[:, index] * where).sum((1, 2)),
+        )
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Averages the probabilities of each pixel."""

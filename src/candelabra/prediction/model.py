@@ -135,24 +135,28 @@ class Model:
         Raises:
             CandelabraError: an image cannot be read, or is none.
         """
-        prepared = self._prepare_ahead(iterate_images(images), unreadable)
+        prepared = self.prepare(images, unreadable)
         while batch := list(islice(prepared, self.batch_size)):
             yield from self._predict_batch(batch)
 
     def embed(self, images: Any) -> Vectors:
         """Embeds images as (N, D) float32: the spatial mean of the final map of the backbone."""
-        prepared = self._prepare_ahead(iterate_images(images), None)
+        prepared = self.prepare(images)
         encoder, found = Encoder(self.backbone, self.device, self._autocast), []
         while batch := list(islice(prepared, self.batch_size)):
             found.append(encoder(torch.stack([image for _, image, _ in batch])))
         return np.concatenate(found) if found else np.empty((0, self.backbone.num_features), dtype=np.float32)
 
-    def _prepare_ahead(
-        self, images: Iterator[InputImage], unreadable: list[tuple[str, str]] | None
-    ) -> Iterator[PreparedImage]:
+    def prepare(self, images: Any, unreadable: list[tuple[str, str]] | None = None) -> Iterator[PreparedImage]:
+        """Reads images as the model takes them; each with where it lies in what the model sees.
+
+        Args:
+            images: one image, or many.
+            unreadable: see `predict`.
+        """
         with ThreadPoolExecutor(count_usable_cores()) as threads:
             waiting: deque[Any] = deque()
-            for image in images:
+            for image in iterate_images(images):
                 waiting.append((image, threads.submit(self._prepare, image)))
                 if len(waiting) > 2 * self.batch_size:
                     yield from _take(waiting, unreadable)

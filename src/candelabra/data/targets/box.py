@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.drawing import WHITE, draw_rectangle, measure_stroke
-from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, find_map_cells
+from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, fill_boxes, find_map_cells
 from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
@@ -69,6 +69,9 @@ class BoxTarget(PointTarget):
     def to_original(self, value: Tensor, geometry: ResizeGeometry) -> Tensor:
         edges = torch.tensor([float(geometry.original[1]), float(geometry.original[0])])
         return self.points(super().to_original(value, geometry)).clamp(min=0).minimum(edges).flatten()
+
+    def find_region(self, value: Tensor, size: Size) -> Tensor | None:
+        return None if value.isnan().any() else fill_boxes(value[None], size)
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         if not value.isnan().any():

@@ -21,7 +21,7 @@ from candelabra.data.targets.drawing import (
     measure_stroke,
     pick_class_colour,
 )
-from candelabra.data.targets.geometry import MAP_CELLS, Part, ResizeGeometry, find_map_cells, restore_points
+from candelabra.data.targets.geometry import MAP_CELLS, Part, ResizeGeometry, fill_boxes, find_map_cells, restore_points
 from candelabra.data.targets.object_column import ObjectColumn, parse_object_cells
 from candelabra.data.targets.object_rows import (
     CLASS_COLUMN,
@@ -115,6 +115,10 @@ class BoxesTarget(Target):
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
         return move_boxes(value, (factor, factor), (0, 0))
+
+    def find_region(self, value: Tensor, size: Size) -> Tensor | None:
+        objects = value[(value[:, CLASS_COLUMN] >= 0) & (value[:, SCORE_COLUMN] > IGNORED_SCORE)]
+        return fill_boxes(objects[:, :CLASS_COLUMN], size) if len(objects) else None
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         width = measure_stroke(picture)

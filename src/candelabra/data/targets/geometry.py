@@ -42,6 +42,14 @@ def restore_points(points: Tensor, geometry: ResizeGeometry) -> Tensor:
     return (points - torch.tensor([float(left), float(top)])) / scale + start
 
 
+def fill_boxes(boxes: Tensor, size: Size) -> Tensor:
+    """(H, W) bool, the pixels whose centres lie in one of some boxes (K, 4), XYXY in pixels."""
+    rows, columns = torch.arange(size[0]) + 0.5, torch.arange(size[1]) + 0.5
+    left, top, right, bottom = (edge[:, None] for edge in boxes.unbind(1))
+    inside = ((rows >= top) & (rows < bottom))[:, :, None] & ((columns >= left) & (columns < right))[:, None]
+    return inside.any(0)
+
+
 def find_map_cells(box: NDArray[np.float32], size: Size) -> tuple[tuple[slice, slice], tuple[int, int]]:
     """Where a box lies in the maps of `Target.summarize`.
 

@@ -41,6 +41,11 @@ class MaskTarget(PixelTarget):
 
     classes: tuple[str, ...] = ()
 
+    def find_region(self, value: Tensor, size: Size) -> Tensor | None:
+        """All classes but 0, which is the background."""
+        inside: Tensor = (value != 0) & self.known(value)
+        return inside if bool(inside.any()) else None
+
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         mask = value.numpy().astype(np.uint8)
         tint = np.asarray(picture, dtype=np.float32).copy()

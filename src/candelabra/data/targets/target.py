@@ -185,6 +185,15 @@ class Target(StoredTarget, ABC):
 
     # Description
 
+    def find_region(self, value: Tensor, size: Size) -> Tensor | None:
+        """The pixels that a value says to be of the object: (H, W) bool; null where it has none, or is unlabelled.
+
+        Args:
+            value: of one sample, plain.
+            size: (H, W) of the image.
+        """
+        return None
+
     @classmethod
     @abstractmethod
     def example(cls, size: Size, rng: np.random.Generator) -> tuple[Self, Tensor]:
