@@ -13,6 +13,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels
 from candelabra.data.targets.instance_maps import list_codes, make_rows
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
+from candelabra.heads.answers import Answer
 from candelabra.heads.detection_metrics import NO_OBJECT
 from candelabra.heads.detector import Detector
 from candelabra.heads.fcos import FCOS
@@ -104,6 +105,10 @@ class MaskRCNN(Head):
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
+
+    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+        """See `Detector.find_answer`."""
+        return self.detector.find_answer(features, word)
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Objects (N, D, 6 + S * S), rows of box, class, score and mask, best first; filled up with rows of -1."""
