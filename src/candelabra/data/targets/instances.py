@@ -22,6 +22,7 @@ from candelabra.data.targets.instance_maps import (
     NO_OBJECT,
     UNKNOWN,
     find_crowds,
+    find_object_pixels,
     list_codes,
     pack_object,
     replace_classes,
@@ -108,6 +109,10 @@ class InstancesTarget(PixelTarget):
         made = io.BytesIO()
         Image.fromarray(numbers.view(np.uint8).reshape(*numbers.shape, _CHANNELS), "RGBA").save(made, "PNG")
         return made.getvalue()
+
+    def find_region(self, value: Tensor, size: Size) -> Tensor | None:
+        inside = find_object_pixels(value) & ~find_crowds(value)
+        return inside if bool(inside.any()) else None
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         """Each object in a colour of its own, half transparent with an outline; crowds grey."""
