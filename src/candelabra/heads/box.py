@@ -1,7 +1,7 @@
 """The head for `box`: the bounding box of the one object of an image."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from candelabra.heads.box_overlaps import compute_overlaps
 from candelabra.heads.coordinate_readers import SoftArgmax
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import giou_loss
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 
@@ -76,6 +77,12 @@ class Box(Head):
         """Boxes (N, 4), XYXY pixels inside the image."""
         corners = outputs.clamp(0, 1).view(-1, 2, 2).sort(1).values.flatten(1)
         return corners * make_box_scale(size, outputs)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        return {"": view.restore_boxes(self.predict(outputs, view.size))}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "box"}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         xmin, ymin, xmax, ymax = mirrored.unbind(1)

@@ -1,7 +1,7 @@
 """The head for `label`: the class of an image, or its classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from candelabra.errors import CandelabraError
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 
@@ -117,6 +118,12 @@ class Label(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Probabilities (N, classes)."""
         return outputs.sigmoid() if self.multilabel else outputs.softmax(1)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        return {"": self.predict(outputs, view.size)}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "probabilities", "classes": list(self.classes), "multilabel": self.multilabel}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Averages probabilities."""
