@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "the schedule of a training: which stages learn when, at which learning rate; needs no data",
     "eval": "test metrics of a checkpoint",
     "predict": "predictions for new images: pictures, a table, masks",
+    "export": "export a checkpoint as ONNX, OpenVINO or torch.export, compared with it on real pictures",
     "embed": "embed images with any backbone; a killed run can be continued",
     "probe": "scikit-learn classifiers on frozen features: k-nearest neighbours, SVM, random forest, ...",
     "search": "nearest images of a query; retrieval metrics by label",
@@ -47,8 +48,18 @@ _EXAMPLES = {
         "checkpoint=runs/first",
         "checkpoint=runs/first/checkpoints/last.ckpt data.root=elsewhere",
         "checkpoint=runs/first scale=original",
+        "model=exported/model.onnx data.root=photos",
     ],
-    "predict": ["checkpoint=runs/first source=photos", "checkpoint=runs/first 'source=\"photos/*.jpg\"'"],
+    "predict": [
+        "checkpoint=runs/first source=photos",
+        "checkpoint=runs/first 'source=\"photos/*.jpg\"'",
+        "model=exported/model.onnx source=photos",
+    ],
+    "export": [
+        "checkpoint=runs/first",
+        "checkpoint=runs/first to=openvino heads=[label,mask] folder=exported",
+        "checkpoint=runs/first quantise=int8 data.root=elsewhere",
+    ],
     "embed": [
         "source=photos folder=vectors/photos",
         "'source=\"photos/*.jpg\"' backbone=resnet50 size=160 format=parquet folder=vectors/photos",

@@ -27,6 +27,9 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import DECODING_OPTIONS, Detector
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
+from candelabra.runtime.sessions import SESSIONS
+from candelabra.tasks.derived_head import find_trained_head
+from candelabra.tasks.exported import load_exported_task
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
@@ -45,7 +48,7 @@ class Model:
     training.
 
     Args:
-        run: the folder of a run (its best checkpoint), or a checkpoint.
+        run: the folder of a run (its best checkpoint), a checkpoint, or a file that `candelabra export` wrote.
         device: cpu, cuda, cuda:1, mps; or auto, a GPU where there is one.
         precision: 32-true, bf16-mixed or 16-mixed; null as in training.
         size: side of the images that the model sees, or (height, width), in pixels; null as in training.
@@ -83,7 +86,7 @@ class Model:
         check_test_augmentation(tta)
         given = None if size is None else parse_size(size, "size")
         self.device = find_device(device)
-        self.task = load_task(run).to(self.device).eval()
+        self.task = load_trained_task(run).to(self.device).eval()
         self.backbone = self.task.backbone  # `tta` changes that of the task
         set_decoding(self.task, decoding or {})
         add_test_augmentation(self.task, tta)
@@ -184,6 +187,32 @@ class Model:
         return nullcontext()
 
 
+def load_trained_task(run: str | Path) -> Task:
+    """The task of a checkpoint, of a run (its best checkpoint), or of a file that `candelabra export` wrote.
+
+    Raises:
+        CandelabraError: there is none, or it cannot be used.
+    """
+    return load_exported_task(run) if Path(run).suffix in SESSIONS else load_task(run)
+
+
+def choose_trained_model(plain: Mapping[str, Any]) -> str:
+    """What `checkpoint` or `model` of a command names.
+
+    Raises:
+        CandelabraError: neither or both are given, or `model` is no exported file.
+    """
+    checkpoint, model = plain["checkpoint"], plain["model"]
+    if (checkpoint is None) == (model is None):
+        both = "" if checkpoint is None else f"; {checkpoint} and {model} are given"
+        raise CandelabraError(f"Give either checkpoint=<run> or model=<exported file>{both}.")
+    if model is not None and Path(model).suffix not in SESSIONS:
+        raise CandelabraError(
+            f"model={model} is no exported file ({', '.join(SESSIONS)}); a run or a .ckpt file is checkpoint={model}."
+        )
+    return str(model if checkpoint is None else checkpoint)
+
+
 def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     """Sets options of the heads that find objects, such as `score_threshold`.
 
@@ -195,7 +224,8 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     for key, value in given.items():
         if isinstance(value, str | bool):
             raise CandelabraError(f"{key}={value} is no number; give one.")
-        detectors = [head for _, head in task.named_heads() if isinstance(head, Detector)]
+        found = [find_trained_head(head) for _, head in task.named_heads()]
+        detectors = [head for head in found if isinstance(head, Detector)]
         if not detectors or key not in DECODING_OPTIONS:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
         for head in detectors:
