@@ -3,18 +3,19 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.table import Table
 
 from candelabra.commands.eval import relocate_data
-from candelabra.config.build import PlainConfig, build_data, resolve_config
+from candelabra.config.build import PlainConfig, build_data, build_object, resolve_config
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
 from candelabra.export.comparison import Deviation
 from candelabra.export.exporter import GateData, GateFailure, export_model
-from candelabra.export.formats import find_format
+from candelabra.export.formats import ModelFormat, OnnxFormat
 from candelabra.export.gate import StageDeviation
 from candelabra.export.picture_model import make_picture_model
 from candelabra.heads import DECODING_OPTIONS
@@ -37,8 +38,9 @@ def run_export(config: DictConfig) -> int:
         CandelabraError: the checkpoint, its data or the format cannot be used.
     """
     plain = resolve_config(config)
-    form = find_format(plain["to"])
-    _check_options(plain)
+    form = build_object(plain["to"])
+    _check_options(plain, form)
+    form.check()
     size = None if plain["size"] is None else parse_size(plain["size"], "size")
     checkpoint = find_checkpoint(plain["checkpoint"])
     trained = Model(checkpoint, "cpu", "32-true", size, 8, None, {key: plain[key] for key in DECODING_OPTIONS})
@@ -47,7 +49,7 @@ def run_export(config: DictConfig) -> int:
     data = None if plain["gate"] == _OFF else open_gate_data(plain, training, trained)
     path = Path(plain["folder"]) / f"{plain['name']}{form.suffix}"
     try:
-        found = export_model(model, trained, path, plain["to"], form, data, plain["quantise"] == "int8", checkpoint)
+        found = export_model(model, trained, path, form, data, plain["quantise"] == "int8", checkpoint)
     except GateFailure as failure:
         print_deviations(failure.deviations)
         print_stages(failure.stages)
@@ -61,12 +63,16 @@ def run_export(config: DictConfig) -> int:
     return 0
 
 
-def _check_options(plain: PlainConfig) -> None:
+def _check_options(plain: PlainConfig, form: Any) -> None:
+    if not isinstance(form, ModelFormat):
+        raise CandelabraError(
+            "to= names a format of candelabra convert; a model is exported with to=onnx, openvino or torch_export."
+        )
     if plain["gate"] not in (*SPLITS, _OFF):
         raise CandelabraError(f"gate={plain['gate']} is not known; allowed are {', '.join(SPLITS)} and {_OFF}.")
     if plain["quantise"] not in (None, "int8"):
         raise CandelabraError(f"quantise={plain['quantise']} is not known; allowed are int8 and null.")
-    if plain["quantise"] and (plain["to"] != "onnx" or plain["gate"] == _OFF):
+    if plain["quantise"] and (not isinstance(form, OnnxFormat) or plain["gate"] == _OFF):
         raise CandelabraError(
             "quantise=int8 needs to=onnx, and pictures to measure what it loses: leave gate as it is."
         )

@@ -71,7 +71,6 @@ def export_model(
     model: PictureModel,
     trained: TrainedModel,
     path: Path,
-    to: str,
     form: ModelFormat,
     data: GateData | None,
     int8: bool = False,
@@ -83,8 +82,7 @@ def export_model(
         model: that is exported.
         trained: the checkpoint, on the CPU in float32.
         path: of the file.
-        to: name of the format.
-        form: the format.
+        form: its format.
         data: pictures to compare on; null for no gate.
         int8: quantise the network; needs `data`.
         checkpoint: whose hash is noted.
@@ -101,7 +99,7 @@ def export_model(
         draft = Path(place) / path.name
         form.write(model, draft, model.size)
         outputs = list_outputs(model, model.size)
-        document = describe_model(model, trained, to, outputs)
+        document = describe_model(model, trained, form.name, outputs)
         write_atomically(find_description(draft), format_json(document))
         if int8 and data is not None:
             quantize_onnx(draft, collect_gate_pictures(data.training, data.pictures, model.size), model.size)

@@ -1,17 +1,17 @@
 """The formats of an exported model: how each is written, and opened again to be compared."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from candelabra.environment import require_package
-from candelabra.errors import CandelabraError
-from candelabra.export.onnx_file import list_outputs, trace_program, write_onnx
+from candelabra.export.onnx_file import trace_program, write_onnx
 from candelabra.runtime.sessions import OnnxSession, OpenVinoSession, Pixels, Session
 from candelabra.types import Size
 
@@ -21,11 +21,10 @@ class TorchExportSession(Session):
 
     Args:
         path: of the .pt2 file.
-        names: of its outputs, in their order.
     """
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self.program, self.names = torch.export.load(path).module(), list(names)
+    def __init__(self, path: Path) -> None:
+        self.program = torch.export.load(path).module()
 
     def run(self, images: Pixels, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         with torch.inference_mode():
@@ -33,69 +32,99 @@ class TorchExportSession(Session):
         return {name: found[name].numpy() for name in names}
 
 
-class ModelFormat(NamedTuple):
-    """A format.
+class ModelFormat(ABC):
+    """A format that `to` names.
 
-    Args:
+    Attributes:
+        name: of it, as it is typed.
         suffix: of its file.
-        write: model, path, (H, W) that the network sees -> the files that were written.
-        open: path, names of outputs -> a session.
         packages: whose versions model.json states.
     """
 
-    suffix: str
-    write: Callable[[nn.Module, Path, Size], None]
-    open: Callable[[Path, Sequence[str]], Session]
-    packages: tuple[str, ...]
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def check(self) -> None:
+        """Checks, before anything is loaded, that its packages are installed.
+
+        Raises:
+            CandelabraError: one is missing.
+        """
+
+    @abstractmethod
+    def write(self, model: nn.Module, path: Path, size: Size) -> None:
+        """Writes a model.
+
+        Args:
+            model: pictures (N, H, W, 3) uint8 -> a dictionary of outputs.
+            path: of the file.
+            size: (H, W) that the network sees.
+
+        Raises:
+            CandelabraError: the exporter refuses the model.
+        """
+
+    @abstractmethod
+    def open(self, path: Path, names: Sequence[str]) -> Session:
+        """Opens a file that `write` wrote.
+
+        Args:
+            path: of the file.
+            names: of its outputs, in their order.
+        """
 
 
-def write_program(model: nn.Module, path: Path, size: Size) -> None:
-    """Writes a program of torch.export, for `torch.export.load` and what compiles from it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.export.save(trace_program(model, size), path)
+class OnnxFormat(ModelFormat):
+    """ONNX, which ONNX Runtime runs."""
+
+    name, suffix, packages = "onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime")
+
+    def check(self) -> None:
+        for package in ("onnxscript", "onnxruntime"):
+            require_package(package, "to=onnx", "use to=torch_export")
+
+    def write(self, model: nn.Module, path: Path, size: Size) -> None:
+        write_onnx(model, path, size)
+
+    def open(self, path: Path, names: Sequence[str]) -> Session:
+        return OnnxSession(path)
 
 
-def write_openvino(model: nn.Module, path: Path, size: Size) -> None:
-    """Writes OpenVINO's .xml and .bin, by way of ONNX; weights stay float32."""
-    require_package("openvino", "to=openvino", "use to=onnx")
-    import openvino
+class OpenVinoFormat(ModelFormat):
+    """OpenVINO's .xml and .bin, made from ONNX; weights stay float32."""
 
-    source = path.with_suffix(".onnx")
-    write_onnx(model, source, size)
-    converted = openvino.convert_model(str(source))
-    for output, name in zip(converted.outputs, list_outputs(model, size), strict=True):
-        output.get_tensor().set_names({name})
-    openvino.save_model(converted, str(path), compress_to_fp16=False)
-    source.unlink()
+    name, suffix, packages = "openvino", ".xml", ("onnx", "onnxscript", "openvino")
 
+    def check(self) -> None:
+        for package in ("onnxscript", "openvino"):
+            require_package(package, "to=openvino", "use to=torch_export")
 
-FORMATS: Mapping[str, ModelFormat] = {
-    "onnx": ModelFormat(".onnx", write_onnx, lambda path, _: OnnxSession(path), ("onnx", "onnxscript", "onnxruntime")),
-    "torch_export": ModelFormat(".pt2", write_program, TorchExportSession, ()),
-    "openvino": ModelFormat(
-        ".xml", write_openvino, lambda path, _: OpenVinoSession(path), ("onnx", "onnxscript", "openvino")
-    ),
-}
-_ELSEWHERE = {  # formats that are made from ours by programs of their vendors
-    "tensorrt": "trtexec, from to=onnx",
-    "coreml": "coremltools, from to=torch_export",
-    "executorch": "the package executorch, from to=torch_export",
-    "litert": "the package ai-edge-torch, from to=torch_export",
-    "tflite": "the package ai-edge-torch, from to=torch_export",
-}
+    def write(self, model: nn.Module, path: Path, size: Size) -> None:
+        import openvino
+
+        source = path.with_suffix(".onnx")
+        write_onnx(model, source, size)
+        openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
+        source.unlink()
+
+    def open(self, path: Path, names: Sequence[str]) -> Session:
+        return OpenVinoSession(path)
 
 
-def find_format(word: str) -> ModelFormat:
-    """The format that `to` names.
+class TorchExportFormat(ModelFormat):
+    """A program of torch.export, for `torch.export.load` and for compilers that begin with it."""
 
-    Raises:
-        CandelabraError: there is none of this name, or its package is missing.
-    """
-    if word not in FORMATS:
-        other = f"; it is made by {_ELSEWHERE[word]}" if word in _ELSEWHERE else ""
-        raise CandelabraError(f"to={word} is not known; allowed are {', '.join(FORMATS)}{other}.")
-    if word != "torch_export":
-        require_package("onnxscript", f"to={word}", "use to=torch_export")
-        require_package("openvino" if word == "openvino" else "onnxruntime", f"to={word}", "use to=torch_export")
-    return FORMATS[word]
+    name, suffix = "torch_export", ".pt2"
+
+    def check(self) -> None:
+        return
+
+    def write(self, model: nn.Module, path: Path, size: Size) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice to the developers of exporters
+            torch.export.save(trace_program(model, size), path)
+
+    def open(self, path: Path, names: Sequence[str]) -> Session:
+        return TorchExportSession(path)
