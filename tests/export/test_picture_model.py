@@ -56,7 +56,7 @@ def sharpen(head: Head) -> None:
         torch.nn.init.normal_(classify.weight, std=0.05)
         torch.nn.init.constant_(classify.bias, -1.0)
     elif classify is not None and hasattr(classify, "cls_logits"):
-        torch.nn.init.normal_(classify.cls_logits.weight, std=0.3)
+        torch.nn.init.normal_(classify.cls_logits.weight, std=0.03)
         torch.nn.init.constant_(classify.cls_logits.bias, -1.0)
 
 
@@ -69,7 +69,7 @@ def test_the_live_model_is_not_touched(tmp_path: Path) -> None:
     assert all(parameter.requires_grad for parameter in task.parameters())
     assert all(torch.equal(before[key], value) for key, value in task.state_dict().items())
     model(torch.zeros(1, 9, 9, 3, dtype=torch.uint8))
-    with pytest.raises(CandelabraError, match=r"heads=\[lable\] is not known here; allowed are label"):
+    with pytest.raises(CandelabraError, match=r"heads=\[lable\] is not known to this checkpoint; allowed are label"):
         make_picture_model(task, (32, 32), "stretch", ["lable"])
 
 

@@ -1,5 +1,6 @@
 """The gate: an exported file gets its name once it gives the answers of its checkpoint on real pictures."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -45,12 +46,16 @@ def compare_with_checkpoint(trained: TrainedModel, exported: Model, pictures: Se
         exported: the model in its own runtime.
         pictures: files; see `collect_gate_pictures`.
     """
-    alone = [exported(each) for each in pictures]
     batch = make_gate_batch([exported.read("", each).pixels for each in pictures])
+    vectors = zip(trained.embed([*pictures, *batch]), exported.embed([*pictures, *batch]), strict=True)
+    apart = [measure_stage(*pair) for pair in vectors]
+    worst = max(range(len(apart)), key=apart.__getitem__)
+    found = [Deviation(EMBEDDING_NAME, "stage", apart[worst], worst, TOLERANCES["stage"])]
+    if not exported.kinds:
+        return found
     together = exported.answer([exported.read("", each) for each in batch])
-    answers = [*alone, *together]
+    answers = [*(exported(each) for each in pictures), *together]
     references = list(trained([*pictures, *batch]))
-    found = []
     for name, about in exported.description.answers.items():
         expected = [each.values[name].numpy() for each in references]
         found += compare_answers(name, about["kind"], expected, [each.values[name] for each in answers])
@@ -90,6 +95,8 @@ def compare_metrics(
     """
     found = []
     for name, value in before.items():
+        if math.isnan(value) and math.isnan(after[name]):  # neither could be measured
+            continue
         lost = (after[name] - value) * (1 if lower[name] else -1)
         found.append(Deviation(name, "metric", abs(lost) if both else max(lost, 0.0), -1, allowed))
     return found

@@ -47,8 +47,8 @@ def collect_gate_pictures(dataset: TransformedDataset, count: int, size: Size) -
 def make_gate_batch(pictures: Sequence[Pixels]) -> list[Pixels]:
     """Parts of one odd size of eight pictures, so that a model can be given all of them at once."""
     chosen = [pictures[number % len(pictures)] for number in range(_BATCH)]
-    height = min(each.shape[0] for each in chosen if min(each.shape[:2]) > _TINY[0]) // 2 * 2 - 1
-    width = min(each.shape[1] for each in chosen if min(each.shape[:2]) > _TINY[0]) // 2 * 2 - 1
+    usual = [each for each in chosen if min(each.shape[:2]) > _TINY[0]] or chosen
+    height, width = (max(min(each.shape[axis] for each in usual) // 2 * 2 - 1, 1) for axis in (0, 1))
     large = [each for each in chosen if each.shape[0] >= height and each.shape[1] >= width]
     return [large[number % len(large)][:height, :width] for number in range(_BATCH)]
 

@@ -84,15 +84,15 @@ def make_picture_model(task: Task, size: Size, resize: str, heads: Sequence[str]
         task: trained; its mode, device and precision do not matter.
         size: see `PictureModel`.
         resize: likewise.
-        heads: names of those to export; null for all.
+        heads: names of those to export; null for all, none for the backbone alone.
 
     Raises:
         CandelabraError: the task has no such head, or one of them cannot be exported.
     """
     named = dict(task.named_heads())
     unknown = [name for name in heads or () if name not in named]
-    if unknown or heads == []:
-        word = unknown[0] if unknown else ""
+    if unknown:
+        word = unknown[0]
         raise CandelabraError(
             f"heads=[{word}] is not known to this checkpoint; allowed are {list_nearest(word, named)}."
         )
