@@ -37,6 +37,10 @@ def export_with(run: Path, folder: Path, change: Callable[[PictureModel], nn.Mod
     return export_model(change(model), trained, folder / "model.onnx", ModuleFormat(), data)
 
 
+def keep(values: Tensor) -> Tensor:
+    return values
+
+
 class Changed(PictureModel):
     """A model that sees changed pictures or pixels, or says something else."""
 
@@ -45,9 +49,9 @@ class Changed(PictureModel):
         self.changes = changes
 
     def trace_stages(self, images: Tensor) -> dict[str, Tensor]:
-        change = self.changes.get("images", lambda each: each)
+        change = self.changes.get("images", keep)
         stages = super().trace_stages(change(images))
-        return {name: self.changes.get(name, lambda each: each)(value) for name, value in stages.items()}
+        return {name: self.changes.get(name, keep)(value) for name, value in stages.items()}
 
 
 class ChangedBackbone(nn.Module):
@@ -94,9 +98,9 @@ def train(model: PictureModel) -> nn.Module:
 
 def overflow(model: PictureModel) -> nn.Module:
     def halve(values: Tensor) -> Tensor:
-        return (values * 70_000).half().float() / 70_000
+        return (values * 1e7).half().float() / 1e7
 
-    return Changed(model, label_raw=halve, label=lambda each: halve(each * 2).softmax(1))
+    return Changed(model, label_raw=halve, label=lambda each: halve(each).softmax(1))
 
 
 def shift_mean(model: PictureModel) -> nn.Module:

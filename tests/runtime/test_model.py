@@ -111,7 +111,10 @@ def test_predict_and_eval_give_the_tables_of_the_checkpoint(exported: ExportedRu
             composed("predict", *words, f"source={exported.pictures}", f"folder={tmp_path / key}", "pictures=1")
         )
         run_eval(composed("eval", *words, "data.workers=0", "split=val", f"folder={tmp_path / key / 'eval'}"))
-    tables = [list(csv.reader((tmp_path / key / "predictions.csv").open())) for key in ("checkpoint", "model")]
+    tables = [
+        list(csv.reader((tmp_path / key / "predictions.csv").read_text().splitlines()))
+        for key in ("checkpoint", "model")
+    ]
     assert tables[0][0] == tables[1][0]
     assert [row[1] for row in tables[0]] == [row[1] for row in tables[1]]
     for ours, theirs in zip(tables[1][1:], tables[0][1:], strict=True):

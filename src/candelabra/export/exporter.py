@@ -143,7 +143,7 @@ def _measure(
             names = list_outputs(stages, model.size)
             return form.open(file, names), names
 
-        raise GateFailure(deviations, bisect_stages(trained, model.resize, pixels, write_stages))
+        raise GateFailure(deviations, bisect_stages(trained, pixels, write_stages))
     return deviations
 
 

@@ -20,6 +20,7 @@ from candelabra.prediction.model import Model as TrainedModel
 from candelabra.runtime.description import EMBEDDING_NAME, RAW_SUFFIX
 from candelabra.runtime.model import Model
 from candelabra.runtime.sessions import Pixels, Session
+from candelabra.tasks.preprocessing import read_trained_resize
 from candelabra.tasks.task import Task
 from candelabra.types import Features
 
@@ -102,8 +103,9 @@ def compare_metrics(
     return found
 
 
-def trace_checkpoint(trained: TrainedModel, resize: str, pixels: Pixels) -> dict[str, Values]:
+def trace_checkpoint(trained: TrainedModel, pixels: Pixels) -> dict[str, Values]:
     """The stages of the checkpoint for one picture (H, W, 3), by the names of `PictureModel.trace_stages`."""
+    resize = read_trained_resize(trained.task.recipe["config"]["data"])
     pipeline = make_eval_transforms(make_resize(resize, trained.size))
     image = pipeline(make_sample(image_to_tensor(pixels)))["image"]
     stages = {"stage_pixels": image[None].float()}
@@ -117,20 +119,19 @@ def trace_checkpoint(trained: TrainedModel, resize: str, pixels: Pixels) -> dict
 
 
 def bisect_stages(
-    trained: TrainedModel, resize: str, pixels: Pixels, write_stages: Callable[[], tuple[Session, list[str]]]
+    trained: TrainedModel, pixels: Pixels, write_stages: Callable[[], tuple[Session, list[str]]]
 ) -> list[StageDeviation]:
     """Compares stage after stage; the first one that does not pass is where both part.
 
     Args:
         trained: the checkpoint.
-        resize: stretch, letterbox or crop.
         pixels: (H, W, 3) of a picture for which answers differ.
         write_stages: exports the stages as well, and opens them: the session and its outputs.
 
     Raises:
         CandelabraError: the stages cannot be exported.
     """
-    expected = trace_checkpoint(trained, resize, pixels)
+    expected = trace_checkpoint(trained, pixels)
     session, names = write_stages()
     wanted = [name for name in names if name in expected]
     if not wanted:

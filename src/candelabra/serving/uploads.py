@@ -1,7 +1,7 @@
 """The pictures of a request: its body, or the files of a form; no more bytes than are allowed are ever read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -38,7 +38,7 @@ async def read_uploads(request: Request, limits: ServingLimits) -> list[PictureF
     return files
 
 
-async def _limit_stream(request: Request, limits: ServingLimits) -> AsyncIterator[bytes]:
+async def _limit_stream(request: Request, limits: ServingLimits) -> AsyncGenerator[bytes, None]:
     refusal = RefusedRequest(413, f"The request is too large; at most {limits.megabytes} MB are taken.")
     told = request.headers.get("content-length", "0")
     if not told.isdecimal() or int(told[:20]) > limits.bytes:
@@ -58,7 +58,7 @@ async def _read_form(request: Request, limits: ServingLimits) -> list[PictureFil
     except (MultiPartException, KeyError, ValueError, UnicodeError) as error:
         words = getattr(error, "message", "") or "it is damaged"
         raise RefusedRequest(400, f"The form cannot be read: {words}") from error
-    found = []
+    found: list[PictureFile] = []
     try:
         for _, part in form.multi_items():
             if isinstance(part, UploadFile):
