@@ -1,6 +1,7 @@
 """The gate: an exported file gets its name once it gives the answers of its checkpoint on real pictures."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -74,7 +75,8 @@ def measure_heads(task: Task, dataset: TransformedDataset, labels: Labels, count
     """
     places = dict.fromkeys(int(place) for place in np.linspace(0, len(dataset) - 1, min(count, len(dataset))))
     samples = [dataset[place] for place in places]
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*nan.*")  # of a loss; answers that are NaN do not pass
         for start in range(0, len(samples), _METRIC_BATCH):
             task.test_step(collate_samples(samples[start : start + _METRIC_BATCH], labels), 0)
     numbers = task.metrics_of("test").compute(task.named_heads()).numbers
