@@ -51,7 +51,7 @@ def test_a_dropped_picture_is_drawn_with_its_answer(exported: ExportedRun) -> No
             assert page.evaluate("[canvas.width, canvas.height]") == [150, 131]
             assert "label" in page.inner_text("#words")
             page.evaluate(DROP, base64.b64encode(b"no picture").decode())
-            page.wait_for_function("document.getElementById('error').textContent !== ''", timeout=90_000)
+            page.wait_for_selector("#error:not(:empty)", timeout=90_000)
             assert "is no image" in page.inner_text("#error")
             browser.close()
     finally:
