@@ -14,7 +14,7 @@ from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model as TrainedModel
-from candelabra.prediction.model import choose_trained_model
+from candelabra.prediction.trained_task import choose_trained_model
 from candelabra.runtime import Model
 from tests.conftest import composed
 from tests.exported import HEADS, ExportedRun

@@ -18,7 +18,8 @@ from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
 from candelabra.heads import DECODING_OPTIONS
 from candelabra.prediction.coco_document import CocoDocument
-from candelabra.prediction.model import Model, choose_trained_model
+from candelabra.prediction.model import Model
+from candelabra.prediction.trained_task import choose_trained_model
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer

@@ -27,10 +27,8 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import DECODING_OPTIONS, Detector
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
-from candelabra.runtime.sessions import SESSIONS
+from candelabra.prediction.trained_task import load_trained_task
 from candelabra.tasks.derived_head import find_trained_head
-from candelabra.tasks.exported import load_exported_task
-from candelabra.tasks.loading import load_task
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.tasks.task import Task
@@ -185,32 +183,6 @@ class Model:
                 f"precision={self.precision} is not known; allowed are 32-true, {', '.join(AUTOCAST_TYPES)}."
             )
         return nullcontext()
-
-
-def load_trained_task(run: str | Path) -> Task:
-    """The task of a checkpoint, of a run (its best checkpoint), or of a file that `candelabra export` wrote.
-
-    Raises:
-        CandelabraError: there is none, or it cannot be used.
-    """
-    return load_exported_task(run) if Path(run).suffix in SESSIONS else load_task(run)
-
-
-def choose_trained_model(plain: Mapping[str, Any]) -> str:
-    """What `checkpoint` or `model` of a command names.
-
-    Raises:
-        CandelabraError: neither or both are given, or `model` is no exported file.
-    """
-    checkpoint, model = plain["checkpoint"], plain["model"]
-    if (checkpoint is None) == (model is None):
-        both = "" if checkpoint is None else f"; {checkpoint} and {model} are given"
-        raise CandelabraError(f"Give either checkpoint=<run> or model=<exported file>{both}.")
-    if model is not None and Path(model).suffix not in SESSIONS:
-        raise CandelabraError(
-            f"model={model} is no exported file ({', '.join(SESSIONS)}); a run or a .ckpt file is checkpoint={model}."
-        )
-    return str(model if checkpoint is None else checkpoint)
 
 
 def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
