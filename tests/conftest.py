@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true", "MPLBACKEND": "agg"}
 
@@ -84,3 +85,16 @@ def backbone() -> Timm:
 def real() -> Path:
     """The folder of real data sets beside the checkout."""
     return REAL
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny model with a head for each target of drawn shapes, in ONNX; see `tests.exported.ExportedRun`."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    from tests.exported import ExportedRun, export_run_to, make_pictures, train_run
+
+    folder = tmp_path_factory.mktemp("exported")
+    run = train_run(folder / "run", "task=multitask", "data.resize=letterbox")
+    assert export_run_to(run, folder / "onnx") == 0
+    return ExportedRun(run, folder / "onnx" / "model.onnx", make_pictures(folder / "pictures"))

@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "candelabra"
-SHARED = {"Keypoints": "the task that learns keypoints alone, and the head"}
+SHARED = {
+    "Keypoints": "the task that learns keypoints alone, and the head",
+    "Model": "of candelabra, and of candelabra.runtime for an exported file: both are called with pictures",
+}
 FIRST_WORDS = """
-activate add advise announce apply arrange average balance begin blank broadcast build cache caption check choose
-clean clear clip collate collect color combine compare compile compose compute continue convert copy count create crop
-deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape evaluate evict
-expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold import index
-inspect is iterate jitter join keep label lead list load log looks make map match maximise measure merge mirror
-monitor move name normalize number open order overlay pack pad pair parse paste pick plot predict prepare preserve
-print project publish pull push quote read receive recognize record reduce relocate remember remove rename repair
-repeat replace report requeue require resample resize resolve restore retry roll run save scale scan score select set
-shard share shorten show shrink solve sort split stack start step strip sum summarize survive switch thin trace
-transform translate turn unpack verify wait watch wrap write
+activate add advise announce apply arrange average balance begin bisect blank broadcast build cache caption check
+choose clean clear clip collate collect color combine compare compile compose compute continue convert copy count
+create crop deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape
+evaluate evict expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold
+import index inspect is iterate jitter join keep label lead letterbox list load log looks make map match maximise
+measure merge mirror monitor move name normalize number open order overlay pack pad pair parse paste pick plot predict
+prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce relocate
+remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll run
+save scale scan score select set shard share shorten show shrink solve sort split stack start step stretch strip sum
+summarize suppress survive switch thin trace transform translate turn unpack verify view wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled
 VERBS = set(FIRST_WORDS.split())
 ALLOWED = {

@@ -60,6 +60,8 @@ def test_train_eval_predict_and_check_need_no_extra(tmp_path: Path) -> None:
         (["convert", "to=webdataset", "data=shapes", "folder=out"], "to=webdataset", "pyarrow", "parquet"),
         (["embed", "source=.", "format=parquet"], "format=parquet", "pyarrow", "parquet"),
         (["report", "nowhere"], "candelabra report", "plotly", "dashboards"),
+        (["export", "checkpoint=nowhere"], "to=onnx", "onnxscript", "export"),
+        (["serve", "model=none.onnx"], "candelabra serve", "starlette", "serve"),
     ],
 )
 def test_what_wants_an_extra_is_refused_in_one_sentence(

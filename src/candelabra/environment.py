@@ -26,11 +26,16 @@ EXTRAS = {  # packages of optional features and the extra of pyproject.toml that
     "hydra_plugins.hydra_submitit_launcher": "slurm",
     "litdata": "litdata",
     "mlflow": "mlflow",
+    "onnxruntime": "runtime",
+    "onnxscript": "export",
+    "openvino": "openvino",
     "peft": "adapters",
     "plotly": "dashboards",
     "pyarrow": "parquet",
+    "starlette": "serve",
     "tensorboard": "dashboards",
     "umap": "umap",
+    "uvicorn": "serve",
 }
 
 

@@ -1,9 +1,12 @@
 """The words of the house as types: what a sample holds, what a data set labels, what a backbone returns."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Self, overload
+from __future__ import annotations  # what reads images and serves exported models does so without torch
 
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Size = tuple[int, int]  # (height, width) in pixels
 WidthHeight = tuple[int, int]  # in pixels, as Pillow and most annotation formats have it
@@ -46,7 +49,7 @@ size: of a whole batch in training, (H, W) that it is to be resized to.
 """
 
 
-class SelectedRows(Sequence[Tensor]):
+class SelectedRows(Sequence["Tensor"]):
     """Some samples of feature maps, picked when a map is read: most heads read few of them.
 
     Args:

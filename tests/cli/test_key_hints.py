@@ -51,7 +51,6 @@ MEANT = {
     "train data.root=x data.objects=single": "it is a key of data=coco, ",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
-    "eval model=x": "write checkpoint=x.",
     "predict weights=x": "write checkpoint=x.",
     "predict checkpoint=x imgsz=32": "write size=32.",
     "check dataset=pets": "write data=pets.",

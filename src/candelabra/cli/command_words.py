@@ -21,6 +21,21 @@ Joint runs are measured against runs of one head, head by head. Runs with other 
   folder=<folder>  where report.html goes; the folder given or, of several, a new one below runs, otherwise
 
 The page is one file with all its pictures, numbers and scripts: it needs no server, and fetches nothing.""",
+    "serve": """
+  model=<file>         that candelabra export wrote: model.onnx, or model.xml of OpenVINO
+  host=127.0.0.1       address to listen at; 127.0.0.1 is reached from this machine alone
+  port=8000
+  threads=0            of one run of the model; 0 for all cores
+  batch=8              pictures of one size that are run together
+  window=2             milliseconds that the first of them waits for others
+  waiting=64           pictures that wait or are worked on; more are refused with 429
+  pictures=16          of a request
+  megabytes=16         of a request
+  megapixels=25        of a picture
+  seconds=30           that a request may take to arrive, and then to be answered
+
+POST /predict takes a picture as the body of a request, or several as files of a form. / is a page to drop pictures on,
+/model names the heads, /openapi.json describes all paths, /healthz and /metrics are for those who watch the server.""",
     "backbones": """
   <pattern> ...    names with * and ?; all of conf/backbone where none is given
   show <name>      one at length: its modules, its stages, a picture; any model of timm, too

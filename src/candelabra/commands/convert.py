@@ -35,7 +35,11 @@ def run_convert(config: DictConfig) -> None:
         CandelabraError: the data cannot be used, or the folder holds something.
     """
     plain = resolve_config(config)
-    writer: DatasetWriter = build_object(plain["to"])
+    writer: Any = build_object(plain["to"])
+    if not isinstance(writer, DatasetWriter):
+        raise CandelabraError(
+            "to= names a format of candelabra export; data are written with to=table, webdataset, ..."
+        )
     folder = check_vacant(Path(plain["folder"]).expanduser().absolute())
     data: SampleDataModule = build_data(plain["data"])
     renamed = [part.rename for part in data.datasets().values() if part.rename]

@@ -15,12 +15,12 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.prediction.trained_task import choose_trained_model, load_trained_task
 from candelabra.report.pictures import write_pictures
 from candelabra.report.tables import print_results
 from candelabra.report.worst import write_worst
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
-from candelabra.tasks.loading import load_task
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.training.callbacks.sample_losses import SampleLosses
@@ -44,7 +44,7 @@ def run_eval(config: DictConfig) -> None:
     if plain["scale"] not in ("prepared", "original"):
         raise CandelabraError(f"scale={plain['scale']} is not known; allowed are prepared and original.")
     check_test_augmentation(plain["tta"])
-    task = load_task(plain["checkpoint"])
+    task = load_trained_task(choose_trained_model(plain))
     add_test_augmentation(task, plain["tta"])
     trained = task.recipe["config"]
     cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model

@@ -19,6 +19,7 @@ from candelabra.heads import DECODING_OPTIONS
 from candelabra.prediction.coco_document import CocoDocument
 from candelabra.prediction.model import Model
 from candelabra.prediction.output_names import choose_output_names
+from candelabra.prediction.trained_task import choose_trained_model
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer
@@ -33,6 +34,7 @@ def run_predict(config: DictConfig) -> None:
         CandelabraError: there is no image, none can be read, or the checkpoint cannot be used.
     """
     plain = resolve_config(config)
+    given = choose_trained_model(plain)
     sources = find_sources(plain["source"])
     paths = list(dict.fromkeys(path for found in sources.values() for path in found))
     size = None if plain["size"] is None else parse_size(plain["size"], "size")
@@ -40,7 +42,7 @@ def run_predict(config: DictConfig) -> None:
     precision = node["precision"]
     trainer = make_trainer({**node, "precision": precision or "32-true"}, logger=False, enable_checkpointing=False)
     device, decoding = trainer.strategy.root_device, {key: plain[key] for key in DECODING_OPTIONS}
-    model = Model(plain["checkpoint"], device, precision, size, plain["batch_size"], plain["tta"], decoding)
+    model = Model(given, device, precision, size, plain["batch_size"], plain["tta"], decoding)
     ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])
     (folder / "pictures").mkdir(parents=True, exist_ok=True)

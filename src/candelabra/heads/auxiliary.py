@@ -1,7 +1,7 @@
 """A label head with auxiliary classifiers on earlier feature maps, used in training only."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from candelabra.errors import CandelabraError
 from candelabra.heads.answers import Answer
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.label import Label
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 
@@ -96,6 +97,12 @@ class Auxiliary(Head):
 
     def find_answer(self, features: Features, word: str | None = None) -> Answer:
         return self.main.find_answer(features, word)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
+        return self.main.decode_pictures(outputs, view)
+
+    def describe_answer(self) -> dict[str, Any]:
+        return self.main.describe_answer()
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.average_mirrored(outputs, mirrored, size)

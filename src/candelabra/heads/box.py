@@ -1,7 +1,7 @@
 """The head for `box`: the bounding box of the one object of an image."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from candelabra.heads.box_overlaps import compute_overlaps
 from candelabra.heads.coordinate_readers import SoftArgmax
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import giou_loss
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 _SIDES = ("left", "top", "right", "bottom")
@@ -91,6 +92,12 @@ class Box(Head):
             make_place_score(self.coordinates, features, range(4) if word is None else [_SIDES.index(word)]),
             lambda changed: compute_overlaps(self.predict(self(changed), changed.size), found),
         )
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        return {"": view.restore_boxes(self.predict(outputs, view.size))}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "box"}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         xmin, ymin, xmax, ymax = mirrored.unbind(1)

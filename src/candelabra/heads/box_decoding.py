@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
-_PRE_NMS = 1000  # pairs of location and class an image that suppression sees, as in torchvision's detectors
-_PADDING = -1.0
+MOST_CANDIDATES = 1000  # pairs of location and class an image that suppression sees, as in torchvision's detectors
+PADDING = -1.0
 
 
 def select_detections(
@@ -35,7 +35,7 @@ def select_detections(
         _select_of_image(each, own, score_threshold, nms_threshold, max_detections)
         for each, own in zip(boxes, scores, strict=True)
     ]
-    return pad_sequence(kept, batch_first=True, padding_value=_PADDING)
+    return pad_sequence(kept, batch_first=True, padding_value=PADDING)
 
 
 def _select_of_image(
@@ -45,7 +45,7 @@ def _select_of_image(
     wide = (boxes[:, 2:] > boxes[:, :2]).all(1)
     place, number = torch.nonzero((scores >= score_threshold) & wide[:, None], as_tuple=True)
     certain = scores[place, number]
-    most = max(_PRE_NMS, max_detections)
+    most = max(MOST_CANDIDATES, max_detections)
     if len(certain) > most:
         certain, best = certain.topk(most)
         place, number = place[best], number[best]

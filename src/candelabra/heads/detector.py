@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchvision.ops import box_iou
@@ -11,9 +12,11 @@ from torchvision.ops import box_iou
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.heads.answers import Answer, NoAnswer, pick_class
-from candelabra.heads.box_decoding import select_detections
+from candelabra.heads.box_decoding import PADDING, select_detections
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
+from candelabra.heads.exported_nms import select_exported_detections
 from candelabra.heads.head import Head, require_target
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features, Size
 
 _LEAST = 1e-6  # score of nothing, whose logit is finite
@@ -96,3 +99,16 @@ class Detector(Head, ABC):
         """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""
         boxes, scores = self.decode(outputs, size)
         return select_detections(boxes, scores, size, self.score_threshold, self.nms_threshold, self.max_detections)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
+        """Rows (N, D, 6) as of `predict`; those that are outside of the pictures are rows of -1 as well."""
+        boxes, scores = self.decode(outputs, view.size)
+        limits = (self.score_threshold, self.nms_threshold, self.max_detections)
+        rows = select_exported_detections(boxes, scores, view.size, *limits)
+        boxes = view.restore_boxes(rows[..., :CLASS_COLUMN])
+        there = (boxes[..., 2:] > boxes[..., :2]).all(-1, keepdim=True) & (rows[..., CLASS_COLUMN, None] >= 0)
+        return {"": torch.where(there, torch.cat([boxes, rows[..., CLASS_COLUMN:]], -1), PADDING)}
+
+    def describe_answer(self) -> dict[str, Any]:
+        limits = {key: getattr(self, key) for key in DECODING_OPTIONS}
+        return {"kind": "objects", "classes": list(self.classes), **limits}

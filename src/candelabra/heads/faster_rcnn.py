@@ -1,5 +1,6 @@
 """A head for `boxes`: the detector of two stages, which proposes regions and classifies them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
@@ -10,8 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN, mirror_boxes
+from candelabra.errors import CandelabraError
 from candelabra.heads.detector import Detector
 from candelabra.heads.feature_pyramid import FeaturePyramid, measure_levels
+from candelabra.heads.picture_view import PictureView
 from candelabra.heads.region_layers import (
     ANCHORS_PER_LOCATION,
     POOLED_SIDE,
@@ -125,6 +128,12 @@ class FasterRCNN(Detector):
         boxes = [mirror_boxes(found, size[1]) if number else found for number, (found, _) in enumerate(views)]
         scores = [certain for _, certain in views]
         return torch.cat(boxes, 1), torch.cat(scores, 1)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
+        raise CandelabraError(
+            "A faster_rcnn head cannot be exported: how many regions its second stage reads depends on the image, and "
+            "exporters do not translate that. Train a fcos or retinanet head, or name other heads with heads=."
+        )
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Both beside each other: suppression merges what both find. The loss is that of the images."""

@@ -75,7 +75,7 @@ class FCOS(Detector):
         logits = self.classify(self.class_tower(level)).float()
         exponents = self.locate(self.box_tower(level)).float() * scale
         distances = stride * exponents.clamp(max=_LARGEST).exp()
-        grid = _make_grid(level, stride).expand(len(level), -1, -1, -1)
+        grid = _make_grid(level, stride).expand(level.shape[0], -1, -1, -1)
         return torch.cat([distances, logits, grid], 1).flatten(2).transpose(1, 2)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
 from candelabra.heads.answers import Answer
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 T = TypeVar("T", bound=Target)
@@ -118,6 +119,34 @@ class Head(nn.Module, ABC):
             CandelabraError: this head cannot.
         """
         raise CandelabraError(f"The head {type(self).__name__} cannot average mirror images; leave tta out.")
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
+        """Decodes raw outputs to answers in the pixels of pictures, in operations that exporters translate.
+
+        The same as `predict` and then `Target.to_original`, for a batch of pictures of one size at once, without a
+        shape that depends on values.
+
+        Args:
+            outputs: what `forward` returned.
+            view: where the pictures lie in what the model sees.
+
+        Returns:
+            The answer under the key "", and what else is of use under a suffix of the head's name.
+
+        Raises:
+            CandelabraError: this head cannot be exported.
+        """
+        raise CandelabraError(
+            f"The head {type(self).__name__} cannot be exported; it has no `decode_pictures`. Name others with heads=."
+        )
+
+    def describe_answer(self) -> dict[str, Any]:
+        """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
+
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes) and map (classes,
+        unlabelled); `candelabra.runtime` knows what to do with each.
+        """
+        return {}
 
 
 class UnlabelledTarget(CandelabraError):

@@ -1,7 +1,7 @@
 """The head for `keypoints`: named points of an image."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from candelabra.heads.box import make_box_scale
 from candelabra.heads.coordinate_readers import Pooled, compute_image_diagonal
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import SmoothL1
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 
@@ -126,6 +127,12 @@ class Keypoints(Head):
             make_place_score(self.coordinates, features, points),
             make_distance_confidence(lambda changed: self(changed)[:, list(points)], features),
         )
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        return {"": view.restore_points(self.predict(outputs, view.size))}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "points", "names": list(self.names)}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         points = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], 2)

@@ -1,7 +1,7 @@
 """The head for `label`: the class of an image, or its classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from candelabra.heads.answers import Answer, pick_class
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
 
@@ -127,6 +128,12 @@ class Label(Head):
             lambda changed: self(changed)[:, index],
             lambda changed: self.predict(self(changed), changed.size)[:, index],
         )
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        return {"": self.predict(outputs, view.size)}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "probabilities", "classes": list(self.classes), "multilabel": self.multilabel}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Averages probabilities."""

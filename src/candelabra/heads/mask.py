@@ -1,7 +1,7 @@
 """The head for `mask`: the class of every pixel."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from candelabra.heads.answers import Answer, NoAnswer, pick_class
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights, soft_dice_loss
+from candelabra.heads.picture_view import PictureView
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.types import IGNORED, Features
 
@@ -115,6 +116,14 @@ class Mask(Head):
             lambda changed: (self(changed)[:, index] * where).sum((1, 2)),
             lambda changed: (self(changed).softmax(1)[:, index] * where).sum((1, 2)),
         )
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
+        """The mask of the pictures and, as `prepared`, that of what the model sees."""
+        prepared = self.predict(outputs, view.size)
+        return {"": view.restore_map(prepared, IGNORED), "prepared": prepared}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {"kind": "map", "classes": list(self.classes), "unlabelled": IGNORED}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Averages the probabilities of each pixel."""

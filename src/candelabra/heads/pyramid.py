@@ -39,7 +39,7 @@ class PyramidDecoder(nn.Module):
             for i, stride in zip(self.maps, self.strides, strict=True)
         ]
         finest = self.strides[0] // 2  # decoders read only the size of what stands for the image
-        image = pyramid[0].new_empty((len(pyramid[0]), 0, height // finest, width // finest))
+        image = pyramid[0].new_empty((pyramid[0].shape[0], 0, height // finest, width // finest))
         decoded: Tensor = self.decoder([image, *pyramid])
         return decoded
 

@@ -70,7 +70,7 @@ class RetinaNet(Detector):
         boxes, scores = [], []
         for number, each in enumerate(outputs.float().split(len(self.classes) + 4, 2)):
             logits, deltas = each.split([len(self.classes), 4], 2)
-            found = self.coder.decode_single(deltas.flatten(0, 1), anchors.repeat(len(each), 1)).view_as(deltas)
+            found = self.coder.decode_single(deltas.flatten(0, 1), anchors.repeat(each.shape[0], 1)).view_as(deltas)
             boxes.append(mirror_boxes(found, size[1]) if number else found)
             scores.append(logits.sigmoid())
         return torch.cat(boxes, 1), torch.cat(scores, 1)

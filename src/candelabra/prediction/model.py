@@ -27,7 +27,8 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import DECODING_OPTIONS, Detector
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
-from candelabra.tasks.loading import load_task
+from candelabra.prediction.trained_task import load_trained_task
+from candelabra.tasks.derived_head import find_trained_head
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.tasks.task import Task
@@ -45,7 +46,7 @@ class Model:
     training.
 
     Args:
-        run: the folder of a run (its best checkpoint), or a checkpoint.
+        run: the folder of a run (its best checkpoint), a checkpoint, or a file that `candelabra export` wrote.
         device: cpu, cuda, cuda:1, mps; or auto, a GPU where there is one.
         precision: 32-true, bf16-mixed or 16-mixed; null as in training.
         size: side of the images that the model sees, or (height, width), in pixels; null as in training.
@@ -83,7 +84,7 @@ class Model:
         check_test_augmentation(tta)
         given = None if size is None else parse_size(size, "size")
         self.device = find_device(device)
-        self.task = load_task(run).to(self.device).eval()
+        self.task = load_trained_task(run).to(self.device).eval()
         self.backbone = self.task.backbone  # `tta` changes that of the task
         set_decoding(self.task, decoding or {})
         add_test_augmentation(self.task, tta)
@@ -199,7 +200,8 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
     for key, value in given.items():
         if isinstance(value, str | bool):
             raise CandelabraError(f"{key}={value} is no number; give one.")
-        detectors = [module for module in task.modules() if isinstance(module, Detector)]
+        found = [find_trained_head(head) for _, head in task.named_heads()]
+        detectors = [module for head in found for module in head.modules() if isinstance(module, Detector)]
         if not detectors or key not in DECODING_OPTIONS:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
         for head in detectors:

@@ -135,26 +135,41 @@ def load_task(checkpoint: str | Path) -> Task:
     """
     path = find_checkpoint(checkpoint)
     saved = read_checkpoint(path)
-    recipe = saved["candelabra"]
-    require_plugins(recipe["plugins"], f"checkpoint={checkpoint}", path)
-    check_recipe(recipe["config"], f"checkpoint={checkpoint}")
+    weights = {key: value for key, value in saved["state_dict"].items() if not str(key).startswith("balance.")}
+    return rebuild_task(saved["candelabra"], path, f"checkpoint={checkpoint}", weights)
+
+
+def rebuild_task(recipe: PlainConfig, path: Path, source: str, weights: dict[str, torch.Tensor] | None) -> Task:
+    """Rebuilds the task of a recipe that a file holds, in evaluation mode.
+
+    Args:
+        recipe: see `Task.recipe`; nothing in it is believed.
+        path: of the file, which is about as large as the weights.
+        source: what was typed, for messages: `checkpoint=runs/first`.
+        weights: state dict; null for a task whose network is not run.
+
+    Raises:
+        CandelabraError: the recipe names what is not built, or does not fit the weights.
+    """
+    require_plugins(recipe["plugins"], source, path)
+    check_recipe(recipe["config"], source)
     config = recipe["config"]
     for key in ("backbone", "task", "finetune", "optimizer", "data", "trainer"):
         if not isinstance(config.get(key), dict):
-            raise CandelabraError(f"checkpoint={checkpoint} is damaged: its config has no {key}.")
+            raise CandelabraError(f"{source} is damaged: its config has no {key}.")
     config = {"scheduler": None, "seed": 0, **config, "backbone": {**config["backbone"], "weights": "none"}}
     if "balance" in config["task"]:  # of use in training alone, where its solver is installed
         config["task"] = {**config["task"], "balance": _constant(config["task"]["balance"])}
-    weights = {key: value for key, value in saved["state_dict"].items() if not str(key).startswith("balance.")}
     try:
-        with TensorLimit(path.stat().st_size, f"checkpoint={checkpoint}"):
+        with TensorLimit(path.stat().st_size, source):
             task = build_task(config, Labels.from_plain(recipe["labels"]))
-        task.load_state_dict(weights)
+        if weights is not None:
+            task.load_state_dict(weights)
     except CandelabraError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, MemoryError) as error:
         raise CandelabraError(
-            f"checkpoint={checkpoint} is damaged, or was changed: its config and its weights do not fit together "
+            f"{source} is damaged, or was changed: its config and its weights do not fit together "
             f"({type(error).__name__}: {' '.join(str(error).split())[:300]})."
         ) from error
     task.recipe = recipe

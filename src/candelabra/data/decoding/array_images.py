@@ -1,11 +1,11 @@
 """Images that are in memory already."""
 
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from candelabra.data.decoding.pixel_modes import convert_to_rgb
 from candelabra.errors import CandelabraError
@@ -24,7 +24,8 @@ def convert_to_pixels(given: Any) -> NDArray[Any]:
     """
     if isinstance(given, Image.Image):
         return np.ascontiguousarray(convert_to_rgb(ImageOps.exif_transpose(given))[0])
-    if isinstance(given, Tensor):
+    torch = sys.modules.get("torch")  # without it there are no tensors, and nothing here needs it
+    if torch is not None and isinstance(given, torch.Tensor):
         pixels = given.detach().cpu().float().numpy() if given.is_floating_point() else given.cpu().numpy()
         pixels, shapes = pixels.transpose(1, 2, 0) if pixels.ndim == 3 else pixels, "(H, W) or (C, H, W)"
     else:

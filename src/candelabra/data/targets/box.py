@@ -18,7 +18,7 @@ from candelabra.data.targets.geometry import MAP_CELLS, ResizeGeometry, fill_box
 from candelabra.data.targets.point_column import Floats, PointColumn
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
-from candelabra.data.targets.results import BoundingBox
+from candelabra.results import BoundingBox
 from candelabra.types import Size
 
 BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")

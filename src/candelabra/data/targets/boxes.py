@@ -35,8 +35,8 @@ from candelabra.data.targets.object_rows import (
     mirror_boxes,
     move_boxes,
 )
-from candelabra.data.targets.results import BoundingBox, DetectedObject
 from candelabra.data.targets.target import Target
+from candelabra.results import BoundingBox, DetectedObject
 from candelabra.types import Size
 
 _PADDING = -1.0  # in all columns of a row that only fills a batch

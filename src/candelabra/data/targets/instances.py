@@ -30,7 +30,6 @@ from candelabra.data.targets.instance_maps import (
 )
 from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.object_masks import (
-    ObjectMask,
     clip_masks,
     encode_run_lengths,
     list_mask_rows,
@@ -39,8 +38,8 @@ from candelabra.data.targets.object_masks import (
 )
 from candelabra.data.targets.object_rows import CLASS_COLUMN, ROW_WIDTH, SCORE_COLUMN, move_boxes
 from candelabra.data.targets.pixel_target import PixelTarget
-from candelabra.data.targets.results import BoundingBox, SegmentedObject
 from candelabra.errors import CandelabraError, UnreadableFile
+from candelabra.results import BoundingBox, ObjectMask, SegmentedObject
 from candelabra.types import Size
 
 _DRAWN_SCORE = 0.25  # least score of a prediction that pictures and label maps show

@@ -27,8 +27,8 @@ from candelabra.data.targets.point_names import (
 )
 from candelabra.data.targets.point_target import PointTarget, wrap_like
 from candelabra.data.targets.records import parse_rows
-from candelabra.data.targets.results import Point
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.results import Point
 from candelabra.types import Size
 
 

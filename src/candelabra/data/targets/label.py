@@ -13,8 +13,8 @@ from torch import Tensor
 from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.results import LabelResult
 from candelabra.data.targets.target import Target
+from candelabra.results import LabelResult
 from candelabra.types import UNLABELLED, Size
 
 _MOST_CLASSES = 1_000_000  # a number above is no class

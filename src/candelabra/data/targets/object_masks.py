@@ -1,7 +1,7 @@
 """Masks of single objects: from the box of a prediction to pixels, and as run lengths of COCO."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,31 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from candelabra.data.targets.object_rows import CLASS_COLUMN, ROW_WIDTH, clip_rows, compute_areas
+from candelabra.results import ObjectMask
 from candelabra.types import Size
 
 MASK_SIDE = 28  # cells of the mask of a prediction, along each side of its box
 MASK_ROW_WIDTH = ROW_WIDTH + MASK_SIDE**2
 _INSIDE = 0.5  # probability
-
-
-class ObjectMask(NamedTuple):
-    """The pixels of an object, in the part of the image that its box covers.
-
-    Args:
-        top, left: pixel at which the part begins.
-        inside: (h, w) bool.
-    """
-
-    top: int
-    left: int
-    inside: NDArray[np.bool_]
-
-    def spread(self, size: Size) -> NDArray[np.bool_]:
-        """(H, W) = `size` of the image -> bool, true at the pixels of the object."""
-        whole = np.zeros(size, np.bool_)
-        height, width = self.inside.shape
-        whole[self.top : self.top + height, self.left : self.left + width] = self.inside
-        return whole
 
 
 def list_mask_rows(value: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torchvision.transforms.v2 import functional
 
+from candelabra.data.decoding.fitting import crop_image, letterbox_image, stretch_image
 from candelabra.data.targets import Labels, ResizeGeometry
 from candelabra.data.transforms.crop import RandomCrop, ResizedCrop
 from candelabra.data.transforms.sample_geometry import (
@@ -58,7 +59,7 @@ class Stretch(ResizeMethod):
         return [RandomCrop(labels, self.size, scale=(least, 1.0), ratio=_ASPECTS)]
 
     def view(self, original: Size) -> ResizeGeometry:
-        return ResizeGeometry(original, self.size, (0, 0), self.size)
+        return ResizeGeometry(original, *stretch_image(original, self.size), self.size)
 
 
 class Letterbox(ResizeMethod):
@@ -71,8 +72,7 @@ class Letterbox(ResizeMethod):
         return [RandomPartResize(labels, least), PlacedImage(labels, self)]
 
     def view(self, original: Size) -> ResizeGeometry:
-        factor = min(self.size[0] / original[0], self.size[1] / original[1])
-        return _centre_geometry(original, factor, self.size)
+        return ResizeGeometry(original, *letterbox_image(original, self.size), self.size)
 
 
 class Crop(ResizeMethod):
@@ -85,8 +85,7 @@ class Crop(ResizeMethod):
         return [RandomPartResize(labels, least, self.size[1] / self.size[0]), ResizedCrop(labels, self.size)]
 
     def view(self, original: Size) -> ResizeGeometry:
-        factor = max(self.size[0] / original[0], self.size[1] / original[1])
-        return _centre_geometry(original, factor, self.size)
+        return ResizeGeometry(original, *crop_image(original, self.size), self.size)
 
 
 RESIZE_METHODS: Mapping[str, type[ResizeMethod]] = {"stretch": Stretch, "letterbox": Letterbox, "crop": Crop}
@@ -158,11 +157,6 @@ class RandomPartResize:
         part = [min(height, max(1, round(full * side))), min(width, max(1, round(full * aspect * side)))]
         corner = [int(torch.randint(whole - cut + 1, ())) for whole, cut in zip((height, width), part, strict=True)]
         return drop_invisible(apply_geometry(sample, self.labels, functional.crop, *corner, *part), self.labels)
-
-
-def _centre_geometry(original: Size, factor: float, size: Size) -> ResizeGeometry:
-    scaled = (max(1, round(original[0] * factor)), max(1, round(original[1] * factor)))
-    return ResizeGeometry(original, scaled, ((size[0] - scaled[0]) // 2, (size[1] - scaled[1]) // 2), size)
 
 
 def _draw_uniform(low: float, high: float) -> float:

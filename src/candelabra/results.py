@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.targets.object_masks import ObjectMask
-
 
 @dataclass(frozen=True, eq=False)
 class LabelResult:
@@ -82,6 +80,26 @@ class DetectedObject(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {self.score:.2f} at {self.box}"
+
+
+class ObjectMask(NamedTuple):
+    """The pixels of an object, in the part of the image that its box covers.
+
+    Args:
+        top, left: pixel at which the part begins.
+        inside: (h, w) bool.
+    """
+
+    top: int
+    left: int
+    inside: NDArray[np.bool_]
+
+    def spread(self, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """(H, W) = `size` of the image -> bool, true at the pixels of the object."""
+        whole = np.zeros(size, np.bool_)
+        height, width = self.inside.shape
+        whole[self.top : self.top + height, self.left : self.left + width] = self.inside
+        return whole
 
 
 class SegmentedObject(NamedTuple):

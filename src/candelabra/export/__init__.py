@@ -1,0 +1,1 @@
+"""Export a trained model to one file that takes pictures and gives answers, proven equal to its checkpoint."""
