@@ -42,7 +42,6 @@ from candelabra.types import Size
 _PADDING = -1.0  # in all columns of a row that only fills a batch
 _DRAWN_SCORE = 0.25  # least score of a prediction that pictures show
 _GREY = (150, 150, 150)
-MIN_VISIBLE = 0.2  # share of its area that a crop must leave of an object for it to stay labelled
 
 
 @dataclass(frozen=True)
@@ -94,12 +93,12 @@ class BoxesTarget(Target):
         return self.wrap(torch.cat([boxes, rows[:, CLASS_COLUMN:]], 1), size)
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
-        """The parts of boxes that are in the image; objects less than `MIN_VISIBLE` of which is left are dropped."""
+        """The parts of boxes that are in the image; objects less than `min_visible` of which is left are dropped."""
         rows = value.as_subclass(Tensor)
         if rows.isnan().any():
             return value
         cut = clip_rows(rows, size)
-        least = torch.where(rows[:, SCORE_COLUMN] > IGNORED_SCORE, MIN_VISIBLE, 0.0)
+        least = torch.where(rows[:, SCORE_COLUMN] > IGNORED_SCORE, self.min_visible, 0.0)
         area = compute_areas(cut)
         return self.wrap(cut[(area > 0) & (area >= least * compute_areas(rows))], size)
 
