@@ -38,6 +38,7 @@ SERVED: dict[str, object] = {
     "augment": "light",
     "resize": "stretch",
     "erase": 0.0,
+    "mosaic": 0.0,
     "min_visible": 0.2,
     "multiscale": None,
     "mixup": 0.0,

@@ -45,6 +45,7 @@ class DatasetOptions:
         resize: how an image gets to `size`: stretch; letterbox (whole, aspect ratio kept, grey borders); or crop (its
             centre, aspect ratio kept; in training any part; labels outside are dropped).
         erase: share of training images in which a rectangle is painted over, 0 to 1; see `RandomErase`.
+        mosaic: share of training images that are put together with three others, for lists of objects; see `Mosaic`.
         flip: a mirror image means the same, so training images are mirrored at random, unless it is not known which of
             their points swap.
         min_visible: share of its area, 0 to 1, that a crop must leave of an object of `boxes` for it to stay labelled.
@@ -73,6 +74,7 @@ class DatasetOptions:
     augment: Augmentation = "light"
     resize: Resizing = "stretch"
     erase: float = 0.0
+    mosaic: float = 0.0
     flip: bool = True
     min_visible: float = 0.2
     split: str = "published"
@@ -180,7 +182,7 @@ class DatasetPart(DatasetOptions):
 
     def _make_train(self, labels: Labels, flip: bool, batchwise: BatchTransforms) -> TransformPipeline:
         resize = make_resize(self.resize, batchwise.base_size(self.shape))
-        return make_train_transforms(self.augment, resize, labels, flip, self.erase)
+        return make_train_transforms(self.augment, resize, labels, flip, self.erase, self.mosaic)
 
 
 def parse_size(size: int | Sequence[int], key: str = "data.size") -> Size:

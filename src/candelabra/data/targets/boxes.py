@@ -62,6 +62,7 @@ class BoxesTarget(Target):
     placed: ClassVar[bool] = True
     upright: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
+    joins: ClassVar[bool] = True
     least_crop: ClassVar[float] = 0.5
 
     classes: tuple[str, ...] = ()

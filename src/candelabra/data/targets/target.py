@@ -33,6 +33,7 @@ class Target(StoredTarget, ABC):
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
         placed: its values lie somewhere in the image: in its pixels.
         ragged: values of samples differ in length, and `collate` fills them up.
+        joins: the value of several images put together is that of each, one after the other.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
         layer: targets of lower layers are drawn below others.
@@ -48,6 +49,7 @@ class Target(StoredTarget, ABC):
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
     placed: ClassVar[bool] = False
     ragged: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
     layer: ClassVar[int] = 1
