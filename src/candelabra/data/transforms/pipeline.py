@@ -161,7 +161,8 @@ class TransformPipeline(SampleTransforms):
 
     def __repr__(self) -> str:
         steps = [self.mosaic, *self.steps] if self.mosaic else self.steps
-        return f"Pipeline({', '.join(repr(step) for step in steps)}, least={self.least})"
+        visible = "".join(f", visible={target.min_visible}" for target in self.labels.values() if target.ragged)
+        return f"Pipeline({', '.join(repr(step) for step in steps)}, least={self.least}{visible})"
 
     def of(self, index: int) -> "TransformPipeline":
         return self
