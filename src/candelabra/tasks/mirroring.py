@@ -77,6 +77,12 @@ class MirroredHead(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         return self.head.predict(outputs, size)
 
+    def select_certain(self, predictions: Tensor) -> Tensor:
+        return self.head.select_certain(predictions)
+
+    def describe_errors(self, prediction: Tensor, target: Tensor) -> str:
+        return self.head.describe_errors(prediction, target)
+
 
 def check_test_augmentation(tta: str | None) -> None:
     """Refuses an unknown one, before weights are loaded.

@@ -40,7 +40,6 @@ from candelabra.data.targets.target import Target
 from candelabra.types import Size
 
 _PADDING = -1.0  # in all columns of a row that only fills a batch
-_DRAWN_SCORE = 0.25  # least score of a prediction that pictures show
 _GREY = (150, 150, 150)
 
 
@@ -122,7 +121,7 @@ class BoxesTarget(Target):
             box, number, score = row[:CLASS_COLUMN], int(row[CLASS_COLUMN]), row[SCORE_COLUMN]
             if score == IGNORED_SCORE:
                 draw_rectangle(picture, box, _GREY, (width + 1) // 2)
-            elif score >= _DRAWN_SCORE:
+            else:
                 words = self._name_class(number) if score == 1 else f"{self._name_class(number)} {score:.2f}"
                 draw_named_rectangle(picture, box, pick_class_colour(number + 1), width, words)
         return picture
