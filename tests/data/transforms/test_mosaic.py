@@ -84,7 +84,7 @@ def test_boxes_lie_on_their_objects_after_all_transforms(photos: Path) -> None:
     assert max(counts) == 4
     again = DataModule(Voc(root=str(photos)), size=96, mosaic=1.0, val=0.0, test=0.0, targets=["boxes"], workers=0)
     assert torch.equal(again.dataset("train")[17]["image"], dataset[17]["image"])
-    assert again.dataset("val").pipeline.mosaic is None
+    assert again.dataset("val").pipeline.of(0).mosaic is None
 
 
 def test_the_key_of_cached_features_changes_with_each_of_the_four_images(photos: Path) -> None:

@@ -78,4 +78,4 @@ class Mosaic:
 
 
 def _get_value(sample: Sample, name: str) -> Tensor:
-    return cast(Tensor, cast(dict[str, Tensor], sample)[name])
+    return cast(dict[str, Tensor], sample)[name]
