@@ -63,3 +63,11 @@ def test_errors_are_named(head: Detector) -> None:
     found = make_rows((0, 0, 0.9), (2, 2, 0.8), (3, 2, 0.7), (4, 2, 0.6), (5, 1, 0.6))
     assert head.describe_errors(found, wanted) == "missed 1 cat; false 2 owl; confused 1 dog for owl"
     assert head.describe_errors(found[:1], wanted[:1]) == ""
+
+
+def test_weights_of_before_thresholds_were_stored_are_loaded(head: Detector, backbone: Backbone) -> None:
+    weights = {key: value for key, value in head.state_dict().items() if key != "thresholds"}
+    again = torch.nn.ModuleDict({"boxes": FCOS(backbone, LABELS, width=16, layers=1)})
+    again["boxes"].thresholds.fill_(0.7)
+    again.load_state_dict({f"boxes.{key}": value for key, value in weights.items()})
+    assert again["boxes"].thresholds.tolist() == [DEFAULT_SCORE] * 3

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from candelabra.data.targets import BoxesTarget, Labels
@@ -50,6 +50,7 @@ class Detector(Head, ABC):
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
         self.register_buffer("thresholds", torch.full((len(self.classes),), DEFAULT_SCORE))
+        self.register_load_state_dict_pre_hook(_add_thresholds)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
@@ -98,3 +99,8 @@ class Detector(Head, ABC):
             words[kind][what] += int(matrix[true, taken])
         lists = {kind: [f"{count} {what}" for what, count in each.most_common()] for kind, each in words.items()}
         return "; ".join(f"{kind} {', '.join(listed)}" for kind, listed in lists.items() if listed)
+
+
+def _add_thresholds(head: nn.Module, weights: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Adds the thresholds that checkpoints of earlier versions lack."""
+    weights.setdefault(f"{prefix}thresholds", torch.full_like(head.get_buffer("thresholds"), DEFAULT_SCORE))
