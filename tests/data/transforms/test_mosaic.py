@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.data import DataModule, Voc
+from candelabra.data import DataModule, DatasetPart, Voc
+from candelabra.data.loading.union import Union
 from candelabra.data.samples import make_sample
 from candelabra.data.targets import BoxesTarget, Labels, LabelTarget
 from candelabra.data.transforms.mosaic import Mosaic
@@ -85,6 +86,27 @@ def test_boxes_lie_on_their_objects_after_all_transforms(photos: Path) -> None:
     again = DataModule(Voc(root=str(photos)), size=96, mosaic=1.0, val=0.0, test=0.0, targets=["boxes"], workers=0)
     assert torch.equal(again.dataset("train")[17]["image"], dataset[17]["image"])
     assert again.dataset("val").pipeline.of(0).mosaic is None
+
+
+def test_sets_of_a_union_are_put_together_and_each_goes_by_its_own_options(
+    photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    Image.new("RGB", (60, 40), (0, 0, 200)).save(other / "0.png")
+    (other / "0.xml").write_text(xml(("blue", 1, 1, 60, 40)))
+    words = {"val": 0.0, "test": 0.0, "targets": ["boxes"]}
+    own = DatasetPart(Voc(root=str(photos)), **words)
+    union = Union({"red": own, "blue": DatasetPart(Voc(root=str(other)), **words)}, size=64, mosaic=1.0, workers=0)
+    dataset = union.dataset("train")
+    rows = [dataset[key]["boxes"] for key in range(26)]
+    found = [{int(number) for number in each[each[:, 5] > 0][:, 4]} for each in rows]
+    assert {0, 1} in found  # of both sets
+    assert max(len(each[each[:, 5] > 0]) for each in rows) == 4
+    assert all(len(each[each[:, 5] == 0]) for each in rows)  # regions where nobody looked for the other class
+    part = dataset.pipeline.of(0)
+    assert part.labels.min_visible == 0.2
+    strict = Union({"red": DatasetPart(own.reader, min_visible=0.9, **words)}, size=64, workers=0)
+    assert strict.dataset("train").pipeline.of(0).labels.min_visible == 0.9
 
 
 def test_the_key_of_cached_features_changes_with_each_of_the_four_images(photos: Path) -> None:

@@ -68,6 +68,11 @@ class Labels(Mapping[str, Target]):
             selected._targets[type(self._targets[name]).name] = self._targets[name]
         return selected
 
+    @property
+    def min_visible(self) -> float:
+        """The share that `with_min_visible` set; see `Target.min_visible`."""
+        return max((target.min_visible for target in self.values()), default=Target.min_visible)
+
     def with_min_visible(self, share: float) -> Self:
         """The same whose targets of objects go by this share; see `Target.with_min_visible`."""
         return type(self)(*(target.with_min_visible(share) for target in self.values()))

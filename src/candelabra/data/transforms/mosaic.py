@@ -51,13 +51,18 @@ class Mosaic:
         return [int(number) for number in torch.randint(count, (3,), generator=generator)]
 
     def join(self, samples: Sequence[Sample]) -> Sample:
-        """Returns the sheet of four samples, the first at the upper left; the first alone if one is not labelled."""
+        """Returns the sheet of four samples, the first at the upper left; the first alone if one is not labelled.
+
+        Args:
+            samples: of any size; the others may be of another set of a union, with other targets beside.
+        """
         for name, target in self.labels.items():
-            if not all(bool(target.is_labelled(_get_value(sample, name)[None])) for sample in samples):
+            if not all(name in each and bool(target.is_labelled(_get_value(each, name)[None])) for each in samples):
                 return samples[0]
         height, width = self.resize.size
         tiles = []
-        for place, sample in enumerate(samples):
+        for place, each in enumerate(samples):
+            sample = cast(Sample, {name: _get_value(each, name) for name in ("image", *self.labels)})
             for step in self.resize.eval_steps(self.labels):
                 sample = step(sample)
             sample = drop_invisible(sample, self.labels)
