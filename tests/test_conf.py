@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from candelabra.config.build import check_config
@@ -38,6 +39,8 @@ SERVED: dict[str, object] = {
     "augment": "light",
     "resize": "stretch",
     "erase": 0.0,
+    "mosaic": 0.0,
+    "min_visible": 0.2,
     "multiscale": None,
     "mixup": 0.0,
     "cutmix": 0.0,
@@ -193,6 +196,23 @@ def test_a_data_set_has_its_own_epochs_and_rate_and_each_word_goes_before_them(
     assert plain["epochs"] == plain["trainer"]["max_epochs"] == epochs
     assert plain["lr"] == lr
     assert plain["data"] == {**SERVED, **own}
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs", "lr", "batch_size"),
+    [
+        ((), 40, 0.001, 8),
+        (("epochs=3", "lr=0.1", "data.batch_size=2"), 3, 0.1, 2),
+        (("finetune=probe",), 100, 0.001, 8),
+    ],
+)
+def test_detection_has_its_own_epochs_and_rate_and_each_word_goes_before_them(
+    words: tuple[str, ...], epochs: int, lr: float, batch_size: int
+) -> None:
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        config = compose("train", ["task=detection", "data=voc", "data.root=x", "folder=x", *words])
+    assert (config.epochs, config.trainer.max_epochs, config.lr) == (epochs, epochs, lr)
+    assert (config.data.batch_size, list(config.data.targets)) == (batch_size, ["boxes"])
 
 
 def test_sets_of_a_union_bring_no_epochs_and_take_the_place_they_are_given(tiny: Compose) -> None:

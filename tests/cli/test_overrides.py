@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+from hydra import compose, initialize_config_dir
+
 from candelabra.cli.compose import expand_overrides
-from candelabra.cli.overrides import add_resumed_overrides
+from candelabra.cli.overrides import DETECTORS, add_resumed_overrides
+from candelabra.environment import CONFIG_FOLDER
+from candelabra.errors import CandelabraError
 
 
 def test_a_run_that_goes_on_keeps_words_together_whatever_flags_stand_around_them(tmp_path: Path) -> None:
@@ -20,3 +25,23 @@ def test_folder_is_where_hydra_writes_too_but_not_into_data_that_are_converted()
     assert expand_overrides("predict", ["source=x", "folder=out"]) == ["source=x", "hydra.run.dir=out"]
     assert expand_overrides("train", ["-m", "lr=1,2", "folder=out"]) == ["-m", "lr=1,2", "hydra.sweep.dir=out"]
     assert expand_overrides("convert", ["to=table", "folder=out"]) == ["to=table", "folder=out"]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_is_chosen_by_one_word_alone_and_beside_other_heads(name: str) -> None:
+    target = {"fcos": "FCOS", "retinanet": "RetinaNet", "faster_rcnn": "FasterRCNN"}[name]
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        for command in ("train", "plan"):
+            words = expand_overrides(command, ["task=detection", f"detector={name}", "task.boxes.width=64"])
+            boxes = compose("train", list(words)).task.boxes
+            assert (boxes["_target_"], boxes.width) == (f"candelabra.heads.{target}", 64)
+        heads = compose("train", list(expand_overrides("train", [f"detector={name}"]))).task.heads
+    assert heads.boxes["_target_"] == f"candelabra.heads.{target}"
+    assert "label" in heads
+
+
+def test_a_detector_that_is_none_is_refused_and_several_make_a_sweep() -> None:
+    with pytest.raises(CandelabraError, match="detector=yolo is not known; allowed are fcos, retinanet, faster_rcnn"):
+        expand_overrides("train", ["task=detection", "detector=fcos,yolo"])
+    words = expand_overrides("train", ["-m", "task=detection", "detector=fcos,retinanet"])
+    assert list(words) == ["-m", "task=detection", "head@task.boxes=fcos,retinanet"]

@@ -66,7 +66,8 @@ def measure(images: list[tuple[Tensor, Tensor]], most: int = 300) -> dict[str, T
     metric = DetectionMetrics(CLASSES, most)
     for start in range(0, len(images), 3):
         both = zip(*images[start : start + 3], strict=True)
-        metric.update(*(pad_sequence(list(rows), batch_first=True, padding_value=-1) for rows in both))
+        found, wanted = (pad_sequence(list(rows), batch_first=True, padding_value=-1) for rows in both)
+        metric.update(found, wanted, found)
     return metric.compute()
 
 
@@ -102,7 +103,7 @@ def test_what_the_images_do_not_have_has_no_value() -> None:
     assert values["ap"][1].tolist() == [1, 1]
     assert values["ap"][[0, 2]].isnan().all()
     nothing = measure([(large, torch.zeros(0, 6))])
-    assert set(nothing) == {"ap", "confusion"}
+    assert set(nothing) == {"ap", "confusion", "curves"}
     assert nothing["ap"].isnan().all()
     assert nothing["confusion"][3].tolist() == [0, 1, 0, 0]
 
@@ -128,13 +129,13 @@ def test_states_of_ranks_add_up_though_one_has_no_image() -> None:
     images = [draw_image(np.random.default_rng(number), 6) for number in range(5)]
     ranks = [DetectionMetrics(CLASSES) for _ in range(3)]
     for rank, (found, wanted) in zip((0, 0, 0, 2, 2), images, strict=True):
-        ranks[rank].update(found[None], wanted[None])
+        ranks[rank].update(found[None], wanted[None], found[None])
     for name in ("detections", "objects", "counts"):
         states = [torch.cat(getattr(rank, name) or [torch.tensor([])]) for rank in ranks]
         assert {state.ndim for state in states} == {1}
         setattr(ranks[1], name, torch.cat(states))
     ranks[1].confusion = ranks[0].confusion + ranks[2].confusion
-    ranks[1].update(torch.zeros(0, 0, 6), torch.zeros(0, 0, 6))
+    ranks[1].update(*torch.zeros(3, 0, 0, 6))
     torch.testing.assert_close(ranks[1].compute(), measure(images), equal_nan=True)
 
 

@@ -95,6 +95,15 @@ def test_an_ignored_region_holds_no_negatives_of_its_class_and_all_of_others(
     assert 0 < taught.sum() <= 10
 
 
+def test_an_object_is_of_no_other_class_also_of_one_that_nobody_looked_for(backbone: Backbone, outputs: Tensor) -> None:
+    _, gradient = compute_loss(backbone, outputs, [CIRCLE], [CIRCLE, [0.0, 0, 128, 96, 1, 0]])
+    own = gradient[1, :, :4].abs().amax(1) > 0  # locations that learn the box
+    assert 0 < own.sum() <= 10
+    assert torch.equal(gradient[1, own], gradient[0, own])
+    assert gradient[1, own, 5].min() > 0
+    assert gradient[1, ~own, 5].abs().max() == 0
+
+
 def test_a_whole_batch_of_nothing_has_a_loss(backbone: Backbone, outputs: Tensor) -> None:
     values, _ = compute_loss(backbone, outputs, [], [])
     assert values.shape == (2,)

@@ -48,7 +48,8 @@ def predict_objects(rng: np.random.Generator, value: Tensor) -> Tensor:
 def measure(predictions: list[Tensor], values: list[Tensor], most: int = 300) -> dict[str, Tensor]:
     metric = InstanceMetrics(CLASSES, most)
     for found, value in zip(predictions, values, strict=True):
-        metric.update(found[None], value[None])
+        certain = found[found[:, 5] >= 0.25]
+        metric.update(found[None], value[None], certain[None])
     return metric.compute()
 
 
@@ -165,7 +166,7 @@ def test_crowds_and_unknown_classes_neither_count_as_objects_nor_as_mistakes() -
 def test_images_without_an_object_have_no_precision_but_their_detections_are_mistakes() -> None:
     value, rows = make_grid(10)
     empty = torch.zeros_like(value)
-    assert set(measure([rows], [empty])) == {"ap", "confusion"}
+    assert set(measure([rows], [empty])) == {"ap", "confusion", "curves"}
     false = rows.clone()
     false[:, 5] = 0.95
     both = measure([rows, false], [value, empty])
@@ -179,9 +180,9 @@ def test_images_without_an_object_have_no_precision_but_their_detections_are_mis
 def test_a_metric_of_a_rank_without_an_image_joins_the_others() -> None:
     value, rows = make_grid(10)
     first, second = InstanceMetrics(CLASSES), InstanceMetrics(CLASSES)
-    first.update(rows[None], value[None])
+    first.update(rows[None], value[None], rows[None])
     for name in ("detections", "objects", "runs", "images"):
         setattr(first, name, [torch.cat([*getattr(first, name), torch.zeros(0)])])
     assert float(first.compute()["map"]) == pytest.approx(1)
-    second.update(rows[:0][None], torch.zeros_like(value)[None])
-    assert set(second.compute()) == {"ap", "confusion"}
+    second.update(rows[:0][None], torch.zeros_like(value)[None], rows[:0][None])
+    assert set(second.compute()) == {"ap", "confusion", "curves"}

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
 from candelabra.data import Coco
@@ -61,7 +62,26 @@ def test_a_detector_learns_and_its_run_has_all_numbers(photos: str, tiny: Compos
     assert float(rows["red"]["ap50"]) > 0.3
     assert rows["background"]["ap50"] == ""
     assert sum(int(rows[name]["support"]) for name in COLOURS) == count_objects(tmp_path / "train", "test")
-    assert (tmp_path / "train" / "pictures" / "boxes_confusion.png").is_file()
+    for name in ("confusion", "precision_recall"):
+        assert (tmp_path / "train" / "pictures" / f"boxes_{name}.png").is_file()
+    model = Model(tmp_path / "train")
+    thresholds = model.task.heads["boxes"].thresholds.tolist()
+    assert [float(rows[name]["score"]) for name in ("blue", "red")] == pytest.approx(thresholds, abs=1e-4)
+    shown = {score: count_shown(tmp_path / "train", photos, score) for score in (None, 0.0, 0.999)}
+    assert shown[None] == count_shown(tmp_path / "train", photos, None, {"blue": thresholds[0], "red": thresholds[1]})
+    assert shown[0.999] < shown[None] < shown[0.0]
+    run_eval(composed("eval", f"checkpoint={tmp_path / 'train'}", f"folder={tmp_path / 'eval'}", "score_threshold=1"))
+    measured = json.loads((tmp_path / "eval" / "results.json").read_text())
+    assert measured["test/boxes/map50"] == pytest.approx(results["test/boxes/map50"], abs=1e-6)
+    with (tmp_path / "eval" / "boxes_classes.csv").open() as file:
+        assert [float(row["recall"]) for row in csv.DictReader(file)] == [0, 0, 0]
+
+
+def count_shown(run: Path, photos: str, score: float | None, least: dict[str, float] | None = None) -> int:
+    """How many objects the model finds; with `least`, of those of any score those that have that of their class."""
+    model = Model(run, decoding={"score_threshold": 0.0 if least else score})
+    found = [each for photo in model(photos) for each in photo.boxes]
+    return sum(each.score >= (least or {}).get(each.name, 0) for each in found)
 
 
 def count_objects(run: Path, split: str) -> int:

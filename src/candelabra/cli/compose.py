@@ -16,6 +16,7 @@ from candelabra.cli.help import COMMANDS, CONFIG_NAMES
 from candelabra.cli.key_hints import check_bare_words
 from candelabra.cli.overrides import (
     add_data_format,
+    add_detector,
     add_resumed_overrides,
     add_sweep_flag,
     find_resumed_run,
@@ -90,6 +91,8 @@ def expand_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
     if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
         overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
+    if CONFIG_NAMES.get(command, command) == "train":
+        overrides = add_detector(overrides)
     if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
         overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
     if command != "eval":  # its data are those of the checkpoint

@@ -36,6 +36,7 @@ _EXAMPLES = {
         "",
         "task=classification data=folder data.root=photos",
         "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
+        "task=detection detector=faster_rcnn data=voc data.root=raccoon data.size=256",
         "task=localization data=pets data.download=true task.box_weight=2",
         "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
         "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",

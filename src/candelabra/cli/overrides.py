@@ -5,10 +5,12 @@ from pathlib import Path
 
 from candelabra.cli.typed_words import quote_value, read_word
 from candelabra.distributed.slurm import find_slurm_run
+from candelabra.errors import CandelabraError
 from candelabra.runs.overrides import parse_key, resolve_run_folder
 from candelabra.runs.recorded_words import check_recorded_words
 from candelabra.runs.run_config import read_run_config
 
+DETECTORS = ("fcos", "retinanet", "faster_rcnn")
 _MULTIRUN = {"-m", "--multirun"}
 _CONFIG_FLAGS = {"-c", "--cfg"}
 _NOT_REPEATED = {"overwrite", "hydra.run.dir"}  # keys of the first start that a resumed run must not take over
@@ -41,6 +43,33 @@ def add_data_format(overrides: Sequence[str]) -> list[str]:
     if named or place is None:
         return list(overrides)
     return [*overrides[:place], "data=auto", *overrides[place:]]
+
+
+def add_detector(overrides: Sequence[str]) -> list[str]:
+    """Puts the head that detector=<name> names in place of that word: that of task=detection, or one more head.
+
+    Raises:
+        CandelabraError: there is no such detector.
+
+    >>> add_detector(["task=detection", "detector=retinanet"])
+    ['task=detection', 'head@task.boxes=retinanet']
+    >>> add_detector(["data=voc", "detector=fcos"])
+    ['data=voc', '+head@task.heads.boxes=fcos']
+    """
+    alone = any(word == "task=detection" for word in overrides)
+    found = []
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key == "detector":
+            for name in value.split(","):  # several in a sweep
+                if name not in DETECTORS:
+                    raise CandelabraError(
+                        f"detector={name} is not known; allowed are {', '.join(DETECTORS)}. Heads of plug-ins go by "
+                        "head@task.boxes=<name>."
+                    )
+            word = f"{'head@task.boxes' if alone else '+head@task.heads.boxes'}={value}"
+        found.append(word)
+    return found
 
 
 def set_run_folder(overrides: Sequence[str]) -> list[str]:

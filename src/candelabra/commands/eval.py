@@ -15,6 +15,7 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
+from candelabra.prediction.model import set_decoding
 from candelabra.prediction.trained_task import choose_trained_model, load_trained_task
 from candelabra.report.pictures import write_pictures
 from candelabra.report.tables import print_results
@@ -32,8 +33,9 @@ log = logging.getLogger(__name__)
 def run_eval(config: DictConfig) -> None:
     """Measures a checkpoint on one split, or on all together.
 
-    Writes `results.json`, a confusion matrix and a table of classes of each head that has classes, pictures of
-    predictions, the loss of each image in `losses.csv`, and the worst images in `pictures/worst.png`.
+    Writes `results.json`, a confusion matrix and a table of classes of each head that has classes, curves of precision
+    of detectors, pictures of predictions, the loss of each image in `losses.csv`, and the worst images in
+    `pictures/worst.png`.
 
     Raises:
         CandelabraError: the checkpoint or the data cannot be used.
@@ -45,6 +47,7 @@ def run_eval(config: DictConfig) -> None:
         raise CandelabraError(f"scale={plain['scale']} is not known; allowed are prepared and original.")
     check_test_augmentation(plain["tta"])
     task = load_trained_task(choose_trained_model(plain))
+    set_decoding(task, {"score_threshold": plain["score_threshold"]})
     add_test_augmentation(task, plain["tta"])
     trained = task.recipe["config"]
     cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model

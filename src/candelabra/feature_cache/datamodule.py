@@ -16,11 +16,11 @@ from candelabra.errors import CandelabraError
 from candelabra.feature_cache.cache import FeatureCache
 from candelabra.feature_cache.extraction import (
     FeatureItem,
-    FeatureRecipe,
     compute_cache_key,
     describe_features,
     extract_features,
 )
+from candelabra.feature_cache.recipe import FeatureRecipe
 from candelabra.feature_cache.store import FeatureStore
 from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, is_frozen_run
 from candelabra.tasks.task import Task
@@ -55,11 +55,6 @@ def cache_features(
             "finetune=probe learns from features that are computed once, but data.mixup, data.cutmix and "
             "data.multiscale make new images of each batch; set them to 0, 0 and null."
         )
-    ragged = [name for name, target in task.head_targets.items() if target.ragged]
-    if ragged and task.finetune.replaces_training:
-        raise CandelabraError(
-            f"finetune=probe learns from cached features, which hold no {ragged[0]}; set finetune=frozen."
-        )
     endless = data.dataset("train").versions is None
     if endless and task.finetune.replaces_training:
         augment = next(part.augment for part in data.datasets().values())
@@ -73,9 +68,6 @@ def cache_features(
         return data
     if not data.uniform:
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
-        return data
-    if ragged:
-        log.info("features are not cached where the number of objects differs from image to image")
         return data
     if together:
         log.info(

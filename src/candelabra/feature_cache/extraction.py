@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
+from candelabra.data.targets import Target
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.environment import __version__, choose_start_method
-from candelabra.feature_cache.layout import FeatureColumn, FeatureLayout, find_feature_layout, make_feature_column
-from candelabra.feature_cache.store import DIGEST_BYTES, FeatureStore, arrange_rows
+from candelabra.feature_cache.layout import find_feature_layout, make_feature_column
+from candelabra.feature_cache.recipe import COUNT_ENDING, FeatureRecipe, count_ragged
+from candelabra.feature_cache.store import FeatureStore, join_rows
 from candelabra.tasks.task import Task
 from candelabra.types import Features, Sample
 
@@ -31,37 +32,6 @@ SHARD_SECONDS = 20.0  # between two shards: the work that is lost if the process
 _SHARD_BYTES = 256 * 2**20  # in memory before a shard is written
 _LIBRARIES = ("torch", "torchvision", "timm", "pillow")
 FeatureItem = tuple[TransformedDataset, int, bytes]  # data set, key and digest of a sample
-
-
-@dataclass(frozen=True)
-class FeatureRecipe:
-    """How samples become rows: which parts of the features, which targets, in which layout.
-
-    Args:
-        parts: of the features, that the heads read.
-        columns: by the name of a part, or of a target.
-        fingerprint: hash of the features of two images of noise, with this device, precision and libraries.
-    """
-
-    parts: FeatureLayout
-    columns: Mapping[str, FeatureColumn]
-    fingerprint: str
-
-    @property
-    def layout(self) -> "np.dtype[np.void]":
-        """The dtype of a row."""
-        return arrange_rows({name: column.row_type for name, column in self.columns.items()})
-
-    @property
-    def targets(self) -> list[str]:
-        """Targets that are stored beside the features."""
-        return [name for name in self.columns if name != "final" and not name.startswith("maps.")]
-
-    def batch(self, rows: Mapping[str, NDArray[Any]]) -> Sample:
-        """Converts rows to a batch with features in place of images."""
-        tensors = {name: self.columns[name].to_batch(bits) for name, bits in rows.items()}
-        targets = {name: tensors.pop(name) for name in self.targets}
-        return {"features": self.parts.restore(tensors), **targets}
 
 
 @contextmanager
@@ -91,10 +61,15 @@ def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> Feature
         features: Features = task.backbone(noise.to(device))
         parts = find_feature_layout(task, features)
         columns = {name: make_feature_column(taken) for name, taken in parts.take(features).items()}
-    heads = sorted({head.target for _, head in task.named_heads()})
-    columns |= {target: make_feature_column(_targets(sample)[target][None]) for target in heads}
+    heads = {head.target: head.target_info for _, head in sorted(task.named_heads(), key=lambda pair: pair[1].target)}
+    ragged = {name: target for name, target in heads.items() if target.ragged}
+    values = count_ragged([sample], ragged)
+    columns |= {
+        name: make_feature_column(values[name][:, :0] if name in ragged else values[name])
+        for name in (*heads, *(name + COUNT_ENDING for name in ragged))
+    }
     bits = [make_feature_column(each).to_rows(each) for each in (*features.maps, features.final)]
-    return FeatureRecipe(parts, columns, hash_contents(*bits).hex())
+    return FeatureRecipe(parts, columns, hash_contents(*bits).hex(), ragged)
 
 
 def compute_cache_key(
@@ -153,7 +128,7 @@ def extract_features(
         MissingFeatures(items),
         batch_size,
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=partial(_collate, ragged=recipe.ragged),
         generator=torch.Generator(),
         multiprocessing_context=choose_start_method(workers),
     )
@@ -169,10 +144,10 @@ def extract_features(
             bar.update(len(digests))
             late = time.monotonic() - written >= SHARD_SECONDS
             if late or sum(rows.nbytes for rows in pending) >= _SHARD_BYTES:
-                store.add(np.concatenate(pending))
+                store.add(join_rows(pending))
                 pending, written = [], time.monotonic()
         if pending:
-            store.add(np.concatenate(pending))
+            store.add(join_rows(pending))
 
 
 class MissingFeatures(Dataset[tuple[bytes, Sample]]):
@@ -204,15 +179,12 @@ def _rows(
     with torch.inference_mode():
         features: Features = task.backbone(move_data_to_device(images, device))
         taken = recipe.parts.take(features)
-    rows = np.zeros(len(digests), recipe.layout)
-    rows[DIGEST_BYTES] = np.array(digests, dtype="V20")
-    for name, tensor in (*taken.items(), *((name, _targets(batch)[name]) for name in recipe.targets)):
-        rows[name] = recipe.columns[name].to_rows(tensor[: len(digests)])
-    return rows
+    return recipe.to_rows(digests, {**taken, **{name: _targets(batch)[name] for name in recipe.targets}})
 
 
-def _collate(items: Sequence[tuple[bytes, Sample]]) -> tuple[list[bytes], Sample]:
-    return [found for found, _ in items], collate_samples([sample for _, sample in items])
+def _collate(items: Sequence[tuple[bytes, Sample]], ragged: Mapping[str, Target]) -> tuple[list[bytes], Sample]:
+    samples = [sample for _, sample in items]
+    return [found for found, _ in items], cast(Sample, count_ragged(samples, ragged))
 
 
 def _targets(sample: Sample) -> dict[str, Tensor]:

@@ -110,6 +110,7 @@ class ProbeGrid(L.LightningModule):
             self.trials[position] = max(before, now, key=lambda trial: trial.rank)
             if now.rank > self.best.rank:
                 self.best = now
+                measured.calibrate(one.named_heads())
                 self.task.heads.load_state_dict(one.heads.state_dict())
                 self.task.balance.load_state_dict(one.balance.state_dict())
         if math.isfinite(self.best.score):

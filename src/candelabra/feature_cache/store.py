@@ -29,7 +29,7 @@ class FeatureStore:
 
     Args:
         folder: of this store alone; created where it is missing.
-        layout: the columns of a row; see `arrange_rows`.
+        layout: the columns of a row; see `arrange_rows`. Columns of length 0 are lists: as long as a shard needs.
         key: what the features depend on, see `compute_cache_key`; written beside the shards for people to read.
 
     Attributes:
@@ -67,15 +67,20 @@ class FeatureStore:
         write_atomically(self.folder / f"{_hash(rows)}.npy", lambda file: np.save(file, rows), sync=True)
 
     def take(self, column: str, places: Sequence[tuple[str, int]]) -> NDArray[Any]:
-        """Returns one column of the rows at these places, as a new array."""
-        field = self.layout[column]
-        taken: NDArray[Any] = np.empty((len(places), *field.shape), field.base)
+        """Returns one column of the rows at these places, as a new array; shorter lists end in zeros."""
         by_shard: dict[str, list[tuple[int, int]]] = {}
         for position, (shard, row) in enumerate(places):
             by_shard.setdefault(shard, []).append((position, row))
+        field = self.layout[column]
+        shapes = [self.shards[shard].dtype[column].shape for shard in by_shard] or [field.shape]
+        taken: NDArray[Any] = np.zeros((len(places), *max(shapes)), field.base)
         for shard, pairs in by_shard.items():
             positions, rows = zip(*pairs, strict=True)
-            taken[list(positions)] = self.shards[shard][column][list(rows)]
+            values = self.shards[shard][column][list(rows)]
+            if _is_list(field):
+                taken[list(positions), : values.shape[1]] = values
+            else:
+                taken[list(positions)] = values
         return taken
 
     def drop_unused_shards(self, digests: Sequence[bytes]) -> None:
@@ -107,7 +112,7 @@ class FeatureStore:
         whole = (
             isinstance(rows, np.ndarray)
             and rows.ndim == 1
-            and rows.dtype == self.layout
+            and shorten_lists(rows.dtype, self.layout) == self.layout
             and f"{_hash(rows)}.npy" == path.name
         )
         return rows if whole else None
@@ -116,6 +121,34 @@ class FeatureStore:
 def arrange_rows(columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> "np.dtype[np.void]":
     """Returns the dtype of a row: the dtype and shape of each column, then the digest."""
     return np.dtype([*((name, kind, shape) for name, (kind, shape) in columns.items()), (DIGEST_BYTES, "V20")])
+
+
+def shorten_lists(found: "np.dtype[np.void]", layout: "np.dtype[np.void]") -> "np.dtype[np.void]":
+    """Returns the dtype of a shard with lists of length 0, as a layout has them, whatever their length in it."""
+    if found.names != layout.names or found.names is None:
+        return found
+    fields = [(name, found[name].base, found[name].shape, _is_list(layout[name])) for name in found.names]
+    return np.dtype([(name, base, (0, *shape[1:]) if listed else shape) for name, base, shape, listed in fields])
+
+
+def join_rows(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Returns rows of one layout as one array, whose lists are as long as the longest; shorter ones end in zeros."""
+    first = parts[0].dtype
+    fields = [(name, first[name].base, max(part.dtype[name].shape for part in parts)) for name in first.names or ()]
+    joined: NDArray[np.void] = np.zeros(sum(map(len, parts)), np.dtype(fields))
+    start = 0
+    for part in parts:
+        for name, _, _ in fields:
+            values = part[name]
+            places = (slice(start, start + len(part)), *(slice(side) for side in values.shape[1:2]))
+            joined[name][places] = values
+        start += len(part)
+    return joined
+
+
+def _is_list(field: "np.dtype[Any]") -> bool:
+    """Whether a column holds lists, which differ in length from shard to shard: they have length 0 in the layout."""
+    return field.shape[:1] == (0,)
 
 
 def find_store_lock(folder: Path) -> Path:

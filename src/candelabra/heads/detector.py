@@ -1,11 +1,12 @@
 """What all heads for `boxes` share: metrics, decoding options, and the rows that they predict."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 from torchvision.ops import box_iou
 
@@ -13,10 +14,12 @@ from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.heads.answers import Answer, NoAnswer, pick_class
 from candelabra.heads.box_decoding import PADDING, select_detections
+from candelabra.heads.confusion import count_confusion
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
 from candelabra.heads.exported_nms import select_exported_detections
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.picture_view import PictureView
+from candelabra.heads.score_thresholds import DEFAULT_SCORE, choose_score_thresholds, select_certain_rows
 from candelabra.types import Features, Size
 
 _LEAST = 1e-6  # score of nothing, whose logit is finite
@@ -34,11 +37,15 @@ class Detector(Head, ABC):
 
     Attributes:
         classes: names of the classes of objects.
+        thresholds: (C,) the score from which on detections of a class are shown and counted in the confusion; that of
+            the highest F1 on validation. Average precision takes all detections.
     """
+
+    thresholds: Tensor
 
     target: ClassVar[str] = BoxesTarget.name
     main_metric = "map50"
-    tables = frozenset({"ap", "confusion"})
+    tables = frozenset({"ap", "confusion", "curves"})
     unmeasured = NO_OBJECT
 
     def __init__(self, labels: Labels, score_threshold: float, nms_threshold: float, max_detections: int) -> None:
@@ -47,6 +54,8 @@ class Detector(Head, ABC):
         self.classes = self.target_info.classes
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
+        self.register_buffer("thresholds", torch.full((len(self.classes),), DEFAULT_SCORE))
+        self.register_load_state_dict_pre_hook(_add_thresholds)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
@@ -65,7 +74,7 @@ class Detector(Head, ABC):
         self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
 
     def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
-        metrics["detections"].update(predictions, target)
+        metrics["detections"].update(predictions, target, self.select_certain(predictions))
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
@@ -112,3 +121,29 @@ class Detector(Head, ABC):
     def describe_answer(self) -> dict[str, Any]:
         limits = {key: getattr(self, key) for key in DECODING_OPTIONS}
         return {"kind": "objects", "classes": list(self.classes), **limits}
+
+    def select_certain(self, predictions: Tensor) -> Tensor:
+        return select_certain_rows(predictions, self.thresholds.to(predictions.device))
+
+    def calibrate(self, tables: Mapping[str, Tensor]) -> None:
+        if "curves" in tables:
+            self.thresholds.copy_(choose_score_thresholds(tables["curves"]))
+
+    def describe_errors(self, prediction: Tensor, target: Tensor) -> str:
+        """Names what was missed, what is no object, and what was taken for another class."""
+        named = (*self.classes, "")
+        found = prediction[prediction[:, CLASS_COLUMN] >= 0]
+        wanted = target.as_subclass(Tensor)[target[:, CLASS_COLUMN] >= 0]
+        matrix = count_confusion(found, wanted, len(self.classes)).fill_diagonal_(0)
+        words: dict[str, Counter[str]] = {"missed": Counter(), "false": Counter(), "confused": Counter()}
+        for true, taken in matrix.nonzero().tolist():
+            kind = "missed" if not named[taken] else "confused" if named[true] else "false"
+            what = named[true] or named[taken] if kind != "confused" else f"{named[true]} for {named[taken]}"
+            words[kind][what] += int(matrix[true, taken])
+        lists = {kind: [f"{count} {what}" for what, count in each.most_common()] for kind, each in words.items()}
+        return "; ".join(f"{kind} {', '.join(listed)}" for kind, listed in lists.items() if listed)
+
+
+def _add_thresholds(head: nn.Module, weights: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Adds the thresholds that checkpoints of earlier versions lack."""
+    weights.setdefault(f"{prefix}thresholds", torch.full_like(head.get_buffer("thresholds"), DEFAULT_SCORE))

@@ -93,7 +93,9 @@ class FCOS(Detector):
             )
             quality = assigned.quality.amax(2)
             classes = quality_focal_loss(found.logits, assigned.quality)
-            classes = classes.masked_fill(assigned.ignored & (assigned.quality == 0), 0).sum((1, 2))
+            # An object is of no other class, also of those that its data set does not label.
+            unknown = assigned.ignored & (quality[..., None] == 0)
+            classes = classes.masked_fill(unknown, 0).sum((1, 2))
             wanted = torch.where(quality[..., None] > 0, assigned.boxes, found.boxes.detach())
             boxes = (giou_loss(found.boxes.flatten(0, 1), wanted.flatten(0, 1)).view_as(quality) * quality).sum(1)
             total = (self.class_weight * classes + self.box_weight * boxes) / quality.sum(1).clamp(min=1)

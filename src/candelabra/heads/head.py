@@ -107,6 +107,18 @@ class Head(nn.Module, ABC):
         """
         raise CandelabraError(f"The head {type(self).__name__} cannot be explained; it has no `find_answer`.")
 
+    def select_certain(self, predictions: Tensor) -> Tensor:
+        """Of what `predict` returned, that which people are shown; metrics take all of it."""
+        return predictions
+
+    def calibrate(self, tables: Mapping[str, Tensor]) -> None:
+        """Sets what `select_certain` goes by, in buffers, from the `tables` that validation measured."""
+        return
+
+    def describe_errors(self, prediction: Tensor, target: Tensor) -> str:
+        """What is wrong in a prediction of one sample that people are shown, in words for a line above its picture."""
+        return ""
+
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Raw outputs that decode to the average of the predictions for images and for their mirror images.
 

@@ -23,7 +23,7 @@ from candelabra.heads.metric_group import MetricGroup
 from candelabra.types import Size
 
 _NUMBERS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # the first of COCO's numbers
-_CERTAIN = 0.25  # least score of a detection that counts in accuracy50 and the confusion
+_RECALLS = 101  # at which precision is taken
 _SAME = 0.5  # IoU of two masks
 _COCO_MOST = 100  # detections an image that COCO's own numbers count
 _COLUMNS = 3  # of what is kept of an object: class, score or crowd, and bytes of its run lengths
@@ -33,9 +33,9 @@ class InstanceMetrics(MetricGroup):
     """COCO's average precision of masks, `map` (IoU 0.5 to 0.95), `map50`, `map75`, by size, and recall `mar`.
 
     `box_map` and `box_map50` are those of boxes. `accuracy50` is TP / (TP + FP + FN) over all images, at an IoU of 0.5
-    and among detections of a score of 0.25 or more: average precision as the Data Science Bowl 2018 and StarDist have
-    it. `ap` (C, 2) and `confusion` (C + 1, C + 1) are as in `DetectionMetrics`, with masks in place of boxes. Crowds,
-    and classes that nobody looked for, neither count as objects nor as mistakes.
+    and among the detections that are certain: average precision as the Data Science Bowl 2018 and StarDist have it.
+    `ap`, `confusion` and `curves` are as in `DetectionMetrics`, with masks in place of boxes. Crowds, and classes that
+    nobody looked for, neither count as objects nor as mistakes.
 
     Args:
         classes: their names.
@@ -47,7 +47,7 @@ class InstanceMetrics(MetricGroup):
     runs: list[Tensor]
     images: list[Tensor]
     confusion: Tensor
-    names = ("map", "map50", "map75", "mar", "box_map", "box_map50", "accuracy50", "ap", "confusion")
+    names = ("map", "map50", "map75", "mar", "box_map", "box_map50", "accuracy50", "ap", "confusion", "curves")
     full_state_update = False
 
     def __init__(self, classes: Sequence[str], max_detections: int = 300) -> None:
@@ -58,14 +58,15 @@ class InstanceMetrics(MetricGroup):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.add_state("confusion", torch.zeros(len(classes) + 1, len(classes) + 1), dist_reduce_fx="sum")
 
-    def update(self, predictions: Tensor, target: Tensor) -> None:
+    def update(self, predictions: Tensor, target: Tensor, certain: Tensor) -> None:
         """Adds labelled images.
 
         Args:
             predictions: (n, D, 6 + S * S) rows of box, class, score and mask; see `InstancesTarget`.
             target: (n, H, W) maps of objects.
+            certain: (n, E, 6 + S * S) those of `predictions` that the confusion counts.
         """
-        for found, wanted in zip(predictions, target, strict=True):
+        for found, wanted, shown in zip(predictions, target, certain, strict=True):
             own, true = _list_predictions(found.float().cpu(), wanted.shape), _list_objects(wanted.cpu())
             for kept, masks in ((self.detections, own), (self.objects, true)):
                 rows = [(float(each.number), each.score, float(len(each.runs))) for each in masks]
@@ -74,21 +75,21 @@ class InstanceMetrics(MetricGroup):
             self.runs.append(torch.tensor(list(everything), dtype=torch.float32, device=self.device))
             size = (*wanted.shape, len(own), len(true))
             self.images.append(torch.tensor(size, dtype=torch.float32, device=self.device))
-            certain = [each for each in own if each.score >= _CERTAIN]
-            self.confusion += _count_confusion(certain, true, wanted.shape, len(self.classes)).to(self.device)
+            named = _list_predictions(shown.float().cpu(), wanted.shape)
+            self.confusion += _count_confusion(named, true, wanted.shape, len(self.classes)).to(self.device)
 
     def compute(self) -> dict[str, Tensor]:
         """Values by name; none but the confusion where no image holds an object."""
         found = {"confusion": self.confusion, **self._measure_accuracy()}
         wanted, given = self._make_documents()
         if not any(not each["iscrowd"] for each in wanted["annotations"]):
-            return {**found, "ap": torch.full((len(self.classes), 2), torch.nan)}
+            return {**found, **self._tabulate_classes(None)}
         masks, boxes = (_evaluate(wanted, given, kind, self._most) for kind in ("segm", "bbox"))
         numbers = dict(zip(_NUMBERS, masks.stats[: len(_NUMBERS)], strict=True))
         numbers |= {"mar": _average(masks.eval["recall"][:, :, 0, -1])}
         numbers |= {f"box_{name}": boxes.stats[place] for place, name in enumerate(_NUMBERS[:2])}
         found |= {name: torch.tensor(float(value)) for name, value in numbers.items() if value >= 0}
-        return {**found, "ap": self._list_class_precisions(masks)}
+        return {**found, **self._tabulate_classes(masks)}
 
     @property
     def _most(self) -> int:
@@ -122,14 +123,17 @@ class InstanceMetrics(MetricGroup):
         )
         return wanted, given
 
-    def _list_class_precisions(self, masks: Any) -> Tensor:
-        """(C, 2) AP and AP50 of each class."""
-        precision = masks.eval["precision"][..., 0, -1]  # (thresholds, recalls, classes)
-        pairs = [
-            (_average(precision[..., number]), _average(precision[0, :, number])) for number in range(len(self.classes))
-        ]
-        table = torch.tensor(pairs, dtype=torch.float32)
-        return table.masked_fill(table < 0, torch.nan)
+    def _tabulate_classes(self, masks: Any) -> dict[str, Tensor]:
+        """`ap` and `curves`."""
+        table = torch.full((len(self.classes), 2), torch.nan)
+        curves = torch.full((len(self.classes), 2, _RECALLS), torch.nan)
+        for number in range(len(self.classes)) if masks else ():
+            precision = torch.from_numpy(masks.eval["precision"][..., number, 0, -1]).float()  # (thresholds, recalls)
+            if (precision >= 0).any():
+                table[number] = torch.stack([precision.mean(), precision[0].mean()])
+                curves[number, 0] = precision[0]
+                curves[number, 1] = torch.from_numpy(masks.eval["scores"][0, :, number, 0, -1]).float()
+        return {"ap": table, "curves": curves}
 
 
 class _Mask(NamedTuple):

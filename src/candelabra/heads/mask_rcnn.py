@@ -46,7 +46,7 @@ class MaskRCNN(Head):
     target: ClassVar[str] = InstancesTarget.name
     target_info: InstancesTarget
     main_metric = "map50"
-    tables = frozenset({"ap", "confusion"})
+    tables = frozenset({"ap", "confusion", "curves"})
     unmeasured = NO_OBJECT
 
     def __init__(
@@ -101,10 +101,16 @@ class MaskRCNN(Head):
         self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
 
     def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
-        metrics["objects"].update(predictions, target)
+        metrics["objects"].update(predictions, target, self.select_certain(predictions))
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
+
+    def select_certain(self, predictions: Tensor) -> Tensor:
+        return self.detector.select_certain(predictions)
+
+    def calibrate(self, tables: Mapping[str, Tensor]) -> None:
+        self.detector.calibrate(tables)
 
     def find_answer(self, features: Features, word: str | None = None) -> Answer:
         """See `Detector.find_answer`."""

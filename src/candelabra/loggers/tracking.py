@@ -35,7 +35,11 @@ from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
 _SHOWN = 12  # validation images whose predictions are shown
-_OF_TEST = ("predictions", "_confusion")  # end the names of pictures in the run folder that are of test images
+_OF_TEST = (
+    "predictions",
+    "_confusion",
+    "_precision_recall",
+)  # end the names of pictures in the run folder that are of test images
 _SOON = 5.0  # seconds that a checkpoint waits for metrics.csv; on a busy machine 1 was too few
 
 

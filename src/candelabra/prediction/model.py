@@ -52,8 +52,8 @@ class Model:
         size: side of the images that the model sees, or (height, width), in pixels; null as in training.
         batch_size: images in a forward pass.
         tta: flip averages predictions over each image and its mirror image; null for none.
-        decoding: for heads that find objects, score_threshold, nms_threshold and max_detections in place of those of
-            the training; null values change nothing.
+        decoding: for heads that find objects, score_threshold in place of the scores that were best on validation, one
+            a class, and nms_threshold and max_detections in place of those of the training; null values change nothing.
 
     Attributes:
         task: the LightningModule, in evaluation mode.
@@ -190,7 +190,7 @@ class Model:
 
 
 def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
-    """Sets options of the heads that find objects, such as `score_threshold`.
+    """Sets options of the heads that find objects; `score_threshold` is that of all classes.
 
     Raises:
         CandelabraError: no head has such an option, or a value is not allowed.
@@ -205,6 +205,9 @@ def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
         if not detectors or key not in DECODING_OPTIONS:
             raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
         for head in detectors:
+            if key == "score_threshold":
+                head.thresholds.fill_(value)
+                value = min(value, head.score_threshold)  # average precision takes lower ones too
             setattr(head, key, value)
 
 

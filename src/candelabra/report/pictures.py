@@ -15,7 +15,7 @@ from torch import Tensor
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.glyphs import choose_image_font, replace_missing_glyphs
-from candelabra.report.plots import draw_confusion
+from candelabra.report.plots import draw_confusion, draw_precision_recall
 from candelabra.report.tables import print_class_table
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
@@ -30,13 +30,13 @@ _PAIRS = "each pair: truth on the left, prediction on the right with the true bo
 def write_pictures(
     task: Task, data: SampleDataModule, tables: Mapping[str, Tensor], folder: Path, split: str = "test"
 ) -> None:
-    """Write predictions and confusion matrices to `pictures/`, and tables of classes.
+    """Write predictions, confusion matrices and curves of precision to `pictures/`, and tables of classes.
 
     Args:
         task: trained.
         data: set up.
-        tables: confusion matrices by name, `test/<head>/confusion`, and average precisions of classes,
-            `test/<head>/ap`; those of other splits are left out.
+        tables: confusion matrices by name, `test/<head>/confusion`, and of detectors average precisions of classes,
+            `test/<head>/ap`, and their `curves`; those of other splits are left out.
         folder: for the files.
         split: that was tested.
     """
@@ -52,7 +52,16 @@ def write_pictures(
         if tested == "test" and kind == "confusion":
             classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")
-            print_class_table(matrix, classes, folder / f"{head}_classes.csv", tables.get(f"{tested}/{head}/ap"))
+            more: dict[str, Tensor] = {}
+            if f"{tested}/{head}/curves" in tables:
+                scores = next(buffer for key, buffer in task.heads[head].named_buffers() if key.endswith("thresholds"))
+                curves = tables[f"{tested}/{head}/curves"]
+                draw_precision_recall(curves, scores.cpu(), classes, pictures / f"{head}_precision_recall.png")
+                more = {
+                    **dict(zip(("ap", "ap50"), tables[f"{tested}/{head}/ap"].T, strict=True)),
+                    "score": scores.cpu(),
+                }
+            print_class_table(matrix, classes, folder / f"{head}_classes.csv", more)
 
 
 @torch.inference_mode()

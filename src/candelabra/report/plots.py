@@ -10,6 +10,7 @@ from torch import Tensor
 from candelabra.report.glyphs import escape_formula, save_figure
 from candelabra.runs.head_metrics import HeadSummaries, is_count
 
+_NAMED = 12  # classes in a legend
 _FEW = 30  # points of a curve, up to which each has a marker
 
 
@@ -46,6 +47,39 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
         axes.set(xticks=[], yticks=[])
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(display.im_, shrink=0.7, label="share of the true class")
+    save_figure(figure, path, dpi=110)
+
+
+def draw_precision_recall(curves: Tensor, thresholds: Tensor, classes: Sequence[str], path: Path) -> None:
+    """Draw precision over recall of each class, with a dot where its detections are cut off.
+
+    Args:
+        curves: (C, 2, R) precision and least score at R recalls from 0 to 1; NaN for a class without an object.
+        thresholds: (C,) the least score of detections that are shown.
+        classes: names.
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    recall = np.linspace(0, 1, curves.shape[-1])
+    measured = [number for number, curve in enumerate(curves) if not curve.isnan().any()]
+    for number in measured:
+        precision, scores = curves[number].numpy()
+        threshold = float(thresholds[number])
+        words = f"{classes[number]}: AP50 {precision.mean():.2f}, score {threshold:.2f}"
+        alone = len(measured) <= _NAMED
+        (line,) = axes.plot(
+            recall, precision, label=escape_formula(words) if alone else None, alpha=1 if alone else 0.4
+        )
+        reached = np.flatnonzero((scores >= threshold) & (precision > 0))
+        if len(reached):
+            axes.plot(recall[reached[-1]], precision[reached[-1]], "o", color=line.get_color())
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision at an IoU of 0.5")
+    axes.grid(alpha=0.3)
+    if 0 < len(measured) <= _NAMED:
+        axes.legend(fontsize=7, loc="lower left")
     save_figure(figure, path, dpi=110)
 
 

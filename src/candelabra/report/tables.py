@@ -126,7 +126,7 @@ def _list_files(folder: Path) -> list[str]:
 
 
 def print_class_table(
-    matrix: Tensor, classes: Sequence[str], path: Path, average_precision: Tensor | None = None
+    matrix: Tensor, classes: Sequence[str], path: Path, columns: Mapping[str, Tensor] | None = None
 ) -> None:
     """Write precision, recall, F1, IoU and support of each class to a CSV file.
 
@@ -134,11 +134,11 @@ def print_class_table(
         matrix: (classes, classes) counts; rows are true classes, columns predicted ones.
         classes: names.
         path: of the file.
-        average_precision: (at most classes, 2) AP and AP50 of the first classes, NaN for none: two more columns.
+        columns: further ones by name, (at most classes,) for the first classes, NaN for none.
     """
     correct = matrix.diagonal().double()
     predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
-    columns = (
+    shares = (
         correct / predicted,
         correct / true,
         2 * correct / (predicted + true),
@@ -146,12 +146,12 @@ def print_class_table(
     )
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        more = [] if average_precision is None else ["ap", "ap50"]
-        header = ["class", "precision", "recall", "f1", "iou", "support", *more]
+        header = ["class", "precision", "recall", "f1", "iou", "support", *(columns or {})]
         table.writerow(header)
         for row, name in enumerate(classes):
-            numbers = [float(column[row].nan_to_num()) for column in columns]
+            numbers = [float(share[row].nan_to_num()) for share in shares]
             cells = [name, *(f"{number:.4f}" for number in numbers), str(int(true[row]))]
-            if average_precision is not None and row < len(average_precision):
-                cells += ["" if math.isnan(each) else f"{each:.4f}" for each in average_precision[row].tolist()]
-            table.writerow(cells + [""] * (len(header) - len(cells)))
+            for column in (columns or {}).values():
+                value = float(column[row]) if row < len(column) else math.nan
+                cells.append("" if math.isnan(value) else f"{value:.4f}")
+            table.writerow(cells)

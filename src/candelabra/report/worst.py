@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.report.pictures import draw_grid, predict_samples
 from candelabra.tasks.task import Task
+from candelabra.types import Sample
 
 _SHOWN = 12  # images in worst.png
 
@@ -47,6 +49,17 @@ def write_worst(task: Task, data: SampleDataModule, split: str, losses: Mapping[
         return
     prepared = data.dataset(split)
     samples = [prepared[row] for row in shown]
-    titles = [f"loss {float(joint[row]):.3g}  {names[row]}" for row in shown]
     found = predict_samples(task, samples)
+    errors = [_describe_errors(task, *each) for each in zip(samples, found, strict=True)]
+    titles = [
+        f"loss {float(joint[row]):.3g}  {Path(names[row]).name if words else names[row]}  {words}".rstrip()
+        for row, words in zip(shown, errors, strict=True)
+    ]
     draw_grid(samples, found, data.labels, folder / "pictures" / "worst.png", task.head_targets, titles=titles)
+
+
+def _describe_errors(task: Task, sample: Sample, found: Mapping[str, Tensor]) -> str:
+    """What is wrong in the predictions of all heads, in words."""
+    values = cast(Mapping[str, Tensor], sample)
+    words = [head.describe_errors(found[name], values[head.target]) for name, head in task.named_heads()]
+    return "; ".join(word for word in words if word)

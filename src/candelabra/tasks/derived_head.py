@@ -52,6 +52,12 @@ class DerivedHead(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         return self.head.predict(outputs, size)
 
+    def select_certain(self, predictions: Tensor) -> Tensor:
+        return self.head.select_certain(predictions)
+
+    def describe_errors(self, prediction: Tensor, target: Tensor) -> str:
+        return self.head.describe_errors(prediction, target)
+
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return self.head.average_mirrored(outputs, mirrored, size)
 

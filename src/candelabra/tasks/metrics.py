@@ -38,6 +38,12 @@ class SplitMetrics(NamedTuple):
         """The mean of the heads' scores; None if no head has one."""
         return sum(self.scores.values()) / len(self.scores) if self.scores else None
 
+    def calibrate(self, heads: Sequence[tuple[str, Head]]) -> None:
+        """Sets what heads show of their predictions by this validation; see `Head.calibrate`."""
+        for name, head in heads:
+            start = f"{name}/"
+            head.calibrate({key.removeprefix(start): t for key, t in self.tables.items() if key.startswith(start)})
+
     def joint_loss(self, factors: Tensor) -> Tensor | None:
         """The sum of the heads' losses, times `factors` (m,); None without a labelled sample."""
         pairs = zip(self.names, factors.tolist(), strict=True)

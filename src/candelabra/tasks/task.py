@@ -41,8 +41,7 @@ from candelabra.types import Features, Sample
 class Task(L.LightningModule, ABC):
     """Trains, validates and tests a set of heads on one backbone; subclasses decide which heads.
 
-    Metrics are logged as `<split>/<head>/<metric>`. `val/score` is the mean of the heads' scores in [0, 1], `val/loss`
-    the sum of their losses times the balance's constant factors.
+    Metrics are `<split>/<head>/<metric>`; `val/score` is the mean of the heads' scores, `val/loss` their weighted loss.
 
     Args:
         backbone: images -> features.
@@ -86,10 +85,10 @@ class Task(L.LightningModule, ABC):
         return {name: head(features) for name, head in self.named_heads()}
 
     def predictions(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (N, 3, H, W) -> decoded outputs of each head: probabilities, pixels, class indices."""
+        """Images (N, 3, H, W) -> what people are shown of each head: probabilities, pixels, class indices."""
         size = (images.shape[-2], images.shape[-1])
         outputs: dict[str, Tensor] = self(images)
-        return {name: head.predict(outputs[name], size) for name, head in self.named_heads()}
+        return {name: head.select_certain(head.predict(outputs[name], size)) for name, head in self.named_heads()}
 
     def named_heads(self) -> list[tuple[str, Head]]:
         """Names and heads, typed; `nn.ModuleDict` only knows modules."""
@@ -246,5 +245,6 @@ class Task(L.LightningModule, ABC):
         if score is not None:
             self.log(f"{split}/score", score, prog_bar=split == "val")
         if self.trainer.state.fn == TrainerFn.FITTING and not (score is None and self.trainer.sanity_checking):
+            measured.calibrate(self.named_heads())
             # Lightning would do so after saving the epoch's checkpoint: a resumed run would miss the lower rate.
             schedulers.step_plateau(self.trainer.lr_scheduler_configs, {**numbers, "score": check_measured(measured)})

@@ -36,6 +36,10 @@ def _write_voc(root: Path, objects: dict[str, list[tuple[str, tuple[int, ...]]]]
     return Voc(root=str(root))
 
 
+def _call_difficult(xml: Path, kind: str) -> None:
+    xml.write_text(xml.read_text().replace(f"<name>{kind}</name>", f"<name>{kind}</name><difficult>1</difficult>"))
+
+
 def _write_coco(root: Path, annotations: list[dict[str, Any]]) -> Coco:
     for number in range(3):
         write_image(root / f"{number}.jpg", (24, 16))
@@ -64,6 +68,18 @@ def test_coco_crowds_are_regions_that_neither_teach_nor_count(tmp_path: Path) ->
     samples = _write_coco(tmp_path, [{"image_id": 0, "category_id": 7, "bbox": [2, 2, 8, 8]}, crowd]).read()
     assert samples.labels[BoxesTarget].classes == ("cat", "dog", "bird")  # somebody looked for birds
     assert _list_values(samples) == [[[2, 2, 10, 10, 0, 1], [0, 0, 24, 16, 1, 0]], [], []]
+
+
+def test_voc_objects_that_are_difficult_neither_teach_nor_count_unless_all_are(tmp_path: Path) -> None:
+    reader = _write_voc(tmp_path, {"a": PAIR, "b": PAIR[:1]})
+    _call_difficult(tmp_path / "a.xml", "dog")
+    samples = reader.read()
+    assert [[row[4:] for row in rows] for rows in _list_values(samples)] == [[[0, 1], [1, 0]], [[0, 1]]]
+    (issue,) = [each for each in samples.issues if each.what == "difficult objects"]
+    assert (issue.name, issue.detail) == ("a.jpg", "1 images; boxes: they neither teach nor count")
+    for name, kind in (("a", "cat"), ("b", "cat")):
+        _call_difficult(tmp_path / f"{name}.xml", kind)
+    assert [[row[5] for row in rows] for rows in _list_values(reader.read())] == [[1, 1], [1]]
 
 
 def test_degenerate_boxes_are_dropped_and_listed_and_those_outside_too(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """Boxes of all objects: unlabelled and empty images, crops, batches, and sets that know different classes."""
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
+from candelabra.data import DatasetPart, Shapes
 from candelabra.data.samples import make_sample
 from candelabra.data.targets import BoxesTarget, Labels
-from candelabra.data.targets.boxes import MIN_VISIBLE
+from candelabra.data.transforms.batch_transforms import BatchTransforms
 from candelabra.data.transforms.crop import RandomCrop, crop_and_resize
 from candelabra.data.transforms.pipeline import make_eval_transforms, make_train_transforms
 from candelabra.data.transforms.resize import Crop, Letterbox, Stretch
+from candelabra.errors import CandelabraError
 
 TARGET = BoxesTarget(("cat", "dog"))
 SIZE = (40, 60)
@@ -48,9 +51,23 @@ def test_a_crop_cuts_objects_and_drops_those_of_which_little_is_left() -> None:
     part = (0, 0, 40, 14)  # a fifth of the first object's width is left
     kept = TARGET.clip(TARGET.crop_and_resize(_wrap(ROWS), part, (40, 14)), (40, 14))
     assert kept.tolist() == [[10, 10, 14, 30, 0, 1], [0, 0, 14, 40, 1, 0]]
-    assert MIN_VISIBLE == 4 / 20
+    assert TARGET.min_visible == 4 / 20
     less = TARGET.clip(TARGET.crop_and_resize(_wrap(ROWS), (0, 0, 40, 13), (40, 13)), (40, 13))
     assert less.tolist() == [[0, 0, 13, 40, 1, 0]]  # regions stay, however small a part of them is left
+
+
+def test_the_share_that_a_crop_must_leave_is_an_option_of_the_data() -> None:
+    labels, image = Labels(TARGET.rename("things")), torch.zeros(3, *SIZE, dtype=torch.uint8)
+    found = {}
+    for share in (0.1, 0.3, 0.9):
+        part = DatasetPart(Shapes(), size=40, resize="crop", min_visible=share)  # columns 10 to 50
+        pipeline = part.make_transforms(labels, BatchTransforms(0.0, 0.0, None, 0))["test"]
+        rows = torch.tensor([[2.0, 0, 12, 40, 0, 1], [45, 0, 55, 40, 1, 1], [0, 0, 11, 40, 0, 0]])
+        found[share] = pipeline(make_sample(image, labels, {"things": rows}))["things"][:, :4].tolist()
+    first, second, region = [0, 0, 2, 40], [35, 0, 40, 40], [0, 0, 1, 40]
+    assert found == {0.1: [first, second, region], 0.3: [second, region], 0.9: [region]}
+    with pytest.raises(CandelabraError, match=r"data.min_visible=20 is not a share"):
+        DatasetPart(Shapes(), min_visible=20)
 
 
 def test_two_crops_of_a_third_each_measure_the_share_of_what_was_left_before() -> None:

@@ -45,8 +45,10 @@ class DatasetOptions:
         resize: how an image gets to `size`: stretch; letterbox (whole, aspect ratio kept, grey borders); or crop (its
             centre, aspect ratio kept; in training any part; labels outside are dropped).
         erase: share of training images in which a rectangle is painted over, 0 to 1; see `RandomErase`.
+        mosaic: share of training images that are put together with three others, for lists of objects; see `Mosaic`.
         flip: a mirror image means the same, so training images are mirrored at random, unless it is not known which of
             their points swap.
+        min_visible: share of its area, 0 to 1, that a crop must leave of an object of `boxes` for it to stay labelled.
         split: published (where the data set has splits; missing ones are drawn), random, or a table `<file>.csv` with
             the columns name (or image) and split, such as the splits.csv of another run; images that the table lacks
             are left out.
@@ -72,7 +74,9 @@ class DatasetOptions:
     augment: Augmentation = "light"
     resize: Resizing = "stretch"
     erase: float = 0.0
+    mosaic: float = 0.0
     flip: bool = True
+    min_visible: float = 0.2
     split: str = "published"
     val: float = 0.15
     test: float | None = None
@@ -118,6 +122,8 @@ class DatasetPart(DatasetOptions):
     def __post_init__(self) -> None:
         check_label_shares(self.labelled)
         check_target_names(self.rename)
+        if not 0 <= self.min_visible <= 1:
+            raise CandelabraError(f"data.min_visible={self.min_visible} is not a share of an object; give 0 to 1.")
         self.shape = parse_size(self.size)
         self.splitter = Splitter(
             split=self.split,
@@ -160,6 +166,7 @@ class DatasetPart(DatasetOptions):
             labels: what is labelled; some augmentations are left out for some targets.
             batchwise: of training batches; with `multiscale` single images are made at the largest size of a batch.
         """
+        labels = labels.with_min_visible(self.min_visible)
         evaluation = make_eval_transforms(make_resize(self.resize, self.shape), labels)
         train = self._make_train(labels, self.flip and self.reader.allows_flip(), batchwise)
         return {"train": train, "val": evaluation, "test": evaluation}
@@ -175,7 +182,7 @@ class DatasetPart(DatasetOptions):
 
     def _make_train(self, labels: Labels, flip: bool, batchwise: BatchTransforms) -> TransformPipeline:
         resize = make_resize(self.resize, batchwise.base_size(self.shape))
-        return make_train_transforms(self.augment, resize, labels, flip, self.erase)
+        return make_train_transforms(self.augment, resize, labels, flip, self.erase, self.mosaic)
 
 
 def parse_size(size: int | Sequence[int], key: str = "data.size") -> Size:

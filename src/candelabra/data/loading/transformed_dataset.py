@@ -61,9 +61,17 @@ class TransformedDataset(Dataset[Sample]):
         index = int(self.indices[key % len(self)])
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)
+        partners = self._draw_partners(key, pipeline)
+        if partners and pipeline.mosaic:
+            sample = pipeline.mosaic.join([sample, *(self._read(each, self.pipeline.of(each)) for each in partners)])
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(self._draw_seed(key))
             return pipeline(sample)
+
+    def _draw_partners(self, key: int, pipeline: TransformPipeline) -> list[int]:
+        """Indices of the samples that a mosaic joins to this one."""
+        drawn = pipeline.mosaic.draw_partners(len(self), self._draw_seed(key)) if pipeline.mosaic else []
+        return [int(self.indices[position]) for position in drawn]
 
     def _read(self, index: int, pipeline: TransformPipeline) -> Sample:
         try:
@@ -88,7 +96,8 @@ class TransformedDataset(Dataset[Sample]):
             if not self.lenient:
                 raise
             content = hash_contents("unreadable", self.samples.names[index])
-        return content if self.pipeline.fixed else hash_contents(content, self._draw_seed(key))
+        partners = [self.samples.digest(each) for each in self._draw_partners(key, self.pipeline.of(index))]
+        return content if self.pipeline.fixed else hash_contents(content, self._draw_seed(key), *partners)
 
     def update_digest(self, key: int, found: bytes) -> bytes:
         """Updates the digest `found` of a sample whose file turned out to be unreadable since."""

@@ -47,7 +47,7 @@ class Union(SampleDataModule):
         epoch: images in an epoch, at least one of each set; null for as many as there are.
         size: of the images of all sets, in pixels; null for the size of each set, which `batches=mixed` needs to be
             equal.
-        augment, resize, erase, targets: of all sets, see `DatasetOptions`; null for the option of each set.
+        augment, resize, erase, mosaic, min_visible, targets: of all sets, see `DatasetOptions`; null for that of each.
         further arguments: see `SampleDataModule`.
     """
 
@@ -60,6 +60,8 @@ class Union(SampleDataModule):
     augment: Augmentation | None = None
     resize: Resizing | None = None
     erase: float | None = None
+    mosaic: float | None = None
+    min_visible: float | None = None
     targets: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +71,8 @@ class Union(SampleDataModule):
             "augment": self.augment,
             "resize": self.resize,
             "erase": self.erase,
+            "mosaic": self.mosaic,
+            "min_visible": self.min_visible,
             "targets": self.targets,
         }
         of_all: dict[str, Any] = {key: value for key, value in given.items() if value is not None}

@@ -12,7 +12,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
 from candelabra.data.readers.class_names import list_case_variants
-from candelabra.data.readers.object_boxes import make_object_column
+from candelabra.data.readers.object_boxes import find_ignored_objects, make_object_column
 from candelabra.data.readers.outline_columns import DrawnObject, make_outline_columns
 from candelabra.data.readers.polygons import PolygonOutline
 from candelabra.data.readers.repairs import repair_boxes
@@ -35,6 +35,7 @@ class ObjectAnnotation:
         points: (K, 2) float32 XY pixels, NaN where not labelled or not there; null where it has none.
         outline: where it is, for the mask.
         crowd: stands for many of its class: drawn into the mask, and never chosen.
+        difficult: too hard to tell, says its data set: neither teaches nor counts among `boxes`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ObjectAnnotation:
     points: NDArray[np.float32] | None = None
     outline: PolygonOutline | None = None
     crowd: bool = False
+    difficult: bool = False
 
 
 @dataclass(slots=True)
@@ -112,9 +114,10 @@ def build_object_samples(
     if boxed:
         columns.append(BoxColumn(np.stack(sides)))
         own = [[thing.name for thing in things] for things in shown]
-        crowds = [[thing.crowd for thing in things] for things in shown]
+        words = [[(thing.crowd, thing.difficult) for thing in things] for things in shown]
         labelled = [_knows_boxes(*each) for each in zip(pictures, shown, boxes, strict=True)]
-        columns.append(make_object_column(own, crowds, boxes, labelled, wanted or known))
+        ignored = find_ignored_objects(names, words, issues)
+        columns.append(make_object_column(own, ignored, boxes, labelled, wanted or known))
     coordinates = _coordinates(picked, len(points.names))
     if coordinates is not None:
         columns.append(KeypointsColumn(points, coordinates))

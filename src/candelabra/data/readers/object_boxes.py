@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets import BoxesTarget
 from candelabra.data.targets.object_column import ObjectColumn
 from candelabra.data.targets.object_rows import IGNORED_SCORE
@@ -35,3 +36,24 @@ def make_object_column(
         table = np.concatenate([sides, np.array(rows, np.float32).reshape(-1, 2)], 1)
         values.append(table[np.isfinite(sides).all(1)] if there else None)
     return ObjectColumn(BoxesTarget(tuple(known)), values)
+
+
+def find_ignored_objects(
+    names: Sequence[str], words: Sequence[Sequence[tuple[bool, bool]]], issues: list[DataIssue]
+) -> list[list[bool]]:
+    """For each image, which of its objects neither teach nor count: crowds, and those that are said to be difficult.
+
+    Args:
+        names: of the images.
+        words: for each image and object, whether it is a crowd, and whether it is difficult; where all objects of the
+            data set are, the second one says nothing.
+        issues: list to which issues are appended.
+    """
+    difficult = [name for name, own in zip(names, words, strict=True) if any(hard for _, hard in own)]
+    meant = not all(crowd or hard for own in words for crowd, hard in own)
+    if difficult:
+        use = "boxes: they neither teach nor count" if meant else "every object is: they are read as objects"
+        issues.append(
+            DataIssue(difficult[0], "difficult objects", IssueTreatment.USED, f"{len(difficult)} images; {use}")
+        )
+    return [[crowd or (hard and meant) for crowd, hard in own] for own in words]

@@ -83,15 +83,16 @@ def _thing(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Obj
     if not kind:
         issues.append(DataIssue(name, "object without a name", IssueTreatment.UNLABELLED, "<name> is missing or empty"))
         return None
+    difficult = (node.findtext("difficult") or "").strip() == "1"
     box = node.find("bndbox")
     if box is None:
-        return ObjectAnnotation(kind, _box_around(node, name, issues))
+        return ObjectAnnotation(kind, _box_around(node, name, issues), difficult=difficult)
     try:
         left, top, right, bottom = (parse_decimal_comma(box.findtext(side) or "nan") for side in _SIDES)
     except ValueError as error:
         issues.append(DataIssue(name, "malformed box", IssueTreatment.UNLABELLED, str(error)))
         return ObjectAnnotation(kind)
-    return ObjectAnnotation(kind, (left, top, right, bottom))
+    return ObjectAnnotation(kind, (left, top, right, bottom), difficult=difficult)
 
 
 def _box_around(node: ElementTree.Element, name: str, issues: list[DataIssue]) -> Box | None:

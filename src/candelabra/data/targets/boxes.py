@@ -40,9 +40,7 @@ from candelabra.results import BoundingBox, DetectedObject
 from candelabra.types import Size
 
 _PADDING = -1.0  # in all columns of a row that only fills a batch
-_DRAWN_SCORE = 0.25  # least score of a prediction that pictures show
 _GREY = (150, 150, 150)
-MIN_VISIBLE = 0.2  # share of its area that a crop must leave of an object for it to stay labelled
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,7 @@ class BoxesTarget(Target):
     placed: ClassVar[bool] = True
     upright: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
+    joins: ClassVar[bool] = True
     least_crop: ClassVar[float] = 0.5
 
     classes: tuple[str, ...] = ()
@@ -94,12 +93,12 @@ class BoxesTarget(Target):
         return self.wrap(torch.cat([boxes, rows[:, CLASS_COLUMN:]], 1), size)
 
     def clip(self, value: Tensor, size: Size) -> Tensor:
-        """The parts of boxes that are in the image; objects less than `MIN_VISIBLE` of which is left are dropped."""
+        """The parts of boxes that are in the image; objects less than `min_visible` of which is left are dropped."""
         rows = value.as_subclass(Tensor)
         if rows.isnan().any():
             return value
         cut = clip_rows(rows, size)
-        least = torch.where(rows[:, SCORE_COLUMN] > IGNORED_SCORE, MIN_VISIBLE, 0.0)
+        least = torch.where(rows[:, SCORE_COLUMN] > IGNORED_SCORE, self.min_visible, 0.0)
         area = compute_areas(cut)
         return self.wrap(cut[(area > 0) & (area >= least * compute_areas(rows))], size)
 
@@ -126,7 +125,7 @@ class BoxesTarget(Target):
             box, number, score = row[:CLASS_COLUMN], int(row[CLASS_COLUMN]), row[SCORE_COLUMN]
             if score == IGNORED_SCORE:
                 draw_rectangle(picture, box, _GREY, (width + 1) // 2)
-            elif score >= _DRAWN_SCORE:
+            else:
                 words = self._name_class(number) if score == 1 else f"{self._name_class(number)} {score:.2f}"
                 draw_named_rectangle(picture, box, pick_class_colour(number + 1), width, words)
         return picture

@@ -68,6 +68,15 @@ class Labels(Mapping[str, Target]):
             selected._targets[type(self._targets[name]).name] = self._targets[name]
         return selected
 
+    @property
+    def min_visible(self) -> float:
+        """The share that `with_min_visible` set; see `Target.min_visible`."""
+        return max((target.min_visible for target in self.values()), default=Target.min_visible)
+
+    def with_min_visible(self, share: float) -> Self:
+        """The same whose targets of objects go by this share; see `Target.with_min_visible`."""
+        return type(self)(*(target.with_min_visible(share) for target in self.values()))
+
     def drop_training_fields(self) -> Self:
         """The same without what only training asks for; see `Target.drop_training_fields`."""
         return type(self)(*(target.drop_training_fields().rename(name) for name, target in self.items()))

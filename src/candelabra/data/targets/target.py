@@ -33,10 +33,12 @@ class Target(StoredTarget, ABC):
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
         placed: its values lie somewhere in the image: in its pixels.
         ragged: values of samples differ in length, and `collate` fills them up.
+        joins: the value of several images put together is that of each, one after the other.
         upright: rotation and shear would make the label wrong, so augmentation leaves them out.
         position: in listings and tables, lower ones first.
         layer: targets of lower layers are drawn below others.
         least_crop: smallest share of the image that strong augmentation may cut out, above 0 and up to 1.
+        min_visible: share of its area that a crop must leave of an object for it to stay labelled.
     """
 
     name: ClassVar[str]
@@ -47,10 +49,12 @@ class Target(StoredTarget, ABC):
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
     placed: ClassVar[bool] = False
     ragged: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
     upright: ClassVar[bool] = False
     position: ClassVar[int] = 100
     layer: ClassVar[int] = 1
     least_crop: ClassVar[float] = 0.25
+    min_visible: ClassVar[float] = 0.2
 
     # Values
 
@@ -108,6 +112,12 @@ class Target(StoredTarget, ABC):
     def clip(self, value: Tensor, size: Size) -> Tensor:
         """A wrapped value after a geometric transform: what left the image of (H, W) = `size` is unlabelled."""
         return value
+
+    def with_min_visible(self, share: float) -> Self:
+        """The same target with another `min_visible`, which targets of objects go by in `clip`."""
+        changed = copy(self)
+        object.__setattr__(changed, "min_visible", share)
+        return changed
 
     @property
     def fill(self) -> Mapping[type, float]:

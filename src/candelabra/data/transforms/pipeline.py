@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional
 from candelabra.data.targets import Labels
 from candelabra.data.transforms.auto_augment import make_randaugment, make_trivialaugment
 from candelabra.data.transforms.colour_jitter import ColourJitter
+from candelabra.data.transforms.mosaic import Mosaic
 from candelabra.data.transforms.resize import ResizeMethod, TransformStep
 from candelabra.data.transforms.sample_geometry import (
     FILL_GREY,
@@ -29,7 +30,12 @@ LIGHT_AUGMENTATION, _STRONG = 0.5, 0.25  # smallest crop, as a fraction of the a
 
 
 def make_train_transforms(
-    augment: Augmentation, resize: ResizeMethod, labels: Labels, flip: bool, erase: float = 0.0
+    augment: Augmentation,
+    resize: ResizeMethod,
+    labels: Labels,
+    flip: bool,
+    erase: float = 0.0,
+    mosaic: float = 0.0,
 ) -> "TransformPipeline":
     """Make the transforms of training samples; they end with the size of `resize`.
 
@@ -45,17 +51,20 @@ def make_train_transforms(
         labels: targets of the samples.
         flip: whether to mirror half of the samples; wrong where mirrored scenes have another label, as for digits.
         erase: fraction of images, in [0, 1], in which a rectangle is erased; labels are kept.
+        mosaic: fraction of images, in [0, 1], that are put together with three others; see `Mosaic`.
 
     Raises:
-        CandelabraError: `augment` is unknown, or `erase` is out of range.
+        CandelabraError: `augment` is unknown, or `erase` or `mosaic` cannot be.
     """
     if not 0 <= erase <= 1:
         raise CandelabraError(f"data.erase={erase} is not a fraction of the images; give a number from 0 to 1.")
+    joined = Mosaic(labels, resize, mosaic)
     upright = any(target.upright for target in labels.values())
     last: list[TransformStep] = [RandomErase(erase)] if erase else []
     if augment == "none":
         whole = make_eval_transforms(resize, labels)
-        return TransformPipeline([*whole.steps, *last], labels, fixed=not erase, least=whole.least)
+        fixed = not erase and not mosaic
+        return TransformPipeline([*whole.steps, *last], labels, fixed, least=whole.least, mosaic=joined)
     changes: dict[str, list[TransformStep]] = {
         "light": [ColourJitter(brightness=0.2, contrast=0.2, saturation=0.2)],
         "strong": _make_strong_steps(upright, labels),
@@ -72,6 +81,7 @@ def make_train_transforms(
         [*resize.train_steps(labels, least), *changes[augment], *mirror, *last],
         labels,
         least=compute_least_read_size(resize.size, least),
+        mosaic=joined,
     )
 
 
@@ -132,6 +142,7 @@ class TransformPipeline(SampleTransforms):
         least: (H, W) in pixels to which larger images may be reduced on reading; null for their own size.
         read_labels: targets of the samples before the steps, if steps add targets; null for `labels`.
         resize: all that the steps do to the geometry; null where they do something else.
+        mosaic: puts samples together before the steps; null for none.
     """
 
     def __init__(
@@ -142,13 +153,16 @@ class TransformPipeline(SampleTransforms):
         least: Size | None = None,
         read_labels: Labels | None = None,
         resize: ResizeMethod | None = None,
+        mosaic: Mosaic | None = None,
     ) -> None:
         self.steps, self.labels, self.fixed, self.least = steps, labels, fixed, least
         self.read_labels = labels if read_labels is None else read_labels
-        self.resize = resize
+        self.resize, self.mosaic = resize, mosaic if mosaic and mosaic.share else None
 
     def __repr__(self) -> str:
-        return f"Pipeline({', '.join(repr(step) for step in self.steps)}, least={self.least})"
+        steps = [self.mosaic, *self.steps] if self.mosaic else self.steps
+        visible = "".join(f", visible={target.min_visible}" for target in self.labels.values() if target.ragged)
+        return f"Pipeline({', '.join(repr(step) for step in steps)}, least={self.least}{visible})"
 
     def of(self, index: int) -> "TransformPipeline":
         return self

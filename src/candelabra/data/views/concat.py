@@ -93,11 +93,12 @@ class TransformsBySet(SampleTransforms):
         self.pipelines = {
             name: TransformPipeline(
                 [*each.steps, AddMissingTargets(joined.labels)],
-                joined.labels,
+                joined.labels.with_min_visible(each.labels.min_visible),
                 each.fixed,
                 each.least,
                 each.labels,
                 each.resize,
+                each.mosaic,
             )
             for name, each in pipelines.items()
         }

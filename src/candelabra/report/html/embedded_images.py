@@ -112,4 +112,6 @@ def _display_order(stem: str) -> int:
 def _caption_picture(stem: str) -> str:
     if stem.endswith("_confusion"):
         return f"{stem.removesuffix('_confusion')}: rows are the truth, columns the prediction"
+    if stem.endswith("_precision_recall"):
+        return f"{stem.removesuffix('_precision_recall')}: precision over recall; dots are the scores that predict uses"
     return _CAPTIONS.get(stem, stem.replace("_", " "))
