@@ -120,7 +120,8 @@ class Detector(Head, ABC):
 
     def describe_answer(self) -> dict[str, Any]:
         limits = {key: getattr(self, key) for key in DECODING_OPTIONS}
-        return {"kind": "objects", "classes": list(self.classes), **limits}
+        thresholds = [round(score, 6) for score in self.thresholds.tolist()]
+        return {"kind": "objects", "classes": list(self.classes), "thresholds": thresholds, **limits}
 
     def select_certain(self, predictions: Tensor) -> Tensor:
         return select_certain_rows(predictions, self.thresholds.to(predictions.device))

@@ -17,7 +17,7 @@ from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
 
 Values = NDArray[Any]
-_CLASS = 4  # column of rows of objects
+_CLASS, _SCORE = 4, 5  # columns of rows of objects
 
 
 class AnswerKind(ABC):
@@ -98,11 +98,13 @@ class PlacedBox(AnswerKind):
 
 
 class DetectedObjects(AnswerKind):
-    """(D, 6) rows of a box XYXY, a class and a score, best first; rows of -1 are left out."""
+    """(D, 6) rows of a box XYXY, a class and a score, best first; without rows of -1, and below `thresholds`."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
         rows = outputs[self.name]
         rows = rows[rows[:, _CLASS] >= 0]
+        least = np.array(self.about.get("thresholds", [0.0] * len(self.classes)), np.float32)  # one a class
+        rows = rows[rows[:, _SCORE] >= least[rows[:, _CLASS].astype(int)]]
         rows = np.concatenate([_move_boxes(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
         return rows[(rows[:, 2:4] > rows[:, :2]).all(1)]
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
+from candelabra.heads.detector import Detector
 from candelabra.heads.head import Head
 from candelabra.runtime.description import EMBEDDING_NAME, RAW_SUFFIX, read_description
 from candelabra.runtime.sessions import Session, open_session
@@ -78,6 +79,9 @@ def load_exported_task(path: str | Path, session: Session | None = None) -> Task
     weights = path if path.suffix != ".xml" else path.with_suffix(".bin")
     task = rebuild_task(recipe, weights, f"model={path}", None)
     named = {name: head for name, head in task.named_heads() if name in description.answers}
+    for name, head in named.items():
+        if isinstance(head, Detector):
+            head.thresholds.copy_(torch.tensor(description.answers[name].get("thresholds", head.thresholds.tolist())))
     heads = list(named)
     backbone = ExportedBackbone(session, heads, description.size, task.backbone.num_features)
     task.backbone = cast(Backbone, backbone)
