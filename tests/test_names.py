@@ -18,7 +18,7 @@ activate add advise announce apply arrange average balance begin bisect blank br
 choose clean clear clip collate collect color combine compare compile compose compute continue convert copy count
 create crop deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape
 evaluate evict expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold
-import index inspect is iterate jitter join keep label lead letterbox list load log looks make map match maximise
+import index insert inspect is iterate jitter join keep label lead letterbox list load log looks make map match maximise
 measure merge mirror monitor move name normalize number open order overlay pack pad pair parse paste pick plot predict
 prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce relocate
 remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll run
@@ -35,7 +35,18 @@ ALLOWED = {
     ),
     **dict.fromkeys(["constant", "cosine", "one_cycle", "plateau"], "conf/scheduler names them, as torch does"),
     **dict.fromkeys(
-        ["deeplabv3plus", "fpn", "linknet", "manet", "pan", "segformer", "unet", "unetplusplus", "upernet"],
+        [
+            "deeplabv3plus",
+            "fpn",
+            "linknet",
+            "manet",
+            "pan",
+            "segformer",
+            "unet",
+            "unetplusplus",
+            "upernet",
+            "upsampling_unet",
+        ],
         "conf/decoder names them; segmentation_models_pytorch does too",
     ),
     **dict.fromkeys(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.heads import Answer, Head
+from candelabra.heads import Head, HeadAnswer
 from candelabra.types import Features
 
 M = TypeVar("M", bound=nn.Module)
@@ -52,7 +52,7 @@ class HeadNetwork(ScoredNetwork):
         answer: of the image that is explained; see `Head.find_answer`.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, answer: Answer) -> None:
+    def __init__(self, backbone: Backbone, head: Head, answer: HeadAnswer) -> None:
         self.backbone, self.head, self.answer = backbone, head, answer
         self.words = answer.words
         mean = backbone.mean if len(backbone.mean) == 3 else backbone.mean.expand(3, 1, 1)

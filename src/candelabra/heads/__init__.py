@@ -1,6 +1,6 @@
 """Heads: the contract, and one for each target."""
 
-from candelabra.heads.answers import Answer, NoAnswer
+from candelabra.heads.answers import HeadAnswer, NoAnswer
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
@@ -19,12 +19,12 @@ from candelabra.heads.retinanet import RetinaNet
 __all__ = [
     "DECODING_OPTIONS",
     "FCOS",
-    "Answer",
     "Auxiliary",
     "Box",
     "Detector",
     "FasterRCNN",
     "Head",
+    "HeadAnswer",
     "Keypoints",
     "Label",
     "Mask",

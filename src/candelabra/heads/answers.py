@@ -14,7 +14,7 @@ from candelabra.types import Features
 Score = Callable[[Features], Tensor]
 
 
-class Answer(NamedTuple):
+class HeadAnswer(NamedTuple):
     """What a head says of one image, and how firmly it says so of images that are changed.
 
     Args:

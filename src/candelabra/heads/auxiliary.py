@@ -10,7 +10,7 @@ from torchmetrics import Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.heads.answers import Answer
+from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.label import Label
 from candelabra.heads.picture_view import PictureView
@@ -95,7 +95,7 @@ class Auxiliary(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.predict(outputs, size)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         return self.main.find_answer(features, word)
 
     def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:

@@ -11,7 +11,7 @@ from torchmetrics import MeanMetric, Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxTarget, Labels
 from candelabra.errors import CandelabraError
-from candelabra.heads.answers import Answer, make_place_score
+from candelabra.heads.answers import HeadAnswer, make_place_score
 from candelabra.heads.box_overlaps import compute_overlaps
 from candelabra.heads.coordinate_readers import SoftArgmax
 from candelabra.heads.head import Head, require_target
@@ -82,12 +82,12 @@ class Box(Head):
         corners = outputs.clamp(0, 1).view(-1, 2, 2).sort(1).values.flatten(1)
         return corners * make_box_scale(size, outputs)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """A side of the box (left, top, right, bottom); by default all four."""
         if word is not None and word not in _SIDES:
             raise CandelabraError(f"target={word} is no side of a box; allowed are {', '.join(_SIDES)}.")
         found = self.predict(self(features).detach(), features.size)
-        return Answer(
+        return HeadAnswer(
             word or "box",
             make_place_score(self.coordinates, features, range(4) if word is None else [_SIDES.index(word)]),
             lambda changed: compute_overlaps(self.predict(self(changed), changed.size), found),

@@ -12,7 +12,7 @@ from torchvision.ops import box_iou
 
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
-from candelabra.heads.answers import Answer, NoAnswer, pick_class
+from candelabra.heads.answers import HeadAnswer, NoAnswer, pick_class
 from candelabra.heads.box_decoding import PADDING, select_detections
 from candelabra.heads.confusion import count_confusion
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
@@ -79,7 +79,7 @@ class Detector(Head, ABC):
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """The n-th detection, 1 being the best, or the best one of a class by name; by default the best.
 
         Its score is the highest of that class among boxes which overlap it by half (as in D-RISE, Petsiuk et al. 2021).
@@ -102,7 +102,7 @@ class Detector(Head, ABC):
             return scores[..., kind].masked_fill(~near, 0).amax(1)
 
         words = f"{self.classes[kind]}, detection {place}"
-        return Answer(words, lambda changed: read_confidence(changed).logit(_LEAST), read_confidence)
+        return HeadAnswer(words, lambda changed: read_confidence(changed).logit(_LEAST), read_confidence)
 
     def predict(self, outputs: Tensor, size: Size) -> Tensor:
         """Detections (N, D, 6), rows of box, class and score, best first; filled up with rows of -1."""

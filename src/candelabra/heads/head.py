@@ -9,7 +9,7 @@ from torchmetrics import Metric
 
 from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
-from candelabra.heads.answers import Answer
+from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
@@ -95,7 +95,7 @@ class Head(nn.Module, ABC):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Decodes raw outputs: probabilities, pixels, class indices."""
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """One number of what this head says of an image, for explanations of it.
 
         Args:

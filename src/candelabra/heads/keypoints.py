@@ -10,7 +10,7 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import KeypointsTarget, Labels
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.heads.answers import Answer, make_distance_confidence, make_place_score
+from candelabra.heads.answers import HeadAnswer, make_distance_confidence, make_place_score
 from candelabra.heads.box import make_box_scale
 from candelabra.heads.coordinate_readers import Pooled, compute_image_diagonal
 from candelabra.heads.head import Head, require_target
@@ -117,12 +117,12 @@ class Keypoints(Head):
         """Points (N, K, 2), XY pixels."""
         return outputs * make_box_scale(size, outputs)[:2]
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """A point by name; by default all of them."""
         if word is not None and word not in self.names:
             raise CandelabraError(f"target={word} is no point; allowed are {list_nearest(word, self.names)}.")
         points = range(len(self.names)) if word is None else [self.names.index(word)]
-        return Answer(
+        return HeadAnswer(
             word or "all points",
             make_place_score(self.coordinates, features, points),
             make_distance_confidence(lambda changed: self(changed)[:, list(points)], features),

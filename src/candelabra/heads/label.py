@@ -18,7 +18,7 @@ from torchmetrics.classification import (
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.heads.answers import Answer, pick_class
+from candelabra.heads.answers import HeadAnswer, pick_class
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights
@@ -120,10 +120,10 @@ class Label(Head):
         """Probabilities (N, classes)."""
         return outputs.sigmoid() if self.multilabel else outputs.softmax(1)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """A class by name; the most probable by default."""
         index = int(self(features)[0].argmax()) if word is None else pick_class(word, self.classes)
-        return Answer(
+        return HeadAnswer(
             self.classes[index],
             lambda changed: self(changed)[:, index],
             lambda changed: self.predict(self(changed), changed.size)[:, index],

@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassF1Score
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, MaskTarget
 from candelabra.errors import CandelabraError
-from candelabra.heads.answers import Answer, NoAnswer, pick_class
+from candelabra.heads.answers import HeadAnswer, NoAnswer, pick_class
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights, soft_dice_loss
@@ -102,7 +102,7 @@ class Mask(Head):
         """Class index of each pixel (N, H, W) uint8."""
         return outputs.argmax(1).to(torch.uint8)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """A class by name, where it was found (Vinogradova et al. 2020); by default that of most pixels but class 0."""
         found = self(features)[0].argmax(0)
         counts = torch.bincount(found.flatten(), minlength=len(self.classes))
@@ -111,7 +111,7 @@ class Mask(Head):
         if not counts[index]:
             raise NoAnswer(f"no pixel is taken for {self.classes[index]}")
         where = (found == index).float() / counts[index]
-        return Answer(
+        return HeadAnswer(
             self.classes[index],
             lambda changed: (self(changed)[:, index] * where).sum((1, 2)),
             lambda changed: (self(changed).softmax(1)[:, index] * where).sum((1, 2)),

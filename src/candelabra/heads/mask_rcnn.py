@@ -13,7 +13,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels
 from candelabra.data.targets.instance_maps import list_codes, make_rows
 from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
-from candelabra.heads.answers import Answer
+from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.detection_metrics import NO_OBJECT
 from candelabra.heads.detector import Detector
 from candelabra.heads.fcos import FCOS
@@ -112,7 +112,7 @@ class MaskRCNN(Head):
     def calibrate(self, tables: Mapping[str, Tensor]) -> None:
         self.detector.calibrate(tables)
 
-    def find_answer(self, features: Features, word: str | None = None) -> Answer:
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """See `Detector.find_answer`."""
         return self.detector.find_answer(features, word)
 
