@@ -54,7 +54,8 @@ def offsets(samples: list[Sample]) -> dict[str, Tensor]:
         truth = find_centre(torch.where(image > 0.1, image, 0))
         for name, value in values.items():
             points = value[:, :4] if name == "boxes" else value
-            centre = find_centre(value == 1) if name == "mask" else points.reshape(-1, 2).mean(0)
+            drawn = {"mask": value == 1, "instances": value > 0}
+            centre = find_centre(drawn[name]) if name in drawn else points.reshape(-1, 2).mean(0)
             found.setdefault(name, []).append(centre - truth)
     return {name: torch.stack(each).mean(0) for name, each in found.items()}
 

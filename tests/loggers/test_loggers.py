@@ -156,7 +156,7 @@ def test_a_class_without_a_number_stops_neither_the_run_nor_a_tracker(
     with (folder / "boxes_classes.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert [len(row) for row in rows] == [len(rows[0])] * 4  # a name of columns, two classes and the background
-    assert [row[-2:] for row in rows[2:]] == [["", ""]] * 2
+    assert [row[-3:-1] for row in rows[2:]] == [["", ""]] * 2  # ap and ap50; the last is the score
     file = next((folder / "wandb").glob("offline-run-*/*.wandb"))
     logged = {i.nested_key[0] for r in of_wandb(file)[1] for i in r.history.item if i.nested_key}
     assert "boxes_classes" in logged

@@ -68,7 +68,8 @@ def test_predictions_are_drawn_and_written(build: BuildHead, small_backbone: Bac
     with torch.no_grad():
         found = head.eval().predict(head(small_backbone.eval()(torch.rand(3, 3, *SIZE))), SIZE)
     assert len(found) == 3
-    if batch.shape[-2:] == SIZE:
+    rows = found.is_floating_point() and not batch.is_floating_point()  # of objects, where labels are a map of numbers
+    if batch.shape[-2:] == SIZE and not rows:
         assert found.shape == batch.shape
     for value in found:
         assert len(target.prediction_row(value)) == len(target.prediction_header())

@@ -94,7 +94,7 @@ class Finder(torch.nn.Module):
 
 @pytest.mark.parametrize("word", RESIZE_METHODS)
 def test_predictions_are_in_pixels_of_the_file(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "load_task", lambda run: Finder(word))
+    monkeypatch.setattr(model, "load_trained_task", lambda run: Finder(word))
     paths = []
     for number, size in enumerate(SIZES):
         paths.append(tmp_path / f"{number}.png")

@@ -25,6 +25,7 @@ _KNOWN = (
     ("images", "labels"),
     ("images", "instances"),
 )
+_TRIED = 8  # folders that are looked into
 _TELLING = ("SegmentationObject", "PedMasks", "instances")  # names of folders that semantic masks do not have
 _CLASS_MAPS = "SegmentationClass"  # Pascal VOC's, beside the maps of objects
 _BORDER = 255  # Pascal VOC's number around objects, which says nothing
@@ -122,9 +123,15 @@ def _find_object_folders(root: Path) -> list[Path]:
     """Folders that hold the one image and the masks of its objects, at most two folders below root."""
     for pattern in ("*/masks", "*/*/masks"):
         found = [path.parent for path in sorted(root.glob(pattern)) if (path.parent / "images").is_dir()]
-        if found and all(len(list(find_images(path / "images"))) == 1 for path in found[:8]):
+        if len(found) > 1 and all(map(_holds_one_image, found[:_TRIED])):
             return found
     return []
+
+
+def _holds_one_image(folder: Path) -> bool:
+    """Whether a folder holds an image and masks of its objects, instead of images and masks of equal names."""
+    images, masks = ([path.stem for path in find_images(folder / name)] for name in ("images", "masks"))
+    return len(images) == 1 and images != masks
 
 
 def _list_object_masks(
