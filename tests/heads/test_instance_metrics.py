@@ -48,7 +48,7 @@ def predict_objects(rng: np.random.Generator, value: Tensor) -> Tensor:
 def measure(predictions: list[Tensor], values: list[Tensor], most: int = 300) -> dict[str, Tensor]:
     metric = InstanceMetrics(CLASSES, most)
     for found, value in zip(predictions, values, strict=True):
-        certain = found[found[:, 5] >= 0.25]
+        certain = found[:, 5] >= 0.25
         metric.update(found[None], value[None], certain[None])
     return metric.compute()
 
@@ -180,9 +180,9 @@ def test_images_without_an_object_have_no_precision_but_their_detections_are_mis
 def test_a_metric_of_a_rank_without_an_image_joins_the_others() -> None:
     value, rows = make_grid(10)
     first, second = InstanceMetrics(CLASSES), InstanceMetrics(CLASSES)
-    first.update(rows[None], value[None], rows[None])
+    first.update(rows[None], value[None], torch.ones(1, len(rows), dtype=torch.bool))
     for name in ("detections", "objects", "runs", "images"):
         setattr(first, name, [torch.cat([*getattr(first, name), torch.zeros(0)])])
     assert float(first.compute()["map"]) == pytest.approx(1)
-    second.update(rows[:0][None], torch.zeros_like(value)[None], rows[:0][None])
+    second.update(rows[:0][None], torch.zeros_like(value)[None], torch.ones(1, 0, dtype=torch.bool))
     assert set(second.compute()) == {"ap", "confusion", "curves"}

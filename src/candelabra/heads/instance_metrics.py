@@ -64,7 +64,7 @@ class InstanceMetrics(MetricGroup):
         Args:
             predictions: (n, D, 6 + S * S) rows of box, class, score and mask; see `InstancesTarget`.
             target: (n, H, W) maps of objects.
-            certain: (n, E, 6 + S * S) those of `predictions` that the confusion counts.
+            certain: (n, D) bool, which of `predictions` the confusion counts.
         """
         for found, wanted, shown in zip(predictions, target, certain, strict=True):
             own, true = _list_predictions(found.float().cpu(), wanted.shape), _list_objects(wanted.cpu())
@@ -75,7 +75,8 @@ class InstanceMetrics(MetricGroup):
             self.runs.append(torch.tensor(list(everything), dtype=torch.float32, device=self.device))
             size = (*wanted.shape, len(own), len(true))
             self.images.append(torch.tensor(size, dtype=torch.float32, device=self.device))
-            named = _list_predictions(shown.float().cpu(), wanted.shape)
+            there = found[:, CLASS_COLUMN] >= 0
+            named = [each for each, is_shown in zip(own, shown[there].tolist(), strict=True) if is_shown]
             self.confusion += _count_confusion(named, true, wanted.shape, len(self.classes)).to(self.device)
 
     def compute(self) -> dict[str, Tensor]:

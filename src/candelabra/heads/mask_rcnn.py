@@ -21,6 +21,7 @@ from candelabra.heads.feature_pyramid import measure_levels
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.instance_metrics import InstanceMetrics
 from candelabra.heads.mask_layers import MaskBranch, MaskFeatures, crop_masks, measure_mask_map
+from candelabra.heads.score_thresholds import find_certain_rows
 from candelabra.types import Features, Size
 
 _JITTER = 0.1  # share of its sides by which the edges of a box are moved in training, as a detector is off by some
@@ -74,16 +75,16 @@ class MaskRCNN(Head):
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         found, maps = self._unpack(outputs, size)
-        rows = [make_rows(each) for each in target]
+        listed = [list_codes(each) for each in target]
+        rows = [make_rows(*each) for each in zip(target, listed, strict=True)]
         boxes = self.detector.loss(found, pad_sequence(rows, batch_first=True, padding_value=_PADDING), size)
-        taught = [self._choose_regions(values, own) for values, own in zip(target, rows, strict=True)]
+        taught = [self._choose_regions(codes, own) for (codes, _), own in zip(listed, rows, strict=True)]
         logits = self.masks(maps, [each for each, _ in taught]).split([len(each) for each, _ in taught])
         masks = [_compute_mask_loss(*each) for each in zip(logits, target, taught, strict=True)]
         return torch.where(self.labelled(target), boxes + self.mask_weight * torch.stack(masks), 0.0)
 
-    def _choose_regions(self, values: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, 4) boxes of objects, moved a little, and the values (R,) of these objects in the map (H, W)."""
-        codes, _ = list_codes(values)
+    def _choose_regions(self, codes: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, 4) boxes of objects, moved a little, and which of the values (K,) of the objects of a map they have."""
         own = rows[: len(codes)]  # the others are classes that nobody looked for
         taught = own[:, SCORE_COLUMN] > IGNORED_SCORE if len(codes) else own.new_zeros(0, dtype=torch.bool)
         boxes, codes = own[taught, :CLASS_COLUMN], codes[taught]
@@ -101,7 +102,9 @@ class MaskRCNN(Head):
         self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
 
     def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
-        metrics["objects"].update(predictions, target, self.select_certain(predictions))
+        metrics["objects"].update(
+            predictions, target, find_certain_rows(predictions, self.detector.thresholds.to(predictions.device))
+        )
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)

@@ -30,6 +30,12 @@ def choose_score_thresholds(curves: Tensor) -> Tensor:
     return torch.where(best > 0, (found * _DIGITS + 1e-3).floor() / _DIGITS, DEFAULT_SCORE)
 
 
+def find_certain_rows(rows: Tensor, thresholds: Tensor) -> Tensor:
+    """(N, D) bool: which detections (N, D, 6) have the score of their class (C,) or more."""
+    numbers = rows[..., CLASS_COLUMN].long()
+    return (numbers >= 0) & (rows[..., SCORE_COLUMN] >= thresholds[numbers.clamp(min=0)])
+
+
 def select_certain_rows(rows: Tensor, thresholds: Tensor) -> Tensor:
     """Detections (N, D, 6) that have the score of their class or more: (N, E, 6), filled up with rows of -1.
 
@@ -37,8 +43,7 @@ def select_certain_rows(rows: Tensor, thresholds: Tensor) -> Tensor:
         rows: of box, class and score, best first.
         thresholds: (C,).
     """
-    numbers = rows[..., CLASS_COLUMN].long()
-    certain = (numbers >= 0) & (rows[..., SCORE_COLUMN] >= thresholds[numbers.clamp(min=0)])
+    certain = find_certain_rows(rows, thresholds)
     order = certain.int().argsort(dim=1, descending=True, stable=True)
     moved = rows.gather(1, order[..., None].expand_as(rows)).masked_fill(~certain.gather(1, order)[..., None], -1)
     return moved[:, : int(certain.sum(1).max()) if len(rows) else 0]

@@ -87,18 +87,19 @@ def list_unknown_classes(values: Tensor) -> list[int]:
     return [number for number in range(MOST_UNKNOWN) if bits >> number & 1]
 
 
-def make_rows(values: Tensor) -> Tensor:
+def make_rows(values: Tensor, listed: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """The objects of a map as a value of `BoxesTarget`: crowds and whole images of unknown classes have score 0.
 
     Args:
         values: (H, W) int.
+        listed: what `list_codes` gave for it, where that is at hand.
 
     Returns:
         (K, 6) float32; the objects in the order of `list_codes`, then the unknown classes.
     """
     if bool((values == UNKNOWN).all()):
         return torch.full((1, ROW_WIDTH), torch.nan, device=values.device)
-    codes, boxes = list_codes(values)
+    codes, boxes = list_codes(values) if listed is None else listed
     known = torch.stack([unpack_classes(codes).float(), torch.where(find_crowds(codes), IGNORED_SCORE, 1.0)], 1)
     height, width = values.shape
     unknown = [(0, 0, width, height, number, IGNORED_SCORE) for number in list_unknown_classes(values)]
