@@ -102,9 +102,8 @@ class MaskRCNN(Head):
         self.compare(metrics, self.predict(outputs[labelled], size), target[labelled], size)
 
     def compare(self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: Size) -> None:
-        metrics["objects"].update(
-            predictions, target, find_certain_rows(predictions, self.detector.thresholds.to(predictions.device))
-        )
+        certain = find_certain_rows(predictions, self.detector.thresholds.to(predictions.device))
+        metrics["objects"].update(predictions, target, certain)
 
     def score(self, values: Mapping[str, float]) -> float | None:
         return values.get(self.main_metric)
