@@ -15,8 +15,8 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets import InstancesTarget
 from candelabra.data.targets.file_column import FileColumn, describe_unreadable
 from candelabra.data.targets.instance_maps import number_objects
-from candelabra.data.targets.map_files import find_map_issues, fit_map
-from candelabra.errors import CandelabraError, UnreadableFile
+from candelabra.data.targets.map_files import drop_missing_files, find_map_issues, fit_map
+from candelabra.errors import UnreadableFile
 
 _UNKNOWN = -1  # in numbers of objects
 
@@ -92,18 +92,8 @@ class ObjectFileColumn(FileColumn):
 
     def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
         """Drops maps whose files are missing; their content is checked as they are read."""
-        given = [index for index in images if self.paths[index]]
-        issues = []
-        for index in given:
-            try:
-                for path in (self.files[index] or ObjectFiles(())).numbers:
-                    resolve_inside(self.root, path).stat()
-            except (UnreadableFile, OSError) as error:
-                issues.append((index, describe_unreadable(self.target.name, error)))
-                self.paths[index] = ""
-        if given and not any(self.paths[index] for index in given):
-            raise CandelabraError(f"No map of objects can be used: {issues[0][1].detail}; is data.root right?")
-        return issues
+        given = {i: files.numbers for i in images if self.paths[i] and (files := self.files[i])}
+        return drop_missing_files(self, given, "map of objects")
 
     def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
         try:

@@ -38,17 +38,8 @@ class MapFileColumn(FileColumn):
 
     def verify(self, images: Mapping[int, ImageHeader]) -> Sequence[tuple[int, DataIssue]]:
         """Drops maps whose files are missing; their content is checked as they are read."""
-        given = [index for index in images if self.paths[index]]
-        issues = []
-        for index in given:
-            try:
-                resolve_inside(self.root, self.paths[index]).stat()
-            except (UnreadableFile, OSError) as error:
-                issues.append((index, describe_unreadable(self.target.name, error)))
-                self.paths[index] = ""
-        if given and not any(self.paths[index] for index in given):
-            raise CandelabraError(f"No {self.target.name} can be used: {issues[0][1].detail}; is data.root right?")
-        return issues
+        files = {index: [self.paths[index]] for index in images if self.paths[index]}
+        return drop_missing_files(self, files, self.target.name)
 
     def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
         try:
@@ -75,6 +66,32 @@ class EncodedMapColumn(EncodedColumn):
         except UnreadableFile as error:
             return [describe_unreadable(self.target.name, error)]
         return find_map_issues(self.target, found, image)
+
+
+def drop_missing_files(
+    column: FileColumn, files: Mapping[int, Sequence[str]], what: str
+) -> Sequence[tuple[int, DataIssue]]:
+    """Empties the paths of values some of whose files are missing, and returns what was wrong.
+
+    Args:
+        column: of the values.
+        files: of each value that is checked, below the root of the column.
+        what: they are, for the message.
+
+    Raises:
+        CandelabraError: no value can be used.
+    """
+    issues = []
+    for index, paths in files.items():
+        try:
+            for path in paths:
+                resolve_inside(column.root, path).stat()
+        except (UnreadableFile, OSError) as error:
+            issues.append((index, describe_unreadable(column.target.name, error)))
+            column.paths[index] = ""
+    if files and not any(column.paths[index] for index in files):
+        raise CandelabraError(f"No {what} can be used: {issues[0][1].detail}; is data.root right?")
+    return issues
 
 
 def fit_map(target: "PixelTarget", found: Tensor | None, image: DecodedImage) -> Tensor:
