@@ -4,7 +4,6 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,11 +13,12 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from candelabra.data.targets.geometry import Part, ResizeGeometry
+from candelabra.data.targets.predicted_target import PredictedTarget
 from candelabra.data.targets.stored_target import StoredTarget
 from candelabra.types import Size
 
 
-class Target(StoredTarget, ABC):
+class Target(StoredTarget, PredictedTarget, ABC):
     """One kind of label of one data set; a final class is a frozen dataclass of what the data set says about it.
 
     A value is a tensor of one sample, in pixels where it has a place. "Not labelled" is a value (`missing`) which
@@ -136,7 +136,7 @@ class Target(StoredTarget, ABC):
         """A value for a picture of (H, W) = `size`, which is `factor` times the image."""
         return value
 
-    # Pictures and predictions
+    # Pictures; predictions are in `PredictedTarget`
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
         """The picture with the value drawn on it; labels and predictions alike.
@@ -155,43 +155,6 @@ class Target(StoredTarget, ABC):
             value: as in a batch, labelled.
         """
         return picture
-
-    def caption(self, value: Tensor) -> str:
-        """The value in words, for the corner of a picture; empty for what is drawn."""
-        return ""
-
-    def prediction_header(self) -> list[str]:
-        """Columns of predictions.csv."""
-        return []
-
-    def prediction_row(self, value: Tensor) -> list[str]:
-        """Cells of predictions.csv, as many as `prediction_header` has."""
-        return []
-
-    def rank_header(self, count: int) -> list[str]:
-        """Further columns of predictions.csv, for the second to the `count`-th class where one is told of several."""
-        return []
-
-    def rank_row(self, value: Tensor, count: int) -> list[str]:
-        """Cells of predictions.csv, as many as `rank_header` has."""
-        return []
-
-    def save_prediction(self, value: Tensor, folder: Path, name: str, size: Size) -> None:
-        """Writes a prediction as a file of its own below `folder`, where it has one; `size` is (H, W) of the image."""
-        return
-
-    def to_result(self, value: Tensor) -> Any:
-        """A prediction as an attribute of `candelabra.Prediction`; an array, unless a target has more to say."""
-        return value.numpy()
-
-    def to_json_result(self, value: Tensor) -> Any:
-        """A prediction in plain values, for JSON: short, so that maps are summarised."""
-        return value.tolist()
-
-    @property
-    def confusion_classes(self) -> Sequence[str]:
-        """Names of the classes of a confusion matrix over this target."""
-        return ()
 
     # Description
 
