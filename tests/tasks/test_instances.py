@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +19,7 @@ from candelabra.data.targets.instance_maps import make_rows
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model
 from tests.conftest import Compose, composed
+from tests.tasks.test_detection import measure_difference_of_ranks
 from tests.training.test_interruption import assert_equal, in_a_process
 
 WORDS = (
@@ -166,18 +164,4 @@ if torch.distributed.get_rank() == 0:
 
 @pytest.mark.slow
 def test_a_rank_without_an_object_does_not_hang_and_ranks_stay_equal(tmp_path: Path) -> None:
-    script = tmp_path / "two.py"
-    script.write_text(RANKS)
-    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert run.returncode == 0, run.stderr
-    (line,) = [line for line in run.stdout.splitlines() if line.startswith("APART")]
-    assert float(line.split()[1]) == 0
+    assert measure_difference_of_ranks(RANKS, tmp_path) == 0
