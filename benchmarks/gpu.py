@@ -20,6 +20,7 @@ from pathlib import Path
 import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.io import decode_jpeg
 
 from benchmarks.gpu_loops import CLASSES, DRY, Batches, Scale, Speed, by_candelabra, by_hand, wait
 from benchmarks.loading import photographs
@@ -97,6 +98,19 @@ def load_files(scale: Scale, root: Path, workers: int) -> float:
     return images / (time.perf_counter() - begun)
 
 
+def decode_on_gpu(root: Path, count: int) -> float:
+    """Images a second of nvJPEG through torchvision, from bytes in memory to pixels of the original size."""
+    files = sorted(root.rglob("*.jpg"))[:count]
+    read = [torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8) for path in files]
+    decode_jpeg(read[:8], device="cuda")
+    wait("cuda")
+    begun = time.perf_counter()
+    for start in range(0, len(read), 64):
+        decode_jpeg(read[start : start + 64], device="cuda")
+    wait("cuda")
+    return len(read) / (time.perf_counter() - begun)
+
+
 def copy_files(root: Path, count: int) -> None:
     """Links each of a few photographs until there are so many."""
     first = sorted(root.rglob("*.jpg"))
@@ -134,6 +148,8 @@ def main() -> None:
         for workers in scale.workers:
             rows[f"JPEG files, {workers} workers, images/s"] = [load_files(scale, Path(folder), workers)]
             print(f"JPEG files, {workers} workers: {rows[f'JPEG files, {workers} workers, images/s'][0]:.0f} images/s")
+        if scale.device == "cuda":
+            rows["JPEG bytes, nvJPEG, images/s"] = [decode_on_gpu(Path(folder), 2048)]
     heads = ("label", "box", "mask")
     joint = partial(by_candelabra, scale, Batches(scale, heads), heads)
     for name, mode in (("three heads, compile=true", "default"), ("three heads, eager", None)):

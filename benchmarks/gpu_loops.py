@@ -22,6 +22,7 @@ from candelabra.backbones import Timm
 from candelabra.finetuning import Scratch
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
+from candelabra.tasks.compilation import compile_backbone
 from candelabra.training.callbacks.finite_loss import FiniteLoss
 from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.progress import EpochProgress
@@ -137,10 +138,10 @@ def by_candelabra(scale: Scale, batches: Batches, heads: Sequence[str], mode: st
     labels = make_labels(tuple(map(str, range(CLASSES))), box=True, mask_classes=("ground", "thing"))
     chosen: dict[str, Any] = {"label": Label, "box": Box, "mask": Mask}
     backbone = Timm(scale.name, weights="none")
-    if mode:
-        backbone.compile(mode=mode, backend=scale.backend)
     task = MultiTask(backbone, labels, {name: chosen[name] for name in heads}, finetune=Scratch(), scheduler=None)
     task.optimizer = lambda groups: torch.optim.AdamW(groups, lr=1e-4, fused=True)
+    if mode:
+        compile_backbone(task, batches.ready[0]["image"][0], mode, scale.backend)
 
     def run(tuned: bool) -> float:
         warm = Warm(scale.device)

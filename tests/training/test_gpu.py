@@ -72,6 +72,12 @@ def test_what_a_cpu_trains_a_gpu_trains(words: list[str], tiny: Compose, tmp_pat
     assert "test/label/accuracy" in results(tmp_path)
 
 
+@pytest.mark.parametrize("task", ["detection", "detection head@task.boxes=faster_rcnn", "instances"])
+def test_a_gpu_trains_on_lists_of_objects(task: str, tiny: Compose, tmp_path: Path) -> None:
+    run_train(tiny(*SMALL, "data=many_shapes", *f"task={task}".split()))
+    assert any(name.endswith("map50") for name in results(tmp_path))
+
+
 def test_a_resumed_run_ends_where_a_whole_one_does(tiny: Compose, tmp_path: Path) -> None:
     run = tmp_path / "train"
     # Sums on a GPU have no fixed order, and Adam makes a whole step of any difference.

@@ -30,6 +30,8 @@ class Backbone(nn.Module, ABC):
         licence: licence of the published weights, as stated by their publisher; null if none is stated.
         frozen: number of frozen stages, counted from the input.
         adapters: adapter modules, if any; only these are trained then. Each belongs to a stage; see `lora.py`.
+        unread: indices of maps that no head reads. A compiled backbone would compute with gradients of zeros for them,
+            so that in training they are returned without a gradient.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Backbone(nn.Module, ABC):
         self.side, self.licence = 224, None
         self.frozen = 0
         self.keep_statistics = False
+        self.unread: frozenset[int] = frozenset()
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -86,6 +89,8 @@ class Backbone(nn.Module, ABC):
             pixels = pixels.mean(1, keepdim=True)
         pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps, final = self.extract(pixels)
+        if self.training and self.unread:
+            maps = [each.detach() if index in self.unread else each for index, each in enumerate(maps)]
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
 
     def embedding(self, images: Tensor) -> Tensor:

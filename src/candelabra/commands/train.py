@@ -14,7 +14,8 @@ from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run, make_loggers
 from candelabra.report.tables import count_labels, print_transfer
 from candelabra.runs.checkpoints import read_checkpoint
-from candelabra.tasks.loading import build_task, compile_backbone, dry_run
+from candelabra.tasks.compilation import compile_backbone
+from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.transfer import copy_weights
 from candelabra.training.batch_size import find_batch_size
@@ -77,7 +78,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     epochs = plain["trainer"]["max_epochs"]
     dry_run(task, data, epochs if epochs and epochs > 0 else LONG_RUN_EPOCHS)
     if plain.get("compile"):
-        compile_backbone(task)
+        compile_backbone(task, data.dataset("train")[0]["image"])
     throughput = Throughput()
     pruning = make_pruning(metrics)
     extension = make_extension(plain, checkpoint)

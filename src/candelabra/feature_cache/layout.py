@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from candelabra.heads.coordinate_readers import FeaturePool
+from candelabra.tasks.compilation import find_read_features
 from candelabra.tasks.task import Task
 from candelabra.types import Features
 
@@ -109,11 +110,11 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
     everything = FeatureLayout(tuple(range(len(features.maps))), True, None, channels, features.size)
     heads = list(task.heads.values())
     pools: set[FeaturePool] = set()
-    *maps, final = _find_gradients(heads, features)
+    *maps, final = find_read_features(heads, features)
     parts = FeatureLayout(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
     cut = partial(_detach_pool, pools)
     hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, FeaturePool)]
-    *_, read_whole = _find_gradients(heads, features)
+    *_, read_whole = find_read_features(heads, features)
     for hook in hooks:
         hook.remove()
     kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
@@ -139,15 +140,6 @@ def _gives_same_outputs(parts: FeatureLayout, heads: Sequence[nn.Module], featur
 def _detach_pool(pools: set[FeaturePool], pool: FeaturePool, inputs: Sequence[Tensor], output: Tensor) -> Tensor:
     pools.add(pool)
     return output.detach()
-
-
-def _find_gradients(heads: Sequence[nn.Module], features: Features) -> list[bool]:
-    """Returns whether a gradient of any output reaches each map, and the final one."""
-    with torch.enable_grad():
-        leaves = [each.detach().requires_grad_() for each in (*features.maps, features.final)]
-        asked = Features(leaves[:-1], leaves[-1], features.size)
-        total = torch.stack([head(asked).float().sum() for head in heads]).sum()
-        return [gradient is not None for gradient in torch.autograd.grad(total, leaves, allow_unused=True)]
 
 
 def _integer(dtype: torch.dtype) -> torch.dtype:

@@ -103,13 +103,6 @@ def dry_run(task: Task, data: SampleDataModule, epochs: int) -> None:
     task.train()
 
 
-def compile_backbone(task: Task) -> None:
-    """Has torch.compile compile the backbone at its next batch; not before `dry_run`, which runs single images."""
-    task.backbone.compile()
-    if task.balance.needs_gradients:
-        torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
-
-
 def _try(task: Task, image: torch.Tensor) -> None:
     try:
         with torch.no_grad():

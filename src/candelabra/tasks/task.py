@@ -26,6 +26,7 @@ from candelabra.optim.parameter_groups import (
     make_parameter_groups,
 )
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
+from candelabra.tasks.forward_pass import run_backbone
 from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
 from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
@@ -33,7 +34,6 @@ from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.original_metrics import measure_batch
 from candelabra.tasks.ranks import sum_over_ranks
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs, is_logged_step
-from candelabra.tasks.single_image import run_backbone
 from candelabra.tasks.statistics import average_statistics, broadcast_buffers, preserve_buffers
 from candelabra.types import Features, Sample
 

@@ -19,7 +19,8 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
 from candelabra.optim.parameter_groups import ParameterGroups
-from candelabra.tasks.loading import build_task, compile_backbone, dry_run
+from candelabra.tasks.compilation import compile_backbone
+from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.task import Task
 from candelabra.training.range_test import RangeTest, write_range_test
 from candelabra.training.trainer import make_trainer
@@ -43,7 +44,7 @@ def find_learning_rate(plain: PlainConfig, data: SampleDataModule) -> RangeTest:
     task = build_task(plain, data.labels)
     dry_run(task, data, LONG_RUN_EPOCHS)
     if plain.get("compile"):
-        compile_backbone(task)
+        compile_backbone(task, data.dataset("train")[0]["image"])
     node = plain["trainer"]
     if plain.get("global_batch") is not None:
         steps = count_accumulation_steps(plain["global_batch"], plain["data"]["batch_size"], 1)
