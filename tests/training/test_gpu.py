@@ -27,7 +27,8 @@ from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.checkpointing import StepSeeding
 from tests.conftest import Compose
 
-pytestmark = pytest.mark.gpu
+# Lightning and torch warn of processors and deprecations of the machine at hand.
+pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 SMALL = ("trainer=gpu", "data.size=32", "data.count=120", "epochs=2")
 LEARN = ("trainer=gpu", "data.size=32", "data.count=400", "epochs=5", "lr=0.01", "scheduler=one_cycle")
