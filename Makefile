@@ -36,9 +36,10 @@ $(READY): requirements.lock pyproject.toml
 	@test -x .venv/bin/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "candelabra needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || uv venv --python $(PYTHON) .venv
 	@command -v uv >/dev/null || test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
+	@# bytecode: where PYTHONDONTWRITEBYTECODE is set, each command would compile torch and lightning anew
 	@echo "installing exact versions from requirements.lock into .venv"
 	$(if $(TORCH),@echo $(TORCH) >.venv/torch; grep -vE '^(nvidia|cuda|triton)[-=]' requirements.lock >.venv/torch.lock)
-	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --python .venv/bin/python $(LOCKED) \
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --compile-bytecode --python .venv/bin/python $(LOCKED) \
 		&& $$uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $(READY)
 

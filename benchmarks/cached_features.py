@@ -14,7 +14,6 @@ from lightning.pytorch.loggers import CSVLogger
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.config.precision import choose_precision
 from candelabra.data import DataModule, Pets
 from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.finetuning import Frozen
@@ -55,7 +54,7 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[flo
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
-        precision=choose_precision("cpu"),  # type: ignore[arg-type]
+        precision="32-true",
         logger=CSVLogger(folder, "", ""),
         callbacks=[clock, Throughput(), best, LearningRateMonitor("step"), EpochProgress()],
         log_every_n_steps=10,

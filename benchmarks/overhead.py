@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from candelabra.data.targets import Labels
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.precision import make_trial_step
+from candelabra.training.trial_steps import load_trial_samples
 from tests.data.builders import make_labels
 
 WARM = 3  # steps that do not count
@@ -90,11 +93,13 @@ def by_candelabra(name: str, batches: Any, steps: int, labels: Labels, precision
 
 def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
     """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
-    precision = choose_precision("cpu")
     ratios = []
     data = DataModule(Shapes(canvas=224, count=2000), size=224, batch_size=32, workers=1)
+    samples = load_trial_samples(data)
     for name in ("resnet18", "tf_efficientnet_lite0"):
-        hands: list[tuple[str, bool]] = [("float32", False)] + ([("bfloat16", True)] if precision != "32-true" else [])
+        task = Classification(Timm(name, weights="none"), data.labels, finetune=Full())
+        precision = choose_precision(partial(make_trial_step, task, samples), 32, "overhead", name)
+        hands = [("float32", False), ("bfloat16", True)]
         pairs = []
         for _ in range(runs):
             speeds = {}

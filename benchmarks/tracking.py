@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
-from candelabra.config.precision import choose_precision
 from candelabra.data import DataModule, Shapes
 from candelabra.finetuning import Full
 from candelabra.heads import Box, Keypoints, Label, Mask
@@ -110,7 +109,7 @@ def main() -> None:
         trainer = L.Trainer(
             accelerator="auto",
             devices=1,
-            precision=choose_precision("auto"),  # type: ignore[arg-type]
+            precision="32-true",
             max_steps=steps,
             max_epochs=-1,
             logger=guards,

@@ -12,16 +12,19 @@ from omegaconf import DictConfig
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from candelabra.config.build import build_data, build_object, resolve_config
+from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.targets import LabelTarget
 from candelabra.embeddings.classifiers.candidate import ClassifierCandidate, FoldIndices, Folds, make_folds
 from candelabra.embeddings.classifiers.features import LabelledFeatures, load_labelled_features
 from candelabra.embeddings.classifiers.table import ClassifierRow, write_classifier_table
+from candelabra.embeddings.encoder import choose_encoding_precision
 from candelabra.errors import CandelabraError
 from candelabra.report.plots import draw_confusion
 from candelabra.report.tables import count_labels
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.preprocessing import read_trained_size
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,9 @@ def run_probe(config: DictConfig) -> None:
     data: SampleDataModule = build_data(plain["data"])
     count_labels(data, [LabelTarget.name])
     backbone = load_task(plain["run"]).backbone if plain["run"] else build_object(plain["backbone"])
+    if plain["trainer"]["precision"] == "auto":  # on a CPU
+        about = read_trained_size(plain["data"]), plain["run"] or plain["backbone"]
+        plain["trainer"]["precision"] = choose_encoding_precision(backbone, parse_size(about[0], "data.size"), *about)
     trainer = make_trainer(plain["trainer"], logger=False, enable_checkpointing=False)
     begun = time.perf_counter()
     found = load_labelled_features(backbone, data, build_object(plain["cache"]), trainer)

@@ -31,6 +31,7 @@ from candelabra.training.monitor import (
     list_validation_metrics,
 )
 from candelabra.training.peers import announce_run, monitor_peers
+from candelabra.training.precision import choose_training_precision
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
 from candelabra.training.trainer import make_checkpoint_callbacks, make_run_trainer
@@ -63,6 +64,8 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)
         data = build_data(plain["data"])
+    if plain["trainer"]["precision"] == "auto":  # on a CPU
+        config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
     if search and not config.resume:
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)

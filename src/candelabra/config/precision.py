@@ -1,33 +1,44 @@
-"""Choice of the training precision."""
+"""Choice of the precision of computing: known on a GPU, measured on a CPU."""
+
+import json
+import logging
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from candelabra.errors import CandelabraError
+from candelabra.storage.atomic import write_atomically
+from candelabra.storage.cache_folder import find_cache_folder
+from candelabra.storage.locks import hold_lock
 
+log = logging.getLogger(__name__)
 AUTOCAST_TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-
-
-def choose_precision(accelerator: str) -> str:
-    """bf16-mixed on a GPU from Ampere on and on a CPU with avx512_bf16 or AMX, else 32-true."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        fast = torch.cuda.get_device_capability()[0] >= 8
-    elif accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        fast = False
-    else:
-        # torch has no public name for this in all versions that we support
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if fast else "32-true"
+_CANDIDATES = ("32-true", "bf16-mixed")
+_SECONDS = 2.5  # for all steps after the first ones
+_STEP_SECONDS = 0.25  # a step that is measured takes about so long
+_ROUNDS = 7
+_GAIN = 1.05  # bfloat16 rounds; it must be faster by so much
 
 
 def resolve_precision(precision: str | int | None, accelerator: str) -> str | int | None:
-    """Resolves `trainer.precision`; `auto` becomes the fastest precision of the machine.
+    """Resolves `trainer.precision=auto` where it is known: bf16-mixed on a GPU from Ampere on, 32-true on others.
+
+    On a CPU it stays `auto`, for `choose_precision`: a flag of the CPU does not tell which is faster.
 
     Raises:
         CandelabraError: it is a precision for the whole program. Losses are computed in float32 whatever the network
             uses, and half precision would round labels too: 200.6 of a box would be 201 in bfloat16.
     """
     if precision == "auto":
-        return choose_precision(accelerator)
+        if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+            return "bf16-mixed" if torch.cuda.get_device_capability()[0] >= 8 else "32-true"
+        return "32-true" if accelerator in ("auto", "mps") and torch.backends.mps.is_available() else "auto"
     if precision in ("bf16-true", "16-true", "64-true", "64", 64):
         allowed = "auto, 32-true, bf16-mixed, 16-mixed"
         raise CandelabraError(
@@ -35,3 +46,73 @@ def resolve_precision(precision: str | int | None, accelerator: str) -> str | in
             f"{allowed}."
         )
     return precision
+
+
+def choose_precision(make_step: Callable[[], Callable[[int], Any]], most: int, *about: Any) -> str:
+    """Measures float32 and bfloat16 on this CPU, once for each computation, and returns the faster one.
+
+    The answer is kept in the folder of caches; processes that ask at the same time measure once.
+
+    Args:
+        make_step: -> what is measured, called with a number of images.
+        most: images of a step.
+        about: plain values that tell this computation from others, such as a config.
+    """
+    cpu = (_find_cpu_name(), torch.get_num_threads(), str(torch.__version__))
+    key = sha256(json.dumps([cpu, most, about], sort_keys=True, default=str).encode()).hexdigest()[:32]
+    folder = find_cache_folder("precision")
+    file = folder / f"{key}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with hold_lock(folder / f"{key}.lock"):
+            speed = _read_speed(file)
+            if speed is None:
+                write_atomically(file, json.dumps({"bfloat16": (speed := measure_bfloat16(make_step(), most))}))
+    except OSError:  # a folder that cannot be written to costs the cache, not the run
+        speed = measure_bfloat16(make_step(), most)
+    found = "bf16-mixed" if speed >= _GAIN else "32-true"
+    log.info("bfloat16 is %.2f times as fast as float32 here: trainer.precision=%s", speed, found)
+    return found
+
+
+def measure_bfloat16(step: Callable[[int], Any], most: int) -> float:
+    """The speed of bfloat16 as a multiple of that of float32, from pairs of steps within some 3 seconds.
+
+    Args:
+        step: called with a number of images.
+        most: images of a step; as many are taken as run in a quarter of a second.
+    """
+    images = min(2, most)
+    step(images)  # allocates, fills caches
+    while images < most and 2 * _time_step(step, images, "32-true") <= _STEP_SECONDS:
+        images = min(2 * images, most)
+    _time_step(step, images, "bf16-mixed")
+    ratios: list[float] = []
+    begun = time.perf_counter()
+    while len(ratios) < _ROUNDS and (not ratios or time.perf_counter() - begun < _SECONDS):
+        one, other = (_time_step(step, images, precision) for precision in _CANDIDATES)
+        ratios.append(one / other)
+    return statistics.median(ratios)
+
+
+def _time_step(step: Callable[[int], Any], images: int, precision: str) -> float:
+    dtype = AUTOCAST_TYPES.get(precision)
+    begun = time.perf_counter()
+    with torch.autocast("cpu", dtype or torch.bfloat16, enabled=dtype is not None):
+        step(images)
+    return time.perf_counter() - begun
+
+
+def _read_speed(file: Path) -> float | None:
+    try:
+        return float(json.loads(file.read_text(encoding="utf-8"))["bfloat16"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _find_cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,6 +1,6 @@
 """The recipe of an index: all that is needed to embed further images in the same way."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import hash_contents
 from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_transforms
 from candelabra.data.transforms.resize import Resizing, make_resize
-from candelabra.embeddings.encoder import Encoder
+from candelabra.embeddings.encoder import Encoder, choose_encoding_precision
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
@@ -91,7 +91,11 @@ def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingR
     word = plain["resize"] or (read_trained_resize(given) if given else "stretch")
     make_resize(word, (8, 8))  # refuses a word that is not known
     resize = cast(Resizing, word)
-    return EmbeddingRecipe(plain["backbone"], run, plain["seed"], sides, resize, plain["trainer"]["precision"])
+    recipe = EmbeddingRecipe(plain["backbone"], run, plain["seed"], sides, resize, plain["trainer"]["precision"])
+    if recipe.precision == "auto":  # on a CPU
+        precision = choose_encoding_precision(recipe.network(), sides, run or plain["backbone"])
+        recipe = replace(recipe, precision=precision)
+    return recipe
 
 
 def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, Encoder]:

@@ -13,9 +13,9 @@ from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError
 from candelabra.optim.parameter_groups import make_optimizer
-from candelabra.tasks.loading import build_task
 from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
+from candelabra.training.trial_steps import build_trial_task, load_trial_samples
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ _STEPS = 20  # an epoch, at least
 _SMALLEST = 8
 _LARGEST = {"cpu": 32, "cuda": 1024}  # larger batches are not faster on a CPU
 _MEMORY_SHARE = 0.85  # of a GPU: fragments and averaged weights take some too
-_SAMPLES = 8  # different ones in a batch that is tried
 
 
 def find_batch_size(plain: PlainConfig, data: SampleDataModule) -> int:
@@ -45,7 +44,8 @@ def find_batch_size(plain: PlainConfig, data: SampleDataModule) -> int:
             f"data.batch_size=auto tries batches on one device, but trainer.devices={node['devices']} and "
             f"trainer.num_nodes={node['num_nodes']}; set data.batch_size to a number."
         )
-    device = make_trainer({**node, "devices": 1}, logger=False, enable_checkpointing=False).strategy.root_device
+    plainest = {**node, "devices": 1, "precision": "32-true"}
+    device = make_trainer(plainest, logger=False, enable_checkpointing=False).strategy.root_device
     images = sum(share.images for share in data.shares)
     most = compute_largest_batch(images, device.type)
     found = most if device.type != "cuda" else find_fitting_size(plain, data, device, most)
@@ -80,14 +80,9 @@ def find_fitting_size(plain: PlainConfig, data: SampleDataModule, device: torch.
     Raises:
         CandelabraError: not even one image fits.
     """
-    prepared = data.dataset("train")
-    samples = [prepared[place] for place in data.spread_positions("train", _SAMPLES)]
-    samples = [sample for sample in samples if sample["image"].shape == samples[0]["image"].shape]
+    samples = load_trial_samples(data)
     with isolate_rng():
-        task = build_task(plain, data.labels).to(device).train()
-        stages, epochs = len(task.backbone.stages), max(1, plain["trainer"]["max_epochs"] or 1)
-        frozen = min(task.finetune.frozen_stages(epoch, epochs, stages) for epoch in range(epochs))
-        task.backbone.freeze(frozen, task.finetune.keep_statistics, task.finetune.kinds)
+        task = build_trial_task(plain, data).to(device)
         found, size = 0, 1
         while size <= most and _try_steps(task, samples, size, device, plain["trainer"]["precision"]):
             found, size = size, 2 * size
