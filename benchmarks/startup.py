@@ -1,10 +1,13 @@
-"""Seconds until help answers, and until the first training step, beside what importing lightning and timm costs."""
+"""Seconds until help answers, until a picture is predicted and until the first training step, beside bare imports."""
 
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+from PIL import Image
 
 from benchmarks.reporting import parser, report
 
@@ -47,9 +50,18 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--runs", type=int, default=3)
     given = arguments.parse_args()
-    rows: dict[str, list[float]] = {"train --help": [], "import lightning, timm": [], "first training step": []}
+    words = ("train --help", "import lightning, timm", "first training step", "predict of one picture")
+    rows: dict[str, list[float]] = {word: [] for word in words}
+    folder = tempfile.TemporaryDirectory()
+    run, photo = Path(folder.name, "run"), Path(folder.name, "photo.png")
+    Image.effect_noise((640, 480), 50).convert("RGB").save(photo)
+    candelabra = [sys.executable, "-W", "ignore", "-m", "candelabra"]
+    trained = ["train", "trainer=smoke", "task=classification", "data.count=60", "logger=csv", f"folder={run}"]
+    subprocess.run([*candelabra, *trained], check=True, capture_output=True)
     seconds(IMPORTS)  # once, so that files are in the page cache
-    for _ in range(given.runs):
+    for number in range(given.runs):
+        predict = ["predict", f"checkpoint={run}", f"source={photo}", f"folder={folder.name}/{number}"]
+        rows["predict of one picture"].append(wall(*candelabra, *predict))
         rows["train --help"].append(wall(sys.executable, "-m", "candelabra", "train", "--help"))
         rows["import lightning, timm"].append(seconds(IMPORTS))
         rows["first training step"].append(seconds(FIRST_STEP))

@@ -59,7 +59,10 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
         trainer["precision"] = resolve_precision(trainer["precision"], trainer["accelerator"])
     check_ranges(resolved)
     check_packages(resolved)
-    check_config(resolved, typed_keys=_find_typed_keys(OmegaConf.to_container(config, resolve=False)))
+    checked = resolved
+    if trainer and trainer["precision"] == "auto":  # is chosen when the task is known; Lightning knows no such word
+        checked = {**resolved, "trainer": {**trainer, "precision": "32-true"}}
+    check_config(checked, typed_keys=_find_typed_keys(OmegaConf.to_container(config, resolve=False)))
     return resolved
 
 
