@@ -1,0 +1,110 @@
+"""Cost as the work grows: rows of a table, classes of a head, heads of a task. Nothing may grow faster than the work.
+
+Rows: seconds to open a table, memory that this adds, seconds to the first batch, each in a process of its own; the
+images are hard links. Classes and heads: milliseconds of a training step of a tiny network, after the first ones.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from benchmarks.reporting import parser, report
+from candelabra.backbones import Timm
+from candelabra.data import DataModule, Table
+from candelabra.finetuning import Full
+from candelabra.heads import Label
+from candelabra.tasks import MultiTask
+from candelabra.tasks.masked_losses import find_labels
+from tests.data.builders import make_labels
+
+CLASSES = (10, 100, 1000, 10_000)
+HEADS = (1, 2, 4, 8, 16)
+_LINKS = 60_000  # of one file; most file systems allow 65,000
+
+
+def write_table(folder: Path, rows: int) -> None:
+    """A table of so many images, with 1,000 classes, or 20 images of each."""
+    names = []
+    for number in range(rows):
+        part = folder / f"{number // 1000:04d}"
+        if number % 1000 == 0:
+            part.mkdir(parents=True)
+        first = folder / f"{number // _LINKS}.jpg"
+        if not first.exists():
+            Image.new("RGB", (64, 64), (number % 255, 0, 0)).save(first)
+        os.link(first, part / f"{number}.jpg")
+        names.append(f"{part.name}/{number}.jpg,class{number % min(1000, rows // 20)}")
+    (folder / "table.csv").write_text("\n".join(["image,label", *names]))
+
+
+def open_table(folder: Path) -> dict[str, float]:
+    """Seconds and megabytes that a table takes in this process."""
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    data = DataModule(Table(root=str(folder)), size=64, workers=0, batch_size=32)
+    data.open()
+    opened = time.perf_counter()
+    next(iter(data.train_dataloader()))
+    first = time.perf_counter()
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"open, s": opened - begun, "first batch, s": first - opened, "memory, MB": grown / 1024}
+
+
+def time_step(classes: int, heads: int, runs: int) -> float:
+    """Milliseconds of a training step of so many heads of so many classes each."""
+    labels = make_labels(tuple(map(str, range(classes))))
+    task = MultiTask(
+        Timm("test_resnet", weights="none"),
+        labels,
+        {f"head{number}": Label for number in range(heads)},
+        finetune=Full(),
+    )
+    image = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8)
+    batch = find_labels({"image": image, "label": torch.randint(0, classes, (32,))}, task.named_heads())
+    optimizer = torch.optim.AdamW(task.parameters(), lr=1e-4, fused=True)
+    spent = []
+    for _ in range(3 + runs):
+        begun = time.perf_counter()
+        optimizer.zero_grad()
+        task.training_step(dict(batch), 0).backward()
+        optimizer.step()
+        spent.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(spent[3:])
+
+
+def main() -> None:
+    """All three; or, as a child, the opening of one table."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
+    arguments.add_argument("--runs", type=int, default=20, help="counted steps")
+    arguments.add_argument("--open", type=Path, help="open the table of this folder, and print what it took")
+    given = arguments.parse_args()
+    if given.open:
+        print("TOOK", json.dumps(open_table(given.open)))
+        return
+    rows: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for count in given.rows:
+            write_table(Path(folder, str(count)), count)
+            child = [sys.executable, "-W", "ignore", "-m", "benchmarks.scale", "--open", str(Path(folder, str(count)))]
+            told = subprocess.run(child, check=True, capture_output=True, text=True).stdout.split("TOOK")[1]
+            rows |= {f"{count:,} rows: {name}": [value] for name, value in json.loads(told).items()}
+    for classes in CLASSES:
+        rows[f"{classes:,} classes: a step, ms"] = [time_step(classes, 1, given.runs)]
+    for heads in HEADS:
+        rows[f"{heads} heads: a step, ms"] = [time_step(100, heads, given.runs)]
+    report(
+        "cost as the work grows", rows, ("seconds_to_open", rows[f"{given.rows[-1]:,} rows: open, s"][0]), given.json
+    )
+
+
+if __name__ == "__main__":
+    main()
