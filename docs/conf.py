@@ -20,6 +20,8 @@ html_theme = "furo"
 html_title = f"candelabra {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_show_copyright = False
+toc_object_entries_show_parents = "hide"
 default_role = "code"  # docstrings mark code by single backticks
 
 myst_enable_extensions = ["colon_fence", "fieldlist"]
