@@ -7,9 +7,7 @@ import pytest
 from tests.docs.messages import list_messages
 from tests.docs.pages import ROOT
 
-HEADINGS = re.findall(
-    r"^### `(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE
-)
+HEADINGS = re.findall(r"^### `(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_there_are_headings() -> None:

@@ -9,7 +9,16 @@ from tests.docs.site import build_site
 from tests.report.browser.conftest import Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PAGES = ("index", "start", "classification", "data", "detection", "troubleshooting", "notebooks/convolutions", "api/data")
+PAGES = (
+    "index",
+    "start",
+    "classification",
+    "data",
+    "detection",
+    "troubleshooting",
+    "notebooks/convolutions",
+    "api/data",
+)
 
 
 @pytest.fixture(scope="module")
