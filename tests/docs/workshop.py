@@ -21,7 +21,7 @@ def draw_workshop(root: Path) -> None:
     """Draws all data sets and single pictures below a folder."""
     scenes = [Shapes(count=40, canvas=SIDE).read()[index] for index in range(40)]
     for name in ("photos", "others", "new_photos", "pets", "bugs"):
-        for index, scene in enumerate(scenes):
+        for index, scene in enumerate(scenes[:24]):
             _save(scene, root / name / _NAMES[index % 2] / f"{index}.jpg")
     for name in ("holiday", "portraits", "new"):
         for index in range(3):
