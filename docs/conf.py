@@ -38,6 +38,17 @@ copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
 
 
+def drop_folder_links(app: Any, page: str, source: list[str]) -> None:
+    """Keeps the words alone of links to folders of the repository, which a site does not have.
+
+    Args:
+        app: see `add_remaining_pages`.
+        page: likewise.
+        source: likewise.
+    """
+    source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+[\w/]+\)", r"`\1`", source[0])
+
+
 def add_remaining_pages(app: Any, page: str, source: list[str]) -> None:
     """Adds the pages that no toctree of index.md lists to the end of it, so that a new page is found.
 
@@ -56,3 +67,4 @@ def add_remaining_pages(app: Any, page: str, source: list[str]) -> None:
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", add_remaining_pages)
+    app.connect("source-read", drop_folder_links)
