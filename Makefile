@@ -26,6 +26,9 @@ check: $(READY) ## lint, format, types and layers
 format: $(READY) ## bring the code into shape
 	$(RUN)/ruff check --fix . && $(RUN)/ruff format .
 
+docs: $(READY) ## the documentation as a site, in docs/_build; warnings are errors
+	$(RUN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 lock: $(READY) ## resolve the exact versions again
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
@@ -43,4 +46,4 @@ $(READY): requirements.lock pyproject.toml
 		&& $$uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $(READY)
 
-.PHONY: help train test test-all check format lock setup
+.PHONY: help train test test-all check format docs lock setup

@@ -35,7 +35,7 @@ Collate = Callable[[Any], Any]
 
 @dataclass(kw_only=True, eq=False)
 class SampleDataModule(L.LightningDataModule, ABC):
-    """A LightningDataModule whose batches are `Sample`s; a final class says which data sets they come from.
+    """A LightningDataModule of batches of `Sample` values; a final class says which data sets they come from.
 
     A training sample is a function of the seed, the epoch and its index alone, whatever worker or rank makes it.
 

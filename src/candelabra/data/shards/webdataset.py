@@ -41,7 +41,7 @@ class WebDataset(Reader):
     Args:
         root: the folder of the shards, or its address (https://..., s3://...).
         shards: below root, as names, ranges ({000..009}) or globs: one, a list, or {train: ..., val: ...}; null
-            takes *.tar. The split is the key, else the first word of the name (train-000.tar).
+            takes `*.tar`. The split is the key, else the first word of the name (train-000.tar).
         fields: other names in <key>.json, such as {box: bbox}; boxes are XYXY in pixels.
         words: what labels.json says, where there is none: {classes: [cat, dog], mask_classes: [...]}.
         window: shards that are read at a time: their images are shuffled, windows come one after another; null
