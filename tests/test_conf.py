@@ -69,7 +69,8 @@ MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "i
 MASKS |= {"classes": None, "values": None, "colours": None, "ignore": None}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
-TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None}
+TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None, "values": [], "grade": None}
+TABLE["words"] = None
 NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
 

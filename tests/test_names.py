@@ -50,7 +50,8 @@ ALLOWED = {
         "conf/decoder names them; segmentation_models_pytorch does too",
     ),
     **dict.fromkeys(
-        ["giou_loss", "quality_focal_loss", "soft_dice_loss"], "losses are named as in torch.nn.functional"
+        ["giou_loss", "map_gradient_loss", "quality_focal_loss", "soft_dice_loss"],
+        "losses are named as in torch.nn.functional",
     ),
 }
 

@@ -47,6 +47,14 @@ class Head(nn.Module, ABC):
         """(N,) bool: which samples have a label for this head."""
         return self.target_info.is_labelled(target)
 
+    def observe_labels(self, target: Tensor) -> None:
+        """Updates running statistics of labels, in buffers; called before the loss of each training step.
+
+        Args:
+            target: of the labelled samples of a batch.
+        """
+        return
+
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         """Returns one finite value for each sample (N,); that of an unlabelled sample is ignored.
