@@ -31,7 +31,8 @@ ALLOWED = {
     "dry_run": "the term of the field for trying a run before it begins",
     "masked_losses": "the loss of a training step, as the architecture names it",
     **dict.fromkeys(
-        ["image_to_tensor", "mask_to_classes", "retrieval_to_json"], "conversions, as torchvision's pil_to_tensor"
+        ["image_to_tensor", "mask_to_classes", "numbers_to_json", "retrieval_to_json"],
+        "conversions, as torchvision's pil_to_tensor",
     ),
     **dict.fromkeys(["constant", "cosine", "one_cycle", "plateau"], "conf/scheduler names them, as torch does"),
     **dict.fromkeys(

@@ -100,6 +100,27 @@ class Estimate(NamedTuple):
     std: float
 
 
+def name_numbers(names: Sequence[str], values: NDArray[np.float32]) -> dict[str, float] | dict[str, Estimate]:
+    """Numbers (K,) by name; of (K, 2), numbers with their standard deviations."""
+    if values.ndim == 1:
+        return dict(zip(names, values.tolist(), strict=True))
+    return {name: Estimate(*pair) for name, pair in zip(names, values.tolist(), strict=True)}
+
+
+def numbers_to_json(numbers: dict[str, float] | dict[str, Estimate]) -> dict[str, object]:
+    """What `name_numbers` returned, in plain values."""
+    return {name: each._asdict() if isinstance(each, Estimate) else each for name, each in numbers.items()}
+
+
+def summarize_map(values: NDArray[np.float32]) -> dict[str, float]:
+    """The size of a map (H, W) of numbers, NaN where unknown, and its least, mean and largest number."""
+    known = values[np.isfinite(values)]
+    size = {"height": values.shape[0], "width": values.shape[1]}
+    if not known.size:
+        return size
+    return {**size, "min": float(known.min()), "mean": float(known.mean()), "max": float(known.max())}
+
+
 class BoundingBox(NamedTuple):
     """The edges of a box in pixels of the image: x from its left edge, y from its top edge."""
 

@@ -131,7 +131,7 @@ class Depth(Head):
         return {"": view.restore_map(prepared, float("nan")), "prepared": prepared}
 
     def describe_answer(self) -> dict[str, Any]:
-        return {"kind": "number_map", "unlabelled": None}
+        return {"kind": "number_map"}
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return (outputs + mirrored.flip(-1)) / 2

@@ -163,8 +163,8 @@ class Head(nn.Module, ABC):
     def describe_answer(self) -> dict[str, Any]:
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
-        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes) and map (classes,
-        unlabelled); `candelabra.runtime` knows what to do with each.
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes), map (classes,
+        unlabelled), number_map, numbers (names) and grades (grades); `candelabra.runtime` knows what to do with each.
         """
         return {}
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from candelabra.data.readers.generated_samples import GeneratedSamples
 from candelabra.data.readers.reader import Reader
-from candelabra.data.readers.shapes import SHAPE_CLASSES, outline_shape, turn_points
+from candelabra.data.readers.shapes import SHAPE_CLASSES, make_outline, turn_points
 from candelabra.data.samples import Samples, image_to_tensor, make_sample
 from candelabra.data.targets import DepthTarget, Labels, MaskTarget, ValueTarget
 from candelabra.errors import CandelabraError
@@ -71,7 +71,7 @@ class RenderedScenes(GeneratedSamples):
             x, y = rng.uniform(radius, side - radius, 2)
             if all(math.hypot(x - u, y - v) > 0.85 * (radius + r) for u, v, r in placed):
                 placed.append((x, y, radius))
-                form = outline_shape(SHAPE_CLASSES[rng.integers(len(SHAPE_CLASSES))]) * radius
+                form = make_outline(SHAPE_CLASSES[rng.integers(len(SHAPE_CLASSES))]) * radius
                 outline = turn_points(form, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
                 drawn = Image.new("L", (side, side))
                 ImageDraw.Draw(drawn).polygon([tuple(xy) for xy in outline], fill=1)

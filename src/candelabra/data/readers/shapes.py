@@ -72,7 +72,7 @@ class Scenes(GeneratedSamples):
         radius = side * rng.uniform(0.14, 0.28)
         centre = rng.uniform(radius * 1.05, side - radius * 1.05, 2)
         turn = math.radians(rng.uniform(-25, 25))
-        outline = turn_points(outline_shape(SHAPE_CLASSES[label]) * radius, turn) + centre
+        outline = turn_points(make_outline(SHAPE_CLASSES[label]) * radius, turn) + centre
         face = turn_points(np.array([[-0.22, -0.12], [0.22, -0.12], [0.0, 0.22]]) * radius, turn) + centre
         paint = [tuple(xy) for xy in outline]
         colour = _colour(rng)
@@ -141,7 +141,7 @@ class CrowdedScenes(GeneratedSamples):
             turn, colour, label = rng.uniform(0, 2 * math.pi), _colour(rng), int(rng.integers(len(SHAPE_CLASSES)))
             if (np.linalg.norm(centres - centre, axis=1) < 0.8 * (radii + radius)).any():
                 continue
-            paint = [tuple(xy) for xy in turn_points(outline_shape(SHAPE_CLASSES[label]) * radius, turn) + centre]
+            paint = [tuple(xy) for xy in turn_points(make_outline(SHAPE_CLASSES[label]) * radius, turn) + centre]
             draw.polygon(paint, fill=colour)
             ImageDraw.Draw(numbers).polygon(paint, fill=pack_object(len(classes) + 1, label))
             classes.append(label)
@@ -171,7 +171,7 @@ def _clutter(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> 
     if rng.random() < 0.5:
         _draw_line(draw, rng, side, (x, y))
         return
-    outline = outline_shape(SHAPE_CLASSES[rng.integers(len(SHAPE_CLASSES))]) * rng.uniform(0.03, 0.09) * side
+    outline = make_outline(SHAPE_CLASSES[rng.integers(len(SHAPE_CLASSES))]) * rng.uniform(0.03, 0.09) * side
     points = turn_points(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
     draw.polygon([tuple(xy) for xy in points], fill=_colour(rng))
 
@@ -196,7 +196,7 @@ def turn_points(points: NDArray[np.float64], turn: float) -> NDArray[np.float64]
     return turned
 
 
-def outline_shape(name: str) -> NDArray[np.float64]:
+def make_outline(name: str) -> NDArray[np.float64]:
     """Corners (n, 2) of a form of radius 1 around the origin, y downwards."""
     if name == "cross":
         arm = 0.42

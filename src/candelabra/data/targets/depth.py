@@ -15,6 +15,7 @@ from torchvision import tv_tensors
 
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.errors import CandelabraError, UnreadableFile, list_nearest
+from candelabra.results import summarize_map
 from candelabra.types import Size
 
 _LARGEST = 65535  # of a 16-bit PNG; 0 stands for "unknown"
@@ -151,12 +152,3 @@ class DepthTarget(PixelTarget):
     def summarize(self, value: Tensor, size: Size) -> Mapping[str, Any]:
         """`pixels` counts pixels that are known."""
         return {"pixels": np.array([int(self.known(value).sum())])}
-
-
-def summarize_map(values: Any) -> dict[str, Any]:
-    """What JSON says of a map (H, W) of numbers, NaN where unknown: its size, least, mean and largest number."""
-    known = values[np.isfinite(values)]
-    size = {"height": values.shape[0], "width": values.shape[1]}
-    if not known.size:
-        return size
-    return {**size, "min": float(known.min()), "mean": float(known.mean()), "max": float(known.max())}

@@ -16,7 +16,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.target import Target
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.results import Estimate
+from candelabra.results import Estimate, name_numbers, numbers_to_json
 from candelabra.types import Size
 
 
@@ -66,7 +66,7 @@ class ValueTarget(Target):
         return name_numbers(self.names, value.numpy())
 
     def to_json_result(self, value: Tensor) -> Any:
-        return {name: each._asdict() if self.deviations else each for name, each in self.to_result(value).items()}  # type: ignore[union-attr]
+        return numbers_to_json(self.to_result(value))
 
     def table_header(self) -> list[str]:
         return list(self.names)
@@ -161,13 +161,6 @@ class ValueColumn(TargetColumn):
 
     def content(self, index: int) -> tuple[Any, ...]:
         return self.target.names, self.values[index]
-
-
-def name_numbers(names: Sequence[str], values: NDArray[np.float32]) -> dict[str, float] | dict[str, Estimate]:
-    """Numbers (K,) by name; of (K, 2), numbers with their standard deviations."""
-    if values.ndim == 1:
-        return dict(zip(names, values.tolist(), strict=True))
-    return {name: Estimate(*pair) for name, pair in zip(names, values.tolist(), strict=True)}
 
 
 def _collect_names(cells: Sequence[Any]) -> tuple[str, ...]:
