@@ -72,8 +72,8 @@ class Depth(Head):
         numbers: Tensor = self.regress(self.decoder(features))
         return resample(numbers.float(), features.size)[:, 0]
 
-    def observe_labels(self, target: Tensor) -> None:
-        self.scale.observe(self._to_space(target)[:, None])
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        self.scale.observe(self._to_space(target)[:, None], sum_ranks)
 
     def _to_space(self, target: Tensor) -> Tensor:
         """Labels as they are learned: their logarithms, if so; NaN where unknown."""

@@ -1,7 +1,7 @@
 """The contract of a head: a small network on features, with its loss, metrics and decoding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -47,11 +47,12 @@ class Head(nn.Module, ABC):
         """(N,) bool: which samples have a label for this head."""
         return self.target_info.is_labelled(target)
 
-    def observe_labels(self, target: Tensor) -> None:
-        """Updates running statistics of labels, in buffers; called before the loss of each training step.
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        """Updates statistics of the labels, in buffers; called on every rank before the loss of each training step.
 
         Args:
-            target: of the labelled samples of a batch.
+            target: of the labelled samples of the batch of this rank, of which there may be none.
+            sum_ranks: tensor -> its sum over ranks.
         """
         return
 

@@ -1,7 +1,7 @@
 """The head for `value`: one or more numbers of an image."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -70,8 +70,8 @@ class Value(Head):
         numbers: Tensor = self.layers(self.pool(features.final))
         return numbers.float()
 
-    def observe_labels(self, target: Tensor) -> None:
-        self.scale.observe(target)
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        self.scale.observe(target, sum_ranks)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         known = target.isfinite()

@@ -136,8 +136,6 @@ def masked_losses(
             sums[name] = _compute_zero_loss(head, features, distributed)
             continue
         inputs = _select_rows(head, batch, features, rows[name], share is not None)
-        if head.training and torch.is_grad_enabled():
-            head.observe_labels(inputs.target[:count])
         outputs = head(inputs.features)
         losses = head.loss(outputs, inputs.target, features.size)[:count]
         if share is not None and inputs.partner is not None:
