@@ -114,9 +114,9 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     if group == "experiment":
         return tiny(f"experiment={name}", *roots_of(name), "finetune=full")
     place = {
-        "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
-            name, f"{name}@task.heads.keypoints"
-        ),
+        "head": {
+            **{each: f"{each}@task.heads.{each}" for each in ("label", "box", "mask", "depth", "value", "ordinal")}
+        }.get(name, f"{name}@task.heads.keypoints"),
         "coordinates": f"{name}@task.heads.box.coordinates",
         "decoder": f"{name}@task.heads.mask.decoder",
         "loss": f"{name}@task.heads.keypoints.loss",
