@@ -131,7 +131,10 @@ class Depth(Head):
         return {"": view.restore_map(prepared, float("nan")), "prepared": prepared}
 
     def describe_answer(self) -> dict[str, Any]:
-        return {"kind": "number_map"}
+        return {"kind": "number_map", "scale": self.scale.to_plain()}
+
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.scale.restore(about["scale"])
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return (outputs + mirrored.flip(-1)) / 2

@@ -169,6 +169,10 @@ class Head(nn.Module, ABC):
         """
         return {}
 
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        """Sets the buffers that decoding reads, from what `describe_answer` said, for an exported model."""
+        return
+
 
 class UnlabelledTarget(CandelabraError):
     """The data do not label the target of a head."""

@@ -1,6 +1,6 @@
 """Mean and standard deviation of labels, measured while training: heads learn standardised numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,15 @@ class RunningScale(nn.Module):
         self.variance.copy_(torch.where(number > 0, joined, self.variance))
         self.mean.add_(share * step)
         self.count.add_(number)
+
+    def to_plain(self) -> dict[str, list[float]]:
+        """Mean and variance as plain values, for model.json."""
+        return {"mean": self.mean.tolist(), "variance": self.variance.tolist()}
+
+    def restore(self, plain: Mapping[str, Sequence[float]]) -> None:
+        """Sets what `to_plain` said."""
+        self.mean.copy_(torch.tensor(plain["mean"]))
+        self.variance.copy_(torch.tensor(plain["variance"]))
 
     def normalize(self, values: Tensor) -> Tensor:
         """Numbers (N, C, ...) in standard deviations from the mean."""

@@ -126,7 +126,10 @@ class Value(Head):
         return {"": self.predict(outputs, view.size)}
 
     def describe_answer(self) -> dict[str, Any]:
-        return {"kind": "numbers", "names": list(self.names)}
+        return {"kind": "numbers", "names": list(self.names), "scale": self.scale.to_plain()}
+
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.scale.restore(about["scale"])
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return (outputs + mirrored) / 2

@@ -32,7 +32,7 @@ def find_details(samples: Samples) -> list[str]:
 
 
 def test_columns_of_a_table_are_numbers_by_name(tmp_path: Path) -> None:
-    text = 'image,age,size,note a.png,30,1.5,x b.png,,2 c.png,old,inf d.png,,'
+    text = "image,age,size,note a.png,30,1.5,x b.png,,2 c.png,old,inf d.png,,"
     samples = read_table(tmp_path, text.replace("b.png,,2", "b.png,,2,"), values=["size", "age"])
     assert samples.labels[ValueTarget].names == ("size", "age")
     torch.testing.assert_close(
