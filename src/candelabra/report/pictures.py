@@ -15,7 +15,7 @@ from torch import Tensor
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.glyphs import choose_image_font, replace_missing_glyphs
-from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_scatter
+from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_predicted_numbers
 from candelabra.report.tables import print_class_table
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
@@ -51,7 +51,7 @@ def write_pictures(
     for name, matrix in tables.items():
         tested, head, kind = name.split("/")
         if tested == "test" and kind == "pairs":
-            draw_scatter(matrix, task.head_targets[head].table_header(), pictures / f"{head}_scatter.png")
+            draw_predicted_numbers(matrix, task.head_targets[head].table_header(), pictures / f"{head}_scatter.png")
         if tested == "test" and kind == "confusion":
             classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")

@@ -50,7 +50,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     save_figure(figure, path, dpi=110)
 
 
-def draw_scatter(pairs: Tensor, names: Sequence[str], path: Path) -> None:
+def draw_predicted_numbers(pairs: Tensor, names: Sequence[str], path: Path) -> None:
     """Draw predicted numbers over true ones, a plot for each number, with the line where both are equal.
 
     Args:

@@ -21,7 +21,7 @@ from candelabra.results import (
 )
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
-from candelabra.runtime.placement import move_boxes, move_points, place_map
+from candelabra.runtime.placement import move_boxes_to_file, move_points_to_file, move_map_to_file
 
 Values = NDArray[Any]
 _CLASS, _SCORE = 4, 5  # columns of rows of objects
@@ -108,7 +108,7 @@ class PlacedPoints(AnswerKind):
     """(K, 2) XY."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return move_points(outputs[self.name], picture)
+        return move_points_to_file(outputs[self.name], picture)
 
     def to_result(self, values: Values) -> dict[str, Point]:
         return {name: Point(*xy) for name, xy in zip(self.about["names"], values.tolist(), strict=True)}
@@ -121,7 +121,7 @@ class PlacedBox(AnswerKind):
     """(4,) XYXY, inside the picture."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return move_boxes(outputs[self.name], picture)
+        return move_boxes_to_file(outputs[self.name], picture)
 
     def to_result(self, values: Values) -> BoundingBox:
         return BoundingBox(*values.tolist())
@@ -138,7 +138,7 @@ class DetectedObjects(AnswerKind):
         rows = rows[rows[:, _CLASS] >= 0]
         least = np.array(self.about.get("thresholds", [0.0] * len(self.classes)), np.float32)  # one a class
         rows = rows[rows[:, _SCORE] >= least[rows[:, _CLASS].astype(int)]]
-        rows = np.concatenate([move_boxes(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
+        rows = np.concatenate([move_boxes_to_file(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
         return rows[(rows[:, 2:4] > rows[:, :2]).all(1)]
 
     def to_result(self, values: Values) -> list[DetectedObject]:
@@ -161,7 +161,7 @@ class PixelMap(AnswerKind):
         return [self.name, self.name + PREPARED_SUFFIX]
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return place_map(outputs, self.name, self.about["unlabelled"], picture, model)
+        return move_map_to_file(outputs, self.name, self.about["unlabelled"], picture, model)
 
     def to_result(self, values: Values) -> Values:
         return values
@@ -178,7 +178,7 @@ class NumberMap(AnswerKind):
         return [self.name, self.name + PREPARED_SUFFIX]
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return place_map(outputs, self.name, np.nan, picture, model)
+        return move_map_to_file(outputs, self.name, np.nan, picture, model)
 
     def to_result(self, values: Values) -> Values:
         return values

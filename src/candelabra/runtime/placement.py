@@ -16,7 +16,7 @@ from candelabra.runtime.pictures import Picture
 Values = NDArray[Any]
 
 
-def place_map(
+def move_map_to_file(
     outputs: Mapping[str, Values], name: str, unlabelled: float, picture: Picture, model: ModelDescription
 ) -> Values:
     """A map in the pixels of the file of a picture.
@@ -46,15 +46,15 @@ def place_map(
     return resize_nearest(whole, shape, seen)
 
 
-def move_points(points: Values, picture: Picture) -> Values:
+def move_points_to_file(points: Values, picture: Picture) -> Values:
     """Points (..., 2) in the pixels that were decoded -> in pixels of the file."""
     height, width = picture.pixels.shape[:2]
     factor = np.array(picture.region.extent, np.float32) / np.array([width, height], np.float32)
     return points * factor + np.array(picture.region.corner, np.float32)
 
 
-def move_boxes(boxes: Values, picture: Picture) -> Values:
+def move_boxes_to_file(boxes: Values, picture: Picture) -> Values:
     """Boxes (..., 4) XYXY in the pixels that were decoded -> in pixels of the file, cut at its borders."""
     edges = np.array(picture.size[::-1], np.float32)
-    corners = move_points(boxes.reshape(-1, 2), picture)
+    corners = move_points_to_file(boxes.reshape(-1, 2), picture)
     return np.clip(corners, 0, edges).reshape(boxes.shape)
