@@ -21,7 +21,7 @@ from candelabra.results import (
 )
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
-from candelabra.runtime.placement import move_boxes_to_file, move_points_to_file, move_map_to_file
+from candelabra.runtime.placement import move_boxes_to_file, move_map_to_file, move_points_to_file
 
 Values = NDArray[Any]
 _CLASS, _SCORE = 4, 5  # columns of rows of objects
