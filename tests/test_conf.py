@@ -69,7 +69,8 @@ MASKS: dict[str, object] = {"_target_": "candelabra.data.Masks", "root": "x", "i
 MASKS |= {"classes": None, "values": None, "colours": None, "ignore": None}
 TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "file": "table.csv", "images": ""}
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
-TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None}
+TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None, "values": [], "grade": None}
+TABLE["words"] = None
 NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
 
@@ -113,9 +114,9 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     if group == "experiment":
         return tiny(f"experiment={name}", *roots_of(name), "finetune=full")
     place = {
-        "head": {"label": "label@task.heads.label", "box": "box@task.heads.box", "mask": "mask@task.heads.mask"}.get(
-            name, f"{name}@task.heads.keypoints"
-        ),
+        "head": {
+            **{each: f"{each}@task.heads.{each}" for each in ("label", "box", "mask", "depth", "value", "ordinal")}
+        }.get(name, f"{name}@task.heads.keypoints"),
         "coordinates": f"{name}@task.heads.box.coordinates",
         "decoder": f"{name}@task.heads.mask.decoder",
         "loss": f"{name}@task.heads.keypoints.loss",

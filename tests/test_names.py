@@ -19,10 +19,10 @@ choose clean clear clip collate collect color combine compare compile compose co
 create crop deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape
 evaluate evict expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold
 import index insert inspect is iterate jitter join keep label lead letterbox list load log looks make map match maximise
-measure merge mirror monitor move name normalize number open order overlay pack pad pair parse paste pick plot predict
-prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce relocate
-remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll run
-save scale scan score select set shard share shorten show shrink solve sort split stack start step stretch strip sum
+measure merge mirror monitor move name normalize number observe open order overlay pack pad pair parse paste pick plot
+predict prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce
+relocate remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll
+run save scale scan score select set shard share shorten show shrink solve sort split stack start step stretch strip sum
 summarize suppress survive switch thin trace transform translate turn unpack verify view wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled
 VERBS = set(FIRST_WORDS.split())
@@ -31,7 +31,8 @@ ALLOWED = {
     "dry_run": "the term of the field for trying a run before it begins",
     "masked_losses": "the loss of a training step, as the architecture names it",
     **dict.fromkeys(
-        ["image_to_tensor", "mask_to_classes", "retrieval_to_json"], "conversions, as torchvision's pil_to_tensor"
+        ["image_to_tensor", "mask_to_classes", "numbers_to_json", "retrieval_to_json"],
+        "conversions, as torchvision's pil_to_tensor",
     ),
     **dict.fromkeys(["constant", "cosine", "one_cycle", "plateau"], "conf/scheduler names them, as torch does"),
     **dict.fromkeys(
@@ -50,7 +51,8 @@ ALLOWED = {
         "conf/decoder names them; segmentation_models_pytorch does too",
     ),
     **dict.fromkeys(
-        ["giou_loss", "quality_focal_loss", "soft_dice_loss"], "losses are named as in torch.nn.functional"
+        ["giou_loss", "map_gradient_loss", "quality_focal_loss", "soft_dice_loss"],
+        "losses are named as in torch.nn.functional",
     ),
 }
 

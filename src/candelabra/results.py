@@ -52,6 +52,75 @@ class LabelResult:
         return ", ".join(f"{name} {share:.2f}" for name, share in self.top(None) if name in self.names) or "none"
 
 
+@dataclass(frozen=True, eq=False)
+class GradeResult:
+    """The grade of an image, of several in an order.
+
+    Args:
+        grades: their names, lowest first.
+        probabilities: (G,) float32 of each grade; they sum to 1.
+
+    >>> result = GradeResult(("none", "mild", "severe"), np.array([0.4, 0.3, 0.3], dtype=np.float32))
+    >>> result.name, result.index  # a higher grade is more probable than not
+    ('mild', 1)
+    """
+
+    grades: Sequence[str]
+    probabilities: NDArray[np.float32] = field(repr=False)
+
+    @property
+    def index(self) -> int:
+        """The number of grades that are more probably exceeded than not: the median (Cao et al. 2020)."""
+        exceeded = np.cumsum(self.probabilities[::-1])[::-1][1:]
+        return int((exceeded > 0.5).sum())
+
+    @property
+    def name(self) -> str:
+        """Of this grade."""
+        return self.grades[self.index]
+
+    @property
+    def probability(self) -> float:
+        """Of this grade, 0 to 1."""
+        return float(self.probabilities[self.index])
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values."""
+        shares = dict(zip(self.grades, self.probabilities.tolist(), strict=True))
+        return {"name": self.name, "index": self.index, "probabilities": shares}
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.probability:.2f}"
+
+
+class Estimate(NamedTuple):
+    """A number, and the standard deviation of its error as the model expects it."""
+
+    value: float
+    std: float
+
+
+def name_numbers(names: Sequence[str], values: NDArray[np.float32]) -> dict[str, float] | dict[str, Estimate]:
+    """Numbers (K,) by name; of (K, 2), numbers with their standard deviations."""
+    if values.ndim == 1:
+        return dict(zip(names, values.tolist(), strict=True))
+    return {name: Estimate(*pair) for name, pair in zip(names, values.tolist(), strict=True)}
+
+
+def numbers_to_json(numbers: dict[str, float] | dict[str, Estimate]) -> dict[str, object]:
+    """What `name_numbers` returned, in plain values."""
+    return {name: each._asdict() if isinstance(each, Estimate) else each for name, each in numbers.items()}
+
+
+def summarize_map(values: NDArray[np.float32]) -> dict[str, float]:
+    """The size of a map (H, W) of numbers, NaN where unknown, and its least, mean and largest number."""
+    known = values[np.isfinite(values)]
+    size = {"height": values.shape[0], "width": values.shape[1]}
+    if not known.size:
+        return size
+    return {**size, "min": float(known.min()), "mean": float(known.mean()), "max": float(known.max())}
+
+
 class BoundingBox(NamedTuple):
     """The edges of a box in pixels of the image: x from its left edge, y from its top edge."""
 

@@ -18,10 +18,10 @@ from lightning.pytorch.strategies import ParallelStrategy
 from torch.utils.data import DataLoader, default_collate
 
 from candelabra.backbones import Timm
-from candelabra.data import Shapes
+from candelabra.data import Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
-from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
+from candelabra.heads import Box, Depth, Keypoints, Label, Mask, SoftArgmax, Value
 from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
 from candelabra.training.ddp import DdpStrategy, SyncBatchNormPlugin
@@ -41,9 +41,11 @@ class Case:
     finetune: FineTuning = field(default_factory=Scratch)
     steps: int = 1  # batches of each process that one step takes together
     ema: bool = False
+    reader: Callable[..., Reader] = Shapes
     strategy: Callable[[], ParallelStrategy] = DdpStrategy
 
 
+NUMBERS = {"value": Value, "depth": partial(Depth, gradient_weight=0.5)}  # scales of labels are those of all ranks
 HALF = {"label": 0.5, "mask": 0.25}  # some batches of a process have no mask, some one
 CASES = {
     "classification": Case(Classification),
@@ -56,6 +58,9 @@ CASES = {
     "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
     "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),
     "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(FsdpStrategy, smallest=1000)),
+    "numbers": Case(
+        partial(MultiTask, heads=NUMBERS), {"labelled": {"value": 0.5, "depth": 0.25}}, reader=RenderedShapes
+    ),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
 }
 
@@ -65,7 +70,9 @@ def run(name: str, devices: int, noise: float, folder: Path) -> None:
     case = CASES[name]
     L.seed_everything(0, verbose=False)
     batch = BATCH // devices // (case.steps if devices > 1 else 1)
-    data = DataModule(Shapes(count=75, canvas=32), size=32, batch_size=batch, workers=0, val=0.2, test=0.2, **case.data)
+    data = DataModule(
+        case.reader(count=75, canvas=32), size=32, batch_size=batch, workers=0, val=0.2, test=0.2, **case.data
+    )
     task = case.task(
         _backbone(noise),
         data.labels,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from candelabra.data.loading.sample_datamodule import SampleDataModule as SampleDataModule
     from candelabra.data.loading.union import Union as Union
     from candelabra.data.readers.auto import Auto as Auto
+    from candelabra.data.readers.blurred_digits import BlurredDigits as BlurredDigits
     from candelabra.data.readers.coco import Coco as Coco
     from candelabra.data.readers.deeplabcut import DeepLabCut as DeepLabCut
     from candelabra.data.readers.digits import Digits as Digits
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from candelabra.data.readers.pets import Pets as Pets
     from candelabra.data.readers.pts import Pts as Pts
     from candelabra.data.readers.reader import Reader as Reader
+    from candelabra.data.readers.rendered_shapes import RenderedShapes as RenderedShapes
     from candelabra.data.readers.shapes import ManyShapes as ManyShapes
     from candelabra.data.readers.shapes import Shapes as Shapes
     from candelabra.data.readers.table import Table as Table
@@ -46,6 +48,7 @@ _HOMES = {
     "SampleDataModule": "candelabra.data.loading.sample_datamodule",
     "Union": "candelabra.data.loading.union",
     "Auto": "candelabra.data.readers.auto",
+    "BlurredDigits": "candelabra.data.readers.blurred_digits",
     "Coco": "candelabra.data.readers.coco",
     "DeepLabCut": "candelabra.data.readers.deeplabcut",
     "Digits": "candelabra.data.readers.digits",
@@ -55,6 +58,7 @@ _HOMES = {
     "Pets": "candelabra.data.readers.pets",
     "Pts": "candelabra.data.readers.pts",
     "Reader": "candelabra.data.readers.reader",
+    "RenderedShapes": "candelabra.data.readers.rendered_shapes",
     "ManyShapes": "candelabra.data.readers.shapes",
     "Shapes": "candelabra.data.readers.shapes",
     "Table": "candelabra.data.readers.table",

@@ -11,10 +11,13 @@ TOLERANCES: Mapping[str, float] = {
     "probability": 1e-4,  # largest difference
     "pixels": 0.02,  # largest difference of a side or a point, in pixels of the file
     "map": 1e-4,  # share of pixels that differ
+    "number": 1e-3,  # largest difference, in shares of the largest number
+    "number_map": 1e-3,  # mean difference, in shares of the largest number
     "objects": 0.005,  # share of detections without a counterpart: a score at the threshold, an overlap at its limit
     "metric": 1e-3,  # difference of the main metric of a head
     "stage": 1e-3,  # norm of the difference by the norm, of what lies before the answers
 }
+_RELATIVE = ("numbers", "number_map")  # kinds in a unit that only the data know
 _CLASS, _SCORE = 4, 5  # columns of rows of objects
 
 
@@ -50,6 +53,9 @@ def compare_answers(head: str, kind: str, reference: Sequence[Values], found: Se
         reference: of the checkpoint, one for each picture.
         found: of the exported model.
     """
+    if kind in _RELATIVE:
+        largest = max(float(np.abs(each).max(initial=0.0, where=np.isfinite(each))) for each in reference) or 1.0
+        reference, found = [[each / largest for each in some] for some in (reference, found)]
     measured = [_MEASURES[kind](*pair) for pair in zip(reference, found, strict=True)]
     deviations = []
     for measure in measured[0]:
@@ -77,6 +83,17 @@ def _measure_places(reference: Values, found: Values) -> dict[str, float]:
 
 def _measure_map(reference: Values, found: Values) -> dict[str, float]:
     return {"map": float((reference != found).mean()) if reference.shape == found.shape else float("inf")}
+
+
+def _measure_numbers(reference: Values, found: Values) -> dict[str, float]:
+    return {"number": _find_largest(reference, found)}
+
+
+def _measure_number_map(reference: Values, found: Values) -> dict[str, float]:
+    if reference.shape != found.shape or (np.isfinite(reference) != np.isfinite(found)).any():
+        return {"number_map": float("inf")}
+    known = np.isfinite(reference)
+    return {"number_map": float(np.abs(found - reference)[known].mean()) if known.any() else 0.0}
 
 
 def _measure_objects(reference: Values, found: Values) -> dict[str, float]:
@@ -114,4 +131,7 @@ _MEASURES: Mapping[str, Callable[[Values, Values], dict[str, float]]] = {
     "box": _measure_places,
     "map": _measure_map,
     "objects": _measure_objects,
+    "numbers": _measure_numbers,
+    "number_map": _measure_number_map,
+    "grades": _measure_probabilities,
 }

@@ -4,6 +4,7 @@ from candelabra.heads.answers import HeadAnswer, NoAnswer
 from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
+from candelabra.heads.depth import Depth
 from candelabra.heads.detector import DECODING_OPTIONS, Detector
 from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
@@ -13,14 +14,17 @@ from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
 from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
+from candelabra.heads.ordinal import Ordinal
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.retinanet import RetinaNet
+from candelabra.heads.value import Value
 
 __all__ = [
     "DECODING_OPTIONS",
     "FCOS",
     "Auxiliary",
     "Box",
+    "Depth",
     "Detector",
     "FasterRCNN",
     "Head",
@@ -31,11 +35,13 @@ __all__ = [
     "MaskRCNN",
     "MetricGroup",
     "NoAnswer",
+    "Ordinal",
     "Pooled",
     "PyramidDecoder",
     "RetinaNet",
     "SoftArgmax",
     "UnlabelledTarget",
+    "Value",
     "compute_metrics",
     "list_metric_names",
     "require_target",

@@ -123,6 +123,9 @@ class Detector(Head, ABC):
         thresholds = [round(score, 6) for score in self.thresholds.tolist()]
         return {"kind": "objects", "classes": list(self.classes), "thresholds": thresholds, **limits}
 
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.thresholds.copy_(torch.tensor(about.get("thresholds", self.thresholds.tolist())))
+
     def select_certain(self, predictions: Tensor) -> Tensor:
         return select_certain_rows(predictions, self.thresholds.to(predictions.device))
 

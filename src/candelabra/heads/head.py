@@ -1,7 +1,7 @@
 """The contract of a head: a small network on features, with its loss, metrics and decoding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -46,6 +46,15 @@ class Head(nn.Module, ABC):
     def labelled(self, target: Tensor) -> Tensor:
         """(N,) bool: which samples have a label for this head."""
         return self.target_info.is_labelled(target)
+
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        """Updates statistics of the labels, in buffers; called on every rank before the loss of each training step.
+
+        Args:
+            target: of the labelled samples of the batch of this rank, of which there may be none.
+            sum_ranks: tensor -> its sum over ranks.
+        """
+        return
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
@@ -155,10 +164,14 @@ class Head(nn.Module, ABC):
     def describe_answer(self) -> dict[str, Any]:
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
-        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes) and map (classes,
-        unlabelled); `candelabra.runtime` knows what to do with each.
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes), map (classes,
+        unlabelled), number_map, numbers (names) and grades (grades); `candelabra.runtime` knows what to do with each.
         """
         return {}
+
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        """Sets the buffers that decoding reads, from what `describe_answer` said, for an exported model."""
+        return
 
 
 class UnlabelledTarget(CandelabraError):

@@ -55,16 +55,17 @@ class PictureView:
         edges = torch.stack([self.columns.whole, self.rows.whole]).float()
         return corners.minimum(edges).flatten(-2)
 
-    def restore_map(self, values: Tensor, unlabelled: int) -> Tensor:
+    def restore_map(self, values: Tensor, unlabelled: float) -> Tensor:
         """Maps (N, h, w) of what the model sees -> (N, H, W) of the pictures, by the pixel at each centre.
 
         Args:
-            values: whole numbers.
+            values: whole numbers, or floats.
             unlabelled: the value where the model did not see the pictures.
         """
         rows, seen_rows = _find_places(self.rows, self.picture[0])
         columns, seen_columns = _find_places(self.columns, self.picture[1])
-        found = values.to(torch.int32).index_select(1, rows).index_select(2, columns)
+        found = values if values.is_floating_point() else values.to(torch.int32)
+        found = found.index_select(1, rows).index_select(2, columns)
         seen = seen_rows[:, None] & seen_columns[None]
         return torch.where(seen, found, unlabelled).to(values.dtype)
 

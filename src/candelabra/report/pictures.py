@@ -15,7 +15,7 @@ from torch import Tensor
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.glyphs import choose_image_font, replace_missing_glyphs
-from candelabra.report.plots import draw_confusion, draw_precision_recall
+from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_predicted_numbers
 from candelabra.report.tables import print_class_table
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
@@ -35,7 +35,8 @@ def write_pictures(
     Args:
         task: trained.
         data: set up.
-        tables: confusion matrices by name, `test/<head>/confusion`, and of detectors average precisions of classes,
+        tables: confusion matrices by name, `test/<head>/confusion`, pairs of labels and predicted numbers,
+            `test/<head>/pairs`, and of detectors average precisions of classes,
             `test/<head>/ap`, and their `curves`; those of other splits are left out.
         folder: for the files.
         split: that was tested.
@@ -49,6 +50,8 @@ def write_pictures(
         draw_grid(samples, predict_samples(task, samples), data.labels, pictures / "predictions.png", task.head_targets)
     for name, matrix in tables.items():
         tested, head, kind = name.split("/")
+        if tested == "test" and kind == "pairs":
+            draw_predicted_numbers(matrix, task.head_targets[head].table_header(), pictures / f"{head}_scatter.png")
         if tested == "test" and kind == "confusion":
             classes = task.head_targets[head].confusion_classes
             draw_confusion(matrix, classes, pictures / f"{head}_confusion.png")

@@ -50,6 +50,33 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
     save_figure(figure, path, dpi=110)
 
 
+def draw_predicted_numbers(pairs: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw predicted numbers over true ones, a plot for each number, with the line where both are equal.
+
+    Args:
+        pairs: (M, K, 2) labels and predictions, NaN where unknown.
+        names: of the K numbers.
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+    from sklearn.metrics import PredictionErrorDisplay
+
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, name, pair in zip(grid, names, pairs.numpy().transpose(1, 0, 2), strict=False):
+        known = pair[np.isfinite(pair).all(1)]
+        if len(known):
+            display = PredictionErrorDisplay(y_true=known[:, 0], y_pred=known[:, 1])
+            display.plot(ax=axes, kind="actual_vs_predicted", scatter_kwargs={"s": 8, "alpha": 0.4})
+        axes.set(xlabel="predicted", ylabel="true", title=escape_formula(name))
+        axes.grid(alpha=0.3)
+    for axes in list(grid)[len(names) :]:
+        axes.remove()
+    save_figure(figure, path, dpi=110)
+
+
 def draw_precision_recall(curves: Tensor, thresholds: Tensor, classes: Sequence[str], path: Path) -> None:
     """Draw precision over recall of each class, with a dot where its detections are cut off.
 

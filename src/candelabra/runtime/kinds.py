@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.data.decoding.covered_region import CoveredRegion
-from candelabra.data.decoding.fitting import PLACEMENTS
-from candelabra.data.decoding.image_files import choose_divisor
-from candelabra.data.decoding.nearest_pixels import resize_nearest
 from candelabra.errors import CandelabraError
-from candelabra.results import BoundingBox, DetectedObject, LabelResult, Point
+from candelabra.results import (
+    BoundingBox,
+    DetectedObject,
+    Estimate,
+    GradeResult,
+    LabelResult,
+    Point,
+    name_numbers,
+    numbers_to_json,
+    summarize_map,
+)
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
+from candelabra.runtime.placement import move_boxes_to_file, move_map_to_file, move_points_to_file
 
 Values = NDArray[Any]
 _CLASS, _SCORE = 4, 5  # columns of rows of objects
@@ -71,11 +78,37 @@ class Probabilities(AnswerKind):
         return {"name": result.name, "probability": result.probability, "top": dict(result.top())}
 
 
+class Grades(AnswerKind):
+    """(G,) of each grade."""
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        return outputs[self.name]
+
+    def to_result(self, values: Values) -> GradeResult:
+        return GradeResult(tuple(self.about["grades"]), values)
+
+    def to_json(self, values: Values) -> Any:
+        return self.to_result(values).to_dict()
+
+
+class Numbers(AnswerKind):
+    """(K,) numbers by name, or (K, 2) with their standard deviations."""
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        return outputs[self.name]
+
+    def to_result(self, values: Values) -> dict[str, float] | dict[str, Estimate]:
+        return name_numbers(self.about["names"], values)
+
+    def to_json(self, values: Values) -> Any:
+        return numbers_to_json(self.to_result(values))
+
+
 class PlacedPoints(AnswerKind):
     """(K, 2) XY."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return _move_points(outputs[self.name], picture)
+        return move_points_to_file(outputs[self.name], picture)
 
     def to_result(self, values: Values) -> dict[str, Point]:
         return {name: Point(*xy) for name, xy in zip(self.about["names"], values.tolist(), strict=True)}
@@ -88,7 +121,7 @@ class PlacedBox(AnswerKind):
     """(4,) XYXY, inside the picture."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return _move_boxes(outputs[self.name], picture)
+        return move_boxes_to_file(outputs[self.name], picture)
 
     def to_result(self, values: Values) -> BoundingBox:
         return BoundingBox(*values.tolist())
@@ -105,7 +138,7 @@ class DetectedObjects(AnswerKind):
         rows = rows[rows[:, _CLASS] >= 0]
         least = np.array(self.about.get("thresholds", [0.0] * len(self.classes)), np.float32)  # one a class
         rows = rows[rows[:, _SCORE] >= least[rows[:, _CLASS].astype(int)]]
-        rows = np.concatenate([_move_boxes(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
+        rows = np.concatenate([move_boxes_to_file(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
         return rows[(rows[:, 2:4] > rows[:, :2]).all(1)]
 
     def to_result(self, values: Values) -> list[DetectedObject]:
@@ -128,22 +161,7 @@ class PixelMap(AnswerKind):
         return [self.name, self.name + PREPARED_SUFFIX]
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        if picture.is_whole:
-            return outputs[self.name]
-        prepared = outputs[self.name + PREPARED_SUFFIX]  # resized once, to the file, and not twice
-        scaled, corner = PLACEMENTS[model.resize]((picture.pixels.shape[0], picture.pixels.shape[1]), model.size)
-        whole = np.full(scaled, self.about["unlabelled"], prepared.dtype)
-        inside = [
-            (slice(max(-start, 0), min(size - start, side)), slice(max(start, 0), min(start + side, size)))
-            for start, side, size in zip(corner, scaled, model.size, strict=True)
-        ]
-        whole[inside[0][0], inside[1][0]] = prepared[inside[0][1], inside[1][1]]
-        # A file too large to be decoded whole has a map as small as it can be decoded; see `PixelTarget.to_original`.
-        divisor = choose_divisor(*picture.size[::-1])
-        shape = (-(-picture.size[0] // divisor), -(-picture.size[1] // divisor))
-        (x, y), extent = picture.region.corner, picture.region.extent
-        seen = CoveredRegion((-y, shape[0] * divisor - y, extent[1]), (-x, shape[1] * divisor - x, extent[0]))
-        return resize_nearest(whole, shape, seen)
+        return move_map_to_file(outputs, self.name, self.about["unlabelled"], picture, model)
 
     def to_result(self, values: Values) -> Values:
         return values
@@ -153,12 +171,31 @@ class PixelMap(AnswerKind):
         return {name: count / values.size for name, count in zip(self.classes, counts, strict=True) if count}
 
 
+class NumberMap(AnswerKind):
+    """(H, W) a number for each pixel, NaN where the model did not see the picture."""
+
+    def list_outputs(self) -> list[str]:
+        return [self.name, self.name + PREPARED_SUFFIX]
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        return move_map_to_file(outputs, self.name, np.nan, picture, model)
+
+    def to_result(self, values: Values) -> Values:
+        return values
+
+    def to_json(self, values: Values) -> Any:
+        return summarize_map(values)
+
+
 KINDS: Mapping[str, type[AnswerKind]] = {
     "probabilities": Probabilities,
     "points": PlacedPoints,
     "box": PlacedBox,
     "objects": DetectedObjects,
     "map": PixelMap,
+    "number_map": NumberMap,
+    "numbers": Numbers,
+    "grades": Grades,
 }
 
 
@@ -175,16 +212,3 @@ def make_kinds(model: ModelDescription) -> dict[str, AnswerKind]:
                 f"known are {', '.join(KINDS)}."
             )
     return {name: KINDS[about["kind"]](name, about) for name, about in model.answers.items()}
-
-
-def _move_points(points: Values, picture: Picture) -> Values:
-    """Points (..., 2) in the pixels that were decoded -> in pixels of the file."""
-    height, width = picture.pixels.shape[:2]
-    factor = np.array(picture.region.extent, np.float32) / np.array([width, height], np.float32)
-    return points * factor + np.array(picture.region.corner, np.float32)
-
-
-def _move_boxes(boxes: Values, picture: Picture) -> Values:
-    edges = np.array(picture.size[::-1], np.float32)
-    corners = _move_points(boxes.reshape(-1, 2), picture)
-    return np.clip(corners, 0, edges).reshape(boxes.shape)

@@ -20,6 +20,9 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "map": {"type": "object", "description": "the share of each class; with maps=true also png, a data URL"},
+    "number_map": {"type": "object", "description": "height and width; min, mean and max of the numbers of the pixels"},
+    "numbers": {"type": "object", "description": "each number by its name; or its value and std"},
+    "grades": {"type": "object", "description": "name, index, and the probabilities of all grades"},
 }
 
 

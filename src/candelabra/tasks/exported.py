@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads.detector import Detector
 from candelabra.heads.head import Head
 from candelabra.runtime.description import EMBEDDING_NAME, RAW_SUFFIX, read_description
 from candelabra.runtime.sessions import Session, open_session
@@ -80,8 +79,13 @@ def load_exported_task(path: str | Path, session: Session | None = None) -> Task
     task = rebuild_task(recipe, weights, f"model={path}", None)
     named = {name: head for name, head in task.named_heads() if name in description.answers}
     for name, head in named.items():
-        if isinstance(head, Detector):
-            head.thresholds.copy_(torch.tensor(description.answers[name].get("thresholds", head.thresholds.tolist())))
+        try:
+            head.restore_answer(description.answers[name])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CandelabraError(
+                f"model={path}: what its model.json says of the head {name} cannot be used ({type(error).__name__}: "
+                f"{error}); export the checkpoint again."
+            ) from error
     heads = list(named)
     backbone = ExportedBackbone(session, heads, description.size, task.backbone.num_features)
     task.backbone = cast(Backbone, backbone)

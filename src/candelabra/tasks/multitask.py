@@ -7,7 +7,7 @@ from candelabra.balancing import BalanceFactory, Fixed
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
-from candelabra.heads import Box, Head, Keypoints, Label, Mask, UnlabelledTarget
+from candelabra.heads import Box, Depth, Head, Keypoints, Label, Mask, Ordinal, UnlabelledTarget, Value
 from candelabra.optim.parameter_groups import DEFAULT_OPTIMIZER, OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
@@ -19,6 +19,9 @@ _HEADS: Mapping[str, HeadFactory] = {
     "box": Box,
     "keypoints": Keypoints,
     "mask": Mask,
+    "depth": Depth,
+    "value": Value,
+    "ordinal": Ordinal,
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,22 @@ def average_statistics(heads: Sequence[tuple[str, Head]], batch: Sample, sum_ran
             means = (sums[0] / samples).split([buffer.numel() for buffer in statistics])
             for buffer, mean in zip(statistics, means, strict=True):
                 buffer.copy_(mean.view_as(buffer))
+
+
+def observe_labels(
+    heads: Sequence[tuple[str, Head]], batch: Sample, sum_ranks: Callable[[Tensor], Tensor] | None
+) -> None:
+    """Shows each head the labels of a training batch; see `Head.observe_labels`.
+
+    Args:
+        heads: names and heads.
+        batch: of this rank; with `rows`, unless all of it is searched for labels.
+        sum_ranks: see `average_statistics`; none in a run of one process.
+    """
+    for name, head in heads:
+        target = cast(Tensor, batch[head.target])
+        rows = batch["rows"][name] if "rows" in batch else torch.nonzero(head.labelled(target)).flatten()
+        head.observe_labels(target.index_select(0, rows), sum_ranks or (lambda values: values))
 
 
 def broadcast_buffers(module: nn.Module) -> None:

@@ -1,8 +1,7 @@
 """The LightningModule of every task: one backbone, a set of heads, a balance, a fine-tuning strategy."""
 
 from abc import ABC
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import lightning as L
@@ -32,9 +31,9 @@ from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, ma
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.original_metrics import measure_batch
-from candelabra.tasks.ranks import sum_over_ranks
+from candelabra.tasks.ranks import make_rank_sum, sum_over_ranks
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs, is_logged_step
-from candelabra.tasks.statistics import average_statistics, broadcast_buffers, preserve_buffers
+from candelabra.tasks.statistics import average_statistics, broadcast_buffers, observe_labels, preserve_buffers
 from candelabra.types import Features, Sample
 
 
@@ -106,8 +105,9 @@ class Task(L.LightningModule, ABC):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
         features = self.extract_features(batch)
+        observe_labels(self.named_heads(), batch, self._sum_ranks)
         inputs = detach_features(features) if self.balance.needs_gradients else features
-        sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._distributed)
+        sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._sum_ranks is not None)
         self._log_losses(loss := self._join_losses(self._average(sums), features, inputs), sums.counts)
         return loss
 
@@ -121,7 +121,7 @@ class Task(L.LightningModule, ABC):
         return self.predictions(batch["image"])
 
     def _average(self, sums: LossSums) -> HeadLosses:
-        return sums.average(partial(sum_over_ranks, self.trainer) if self._distributed else None)
+        return sums.average(self._sum_ranks)
 
     def _join_losses(self, losses: HeadLosses, features: Features, inputs: Features) -> Tensor:
         """The loss that is minimised; `inputs` are the features as the heads read them."""
@@ -137,7 +137,7 @@ class Task(L.LightningModule, ABC):
         if not self._trainer or self.trainer.lightning_module is not self:
             return  # copies in a grid of probes do not log
         if is_logged_step(self.trainer) and self.balance_state:
-            present = self.balance_state.present.tolist() if self._distributed else counts.values()  # no wait for a GPU
+            present = self.balance_state.present.tolist() if self._sum_ranks else counts.values()  # no wait for a GPU
             pairs = zip(self.balance_state.losses.items(), present, strict=True)
             each = {f"train/{name}/loss": value for (name, value), there in pairs if there}
             self.log_dict({"train/loss": loss, **each})  # a head without a label keeps its last logged loss
@@ -147,13 +147,13 @@ class Task(L.LightningModule, ABC):
         """Gives the balance the losses of the batch after the step; running statistics stay as they are."""
         assert self.batch is not None
         with preserve_buffers(self.backbone, self.heads), self.trainer.precision_plugin.train_step_context():
-            features, distributed = self.extract_features(self.batch), self._distributed
+            features, distributed = self.extract_features(self.batch), self._sum_ranks is not None
             losses = self._average(masked_losses(self.named_heads(), self.batch, features, distributed=distributed))
         self.balance.after_step(losses.vector, losses.counts)
 
     @property
-    def _distributed(self) -> bool:
-        return self.training and self._trainer is not None and self.trainer.world_size > 1  # ranks evaluate alone
+    def _sum_ranks(self) -> Callable[[Tensor], Tensor] | None:
+        return make_rank_sum(self) if self._trainer is not None else None
 
     def on_fit_start(self) -> None:
         self.schedule_plan = self.plan()  # refuses a strategy that would never do what it is for
@@ -169,8 +169,8 @@ class Task(L.LightningModule, ABC):
         return batch
 
     def on_after_backward(self) -> None:
-        if self._distributed and self.batch is not None:
-            average_statistics(self.named_heads(), self.batch, partial(sum_over_ranks, self.trainer))
+        if self._sum_ranks and self.batch is not None:
+            average_statistics(self.named_heads(), self.batch, self._sum_ranks)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Drops the gradients of heads without a label in this step: no weight decay, no momentum moves them."""

@@ -24,7 +24,7 @@ from candelabra.data.targets.instance_maps import MOST_OBJECTS, make_rows, pack_
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
 
-_CLASSES = ("circle", "square", "triangle", "star", "cross")
+SHAPE_CLASSES = ("circle", "square", "triangle", "star", "cross")
 _POINTS = ("left_eye", "right_eye", "mouth")
 
 
@@ -54,12 +54,12 @@ class Scenes(GeneratedSamples):
 
     def __init__(self, count: int, canvas: int, seed: int) -> None:
         labels = Labels(
-            LabelTarget(_CLASSES),
+            LabelTarget(SHAPE_CLASSES),
             BoxTarget(),
             KeypointsTarget(_POINTS, mirrored=(1, 0, 2)),
             MaskTarget(("background", "shape")),
         )
-        super().__init__(labels, np.arange(count, dtype=np.int64) % len(_CLASSES), canvas, seed)
+        super().__init__(labels, np.arange(count, dtype=np.int64) % len(SHAPE_CLASSES), canvas, seed)
 
     def load(self, index: int, least: tuple[int, int] | None = None) -> Sample:
         rng = np.random.default_rng((self.seed, index))
@@ -72,8 +72,8 @@ class Scenes(GeneratedSamples):
         radius = side * rng.uniform(0.14, 0.28)
         centre = rng.uniform(radius * 1.05, side - radius * 1.05, 2)
         turn = math.radians(rng.uniform(-25, 25))
-        outline = _turned(_outline(_CLASSES[label]) * radius, turn) + centre
-        face = _turned(np.array([[-0.22, -0.12], [0.22, -0.12], [0.0, 0.22]]) * radius, turn) + centre
+        outline = turn_points(make_outline(SHAPE_CLASSES[label]) * radius, turn) + centre
+        face = turn_points(np.array([[-0.22, -0.12], [0.22, -0.12], [0.0, 0.22]]) * radius, turn) + centre
         paint = [tuple(xy) for xy in outline]
         colour = _colour(rng)
         draw.polygon(paint, fill=colour)
@@ -120,7 +120,9 @@ class CrowdedScenes(GeneratedSamples):
     """Drawn scenes of several objects by number; see `ManyShapes`."""
 
     def __init__(self, count: int, canvas: int, objects: int, seed: int) -> None:
-        labels = Labels(BoxesTarget(_CLASSES), InstancesTarget(_CLASSES), MaskTarget(("background", *_CLASSES)))
+        labels = Labels(
+            BoxesTarget(SHAPE_CLASSES), InstancesTarget(SHAPE_CLASSES), MaskTarget(("background", *SHAPE_CLASSES))
+        )
         super().__init__(labels, np.zeros(count, np.int64), canvas, seed)
         self.objects = objects
 
@@ -136,10 +138,10 @@ class CrowdedScenes(GeneratedSamples):
         for _ in range(50 * wanted):  # places that are taken are drawn again; a full scene holds fewer
             radius = side * rng.uniform(0.25, 0.45) / math.sqrt(self.objects)
             centre = rng.uniform(radius, side - radius, 2)
-            turn, colour, label = rng.uniform(0, 2 * math.pi), _colour(rng), int(rng.integers(len(_CLASSES)))
+            turn, colour, label = rng.uniform(0, 2 * math.pi), _colour(rng), int(rng.integers(len(SHAPE_CLASSES)))
             if (np.linalg.norm(centres - centre, axis=1) < 0.8 * (radii + radius)).any():
                 continue
-            paint = [tuple(xy) for xy in _turned(_outline(_CLASSES[label]) * radius, turn) + centre]
+            paint = [tuple(xy) for xy in turn_points(make_outline(SHAPE_CLASSES[label]) * radius, turn) + centre]
             draw.polygon(paint, fill=colour)
             ImageDraw.Draw(numbers).polygon(paint, fill=pack_object(len(classes) + 1, label))
             classes.append(label)
@@ -169,8 +171,8 @@ def _clutter(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> 
     if rng.random() < 0.5:
         _draw_line(draw, rng, side, (x, y))
         return
-    outline = _outline(_CLASSES[rng.integers(len(_CLASSES))]) * rng.uniform(0.03, 0.09) * side
-    points = _turned(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
+    outline = make_outline(SHAPE_CLASSES[rng.integers(len(SHAPE_CLASSES))]) * rng.uniform(0.03, 0.09) * side
+    points = turn_points(outline, rng.uniform(0, 2 * math.pi)) + np.array([x, y])
     draw.polygon([tuple(xy) for xy in points], fill=_colour(rng))
 
 
@@ -187,18 +189,19 @@ def _dot(draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float, 
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
-def _turned(points: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+def turn_points(points: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+    """Points (n, 2) XY turned around the origin by an angle in radians."""
     cos, sin = math.cos(turn), math.sin(turn)
     turned: NDArray[np.float64] = points @ np.array([[cos, sin], [-sin, cos]])
     return turned
 
 
-def _outline(name: str) -> NDArray[np.float64]:
+def make_outline(name: str) -> NDArray[np.float64]:
     """Corners (n, 2) of a form of radius 1 around the origin, y downwards."""
     if name == "cross":
         arm = 0.42
         quarter = np.array([[-arm, -1.0], [arm, -1.0], [arm, -arm]])
-        return np.concatenate([_turned(quarter, math.pi / 2 * i) for i in range(4)])
+        return np.concatenate([turn_points(quarter, math.pi / 2 * i) for i in range(4)])
     corners = {"circle": 32, "square": 4, "triangle": 3, "star": 10}[name]
     start = math.pi / 4 if name == "square" else 0.0
     angles = start + np.arange(corners) * 2 * math.pi / corners

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from candelabra.data.readers.table_frames import fit_table_to_files
 from candelabra.data.readers.table_labels import read_label_columns, read_label_words
 from candelabra.data.readers.table_objects import choose_object_rows
 from candelabra.data.readers.table_places import list_points
+from candelabra.data.readers.table_values import read_value_names
 from candelabra.data.samples import Samples
 from candelabra.data.targets import (
     KeypointsTarget,
@@ -35,6 +36,7 @@ from candelabra.data.targets import (
     LabelTarget,
     MaskTarget,
     TargetColumn,
+    ValueTarget,
     list_target_classes,
 )
 from candelabra.data.targets.box import BOX_COLUMNS, BoxColumn
@@ -71,6 +73,8 @@ class Table(Reader):
         separator: what stands between several labels of one image; null for one label an image.
         columns: of 0 and 1, one a class, several of which may hold for one image; a row with an empty one has no label.
         mask_classes: names of the classes of a mask, by pixel value; empty for those of the values that occur.
+        values, grade: columns of numbers and the column of grades to learn; empty and null for value and ordinal.
+        words: what labels.json says, in place of it, such as {depth_scale: 0.01}; null for the file.
         ignore: pixel values of a mask that neither teach nor count; null for 255, unless masks hold 0 and 255 alone.
     """
 
@@ -89,6 +93,9 @@ class Table(Reader):
     columns: Sequence[str] = ()
     mask_classes: Sequence[str] = ()
     ignore: Sequence[int] | None = None
+    values: Sequence[str] = ()
+    grade: str | None = None
+    words: Mapping[str, Any] | None = None
 
     @classmethod
     def looks_like(cls, root: Path) -> FormatMatch | None:
@@ -103,11 +110,11 @@ class Table(Reader):
             raise CandelabraError("data.columns and data.separator both say where labels are; give one of them.")
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
-        table = self._table(root, issues)
+        described = merge_label_options(self.root, self.words)
+        table, described = read_value_names(self._table(root, issues), described, self.values, self.grade, issues)
         names = self._points(table)
         pairs = self._point_columns(table, names)
         seen = {} if self.points else find_visibility_columns(table, names)
-        described = merge_label_options(self.root, None)
         told = described.find(KeypointsTarget) or KeypointsTarget()
         same = tuple(names) == told.names
         normalizer = self.normalizer or [told.names[point] for point in told.normalizer if same]
@@ -134,7 +141,7 @@ class Table(Reader):
             *_read_other_targets(table, root, described, issues),
         ]
         read = {"image", "split", *pairs, *seen.values(), *self.columns, *(BOX_COLUMNS if boxed else ())}
-        self._note_unread(table, read, issues)
+        self._note_unread(table, read | {*(described.find(ValueTarget) or ValueTarget()).names}, issues)
         return FileSamples(root, images, table_cells.read_split_column(table), columns, issues)
 
     def _masks(self, table: "DataFrame", root: Path, described: Labels, issues: list[DataIssue]) -> list[TargetColumn]:

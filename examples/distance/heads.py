@@ -1,4 +1,4 @@
-"""The head for `depth`: scale-invariant regression on the pyramid."""
+"""The head for `distance`: scale-invariant regression on the pyramid."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -12,21 +12,21 @@ from candelabra.data.targets import Labels
 from candelabra.heads import Head, PyramidDecoder, require_target, resample
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.types import Features
-from depth.targets import DepthTarget
+from distance.targets import DistanceTarget
 
 
-class Depth(Head):
-    """Outputs the logarithm of the depth in metres, (N, H, W).
+class Distance(Head):
+    """Outputs the logarithm of the distance in metres, (N, H, W).
 
     Args:
-        backbone, labels: what to read from; the data must label depth.
+        backbone, labels: what to read from; the data must label distance.
         decoder: builds the decoder; see `candelabra.heads.decoders`.
         variance_weight: 0 to 1; the share of the mean error that the loss forgives (Eigen et al. 2014): with 1, an
             error of scale costs nothing.
     """
 
-    target: ClassVar[str] = DepthTarget.name
-    target_info: DepthTarget
+    target: ClassVar[str] = DistanceTarget.name
+    target_info: DistanceTarget
     main_metric = "delta1"
     lower_is_better = frozenset({"abs_rel"})
 
@@ -38,7 +38,7 @@ class Depth(Head):
         variance_weight: float = 0.5,
     ) -> None:
         super().__init__()
-        self.target_info = require_target(labels, DepthTarget)
+        self.target_info = require_target(labels, DistanceTarget)
         self.decoder = PyramidDecoder(backbone, decoder)
         self.regress = nn.Conv2d(self.decoder.width, 1, 1)
         self.variance_weight = variance_weight
@@ -71,9 +71,9 @@ class Depth(Head):
         metrics["abs_rel"].update((found - wanted).abs() / wanted)
 
     def score(self, values: Mapping[str, float]) -> float:
-        """The share of pixels within 25 % of the true depth."""
+        """The share of pixels within 25 % of the true distance."""
         return values["delta1"]
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
-        """Depth (N, H, W) in metres."""
+        """Distance (N, H, W) in metres."""
         return outputs.exp()

@@ -1,4 +1,4 @@
-"""The target `depth`: the distance of each pixel, in metres."""
+"""The target `distance`: the distance of each pixel, in metres."""
 
 import io
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from candelabra.errors import CandelabraError, UnreadableFile
 _PER_METRE = 1000  # steps of a 16-bit PNG; 0 stands for "unknown"
 
 
-class DepthMap(tv_tensors.Mask):  # type: ignore[misc] # torchvision has no types
+class DistanceMap(tv_tensors.Mask):  # type: ignore[misc] # torchvision has no types
     """A class of its own, so that torchvision fills borders with NaN instead of the 255 of class masks."""
 
 
 @dataclass(frozen=True)
-class DepthTarget(PixelTarget):
-    """Depth: (H, W) float32 metres, NaN where unknown; files are 16-bit PNG (0 is unknown) or NPY.
+class DistanceTarget(PixelTarget):
+    """Distance: (H, W) float32 metres, NaN where unknown; files are 16-bit PNG (0 is unknown) or NPY.
 
     Args:
         per_metre: values of a PNG that make a metre.
     """
 
-    name: ClassVar[str] = "depth"
-    fields: ClassVar[tuple[str, ...]] = ("depth",)
+    name: ClassVar[str] = "distance"
+    fields: ClassVar[tuple[str, ...]] = ("distance",)
     dtype: ClassVar[torch.dtype] = torch.float32
     unlabelled: ClassVar[float] = float("nan")
-    tensor_class: ClassVar[type[tv_tensors.Mask]] = DepthMap
+    tensor_class: ClassVar[type[tv_tensors.Mask]] = DistanceMap
 
     per_metre: float = _PER_METRE
 
@@ -44,9 +44,9 @@ class DepthTarget(PixelTarget):
             with Image.open(io.BytesIO(raw)) as image:
                 values = np.array(image, np.float32)
         except (OSError, ValueError) as error:
-            raise UnreadableFile(f"{name} is no depth map ({error}).") from error
+            raise UnreadableFile(f"{name} is no distance map ({error}).") from error
         if values.ndim != 2:
-            raise UnreadableFile(f"{name} is no depth map: it has colours.")
+            raise UnreadableFile(f"{name} is no distance map: it has colours.")
         return torch.from_numpy(np.where(values == 0, np.nan, values / self.per_metre).astype(np.float32))
 
     def encode_map(self, value: Tensor) -> bytes:
@@ -84,5 +84,5 @@ class DepthTarget(PixelTarget):
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], where: str) -> Self:
         if set(plain) - {"per_metre"} or not float(plain.get("per_metre", 1)) > 0:
-            raise CandelabraError(f"{where}: depth takes per_metre, a number above 0, but has {dict(plain)}.")
+            raise CandelabraError(f"{where}: distance takes per_metre, a number above 0, but has {dict(plain)}.")
         return cls(float(plain.get("per_metre", _PER_METRE)))

@@ -1,3 +1,0 @@
-"""A plug-in for candelabra: the target `depth` and a head that learns it."""
-
-__version__ = "0.1.0"

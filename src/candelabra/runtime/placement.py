@@ -1,0 +1,60 @@
+"""Answers in the pixels that a model was given -> in the pixels of files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candelabra.data.decoding.covered_region import CoveredRegion
+from candelabra.data.decoding.fitting import PLACEMENTS
+from candelabra.data.decoding.image_files import choose_divisor
+from candelabra.data.decoding.nearest_pixels import resize_nearest
+from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
+from candelabra.runtime.pictures import Picture
+
+Values = NDArray[Any]
+
+
+def move_map_to_file(
+    outputs: Mapping[str, Values], name: str, unlabelled: float, picture: Picture, model: ModelDescription
+) -> Values:
+    """A map in the pixels of the file of a picture.
+
+    Args:
+        outputs: of this picture, by name, in the pixels that the model was given.
+        name: of the head.
+        unlabelled: the value of what the model did not see.
+        picture: see `AnswerKind.place`.
+        model: likewise.
+    """
+    if picture.is_whole:
+        return outputs[name]
+    prepared = outputs[name + PREPARED_SUFFIX]  # resized once, to the file, and not twice
+    scaled, corner = PLACEMENTS[model.resize]((picture.pixels.shape[0], picture.pixels.shape[1]), model.size)
+    whole = np.full(scaled, unlabelled, prepared.dtype)
+    inside = [
+        (slice(max(-start, 0), min(size - start, side)), slice(max(start, 0), min(start + side, size)))
+        for start, side, size in zip(corner, scaled, model.size, strict=True)
+    ]
+    whole[inside[0][0], inside[1][0]] = prepared[inside[0][1], inside[1][1]]
+    # A file too large to be decoded whole has a map as small as it can be decoded; see `PixelTarget.to_original`.
+    divisor = choose_divisor(*picture.size[::-1])
+    shape = (-(-picture.size[0] // divisor), -(-picture.size[1] // divisor))
+    (x, y), extent = picture.region.corner, picture.region.extent
+    seen = CoveredRegion((-y, shape[0] * divisor - y, extent[1]), (-x, shape[1] * divisor - x, extent[0]))
+    return resize_nearest(whole, shape, seen)
+
+
+def move_points_to_file(points: Values, picture: Picture) -> Values:
+    """Points (..., 2) in the pixels that were decoded -> in pixels of the file."""
+    height, width = picture.pixels.shape[:2]
+    factor = np.array(picture.region.extent, np.float32) / np.array([width, height], np.float32)
+    return points * factor + np.array(picture.region.corner, np.float32)
+
+
+def move_boxes_to_file(boxes: Values, picture: Picture) -> Values:
+    """Boxes (..., 4) XYXY in the pixels that were decoded -> in pixels of the file, cut at its borders."""
+    edges = np.array(picture.size[::-1], np.float32)
+    corners = move_points_to_file(boxes.reshape(-1, 2), picture)
+    return np.clip(corners, 0, edges).reshape(boxes.shape)
