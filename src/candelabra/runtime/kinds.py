@@ -1,7 +1,7 @@
 """The kinds of answers that model.json names: how each comes to the pixels of a file, and to plain values."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.fitting import PLACEMENTS
 from candelabra.data.decoding.image_files import choose_divisor
+from candelabra.data.decoding.mask_cells import crop_cells, paste_cells
 from candelabra.data.decoding.nearest_pixels import resize_nearest
 from candelabra.errors import CandelabraError
-from candelabra.results import BoundingBox, DetectedObject, LabelResult, Point
+from candelabra.results import BoundingBox, DetectedObject, LabelResult, Point, SegmentedObject
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
 
 Values = NDArray[Any]
-_CLASS, _SCORE = 4, 5  # columns of rows of objects
+_CLASS, _SCORE, _CELLS = 4, 5, 6  # columns of rows of objects; the cells of a mask reach to the end
 
 
 class AnswerKind(ABC):
@@ -101,10 +102,7 @@ class DetectedObjects(AnswerKind):
     """(D, 6) rows of a box XYXY, a class and a score, best first; without rows of -1, and below `thresholds`."""
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        rows = outputs[self.name]
-        rows = rows[rows[:, _CLASS] >= 0]
-        least = np.array(self.about.get("thresholds", [0.0] * len(self.classes)), np.float32)  # one a class
-        rows = rows[rows[:, _SCORE] >= least[rows[:, _CLASS].astype(int)]]
+        rows = _select_certain(outputs[self.name], self.about)
         rows = np.concatenate([_move_boxes(rows[:, :_CLASS], picture), rows[:, _CLASS:]], 1)
         return rows[(rows[:, 2:4] > rows[:, :2]).all(1)]
 
@@ -115,10 +113,41 @@ class DetectedObjects(AnswerKind):
         ]
 
     def to_json(self, values: Values) -> Any:
+        return _list_json(self.classes, values)
+
+
+class ObjectMasks(AnswerKind):
+    """(D, 6 + S * S) rows as those of `DetectedObjects`, and the probabilities of S x S cells in each box."""
+
+    def list_outputs(self) -> list[str]:
+        return [self.name, self.name + PREPARED_SUFFIX]
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        if picture.is_whole:
+            return _select_certain(outputs[self.name], self.about)
+        rows = _select_certain(outputs[self.name + PREPARED_SUFFIX], self.about)  # cut once, at the file's borders
+        shape = (picture.pixels.shape[0], picture.pixels.shape[1])
+        (height, width), (top, left) = PLACEMENTS[model.resize](shape, model.size)
+        factor = np.array([width, height], np.float32) / np.array(picture.region.extent, np.float32)
+        corners = (rows[:, :_CLASS].reshape(-1, 2) - np.array([left, top], np.float32)) / factor
+        boxes: Values = (corners + np.array(picture.region.corner, np.float32)).reshape(-1, 4)
+        cut = _cut_boxes(boxes, picture)
+        rows = np.concatenate([cut, rows[:, _CLASS:_CELLS], crop_cells(rows[:, _CELLS:], boxes, cut)], 1)
+        return rows[(cut[:, 2:] > cut[:, :2]).all(1)]
+
+    def to_result(self, values: Values) -> list[SegmentedObject]:
         return [
-            {"name": each.name, "score": round(each.score, 4), "box": [round(side, 2) for side in each.box]}
-            for each in self.to_result(values)
+            SegmentedObject(
+                self.classes[int(row[_CLASS])],
+                float(row[_SCORE]),
+                BoundingBox(*row[:_CLASS].tolist()),
+                paste_cells(row[:_CLASS].tolist(), row[_CELLS:]),
+            )
+            for row in values
         ]
+
+    def to_json(self, values: Values) -> Any:
+        return _list_json(self.classes, values)
 
 
 class PixelMap(AnswerKind):
@@ -158,6 +187,7 @@ KINDS: Mapping[str, type[AnswerKind]] = {
     "points": PlacedPoints,
     "box": PlacedBox,
     "objects": DetectedObjects,
+    "instances": ObjectMasks,
     "map": PixelMap,
 }
 
@@ -177,6 +207,21 @@ def make_kinds(model: ModelDescription) -> dict[str, AnswerKind]:
     return {name: KINDS[about["kind"]](name, about) for name, about in model.answers.items()}
 
 
+def _select_certain(rows: Values, about: Mapping[str, Any]) -> Values:
+    """Rows of objects that are shown: none of those of -1, and none below the threshold of its class."""
+    rows = rows[rows[:, _CLASS] >= 0]
+    least = np.array(about.get("thresholds", [0.0] * len(about["classes"])), np.float32)  # one a class
+    chosen: Values = rows[rows[:, _SCORE] >= least[rows[:, _CLASS].astype(int)]]
+    return chosen
+
+
+def _list_json(classes: Sequence[str], rows: Values) -> list[dict[str, Any]]:
+    return [
+        {"name": classes[int(number)], "score": round(score, 4), "box": [round(side, 2) for side in box]}
+        for *box, number, score in rows[:, :_CELLS].tolist()
+    ]
+
+
 def _move_points(points: Values, picture: Picture) -> Values:
     """Points (..., 2) in the pixels that were decoded -> in pixels of the file."""
     height, width = picture.pixels.shape[:2]
@@ -185,6 +230,9 @@ def _move_points(points: Values, picture: Picture) -> Values:
 
 
 def _move_boxes(boxes: Values, picture: Picture) -> Values:
-    edges = np.array(picture.size[::-1], np.float32)
-    corners = _move_points(boxes.reshape(-1, 2), picture)
-    return np.clip(corners, 0, edges).reshape(boxes.shape)
+    return _cut_boxes(_move_points(boxes.reshape(-1, 2), picture).reshape(boxes.shape), picture)
+
+
+def _cut_boxes(boxes: Values, picture: Picture) -> Values:
+    """Boxes (..., 4) cut at the borders of the file."""
+    return np.clip(boxes.reshape(-1, 2), 0, np.array(picture.size[::-1], np.float32)).reshape(boxes.shape)
