@@ -30,6 +30,7 @@ class Head(nn.Module, ABC):
         tables: those of `metrics` whose value is not one number.
         decodes_by_weights: `predict` runs layers of the head. An exported file then also gives what `predict` returns,
             under the suffix `prepared`.
+        has_loss: `loss` tells something; not where a file gives what is already decoded.
         unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
 
@@ -41,6 +42,7 @@ class Head(nn.Module, ABC):
     tables: frozenset[str] = frozenset()
     unmeasured: str = "No label of validation could be measured."
     decodes_by_weights: bool = False
+    has_loss: bool = True
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:

@@ -19,12 +19,12 @@ class DerivedHead(Head):
     Args:
         head: in evaluation mode.
         derive: the head and features -> raw outputs.
-        decoded: they are what `predict` returns. Such a head has no loss: it is NaN.
+        decoded: they are what `predict` returns; the loss is NaN.
     """
 
     def __init__(self, head: Head, derive: Callable[[Head, Features], Tensor], decoded: bool = False) -> None:
         super().__init__()
-        self.head, self.derive, self.decoded = head, derive, decoded
+        self.head, self.derive, self.decoded, self.has_loss = head, derive, decoded, not decoded
         self.target, self.target_info = head.target, head.target_info  # type: ignore[misc]
         self.main_metric, self.lower_is_better = head.main_metric, head.lower_is_better
         self.counts, self.tables = head.counts, head.tables
