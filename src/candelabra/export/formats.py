@@ -115,12 +115,16 @@ class OpenVinoFormat(ModelFormat):
             require_package(package, "to=openvino", "use to=torch_export")
 
     def write(self, model: nn.Module, path: Path, size: Size) -> None:
-        import openvino
-
         source = path.with_suffix(".onnx")
         write_onnx(model, source, size)
-        openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
+        self.convert(source, path)
         source.unlink()
+
+    def convert(self, source: Path, path: Path) -> None:
+        """Makes .xml and .bin of a .onnx file."""
+        import openvino
+
+        openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
 
     def halve(self, path: Path) -> None:
         import openvino
