@@ -73,7 +73,7 @@ def _check_options(plain: PlainConfig, form: Any) -> None:
         raise CandelabraError(f"gate={plain['gate']} is not known; allowed are {', '.join(SPLITS)} and {_OFF}.")
     if plain["quantise"] not in (None, "int8"):
         raise CandelabraError(f"quantise={plain['quantise']} is not known; allowed are int8 and null.")
-    if plain["half"] and (plain["quantise"] or type(form).halve is ModelFormat.halve):
+    if plain["half"] and (plain["quantise"] or type(form).shrink is ModelFormat.shrink):
         raise CandelabraError("half=true needs to=onnx or to=openvino, and no quantise.")
     if plain["quantise"] and (not isinstance(form, OnnxFormat) or plain["gate"] == _OFF):
         raise CandelabraError(

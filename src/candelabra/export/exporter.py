@@ -106,7 +106,7 @@ def export_model(
         if int8 and data is not None:
             quantize_onnx(draft, collect_gate_pictures(data.training, data.pictures, model.size), model.size)
         if half:
-            form.halve(draft)
+            form.shrink(draft)
         session = form.open(draft, outputs)
         deviations = None
         if data is not None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from candelabra.environment import require_package
 from candelabra.errors import CandelabraError
-from candelabra.export.half import halve_onnx
+from candelabra.export.float16 import shrink_onnx
 from candelabra.export.onnx_file import trace_program, write_onnx
 from candelabra.runtime.sessions import OnnxSession, OpenVinoSession, Pixels, Session
 from candelabra.types import Size
@@ -68,7 +68,7 @@ class ModelFormat(ABC):
             CandelabraError: the exporter refuses the model.
         """
 
-    def halve(self, path: Path) -> None:
+    def shrink(self, path: Path) -> None:
         """Stores the weights of a file that `write` wrote in 16 bits.
 
         Raises:
@@ -98,8 +98,8 @@ class OnnxFormat(ModelFormat):
     def write(self, model: nn.Module, path: Path, size: Size) -> None:
         write_onnx(model, path, size)
 
-    def halve(self, path: Path) -> None:
-        halve_onnx(path)
+    def shrink(self, path: Path) -> None:
+        shrink_onnx(path)
 
     def open(self, path: Path, names: Sequence[str]) -> Session:
         return OnnxSession(path)
@@ -126,7 +126,7 @@ class OpenVinoFormat(ModelFormat):
 
         openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
 
-    def halve(self, path: Path) -> None:
+    def shrink(self, path: Path) -> None:
         import openvino
 
         draft = path.with_name(f"half-{path.name}")

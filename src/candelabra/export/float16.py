@@ -8,7 +8,7 @@ import numpy as np
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
-def halve_onnx(path: Path) -> None:
+def shrink_onnx(path: Path) -> None:
     """Stores the weights of convolutions and linear layers of a .onnx file as float16, in place.
 
     A `Cast` before each makes float32 of them again; runtimes do so once, when they load the file. All else, such as
