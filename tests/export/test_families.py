@@ -81,7 +81,7 @@ def test_all_heads_of_a_family_answer_as_in_torch(form: ModelFormat, family: Exp
         pytest.importorskip(package)
     session = family.open(form)
     draw = np.random.default_rng(0)
-    wrong = {}
+    wrong: dict[tuple[str, str], float] = {}
     for shape in ((1, 75, 50), (5, 33, 121)):
         pictures = draw.integers(0, 256, (*shape, 3), dtype=np.uint8)
         with torch.no_grad():
