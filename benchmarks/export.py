@@ -1,6 +1,6 @@
 """Milliseconds a picture of a checkpoint and of what it is exported to, batch after batch in turn.
 
-    python -m benchmarks.export runs/first exported/model.onnx exported/int8/model.onnx [--size 480x640] [--threads 2]
+    python -m benchmarks.export runs/first exported/model.onnx exported/int8/model.onnx [--size 480x640] [--compile]
 
 Each way answers the same pictures, with the resize inside (pictures of the given size) and without it (pictures of the
 size of the network). The ways take turns, round after round, so that what else the machine does falls on all of them;
@@ -9,7 +9,9 @@ the ratio to eager torch is the median of the ratios of the rounds.
 
 import argparse
 import json
+import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,9 +94,12 @@ def main() -> None:
     trained = TrainedModel(given.run, "cpu", "32-true")
     height, width = map(int, given.size.split("x"))
     draw = np.random.default_rng(0)
+    compiler = next(filter(None, map(shutil.which, ("g++", "clang++"))), None)
+    if given.compile and not compiler:
+        print("compile is left out: torch.compile needs g++ or clang++", file=sys.stderr)
     for inside in (False, True):
         ways = {"eager": make_eager(trained, inside, compiled=False)}
-        if given.compile:
+        if given.compile and compiler:
             ways["compile"] = make_eager(trained, inside, compiled=True)
         ways |= {str(path): make_exported(path, given.threads) for path in given.models}
         shape = (height, width) if inside else trained.size

@@ -11,8 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
+from candelabra.data.decoding.mask_cells import MASK_SIDE
 from candelabra.data.targets.instance_maps import UNKNOWN, find_crowds, list_codes, pack_object, pack_unknown
-from candelabra.data.targets.object_masks import MASK_SIDE, encode_run_lengths, paste_mask
+from candelabra.data.targets.object_masks import encode_run_lengths, paste_mask
 from candelabra.heads.instance_metrics import InstanceMetrics
 
 SIZE = (72, 96)

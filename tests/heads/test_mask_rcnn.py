@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from candelabra.backbones import Backbone
+from candelabra.data.decoding.mask_cells import MASK_SIDE
 from candelabra.data.readers.shapes import ManyShapes
 from candelabra.data.targets import InstancesTarget, Labels
 from candelabra.data.targets.instance_maps import UNKNOWN, list_codes, pack_object, pack_unknown
-from candelabra.data.targets.object_masks import MASK_SIDE, paste_mask
+from candelabra.data.targets.object_masks import paste_mask
 from candelabra.heads import FCOS, FasterRCNN, MaskRCNN, compute_metrics
 from candelabra.heads.detector import Detector
 from candelabra.heads.mask_layers import crop_masks

@@ -49,7 +49,8 @@ def run_export(config: DictConfig) -> int:
     data = None if plain["gate"] == _OFF else open_gate_data(plain, training, trained)
     path = Path(plain["folder"]) / f"{plain['name']}{form.suffix}"
     try:
-        found = export_model(model, trained, path, form, data, plain["quantise"] == "int8", checkpoint)
+        int8, half = plain["quantise"] == "int8", bool(plain["half"])
+        found = export_model(model, trained, path, form, data, int8, half, checkpoint)
     except GateFailure as failure:
         print_deviations(failure.deviations)
         print_stages(failure.stages)
@@ -72,6 +73,8 @@ def _check_options(plain: PlainConfig, form: Any) -> None:
         raise CandelabraError(f"gate={plain['gate']} is not known; allowed are {', '.join(SPLITS)} and {_OFF}.")
     if plain["quantise"] not in (None, "int8"):
         raise CandelabraError(f"quantise={plain['quantise']} is not known; allowed are int8 and null.")
+    if plain["half"] and (plain["quantise"] or type(form).shrink is ModelFormat.shrink):
+        raise CandelabraError("half=true needs to=onnx or to=openvino, and no quantise.")
     if plain["quantise"] and (not isinstance(form, OnnxFormat) or plain["gate"] == _OFF):
         raise CandelabraError(
             "quantise=int8 needs to=onnx, and pictures to measure what it loses: leave gate as it is."

@@ -11,6 +11,10 @@ from candelabra.backbones import Backbone
 from candelabra.contracts.examples import SIZE, make_value_batch
 from candelabra.contracts.options import list_options, list_targets
 from candelabra.data.targets import Labels, Target
+from candelabra.data.targets.object_rows import CLASS_COLUMN
+from candelabra.data.transforms.resize import make_resize
+from candelabra.export.comparison import compare_answers
+from candelabra.export.resizing import view_pictures
 from candelabra.heads import Head, compute_metrics, list_metric_names
 
 every_head = pytest.mark.parametrize("build", list_options("head").values(), ids=list_options("head"))
@@ -89,3 +93,25 @@ def test_predictions_of_a_placed_target_measure_as_their_outputs(build: BuildHea
     head.measure(measured, outputs, batch, SIZE)
     head.compare(compared, head.predict(outputs, SIZE)[rows], batch[rows], SIZE)
     torch.testing.assert_close(compute_metrics(measured), compute_metrics(compared), rtol=0, atol=0, equal_nan=True)
+
+
+@every_head
+def test_an_exported_head_answers_in_pixels_of_pictures(build: BuildHead, small_backbone: Backbone) -> None:
+    """`decode_pictures` gives what `predict` and `Target.to_original` give, for a batch at once."""
+    head, target, _ = _build(build, small_backbone)
+    head.eval()
+    if type(head).decode_pictures is Head.decode_pictures:
+        pytest.skip("this head cannot be exported")
+    picture = (SIZE[0] + 13, SIZE[1] + 40)
+    view = view_pictures(torch.zeros(2, *picture, 3, dtype=torch.uint8), SIZE, "letterbox")
+    with torch.no_grad():
+        outputs = head(small_backbone.eval()(torch.rand(2, 3, *SIZE)))
+        found, predicted = head.decode_pictures(outputs, view), head.predict(outputs, SIZE)
+    kind = head.describe_answer()["kind"]
+    assert set(found) <= {"", "prepared"}
+    geometry = make_resize("letterbox", SIZE).view(picture)
+    wanted = [target.to_original(each, geometry).numpy() for each in predicted]
+    answers = [each.numpy() for each in found[""]]
+    if kind in ("objects", "instances"):  # filled up with rows of -1
+        wanted, answers = ([rows[rows[:, CLASS_COLUMN] >= 0] for rows in each] for each in (wanted, answers))
+    assert [each for each in compare_answers(target.name, kind, wanted, answers) if not each.passes] == []

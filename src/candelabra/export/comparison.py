@@ -13,6 +13,7 @@ TOLERANCES: Mapping[str, float] = {
     "map": 1e-4,  # share of pixels that differ
     "number": 1e-3,  # largest difference, in shares of the largest number
     "number_map": 1e-3,  # mean difference, in shares of the largest number
+    "cells": 1e-3,  # largest difference of a probability of a cell of a mask
     "objects": 0.005,  # share of detections without a counterpart: a score at the threshold, an overlap at its limit
     "metric": 1e-3,  # difference of the main metric of a head
     "stage": 1e-3,  # norm of the difference by the norm, of what lies before the answers
@@ -97,14 +98,30 @@ def _measure_number_map(reference: Values, found: Values) -> dict[str, float]:
 
 
 def _measure_objects(reference: Values, found: Values) -> dict[str, float]:
-    """Pairs each detection with the nearest one of its class; what has none within the tolerance has no counterpart."""
-    if not len(reference) and not len(found):
-        return {"objects": 0.0, "pixels": 0.0, "probability": 0.0}
     if not np.isfinite(found).all():
         return dict.fromkeys(("objects", "pixels", "probability"), float("nan"))
+    ours, theirs = _pair_objects(reference, found)
+    unpaired = len(reference) + len(found) - 2 * len(ours)
+    return {
+        "objects": unpaired / max(len(reference) + len(found), 1),
+        "pixels": _find_largest(ours[:, :_CLASS], theirs[:, :_CLASS]),
+        "probability": _find_largest(ours[:, _SCORE], theirs[:, _SCORE]),
+    }
+
+
+def _measure_instances(reference: Values, found: Values) -> dict[str, float]:
+    ours, theirs = _pair_objects(reference, found)
+    return {
+        **_measure_objects(reference, found),
+        "cells": _find_largest(ours[:, _SCORE + 1 :], theirs[:, _SCORE + 1 :]),
+    }
+
+
+def _pair_objects(reference: Values, found: Values) -> tuple[Values, Values]:
+    """Pairs each detection with the nearest one of its class; what has none within the tolerance has no counterpart."""
     free = np.ones(len(found), bool)
-    pixels, scores, paired = 0.0, 0.0, 0
-    for row in reference:
+    pairs = []
+    for number, row in enumerate(reference):
         apart = np.abs(found[:, :_CLASS] - row[:_CLASS]).max(1, initial=0.0) + 100 * np.abs(
             found[:, _SCORE] - row[_SCORE]
         )
@@ -112,11 +129,10 @@ def _measure_objects(reference: Values, found: Values) -> dict[str, float]:
         best = int(apart.argmin()) if len(apart) else -1
         if best < 0 or apart[best] > 1:
             continue
-        free[best], paired = False, paired + 1
-        pixels = max(pixels, float(np.abs(found[best, :_CLASS] - row[:_CLASS]).max()))
-        scores = max(scores, float(abs(found[best, _SCORE] - row[_SCORE])))
-    unpaired = len(reference) + len(found) - 2 * paired
-    return {"objects": unpaired / (len(reference) + len(found)), "pixels": pixels, "probability": scores}
+        free[best] = False
+        pairs.append((number, best))
+    ours, theirs = np.array(pairs, int).reshape(-1, 2).T
+    return reference[ours], found[theirs]
 
 
 def _find_largest(reference: Values, found: Values) -> float:
@@ -134,4 +150,5 @@ _MEASURES: Mapping[str, Callable[[Values, Values], dict[str, float]]] = {
     "numbers": _measure_numbers,
     "number_map": _measure_number_map,
     "grades": _measure_probabilities,
+    "instances": _measure_instances,
 }

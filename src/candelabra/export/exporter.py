@@ -31,8 +31,8 @@ from candelabra.storage.strict_json import format_json
 from candelabra.tasks.exported import load_exported_task
 
 log = logging.getLogger(__name__)
-INT8_LOSS = 0.01  # of the main metric of each head, at most
-_INT8_SAMPLES = 256  # of metrics: fewer would not tell a loss of a hundredth
+ALLOWED_LOSS = 0.01  # of the main metric of each head by int8 or 16 bits, at most
+_LOSS_SAMPLES = 256  # of metrics: fewer would not tell a loss of a hundredth
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def export_model(
     form: ModelFormat,
     data: GateData | None,
     int8: bool = False,
+    half: bool = False,
     checkpoint: Path | None = None,
 ) -> list[Deviation] | None:
     """Writes a model and its model.json.
@@ -85,6 +86,7 @@ def export_model(
         form: its format.
         data: pictures to compare on; null for no gate.
         int8: quantise the network; needs `data`.
+        half: store weights in 16 bits.
         checkpoint: whose hash is noted.
 
     Returns:
@@ -103,12 +105,14 @@ def export_model(
         write_atomically(find_description(draft), format_json(document))
         if int8 and data is not None:
             quantize_onnx(draft, collect_gate_pictures(data.training, data.pictures, model.size), model.size)
+        if half:
+            form.shrink(draft)
         session = form.open(draft, outputs)
         deviations = None
         if data is not None:
-            measured = _measure_int8 if int8 else _measure
+            measured = _measure_losses if int8 or half else _measure
             deviations = measured(model, trained, draft, session, form, data)
-        document["quantised"] = "int8" if int8 else None
+        document["quantised"], document["half"] = "int8" if int8 else None, half
         document["gate"] = describe_gate(deviations, data.pictures if data else 0, data.split if data else "")
         document["versions"] = describe_versions(form.packages)
         document["checkpoint"] = None if checkpoint is None else describe_file(checkpoint)
@@ -147,10 +151,10 @@ def _measure(
     return deviations
 
 
-def _measure_int8(
+def _measure_losses(
     model: PictureModel, trained: TrainedModel, draft: Path, session: Session, form: ModelFormat, data: GateData
 ) -> list[Deviation]:
-    deviations = _compare_metrics(trained, draft, session, data, _INT8_SAMPLES, INT8_LOSS, both=False)
+    deviations = _compare_metrics(trained, draft, session, data, _LOSS_SAMPLES, ALLOWED_LOSS, both=False)
     if not all(each.passes for each in deviations):
         raise GateFailure(deviations, [])
     return deviations

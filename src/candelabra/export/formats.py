@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from candelabra.environment import require_package
+from candelabra.errors import CandelabraError
+from candelabra.export.float16 import shrink_onnx
 from candelabra.export.onnx_file import trace_program, write_onnx
 from candelabra.runtime.sessions import OnnxSession, OpenVinoSession, Pixels, Session
 from candelabra.types import Size
@@ -66,6 +68,14 @@ class ModelFormat(ABC):
             CandelabraError: the exporter refuses the model.
         """
 
+    def shrink(self, path: Path) -> None:
+        """Stores the weights of a file that `write` wrote in 16 bits.
+
+        Raises:
+            CandelabraError: this format cannot.
+        """
+        raise CandelabraError(f"half=true cannot be used with to={self.name}; allowed are onnx and openvino.")
+
     @abstractmethod
     def open(self, path: Path, names: Sequence[str]) -> Session:
         """Opens a file that `write` wrote.
@@ -88,12 +98,15 @@ class OnnxFormat(ModelFormat):
     def write(self, model: nn.Module, path: Path, size: Size) -> None:
         write_onnx(model, path, size)
 
+    def shrink(self, path: Path) -> None:
+        shrink_onnx(path)
+
     def open(self, path: Path, names: Sequence[str]) -> Session:
         return OnnxSession(path)
 
 
 class OpenVinoFormat(ModelFormat):
-    """OpenVINO's .xml and .bin, made from ONNX; weights stay float32."""
+    """OpenVINO's .xml and .bin, made from ONNX."""
 
     name, suffix, packages = "openvino", ".xml", ("onnx", "onnxscript", "openvino")
 
@@ -102,12 +115,24 @@ class OpenVinoFormat(ModelFormat):
             require_package(package, "to=openvino", "use to=torch_export")
 
     def write(self, model: nn.Module, path: Path, size: Size) -> None:
-        import openvino
-
         source = path.with_suffix(".onnx")
         write_onnx(model, source, size)
-        openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
+        self.convert(source, path)
         source.unlink()
+
+    def convert(self, source: Path, path: Path) -> None:
+        """Makes .xml and .bin of a .onnx file."""
+        import openvino
+
+        openvino.save_model(openvino.convert_model(str(source)), str(path), compress_to_fp16=False)
+
+    def shrink(self, path: Path) -> None:
+        import openvino
+
+        draft = path.with_name(f"half-{path.name}")
+        openvino.save_model(openvino.Core().read_model(path), str(draft), compress_to_fp16=True)
+        for suffix in (".xml", ".bin"):
+            draft.with_suffix(suffix).replace(path.with_suffix(suffix))
 
     def open(self, path: Path, names: Sequence[str]) -> Session:
         return OpenVinoSession(path)

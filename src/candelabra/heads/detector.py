@@ -13,10 +13,10 @@ from torchvision.ops import box_iou
 from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.heads.answers import HeadAnswer, NoAnswer, pick_class
-from candelabra.heads.box_decoding import PADDING, select_detections
+from candelabra.heads.box_decoding import select_detections
 from candelabra.heads.confusion import count_confusion
 from candelabra.heads.detection_metrics import NO_OBJECT, DetectionMetrics
-from candelabra.heads.exported_nms import select_exported_detections
+from candelabra.heads.exported_nms import restore_rows, select_exported_detections
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.picture_view import PictureView
 from candelabra.heads.score_thresholds import DEFAULT_SCORE, choose_score_thresholds, select_certain_rows
@@ -109,14 +109,21 @@ class Detector(Head, ABC):
         boxes, scores = self.decode(outputs, size)
         return select_detections(boxes, scores, size, self.score_threshold, self.nms_threshold, self.max_detections)
 
+    def decode_exported(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """What `decode` does, without a shape that depends on values."""
+        return self.decode(outputs, size)
+
+    def predict_exported(self, outputs: Tensor, size: Size) -> Tensor:
+        """What `predict` does, in operations that exporters translate; the same D for any image."""
+        boxes, scores = self.decode_exported(outputs, size)
+        limits = (self.score_threshold, self.nms_threshold, self.max_detections)
+        return select_exported_detections(boxes, scores, size, *limits)
+
     def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
         """Rows (N, D, 6) as of `predict`; those that are outside of the pictures are rows of -1 as well."""
-        boxes, scores = self.decode(outputs, view.size)
-        limits = (self.score_threshold, self.nms_threshold, self.max_detections)
-        rows = select_exported_detections(boxes, scores, view.size, *limits)
-        boxes = view.restore_boxes(rows[..., :CLASS_COLUMN])
-        there = (boxes[..., 2:] > boxes[..., :2]).all(-1, keepdim=True) & (rows[..., CLASS_COLUMN, None] >= 0)
-        return {"": torch.where(there, torch.cat([boxes, rows[..., CLASS_COLUMN:]], -1), PADDING)}
+        rows = self.predict_exported(outputs, view.size)
+        answer = {"": restore_rows(rows, view)}
+        return {**answer, "prepared": rows} if self.decodes_by_weights else answer
 
     def describe_answer(self) -> dict[str, Any]:
         limits = {key: getattr(self, key) for key in DECODING_OPTIONS}

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
+from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.heads.box_decoding import MOST_CANDIDATES, PADDING
 from candelabra.heads.box_overlaps import compute_overlaps
+from candelabra.heads.picture_view import PictureView
 from candelabra.types import Size
 
 _ROUNDS = 24  # the longest chain of boxes of which each drops the next; see `suppress_overlaps`
@@ -47,6 +49,13 @@ def select_exported_detections(
     first = (-order).topk(min(max_detections, count), dim=1).indices
     rows = torch.where(kept[..., None], rows, PADDING)
     return rows.gather(1, first[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def restore_rows(rows: Tensor, view: PictureView) -> Tensor:
+    """Rows (N, D, 6 or more) in pixels of the pictures, cut at their borders; those outside are rows of -1."""
+    boxes = view.restore_boxes(rows[..., :CLASS_COLUMN])
+    there = (boxes[..., 2:] > boxes[..., :2]).all(-1, keepdim=True) & (rows[..., CLASS_COLUMN, None] >= 0)
+    return torch.where(there, torch.cat([boxes, rows[..., CLASS_COLUMN:]], -1), PADDING)
 
 
 def suppress_overlaps(boxes: Tensor, numbers: Tensor, threshold: float) -> Tensor:

@@ -1,6 +1,5 @@
 """A head for `boxes`: the detector of two stages, which proposes regions and classifies them."""
 
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
@@ -11,10 +10,10 @@ from torch.nn.utils.rnn import pad_sequence
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels
 from candelabra.data.targets.object_rows import CLASS_COLUMN, mirror_boxes
-from candelabra.errors import CandelabraError
+from candelabra.heads.box_decoding import PADDING
 from candelabra.heads.detector import Detector
+from candelabra.heads.exported_regions import read_exported_regions, select_exported_regions
 from candelabra.heads.feature_pyramid import FeaturePyramid, measure_levels
-from candelabra.heads.picture_view import PictureView
 from candelabra.heads.region_layers import (
     ANCHORS_PER_LOCATION,
     POOLED_SIDE,
@@ -55,6 +54,8 @@ class FasterRCNN(Detector):
         score_threshold, nms_threshold, max_detections: see `Detector`.
     """
 
+    decodes_by_weights = True
+
     def __init__(
         self,
         backbone: Backbone,
@@ -78,11 +79,12 @@ class FasterRCNN(Detector):
         levels = self.pyramid(features)
         parts = zip(levels, *self.rpn.head(levels), strict=True)
         packed = [torch.cat([each.float() for each in part], 1).flatten(2).transpose(1, 2) for part in parts]
-        # 0, of no region: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
-        nothing = self.roi_heads.box_predictor(
-            self.roi_heads.box_head(levels[0].new_zeros(0, self.width, POOLED_SIDE, POOLED_SIDE))
-        )
-        packed[-1] = packed[-1] + sum(each.float().sum() for each in nothing)
+        if torch.is_grad_enabled():
+            # 0, of no region: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
+            nothing = self.roi_heads.box_predictor(
+                self.roi_heads.box_head(levels[0].new_zeros(0, self.width, POOLED_SIDE, POOLED_SIDE))
+            )
+            packed[-1] = packed[-1] + sum(each.float().sum() for each in nothing)
         return torch.cat(packed, 1)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
@@ -129,11 +131,19 @@ class FasterRCNN(Detector):
         scores = [certain for _, certain in views]
         return torch.cat(boxes, 1), torch.cat(scores, 1)
 
-    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
-        raise CandelabraError(
-            "A faster_rcnn head cannot be exported: how many regions its second stage reads depends on the image, and "
-            "exporters do not translate that. Train a fcos or retinanet head, or name other heads with heads=."
+    def decode_exported(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        stage = self._unpack(outputs, size)
+        counts = [count * ANCHORS_PER_LOCATION for count in stage.counts]
+        regions, there = select_exported_regions(
+            self._decode_anchors(stage), stage.logits.amax(2), counts, size, self.rpn
         )
+        pooled = read_exported_regions(self.roi_heads.box_roi_pool, stage.levels, regions)
+        logits, deltas = self.roi_heads.box_predictor(self.roi_heads.box_head(pooled))
+        boxes = self.roi_heads.box_coder.decode_single(deltas, regions.flatten(0, 1)).unflatten(1, (-1, 4))[:, 1:]
+        scores = torch.where(there.flatten()[:, None], logits.softmax(1)[:, 1:], PADDING)
+        own = torch.eye(len(self.classes)) > 0  # each class has its own box
+        shape = (outputs.shape[0], regions.shape[1] * len(self.classes))
+        return boxes.reshape(*shape, 4), torch.where(own, scores[..., None], PADDING).reshape(*shape, -1)
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Both beside each other: suppression merges what both find. The loss is that of the images."""
@@ -158,21 +168,27 @@ class FasterRCNN(Detector):
             part.transpose(1, 2).unflatten(2, extent) for part, extent in zip(maps.split(counts, 1), sizes, strict=True)
         ]
         anchors = make_anchors(self.rpn.anchor_generator, size, outputs.device)
-        logits = logits.reshape(len(outputs), -1, len(self.classes))
-        return _FirstStage(levels, counts, logits, deltas.reshape(len(outputs), -1, 4), anchors)
+        images = outputs.shape[0]
+        logits = logits.reshape(images, -1, len(self.classes))
+        return _FirstStage(levels, counts, logits, deltas.reshape(images, -1, 4), anchors)
 
     @torch.no_grad()
     def _propose(self, stage: "_FirstStage", size: Size) -> list[Tensor]:
         """(R, 4) regions of each image, best first, XYXY in pixels."""
         images = len(stage.logits)
-        boxes = self.rpn.box_coder.decode_single(stage.deltas.flatten(0, 1), stage.anchors.repeat(images, 1))
         regions, _ = self.rpn.filter_proposals(
-            boxes.view(images, -1, 4),
+            self._decode_anchors(stage),
             stage.logits.amax(2),
             [size] * images,
             [count * ANCHORS_PER_LOCATION for count in stage.counts],
         )
         return cast(list[Tensor], regions)
+
+    def _decode_anchors(self, stage: "_FirstStage") -> Tensor:
+        """(N, L * A, 4) the boxes of the first stage, XYXY in pixels."""
+        images = stage.deltas.shape[0]
+        boxes: Tensor = self.rpn.box_coder.decode_single(stage.deltas.flatten(0, 1), stage.anchors.repeat(images, 1))
+        return boxes.view(images, -1, 4)
 
     def _read_regions(self, levels: list[Tensor], regions: list[Tensor], size: Size) -> tuple[Tensor, Tensor]:
         """The second stage: (R, C + 1) logits, background first, and (R, (C + 1) * 4) deltas of all regions."""

@@ -28,6 +28,9 @@ class Head(nn.Module, ABC):
         lower_is_better: those of `metrics` whose lower values are better.
         counts: those of `metrics` that are whole numbers and say nothing of quality.
         tables: those of `metrics` whose value is not one number.
+        decodes_by_weights: `predict` runs layers of the head. An exported file then also gives what `predict` returns,
+            under the suffix `prepared`.
+        has_loss: `loss` tells something; not where a file gives what is already decoded.
         unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
 
@@ -38,6 +41,8 @@ class Head(nn.Module, ABC):
     counts: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
     unmeasured: str = "No label of validation could be measured."
+    decodes_by_weights: bool = False
+    has_loss: bool = True
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:
@@ -164,8 +169,9 @@ class Head(nn.Module, ABC):
     def describe_answer(self) -> dict[str, Any]:
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
-        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes), map (classes,
-        unlabelled), number_map, numbers (names) and grades (grades); `candelabra.runtime` knows what to do with each.
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes, thresholds),
+        instances (likewise), map (classes, unlabelled), number_map, numbers (names) and grades (grades);
+        `candelabra.runtime` knows what to do with each.
         """
         return {}
 

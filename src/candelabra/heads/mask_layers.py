@@ -10,8 +10,8 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops import roi_align
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.decoding.mask_cells import MASK_SIDE
 from candelabra.data.targets.instance_maps import UNKNOWN
-from candelabra.data.targets.object_masks import MASK_SIDE
 from candelabra.heads.feature_pyramid import count_groups
 from candelabra.heads.pyramid import resample
 from candelabra.types import Features, Size
@@ -63,8 +63,13 @@ class MaskBranch(nn.Module):
         self.convolutions = MaskRCNNHeads(width, (width,) * layers, 1, normalize)
         self.predictor = MaskRCNNPredictor(width, width, 1)
 
-    def forward(self, maps: Tensor, boxes: list[Tensor]) -> Tensor:
-        """Maps (N, width, h, w) of stride 4, and boxes (R, 4) of each image, XYXY in pixels -> (all R, S, S) logits."""
+    def forward(self, maps: Tensor, boxes: list[Tensor] | Tensor) -> Tensor:
+        """Maps (N, width, h, w) of stride 4, and boxes XYXY in pixels -> (all R, S, S) logits.
+
+        Args:
+            maps: of N images.
+            boxes: (R, 4) of each image, or (all R, 5) with the number of the image first.
+        """
         pooled = roi_align(maps, boxes, MASK_SIDE // 2, 1 / MASK_STRIDE, 2, aligned=True)
         logits: Tensor = self.predictor(self.convolutions(pooled))
         return logits[:, 0].float()

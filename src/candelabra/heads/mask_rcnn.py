@@ -1,7 +1,7 @@
 """The head for `instances`: a detector, and a mask in each of its boxes."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,17 +10,22 @@ from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from candelabra.backbones.backbone import Backbone
+from candelabra.data.decoding.mask_cells import MASK_SIDE
 from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels
 from candelabra.data.targets.instance_maps import list_codes, make_rows
-from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, SCORE_COLUMN
+from candelabra.data.targets.object_masks import resample_cells
+from candelabra.data.targets.object_rows import CLASS_COLUMN, IGNORED_SCORE, ROW_WIDTH, SCORE_COLUMN
 from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.detection_metrics import NO_OBJECT
 from candelabra.heads.detector import Detector
+from candelabra.heads.exported_nms import restore_rows
+from candelabra.heads.exported_regions import number_regions
 from candelabra.heads.fcos import FCOS
 from candelabra.heads.feature_pyramid import measure_levels
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.instance_metrics import InstanceMetrics
 from candelabra.heads.mask_layers import MaskBranch, MaskFeatures, crop_masks, measure_mask_map
+from candelabra.heads.picture_view import PictureView
 from candelabra.heads.score_thresholds import find_certain_rows
 from candelabra.types import Features, Size
 
@@ -49,6 +54,7 @@ class MaskRCNN(Head):
     main_metric = "map50"
     tables = frozenset({"ap", "confusion", "curves"})
     unmeasured = NO_OBJECT
+    decodes_by_weights = True
 
     def __init__(
         self,
@@ -69,9 +75,11 @@ class MaskRCNN(Head):
 
     def forward(self, features: Features) -> Tensor:
         maps = self.mask_features(features)
-        # 0, of no object: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
-        nothing = self.masks(maps, [maps.new_zeros(0, 4)] * len(maps)).sum()
-        return torch.cat([self.detector(features).flatten(1), maps.float().flatten(1) + nothing], 1)
+        found = [self.detector(features).flatten(1), maps.float().flatten(1)]
+        if torch.is_grad_enabled():
+            # 0, of no object: DDP waits for the gradient of each parameter also on a rank where `loss` is not called.
+            found[1] = found[1] + self.masks(maps, maps.new_zeros(0, 5)).sum()
+        return torch.cat(found, 1)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         found, maps = self._unpack(outputs, size)
@@ -126,6 +134,23 @@ class MaskRCNN(Head):
         masks = [self.masks(maps[n : n + 1], [own[:, :CLASS_COLUMN]]) for n, own in enumerate(rows)]
         whole = [torch.cat([own, mask.sigmoid().flatten(1)], 1) for own, mask in zip(rows, masks, strict=True)]
         return pad_sequence(whole, batch_first=True, padding_value=_PADDING)
+
+    def decode_pictures(self, outputs: Tensor, view: PictureView) -> Mapping[str, Tensor]:
+        """Rows (N, D, 6 + S * S) as of `predict`; masks are shares of boxes that are cut at the borders of pictures."""
+        outputs_of_boxes, maps = self._unpack(outputs, view.size)
+        rows = self.detector.predict_exported(outputs_of_boxes, view.size)
+        boxes = rows[..., :CLASS_COLUMN]
+        masks = self.masks(maps, number_regions(boxes)).sigmoid()
+        prepared = torch.cat([rows, masks.reshape(rows.shape[0], rows.shape[1], MASK_SIDE**2)], 2)
+        prepared = torch.where(rows[..., CLASS_COLUMN, None] >= 0, prepared, _PADDING)
+        corners = view.restore_points(boxes.unflatten(2, (2, 2))).flatten(2)
+        whole = torch.cat([corners, prepared[..., CLASS_COLUMN:]], 2)
+        placed = restore_rows(prepared, view)
+        cells = resample_cells(whole.flatten(0, 1), placed.flatten(0, 1)).view_as(placed[..., ROW_WIDTH:])
+        return {"": torch.cat([placed[..., :ROW_WIDTH], cells], 2), "prepared": prepared}
+
+    def describe_answer(self) -> dict[str, Any]:
+        return {**self.detector.describe_answer(), "kind": "instances"}
 
     def _unpack(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """Outputs of the detector (N, L, c), and the map (N, width, h, w) that masks are read from."""

@@ -55,6 +55,18 @@ def move_points_to_file(points: Values, picture: Picture) -> Values:
 
 def move_boxes_to_file(boxes: Values, picture: Picture) -> Values:
     """Boxes (..., 4) XYXY in the pixels that were decoded -> in pixels of the file, cut at its borders."""
-    edges = np.array(picture.size[::-1], np.float32)
-    corners = move_points_to_file(boxes.reshape(-1, 2), picture)
-    return np.clip(corners, 0, edges).reshape(boxes.shape)
+    return cut_boxes(move_points_to_file(boxes.reshape(-1, 2), picture).reshape(boxes.shape), picture)
+
+
+def move_prepared_boxes(boxes: Values, picture: Picture, model: ModelDescription) -> Values:
+    """Boxes (D, 4) XYXY in the pixels of the model's input -> in pixels of the file, not cut."""
+    shape = (picture.pixels.shape[0], picture.pixels.shape[1])
+    (height, width), (top, left) = PLACEMENTS[model.resize](shape, model.size)
+    factor = np.array([width, height], np.float32) / np.array(picture.region.extent, np.float32)
+    corners = (boxes.reshape(-1, 2) - np.array([left, top], np.float32)) / factor
+    return (corners + np.array(picture.region.corner, np.float32)).reshape(-1, 4)
+
+
+def cut_boxes(boxes: Values, picture: Picture) -> Values:
+    """Boxes (..., 4) XYXY in pixels of the file, cut at its borders."""
+    return np.clip(boxes.reshape(-1, 2), 0, np.array(picture.size[::-1], np.float32)).reshape(boxes.shape)

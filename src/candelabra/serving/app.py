@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from candelabra.data.decoding.mask_cells import list_run_lengths
 from candelabra.runtime.answer import Answer
 from candelabra.runtime.model import Model
 from candelabra.serving.batching import PictureQueue
@@ -99,7 +100,8 @@ def format_answer(answer: Answer, maps: bool) -> dict[str, Any]:
 
     Args:
         answer: of one picture.
-        maps: also give maps, as PNG files of class indices in data URLs.
+        maps: also give maps, as PNG files of class indices in data URLs, and of each object with pixels its `mask`, as
+            an uncompressed RLE of COCO.
     """
     found = answer.to_dict()
     for name, kind in answer.kinds.items() if maps else ():
@@ -107,6 +109,9 @@ def format_answer(answer: Answer, maps: bool) -> dict[str, Any]:
             buffer = io.BytesIO()
             Image.fromarray(answer.values[name]).save(buffer, "PNG")
             found[name] = {"shares": found[name], "png": _format_url(buffer.getvalue())}
+        if kind.about["kind"] == "instances":
+            for each, thing in zip(found[name], kind.to_result(answer.values[name]), strict=True):
+                each["mask"] = list_run_lengths(thing.mask, answer.size)
     return found
 
 

@@ -8,17 +8,18 @@ from candelabra.runtime.description import ModelDescription
 from candelabra.serving.limits import ServingLimits
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
+_OBJECT = {"name": {"type": "string"}, "score": {"type": "number"}, "box": _NUMBERS}
+_MASK = {
+    "type": "object",
+    "properties": {"size": _NUMBERS, "counts": _NUMBERS},
+    "description": "with maps=true: the pixels, as an uncompressed RLE of COCO",
+}
 _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "probabilities": {"type": "object", "description": "name, probability and top; or each class with its probability"},
     "box": {"type": "object", "properties": {key: {"type": "number"} for key in ("xmin", "ymin", "xmax", "ymax")}},
     "points": {"type": "object", "additionalProperties": _NUMBERS, "description": "x and y of each point"},
-    "objects": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {"name": {"type": "string"}, "score": {"type": "number"}, "box": _NUMBERS},
-        },
-    },
+    "objects": {"type": "array", "items": {"type": "object", "properties": _OBJECT}},
+    "instances": {"type": "array", "items": {"type": "object", "properties": {**_OBJECT, "mask": _MASK}}},
     "map": {"type": "object", "description": "the share of each class; with maps=true also png, a data URL"},
     "number_map": {"type": "object", "description": "height and width; min, mean and max of the numbers of the pixels"},
     "numbers": {"type": "object", "description": "each number by its name; or its value and std"},

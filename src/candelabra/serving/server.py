@@ -4,6 +4,7 @@ import logging
 
 from candelabra.runtime.model import Model
 from candelabra.serving.app import make_app
+from candelabra.serving.header_deadline import make_http_protocol
 from candelabra.serving.limits import ServingLimits
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def run_server(model: Model, limits: ServingLimits, host: str, port: int) -> Non
         make_app(model, limits),
         host=host,
         port=port,
-        http="h11",  # bounds the size of headers
+        http=make_http_protocol(limits.seconds),  # h11, which bounds the size of headers
         ws="none",
         limit_concurrency=2 * limits.waiting,
         backlog=128,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
-from candelabra.runtime.description import EMBEDDING_NAME, RAW_SUFFIX, read_description
+from candelabra.runtime.description import EMBEDDING_NAME, PREPARED_SUFFIX, RAW_SUFFIX, read_description
 from candelabra.runtime.sessions import Session, open_session
 from candelabra.tasks.derived_head import DerivedHead
 from candelabra.tasks.loading import rebuild_task
@@ -20,19 +20,19 @@ from candelabra.types import Features, Size
 
 
 class ExportedBackbone(nn.Module):
-    """Runs an exported model on prepared images; `maps` are the raw outputs of its heads, in their order.
+    """Runs an exported model on prepared images; `maps` are outputs of its heads, in their order.
 
     Args:
         session: runs the model.
-        heads: names of them.
+        outputs: names of them.
         size: (H, W) that the network sees; a picture of this size is not resized in the model.
         num_features: of an embedding.
     """
 
-    def __init__(self, session: Session, heads: list[str], size: Size, num_features: int) -> None:
+    def __init__(self, session: Session, outputs: list[str], size: Size, num_features: int) -> None:
         super().__init__()
         self.session, self.size, self.num_features = session, size, num_features
-        self.names = [*(name + RAW_SUFFIX for name in heads), EMBEDDING_NAME]
+        self.names = [*outputs, EMBEDDING_NAME]
         self.adapters: list[nn.Module] = []
 
     def forward(self, images: Tensor) -> Features:
@@ -86,11 +86,15 @@ def load_exported_task(path: str | Path, session: Session | None = None) -> Task
                 f"model={path}: what its model.json says of the head {name} cannot be used ({type(error).__name__}: "
                 f"{error}); export the checkpoint again."
             ) from error
-    heads = list(named)
-    backbone = ExportedBackbone(session, heads, description.size, task.backbone.num_features)
+    # Layers that decode are in the file alone, so what they found is read from it.
+    outputs = [name + (PREPARED_SUFFIX if head.decodes_by_weights else RAW_SUFFIX) for name, head in named.items()]
+    backbone = ExportedBackbone(session, outputs, description.size, task.backbone.num_features)
     task.backbone = cast(Backbone, backbone)
     task.heads = nn.ModuleDict(
-        {name: DerivedHead(head, partial(_select_output, heads.index(name))) for name, head in named.items()}
+        {
+            name: DerivedHead(head, partial(_select_output, number), head.decodes_by_weights)
+            for number, (name, head) in enumerate(named.items())
+        }
     )
     return task.eval()
 

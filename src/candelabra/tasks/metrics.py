@@ -86,12 +86,12 @@ class HeadMetrics(nn.Module):
         """
         metrics = self.of(name)
         metrics["count"].update(len(values))
-        metrics["loss"].update(values)
+        self.add_losses(name, head, values)
         head.measure({key: m for key, m in metrics.items() if key not in _OWN}, outputs, target, size)
 
-    def add_losses(self, name: str, values: Tensor) -> None:
+    def add_losses(self, name: str, head: Head, values: Tensor) -> None:
         """Adds the losses (n,) of labelled samples of a head, beside `compare`."""
-        if len(values):
+        if len(values) and head.has_loss:
             self.of(name)["loss"].update(values)
 
     def compare(self, name: str, head: Head, predictions: Tensor, target: Tensor, size: tuple[int, int]) -> None:

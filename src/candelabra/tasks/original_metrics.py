@@ -39,7 +39,7 @@ def _measure_originals(heads: NamedHeads, batch: Sample, features: Features, met
             continue
         outputs = head(features)
         samples[name] = head.loss(outputs, select_target(batch, head), features.size)[rows[name]]
-        metrics.add_losses(name, samples[name])
+        metrics.add_losses(name, head, samples[name])
         predicted = head.predict(outputs, features.size).cpu()
         for found, view in zip(predicted, views, strict=True):
             if view.geometry is None or head.target not in view.values:

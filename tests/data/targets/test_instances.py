@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 from torch import Tensor
 
+from candelabra.data.decoding.mask_cells import MASK_SIDE
 from candelabra.data.targets import InstancesTarget, ResizeGeometry
 from candelabra.data.targets.instance_maps import (
     MOST_CLASSES,
@@ -24,7 +25,7 @@ from candelabra.data.targets.instance_maps import (
     unpack_classes,
     unpack_numbers,
 )
-from candelabra.data.targets.object_masks import MASK_SIDE, clip_masks, encode_run_lengths, paste_mask
+from candelabra.data.targets.object_masks import clip_masks, encode_run_lengths, paste_mask
 from candelabra.errors import CandelabraError
 
 TARGET = InstancesTarget(("cell", "debris"))

@@ -1,6 +1,5 @@
 """Masks of single objects: from the box of a prediction to pixels, and as run lengths of COCO."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,13 +8,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from candelabra.data.decoding.mask_cells import MASK_SIDE, paste_cells
 from candelabra.data.targets.object_rows import CLASS_COLUMN, ROW_WIDTH, clip_rows, compute_areas
 from candelabra.results import ObjectMask
 from candelabra.types import Size
 
-MASK_SIDE = 28  # cells of the mask of a prediction, along each side of its box
 MASK_ROW_WIDTH = ROW_WIDTH + MASK_SIDE**2
-_INSIDE = 0.5  # probability
 
 
 def list_mask_rows(value: Tensor) -> Tensor:
@@ -27,24 +25,11 @@ def list_mask_rows(value: Tensor) -> Tensor:
 def paste_mask(row: Tensor) -> ObjectMask:
     """The pixels of a predicted object.
 
-    The mask is sampled at the centres of pixels; torchvision's `paste_masks_in_image` moves boxes to whole pixels.
-
     Args:
         row: (MASK_ROW_WIDTH,) box, class, score, and the probabilities of the cells of the mask, row by row; the box
             lies in the image.
     """
-    left, top, right, bottom = row[:CLASS_COLUMN].tolist()
-    places = []
-    for low, high in ((top, bottom), (left, right)):
-        first = math.floor(low)
-        centres = torch.arange(first, math.ceil(high), dtype=torch.float32) + 0.5
-        places.append((first, (centres - low) / max(high - low, 1e-6) * 2 - 1))
-    (first_row, down), (first_column, across) = places
-    grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)
-    cells = row[ROW_WIDTH:].reshape(1, 1, MASK_SIDE, MASK_SIDE).float().cpu()
-    found = F.grid_sample(cells, grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0, 0]
-    inside = (found > _INSIDE) & (grid.abs() <= 1).all(-1)
-    return ObjectMask(first_row, first_column, inside.numpy())
+    return paste_cells(row[:CLASS_COLUMN].tolist(), row[ROW_WIDTH:].float().cpu().numpy())
 
 
 def encode_run_lengths(inside: NDArray[np.bool_]) -> dict[str, Any]:
@@ -79,19 +64,25 @@ def clip_masks(rows: Tensor, size: Size) -> Tensor:
         size: (H, W) of the image.
     """
     cut = clip_rows(rows[:, :ROW_WIDTH], size)
-    changed = (cut[:, :CLASS_COLUMN] != rows[:, :CLASS_COLUMN]).any(1)
     there = compute_areas(cut) > 0
-    clipped = torch.cat([cut, rows[:, ROW_WIDTH:]], 1)
-    if (changed & there).any():
-        clipped[changed & there, ROW_WIDTH:] = _sample_cells(rows[changed & there], cut[changed & there])
-    return clipped[there]
+    return torch.cat([cut, resample_cells(rows, cut)], 1)[there]
 
 
-def _sample_cells(rows: Tensor, cut: Tensor) -> Tensor:
-    """(D, S * S) cells of the boxes in the rows (D, 6) `cut`, each a part of the box in `rows`."""
+def resample_cells(rows: Tensor, cut: Tensor) -> Tensor:
+    """(D, S * S) cells of masks, sampled anew where boxes are cut.
+
+    Args:
+        rows: (D, MASK_ROW_WIDTH).
+        cut: (D, 6 or more) rows with a part of each box; where that is the box itself, its cells stay as they are.
+    """
     old, new = rows[:, :CLASS_COLUMN].reshape(-1, 2, 2), cut[:, :CLASS_COLUMN].reshape(-1, 2, 2)
-    shares = (new - old[:, :1]) / (old[:, 1:] - old[:, :1]).clamp(min=1e-6) * 2 - 1  # (D, corner, XY) in -1 to 1
-    scale, shift = (shares[:, 1] - shares[:, 0]) / 2, (shares[:, 1] + shares[:, 0]) / 2
-    cells = rows[:, ROW_WIDTH:].reshape(-1, 1, MASK_SIDE, MASK_SIDE)
-    grid = F.affine_grid(torch.cat([scale.diag_embed(), shift[:, :, None]], 2), list(cells.shape), align_corners=False)
-    return F.grid_sample(cells, grid, mode="bilinear", padding_mode="border", align_corners=False).flatten(1)
+    steps = (torch.arange(MASK_SIDE, device=rows.device) + 0.5) / MASK_SIDE
+    places = new[:, :1] + steps[:, None] * (new[:, 1:] - new[:, :1])  # (D, S, XY)
+    # Clamped, because ONNX Runtime reads beyond the cells where places are very far outside.
+    shares = (2 * (places - old[:, :1]) / (old[:, 1:] - old[:, :1]).clamp(min=1e-6) - 1).clamp(-1, 1)
+    across, down = shares[:, None, :, 0].expand(-1, MASK_SIDE, -1), shares[:, :, None, 1].expand(-1, -1, MASK_SIDE)
+    cells = rows[:, None, ROW_WIDTH:].unflatten(2, (MASK_SIDE, MASK_SIDE))
+    grid = torch.stack([across, down], 3)
+    found = F.grid_sample(cells, grid, mode="bilinear", padding_mode="border", align_corners=False).flatten(1)
+    changed = (old != new).flatten(1).any(1, keepdim=True)
+    return torch.where(changed, found, rows[:, ROW_WIDTH:])
