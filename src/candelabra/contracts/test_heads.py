@@ -64,7 +64,8 @@ def test_metrics_count_labelled_samples_and_score_is_a_share(build: BuildHead, s
 
 @every_head
 def test_predictions_are_drawn_and_written(build: BuildHead, small_backbone: Backbone) -> None:
-    head, target, batch = _build(build, small_backbone)
+    head, _, batch = _build(build, small_backbone)
+    target = head.predicted_target
     with torch.no_grad():
         found = head.eval().predict(head(small_backbone.eval()(torch.rand(3, 3, *SIZE))), SIZE)
     assert len(found) == 3

@@ -28,6 +28,7 @@ class Head(nn.Module, ABC):
         lower_is_better: those of `metrics` whose lower values are better.
         counts: those of `metrics` that are whole numbers and say nothing of quality.
         tables: those of `metrics` whose value is not one number.
+        compares_samples: its loss compares the samples of a batch, of all ranks together, so each rank computes it.
         unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
 
@@ -37,6 +38,7 @@ class Head(nn.Module, ABC):
     lower_is_better: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    compares_samples: bool = False
     unmeasured: str = "No label of validation could be measured."
 
     @abstractmethod
@@ -46,6 +48,11 @@ class Head(nn.Module, ABC):
     def labelled(self, target: Tensor) -> Tensor:
         """(N,) bool: which samples have a label for this head."""
         return self.target_info.is_labelled(target)
+
+    @property
+    def predicted_target(self) -> Target:
+        """How predictions are told, drawn and written: as labels are, unless the head predicts something else."""
+        return self.target_info
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:

@@ -5,6 +5,7 @@ from candelabra.tasks.detection import Detection
 from candelabra.tasks.instance_segmentation import InstanceSegmentation
 from candelabra.tasks.keypoints import Keypoints
 from candelabra.tasks.localization import Localization
+from candelabra.tasks.metric_learning import MetricLearning
 from candelabra.tasks.multitask import MultiTask
 from candelabra.tasks.segmentation import Segmentation
 from candelabra.tasks.task import Task
@@ -15,6 +16,7 @@ __all__ = [
     "InstanceSegmentation",
     "Keypoints",
     "Localization",
+    "MetricLearning",
     "MultiTask",
     "Segmentation",
     "Task",

@@ -96,8 +96,8 @@ class Task(L.LightningModule, ABC):
 
     @property
     def head_targets(self) -> dict[str, Target]:
-        """For each head, the target it learns, as the data set describes it."""
-        return {name: head.target_info for name, head in self.named_heads()}
+        """For each head, what it predicts: mostly the target it learns, as the data set describes it."""
+        return {name: head.predicted_target for name, head in self.named_heads()}
 
     def extract_features(self, batch: Sample) -> Features:
         """The features of a batch: cached ones, or those of its images."""

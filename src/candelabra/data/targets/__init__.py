@@ -3,6 +3,7 @@
 from candelabra.data.targets.box import BoxTarget
 from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.column import TargetColumn
+from candelabra.data.targets.embedding import EmbeddingTarget
 from candelabra.data.targets.geometry import ResizeGeometry
 from candelabra.data.targets.instances import InstancesTarget, find_object_target
 from candelabra.data.targets.keypoints import KeypointsTarget
@@ -17,6 +18,7 @@ from candelabra.data.targets.target_classes import find_target_class, list_file_
 __all__ = [
     "BoxTarget",
     "BoxesTarget",
+    "EmbeddingTarget",
     "InstancesTarget",
     "KeypointsTarget",
     "LabelTarget",
