@@ -114,4 +114,5 @@ _MEASURES: Mapping[str, Callable[[Values, Values], dict[str, float]]] = {
     "box": _measure_places,
     "map": _measure_map,
     "objects": _measure_objects,
+    "vector": lambda reference, found: {"stage": measure_stage(reference, found)},
 }

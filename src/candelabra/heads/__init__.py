@@ -5,7 +5,7 @@ from candelabra.heads.auxiliary import Auxiliary
 from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
 from candelabra.heads.detector import DECODING_OPTIONS, Detector
-from candelabra.heads.embedding import Embedding
+from candelabra.heads.embedding import Embedding, find_embedding
 from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
@@ -39,6 +39,7 @@ __all__ = [
     "SoftArgmax",
     "UnlabelledTarget",
     "compute_metrics",
+    "find_embedding",
     "list_metric_names",
     "require_target",
     "resample",

@@ -1,6 +1,6 @@
 """The head for `label` that learns vectors: images of one class near each other, also of classes it never saw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
@@ -105,3 +105,8 @@ class Embedding(Head):
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """The direction between both vectors."""
         return F.normalize(outputs + mirrored, dim=1)
+
+
+def find_embedding(heads: Iterable[nn.Module]) -> Embedding | None:
+    """The first head that learns vectors, whose vectors stand for images; null where a backbone's features do."""
+    return next((head for head in heads if isinstance(head, Embedding)), None)

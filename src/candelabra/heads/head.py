@@ -162,8 +162,8 @@ class Head(nn.Module, ABC):
     def describe_answer(self) -> dict[str, Any]:
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
-        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes) and map (classes,
-        unlabelled); `candelabra.runtime` knows what to do with each.
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes), vector, and map
+        (classes, unlabelled); `candelabra.runtime` knows what to do with each.
         """
         return {}
 

@@ -121,6 +121,19 @@ class DetectedObjects(AnswerKind):
         ]
 
 
+class Vector(AnswerKind):
+    """(D,) of length 1."""
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        return outputs[self.name]
+
+    def to_result(self, values: Values) -> Values:
+        return values
+
+    def to_json(self, values: Values) -> Any:
+        return [round(number, 6) for number in values.tolist()]
+
+
 class PixelMap(AnswerKind):
     """(H, W) the class of each pixel."""
 
@@ -158,6 +171,7 @@ KINDS: Mapping[str, type[AnswerKind]] = {
     "points": PlacedPoints,
     "box": PlacedBox,
     "objects": DetectedObjects,
+    "vector": Vector,
     "map": PixelMap,
 }
 

@@ -19,6 +19,7 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
             "properties": {"name": {"type": "string"}, "score": {"type": "number"}, "box": _NUMBERS},
         },
     },
+    "vector": _NUMBERS,
     "map": {"type": "object", "description": "the share of each class; with maps=true also png, a data URL"},
 }
 
