@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from candelabra.heads.losses.rank_joining import join_ranks
 from candelabra.tasks.loading import load_task
 from tests.conftest import Compose, composed
 from tests.exported import export_run_to, make_pictures
+from tests.training.test_interruption import assert_equal, in_a_process
 
 pytest.importorskip("pytorch_metric_learning")
 
@@ -182,6 +184,28 @@ def test_a_classifier_of_whole_classes_is_refused(tiny: Compose, tmp_path: Path)
     words = [*WORDS, write_digits(tmp_path / "digits", 4), "task=classification", "data.sampler=shuffled"]
     with pytest.raises(CandelabraError, match="cannot tell classes it never saw; choose task=embedding"):
         run_train(tiny(*words))
+
+
+def test_a_classifier_learns_beside_it_and_a_frozen_backbone_is_cached(tiny: Compose) -> None:
+    words = ["data.count=60", "data.size=32", "data.sampler=4_per_class", "data.batch_size=12"]
+    words = [*words, "+head@task.heads.vectors=embedding", "task.heads.vectors.dimensions=16", "data.augment=none"]
+    frozen = [*words, "finetune=frozen", "epochs=1"]
+    cached = run_train(tiny(*frozen))
+    assert {"test/vectors/recall_at_1", "test/label/accuracy", "test/mask/iou"} <= set(cached)
+    again = run_train(tiny(*frozen, "cache.gigabytes=0", "overwrite=true"))
+    assert again["test/vectors/map_at_r"] == pytest.approx(cached["test/vectors/map_at_r"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    words = [*WORDS, write_digits(tmp_path / "digits", 20), "backbone=test_resnet", "backbone.weights=none"]
+    words += ["data.batch_size=16", "data.workers=0", "trainer=cpu", "epochs=3", "save.steps=1", "ema=0.9"]
+    words += ["loss@task.embedding.loss=proxy_anchor"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert in_a_process([*words, f"folder={whole}"]) == 0
+    assert in_a_process([*words, f"folder={killed}"], signal.SIGKILL, 5) == -signal.SIGKILL
+    assert in_a_process([f"resume={killed}"]) == 0
+    assert_equal(whole, killed)
 
 
 @pytest.mark.slow

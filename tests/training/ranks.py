@@ -22,7 +22,7 @@ from candelabra.data import Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
 from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
-from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
+from candelabra.tasks import Classification, Localization, MetricLearning, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
 from candelabra.training.ddp import DdpStrategy, SyncBatchNormPlugin
 from candelabra.training.fsdp import FsdpStrategy
@@ -56,6 +56,8 @@ CASES = {
     "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
     "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),
     "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(FsdpStrategy, smallest=1000)),
+    "embedding": Case(MetricLearning, {"labelled": {"label": 0.25}}),  # some batches of a process have no label
+    "per_class": Case(MetricLearning, {"sampler": "8_per_class"}),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
 }
 
