@@ -19,7 +19,10 @@ BuildHead = Callable[[Backbone, Labels], Head]
 
 def _build(build: BuildHead, backbone: Backbone) -> tuple[Head, Target, Tensor]:
     """A head, its target, and two labelled values around one that is not."""
-    kind = list_targets()[build.func.target]  # type: ignore[attr-defined]
+    kind = list_targets().get(build.func.target)  # type: ignore[attr-defined]
+    if kind is None:  # it learns from images, which no data set labels
+        head = build(backbone, Labels())
+        return head, *make_value_batch(type(head.target_info))
     target, batch = make_value_batch(kind)
     return build(backbone, Labels(target)), target, batch
 

@@ -15,6 +15,7 @@ from candelabra.heads.mask import Mask
 from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.pyramid import PyramidDecoder, resample
+from candelabra.heads.reconstruction import Reconstruction
 from candelabra.heads.retinanet import RetinaNet
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "NoAnswer",
     "Pooled",
     "PyramidDecoder",
+    "Reconstruction",
     "RetinaNet",
     "SoftArgmax",
     "UnlabelledTarget",

@@ -2,6 +2,7 @@
 
 from candelabra.tasks.classification import Classification
 from candelabra.tasks.detection import Detection
+from candelabra.tasks.image_reconstruction import ImageReconstruction
 from candelabra.tasks.instance_segmentation import InstanceSegmentation
 from candelabra.tasks.keypoints import Keypoints
 from candelabra.tasks.localization import Localization
@@ -13,6 +14,7 @@ from candelabra.tasks.task import Task
 __all__ = [
     "Classification",
     "Detection",
+    "ImageReconstruction",
     "InstanceSegmentation",
     "Keypoints",
     "Localization",

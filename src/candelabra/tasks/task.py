@@ -27,6 +27,7 @@ from candelabra.optim.parameter_groups import (
 )
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
 from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
+from candelabra.tasks.image_corruption import ImageCorruption
 from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
@@ -73,6 +74,7 @@ class Task(L.LightningModule, ABC):
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
         self.left_out: tuple[str, ...] = ()  # optional heads whose targets the data do not label
+        self.corruption = ImageCorruption()  # of training images; heads learn of them as they were
         self.labelled_heads: set[str] = set()  # heads with a label in the batches of this optimizer step
         self.batch: Sample | None = None
         self.balance_state: BalanceState | None = None
@@ -105,7 +107,9 @@ class Task(L.LightningModule, ABC):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
-        features = self.extract_features(batch)
+        features = self.extract_features(
+            {**batch, "image": self.corruption(batch["image"])} if self.corruption else batch
+        )
         inputs = detach_features(features) if self.balance.needs_gradients else features
         sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._distributed)
         self._log_losses(loss := self._join_losses(self._average(sums), features, inputs), sums.counts)

@@ -24,7 +24,7 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
         CandelabraError: there is such a head.
     """
     for name, head in task.named_heads():
-        if not labelled[head.target]:
+        if not labelled.get(head.target, labelled["images"]):  # a head may learn from the images themselves
             raise CandelabraError(
                 f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
             )
@@ -85,7 +85,7 @@ def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str
     found: list[str] = []
     for name, head in task.named_heads():
         metrics = list_metric_names(task.metrics_of("val").of(name))
-        if not labelled[head.target]:
+        if not labelled.get(head.target, labelled["images"]):
             log.warning("no validation image has a %s: this head is not measured on validation", name)
             continue
         excluded = {"count", *head.counts, *head.tables}

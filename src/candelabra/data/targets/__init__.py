@@ -10,6 +10,7 @@ from candelabra.data.targets.keypoints import KeypointsTarget
 from candelabra.data.targets.label import LabelTarget
 from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.mask import MaskTarget
+from candelabra.data.targets.picture import PictureTarget
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.data.targets.point_target import PointTarget
 from candelabra.data.targets.target import Target
@@ -24,6 +25,7 @@ __all__ = [
     "LabelTarget",
     "Labels",
     "MaskTarget",
+    "PictureTarget",
     "PixelTarget",
     "PointTarget",
     "ResizeGeometry",
