@@ -186,6 +186,7 @@ def test_a_classifier_of_whole_classes_is_refused(tiny: Compose, tmp_path: Path)
         run_train(tiny(*words))
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_beside_it_and_a_frozen_backbone_is_cached(tiny: Compose) -> None:
     words = ["data.count=60", "data.size=32", "data.sampler=4_per_class", "data.batch_size=12"]
     words = [*words, "+head@task.heads.vectors=embedding", "task.heads.vectors.dimensions=16", "data.augment=none"]
