@@ -1,7 +1,7 @@
 """Vectors of images, learned from classes: losses, what a run writes, and where its vectors go."""
 
 import json
-import os
+import multiprocessing
 import signal
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -101,9 +100,7 @@ def test_what_cannot_be_learned_is_refused(backbone: Timm) -> None:
 
 
 def _join(rank: int, counts: list[int], folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
-    store = dist.FileStore(f"{folder}/store", len(counts))
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=len(counts))
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=len(counts))
     torch.manual_seed(0)
     vectors, classes = torch.randn(sum(counts), 8), torch.arange(sum(counts)) % 3
     criterion = ProxyAnchor(3, 8)
@@ -118,7 +115,13 @@ def _join(rank: int, counts: list[int], folder: str) -> None:
 
 @pytest.mark.parametrize("counts", [[5, 5], [7, 2], [6, 0]])
 def test_ranks_together_have_loss_and_gradient_of_one_process(counts: list[int], tmp_path: Path) -> None:
-    mp.start_processes(_join, (counts, str(tmp_path)), len(counts), start_method="fork")
+    context = multiprocessing.get_context("fork")
+    jobs = [context.Process(target=_join, args=(rank, counts, str(tmp_path))) for rank in range(len(counts))]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0] * len(counts)
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(len(counts))]
     torch.manual_seed(0)
     vectors, classes = torch.randn(sum(counts), 8).requires_grad_(), torch.arange(sum(counts)) % 3
