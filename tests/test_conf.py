@@ -26,6 +26,8 @@ GIVEN_BY_RUN = {
     "steps",
     "names",
     "vectors",
+    "classes",
+    "dimensions",
 }
 OPTIONS = sorted(
     path.relative_to(CONFIG_FOLDER)
@@ -71,6 +73,7 @@ TABLE: dict[str, object] = {"_target_": "candelabra.data.Table", "root": "x", "f
 TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "separator": None, "mask_classes": []}
 TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None, "values": [], "grade": None}
 TABLE["words"] = None
+POINT_LOSSES = ("smooth_l1", "wing")
 NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
 
@@ -119,11 +122,12 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         }.get(name, f"{name}@task.heads.keypoints"),
         "coordinates": f"{name}@task.heads.box.coordinates",
         "decoder": f"{name}@task.heads.mask.decoder",
-        "loss": f"{name}@task.heads.keypoints.loss",
+        "loss": f"{name}@task.heads.keypoints.loss" if name in POINT_LOSSES else f"{name}@task.embedding.loss",
     }.get(group)
+    needed += ["task=embedding"] if place == f"{name}@task.embedding.loss" else []
     if place:
         name, at = place.split("@")
-        return tiny(f"{group}@{at}={name}")
+        return tiny(f"{group}@{at}={name}", *needed)
     return tiny(f"{group}={name}", *needed)
 
 

@@ -32,6 +32,7 @@ EXTRAS = {  # packages of optional features and the extra of pyproject.toml that
     "peft": "adapters",
     "plotly": "dashboards",
     "pyarrow": "parquet",
+    "pytorch_metric_learning": "metric",
     "starlette": "serve",
     "tensorboard": "dashboards",
     "umap": "umap",

@@ -22,7 +22,7 @@ from candelabra.data import Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
 from candelabra.heads import Box, Depth, Keypoints, Label, Mask, SoftArgmax, Value
-from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
+from candelabra.tasks import Classification, Localization, MetricLearning, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
 from candelabra.training.ddp import DdpStrategy, SyncBatchNormPlugin
 from candelabra.training.fsdp import FsdpStrategy
@@ -61,6 +61,8 @@ CASES = {
     "numbers": Case(
         partial(MultiTask, heads=NUMBERS), {"labelled": {"value": 0.5, "depth": 0.25}}, reader=RenderedShapes
     ),
+    "embedding": Case(MetricLearning, {"labelled": {"label": 0.25}}),  # some batches of a process have no label
+    "per_class": Case(MetricLearning, {"sampler": "8_per_class"}),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
 }
 

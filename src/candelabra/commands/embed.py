@@ -163,7 +163,7 @@ def _finish(
         raise CandelabraError(f"None of the {len(source)} images can be read: {bad[0].detail}")
     every = {"name": source.names, **source.columns}
     columns = {name: [column[position] for position in kept] for name, column in every.items()}
-    width = encoder.backbone.num_features
+    width = encoder.dimensions
     for name in {VECTORS_FILE, INDEX_TABLE, PARQUET_TABLE} - (
         {PARQUET_TABLE} if kind == "parquet" else {VECTORS_FILE, INDEX_TABLE}
     ):

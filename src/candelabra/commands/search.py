@@ -32,7 +32,7 @@ from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
-_EMBEDDING = ("backbone", "run", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
+_EMBEDDING = ("backbone", "run", "vectors", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
 _TABLES = 3  # queries whose nearest are told on the terminal
 _INDEX = "index"  # a folder in the output folder
 

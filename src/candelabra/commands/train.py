@@ -26,6 +26,7 @@ from candelabra.training.extension import make_extension
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
 from candelabra.training.monitor import (
     check_monitor,
+    check_split_classes,
     check_training_labels,
     is_validated,
     list_validation_metrics,
@@ -74,6 +75,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     if plain.get("weights") and not config.resume:
         print_transfer(copy_weights(task, plain["weights"]), plain["weights"])
     task.recipe["images"] = hash_names(data.open().names)
+    check_split_classes(task, data)
     check_training_labels(task, counts["train"])
     metrics = list_validation_metrics(task, counts["val"]) if is_validated(plain, data) else []
     metric = check_monitor(plain["monitor"], metrics) if metrics else None

@@ -10,6 +10,7 @@ from candelabra.environment import require_package
 _NEEDED = {
     "finetune": ("candelabra.finetuning.Adapters", "adapters", "peft"),
     "balance": ("candelabra.balancing.CAGrad", "cagrad", "cvxpy"),
+    "task": ("candelabra.tasks.MetricLearning", "embedding", "pytorch_metric_learning"),
 }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candelabra.data.readers.deeplabcut import DeepLabCut as DeepLabCut
     from candelabra.data.readers.digits import Digits as Digits
     from candelabra.data.readers.folder import Folder as Folder
+    from candelabra.data.readers.images import Images as Images
     from candelabra.data.readers.label_maps import LabelMaps as LabelMaps
     from candelabra.data.readers.masks import Masks as Masks
     from candelabra.data.readers.pets import Pets as Pets
@@ -53,6 +54,7 @@ _HOMES = {
     "DeepLabCut": "candelabra.data.readers.deeplabcut",
     "Digits": "candelabra.data.readers.digits",
     "Folder": "candelabra.data.readers.folder",
+    "Images": "candelabra.data.readers.images",
     "LabelMaps": "candelabra.data.readers.label_maps",
     "Masks": "candelabra.data.readers.masks",
     "Pets": "candelabra.data.readers.pets",

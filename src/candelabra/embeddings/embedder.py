@@ -20,12 +20,15 @@ from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.errors import CandelabraError
+from candelabra.heads import find_embedding
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.tasks.loading import load_task
 
 
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Converts images to pooled features of a frozen backbone; `fit` loads the weights and learns nothing.
+
+    Of a run with an embedding head it gives the vectors of that head.
 
     `transform` takes an array (N, H, W, C) or (N, H, W), uint8 or float in [0, 1], of 1, 3 or 4 channels; or a sequence
     of paths; or one of arrays (H, W, C) of different sizes. It gives (N, D) float32.
@@ -84,8 +87,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise CandelabraError(f"batch_size={self.batch_size} must be at least 1.")
         make_resize(self.resize, (8, 8))
         next(self._batches(X, 1))
-        self.encoder_ = Encoder(self._network(), self.device)
-        self.n_features_out_ = self.encoder_.backbone.num_features
+        self.encoder_ = self._make_encoder()
+        self.n_features_out_ = self.encoder_.dimensions
         return self
 
     def transform(self, X: Any) -> Vectors:
@@ -98,14 +101,15 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "encoder_")
         return np.array([f"embedder{number}" for number in range(self.n_features_out_)], dtype=object)
 
-    def _network(self) -> Backbone:
+    def _make_encoder(self) -> Encoder:
         if isinstance(self.backbone, Backbone):
-            return self.backbone
+            return Encoder(self.backbone, self.device)
         if _is_run(self.backbone):
-            return load_task(self.backbone).backbone
+            task = load_task(self.backbone)
+            return Encoder(task.backbone, self.device, head=find_embedding(task.heads.values()))
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.random_state)
-            return named(str(self.backbone), self.weights)
+            return Encoder(named(str(self.backbone), self.weights), self.device)
 
     def _batches(self, X: Any, count: int) -> Iterator[Tensor]:
         """Yields batches (n, 3, H, W) of the input size."""
@@ -129,7 +133,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         again = state.pop("looked_up_", False)
         super().__setstate__(state)
         if again:
-            self.encoder_ = Encoder(self._network(), self.device)
+            self.encoder_ = self._make_encoder()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""Encodes images of one size as vectors: the spatial mean of a backbone's final map."""
+"""Encodes images of one size as vectors: the spatial mean of a backbone's final map, or those of a trained head."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +11,7 @@ from torch import Tensor
 from candelabra.backbones.backbone import Backbone
 from candelabra.config.precision import choose_precision
 from candelabra.errors import CandelabraError
+from candelabra.heads import Embedding
 from candelabra.types import Features
 
 Vectors = NDArray[np.float32]
@@ -23,6 +24,7 @@ class Encoder:
 
     Args:
         backbone: moved to the device.
+        head: likewise; a head whose vectors are taken instead, see `find_embedding`.
         device: where it runs.
         context: of each forward pass; `precision_plugin.forward_context` of a trainer, say.
 
@@ -35,12 +37,15 @@ class Encoder:
         backbone: Backbone,
         device: torch.device | str = "cpu",
         context: Callable[[], AbstractContextManager[None]] = nullcontext,
+        head: Embedding | None = None,
     ) -> None:
+        self.head = None if head is None else head.to(device).eval()
+        self.dimensions = backbone.num_features if head is None else head.dimensions
         self.backbone = backbone.to(memory_format=torch.channels_last).to(device).eval()
         self.device, self.context = torch.device(device), context
 
     def __call__(self, images: Tensor) -> Vectors:
-        """Encodes images (N, 3, H, W), uint8 or float in [0, 1], as (N, num_features); bit-equal in any batch."""
+        """Encodes images (N, 3, H, W), uint8 or float in [0, 1], as (N, dimensions); bit-equal in any batch."""
         short = _LEAST - len(images)
         padded = torch.cat([images, images[-1:].expand(short, *images.shape[1:])]) if short > 0 else images
         return self._encode(padded)[: len(images)]
@@ -49,7 +54,8 @@ class Encoder:
         try:
             with torch.inference_mode(), self.context():
                 features: Features = self.backbone(images.to(self.device, non_blocking=True))
-                return features.final.float().mean((2, 3)).cpu().numpy()
+                vectors = features.final.float().mean((2, 3)) if self.head is None else self.head(features)
+                return vectors.cpu().numpy()
         except torch.OutOfMemoryError as error:
             if len(images) < 2 * _LEAST:
                 raise CandelabraError(

@@ -170,4 +170,4 @@ def _loader(items: ImageItems, gap: range, batch_size: int, workers: int) -> Ite
 
 
 def _vectors(encoder: Encoder, images: Tensor) -> Vectors:
-    return encoder(images) if len(images) else np.empty((0, encoder.backbone.num_features), np.float32)
+    return encoder(images) if len(images) else np.empty((0, encoder.dimensions), np.float32)

@@ -16,6 +16,7 @@ from candelabra.data.transforms.pipeline import TransformPipeline, make_eval_tra
 from candelabra.data.transforms.resize import Resizing, make_resize
 from candelabra.embeddings.encoder import Encoder, choose_encoding_precision
 from candelabra.errors import CandelabraError
+from candelabra.heads import Embedding, find_embedding
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
 from candelabra.training.trainer import make_trainer
@@ -30,6 +31,7 @@ class EmbeddingRecipe:
     Args:
         backbone: its config.
         run: a checkpoint or the folder of a run, whose backbone is used instead; null for none.
+        vectors: head, those of the embedding head of the run, if it has one; or backbone, its pooled features.
         seed: of random weights (backbone.weights=none).
         size: (H, W) of the input of the backbone.
         resize: method, see `data.resize`.
@@ -38,6 +40,7 @@ class EmbeddingRecipe:
 
     backbone: PlainConfig
     run: str | None
+    vectors: str
     seed: int
     size: tuple[int, int]
     resize: Resizing
@@ -48,27 +51,31 @@ class EmbeddingRecipe:
         """The transforms of images."""
         return make_eval_transforms(make_resize(self.resize, self.size))
 
-    def network(self) -> Backbone:
-        """The backbone, on the CPU.
+    def network(self) -> tuple[Backbone, Embedding | None]:
+        """The backbone, and the head whose vectors are taken, on the CPU.
 
         Raises:
-            CandelabraError: its weights cannot be loaded.
+            CandelabraError: weights cannot be loaded.
         """
         if self.run is not None:
-            return load_task(self.run).backbone
+            task = load_task(self.run)
+            return task.backbone, find_embedding(task.heads.values()) if self.vectors == "head" else None
         L.seed_everything(self.seed, verbose=False)
         with TensorLimit(_LARGEST, "The index"):
             backbone: Backbone = build_object(self.backbone)
-        return backbone
+        return backbone, None
 
     def encoder(self, trainer: PlainConfig) -> Encoder:
         """The backbone on the device of a trainer's config, in the precision of this recipe."""
         made = make_trainer({**trainer, "precision": self.precision}, logger=False, enable_checkpointing=False)
-        return Encoder(self.network(), made.strategy.root_device, made.precision_plugin.forward_context)
+        backbone, head = self.network()
+        return Encoder(backbone, made.strategy.root_device, made.precision_plugin.forward_context, head)
 
     def told(self, encoder: Encoder) -> dict[str, Any]:
         """The recipe in words, with a digest of the weights."""
-        told = {**asdict(self), "weights": describe_weights(encoder.backbone)}
+        told = {**asdict(self), "weights": describe_weights(encoder)}
+        if encoder.head is None:
+            del told["vectors"]  # as in indexes from before there were such heads
         return {**told, "size": list(self.size)} | ({"backbone": None} if self.run else {})
 
 
@@ -91,9 +98,13 @@ def make_recipe(plain: PlainConfig, otherwise: PlainConfig | None) -> EmbeddingR
     word = plain["resize"] or (read_trained_resize(given) if given else "stretch")
     make_resize(word, (8, 8))  # refuses a word that is not known
     resize = cast(Resizing, word)
-    recipe = EmbeddingRecipe(plain["backbone"], run, plain["seed"], sides, resize, plain["trainer"]["precision"])
+    if plain["vectors"] not in ("head", "backbone"):
+        raise CandelabraError(f"vectors={plain['vectors']} is not known; allowed are head and backbone.")
+    recipe = EmbeddingRecipe(
+        plain["backbone"], run, plain["vectors"], plain["seed"], sides, resize, plain["trainer"]["precision"]
+    )
     if recipe.precision == "auto":  # on a CPU
-        precision = choose_encoding_precision(recipe.network(), sides, run or plain["backbone"])
+        precision = choose_encoding_precision(recipe.network()[0], sides, run or plain["backbone"])
         recipe = replace(recipe, precision=precision)
     return recipe
 
@@ -111,9 +122,9 @@ def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, E
     sides = [side for side in size if isinstance(side, int) and 8 <= side <= 1 << 14] if isinstance(size, list) else []
     if len(sides) != 2 or kinds != [int, str] or not isinstance(words["run"] or "", str):
         raise CandelabraError(f"{source} is damaged: size, seed, resize, precision or run are no such values.")
-    recipe = EmbeddingRecipe(size=(sides[0], sides[1]), **words)
+    recipe = EmbeddingRecipe(size=(sides[0], sides[1]), vectors=str(about.get("vectors", "backbone")), **words)
     encoder = recipe.encoder(trainer)
-    if describe_weights(encoder.backbone) != about["weights"]:
+    if describe_weights(encoder) != about["weights"]:
         source = f"run={recipe.run}" if recipe.run else f"backbone.weights={recipe.backbone['weights']}"
         raise CandelabraError(
             f"The weights of {source} are not those that the index was made with; embed its images again."
@@ -121,7 +132,9 @@ def restore_recipe(about: Any, trainer: PlainConfig) -> tuple[EmbeddingRecipe, E
     return recipe, encoder
 
 
-def describe_weights(backbone: Backbone) -> str:
-    """Hashes all weights and buffers."""
-    state = backbone.state_dict()
+def describe_weights(encoder: Encoder) -> str:
+    """Hashes all weights and buffers that make vectors."""
+    state = encoder.backbone.state_dict()
+    if encoder.head is not None:
+        state |= {f"head.{name}": value for name, value in encoder.head.state_dict().items()}
     return hash_contents(*(part for name in sorted(state) for part in (name, state[name].detach().cpu().float()))).hex()

@@ -151,4 +151,5 @@ _MEASURES: Mapping[str, Callable[[Values, Values], dict[str, float]]] = {
     "number_map": _measure_number_map,
     "grades": _measure_probabilities,
     "instances": _measure_instances,
+    "vector": lambda reference, found: {"stage": measure_stage(reference, found)},
 }

@@ -117,6 +117,8 @@ def trace_checkpoint(trained: TrainedModel, pixels: Pixels) -> dict[str, Values]
         stages |= {"stage_final": features.final, EMBEDDING_NAME: features.final.mean((2, 3))}
         for name, head in trained.task.named_heads():
             stages[name + RAW_SUFFIX] = head(features)
+        if trained.embedding is not None:
+            stages[EMBEDDING_NAME] = trained.embedding(features)
     return {name: value.numpy() for name, value in stages.items()}
 
 

@@ -11,6 +11,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.export.lora_merge import merge_lora
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.export.resizing import resize_pictures, view_pictures
+from candelabra.heads.embedding import Embedding
 from candelabra.heads.head import Head
 from candelabra.runtime.description import EMBEDDING_NAME, RAW_SUFFIX
 from candelabra.tasks.task import Task
@@ -39,7 +40,8 @@ class PictureModel(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Pictures (N, H, W, 3) uint8 RGB -> outputs by name.
 
-        The answer of a head has its name, its raw outputs `<name>_raw`; `embedding` is (N, num_features).
+        The answer of a head has its name, its raw outputs `<name>_raw`; `embedding` is (N, D):
+        of the embedding head, or else the spatial mean of the final map.
         """
         stages = self.trace_stages(images)
         return {name: value for name, value in stages.items() if not is_stage(name)}
@@ -57,6 +59,8 @@ class PictureModel(nn.Module):
             stages[name + RAW_SUFFIX] = raw
             for suffix, answer in head.decode_pictures(raw, view).items():
                 stages[f"{name}_{suffix}" if suffix else name] = answer
+            if isinstance(head, Embedding):
+                stages[EMBEDDING_NAME] = raw
         return stages
 
 

@@ -64,7 +64,8 @@ def cache_features(
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    if not cache.gigabytes or not whole or not is_frozen_throughout(task, trainer) or not cache.is_usable():
+    still = is_frozen_throughout(task, trainer) and not task.corruption
+    if not cache.gigabytes or not whole or not still or not cache.is_usable():
         return data
     if not data.uniform:
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")

@@ -6,6 +6,7 @@ from candelabra.heads.box import Box
 from candelabra.heads.coordinate_readers import Pooled, SoftArgmax
 from candelabra.heads.depth import Depth
 from candelabra.heads.detector import DECODING_OPTIONS, Detector
+from candelabra.heads.embedding import Embedding, find_embedding
 from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
@@ -16,6 +17,7 @@ from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.ordinal import Ordinal
 from candelabra.heads.pyramid import PyramidDecoder, resample
+from candelabra.heads.reconstruction import Reconstruction
 from candelabra.heads.retinanet import RetinaNet
 from candelabra.heads.value import Value
 
@@ -26,6 +28,7 @@ __all__ = [
     "Box",
     "Depth",
     "Detector",
+    "Embedding",
     "FasterRCNN",
     "Head",
     "HeadAnswer",
@@ -38,11 +41,13 @@ __all__ = [
     "Ordinal",
     "Pooled",
     "PyramidDecoder",
+    "Reconstruction",
     "RetinaNet",
     "SoftArgmax",
     "UnlabelledTarget",
     "Value",
     "compute_metrics",
+    "find_embedding",
     "list_metric_names",
     "require_target",
     "resample",

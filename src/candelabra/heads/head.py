@@ -31,6 +31,7 @@ class Head(nn.Module, ABC):
         decodes_by_weights: `predict` runs layers of the head. An exported file then also gives what `predict` returns,
             under the suffix `prepared`.
         has_loss: `loss` tells something; not where a file gives what is already decoded.
+        compares_samples: its loss compares the samples of a batch, of all ranks together, so each rank computes it.
         unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
 
@@ -40,6 +41,7 @@ class Head(nn.Module, ABC):
     lower_is_better: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    compares_samples: bool = False
     unmeasured: str = "No label of validation could be measured."
     decodes_by_weights: bool = False
     has_loss: bool = True
@@ -60,6 +62,11 @@ class Head(nn.Module, ABC):
             sum_ranks: tensor -> its sum over ranks.
         """
         return
+
+    @property
+    def predicted_target(self) -> Target:
+        """How predictions are told, drawn and written: as labels are, unless the head predicts something else."""
+        return self.target_info
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
@@ -170,7 +177,7 @@ class Head(nn.Module, ABC):
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
         The kinds are probabilities (classes, multilabel), points (names), box, objects (classes, thresholds),
-        instances (likewise), map (classes, unlabelled), number_map, numbers (names) and grades (grades);
+        instances (likewise), map (classes, unlabelled), vector, number_map, numbers (names) and grades (grades);
         `candelabra.runtime` knows what to do with each.
         """
         return {}

@@ -39,6 +39,7 @@ _OF_TEST = (
     "predictions",
     "_confusion",
     "_precision_recall",
+    "_neighbors",
 )  # end the names of pictures in the run folder that are of test images
 _SOON = 5.0  # seconds that a checkpoint waits for metrics.csv; on a busy machine 1 was too few
 

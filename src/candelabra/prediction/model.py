@@ -24,7 +24,7 @@ from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.environment import count_usable_cores
 from candelabra.errors import CandelabraError
-from candelabra.heads import DECODING_OPTIONS, Detector
+from candelabra.heads import DECODING_OPTIONS, Detector, find_embedding
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
 from candelabra.prediction.trained_task import load_trained_task
@@ -85,7 +85,8 @@ class Model:
         given = None if size is None else parse_size(size, "size")
         self.device = find_device(device)
         self.task = load_trained_task(run).to(self.device).eval()
-        self.backbone = self.task.backbone  # `tta` changes that of the task
+        self.backbone = self.task.backbone  # `tta` changes that of the task, and heads
+        self.embedding = find_embedding(self.task.heads.values())
         set_decoding(self.task, decoding or {})
         add_test_augmentation(self.task, tta)
         trained = self.task.recipe["config"]
@@ -141,12 +142,12 @@ class Model:
             yield from self._predict_batch(batch)
 
     def embed(self, images: Any) -> Vectors:
-        """Embeds images as (N, D) float32: the spatial mean of the final map of the backbone."""
+        """Embeds images as (N, D) float32: vectors of the embedding head, or the mean of the backbone's final map."""
         prepared = self.prepare(images)
-        encoder, found = Encoder(self.backbone, self.device, self._autocast), []
+        encoder, found = Encoder(self.backbone, self.device, self._autocast, self.embedding), []
         while batch := list(islice(prepared, self.batch_size)):
             found.append(encoder(torch.stack([image for _, image, _ in batch])))
-        return np.concatenate(found) if found else np.empty((0, self.backbone.num_features), dtype=np.float32)
+        return np.concatenate(found) if found else np.empty((0, encoder.dimensions), dtype=np.float32)
 
     def prepare(self, images: Any, unreadable: list[tuple[str, str]] | None = None) -> Iterator[PreparedImage]:
         """Reads images as the model takes them; each with where it lies in what the model sees.

@@ -176,11 +176,15 @@ def draw_sheet(
         large, truth = enlarge_sample(pixels, known, labels, side)
         pair = [draw_sample(large, truth, labels)]
         if predicted is not None:
-            heads = [name for name in predicted[row] if name in targets and targets[name].name in known]
+            heads = [name for name in predicted[row] if name in targets and _is_labelled(sample, targets[name])]
             found = {name: predicted[row][name] for name in heads}
             pair.append(draw_sample(*enlarge_sample(pixels, found, targets, side), targets, truth))
         tiles.append(_join_pictures(pair, titles[row] if titles else ""))
     return _arrange_tiles(tiles, 4 if predicted is None else 3, _PAIRS if predicted is not None else "")
+
+
+def _is_labelled(sample: Sample, target: Target) -> bool:
+    return target.name in sample and bool(target.is_labelled(sample[target.name][None]).all())
 
 
 def _join_pictures(pictures: Sequence[Image.Image], title: str) -> Image.Image:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from candelabra.runtime.kinds import AnswerKind, Values
+from candelabra.runtime.answer_kind import AnswerKind, Values
 from candelabra.types import Size
 
 

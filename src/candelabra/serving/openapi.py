@@ -20,6 +20,7 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "points": {"type": "object", "additionalProperties": _NUMBERS, "description": "x and y of each point"},
     "objects": {"type": "array", "items": {"type": "object", "properties": _OBJECT}},
     "instances": {"type": "array", "items": {"type": "object", "properties": {**_OBJECT, "mask": _MASK}}},
+    "vector": _NUMBERS,
     "map": {"type": "object", "description": "the share of each class; with maps=true also png, a data URL"},
     "number_map": {"type": "object", "description": "height and width; min, mean and max of the numbers of the pixels"},
     "numbers": {"type": "object", "description": "each number by its name; or its value and std"},

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from candelabra.data.targets import Target
 from candelabra.errors import CandelabraError
 from candelabra.heads.head import Head
 from candelabra.heads.picture_view import PictureView
@@ -28,6 +29,10 @@ class DerivedHead(Head):
         self.target, self.target_info = head.target, head.target_info  # type: ignore[misc]
         self.main_metric, self.lower_is_better = head.main_metric, head.lower_is_better
         self.counts, self.tables = head.counts, head.tables
+
+    @property
+    def predicted_target(self) -> Target:
+        return self.head.predicted_target
 
     def forward(self, features: Features) -> Tensor:
         return self.derive(self.head, features)

@@ -133,7 +133,7 @@ def masked_losses(
         count, share = len(rows[name]), shares.get(name)
         counts[name] = float(count) if share is None else share.total
         if not count:
-            sums[name] = _compute_zero_loss(head, features, distributed)
+            sums[name] = _compute_zero_loss(head, batch, features, distributed)
             continue
         inputs = _select_rows(head, batch, features, rows[name], share is not None)
         outputs = head(inputs.features)
@@ -161,7 +161,7 @@ def _select_rows(head: Head, batch: Sample, features: Features, rows: Tensor, bl
     )
 
 
-def _compute_zero_loss(head: Head, features: Features, distributed: bool) -> Tensor:
+def _compute_zero_loss(head: Head, batch: Sample, features: Features, distributed: bool) -> Tensor:
     """0, with a gradient of 0 for each parameter of a head without a labelled sample.
 
     With several ranks, the parameters are those that a label would teach: DDP waits for the gradient of each of them.
@@ -171,12 +171,18 @@ def _compute_zero_loss(head: Head, features: Features, distributed: bool) -> Ten
         return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
     if has_sync_batchnorm(head):
         none = Features([each[:0] for each in features.maps], features.final[:0], features.size)
-        return cast(Tensor, head(none)).sum().float()
+        return _sum_of_none(head, batch, cast(Tensor, head(none)), features.size)
     training = head.training
     first = Features([each[:1] for each in features.maps], features.final[:1], features.size)
     outputs = head.eval()(first)
     head.train(training)
-    return cast(Tensor, outputs[:0].sum().float())
+    return _sum_of_none(head, batch, outputs[:0], features.size)
+
+
+def _sum_of_none(head: Head, batch: Sample, outputs: Tensor, size: tuple[int, int]) -> Tensor:
+    """The sum of the outputs of no sample; by way of the loss where the other ranks wait for this one in it."""
+    losses = head.loss(outputs, select_target(batch, head)[:0], size) if head.compares_samples else outputs
+    return losses.sum().float()
 
 
 def select_target(batch: Sample, head: Head) -> Tensor:

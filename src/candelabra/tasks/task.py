@@ -27,7 +27,8 @@ from candelabra.optim.parameter_groups import (
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
 from candelabra.tasks.forward_pass import run_backbone
 from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
-from candelabra.tasks.masked_losses import HeadLosses, LossSums, find_labels, masked_losses
+from candelabra.tasks.image_corruption import ImageCorruption
+from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.original_metrics import measure_batch
@@ -72,6 +73,7 @@ class Task(L.LightningModule, ABC):
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
         self.left_out: tuple[str, ...] = ()  # optional heads whose targets the data do not label
+        self.corruption = ImageCorruption()  # of training images; heads learn of them as they were
         self.labelled_heads: set[str] = set()  # heads with a label in the batches of this optimizer step
         self.batch: Sample | None = None
         self.balance_state: BalanceState | None = None
@@ -95,8 +97,8 @@ class Task(L.LightningModule, ABC):
 
     @property
     def head_targets(self) -> dict[str, Target]:
-        """For each head, the target it learns, as the data set describes it."""
-        return {name: head.target_info for name, head in self.named_heads()}
+        """For each head, what it predicts: mostly the target it learns, as the data set describes it."""
+        return {name: head.predicted_target for name, head in self.named_heads()}
 
     def extract_features(self, batch: Sample) -> Features:
         """The features of a batch: cached ones, or those of its images."""
@@ -104,11 +106,11 @@ class Task(L.LightningModule, ABC):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
-        features = self.extract_features(batch)
+        features = self.extract_features(self.corruption.corrupt_batch(batch))
         observe_labels(self.named_heads(), batch, self._sum_ranks)
         inputs = detach_features(features) if self.balance.needs_gradients else features
         sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._sum_ranks is not None)
-        self._log_losses(loss := self._join_losses(self._average(sums), features, inputs), sums.counts)
+        self._log_losses(loss := self._join_losses(sums.average(self._sum_ranks), features, inputs), sums.counts)
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
@@ -119,9 +121,6 @@ class Task(L.LightningModule, ABC):
 
     def predict_step(self, batch: Sample, batch_idx: int) -> dict[str, Tensor]:
         return self.predictions(batch["image"])
-
-    def _average(self, sums: LossSums) -> HeadLosses:
-        return sums.average(self._sum_ranks)
 
     def _join_losses(self, losses: HeadLosses, features: Features, inputs: Features) -> Tensor:
         """The loss that is minimised; `inputs` are the features as the heads read them."""
@@ -148,7 +147,8 @@ class Task(L.LightningModule, ABC):
         assert self.batch is not None
         with preserve_buffers(self.backbone, self.heads), self.trainer.precision_plugin.train_step_context():
             features, distributed = self.extract_features(self.batch), self._sum_ranks is not None
-            losses = self._average(masked_losses(self.named_heads(), self.batch, features, distributed=distributed))
+            sums = masked_losses(self.named_heads(), self.batch, features, distributed=distributed)
+        losses = sums.average(self._sum_ranks)
         self.balance.after_step(losses.vector, losses.counts)
 
     @property

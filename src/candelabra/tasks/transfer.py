@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from candelabra.data.targets import Labels, Target
+from candelabra.data.targets import Labels, Target, list_target_classes
 from candelabra.errors import CandelabraError
 from candelabra.plugins.records import require_plugins
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
@@ -51,7 +51,9 @@ def copy_weights(task: Task, given: str | Path) -> list[TransferredPart]:
     own = task.state_dict()
     parts = [_copy_backbone(own, saved["state_dict"], saved["candelabra"]["config"]["backbone"], given)]
     for name, head in task.named_heads():
-        before = labels.find(type(head.target_info))
+        kind = type(head.target_info)
+        # A target that no data set labels, such as the image itself, is the same in all runs.
+        before = labels.find(kind) if kind in list_target_classes().values() else head.target_info
         parts.append(_copy_head(f"heads.{name}", own, saved["state_dict"], head.target_info, before))
     return parts
 

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.loggers.tracking import log_results, wait_for_loggers
+from candelabra.report.neighbors import write_neighbors
 from candelabra.report.pictures import write_pictures
 from candelabra.report.plots import draw_curves
 from candelabra.report.tables import print_results
@@ -80,6 +81,7 @@ def evaluate_run(
         heads = {name: each.to_plain() for name, each in summaries.items()}
         write_atomically(folder / "results.json", format_json({**results, HEADS_KEY: heads}))
         write_pictures(whole, data, tables, folder)
+        write_neighbors(whole, data, folder)
         log_results(trainer, whole, data, folder, best)
         print_results(results, summaries, folder)
         report_replaced_images(data, folder)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from candelabra.config.build import PlainConfig
 from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.heads.metric_group import list_metric_names
 from candelabra.tasks.task import Task
@@ -23,13 +24,30 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
         CandelabraError: there is such a head.
     """
     for name, head in task.named_heads():
-        if not labelled[head.target]:
+        if not labelled.get(head.target, labelled["images"]):  # a head may learn from the images themselves
             raise CandelabraError(
                 f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
             )
         classes = head.target_info.confusion_classes
         if len(classes) == 1 and head.tables:
             log.warning("head %s has one class only, %r: there is nothing to learn", name, classes[0])
+
+
+def check_split_classes(task: Task, data: SampleDataModule) -> None:
+    """Refuses a classifier of images where whole classes are divided: it would be asked for classes it never saw.
+
+    Raises:
+        CandelabraError: data.split=by_class, and a head predicts the class of an image.
+    """
+    label = data.labels.find(LabelTarget)
+    if label is None or all(part.split != "by_class" for part in data.datasets().values()):
+        return
+    for name, head in task.named_heads():
+        if head.target == label.name and head.predicted_target.classes:
+            raise CandelabraError(
+                f"data.split=by_class keeps the classes of validation and test out of training, and the head {name} "
+                "cannot tell classes it never saw; choose task=embedding, or another data.split."
+            )
 
 
 def is_validated(plain: PlainConfig, data: SampleDataModule) -> bool:
@@ -67,7 +85,7 @@ def list_validation_metrics(task: Task, labelled: Mapping[str, int]) -> list[str
     found: list[str] = []
     for name, head in task.named_heads():
         metrics = list_metric_names(task.metrics_of("val").of(name))
-        if not labelled[head.target]:
+        if not labelled.get(head.target, labelled["images"]):
             log.warning("no validation image has a %s: this head is not measured on validation", name)
             continue
         excluded = {"count", *head.counts, *head.tables}

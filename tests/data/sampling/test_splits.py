@@ -192,7 +192,7 @@ def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "half"}, "data.split=half is not known; allowed are published, random, and a table"),
+        ({"split": "half"}, "data.split=half is not known; allowed are published, random, by_class, and a table"),
         ({"split": "nowhere.csv"}, "there is no file nowhere.csv"),
         ({"folds": 1}, "data.folds=1"),
         ({"folds": 3, "fold": 3}, "data.folds=3 data.fold=3"),

@@ -24,8 +24,9 @@ class DataModule(DatasetOptions, SampleDataModule):
     Args:
         reader: of the data set.
         sampler: how often each training image comes in an epoch: shuffled (once), balanced (so that classes come
-            equally often), repeated (more often with a rare class), or as the numbers of a table say (`weights.csv`,
-            with the columns name and weight). See `candelabra.data.sampling.weights`.
+            equally often), repeated (more often with a rare class), <number>_per_class (each batch has so many images
+            of each of its classes), or as the numbers of a table say (`weights.csv`, with the columns name and
+            weight). See `candelabra.data.sampling.weights`.
         further arguments: see `DatasetOptions` and `SampleDataModule`.
     """
 

@@ -49,11 +49,12 @@ class DatasetOptions:
         flip: a mirror image means the same, so training images are mirrored at random, unless it is not known which of
             their points swap.
         min_visible: share of its area, 0 to 1, that a crop must leave of an object of `boxes` for it to stay labelled.
-        split: published (where the data set has splits; missing ones are drawn), random, or a table `<file>.csv` with
-            the columns name (or image) and split, such as the splits.csv of another run; images that the table lacks
-            are left out.
+        split: published (where the data set has splits; missing ones are drawn), random, by_class (whole classes, so
+            that validation and test have classes that training never saw), or a table `<file>.csv` with the columns
+            name (or image) and split, such as the splits.csv of another run; images that the table lacks are left out.
         val, test: shares of the images, 0 to 1, where these splits are drawn; stratified by class. A null `test` is
-            0.15, and 0 where the data set has a train and a val split: these are kept as they are.
+            0.15, and 0 where the data set has a train and a val split: these are kept as they are. With
+            split=by_class, shares of the classes.
         groups: images of one group (person, drive) come into one split. A regular expression that finds the group in
             a name (`.+_` is all up to the last underscore), or whose first capture group does; or a table,
             `persons.csv`, with the columns name and group.

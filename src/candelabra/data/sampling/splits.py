@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.samples import ALL_SPLITS, SPLITS, Samples, hash_contents
+from candelabra.data.sampling.class_split import split_classes
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split, draw_nested_share
 from candelabra.data.targets import LabelTarget
@@ -45,11 +46,14 @@ class Splitter:
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.split not in ("published", "random") and not is_table(self.split):
+        if self.split not in ("published", "random", "by_class") and not is_table(self.split):
             raise CandelabraError(
-                f"data.split={self.split} is not known; allowed are published, random, and a table <file>.csv with the "
-                "columns name and split."
+                f"data.split={self.split} is not known; allowed are published, random, by_class, and a table "
+                "<file>.csv with the columns name and split."
             )
+        if self.split == "by_class" and (self.groups or self.folds):
+            other = f"data.groups={self.groups}" if self.groups else f"data.folds={self.folds}"
+            raise CandelabraError(f"data.split=by_class divides whole classes, and {other} otherwise; leave one out.")
         test = DRAWN if self.test is None else self.test
         if self.val + test >= 1 or min(self.val, test) < 0:
             raise CandelabraError(
@@ -94,7 +98,7 @@ class Splitter:
                     _return_only_images(chosen, pool, samples, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
         shares = {"train": 1.0, "val": self.val, "test": test}
-        _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0])
+        _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0], self.split == "by_class")
         if groups is not None:
             _warn_of_shared(groups, parts)
         if self.fraction < 1:
@@ -124,6 +128,9 @@ class Splitter:
         """(n,) the given split of each sample, "" where it is to be drawn."""
         if self.split == "random" or self.folds:
             return np.full(len(samples), "", dtype="<U5")
+        if self.split == "by_class":
+            test = DRAWN if self.test is None else self.test
+            return split_classes(samples, self.val, test, self.seed).astype("<U5")
         if self.split == "published":
             return samples.published.astype("<U5")
         from candelabra.data.sampling.split_names import SPLIT_ALIASES
@@ -196,7 +203,7 @@ def _warn_of_shared(groups: SplitIndices, parts: Mapping[str, SplitIndices]) -> 
         log.warning("%d groups of data.groups are in several given splits; data.split=random divides anew", shared)
 
 
-def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices], wanted: Collection[str]) -> None:
+def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices], wanted: Collection[str], disjoint: bool) -> None:
     for split, indices in parts.items():
         if not len(indices) and split in wanted:
             raise CandelabraError(
@@ -204,7 +211,7 @@ def _refuse_empty(samples: Samples, parts: Mapping[str, SplitIndices], wanted: C
                 "shares with data.val and data.test."
             )
     target = samples.labels.find(LabelTarget)
-    if target is None or target.multilabel:
+    if target is None or target.multilabel or disjoint:
         return
     for split, indices in parts.items():
         if not len(indices):

@@ -4,11 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.samples import Samples
+from candelabra.data.sampling.class_batches import ClassBatchOrder, parse_per_class
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.sampling.shuffle_window import WindowedOrder
 from candelabra.data.sampling.train_order import ShuffledOrder, TrainOrder, WeightedOrder
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
+from candelabra.types import UNLABELLED
 
 _KNOWN = ("shuffled", "balanced", "repeated")
 Floats = NDArray[np.float64]
@@ -20,10 +22,11 @@ def check_sampler(sampler: str) -> None:
     Raises:
         CandelabraError: it is neither a known word nor a table.
     """
-    if sampler not in _KNOWN and not is_table(sampler):
+    each = parse_per_class(sampler)
+    if each == 1 or (each is None and sampler not in _KNOWN and not is_table(sampler)):
         raise CandelabraError(
-            f"data.sampler={sampler} is not known; allowed are {', '.join(_KNOWN)}, and a table <file>.csv with the "
-            "columns name and weight."
+            f"data.sampler={sampler} is not known; allowed are {', '.join(_KNOWN)}, <number>_per_class with a number "
+            "from 2 on, and a table <file>.csv with the columns name and weight."
         )
 
 
@@ -52,7 +55,8 @@ def make_train_order(
         return WindowedOrder(shard[training], size, seed)
     if sampler == "shuffled":
         return ShuffledOrder(len(training), seed)
-    if sampler not in _KNOWN:
+    each = parse_per_class(sampler)
+    if each is None and sampler not in _KNOWN:
         weights = _weights(sampler, samples, training, root)
         return WeightedOrder(weights * (len(weights) / weights.sum()), np.zeros(len(weights), np.int64), seed)
     target = samples.labels.find(LabelTarget)
@@ -61,12 +65,23 @@ def make_train_order(
             f"data.sampler={sampler} goes by classes of images, but these data label "
             f"{', '.join(samples.labels.targets)}; choose shuffled, or a table of weights."
         )
+    if each is not None:
+        return ClassBatchOrder(_list_classes(samples, training, target, sampler), each, seed)
     shown = samples.shown()[training]
     known = samples.labelled()[target.name][training]
     expected = balance_classes(shown, known) if sampler == "balanced" else repeat_rare_classes(shown)
     classes = np.where(shown.any(1), shown.argmax(1), -1)
     strata = np.zeros_like(training) if target.multilabel else classes
     return WeightedOrder(expected, strata, seed)
+
+
+def _list_classes(
+    samples: Samples, training: NDArray[np.int64], target: LabelTarget, sampler: str
+) -> NDArray[np.int64]:
+    """(n,) the class of each training image, -1 where it has none."""
+    if target.multilabel:
+        raise CandelabraError(f"data.sampler={sampler} needs one class an image, but these data give several.")
+    return np.where(samples.labelled()[target.name], samples.shown().argmax(1), UNLABELLED)[training]
 
 
 def balance_classes(shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats:

@@ -4,6 +4,7 @@ from candelabra.data.targets.box import BoxTarget
 from candelabra.data.targets.boxes import BoxesTarget
 from candelabra.data.targets.column import TargetColumn
 from candelabra.data.targets.depth import DepthTarget
+from candelabra.data.targets.embedding import EmbeddingTarget
 from candelabra.data.targets.geometry import ResizeGeometry
 from candelabra.data.targets.instances import InstancesTarget, find_object_target
 from candelabra.data.targets.keypoints import KeypointsTarget
@@ -11,6 +12,7 @@ from candelabra.data.targets.label import LabelTarget
 from candelabra.data.targets.labels import Labels
 from candelabra.data.targets.mask import MaskTarget
 from candelabra.data.targets.ordinal import OrdinalTarget
+from candelabra.data.targets.picture import PictureTarget
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.data.targets.point_target import PointTarget
 from candelabra.data.targets.target import Target
@@ -21,12 +23,14 @@ __all__ = [
     "BoxTarget",
     "BoxesTarget",
     "DepthTarget",
+    "EmbeddingTarget",
     "InstancesTarget",
     "KeypointsTarget",
     "LabelTarget",
     "Labels",
     "MaskTarget",
     "OrdinalTarget",
+    "PictureTarget",
     "PixelTarget",
     "PointTarget",
     "ResizeGeometry",

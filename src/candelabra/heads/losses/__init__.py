@@ -4,11 +4,16 @@ from candelabra.heads.losses.class_weights import compute_class_weights
 from candelabra.heads.losses.dice import soft_dice_loss
 from candelabra.heads.losses.giou import giou_loss
 from candelabra.heads.losses.map_gradient import map_gradient_loss
+from candelabra.heads.losses.metric_learning import ArcFace, MultiSimilarity, ProxyAnchor, SupCon
 from candelabra.heads.losses.points import SmoothL1, Wing
 from candelabra.heads.losses.quality_focal import quality_focal_loss
 
 __all__ = [
+    "ArcFace",
+    "MultiSimilarity",
+    "ProxyAnchor",
     "SmoothL1",
+    "SupCon",
     "Wing",
     "compute_class_weights",
     "giou_loss",
