@@ -53,9 +53,21 @@ def test_classification_learns_real_digits() -> None:
     assert results["test/label/accuracy"] > 0.8
 
 
-def test_segmentation_learns() -> None:
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"dice_weight": 0.0, "focal_gamma": 2.0, "boundary_weight": 2.0},
+        {"dice_weight": 0.0, "cross_entropy_weight": 0.0, "lovasz_weight": 1.0},
+    ],
+    ids=["default", "focal", "lovasz"],
+)
+def test_segmentation_learns(parts: dict[str, float]) -> None:
     data = shapes(300)
-    results = fit(Segmentation(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4)
+    head = partial(Mask, **parts)
+    results = fit(
+        Segmentation(tiny(), data.labels, head, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4
+    )
     assert results["test/mask/iou"] > 0.7
 
 

@@ -119,6 +119,7 @@ _RANGES = {
     "task.*dropout": _PROPER_SHARE,
     "task.*smoothing": _PROPER_SHARE,
     "task.*_weight": _NOT_NEGATIVE,
+    "task.*focal_gamma": _NOT_NEGATIVE,
     "task.*.weight": _NOT_NEGATIVE,
     "task.*class_weights": _NOT_NEGATIVE,
     "task.*.proposals": _COUNT,

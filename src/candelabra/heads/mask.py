@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import ConfusionMatrix, JaccardIndex, Metric
 from torchmetrics.classification import MulticlassF1Score
@@ -15,7 +14,13 @@ from candelabra.errors import CandelabraError
 from candelabra.heads.answers import HeadAnswer, NoAnswer, pick_class
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
-from candelabra.heads.losses import compute_class_weights, soft_dice_loss
+from candelabra.heads.losses import (
+    compute_class_weights,
+    find_boundaries,
+    focal_cross_entropy,
+    lovasz_loss,
+    soft_dice_loss,
+)
 from candelabra.heads.picture_view import PictureView
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.types import IGNORED, Features
@@ -27,7 +32,11 @@ class Mask(Head):
     Args:
         backbone, labels: what to read from, and the classes of a pixel.
         decoder: builds the decoder from the channels of the pyramid; see `candelabra.heads.decoders`.
-        cross_entropy_weight, dice_weight: factors of the two parts of the loss.
+        cross_entropy_weight, dice_weight, lovasz_weight: factors of the parts of the loss; see `lovasz_loss`, which
+            stands for the IoU.
+        focal_gamma: of the cross-entropy: above 0, pixels that are right already count less; see `focal_cross_entropy`.
+        boundary_weight: how much more, in the cross-entropy, a pixel counts within 2 pixels of another class
+            (Ronneberger et al. 2015).
         class_weights: factors for the cross-entropy: one a class; balanced, by the shares of the classes among the
             pixels of a batch (see `compute_class_weights`), so that small things count; or null for equal weights.
     """
@@ -44,8 +53,13 @@ class Mask(Head):
         cross_entropy_weight: float = 1.0,
         dice_weight: float = 1.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
+        lovasz_weight: float = 0.0,
+        focal_gamma: float = 0.0,
+        boundary_weight: float = 0.0,
     ) -> None:
         super().__init__()
+        if not cross_entropy_weight + dice_weight + lovasz_weight:
+            raise CandelabraError("One of cross_entropy_weight, dice_weight and lovasz_weight must be above 0.")
         self.target_info = require_target(labels, MaskTarget)
         self.classes = self.target_info.classes
         self.balanced = class_weights == "balanced"
@@ -58,6 +72,7 @@ class Mask(Head):
         self.decoder = PyramidDecoder(backbone, decoder)
         self.classify = nn.Conv2d(self.decoder.width, len(self.classes), 1)
         self.cross_entropy_weight, self.dice_weight = cross_entropy_weight, dice_weight
+        self.lovasz_weight, self.focal_gamma, self.boundary_weight = lovasz_weight, focal_gamma, boundary_weight
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
 
@@ -68,9 +83,12 @@ class Mask(Head):
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()
         weights = compute_class_weights(self._count_classes(wanted)) if self.balanced else self.class_weights
-        pixels = F.cross_entropy(outputs, wanted, weights, ignore_index=IGNORED, reduction="none")
+        pixels = focal_cross_entropy(outputs, wanted, weights, self.focal_gamma)
+        if self.boundary_weight:
+            pixels = pixels * (1 + self.boundary_weight * find_boundaries(wanted))
         entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
-        return self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
+        loss = self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
+        return loss + self.lovasz_weight * lovasz_loss(outputs, wanted) if self.lovasz_weight else loss
 
     def _count_classes(self, target: Tensor) -> Tensor:
         """(C,) pixels of each class."""

@@ -7,7 +7,16 @@ import torch
 from torchvision.ops import generalized_box_iou_loss
 
 from candelabra.errors import CandelabraError
-from candelabra.heads.losses import SmoothL1, Wing, compute_class_weights, giou_loss, soft_dice_loss
+from candelabra.heads.losses import (
+    SmoothL1,
+    Wing,
+    compute_class_weights,
+    find_boundaries,
+    focal_cross_entropy,
+    giou_loss,
+    lovasz_loss,
+    soft_dice_loss,
+)
 
 
 def test_smooth_l1_is_torchs_in_tenths_of_a_side() -> None:
@@ -59,3 +68,41 @@ def test_class_weights_are_those_of_the_paper_with_a_mean_of_1() -> None:
     torch.testing.assert_close(weights / weights[0], torch.tensor(expected) / expected[0])
     assert float((weights * counts).sum() / counts.sum()) == pytest.approx(1)
     assert compute_class_weights(torch.zeros(2)).isfinite().all()
+
+
+def test_focal_cross_entropy_follows_the_paper() -> None:
+    torch.manual_seed(0)
+    logits, target, weights = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5)), torch.tensor([1.0, 2.0, 0.5])
+    target[0, 0, 0] = 255
+    plain = torch.nn.functional.cross_entropy(logits, target, weights, ignore_index=255, reduction="none")
+    torch.testing.assert_close(focal_cross_entropy(logits, target, weights), plain)
+    sure = logits.softmax(1).gather(1, target.where(target != 255, 0).unsqueeze(1)).squeeze(1)
+    focal = focal_cross_entropy(logits, target, weights, gamma=2)
+    torch.testing.assert_close(focal, plain * (1 - sure) ** 2)
+    assert focal[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_cross_entropy_has_a_gradient_where_the_model_is_certain(gamma: float) -> None:
+    logits = torch.tensor([[[[100.0]], [[-100.0]]]], requires_grad=True)
+    focal_cross_entropy(logits, torch.zeros(1, 1, 1, dtype=torch.long), gamma=gamma).sum().backward()
+    assert logits.grad.isfinite().all()
+
+
+def test_boundaries_lie_within_a_distance_of_another_class() -> None:
+    target = torch.zeros(1, 1, 9, dtype=torch.long)
+    target[..., 4:] = 1
+    target[..., 8] = 255
+    assert find_boundaries(target, radius=1).int().tolist() == [[[0, 0, 0, 1, 1, 0, 0, 0, 0]]]
+    assert find_boundaries(target).int().tolist() == [[[0, 0, 1, 1, 1, 1, 0, 0, 0]]]
+    assert not find_boundaries(torch.full((1, 3, 3), 255)).any()
+
+
+def test_lovasz_of_each_sample_is_one_minus_iou_of_hard_guesses() -> None:
+    target = torch.tensor([[[0, 0, 1, 1]], [[1, 1, 1, 255]], [[255] * 4]])
+    guess = torch.tensor([[[0, 1, 1, 1]], [[1, 1, 1, 0]], [[0] * 4]])
+    logits = (torch.nn.functional.one_hot(guess, 2).permute(0, 3, 1, 2) * 200 - 100).float().requires_grad_()
+    loss = lovasz_loss(logits, target)
+    torch.testing.assert_close(loss, torch.tensor([1 - (1 / 2 + 2 / 3) / 2, 0.0, 0.0]))
+    loss.sum().backward()
+    assert logits.grad.isfinite().all()

@@ -5,6 +5,7 @@ from candelabra.heads.losses.dice import soft_dice_loss
 from candelabra.heads.losses.giou import giou_loss
 from candelabra.heads.losses.map_gradient import map_gradient_loss
 from candelabra.heads.losses.metric_learning import ArcFace, MultiSimilarity, ProxyAnchor, SupCon
+from candelabra.heads.losses.pixels import find_boundaries, focal_cross_entropy, lovasz_loss
 from candelabra.heads.losses.points import SmoothL1, Wing
 from candelabra.heads.losses.quality_focal import quality_focal_loss
 
@@ -16,7 +17,10 @@ __all__ = [
     "SupCon",
     "Wing",
     "compute_class_weights",
+    "find_boundaries",
+    "focal_cross_entropy",
     "giou_loss",
+    "lovasz_loss",
     "map_gradient_loss",
     "quality_focal_loss",
     "soft_dice_loss",
