@@ -47,7 +47,7 @@ MEANT = {
     "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
     "train name=first": "write folder=first.",
     "train output_dir=runs/first": "write folder=runs/first.",
-    "train data.root=x data.values={pet:1}": "it is a key of data=masks.",
+    "train data.root=x data.values={pet:1}": "it is a key of data=masks, data=table.",
     "train data.root=x data.objects=single": "it is a key of data=coco, ",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
