@@ -51,7 +51,14 @@ ALLOWED = {
         "conf/decoder names them; segmentation_models_pytorch does too",
     ),
     **dict.fromkeys(
-        ["giou_loss", "map_gradient_loss", "quality_focal_loss", "soft_dice_loss"],
+        [
+            "giou_loss",
+            "map_gradient_loss",
+            "quality_focal_loss",
+            "soft_dice_loss",
+            "focal_cross_entropy",
+            "lovasz_loss",
+        ],
         "losses are named as in torch.nn.functional",
     ),
 }

@@ -10,7 +10,7 @@ from candelabra.results import BoundingBox, DetectedObject, SegmentedObject
 from candelabra.runtime.answer_kind import AnswerKind, Values
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
-from candelabra.runtime.placement import cut_boxes, move_boxes_to_file, move_prepared_boxes
+from candelabra.runtime.placement import clip_boxes, move_boxes_to_file, move_prepared_boxes
 
 _CLASS, _SCORE, _CELLS = 4, 5, 6  # columns of rows of objects; the cells of a mask reach to the end
 
@@ -44,7 +44,7 @@ class ObjectMasks(AnswerKind):
             return _select_certain(outputs[self.name], self.about)
         rows = _select_certain(outputs[self.name + PREPARED_SUFFIX], self.about)  # cut once, at the file's borders
         boxes = move_prepared_boxes(rows[:, :_CLASS], picture, model)
-        cut = cut_boxes(boxes, picture)
+        cut = clip_boxes(boxes, picture)
         rows = np.concatenate([cut, rows[:, _CLASS:_CELLS], crop_cells(rows[:, _CELLS:], boxes, cut)], 1)
         return rows[(cut[:, 2:] > cut[:, :2]).all(1)]
 

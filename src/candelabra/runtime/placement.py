@@ -55,7 +55,7 @@ def move_points_to_file(points: Values, picture: Picture) -> Values:
 
 def move_boxes_to_file(boxes: Values, picture: Picture) -> Values:
     """Boxes (..., 4) XYXY in the pixels that were decoded -> in pixels of the file, cut at its borders."""
-    return cut_boxes(move_points_to_file(boxes.reshape(-1, 2), picture).reshape(boxes.shape), picture)
+    return clip_boxes(move_points_to_file(boxes.reshape(-1, 2), picture).reshape(boxes.shape), picture)
 
 
 def move_prepared_boxes(boxes: Values, picture: Picture, model: ModelDescription) -> Values:
@@ -67,6 +67,6 @@ def move_prepared_boxes(boxes: Values, picture: Picture, model: ModelDescription
     return (corners + np.array(picture.region.corner, np.float32)).reshape(-1, 4)
 
 
-def cut_boxes(boxes: Values, picture: Picture) -> Values:
+def clip_boxes(boxes: Values, picture: Picture) -> Values:
     """Boxes (..., 4) XYXY in pixels of the file, cut at its borders."""
     return np.clip(boxes.reshape(-1, 2), 0, np.array(picture.size[::-1], np.float32)).reshape(boxes.shape)

@@ -34,7 +34,7 @@ def run_backbone(backbone: Backbone, images: Tensor) -> Features:
 
 def _guard_unread(backbone: Backbone, features: Features) -> Features:
     """Makes a gradient that reaches a map without one an error: the backbone would not learn from it."""
-    if not (backbone.unread and backbone.training and torch.is_grad_enabled()):
+    if not (backbone.training and torch.is_grad_enabled() and backbone.unread):
         return features
     maps = list(features.maps)
     for index in backbone.unread:

@@ -76,6 +76,7 @@ class Finder(torch.nn.Module):
 
     head_targets = FOUR
     backbone = None
+    heads: dict[str, torch.nn.Module] = {}
 
     def __init__(self, resize: str) -> None:
         super().__init__()
