@@ -35,6 +35,14 @@ class FoundFile(NamedTuple):
     several: tuple[str, ...] = ()
 
 
+class _Listing(NamedTuple):
+    """The files in a folder, those among them that are links, and whether the folder lies below the root."""
+
+    files: frozenset[str]
+    links: frozenset[str]
+    inside: bool
+
+
 class FileFinder:
     """Finds files by the end of their path: lists often hold paths of the machine that they were written on.
 
@@ -49,7 +57,8 @@ class FileFinder:
 
     def __init__(self, root: Path, files: Iterable[Path]) -> None:
         self.root, self.files = root, files
-        self._listings: dict[Path, frozenset[str]] = {}
+        self._base = os.path.normpath(root)
+        self._listings: dict[str, _Listing] = {}
 
     def find(self, stated: str, near: str = "") -> str | None:
         """The path below root of the file that is meant; null where there is none, or several can be meant.
@@ -98,23 +107,29 @@ class FileFinder:
         """The path below root of a file that is there exactly as stated; null where it is not."""
         if not stated.strip() or "\0" in stated:
             return None
-        path = Path(os.path.normpath(self.root / stated))
-        try:
-            name = path.relative_to(os.path.normpath(self.root))
-        except ValueError:
+        path = os.path.normpath(os.path.join(self._base, stated))  # noqa: PTH118 - Path takes three times as long
+        inside = "" if self._base == os.curdir else self._base.rstrip(os.sep) + os.sep
+        if not path.startswith(inside) or (not inside and (os.path.isabs(path) or path.startswith(os.pardir))):  # noqa: PTH117
             return None
-        if name.name not in self._list(path.parent) or not is_inside(path, self.root):
+        folder, name = os.path.split(path)
+        listing = self._list(folder)
+        if name not in listing.files:
             return None
-        return str(name)
+        if (name in listing.links or not listing.inside) and not is_inside(Path(path), self.root):
+            return None
+        return path[len(inside) :]
 
-    def _list(self, folder: Path) -> frozenset[str]:
-        """The names of the files in a folder; each folder is read once."""
+    def _list(self, folder: str) -> _Listing:
+        """What lies in a folder; each folder is read once."""
         if folder not in self._listings:
             try:
-                with os.scandir(folder) as entries:
-                    self._listings[folder] = frozenset(entry.name for entry in entries if entry.is_file())
+                with os.scandir(folder or os.curdir) as entries:
+                    files = {entry.name: entry.is_symlink() for entry in entries if entry.is_file()}
             except OSError:  # there is none, or its name is too long
-                self._listings[folder] = frozenset()
+                files = {}
+            links = frozenset(name for name, is_link in files.items() if is_link)
+            inside = bool(files) and is_inside(Path(folder), self.root)
+            self._listings[folder] = _Listing(frozenset(files), links, inside)
         return self._listings[folder]
 
     @cached_property
