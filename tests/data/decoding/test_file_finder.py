@@ -89,6 +89,30 @@ def test_links_out_of_the_root_are_not_found_as_they_are_stated(root: Path) -> N
     assert FileFinder(root, []).find("away/near.jpg") is None
 
 
+def test_a_linked_file_is_found_where_it_leads_below_the_root(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    inside = next(path for path in root.rglob("*") if path.is_file())
+    outside = tmp_path_factory.mktemp("elsewhere") / "photo.jpg"
+    outside.touch()
+    (root / "in.jpg").symlink_to(inside)
+    (root / "out.jpg").symlink_to(outside)
+    finder = FileFinder(root, [])
+    assert finder.find_exact("in.jpg") == "in.jpg"
+    assert finder.find_exact("out.jpg") is None
+
+
+def test_the_working_folder_may_be_the_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "sub").mkdir(exist_ok=True)
+    (root / "sub" / "one.jpg").touch()
+    (root.parent / "away.jpg").touch()
+    monkeypatch.chdir(root)
+    finder = FileFinder(Path(), [])
+    assert finder.find_exact("sub/../sub/one.jpg") == str(Path("sub", "one.jpg"))
+    assert finder.find_exact("../away.jpg") is None
+    assert finder.find_exact(str(root.parent / "away.jpg")) is None
+
+
 def test_files_of_one_name_are_named_and_not_guessed(root: Path) -> None:
     finder = make_finder(root)
     issues: list[DataIssue] = []
