@@ -28,19 +28,19 @@ class AnswerKind(ABC):
         """Names of the outputs that `place` reads."""
         return [self.name]
 
-    @abstractmethod
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        """The answer for one picture, in pixels of its file.
+        """The answer for one picture, in pixels of its file; the output itself, where an answer has no place.
 
         Args:
             outputs: of this picture, by name, in the pixels that the model was given.
             picture: likewise.
             model: it.
         """
+        return outputs[self.name]
 
-    @abstractmethod
     def to_result(self, values: Values) -> Any:
-        """An answer as a plain object; see `candelabra.results`."""
+        """An answer as a plain object, see `candelabra.results`; an array stays as it is."""
+        return values
 
     @abstractmethod
     def to_json(self, values: Values) -> Any:

@@ -30,9 +30,6 @@ from candelabra.runtime.placement import (
 class Probabilities(AnswerKind):
     """(C,) of each class."""
 
-    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return outputs[self.name]
-
     def to_result(self, values: Values) -> LabelResult:
         return LabelResult(self.classes, values, bool(self.about["multilabel"]))
 
@@ -46,9 +43,6 @@ class Probabilities(AnswerKind):
 class Grades(AnswerKind):
     """(G,) of each grade."""
 
-    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return outputs[self.name]
-
     def to_result(self, values: Values) -> GradeResult:
         return GradeResult(tuple(self.about["grades"]), values)
 
@@ -58,9 +52,6 @@ class Grades(AnswerKind):
 
 class Numbers(AnswerKind):
     """(K,) numbers by name, or (K, 2) with their standard deviations."""
-
-    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return outputs[self.name]
 
     def to_result(self, values: Values) -> dict[str, float] | dict[str, Estimate]:
         return name_numbers(self.about["names"], values)
@@ -98,12 +89,6 @@ class PlacedBox(AnswerKind):
 class Vector(AnswerKind):
     """(D,) of length 1."""
 
-    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        return outputs[self.name]
-
-    def to_result(self, values: Values) -> Values:
-        return values
-
     def to_json(self, values: Values) -> Any:
         return [round(number, 6) for number in values.tolist()]
 
@@ -116,9 +101,6 @@ class PixelMap(AnswerKind):
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
         return move_map_to_file(outputs, self.name, self.about["unlabelled"], picture, model)
-
-    def to_result(self, values: Values) -> Values:
-        return values
 
     def to_json(self, values: Values) -> Any:
         counts = np.bincount(values.reshape(-1), minlength=len(self.classes))[: len(self.classes)].tolist()
@@ -133,9 +115,6 @@ class NumberMap(AnswerKind):
 
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
         return move_map_to_file(outputs, self.name, np.nan, picture, model)
-
-    def to_result(self, values: Values) -> Values:
-        return values
 
     def to_json(self, values: Values) -> Any:
         return summarize_map(values)

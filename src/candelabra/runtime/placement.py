@@ -1,19 +1,16 @@
 """Answers in the pixels that a model was given -> in the pixels of files."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.fitting import PLACEMENTS
 from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.data.decoding.nearest_pixels import resize_nearest
+from candelabra.runtime.answer_kind import Values
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
 from candelabra.runtime.pictures import Picture
-
-Values = NDArray[Any]
 
 
 def move_map_to_file(
