@@ -94,7 +94,13 @@ class JobRecord:
         if best is None:
             return f"{self._progress()}; {self.folder}"
         name, value = next(iter(best.values.items()))
-        return f"{self._progress()}; best is job {best.number} with {name} {value:.4g}: {self._words(best)}"
+        said = f"{self._progress()}; best is job {best.number} with {name} {value:.4g}: {self._words(best)}"
+        unvaried = [
+            job.values[name] for job in self.jobs.values() if name in job.values and set(job.words) <= self.fixed
+        ]
+        return (
+            f"{said}; without any change it is {unvaried[0]:.4g}" if unvaried and set(best.words) - self.fixed else said
+        )
 
     def _write(self, job: Job) -> Job:
         self.jobs[job.number] = job

@@ -1,7 +1,10 @@
 """An Optuna study: its sampler draws the jobs, its storage keeps them, also for several machines."""
 
+import logging
 import math
 import socket
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +19,13 @@ from ._trial import JobContext
 if TYPE_CHECKING:
     import optuna
 
+log = logging.getLogger("sweep")
 _JOURNALS = (".log", ".journal")
 _WHOLE = ("QMCSampler", "GridSampler", "BruteForceSampler")  # their seed is that of the whole sequence
 _RETRIES = "retries"  # attribute of a trial: the number of the failed one that it repeats
+_ENDED = (State.FINISHED, State.PRUNED, State.FAILED)
 _SWEEP = "sweep"  # attribute of a trial: the host and folder that it was drawn for
+_BASELINE = "baseline"  # attribute of the trial without anything varied
 _ABANDONED = 60.0  # seconds after which a trial without that attribute was lost between two writes
 
 
@@ -34,6 +40,9 @@ class StudyOptions:
         pruner: likewise; null prunes nothing.
         objectives: `maximize` or `minimize`, by name.
         trials: how many there are to be in the storage, failed and pruned ones included.
+        baseline: whether the first trial varies nothing, so that the others are compared with what is used without a
+            search.
+        minutes: that the sweep may take; null sets no limit.
     """
 
     name: str
@@ -42,6 +51,8 @@ class StudyOptions:
     pruner: Mapping[str, Any] | None
     objectives: Mapping[str, Any]
     trials: int
+    baseline: bool = False
+    minutes: float | None = None
 
 
 @final
@@ -85,8 +96,10 @@ class StudyPlan(SweepPlan):
         self.private = str(folder.resolve()) in options.storage
         self.stopped, self.failed = find_unfinished(jobs, retry)
         self.known = {job.trial for job in jobs}
+        self.seconds: list[float] = []  # that each job took
         for job in jobs:  # the sweep may have been killed before it told
             self.tell(job)
+        self.end = time.monotonic() + 60 * (options.minutes or math.inf) - sum(self.seconds)
 
     def total(self) -> int:
         return self.options.trials
@@ -95,13 +108,15 @@ class StudyPlan(SweepPlan):
         if self.stopped:
             return self.stopped.pop(0)
         lost = self._lost()
-        if lost is not None or len(self._trials()) < self.options.trials:
+        if lost is not None or (len(self._trials()) < self.options.trials and self._has_time()):
             return self._drawn(lost)
         return self._retried(self.failed.pop(0)) if self.failed else None
 
     def tell(self, job: Job) -> Job:
         import optuna
 
+        if job.state in _ENDED:
+            self.seconds.append(job.seconds)
         if job.state in (State.STOPPED, State.RUNNING):
             return job  # the trial stays open
         frozen = self.study.get_trials(deepcopy=False)[int(job.trial or 0)]
@@ -126,6 +141,19 @@ class StudyPlan(SweepPlan):
             options.objectives, self.folder.name, options.name, options.storage, job.trial, options.pruner
         )
 
+    def _has_time(self) -> bool:
+        """Whether a trial as long as the median one still ends in time; the first always begins."""
+        left, needed = self.end - time.monotonic(), statistics.median(self.seconds) if self.seconds else 0.0
+        if not self.seconds or left >= needed:
+            return True
+        log.info(
+            "no trial begins: one takes %.0f s, and of %g minutes %.0f s are left",
+            needed,
+            self.options.minutes,
+            max(0, left),
+        )
+        return False
+
     def _trials(self) -> "list[optuna.trial.FrozenTrial]":
         """Those that count: a failed one that was repeated is one with its repetition."""
         trials = self.study.get_trials(deepcopy=False)
@@ -136,8 +164,12 @@ class StudyPlan(SweepPlan):
         """Returns a new trial, or one whose sweep was killed before its parameters were written."""
         number = len(self.study.get_trials(deepcopy=False)) if trial is None else trial.number
         self.study.sampler = make_sampler(self.options.sampler, number)
+        if trial is None and number == 0 and self.options.baseline:
+            return self._baseline()
         trial = trial or self.study.ask()
         trial.set_user_attr(_SWEEP, self.owner)
+        if _BASELINE in trial.user_attrs:
+            return self._begun(trial.number, list(self.space.fixed.values()))
         try:
             values = {name: trial._suggest(name, distribution) for name, distribution in self.distributions.items()}
         except ValueError as error:
@@ -145,8 +177,29 @@ class StudyPlan(SweepPlan):
                 f"The study {self.options.name} has trials of another space: {error} Give another study with "
                 "another name or folder; a choice that shuffle(...) draws anew each time is no space of a study."
             ) from error
-        self.known.add(trial.number)
-        return Job(trial.number, self.space.words(values), "", trial=trial.number)
+        return self._begun(trial.number, self.space.words(values))
+
+    def _begun(self, number: int, words: Sequence[str]) -> Job:
+        self.known.add(number)
+        return Job(number, words, "", trial=number)
+
+    def _baseline(self) -> Job:
+        """The trial that varies nothing."""
+        return self._begun(self._add({_BASELINE: True, _SWEEP: self.owner}), list(self.space.fixed.values()))
+
+    def _add(self, attributes: Mapping[str, Any], like: "optuna.trial.FrozenTrial | None" = None) -> int:
+        """Adds a running trial with the parameters of another, or none; returns its number."""
+        import optuna
+
+        new = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=like.params if like else {},
+            distributions=like.distributions if like else {},
+            user_attrs=dict(attributes),
+        )
+        self.study.add_trial(new)
+        trials = self.study.get_trials(deepcopy=False)
+        return max(trial.number for trial in trials if trial.user_attrs == attributes)
 
     def _lost(self) -> "optuna.trial.Trial | None":
         """A trial that was begun for this sweep, which then was killed before a job was written down."""
@@ -161,19 +214,8 @@ class StudyPlan(SweepPlan):
 
     def _retried(self, job: Job) -> Job:
         """With a trial of the same parameters, as Optuna changes none that has ended."""
-        import optuna
-
         old = self.study.get_trials(deepcopy=False)[int(job.trial or 0)]
-        attributes = {_RETRIES: old.number, _SWEEP: self.owner}
-        new = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.RUNNING,
-            params=old.params,
-            distributions=old.distributions,
-            user_attrs=attributes,
-        )
-        self.study.add_trial(new)
-        trials = self.study.get_trials(deepcopy=False)
-        number = max(trial.number for trial in trials if trial.user_attrs == attributes)
+        number = self._add({_RETRIES: old.number, _SWEEP: self.owner}, like=old)
         self.known.add(number)
         return replace(job, trial=number)
 

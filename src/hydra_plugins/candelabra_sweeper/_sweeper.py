@@ -1,9 +1,9 @@
 """The sweeper of Hydra: makes a plan from the command line, and runs its jobs."""
 
 import logging
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from ._folders import await_orphans, hold_folder, job_folder
 from ._grid import GridPlan
 from ._jobs import SWEEP, Job, State, Sweep, read_sweep, write_sweep
 from ._launcher import ProcessLauncher, current_program, hydra_flags, resume_overrides
+from ._objectives import check_objectives, read_objectives
 from ._pictures import illustrate
 from ._plan import SweepPlan
 from ._record import JobRecord
@@ -53,6 +54,9 @@ class CandelabraSweeper(Sweeper):
         begun: likewise.
         retry: numbers of failed jobs to run again.
         retrying: how one does that, `{folder}` and `{numbers}`; said at the end.
+        baseline: whether the first trial of a study varies nothing.
+        minutes: that a study may take: no trial begins that would not end in time; null sets no limit.
+        keeping: the command of a job by itself, `{words}`; said at the end of the best one.
         installing: how Optuna and what its samplers need are installed; said where they are not.
         sampler: a node that names one of Optuna's samplers; null makes a grid.
         pruner: likewise one of its pruners; null prunes nothing.
@@ -73,6 +77,9 @@ class CandelabraSweeper(Sweeper):
         begun: str | None,
         retry: Sequence[int],
         retrying: str,
+        baseline: bool,
+        minutes: float | None,
+        keeping: str,
         installing: str,
         sampler: Mapping[str, Any] | None = None,
         pruner: Mapping[str, Any] | None = None,
@@ -81,7 +88,7 @@ class CandelabraSweeper(Sweeper):
         self.space, self.objectives, self.allowed = dict(space or {}), read_objectives(objectives), list(allowed)
         self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
         self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
-        self.installing = installing
+        self.baseline, self.minutes, self.keeping, self.installing = baseline, minutes, keeping, installing
         self.program = None if program is None else [str(word) for word in program]
         self.again, self.begun = [str(word) for word in again], begun
         self.config: DictConfig | None = None
@@ -118,22 +125,21 @@ class CandelabraSweeper(Sweeper):
             plan = self._plan(space, folder, jobs)
             write_sweep(self._described(folder, plan.total()), folder)
             record = JobRecord(folder, plan, jobs, list(space.fixed.values()), self.objectives)
-            log.info("%s: %d jobs, %d at once", folder, plan.total(), self.workers)
+            bound = "" if self.minutes is None else f" at most, in {self.minutes:g} minutes"
+            log.info("%s: %d jobs%s, %d at once", folder, plan.total(), bound, self.workers)
             stopped = self._runner(folder).run(plan, record)
             self._close(record, stopped)
         return list(record.jobs.values())
 
     def _refuse(self) -> None:
         # In setup, not in a callback: Hydra swallows exceptions of callbacks.
-        for name, direction in self.objectives.items():
-            if direction not in ("maximize", "minimize"):
-                raise SweepError(f"objectives: {name}:{direction} must be {name}:maximize or {name}:minimize.")
-            if not any(fnmatch(name, pattern) for pattern in self.allowed):
-                raise SweepError(f"objectives: nothing is chosen by {name}; allowed are {', '.join(self.allowed)}.")
-        if not self.objectives:
-            raise SweepError("objectives is empty; name a result, as in objectives=[score:maximize].")
+        check_objectives(self.objectives, self.allowed)
         if self.trials < 1 or self.workers < 1:
             raise SweepError(f"trials={self.trials} and workers={self.workers} must be at least 1.")
+        if self.minutes is not None and (self.minutes <= 0 or self.sampler is None):
+            raise SweepError(
+                f"minutes={self.minutes} must be above 0, and bounds a study: name a sampler, as a grid has none."
+            )
         self._require_packages()
         if self.pruner and self.sampler is None:
             raise SweepError("A pruner compares the trials of a study, and a grid has none; name a sampler as well.")
@@ -167,7 +173,14 @@ class CandelabraSweeper(Sweeper):
         from ._study import StudyOptions, StudyPlan
 
         options = StudyOptions(
-            self._name(folder), self._storage(folder), self.sampler, self.pruner, self.objectives, self.trials
+            self._name(folder),
+            self._storage(folder),
+            self.sampler,
+            self.pruner,
+            self.objectives,
+            self.trials,
+            self.baseline,
+            self.minutes,
         )
         return StudyPlan(space, options, folder, jobs, self.retry)
 
@@ -198,6 +211,9 @@ class CandelabraSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         log.info("%s", record.summary())
+        best = record.best()
+        if best is not None:
+            log.info("to keep it: %s", self.keeping.format(words=shlex.join(best.words)))
         failed = record.failed()
         illustrate(record.folder)
         if stopped:
@@ -213,20 +229,6 @@ class CandelabraSweeper(Sweeper):
             said = "stopped by themselves: %s; the same command with hydra.sweep.dir=%s goes on with them"
             log.warning(said, ",".join(paused), record.folder)
             sys.exit(STOPPED)
-
-
-def read_objectives(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """What is sought, by name.
-
-    >>> read_objectives(["val/score:maximize", "seconds:minimize"])
-    {'val/score': 'maximize', 'seconds': 'minimize'}
-    """
-    if isinstance(given, Mapping):
-        return {str(name): str(direction) for name, direction in given.items()}
-    return {
-        (name or direction): (direction if name else "")
-        for name, _, direction in (str(each).rpartition(":") for each in given)
-    }
 
 
 def _plain(node: Any) -> Any:

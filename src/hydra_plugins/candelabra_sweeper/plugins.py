@@ -28,6 +28,9 @@ _SWEEPER = {
     "again": [],
     "begun": None,
     "retry": [],
+    "baseline": False,
+    "minutes": None,
+    "keeping": "the program with {words}",
     "installing": "pip install optuna cmaes",
     "retrying": "the same command with hydra.sweep.dir={folder} hydra.sweeper.retry=[{numbers}] runs them again",
 }

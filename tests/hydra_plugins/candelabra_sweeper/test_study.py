@@ -109,6 +109,41 @@ def test_two_machines_share_one_study(make: Make) -> None:
     assert len(there.study.trials) == 6
 
 
+def with_options(study: StudyPlan, *jobs: Job, **changed: object) -> StudyPlan:
+    return StudyPlan(study.space, replace(study.options, name="other", **changed), study.folder, jobs, ())
+
+
+def test_a_baseline_varies_nothing_and_the_sampler_goes_on_beside_it(make: Make) -> None:
+    study = with_options(make(), baseline=True, trials=5)
+    first = study.next()
+    assert (first.number, list(first.words)) == (0, ["seed=3"])
+    again = with_options(make(), baseline=True, trials=5).next()  # killed before the job was written
+    assert again == first
+    study.tell(replace(first, state=State.FINISHED, values={"score": -0.02}))
+    rest = run(study)
+    assert [len(job.words) for job in rest] == [3] * 4
+    assert study.study.best_value == max([-0.02, *(job.values["score"] for job in rest)])
+
+
+def test_no_trial_begins_that_would_not_end_in_time(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    study = with_options(make(), minutes=1.0, trials=9)
+    first = study.next()
+    ended = study.tell(replace(done(first), seconds=25.0))
+    second = study.next()
+    assert second is not None
+    study.tell(replace(done(second), seconds=45.0))  # the median is 35 s by now
+    with caplog.at_level("INFO", "sweep"):
+        third = with_options(make(), ended, replace(done(second), seconds=45.0), minutes=1.0, trials=9)
+        assert third.next() is None  # a sweep that goes on has spent its 70 s
+    assert "no trial begins: one takes 35 s, and of 1 minutes 0 s are left" in caplog.text
+    longer = with_options(make(), ended, replace(done(second), seconds=45.0), minutes=2.0, trials=9)
+    assert longer.next() is not None
+
+
+def test_the_first_trial_begins_however_short_the_time(make: Make) -> None:
+    assert with_options(make(), minutes=0.001).next() is not None
+
+
 def test_pruned_trials_are_told_so(make: Make) -> None:
     study = make()
     job = study.next()

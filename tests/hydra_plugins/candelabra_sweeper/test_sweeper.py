@@ -142,6 +142,17 @@ def test_a_pruner_ends_trials_and_several_objectives_are_sought(tmp_path: Path) 
     assert {"pruned", "finished"} == set(states(tmp_path))
 
 
+def test_a_study_with_a_baseline_ends_with_the_command_to_keep(tmp_path: Path) -> None:
+    words = ("+x=3", "+y=interval(1.0,9.0)", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=3")
+    run = sweep(tmp_path, *words, "hydra.sweeper.baseline=true", "hydra.sweeper.minutes=60")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert [len(job["words"]) for job in jobs(tmp_path)] == [1, 2, 2]
+    assert "3 jobs at most, in 60 minutes" in run.stdout
+    assert "to keep it: the program with +x=3" in run.stdout
+    grid = sweep(tmp_path, "+x=1,2", "hydra.sweeper.minutes=60", "hydra.sweep.dir=grid")
+    assert (grid.returncode, "name a sampler" in grid.stdout + grid.stderr) == (1, True)
+
+
 def test_several_objectives_by_name_and_in_order(tmp_path: Path) -> None:
     words = ("+x=interval(1.0,9.0)", "hydra/sweeper/sampler=nsga2", "hydra.sweeper.trials=2", "+kind=mapping")
     run = sweep(tmp_path, *words, "hydra.sweeper.objectives=[score:maximize,cost:minimize]")
