@@ -116,6 +116,7 @@ def with_options(study: StudyPlan, *jobs: Job, **changed: object) -> StudyPlan:
 def test_a_baseline_varies_nothing_and_the_sampler_goes_on_beside_it(make: Make) -> None:
     study = with_options(make(), baseline=True, trials=5)
     first = study.next()
+    assert first is not None
     assert (first.number, list(first.words)) == (0, ["seed=3"])
     again = with_options(make(), baseline=True, trials=5).next()  # killed before the job was written
     assert again == first
