@@ -104,6 +104,12 @@ class Auxiliary(Head):
     def describe_answer(self) -> dict[str, Any]:
         return self.main.describe_answer()
 
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.main.restore_answer(about)
+
+    def calibrate(self, tables: Mapping[str, Tensor]) -> None:
+        self.main.calibrate(tables)
+
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         return self.main.average_mirrored(outputs, mirrored, size)
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import ConfusionMatrix, Metric
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -19,6 +19,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import Labels, LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.heads.answers import HeadAnswer, pick_class
+from candelabra.heads.calibration import Calibration, choose_temperature
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights
@@ -28,6 +29,8 @@ from candelabra.types import Features
 
 class Label(Head):
     """Pools the final map and classifies it; outputs are logits (N, classes).
+
+    Probabilities are those of logits divided by a temperature, which each validation chooses; see `Calibration`.
 
     Args:
         backbone, labels: what to read from, and the classes.
@@ -41,7 +44,8 @@ class Label(Head):
     """
 
     target: ClassVar[str] = LabelTarget.name
-    tables = frozenset({"confusion"})
+    tables = frozenset({"confusion", "temperatures"})
+    lower_is_better = frozenset({"ece"})
 
     def __init__(
         self,
@@ -72,6 +76,9 @@ class Label(Head):
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
+        self.register_buffer("temperature", torch.ones(()))
+        self.temperature: Tensor
+        self.register_load_state_dict_pre_hook(_add_temperature)  # type: ignore[no-untyped-call]
 
     def forward(self, features: Features) -> Tensor:
         logits: Tensor = self.layers(self.pool(features.final))
@@ -93,7 +100,7 @@ class Label(Head):
 
     def metrics(self) -> dict[str, Metric]:
         count = len(self.classes)
-        metrics: dict[str, Metric] = {}
+        metrics: dict[str, Metric] = {"calibration": Calibration(self.multilabel)}
         if self.multilabel:
             metrics["accuracy"] = MultilabelAccuracy(count, validate_args=False)
             metrics["f1"] = MultilabelF1Score(count, average="macro", validate_args=False)
@@ -111,14 +118,22 @@ class Label(Head):
         shown = outputs[labelled].sigmoid() if self.multilabel else outputs[labelled]
         wanted = target[labelled].long()
         for metric in metrics.values():
-            metric.update(shown, wanted)
+            if isinstance(metric, Calibration):
+                metric.update(outputs[labelled], self.predict(outputs[labelled], size), wanted)
+            else:
+                metric.update(shown, wanted)
 
     def score(self, values: Mapping[str, float]) -> float:
         return values[self.main_metric]
 
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Probabilities (N, classes)."""
-        return outputs.sigmoid() if self.multilabel else outputs.softmax(1)
+        calm = outputs / self.temperature
+        return calm.sigmoid() if self.multilabel else calm.softmax(1)
+
+    def calibrate(self, tables: Mapping[str, Tensor]) -> None:
+        if "temperatures" in tables:
+            self.temperature.fill_(choose_temperature(tables["temperatures"]))
 
     def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
         """A class by name; the most probable by default."""
@@ -133,10 +148,24 @@ class Label(Head):
         return {"": self.predict(outputs, view.size)}
 
     def describe_answer(self) -> dict[str, Any]:
-        return {"kind": "probabilities", "classes": list(self.classes), "multilabel": self.multilabel}
+        return {
+            "kind": "probabilities",
+            "classes": list(self.classes),
+            "multilabel": self.multilabel,
+            "temperature": round(float(self.temperature), 6),
+        }
+
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.temperature.fill_(float(about.get("temperature", 1.0)))
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """Averages probabilities."""
+        calm, other = outputs / self.temperature, mirrored / self.temperature
         if self.multilabel:
-            return ((outputs.sigmoid() + mirrored.sigmoid()) / 2).logit(1e-7)
-        return torch.logaddexp(outputs.log_softmax(1), mirrored.log_softmax(1))
+            return ((calm.sigmoid() + other.sigmoid()) / 2).logit(1e-7) * self.temperature
+        return torch.logaddexp(calm.log_softmax(1), other.log_softmax(1)) * self.temperature
+
+
+def _add_temperature(head: nn.Module, weights: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Adds the temperature that checkpoints of earlier versions lack."""
+    weights.setdefault(f"{prefix}temperature", torch.ones(()))
