@@ -102,7 +102,10 @@ def main() -> None:
                 values = [pick_metrics(each, given.split)[head] for each in found]
                 spread = statistics.stdev(values) if len(values) > 1 else 0.0
                 shown.append(f"{head} {statistics.mean(values):.4f} ± {spread:.4f}")
-            print(f"| {name} | {row} | {', '.join(shown)} | {statistics.mean(e['seconds'] for e in found):.0f} s |", flush=True)
+            print(
+                f"| {name} | {row} | {', '.join(shown)} | {statistics.mean(e['seconds'] for e in found):.0f} s |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from candelabra.config.build import PlainConfig, build_data, build_object
-from candelabra.heads.metric_group import compute_metrics
 from candelabra.tasks.loading import build_task
 from candelabra.types import IGNORED, Features
 
@@ -84,7 +83,9 @@ def mirror_batch(images: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor,
         if kind == "mask":
             mirrored = value.flip(-1)
         elif kind == "box":
-            mirrored = torch.stack([images.shape[3] - value[:, 2], value[:, 1], images.shape[3] - value[:, 0], value[:, 3]], 1)
+            mirrored = torch.stack(
+                [images.shape[3] - value[:, 2], value[:, 1], images.shape[3] - value[:, 0], value[:, 3]], 1
+            )
         found[kind] = torch.where(turned.view(-1, *[1] * (value.dim() - 1)), mirrored, value)
     return torch.where(turned.view(-1, 1, 1, 1), images.flip(-1), images), found
 
@@ -122,7 +123,10 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
         for rows in torch.randperm(len(train)).split(BATCH):
             batch = [train[index] for index in rows.tolist()]
             images = torch.stack([each["image"] for each in batch])
-            targets = {judge.target: torch.stack([torch.as_tensor(e[judge.target]) for e in batch]) for judge in judges.values()}
+            targets = {
+                judge.target: torch.stack([torch.as_tensor(e[judge.target]) for e in batch])
+                for judge in judges.values()
+            }
             images, targets = mirror_batch(images, targets)
             features = trunk(images)
             losses = [

@@ -1,0 +1,48 @@
+"""Fills in the options that null leaves open, by the rules of `candelabra.config.data_rules`, and says so."""
+
+import logging
+import math
+
+from omegaconf import DictConfig
+
+from candelabra.config.data_rules import choose_batch_size, choose_epochs, count_steps
+from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.distributed.rendezvous import detect_launcher
+
+log = logging.getLogger(__name__)
+
+
+def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
+    """Sets batch size and epochs where they are null, and prints them; what is set already stays.
+
+    Args:
+        config: of a new run, as composed; it is changed.
+        data: what to learn from; read, if it is not yet.
+    """
+    images = sum(share.quota for share in data.shares)
+    chosen = []
+    if config.data.batch_size is None:
+        config.data.batch_size = choose_batch_size(images)
+        chosen.append("data.batch_size")
+    trainer = config.trainer
+    step_images = config.global_batch or (
+        config.data.batch_size * _count_processes(trainer) * trainer.accumulate_grad_batches
+    )
+    steps = count_steps(images, step_images)
+    if config.epochs is None:
+        typed = trainer.max_epochs  # of the config of Lightning's trainer, which mostly follows epochs
+        config.epochs = choose_epochs(images, step_images) if typed is None else typed
+        if typed is None and trainer.max_steps > 0:  # it ends the run
+            config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
+        chosen += ["epochs"] if typed is None else []
+    if chosen:
+        words = "%d training images: batch %d, %d epochs, %d steps (%s chosen by the number of images)"
+        log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
+
+
+def _count_processes(trainer: DictConfig) -> int:
+    """How many processes share an epoch; those of `trainer.devices=auto` count as one."""
+    if (launcher := detect_launcher()) is not None:
+        return launcher.ranks
+    devices = trainer.devices if isinstance(trainer.devices, int) else 1
+    return max(1, devices) * int(trainer.num_nodes)
