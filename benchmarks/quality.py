@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from benchmarks.quality_loop import train_by_hand
 from benchmarks.reporting import Runs, parser
@@ -52,7 +53,7 @@ def train_ours(words: list[str], seed: int) -> dict[str, float]:
     return {key: value for key, value in results.items() if isinstance(value, int | float)}
 
 
-def make_config(words: list[str]):  # type: ignore[no-untyped-def]
+def make_config(words: list[str]) -> DictConfig:
     """The config of `candelabra train` with these words."""
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         return compose("train", [*QUIET, *words])

@@ -111,7 +111,7 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
             count = len(judge.classes if judge.target == "mask" else judge.names)  # type: ignore[arg-type]
             heads[name] = PlainUNet(trunk.channels, count, judge.target == "keypoints")
         else:
-            count = 4 if judge.target == "box" else len(judge.target_info.classes)  # type: ignore[attr-defined]
+            count = 4 if judge.target == "box" else len(judge.target_info.classes)
             heads[name] = PlainLinear(trunk.num_features, count, judge.target == "box")
     groups = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
     optimizer = torch.optim.AdamW(groups, RATE)

@@ -3,13 +3,39 @@
 import logging
 import math
 
+import lightning as L
 from omegaconf import DictConfig
 
+from candelabra.config.build import PlainConfig, build_data
 from candelabra.config.data_rules import choose_batch_size, choose_epochs, count_steps
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
+from candelabra.training.batch_size import find_batch_size
+from candelabra.training.resume import begin_run
 
 log = logging.getLogger(__name__)
+
+
+def resolve_open_options(
+    config: DictConfig, words: list[str], plain: PlainConfig, data: SampleDataModule, sized: bool
+) -> tuple[PlainConfig, SampleDataModule]:
+    """The resolved config of a new run and its data, with numbers for all options that were open.
+
+    Args:
+        config: of the run, as composed; it is changed.
+        words: overrides that were typed.
+        plain: as resolved while options were open.
+        data: built from it.
+        sized: `data.batch_size=auto` was typed; see `find_batch_size`.
+    """
+    if sized:
+        config.data.batch_size = find_batch_size(plain, data)
+    fill_open_options(config, data)
+    plain, _ = begin_run(config, words)
+    if plain["data"]["batch_size"] != data.batch_size:
+        L.seed_everything(plain["seed"], verbose=False)
+        data = build_data(plain["data"])
+    return plain, data
 
 
 def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
