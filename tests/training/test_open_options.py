@@ -24,6 +24,8 @@ OPEN = (*FEW, "data.batch_size=null")
         (("trainer.max_steps=900",), 16, 60),
         (("global_batch=64",), 16, 40),
         (("trainer.devices=2",), 16, 40),
+        (("trainer.devices=[1,2]",), 16, 40),
+        (("trainer.devices=auto",), 16, 34),
         (("data.fraction=1",), 32, 13),
     ],
 )

@@ -30,7 +30,7 @@ def run_plan(config: DictConfig) -> None:
     if plain["epochs"] is None and epochs is None:
         epochs = EPOCHS
         words = "epochs is open: on fewer than %d training images a run has more epochs than these; epochs=20 shows 20"
-        log.info(words, STEPS * BATCH_SIZE // EPOCHS)
+        log.info(words, STEPS // EPOCHS * BATCH_SIZE)
     if epochs is None or epochs < 1:
         raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
     strategy: FineTuning = build_object(plain["finetune"])

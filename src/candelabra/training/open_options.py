@@ -4,7 +4,8 @@ import logging
 import math
 
 import lightning as L
-from omegaconf import DictConfig
+import torch
+from omegaconf import DictConfig, ListConfig
 
 from candelabra.config.build import PlainConfig, build_data
 from candelabra.config.data_rules import choose_batch_size, choose_epochs, count_steps
@@ -67,8 +68,14 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
 
 
 def _count_processes(trainer: DictConfig) -> int:
-    """How many processes share an epoch; those of `trainer.devices=auto` count as one."""
+    """How many processes share an epoch; the same on all of them."""
     if (launcher := detect_launcher()) is not None:
         return launcher.ranks
-    devices = trainer.devices if isinstance(trainer.devices, int) else 1
-    return max(1, devices) * int(trainer.num_nodes)
+    devices = trainer.devices
+    if isinstance(devices, ListConfig):
+        each = len(devices)
+    elif devices in ("auto", -1, "-1"):
+        each = 1 if trainer.accelerator == "cpu" else torch.cuda.device_count()
+    else:
+        each = int(devices)
+    return max(1, each) * int(trainer.num_nodes)
