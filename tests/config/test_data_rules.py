@@ -2,13 +2,13 @@
 
 import pytest
 
-from candelabra.config.data_rules import choose_batch_size, choose_epochs, count_steps, drop_open_options
+from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps, drop_open_options
 from candelabra.data.sampling.train_order import BatchOrder, ShuffledOrder
 
 
 @pytest.mark.parametrize(("images", "size"), [(1, 16), (204, 16), (1000, 16), (1001, 32), (10**6, 32)])
 def test_small_sets_have_small_batches(images: int, size: int) -> None:
-    assert choose_batch_size(images) == size
+    assert choose_training_batch(images) == size
 
 
 @pytest.mark.parametrize(

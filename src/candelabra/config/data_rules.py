@@ -14,7 +14,7 @@ _SMALL_BATCH, _MOST_IMAGES = 16, 1000
 _MOST_EPOCHS = 40
 
 
-def choose_batch_size(images: int) -> int:
+def choose_training_batch(images: int) -> int:
     """Images in a batch, on each device.
 
     A few hundred images in batches of 32 are a handful of steps an epoch, and each step teaches a new head about as
@@ -23,7 +23,7 @@ def choose_batch_size(images: int) -> int:
     Args:
         images: of training, at least 1.
 
-    >>> choose_batch_size(204), choose_batch_size(1000), choose_batch_size(1001)
+    >>> choose_training_batch(204), choose_training_batch(1000), choose_training_batch(1001)
     (16, 16, 32)
     """
     return _SMALL_BATCH if images <= _MOST_IMAGES else BATCH_SIZE

@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 
 from candelabra.config.build import PlainConfig, build_data
-from candelabra.config.data_rules import choose_batch_size, choose_epochs, count_steps
+from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
 from candelabra.training.batch_size import find_batch_size
@@ -49,7 +49,7 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
     images = sum(share.quota for share in data.shares)
     chosen = []
     if config.data.batch_size is None:
-        config.data.batch_size = choose_batch_size(images)
+        config.data.batch_size = choose_training_batch(images)
         chosen.append("data.batch_size")
     trainer = config.trainer
     step_images = config.global_batch or (
