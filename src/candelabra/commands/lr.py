@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, resolve_config
 from candelabra.training.lr_finder import find_learning_rate
+from candelabra.training.open_options import fill_open_options
 from candelabra.training.precision import choose_training_precision
 
 
@@ -19,6 +20,9 @@ def run_lr(config: DictConfig) -> None:
     config.lr = 1.0  # the test sets the rate
     plain = resolve_config(config)
     L.seed_everything(plain["seed"], verbose=False)
+    data = build_data(plain["data"])
+    fill_open_options(config, data)
+    plain = resolve_config(config)
     data = build_data(plain["data"])
     if plain["trainer"]["precision"] == "auto":
         plain["trainer"]["precision"] = choose_training_precision(plain, data)

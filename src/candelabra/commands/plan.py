@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from candelabra.backbones import Backbone
 from candelabra.config.build import build_object, resolve_config
+from candelabra.config.data_rules import BATCH_SIZE, EPOCHS, STEPS
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
 from candelabra.optim.schedule_plan import make_schedule_plan
@@ -26,6 +27,10 @@ def run_plan(config: DictConfig) -> None:
             OmegaConf.update(config, group, None)
     plain = resolve_config(config)
     epochs = plain["trainer"]["max_epochs"]
+    if plain["epochs"] is None and epochs is None:
+        epochs = EPOCHS
+        words = "epochs is open: on fewer than %d training images a run has more epochs than these; epochs=20 shows 20"
+        log.info(words, STEPS // EPOCHS * BATCH_SIZE)
     if epochs is None or epochs < 1:
         raise CandelabraError(f"trainer.max_epochs={epochs}: a plan needs the length of the run; set epochs=10, say.")
     strategy: FineTuning = build_object(plain["finetune"])

@@ -18,7 +18,6 @@ from candelabra.tasks.compilation import compile_backbone
 from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.transfer import copy_weights
-from candelabra.training.batch_size import find_batch_size
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.evaluation import evaluate_run
@@ -31,6 +30,7 @@ from candelabra.training.monitor import (
     is_validated,
     list_validation_metrics,
 )
+from candelabra.training.open_options import resolve_open_options
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.precision import choose_training_precision
 from candelabra.training.resume import begin_run, continue_run, restore_position
@@ -53,18 +53,15 @@ def run_train(config: DictConfig) -> dict[str, float]:
         config.lr = 1.0  # a placeholder until the range test below
     sized = config.data.batch_size == "auto"
     if sized:
-        config.data.batch_size = 32  # likewise
+        config.data.batch_size = None  # likewise
     plain, checkpoint = continue_run(config, words) if config.resume else begin_run(config, words)
     folder = Path(plain["folder"])
     loggers = make_loggers(plain["logger"], folder)
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
     counts = count_labels(data)
-    if sized and not config.resume:
-        config.data.batch_size = find_batch_size(plain, data)
-        plain, _ = begin_run(config, words)
-        L.seed_everything(plain["seed"], verbose=False)
-        data = build_data(plain["data"])
+    if not config.resume:
+        plain, data = resolve_open_options(config, words, plain, data, sized)
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
     if search and not config.resume:

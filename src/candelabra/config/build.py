@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from candelabra.config.batch_scaling import scale_rate
+from candelabra.config.data_rules import drop_open_options
 from candelabra.config.packages import check_packages
 from candelabra.config.precision import resolve_precision
 from candelabra.config.ranges import check_ranges
@@ -45,6 +46,7 @@ def resolve_config(config: DictConfig, typed: bool = True) -> PlainConfig:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     resolved: PlainConfig = {str(key): value for key, value in plain.items() if key != "sweep"}  # that is of many runs
+    resolved = drop_open_options(resolved)
     if typed:
         resolved = add_typed_marks(resolved)
     else:

@@ -13,7 +13,7 @@ from candelabra.report.consoles import make_console
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
-_FEW_STEPS = 20  # of a whole run
+_FEW_STEPS = 200  # of a whole run
 _WIDEST = 110  # characters of the table
 _COLUMN = 10  # characters per epoch column
 _SHOWN = 40  # maximal number of parts that are named in the plot
@@ -35,7 +35,7 @@ class ShowPlan(L.Callback):
             print_plan(pl_module.schedule_plan)
             steps = int(trainer.estimated_stepping_batches)
             if 0 < steps < _FEW_STEPS:
-                log.warning("%d optimizer steps are too few to learn; raise epochs, or lower data.batch_size", steps)
+                log.warning("%d optimizer steps are few; raise epochs, or lower data.batch_size", steps)
             draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
 

@@ -1,0 +1,156 @@
+"""A plain PyTorch training loop, as someone writes it by hand in an hour: what `benchmarks.quality` compares with.
+
+AdamW, batches of 16, batch normalisation with the statistics of the batch, the trunk at a third of the heads' rate, a
+cosine, mirrored images where labels allow it, the weights after the last epoch. Splits, trunk and metrics are ours.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from candelabra.config.build import PlainConfig, build_data, build_object
+from candelabra.tasks.loading import build_task
+from candelabra.types import IGNORED, Features
+
+BATCH, RATE, SHARE = 16, 1e-3, 1 / 3
+
+
+class PlainLinear(nn.Module):
+    """A linear layer on the mean of the last map: classes, or the corners of a box as shares of the image."""
+
+    def __init__(self, channels: int, outputs: int, box: bool) -> None:
+        super().__init__()
+        self.layer, self.box = nn.Linear(channels, outputs), box
+
+    def forward(self, features: Features) -> Tensor:
+        numbers: Tensor = self.layer(features.final.mean((2, 3)))
+        return numbers.sigmoid() if self.box else numbers
+
+
+class PlainUNet(nn.Module):
+    """A U-Net on the maps of a trunk (Ronneberger et al. 2015): a map for each output at the finest stride.
+
+    Of points, the maps are read by the centre of mass.
+    """
+
+    def __init__(self, channels: Sequence[int], outputs: int, points: bool) -> None:
+        super().__init__()
+        widths = [256, 128, 64, 48, 32]
+        self.blocks, coming = nn.ModuleList(), channels[-1]
+        for skip, width in zip(reversed(channels[:-1]), widths, strict=False):
+            layers = [nn.Conv2d(coming + skip, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            self.blocks.append(nn.Sequential(*layers))
+            coming = width
+        self.last, self.points = nn.Conv2d(coming, outputs, 1), points
+
+    def forward(self, features: Features) -> Tensor:
+        x, *skips = reversed(features.maps)
+        for block, skip in zip(self.blocks, skips, strict=True):
+            x = block(torch.cat([F.interpolate(x, skip.shape[-2:]), skip], 1))
+        maps: Tensor = self.last(x)
+        if not self.points:
+            return F.interpolate(maps, features.size, mode="bilinear")
+        height, width = maps.shape[-2:]
+        weights = maps.flatten(2).softmax(2).view_as(maps)
+        across = (torch.arange(width) + 0.5) / width
+        down = (torch.arange(height) + 0.5) / height
+        return torch.stack([(weights.sum(2) * across).sum(2), (weights.sum(3) * down).sum(2)], 2)
+
+
+def compute_plain_loss(kind: str, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+    """The mean loss of the labelled samples of a batch."""
+    if kind == "label":
+        return F.cross_entropy(outputs, target, ignore_index=-1)
+    if kind == "mask":
+        return F.cross_entropy(outputs, target.long(), ignore_index=IGNORED)
+    scale = torch.tensor([size[1], size[0]]).repeat(target.shape[-1] // 2)
+    known = ~target.isnan()
+    return (outputs - target / scale)[known].abs().mean()
+
+
+def mirror_batch(images: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Half of the images and their labels mirrored; not where points are among them."""
+    if "keypoints" in targets:
+        return images, dict(targets)
+    turned, found = torch.rand(len(images)) < 0.5, {}
+    for kind, value in targets.items():
+        mirrored = value
+        if kind == "mask":
+            mirrored = value.flip(-1)
+        elif kind == "box":
+            mirrored = torch.stack(
+                [images.shape[3] - value[:, 2], value[:, 1], images.shape[3] - value[:, 0], value[:, 3]], 1
+            )
+        found[kind] = torch.where(turned.view(-1, *[1] * (value.dim() - 1)), mirrored, value)
+    return torch.where(turned.view(-1, 1, 1, 1), images.flip(-1), images), found
+
+
+def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float]:
+    """Trains on the data of a config and measures validation and test with the metrics of its heads.
+
+    Args:
+        plain: resolved config of `candelabra train`; of it, data, backbone, and the metrics of the task are used.
+        epochs: over the training images.
+        seed: of new weights, order and augmentation.
+
+    Returns:
+        `<split>/<head>/<metric>`, and steps and seconds of training.
+    """
+    L.seed_everything(seed, verbose=False)
+    data = build_data({**plain["data"], "augment": "none", "batch_size": BATCH, "workers": 0})
+    judges = dict(build_task(plain, data.labels).named_heads())
+    trunk = build_object(plain["backbone"])
+    heads = nn.ModuleDict()
+    for name, judge in judges.items():
+        if judge.target in ("mask", "keypoints"):
+            count = len(judge.classes if judge.target == "mask" else judge.names)  # type: ignore[arg-type]
+            heads[name] = PlainUNet(trunk.channels, count, judge.target == "keypoints")
+        else:
+            count = 4 if judge.target == "box" else len(judge.target_info.classes)
+            heads[name] = PlainLinear(trunk.num_features, count, judge.target == "box")
+    groups = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
+    optimizer = torch.optim.AdamW(groups, RATE)
+    train = [data.dataset("train")[index] for index in range(len(data.dataset("train")))]
+    steps, done, begun = epochs * math.ceil(len(train) / BATCH), 0, time.monotonic()
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], steps)
+    for _ in range(epochs):
+        trunk.train(), heads.train()
+        for rows in torch.randperm(len(train)).split(BATCH):
+            batch = [train[index] for index in rows.tolist()]
+            images = torch.stack([each["image"] for each in batch])
+            targets = {
+                judge.target: torch.stack([torch.as_tensor(e[judge.target]) for e in batch])
+                for judge in judges.values()
+            }
+            images, targets = mirror_batch(images, targets)
+            features = trunk(images)
+            losses = [
+                compute_plain_loss(judge.target, heads[name](features), targets[judge.target], features.size)
+                for name, judge in judges.items()
+            ]
+            optimizer.zero_grad()
+            torch.stack(losses).nansum().backward()
+            optimizer.step()
+            scheduler.step()
+            done += 1
+    results = {"steps": float(done), "seconds": time.monotonic() - begun, "images": float(len(train))}
+    trunk.eval(), heads.eval()
+    for split in ("val", "test"):
+        metrics = {name: judge.metrics() for name, judge in judges.items()}
+        for batch in data.make_loader(split):
+            with torch.no_grad():
+                features = trunk(batch["image"])
+                for name, judge in judges.items():
+                    rows = judge.labelled(batch[judge.target])
+                    if rows.any():
+                        outputs = heads[name](features)[rows]
+                        judge.measure(metrics[name], outputs, batch[judge.target][rows], features.size)
+        for name, judge in judges.items():
+            values = {key: float(metric.compute()) for key, metric in metrics[name].items() if key not in judge.tables}
+            results |= {f"{split}/{name}/{key}": value for key, value in values.items()}
+    return results

@@ -1,0 +1,72 @@
+"""Options that null leaves open, from what the data are: size of a batch, and length of a run.
+
+`candelabra train` and `candelabra lr` fill them in once the data are read. A number that was typed, or that comes with
+a data set, a task or an experiment, goes before. Rules read nothing but numbers that all processes of a run agree on.
+They were chosen on validation images of the sets of `benchmarks.quality`, see docs/finetuning.md.
+"""
+
+import math
+from typing import Any
+
+BATCH_SIZE, EPOCHS = 32, 10  # of larger sets
+STEPS = 500  # of a run on few images
+_SMALL_BATCH, _MOST_IMAGES = 16, 1000
+_MOST_EPOCHS = 40
+
+
+def choose_training_batch(images: int) -> int:
+    """Images in a batch, on each device.
+
+    A few hundred images in batches of 32 are a handful of steps an epoch, and each step teaches a new head about as
+    much as one of 16 does. Of more than 1,000 images there are steps enough, and larger batches are faster on a GPU.
+
+    Args:
+        images: of training, at least 1.
+
+    >>> choose_training_batch(204), choose_training_batch(1000), choose_training_batch(1001)
+    (16, 16, 32)
+    """
+    return _SMALL_BATCH if images <= _MOST_IMAGES else BATCH_SIZE
+
+
+def choose_epochs(images: int, step_images: int) -> int:
+    """Epochs of a run: 10, and on few images so many that it has 500 optimizer steps, but at most 40.
+
+    A head starts from random weights and needs some hundred steps whatever the number of images. Beyond 40 epochs a
+    few images are learned by heart rather than better.
+
+    Args:
+        images: of training, at least 1.
+        step_images: images in an optimizer step, on all devices together.
+
+    >>> choose_epochs(204, 16), choose_epochs(400, 16), choose_epochs(5000, 32)
+    (40, 20, 10)
+    """
+    return min(max(EPOCHS, math.ceil(STEPS / count_steps(images, step_images))), _MOST_EPOCHS)
+
+
+def count_steps(images: int, step_images: int) -> int:
+    """Optimizer steps in an epoch: a last short batch is left out if it holds one image, or follows two others.
+
+    >>> count_steps(204, 16), count_steps(20, 16), count_steps(3, 16)
+    (12, 2, 1)
+    """
+    full, rest = divmod(images, step_images)
+    return full if full > 1 or (full == 1 and rest <= 1) else full + 1
+
+
+def drop_open_options(config: dict[str, Any]) -> dict[str, Any]:
+    """A resolved config without `data.batch_size` where it is null: classes take no null, but have 32 by themselves.
+
+    >>> drop_open_options({"data": {"batch_size": None, "size": 64}, "epochs": None})
+    {'data': {'size': 64}, 'epochs': None}
+    """
+    data = config.get("data")
+    return {**config, "data": _drop_batch_size(data)} if isinstance(data, dict) else config
+
+
+def _drop_batch_size(node: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in node.items() if name != "batch_size" or value is not None}
+    if isinstance(sets := node.get("sets"), dict):
+        kept["sets"] = {name: _drop_batch_size(each) for name, each in sets.items()}
+    return kept

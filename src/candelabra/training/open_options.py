@@ -1,0 +1,81 @@
+"""Fills in the options that null leaves open, by the rules of `candelabra.config.data_rules`, and says so."""
+
+import logging
+import math
+
+import lightning as L
+import torch
+from omegaconf import DictConfig, ListConfig
+
+from candelabra.config.build import PlainConfig, build_data
+from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps
+from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.distributed.rendezvous import detect_launcher
+from candelabra.training.batch_size import find_batch_size
+from candelabra.training.resume import begin_run
+
+log = logging.getLogger(__name__)
+
+
+def resolve_open_options(
+    config: DictConfig, words: list[str], plain: PlainConfig, data: SampleDataModule, sized: bool
+) -> tuple[PlainConfig, SampleDataModule]:
+    """The resolved config of a new run and its data, with numbers for all options that were open.
+
+    Args:
+        config: of the run, as composed; it is changed.
+        words: overrides that were typed.
+        plain: as resolved while options were open.
+        data: built from it.
+        sized: `data.batch_size=auto` was typed; see `find_batch_size`.
+    """
+    if sized:
+        config.data.batch_size = find_batch_size(plain, data)
+    fill_open_options(config, data)
+    plain, _ = begin_run(config, words)
+    if plain["data"]["batch_size"] != data.batch_size:
+        L.seed_everything(plain["seed"], verbose=False)
+        data = build_data(plain["data"])
+    return plain, data
+
+
+def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
+    """Sets batch size and epochs where they are null, and prints them; what is set already stays.
+
+    Args:
+        config: of a new run, as composed; it is changed.
+        data: what to learn from; read, if it is not yet.
+    """
+    images = sum(share.quota for share in data.shares)
+    chosen = []
+    if config.data.batch_size is None:
+        config.data.batch_size = choose_training_batch(images)
+        chosen.append("data.batch_size")
+    trainer = config.trainer
+    step_images = config.global_batch or (
+        config.data.batch_size * _count_processes(trainer) * trainer.accumulate_grad_batches
+    )
+    steps = count_steps(images, step_images)
+    if config.epochs is None:
+        typed = trainer.max_epochs  # of the config of Lightning's trainer, which mostly follows epochs
+        config.epochs = choose_epochs(images, step_images) if typed is None else typed
+        if typed is None and trainer.max_steps > 0:  # it ends the run
+            config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
+        chosen += ["epochs"] if typed is None else []
+    if chosen:
+        words = "%d training images: batch %d, %d epochs, %d steps (%s chosen by the number of images)"
+        log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
+
+
+def _count_processes(trainer: DictConfig) -> int:
+    """How many processes share an epoch; the same on all of them."""
+    if (launcher := detect_launcher()) is not None:
+        return launcher.ranks
+    devices = trainer.devices
+    if isinstance(devices, ListConfig):
+        each = len(devices)
+    elif devices in ("auto", -1, "-1"):
+        each = 1 if trainer.accelerator == "cpu" else torch.cuda.device_count()
+    else:
+        each = int(devices)
+    return max(1, each) * int(trainer.num_nodes)

@@ -1,0 +1,54 @@
+"""A run whose batch size and epochs are open has those of its number of images, recorded and printed."""
+
+from pathlib import Path
+
+import pytest
+
+from candelabra.commands.train import run_train
+from candelabra.config.build import build_data, resolve_config
+from candelabra.runs.run_config import read_run_config
+from candelabra.training.open_options import fill_open_options
+from tests.conftest import Compose
+
+FEW = ("data=digits", "task=classification", "data.size=32", "data.canvas=32", "data.fraction=0.2")  # 251 images
+OPEN = (*FEW, "data.batch_size=null")
+
+
+@pytest.mark.parametrize(
+    ("words", "batch_size", "epochs"),
+    [
+        ((), 16, 34),  # 15 steps an epoch
+        (("data.batch_size=8",), 8, 17),
+        (("epochs=3",), 16, 3),
+        (("trainer.max_epochs=2",), 16, 2),
+        (("trainer.max_steps=900",), 16, 60),
+        (("global_batch=64",), 16, 40),
+        (("trainer.devices=2",), 16, 40),
+        (("trainer.devices=[1,2]",), 16, 40),
+        (("trainer.devices=auto",), 16, 34),
+        (("data.fraction=1",), 32, 13),
+    ],
+)
+def test_what_was_typed_goes_before(words: tuple[str, ...], batch_size: int, epochs: int, tiny: Compose) -> None:
+    config = tiny(*OPEN, *words)
+    fill_open_options(config, build_data(resolve_config(config)["data"]))
+    assert (config.data.batch_size, config.epochs, config.trainer.max_epochs) == (batch_size, epochs, epochs)
+
+
+def test_config_yaml_records_the_numbers_and_a_resumed_run_keeps_them(
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    words = (
+        "data.fraction=0.02",
+        "trainer.max_epochs=1",
+        "trainer.limit_val_batches=1",
+        "trainer.limit_test_batches=1",
+    )
+    run_train(tiny(*OPEN, *words, "data.fraction=0.02"))
+    stored = read_run_config(tmp_path / "train")
+    assert (stored["data"]["batch_size"], stored["epochs"], stored["trainer"]["max_epochs"]) == (16, 1, 1)
+    assert "25 training images: batch 16, 1 epochs, 2 steps (data.batch_size chosen by the number" in caplog.text
+    assert "2 optimizer steps are few" in caplog.text
+    run_train(tiny(f"resume={tmp_path / 'train'}"))
+    assert read_run_config(tmp_path / "train")["data"]["batch_size"] == 16
