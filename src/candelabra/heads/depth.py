@@ -16,13 +16,14 @@ from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import map_gradient_loss
 from candelabra.heads.picture_view import PictureView
 from candelabra.heads.pyramid import PyramidDecoder, resample
-from candelabra.heads.regression_metrics import RegressionErrors
+from candelabra.heads.regression_metrics import PredictedPairs, RegressionErrors
 from candelabra.heads.running_scale import RunningScale
 from candelabra.types import Features
 
 DepthLoss = Literal["silog", "l1", "l2"]
 _ANSWERS = ("mean", "least", "largest")
 _SHARE = 0.1  # of the pixels that the least and the largest numbers are
+_SHOWN = 4  # pixels a side of an image in the picture of predicted and true numbers
 _LEAST = 1e-3  # of a depth whose logarithm is taken
 _MOST_LOG = 30.0  # logarithms of predictions; more would not be finite in half precision formats of files
 
@@ -42,6 +43,7 @@ class Depth(Head):
     """
 
     target: ClassVar[str] = DepthTarget.name
+    tables = frozenset({"pairs"})
     target_info: DepthTarget
 
     def __init__(
@@ -99,7 +101,7 @@ class Depth(Head):
 
     def metrics(self) -> dict[str, Metric]:
         relative = {"delta1": MeanMetric(), "abs_rel": MeanMetric()} if self.log else {}
-        return {**relative, "errors": RegressionErrors([self.target_info.name])}
+        return {**relative, "errors": RegressionErrors([self.target_info.name]), "pairs": PredictedPairs(1)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         self.compare(metrics, self.predict(outputs, size), target, size)
@@ -113,6 +115,10 @@ class Depth(Head):
         if not len(wanted):
             return
         metrics["errors"].update(found[:, None], wanted[:, None])
+        rows, columns = (slice(side // (2 * _SHOWN), None, max(1, side // _SHOWN)) for side in target.shape[1:])
+        shown = known[:, rows, columns]
+        pairs = (predictions[:, rows, columns][shown], target[:, rows, columns][shown])
+        metrics["pairs"].update(*(each[:, None] for each in pairs))
         if self.log:
             wanted = wanted.clamp(min=_LEAST)
             metrics["delta1"].update((torch.maximum(found / wanted, wanted / found) < 1.25).float())
