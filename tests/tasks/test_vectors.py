@@ -70,13 +70,13 @@ def joint(domes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_vectors_of_scenes_that_were_not_seen_are_learned(joint: Path) -> None:
-    """Of shapes, as the wall faces the viewer: better than to say that nothing is tilted, and nothing moves."""
-    results = read_results(joint)
-    assert {"test/normals/angle", "test/normals/within_22", "test/flow/epe", "test/flow/r2"} <= set(results)
-    assert results["test/normals/count"] < 15  # a fifth is not labelled
-    model, errors = Model(joint, "cpu"), []
-    samples = RenderedShapes(count=20, drawing_seed=7, **SCENES).read()  # type: ignore[arg-type]
+def measure_shapes(run: Path, canvas: int) -> tuple[float, float]:
+    """On the shapes of scenes that were not seen: the angle and the way that are wrong, as shares of knowing nothing.
+
+    Who knows nothing says that all pixels face the viewer, and that none moves.
+    """
+    model, errors = Model(run, "cpu"), []
+    samples = RenderedShapes(count=20, drawing_seed=7, **{**SCENES, "canvas": canvas}).read()  # type: ignore[arg-type]
     for index in range(20):
         sample, found = samples[index], model(samples[index]["image"])
         inside = sample["mask"].numpy() == 1
@@ -86,8 +86,26 @@ def test_vectors_of_scenes_that_were_not_seen_are_learned(joint: Path) -> None:
         ways = [np.linalg.norm(each, axis=2)[inside].mean() for each in (flow - found.flow, flow)]
         errors.append([*angles, *ways])
     angle, flat, way, still = np.mean(errors, axis=0)
-    assert angle < 0.8 * flat
-    assert way < 0.6 * still
+    return angle / flat, way / still
+
+
+def test_both_learn_from_one_table_any_cell_of_which_is_empty(joint: Path) -> None:
+    results = read_results(joint)
+    assert {"test/normals/angle", "test/normals/within_22", "test/flow/epe", "test/flow/r2"} <= set(results)
+    assert results["test/normals/count"] < 15  # a fifth is not labelled
+    angle, way = measure_shapes(joint, 32)
+    assert angle < 1
+    assert way < 0.6
+
+
+@pytest.mark.slow
+def test_normals_and_flow_of_drawn_scenes_are_learned(tmp_path: Path) -> None:
+    words = ["data=rendered_shapes", "data.normals=true", "data.flow=true", "data.targets=[normals,flow,mask]"]
+    words += ["data.count=300", "data.canvas=48", "data.size=48", "data.objects=20", "data.augment=light", "lr=0.01"]
+    run_train(composed("train", f"folder={tmp_path}/r", *words, "data.batch_size=16", "finetune=scratch", "epochs=8"))
+    angle, way = measure_shapes(tmp_path / "r", 48)
+    assert angle < 0.7
+    assert way < 0.4
 
 
 def test_a_picture_is_answered_with_arrays_of_its_own_size(joint: Path, tmp_path: Path) -> None:
@@ -158,7 +176,7 @@ def test_an_exported_model_answers_without_torch(joint: Path, domes: Path, tmp_p
     )
     answer = ExportedModel(model)(str(pictures / "a.png"))
     np.testing.assert_allclose(answer.normals, expected.normals, atol=1e-3)
-    np.testing.assert_allclose(answer.flow, expected.flow, atol=0.02)
+    np.testing.assert_allclose(answer.flow, expected.flow, atol=0.05)
 
 
 @pytest.mark.slow
