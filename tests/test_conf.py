@@ -119,7 +119,10 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         return tiny(f"experiment={name}", *roots_of(name), "finetune=full")
     place = {
         "head": {
-            **{each: f"{each}@task.heads.{each}" for each in ("label", "box", "mask", "depth", "value", "ordinal")}
+            **{
+                each: f"{each}@task.heads.{each}"
+                for each in ("label", "box", "mask", "depth", "normals", "flow", "value", "ordinal")
+            }
         }.get(name, f"{name}@task.heads.keypoints"),
         "coordinates": f"{name}@task.heads.box.coordinates",
         "decoder": f"{name}@task.heads.mask.decoder",

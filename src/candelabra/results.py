@@ -121,6 +121,15 @@ def summarize_map(values: NDArray[np.float32]) -> dict[str, float]:
     return {**size, "min": float(known.min()), "mean": float(known.mean()), "max": float(known.max())}
 
 
+def summarize_vectors(values: NDArray[np.float32]) -> dict[str, object]:
+    """The size of a map (H, W, C) of vectors, NaN where unknown, their mean, and the length of the longest."""
+    known = values[np.isfinite(values).all(2)]
+    size: dict[str, object] = {"height": values.shape[0], "width": values.shape[1]}
+    if not len(known):
+        return size
+    return {**size, "mean": known.mean(0).tolist(), "longest": float(np.linalg.norm(known, axis=1).max())}
+
+
 class BoundingBox(NamedTuple):
     """The edges of a box in pixels of the image: x from its left edge, y from its top edge."""
 

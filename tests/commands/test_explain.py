@@ -12,7 +12,7 @@ from PIL import Image
 from candelabra.commands.explain import run_explain
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
-from tests.conftest import composed
+from tests.conftest import Compose, composed
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +113,32 @@ def test_answers_and_heads_that_are_not_there_are_refused(run: Path, photos: Pat
         run_explain([*words, "target=unicorn"])
     with pytest.raises(CandelabraError, match="layer=17 is not known; allowed are auto"):
         run_explain([*words, "layer=17"])
+
+
+@pytest.mark.parametrize(
+    ("words", "head", "target"),
+    [
+        (["task=depth", "data=rendered_shapes", "data.count=32"], "depth", ["target=least"]),
+        (["task=regression", "data=rendered_shapes", "data.count=32"], "value", ["target=count"]),
+        (["task=ordinal", "data=blurred_digits"], "ordinal", []),
+        (["task=embedding", "data.count=96"], "embedding", []),
+    ],
+)
+def test_numbers_maps_grades_and_vectors_are_explained(
+    tiny: Compose, photos: Path, tmp_path: Path, words: list[str], head: str, target: list[str]
+) -> None:
+    run_train(tiny(*words, "data.size=32", "epochs=1", f"folder={tmp_path}/r"))
+    words = [f"checkpoint={tmp_path}/r", f"source={photos}", "method=gradcam,occlusion", f"folder={tmp_path}/e"]
+    run_explain(["cam", *words, f"head={head}", *target])
+    with np.load(tmp_path / "e" / "explain.npz") as numbers:
+        heats = [numbers[key] for key in numbers.files if key.startswith("heat/")]
+    assert len(heats) == 2
+    assert all(np.isfinite(heat).all() and len(heat) == 2 for heat in heats)
+    assert any(heat.max() > 0 for heat in heats)
+
+
+def test_a_head_whose_answer_is_no_number_is_refused(tiny: Compose, photos: Path, tmp_path: Path) -> None:
+    run_train(tiny("task=reconstruction", "data.size=32", "data.count=32", "epochs=1", f"folder={tmp_path}/r"))
+    with pytest.raises(CandelabraError, match=r"The head reconstruction \(Reconstruction\) cannot be explained"):
+        run_explain(["cam", f"checkpoint={tmp_path}/r", f"source={photos}", f"folder={tmp_path}/e"])
+    assert not (tmp_path / "e").exists()

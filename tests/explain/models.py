@@ -6,8 +6,18 @@ from pathlib import Path
 import torch
 
 from candelabra.backbones import Timm
-from candelabra.data.targets import BoxesTarget, BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
-from candelabra.heads import FCOS, Box, Head, Keypoints, Label, Mask, Pooled
+from candelabra.data.targets import (
+    BoxesTarget,
+    BoxTarget,
+    DepthTarget,
+    KeypointsTarget,
+    Labels,
+    LabelTarget,
+    MaskTarget,
+    OrdinalTarget,
+    ValueTarget,
+)
+from candelabra.heads import FCOS, Box, Depth, Embedding, Head, Keypoints, Label, Mask, Ordinal, Pooled, Value
 from candelabra.types import Features
 
 LABELS = Labels(
@@ -16,6 +26,9 @@ LABELS = Labels(
     KeypointsTarget(("nose", "tail")),
     MaskTarget(("background", "pet")),
     BoxesTarget(("cat", "dog")),
+    DepthTarget(),
+    ValueTarget(("age", "size")),
+    OrdinalTarget(("low", "high")),
 )
 
 
@@ -28,6 +41,10 @@ def make_head(name: str, backbone: Timm) -> Head:
         "box regressed": lambda: Box(backbone, LABELS, Pooled),
         "keypoints": lambda: Keypoints(backbone, LABELS),
         "mask": lambda: Mask(backbone, LABELS),
+        "depth": lambda: Depth(backbone, LABELS),
+        "value": lambda: Value(backbone, LABELS),
+        "ordinal": lambda: Ordinal(backbone, LABELS),
+        "embedding": lambda: Embedding(backbone, LABELS),
         "boxes": lambda: FCOS(backbone, LABELS, width=16, score_threshold=0.0),
     }
     return made[name]().eval()

@@ -15,6 +15,10 @@ WORDS: dict[str, list[str | None]] = {
     "box regressed": ["top", None],
     "keypoints": ["tail", None],
     "mask": [None],
+    "depth": ["mean", "least", "largest", None],
+    "value": ["size", None],
+    "ordinal": ["low", "high", None],
+    "embedding": [None],
     "boxes": ["1", "3", "dog", None],
 }
 SETTINGS = ExplainSettings(channels=4, cells=4, steps=2)
@@ -40,12 +44,35 @@ def test_answers_are_differentiable_and_certain_of_the_image_itself(backbone: Ti
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("label", "horse"), ("box", "middle"), ("keypoints", "ear"), ("mask", "sky"), ("boxes", "horse")]
+    ("name", "word"),
+    [
+        ("label", "horse"),
+        ("box", "middle"),
+        ("keypoints", "ear"),
+        ("mask", "sky"),
+        ("boxes", "horse"),
+        ("depth", "sky"),
+        ("value", "price"),
+        ("ordinal", "middle"),
+    ],
 )
 def test_words_that_a_head_does_not_know_are_refused(backbone: Timm, name: str, word: str) -> None:
     _, features = extract(backbone)
     with pytest.raises(CandelabraError, match=f"target={word}.*allowed are"):
         make_head(name, backbone).find_answer(features, word)
+
+
+def test_a_depth_answers_for_the_pixels_with_its_least_and_largest_numbers(backbone: Timm) -> None:
+    _, features = extract(backbone)
+    head = make_head("depth", backbone)
+    with torch.no_grad():
+        numbers = head(features)[0].flatten().sort().values
+        found = {word: head.find_answer(features, word).score(features) for word in ("mean", "least", "largest")}
+    scores = {word: float(score) for word, score in found.items()}
+    tenth = len(numbers) // 10
+    assert scores["mean"] == pytest.approx(float(numbers.mean()), abs=1e-5)
+    assert scores["least"] == pytest.approx(-float(numbers[:tenth].mean()), abs=1e-5)
+    assert scores["largest"] == pytest.approx(float(numbers[-tenth:].mean()), abs=1e-5)
 
 
 def test_a_detection_that_is_not_there_is_no_answer(backbone: Timm) -> None:

@@ -201,7 +201,9 @@ def test_metrics_of_depth_are_their_definitions(backbone: Backbone) -> None:
     head = Depth(backbone, LABELS)
     metrics = head.metrics()
     head.compare(metrics, found, target, (2, 2))
-    values = {key: float(value) for key, value in compute_metrics(metrics).items()}
+    tables = compute_metrics(metrics)
+    assert tables.pop("pairs").tolist() == [[[1.0, pytest.approx(1.2)]], [[2.0, 1.5]], [[4.0, 4.0]]]
+    values = {key: float(value) for key, value in tables.items()}
     assert values["delta1"] == pytest.approx(2 / 3)
     assert values["abs_rel"] == pytest.approx((0.2 + 0.25 + 0) / 3)
     assert values["rmse"] == pytest.approx(((0.04 + 0.25) / 3) ** 0.5)

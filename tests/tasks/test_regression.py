@@ -16,7 +16,7 @@ from candelabra.commands.convert import run_convert
 from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
-from candelabra.data import RenderedShapes, Table, WebDataset
+from candelabra.data import LitData, RenderedShapes, Table, WebDataset
 from candelabra.prediction.model import Model
 from candelabra.runtime import Model as ExportedModel
 from tests.conftest import Compose, composed
@@ -91,7 +91,7 @@ def test_all_heads_learn_from_one_table_any_cell_of_which_is_empty(joint: Path) 
     assert {"test/value/count_mae", "test/value/mean_size_rmse", "test/depth/abs_rel"} <= set(results)
     assert results["test/ordinal/count"] + results["val/ordinal/count"] < 18  # a fifth is not labelled
     names = {path.name for path in (joint / "pictures").iterdir()}
-    assert {"predictions.png", "value_scatter.png", "ordinal_confusion.png"} <= names
+    assert {"predictions.png", "value_scatter.png", "depth_scatter.png", "ordinal_confusion.png"} <= names
     heads = json.loads((joint / "heads.json").read_text())
     assert "mean_size_mae" in str(heads["value"])
 
@@ -126,13 +126,15 @@ def test_a_checkpoint_is_measured_again(joint: Path, tmp_path: Path, scale: str)
     assert after["test/depth/rmse"] == pytest.approx(same, abs=1e-5 if scale == "prepared" else 0.3 * same)
 
 
-@pytest.mark.parametrize("to", ["table", "webdataset"])
+@pytest.mark.parametrize("to", ["table", "webdataset", "litdata"])
 def test_what_is_converted_is_read_again(scenes: Path, tiny: Compose, tmp_path: Path, to: str) -> None:
+    if to == "litdata":
+        pytest.importorskip("litdata")
     words = [word for word in table_words(scenes) if "size=" not in word and "augment" not in word]
     run_convert(tiny(*words, f"to={to}", f"folder={tmp_path / to}", "data.workers=0", command="convert"))
     options = {"values": ["count", "mean_size"], "grade": "stage", "words": {"depth_scale": 0.002}}
     ours = Table(root=str(scenes), mask_classes=["wall", "shape"], **options).read()  # type: ignore[arg-type]
-    theirs = (Table if to == "table" else WebDataset)(root=str(tmp_path / to)).read()
+    theirs = {"table": Table, "webdataset": WebDataset, "litdata": LitData}[to](root=str(tmp_path / to)).read()
     assert theirs.labels == ours.labels
     places = {Path(name).stem: index for index, name in enumerate(theirs.names)}
     for index, name in enumerate(ours.names):

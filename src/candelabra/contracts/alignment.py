@@ -66,16 +66,17 @@ def draw_values(kind: type[Target]) -> list[tuple[Target, DrawnValue]]:
 
 def _draw(target: Target, example: Tensor, size: Size, rng: np.random.Generator) -> DrawnValue:
     if isinstance(target, PixelTarget):
-        known = example[target.known(example)]
+        known = example[..., target.known(example)]
         low, high = known.min(), known.max()
         radius = rng.uniform(0.1, 0.2) * min(size)
         centre = rng.uniform(0.35, 0.65, 2) * np.array(size[::-1])
         disk = draw_disk(size, centre, radius)
-        value = torch.where(disk > 0.5, high, low).to(target.dtype)
+        value = torch.where(disk > 0.5, high, low).to(target.dtype).expand(example.shape).clone()
 
         def locate(found: Tensor) -> Tensor:
-            share = (found.double() - low.double()) / (high.double() - low.double())
-            return find_centre(torch.where(target.known(found), share, 0))
+            channel, seen = found.double().flatten(0, -3)[-1] if found.ndim > 2 else found.double(), target.known(found)
+            least, most = (low, high) if found.ndim < 3 else (channel[seen].min(), channel[seen].max())  # of vectors
+            return find_centre(torch.where(seen, (channel - least) / (most - least), 0))
 
         return DrawnValue(value, _stack(disk), locate)
     assert isinstance(target, PointTarget)

@@ -47,11 +47,19 @@ def make_coordinates(size: tuple[int, int]) -> Tensor:
 
 
 def compare_maps(found: Tensor, value: Tensor, coordinates: Tensor) -> float:
-    """The share of pixels of the image at which a moved map has the value of the pixel that came there."""
+    """The share of pixels of the image at which a moved map has the value of the pixel that came there.
+
+    Of a map (C, H, W) of vectors, each channel may have become a multiple of what it was, as when it is mirrored.
+    """
     inside = find_inside(coordinates)
     rows, columns = coordinates[:2].round().long()
-    wanted = value[rows.clamp(0, value.shape[0] - 1), columns.clamp(0, value.shape[1] - 1)].double()
+    wanted = value[..., rows.clamp(0, value.shape[-2] - 1), columns.clamp(0, value.shape[-1] - 1)].double()
     found = found.double()
+    if value.ndim > 2:
+        inside = inside.expand(wanted.shape)
+        both = torch.where(inside, found * wanted, torch.nan)
+        squares = torch.where(both.isnan(), torch.nan, wanted.square())
+        wanted = wanted * (both.nansum((-2, -1)) / squares.nansum((-2, -1)))[:, None, None]
     known = wanted[inside & ~wanted.isnan()]
     spread = float(known.max() - known.min()) if len(known) else 0.0
     alike = ((found - wanted).abs() <= 0.02 * spread) | (found.isnan() & wanted.isnan())

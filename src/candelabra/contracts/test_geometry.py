@@ -62,8 +62,8 @@ def test_a_value_comes_back_in_pixels_of_the_original_image(kind: type[Target], 
         cut = target.is_labelled(back[None])  # what the model did not see is unlabelled
         assert cut.all()
         unseen = back != back if back.is_floating_point() else back == target.missing((1, 1))
-        coordinates = make_coordinates((back.shape[0], back.shape[1]))
-        coordinates[2][unseen] = 0
+        coordinates = make_coordinates((back.shape[-2], back.shape[-1]))
+        coordinates[2][unseen.flatten(0, -3).any(0) if unseen.ndim > 2 else unseen] = 0
         assert compare_maps(back, value, coordinates) > _LEAST
     else:
         known = ~(back.isnan() | value.isnan())

@@ -125,7 +125,7 @@ def _draw_prediction(
     geometry: ResizeGeometry,
     pixels: NDArray[np.uint8],
 ) -> Image.Image:
-    target = head.target_info
+    target = head.predicted_target
     prediction = next(model.predict([given.given]))
     name = next(key for key, each in model.task.named_heads() if each is head)
     size = (pixels.shape[0], pixels.shape[1])

@@ -17,6 +17,7 @@ from candelabra.explain.network import HeadNetwork, OppositeNetwork, ScoredNetwo
 from candelabra.heads import Head
 from candelabra.prediction.input_images import InputImage
 from candelabra.prediction.model import Model, find_device
+from candelabra.tasks.derived_head import find_trained_head
 from candelabra.types import Features
 
 log = logging.getLogger(__name__)
@@ -78,12 +79,15 @@ def pick_head(model: Model, word: str | None = None) -> tuple[str, Head]:
     """A head of a model by name; the first by default.
 
     Raises:
-        CandelabraError: the model has no such head.
+        CandelabraError: the model has no such head, or the head cannot be explained.
     """
     heads = dict(model.task.named_heads())
     if word is not None and word not in heads:
         raise CandelabraError(f"head={word} is no head of this model; allowed are {list_nearest(word, heads)}.")
     name = word or next(iter(heads))
+    kind = type(find_trained_head(heads[name]))
+    if kind.find_answer is Head.find_answer:
+        raise CandelabraError(f"The head {name} ({kind.__name__}) cannot be explained: its answer is not one number.")
     return name, heads[name]
 
 

@@ -18,7 +18,7 @@ TOLERANCES: Mapping[str, float] = {
     "metric": 1e-3,  # difference of the main metric of a head
     "stage": 1e-3,  # norm of the difference by the norm, of what lies before the answers
 }
-_RELATIVE = ("numbers", "number_map")  # kinds in a unit that only the data know
+_RELATIVE = ("numbers", "number_map", "vector_map")  # kinds in a unit that only the data know
 _CLASS, _SCORE = 4, 5  # columns of rows of objects
 
 
@@ -149,6 +149,7 @@ _MEASURES: Mapping[str, Callable[[Values, Values], dict[str, float]]] = {
     "objects": _measure_objects,
     "numbers": _measure_numbers,
     "number_map": _measure_number_map,
+    "vector_map": _measure_number_map,
     "grades": _measure_probabilities,
     "instances": _measure_instances,
     "vector": lambda reference, found: {"stage": measure_stage(reference, found)},

@@ -9,12 +9,14 @@ from candelabra.heads.detector import DECODING_OPTIONS, Detector
 from candelabra.heads.embedding import Embedding, find_embedding
 from candelabra.heads.faster_rcnn import FasterRCNN
 from candelabra.heads.fcos import FCOS
+from candelabra.heads.flow import Flow
 from candelabra.heads.head import Head, UnlabelledTarget, require_target
 from candelabra.heads.keypoints import Keypoints
 from candelabra.heads.label import Label
 from candelabra.heads.mask import Mask
 from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
+from candelabra.heads.normals import Normals
 from candelabra.heads.ordinal import Ordinal
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.reconstruction import Reconstruction
@@ -30,6 +32,7 @@ __all__ = [
     "Detector",
     "Embedding",
     "FasterRCNN",
+    "Flow",
     "Head",
     "HeadAnswer",
     "Keypoints",
@@ -38,6 +41,7 @@ __all__ = [
     "MaskRCNN",
     "MetricGroup",
     "NoAnswer",
+    "Normals",
     "Ordinal",
     "Pooled",
     "PyramidDecoder",

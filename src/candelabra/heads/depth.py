@@ -10,16 +10,20 @@ from torchmetrics import MeanMetric, Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import DepthTarget, Labels
 from candelabra.errors import CandelabraError
+from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.decoders import BuiltDecoder, unet
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import map_gradient_loss
 from candelabra.heads.picture_view import PictureView
 from candelabra.heads.pyramid import PyramidDecoder, resample
-from candelabra.heads.regression_metrics import RegressionErrors
+from candelabra.heads.regression_metrics import PredictedPairs, RegressionErrors
 from candelabra.heads.running_scale import RunningScale
 from candelabra.types import Features
 
 DepthLoss = Literal["silog", "l1", "l2"]
+_ANSWERS = ("mean", "least", "largest")
+_SHARE = 0.1  # of the pixels that the least and the largest numbers are
+_SHOWN = 4  # pixels a side of an image in the picture of predicted and true numbers
 _LEAST = 1e-3  # of a depth whose logarithm is taken
 _MOST_LOG = 30.0  # logarithms of predictions; more would not be finite in half precision formats of files
 
@@ -39,6 +43,7 @@ class Depth(Head):
     """
 
     target: ClassVar[str] = DepthTarget.name
+    tables = frozenset({"pairs"})
     target_info: DepthTarget
 
     def __init__(
@@ -96,7 +101,7 @@ class Depth(Head):
 
     def metrics(self) -> dict[str, Metric]:
         relative = {"delta1": MeanMetric(), "abs_rel": MeanMetric()} if self.log else {}
-        return {**relative, "errors": RegressionErrors([self.target_info.name])}
+        return {**relative, "errors": RegressionErrors([self.target_info.name]), "pairs": PredictedPairs(1)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: tuple[int, int]) -> None:
         self.compare(metrics, self.predict(outputs, size), target, size)
@@ -110,6 +115,10 @@ class Depth(Head):
         if not len(wanted):
             return
         metrics["errors"].update(found[:, None], wanted[:, None])
+        rows, columns = (slice(side // (2 * _SHOWN), None, max(1, side // _SHOWN)) for side in target.shape[1:])
+        shown = known[:, rows, columns]
+        pairs = (predictions[:, rows, columns][shown], target[:, rows, columns][shown])
+        metrics["pairs"].update(*(each[:, None] for each in pairs))
         if self.log:
             wanted = wanted.clamp(min=_LEAST)
             metrics["delta1"].update((torch.maximum(found / wanted, wanted / found) < 1.25).float())
@@ -124,6 +133,24 @@ class Depth(Head):
         """Maps (N, H, W) in the unit of the labels."""
         numbers = self.scale.denormalize(outputs[:, None])[:, 0]
         return numbers.clamp(-_MOST_LOG, _MOST_LOG).exp() if self.log else numbers
+
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
+        """The mean of the map; or `least` and `largest`: the mean of the tenth of its pixels with such numbers."""
+        name = word or _ANSWERS[0]
+        if name not in _ANSWERS:
+            raise CandelabraError(f"target={name} is no answer of a depth head; allowed are {', '.join(_ANSWERS)}.")
+        before = self(features)[0].detach()
+        where = torch.ones_like(before)
+        if name != "mean":
+            kept = max(1, int(_SHARE * before.numel()))
+            chosen = before.flatten().topk(kept, largest=name == "largest").indices
+            where = torch.zeros_like(before).flatten().index_fill(0, chosen, 1.0).view_as(before)
+        sign, where = -1 if name == "least" else 1, where / where.sum()
+        return HeadAnswer(
+            name,
+            lambda changed: sign * (self(changed) * where).sum((1, 2)),
+            lambda changed: torch.exp(-((self(changed) - before).abs() * where).sum((1, 2))),
+        )
 
     def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
         """The map of the pictures and, as `prepared`, that of what the model sees."""

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from candelabra.backbones.backbone import Backbone
 from candelabra.data.targets import EmbeddingTarget, Labels, LabelTarget, Target
 from candelabra.errors import CandelabraError
+from candelabra.heads.answers import HeadAnswer
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses.metric_learning import MultiSimilarity
@@ -95,6 +96,17 @@ class Embedding(Head):
     def predict(self, outputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Vectors (N, D) of length 1."""
         return outputs
+
+    def find_answer(self, features: Features, word: str | None = None) -> HeadAnswer:
+        """How long the vector is in its own direction, before its length is made 1; it has no words to choose from."""
+        if word is not None:
+            raise CandelabraError(f"target={word} is not known: a vector has no parts with names; leave target out.")
+        before = self(features).detach()
+        return HeadAnswer(
+            self.target_info.name,
+            lambda changed: (self.layers(self.pool(changed.final)).float() * before).sum(1),
+            lambda changed: (self(changed) * before).sum(1).clamp(0, 1),
+        )
 
     def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
         return {"": outputs}

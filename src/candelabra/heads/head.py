@@ -177,8 +177,8 @@ class Head(nn.Module, ABC):
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
         The kinds are probabilities (classes, multilabel), points (names), box, objects (classes, thresholds),
-        instances (likewise), map (classes, unlabelled), vector, number_map, numbers (names) and grades (grades);
-        `candelabra.runtime` knows what to do with each.
+        instances (likewise), map (classes, unlabelled), vector, number_map, vector_map (pixels), numbers (names) and
+        grades (grades); `candelabra.runtime` knows what to do with each.
         """
         return {}
 

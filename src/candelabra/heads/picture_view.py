@@ -56,7 +56,7 @@ class PictureView:
         return corners.minimum(edges).flatten(-2)
 
     def restore_map(self, values: Tensor, unlabelled: float) -> Tensor:
-        """Maps (N, h, w) of what the model sees -> (N, H, W) of the pictures, by the pixel at each centre.
+        """Maps (N, ..., h, w) of what the model sees -> (N, ..., H, W) of the pictures, by the pixel at each centre.
 
         Args:
             values: whole numbers, or floats.
@@ -65,7 +65,7 @@ class PictureView:
         rows, seen_rows = _find_places(self.rows, self.picture[0])
         columns, seen_columns = _find_places(self.columns, self.picture[1])
         found = values if values.is_floating_point() else values.to(torch.int32)
-        found = found.index_select(1, rows).index_select(2, columns)
+        found = found.index_select(values.ndim - 2, rows).index_select(values.ndim - 1, columns)
         seen = seen_rows[:, None] & seen_columns[None]
         return torch.where(seen, found, unlabelled).to(values.dtype)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from candelabra.data.decoding.fitting import PLACEMENTS
+from candelabra.data.decoding.image_files import choose_divisor
 from candelabra.errors import CandelabraError
 from candelabra.results import (
     BoundingBox,
@@ -15,6 +17,7 @@ from candelabra.results import (
     name_numbers,
     numbers_to_json,
     summarize_map,
+    summarize_vectors,
 )
 from candelabra.runtime.answer_kind import AnswerKind, Values
 from candelabra.runtime.description import PREPARED_SUFFIX, ModelDescription
@@ -120,6 +123,29 @@ class NumberMap(AnswerKind):
         return summarize_map(values)
 
 
+class NumberVectors(AnswerKind):
+    """(C, H, W) a vector for each pixel, NaN where the model did not see the picture."""
+
+    def list_outputs(self) -> list[str]:
+        return [self.name, self.name + PREPARED_SUFFIX]
+
+    def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
+        moved = move_map_to_file(outputs, self.name, np.nan, picture, model)
+        if not self.about.get("pixels") or picture.is_whole:
+            return moved
+        scaled, _ = PLACEMENTS[model.resize]((picture.pixels.shape[0], picture.pixels.shape[1]), model.size)
+        factors = np.array(picture.region.extent, np.float32) / scaled[::-1] / choose_divisor(*picture.size[::-1])
+        resized: Values = moved * factors[:, None, None].astype(moved.dtype)
+        return resized
+
+    def to_result(self, values: Values) -> Values:
+        vectors: Values = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+        return vectors
+
+    def to_json(self, values: Values) -> Any:
+        return summarize_vectors(self.to_result(values))
+
+
 KINDS: Mapping[str, type[AnswerKind]] = {
     "probabilities": Probabilities,
     "points": PlacedPoints,
@@ -129,6 +155,7 @@ KINDS: Mapping[str, type[AnswerKind]] = {
     "vector": Vector,
     "map": PixelMap,
     "number_map": NumberMap,
+    "vector_map": NumberVectors,
     "numbers": Numbers,
     "grades": Grades,
 }

@@ -16,7 +16,7 @@ from candelabra.runtime.pictures import Picture
 def move_map_to_file(
     outputs: Mapping[str, Values], name: str, unlabelled: float, picture: Picture, model: ModelDescription
 ) -> Values:
-    """A map in the pixels of the file of a picture.
+    """A map (..., H, W) in the pixels of the file of a picture.
 
     Args:
         outputs: of this picture, by name, in the pixels that the model was given.
@@ -29,12 +29,12 @@ def move_map_to_file(
         return outputs[name]
     prepared = outputs[name + PREPARED_SUFFIX]  # resized once, to the file, and not twice
     scaled, corner = PLACEMENTS[model.resize]((picture.pixels.shape[0], picture.pixels.shape[1]), model.size)
-    whole = np.full(scaled, unlabelled, prepared.dtype)
+    whole = np.full((*prepared.shape[:-2], *scaled), unlabelled, prepared.dtype)
     inside = [
         (slice(max(-start, 0), min(size - start, side)), slice(max(start, 0), min(start + side, size)))
         for start, side, size in zip(corner, scaled, model.size, strict=True)
     ]
-    whole[inside[0][0], inside[1][0]] = prepared[inside[0][1], inside[1][1]]
+    whole[..., inside[0][0], inside[1][0]] = prepared[..., inside[0][1], inside[1][1]]
     # A file too large to be decoded whole has a map as small as it can be decoded; see `PixelTarget.to_original`.
     divisor = choose_divisor(*picture.size[::-1])
     shape = (-(-picture.size[0] // divisor), -(-picture.size[1] // divisor))

@@ -23,6 +23,7 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "vector": _NUMBERS,
     "map": {"type": "object", "description": "the share of each class; with maps=true also png, a data URL"},
     "number_map": {"type": "object", "description": "height and width; min, mean and max of the numbers of the pixels"},
+    "vector_map": {"type": "object", "description": "height and width; the mean vector, and the length of the longest"},
     "numbers": {"type": "object", "description": "each number by its name; or its value and std"},
     "grades": {"type": "object", "description": "name, index, and the probabilities of all grades"},
 }

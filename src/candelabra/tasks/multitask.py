@@ -7,7 +7,19 @@ from candelabra.balancing import BalanceFactory, Fixed
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning, Full
-from candelabra.heads import Box, Depth, Head, Keypoints, Label, Mask, Ordinal, UnlabelledTarget, Value
+from candelabra.heads import (
+    Box,
+    Depth,
+    Flow,
+    Head,
+    Keypoints,
+    Label,
+    Mask,
+    Normals,
+    Ordinal,
+    UnlabelledTarget,
+    Value,
+)
 from candelabra.optim.parameter_groups import DEFAULT_OPTIMIZER, OptimizerFactory
 from candelabra.optim.schedule_plan import SchedulerFactory
 from candelabra.optim.schedulers import cosine
@@ -20,6 +32,8 @@ _HEADS: Mapping[str, HeadFactory] = {
     "keypoints": Keypoints,
     "mask": Mask,
     "depth": Depth,
+    "normals": Normals,
+    "flow": Flow,
     "value": Value,
     "ordinal": Ordinal,
 }

@@ -57,7 +57,7 @@ def test_a_head_that_was_named_is_used(words: list[str], tiny: Compose) -> None:
     assert set(task.heads) == {"insect", "pet"}
     assert any(parameter.shape[0] == 7 for parameter in task.heads["insect"].parameters())
     assert not any(parameter.shape[0] == 7 for parameter in task.heads["pet"].parameters())
-    assert task.left_out == ("label", "box", "keypoints", "mask", "depth", "value", "ordinal")
+    assert task.left_out == ("label", "box", "keypoints", "mask", "depth", "normals", "flow", "value", "ordinal")
 
 
 def test_a_run_is_trained_measured_and_used(words: list[str], tiny: Compose, tmp_path: Path) -> None:

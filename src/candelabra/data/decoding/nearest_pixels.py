@@ -34,18 +34,18 @@ def find_nearest_pixels(old: int, new: int, part: tuple[int, int, int] | None = 
 
 
 def resize_nearest(values: NDArray[Any], size: Size, region: CoveredRegion | None = None) -> NDArray[Any]:
-    """A map (H, W) at another (H, W).
+    """Maps (..., H, W) at another (H, W).
 
     Args:
-        values: the map.
+        values: the maps.
         size: of the result.
-        region: what the new pixels cover of the map, counted in any unit; null for all of it.
+        region: what the new pixels cover of the maps, counted in any unit; null for all of it.
 
     >>> resize_nearest(np.arange(16).reshape(4, 4), (2, 2)).tolist()
     [[0, 3], [12, 15]]
     """
-    if values.shape == size and region is None:
+    if values.shape[-2:] == size and region is None:
         return values
     parts = region or (None, None)
-    rows, columns = (find_nearest_pixels(*sides) for sides in zip(values.shape, size, parts, strict=True))
-    return values[rows[:, None], columns]
+    rows, columns = (find_nearest_pixels(*sides) for sides in zip(values.shape[-2:], size, parts, strict=True))
+    return values[..., rows[:, None], columns]

@@ -23,9 +23,10 @@ from candelabra.storage.cache_folder import find_cache_folder
 from candelabra.storage.documents import load_json
 
 INDEX_SUFFIX = ".index.parquet"  # after the name of a shard
-_VERSION = 2  # of an index
+_VERSION = 3  # of an index
 _MAX_MEMBER_BYTES = 1 << 28  # a larger member is no image
 _PICKLES = ("pyd", "pickle", "pkl", "pth", "pt", "npy", "npz")
+_ARRAYS = {"npy", "flo"}  # of maps of numbers; read without pickles
 _WORDS = ("key", "cls", "json")
 _GAP = 1 << 16  # bytes between members of a sample that are cheaper read than asked for separately
 
@@ -210,6 +211,8 @@ def _classify_ending(ending: str, files: Mapping[str, str]) -> str:
     words = ending.split(".")
     if f".{words[-1]}" in IMAGE_SUFFIXES:
         return files.get(words[0], "image")
+    if words[-1] in _ARRAYS and words[0] in files:
+        return files[words[0]]
     if words[-1] in _PICKLES:
         return "pickle"
     return ending if ending in _WORDS else ""

@@ -32,7 +32,7 @@ _THREADS = 8  # that read the headers of shards
 class WebDataset(Reader):
     """Shards of members <key>.jpg (or any image), and <key>.cls, <key>.json, <key>.mask.png, each optional.
 
-    Each target that lies in files is read from members <key>.<name>.png.
+    Each target that lies in files is read from members <key>.<name>.png, maps of numbers also from .npy and .flo.
 
     Headers are read once, and their places kept in the cache; a sample is then one read of a part of a shard, on any
     disk or by any protocol that fsspec knows. No member is unpacked, no pickle is read. labels.json beside the shards

@@ -99,19 +99,23 @@ def fit_map(target: "PixelTarget", found: Tensor | None, image: DecodedImage) ->
     size = (image.pixels.shape[0], image.pixels.shape[1])
     if found is None or _has_other_shape(found, image):
         return target.missing(size)
-    return found if tuple(found.shape) == size else resize_map(found, size, image.region)
+    if tuple(found.shape[-2:]) == size:
+        return found
+    (width, height), (across, down) = image.size, image.region.extent  # the map reaches over the whole file
+    factors = (size[0] * height / found.shape[-2] / down, size[1] * width / found.shape[-1] / across)
+    return target.scale_values(resize_map(found, size, image.region), factors)
 
 
 def find_map_issues(target: "PixelTarget", found: Tensor | None, image: DecodedImage | None) -> list[DataIssue]:
     """What is wrong with a map."""
     if found is None or image is None or not _has_other_shape(found, image):
         return []
-    detail = f"{found.shape[1]} x {found.shape[0]} pixels, the image {image.size[0]} x {image.size[1]}"
+    detail = f"{found.shape[-1]} x {found.shape[-2]} pixels, the image {image.size[0]} x {image.size[1]}"
     return [DataIssue("", f"{target.name} of another shape than its image", IssueTreatment.UNLABELLED, detail)]
 
 
 def _has_other_shape(found: Tensor, image: DecodedImage) -> bool:
-    (height, width), (full_width, full_height) = found.shape, image.size
+    (height, width), (full_width, full_height) = found.shape[-2:], image.size
     return abs(width * full_height - height * full_width) > max(full_width, full_height)
 
 

@@ -22,7 +22,9 @@ from candelabra.types import Size
 
 
 class PixelTarget(Target):
-    """A map (H, W) of one number a pixel; all resampling takes the nearest pixel, as numbers must not be mixed.
+    """A map (H, W) of one number a pixel, or (C, H, W) of several.
+
+    All resampling takes the nearest pixel, as numbers must not be mixed.
 
     Attributes:
         dtype: of the map.
@@ -45,7 +47,7 @@ class PixelTarget(Target):
         return known
 
     def known(self, values: Tensor) -> Tensor:
-        """Which pixels are labelled: bool, in the shape of the values."""
+        """Which pixels are labelled: bool (..., H, W)."""
         return values == values if self.unlabelled != self.unlabelled else values != self.unlabelled
 
     def wrap(self, value: Tensor, size: Size) -> Tensor:
@@ -55,6 +57,13 @@ class PixelTarget(Target):
     @property
     def fill(self) -> Mapping[type, float]:
         return {self.tensor_class: self.unlabelled}
+
+    def scale_values(self, values: Tensor, factors: tuple[float, float]) -> Tensor:
+        """Maps (..., H, W) after their images became `factors` (rows, columns) times as large.
+
+        They differ from the given ones where numbers count pixels.
+        """
+        return values
 
     def decode_map(self, raw: bytes, name: str) -> Tensor:
         """The map (H, W) in the bytes of a file.
@@ -69,7 +78,7 @@ class PixelTarget(Target):
         raise NotImplementedError
 
     def encode_map(self, value: Tensor) -> bytes:
-        """A map (H, W) as a PNG file that `decode_map` reads."""
+        """A map (H, W) as the bytes of a file that `decode_map` reads."""
         raise NotImplementedError
 
     def save_prediction(self, value: Tensor, folder: Path, name: str, size: Size) -> None:
@@ -103,7 +112,8 @@ class PixelTarget(Target):
     def crop_and_resize(self, value: Tensor, part: Part, size: Size) -> Tensor:
         top, left, height, width = part
         cut = value.as_subclass(Tensor)[..., top : top + height, left : left + width]
-        return self.wrap(resize_map(cut, size), size)
+        resized = resize_map(cut, size)
+        return self.wrap(self.scale_values(resized, (size[0] / height, size[1] / width)), size)
 
     def mirror(self, value: Tensor, size: Size) -> Tensor:
         mirrored: Tensor = functional.horizontal_flip(value)
@@ -115,19 +125,21 @@ class PixelTarget(Target):
         The map of a huge image comes as small as that image is decoded; see `choose_divisor`.
         """
         (height, width), (top, left) = geometry.scaled, geometry.corner
-        whole = torch.full(geometry.scaled, self.unlabelled, dtype=value.dtype)
+        whole = value.new_full((*value.shape[:-2], *geometry.scaled), self.unlabelled)
         rows = slice(max(top, 0), min(top + height, geometry.size[0]))
         columns = slice(max(left, 0), min(left + width, geometry.size[1]))
-        whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = value[rows, columns]
+        inside = (..., slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+        whole[inside] = value[..., rows, columns]
         scale = choose_divisor(*geometry.original[::-1])
         shape = (-(-geometry.original[0] // scale), -(-geometry.original[1] // scale))
         region = geometry.region or find_covered_region(geometry.original, geometry.original)
         (x, y), extent = region.corner, region.extent
         seen = CoveredRegion((-y, shape[0] * scale - y, extent[1]), (-x, shape[1] * scale - x, extent[0]))
-        return resize_map(whole, shape, seen)
+        factors = (extent[1] / geometry.scaled[0] / scale, extent[0] / geometry.scaled[1] / scale)
+        return self.scale_values(resize_map(whole, shape, seen), factors)
 
     def resize_batch(self, values: Tensor, old: Size, new: Size) -> Tensor:
-        return resize_map(values, new)
+        return self.scale_values(resize_map(values, new), (new[0] / old[0], new[1] / old[1]))
 
     def enlarge(self, value: Tensor, factor: float, size: Size) -> Tensor:
         return resize_map(value.to(self.dtype), size)

@@ -74,7 +74,7 @@ class StoredTarget:
         return None
 
     def to_file(self, value: Tensor) -> bytes | None:
-        """The value of one sample as the bytes of a PNG file; null for targets that JSON holds, or not labelled."""
+        """The value of one sample as the bytes of a file; null for targets that JSON holds, or not labelled."""
         return None
 
     @classmethod

@@ -30,6 +30,7 @@ class Target(StoredTarget, PredictedTarget, ABC):
         fields: names under which tables and shards hold it; the first is written.
         hub_columns: names of columns that are taken for it in Hugging Face data sets; `fields` where empty.
         in_files: its values lie in files of their own (`to_file`), not in JSON.
+        file_suffix: of the names of these files.
         blend: what mixup and cutmix do with it: mix the losses of both labels, paste pixels, or refuse.
         placed: its values lie somewhere in the image: in its pixels.
         ragged: values of samples differ in length, and `collate` fills them up.
@@ -46,6 +47,7 @@ class Target(StoredTarget, PredictedTarget, ABC):
     fields: ClassVar[tuple[str, ...]] = ()
     hub_columns: ClassVar[tuple[str, ...]] = ()
     in_files: ClassVar[bool] = False
+    file_suffix: ClassVar[str] = ".png"
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "refuse"
     placed: ClassVar[bool] = False
     ragged: ClassVar[bool] = False

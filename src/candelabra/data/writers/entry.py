@@ -33,7 +33,7 @@ class DatasetEntry(NamedTuple):
         image: the original file, or a PNG of the decoded image.
         ending: of the image's file name, with its dot.
         records: of each target that JSON holds, its value; see `Target.to_json`.
-        files: of each target that lies in a file of its own, the bytes of a PNG; see `Target.to_file`.
+        files: of each target that lies in a file of its own, its bytes; see `Target.to_file`.
     """
 
     name: str

@@ -15,7 +15,7 @@ _LONGEST = 200  # bytes of a file name
 
 
 class TableWriter(DatasetWriter):
-    """Writes table.csv, images/<name> and masks/<name>.png."""
+    """Writes table.csv, images/<name>, masks/<name>.png and the files of other targets."""
 
     reader = "table"
     shuffled = False
@@ -40,7 +40,7 @@ class TableWriter(DatasetWriter):
                 for key, target in labels.items():
                     path = ""
                     if key in entry.files:
-                        path = f"{key.removesuffix('s')}s/{name}".removesuffix(entry.ending) + ".png"
+                        path = f"{key.removesuffix('s')}s/{name}".removesuffix(entry.ending) + target.file_suffix
                         _put(folder / path, entry.files[key])
                     cells += target.table_cells(entry.records.get(key), path)
                 table.writerow(cells)

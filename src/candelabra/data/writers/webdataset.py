@@ -61,7 +61,7 @@ def _add(tar: tarfile.TarFile, entry: DatasetEntry, labels: Labels, number: int)
     label = entry.records.get(LabelTarget.name)
     if isinstance(label, str):
         members[".cls"] = str(labels[LabelTarget].classes.index(label)).encode()
-    members |= {f".{name}.png": content for name, content in entry.files.items()}
+    members |= {f".{name}{labels[name].file_suffix}": content for name, content in entry.files.items()}
     for ending, content in members.items():
         member = tarfile.TarInfo(f"{number:08}{ending}")
         member.size = len(content)
