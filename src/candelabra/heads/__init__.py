@@ -16,6 +16,7 @@ from candelabra.heads.mask import Mask
 from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.ordinal import Ordinal
+from candelabra.heads.projector import Projector
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.reconstruction import Reconstruction
 from candelabra.heads.retinanet import RetinaNet
@@ -40,6 +41,7 @@ __all__ = [
     "NoAnswer",
     "Ordinal",
     "Pooled",
+    "Projector",
     "PyramidDecoder",
     "Reconstruction",
     "RetinaNet",
