@@ -75,6 +75,7 @@ TABLE |= {"splits": None, "points": None, "mirror": None, "normalizer": [], "sep
 TABLE |= {"columns": [], "ignore": None, "objects": "largest", "skeleton": None, "values": [], "grade": None}
 TABLE["words"] = None
 POINT_LOSSES = ("smooth_l1", "wing")
+VIEW_LOSSES = ("nt_xent", "simsiam", "vicreg")
 NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
 
@@ -128,6 +129,8 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
         "decoder": f"{name}@task.heads.mask.decoder",
         "loss": f"{name}@task.heads.keypoints.loss" if name in POINT_LOSSES else f"{name}@task.embedding.loss",
     }.get(group)
+    if name in VIEW_LOSSES:
+        return tiny("task=pretraining", f"loss@task.projector.loss={name}")
     needed += ["task=embedding"] if place == f"{name}@task.embedding.loss" else []
     if place:
         name, at = place.split("@")

@@ -23,7 +23,7 @@ measure merge mirror monitor move name normalize number observe open order overl
 predict prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce
 relocate remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll
 run save scale scan score select set shard share shorten show shrink solve sort split stack start step stretch strip sum
-summarize suppress survive switch thin trace transform translate turn unpack verify view wait watch wrap write
+summarize suppress survive switch take thin trace transform translate turn unpack verify view wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled
 VERBS = set(FIRST_WORDS.split())
 ALLOWED = {

@@ -54,6 +54,7 @@ def test_train_eval_predict_and_check_need_no_extra(tmp_path: Path) -> None:
         (["train", "finetune=adapters", "data.root=nowhere"], "finetune=adapters", "peft", "adapters"),
         (["train", "balance=cagrad", "data.root=nowhere"], "balance=cagrad", "cvxpy", "cagrad"),
         (["train", "task=embedding", "data.root=nowhere"], "task=embedding", "pytorch_metric_learning", "metric"),
+        (["train", "task=pretraining", "data.count=8"], "loss=nt_xent", "lightly", "selfsupervised"),
         (["train", "sweep=tpe"], "The sampler TPESampler", "optuna", "sweeps"),
         (["train", "-m", "sweep=cmaes"], "The sampler CmaEsSampler", "optuna", "sweeps"),
         (["train", "data=webdataset", "data.root=."], "data=webdataset", "pyarrow", "parquet"),

@@ -24,6 +24,7 @@ EXTRAS = {  # packages of optional features and the extra of pyproject.toml that
     "faiss": "search",
     "hydra_plugins.hydra_ray_launcher": "ray",
     "hydra_plugins.hydra_submitit_launcher": "slurm",
+    "lightly": "selfsupervised",
     "litdata": "litdata",
     "mlflow": "mlflow",
     "onnxruntime": "runtime",

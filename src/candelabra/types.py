@@ -16,7 +16,7 @@ IGNORED = 255  # a mask pixel that nobody gave
 
 
 class Features(NamedTuple):
-    """What a backbone makes of images (N, 3, H, W)."""
+    """What a backbone makes of images (N, 3, H, W); of V views of each only `final`, (N, V, ...)."""
 
     maps: Sequence[Tensor]  # (N, channels[i], about H / strides[i], W / strides[i]), finest first
     final: Tensor  # (N, num_features, h, w): what the backbone's own pooling and classifier would have read

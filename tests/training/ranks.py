@@ -15,15 +15,27 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from candelabra.backbones import Timm
 from candelabra.data import Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
-from candelabra.heads import Box, Depth, Keypoints, Label, Mask, SoftArgmax, Value
-from candelabra.tasks import Classification, Localization, MetricLearning, MultiTask, Segmentation, Task
+from candelabra.heads import Box, Depth, Keypoints, Label, Mask, Projector, SoftArgmax, Value
+from candelabra.tasks import (
+    Classification,
+    ImageReconstruction,
+    Localization,
+    MetricLearning,
+    MultiTask,
+    Pretraining,
+    Segmentation,
+    Task,
+)
 from candelabra.tasks import Keypoints as KeypointsTask
+from candelabra.tasks.image_corruption import ImageChange
+from candelabra.tasks.image_views import ImageViews
 from candelabra.training.ddp import DdpStrategy, SyncBatchNormPlugin
 from candelabra.training.fsdp import FsdpStrategy
 from candelabra.types import Sample
@@ -63,8 +75,17 @@ CASES = {
     ),
     "embedding": Case(MetricLearning, {"labelled": {"label": 0.25}}),  # some batches of a process have no label
     "per_class": Case(MetricLearning, {"sampler": "8_per_class"}),
+    "reconstruction": Case(ImageReconstruction),
+    "pretraining": Case(partial(Pretraining, projector=partial(Projector, hidden=[64]))),
     "mixup": Case(Classification, {"mixup": 0.4}, Full(keep_statistics=True)),
 }
+
+
+class SameViews(ImageChange):
+    """An image and its mirror image, in evaluation the image again."""
+
+    def __call__(self, images: Tensor, training: bool = True) -> Tensor:
+        return torch.stack([images, images.flip(-1), *([] if training else [images])], 1)
 
 
 def run(name: str, devices: int, noise: float, folder: Path) -> None:
@@ -82,6 +103,8 @@ def run(name: str, devices: int, noise: float, folder: Path) -> None:
         optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.9),
         scheduler=None,
     )
+    if isinstance(task.image_change, ImageViews):
+        task.image_change = SameViews()  # each process draws other views
     blended = "mixup" in case.data
     trainer = L.Trainer(
         max_epochs=1 if blended else EPOCHS,

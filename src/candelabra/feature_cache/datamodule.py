@@ -64,7 +64,7 @@ def cache_features(
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    still = is_frozen_throughout(task, trainer) and not task.corruption
+    still = is_frozen_throughout(task, trainer) and not task.image_change
     if not cache.gigabytes or not whole or not still or not cache.is_usable():
         return data
     if not data.uniform:

@@ -18,6 +18,7 @@ from candelabra.heads.mask_rcnn import MaskRCNN
 from candelabra.heads.metric_group import MetricGroup, compute_metrics, list_metric_names
 from candelabra.heads.normals import Normals
 from candelabra.heads.ordinal import Ordinal
+from candelabra.heads.projector import Projector
 from candelabra.heads.pyramid import PyramidDecoder, resample
 from candelabra.heads.reconstruction import Reconstruction
 from candelabra.heads.retinanet import RetinaNet
@@ -44,6 +45,7 @@ __all__ = [
     "Normals",
     "Ordinal",
     "Pooled",
+    "Projector",
     "PyramidDecoder",
     "Reconstruction",
     "RetinaNet",

@@ -28,7 +28,8 @@ class Embedding(Head):
 
     Args:
         backbone, labels: what to read from, and the classes; one an image.
-        loss: classes, dimensions -> a module: vectors (n, D), classes (n,) -> (); see `losses.metric_learning`.
+        loss: classes, dimensions -> a module: vectors (n, D), classes (n,) -> (); see `losses.metric_learning`;
+            null for vectors that are measured alone.
         dimensions: D; null for the pooled features themselves, without a layer.
         pooling, grid: see `FeaturePool`.
         hidden: widths of hidden layers.
@@ -44,7 +45,7 @@ class Embedding(Head):
         self,
         backbone: Backbone,
         labels: Labels,
-        loss: Callable[[int, int], nn.Module] = MultiSimilarity,
+        loss: Callable[[int, int], nn.Module] | None = MultiSimilarity,
         dimensions: int | None = 128,
         pooling: Pooling = "avg",
         grid: int = 4,
@@ -65,16 +66,20 @@ class Embedding(Head):
         width = self.pool.num_features
         self.layers = nn.Identity() if dimensions is None else make_perceptron(width, dimensions, hidden, dropout)
         self.dimensions = dimensions or width
-        self.criterion = loss(len(self.target_info.classes), self.dimensions)
+        self.criterion = loss(len(self.target_info.classes), self.dimensions) if loss else None
+        self.has_loss = loss is not None
 
     @property
     def predicted_target(self) -> Target:
         return EmbeddingTarget(self.dimensions).rename(self.target_info.name)
 
     def forward(self, features: Features) -> Tensor:
-        return F.normalize(self.layers(self.pool(features.final)).float(), dim=1)
+        final = features.final[:, -1] if features.final.ndim > 4 else features.final  # of views, the last
+        return F.normalize(self.layers(self.pool(final)).float(), dim=1)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
+        if self.criterion is None:
+            return outputs.new_zeros(len(outputs))
         known = self.labelled(target)
         vectors, classes = outputs[known], target[known].long()
         if self.training:

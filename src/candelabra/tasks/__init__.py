@@ -8,6 +8,7 @@ from candelabra.tasks.keypoints import Keypoints
 from candelabra.tasks.localization import Localization
 from candelabra.tasks.metric_learning import MetricLearning
 from candelabra.tasks.multitask import MultiTask
+from candelabra.tasks.pretraining import Pretraining
 from candelabra.tasks.segmentation import Segmentation
 from candelabra.tasks.task import Task
 
@@ -20,6 +21,7 @@ __all__ = [
     "Localization",
     "MetricLearning",
     "MultiTask",
+    "Pretraining",
     "Segmentation",
     "Task",
 ]

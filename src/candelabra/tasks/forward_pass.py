@@ -15,11 +15,15 @@ def run_backbone(backbone: Backbone, images: Tensor) -> Features:
     """The features of images (N, C, H, W), of which there may be one alone in training mode too.
 
     Batch normalisation refuses one value a channel, which is what a map of one pixel gives it; the image is then shown
-    twice, as heads do with a single labelled sample.
+    twice, as heads do with a single labelled sample. Of images (N, V, C, H, W), V views of each, the final features are
+    (N, V, num_features, h, w), without other maps.
 
     Raises:
         CandelabraError: in the backward pass, if a head reads a map that a compiled backbone took for unread.
     """
+    if images.ndim > 4:
+        final = run_backbone(backbone, images.flatten(0, 1)).final
+        return Features((), final.unflatten(0, images.shape[:2]), (images.shape[-2], images.shape[-1]))
     if len(images) > 1 or not backbone.training:
         return _guard_unread(backbone, cast(Features, backbone(images)))
     try:

@@ -1,5 +1,6 @@
-"""Spoils images that a task is to restore: noise, and patches that are painted over."""
+"""What a task does to images before its backbone sees them: noise, and patches that are painted over."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -7,13 +8,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from candelabra.errors import CandelabraError
-from candelabra.types import Sample
 
 _GREY = 0.5
 
 
+class ImageChange(ABC):
+    """Changes the images of a batch for the backbone alone; true where it does, so that no features are cached."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    @abstractmethod
+    def __call__(self, images: Tensor, training: bool = True) -> Tensor:
+        """Images (N, 3, H, W), uint8 or float in [0, 1] -> what the backbone sees: as many, or V views (N, V, 3, H, W).
+
+        Args:
+            images: on any device.
+            training: draw from torch's generator, which is seeded for each step; else the same in each epoch.
+        """
+
+
 @dataclass(frozen=True)
-class ImageCorruption:
+class ImageCorruption(ImageChange):
     """Adds noise to images, then paints patches over in grey.
 
     Args:
@@ -37,13 +53,9 @@ class ImageCorruption:
     def __bool__(self) -> bool:
         return self.noise > 0 or self.masked > 0
 
-    def corrupt_batch(self, batch: Sample) -> Sample:
-        """A batch with its images spoilt; itself where there is nothing to do."""
-        return {**batch, "image": self(batch["image"])} if self else batch
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W), uint8 or float in [0, 1] -> float in [0, 1]; unchanged where there is nothing to do."""
-        if not self:
+    def __call__(self, images: Tensor, training: bool = True) -> Tensor:
+        """Images as float in [0, 1]; unchanged in evaluation, and where there is nothing to do."""
+        if not self or not training:
             return images
         pixels = images / 255 if images.dtype == torch.uint8 else images
         if self.noise:

@@ -36,7 +36,7 @@ class ImageReconstruction(Task):
         optimizer: OptimizerFactory = DEFAULT_OPTIMIZER,
         scheduler: SchedulerFactory | None = cosine,
     ) -> None:
-        corruption = ImageCorruption(noise, masked, patch)
+        change = ImageCorruption(noise, masked, patch)
         heads = {"reconstruction": reconstruction(backbone, labels)}
         super().__init__(backbone, heads, Fixed, finetune or Full(), optimizer, scheduler)
-        self.corruption = corruption
+        self.image_change = change

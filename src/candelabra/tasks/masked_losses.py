@@ -153,7 +153,7 @@ def _select_rows(head: Head, batch: Sample, features: Features, rows: Tensor, bl
     partner = roll_partners(target) if blended else None
     if 1 < len(rows) == count_samples(batch):
         return HeadInputs(features, target, partner)
-    if len(rows) == 1 and head.training and not has_sync_batchnorm(head):
+    if len(rows) == 1 and head.training and not head.compares_samples and not has_sync_batchnorm(head):
         rows = rows.repeat(2)  # batch normalisation in training mode needs two values a channel
     selected = Features(SelectedRows(features.maps, rows), features.final.index_select(0, rows), features.size)
     return HeadInputs(
@@ -168,7 +168,7 @@ def _compute_zero_loss(head: Head, batch: Sample, features: Features, distribute
     The head runs in evaluation mode, so that it does not change, or on no samples if ranks normalise together.
     """
     if not distributed:
-        return torch.stack([0 * p.sum() for p in head.parameters() if p.requires_grad]).sum().float()
+        return sum((0 * p.sum() for p in head.parameters() if p.requires_grad), features.final.new_zeros(())).float()
     if has_sync_batchnorm(head):
         none = Features([each[:0] for each in features.maps], features.final[:0], features.size)
         return _sum_of_none(head, batch, cast(Tensor, head(none)), features.size)

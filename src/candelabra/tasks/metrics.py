@@ -23,7 +23,8 @@ class SplitMetrics(NamedTuple):
         names: of all heads.
         numbers: `<head>/<metric>` -> () float32.
         tables: `<head>/<metric>` -> a metric that is not one number (a confusion matrix).
-        scores: head name -> its score in [0, 1]; of the heads that have one.
+        scores: head name -> its score in [0, 1]; of the heads that have one, and a loss where any head has one: a head
+            that is measured alone has no say in what is the best checkpoint.
         unmeasured: why the other heads with labels have none.
     """
 
@@ -62,7 +63,9 @@ class HeadMetrics(nn.Module):
         super().__init__()
         self.metrics = nn.ModuleDict(
             {
-                name: nn.ModuleDict({"count": SumMetric(), "loss": MeanMetric(), **h.metrics()})
+                name: nn.ModuleDict(
+                    {"count": SumMetric(), **({"loss": MeanMetric()} if h.has_loss else {}), **h.metrics()}
+                )
                 for name, h in heads.items()
             }
         )
@@ -109,6 +112,7 @@ class HeadMetrics(nn.Module):
         tables: dict[str, Tensor] = {}
         scores: dict[str, float] = {}
         unmeasured: list[str] = []
+        taught = any(head.has_loss for _, head in heads)
         for name, head in heads:
             metrics = self.of(name)
             with warnings.catch_warnings():
@@ -120,9 +124,9 @@ class HeadMetrics(nn.Module):
                     found |= {key: found[key].reshape(1, 1) for key in head.tables & {*found} if not found[key].ndim}
                     score = head.score({key: float(v) for key, v in found.items() if v.ndim < 2 and v.numel() == 1})
                     if score is None:
-                        found = {key: found[key] for key in _OWN}
+                        found = {key: found[key] for key in _OWN if key in found}
                         unmeasured.append(head.unmeasured)
-                    else:
+                    elif head.has_loss or not taught:
                         scores[name] = score
                     whole = {key for key, value in found.items() if value.ndim < 2 and value.numel() == 1}
                     numbers |= {f"{name}/{key}": value.float() for key, value in found.items() if key in whole}

@@ -8,7 +8,6 @@ import lightning as L
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from candelabra.backbones.backbone import Backbone
 from candelabra.balancing.balance import BalanceFactory, StepPosition
@@ -27,7 +26,7 @@ from candelabra.optim.parameter_groups import (
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
 from candelabra.tasks.forward_pass import run_backbone
 from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
-from candelabra.tasks.image_corruption import ImageCorruption
+from candelabra.tasks.image_corruption import ImageChange, ImageCorruption
 from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
@@ -73,7 +72,7 @@ class Task(L.LightningModule, ABC):
         self.tables: dict[str, Tensor] = {}
         self.recipe: dict[str, Any] = {}
         self.left_out: tuple[str, ...] = ()  # optional heads whose targets the data do not label
-        self.corruption = ImageCorruption()  # of training images; heads learn of them as they were
+        self.image_change: ImageChange = ImageCorruption()  # before the backbone; heads learn of images as they were
         self.labelled_heads: set[str] = set()  # heads with a label in the batches of this optimizer step
         self.batch: Sample | None = None
         self.balance_state: BalanceState | None = None
@@ -101,12 +100,13 @@ class Task(L.LightningModule, ABC):
         return {name: head.predicted_target for name, head in self.named_heads()}
 
     def extract_features(self, batch: Sample) -> Features:
-        """The features of a batch: cached ones, or those of its images."""
-        return cast(Features, batch["features"]) if "features" in batch else run_backbone(self.backbone, batch["image"])
+        """The features of a batch: cached ones, or those of its images as `image_change` makes them."""
+        cached: Features | None = batch.get("features")
+        return cached or run_backbone(self.backbone, self.image_change(batch["image"], self.training))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
-        features = self.extract_features(self.corruption.corrupt_batch(batch))
+        features = self.extract_features(batch)
         observe_labels(self.named_heads(), batch, self._sum_ranks)
         inputs = detach_features(features) if self.balance.needs_gradients else features
         sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._sum_ranks is not None)
@@ -137,8 +137,8 @@ class Task(L.LightningModule, ABC):
             return  # copies in a grid of probes do not log
         if is_logged_step(self.trainer) and self.balance_state:
             present = self.balance_state.present.tolist() if self._sum_ranks else counts.values()  # no wait for a GPU
-            pairs = zip(self.balance_state.losses.items(), present, strict=True)
-            each = {f"train/{name}/loss": value for (name, value), there in pairs if there}
+            pairs = zip(self.named_heads(), self.balance_state.losses.values(), present, strict=True)
+            each = {f"train/{name}/loss": value for (name, head), value, there in pairs if there and head.has_loss}
             self.log_dict({"train/loss": loss, **each})  # a head without a label keeps its last logged loss
 
     @torch.no_grad()
@@ -172,7 +172,7 @@ class Task(L.LightningModule, ABC):
         if self._sum_ranks and self.batch is not None:
             average_statistics(self.named_heads(), self.batch, self._sum_ranks)
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Drops the gradients of heads without a label in this step: no weight decay, no momentum moves them."""
         labelled = torch.tensor([float(name in self.labelled_heads) for name in self.heads])
         labelled = sum_over_ranks(self.trainer, labelled.to(self.device)) if self.trainer.world_size > 1 else labelled

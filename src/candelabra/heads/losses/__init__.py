@@ -8,13 +8,17 @@ from candelabra.heads.losses.metric_learning import ArcFace, MultiSimilarity, Pr
 from candelabra.heads.losses.pixels import find_boundaries, focal_cross_entropy, lovasz_loss
 from candelabra.heads.losses.points import SmoothL1, Wing
 from candelabra.heads.losses.quality_focal import quality_focal_loss
+from candelabra.heads.losses.views import NTXent, SimSiam, VICReg
 
 __all__ = [
     "ArcFace",
     "MultiSimilarity",
+    "NTXent",
     "ProxyAnchor",
+    "SimSiam",
     "SmoothL1",
     "SupCon",
+    "VICReg",
     "Wing",
     "compute_class_weights",
     "find_boundaries",
