@@ -14,11 +14,8 @@ from torch import Tensor
 from tests.training.ranks import CASES, ROUNDING
 
 FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
-COMPARING = (
-    "embedding",
-    "per_class",
-    "pretraining",
-)  # their loss of a batch is no mean over its samples, and ranks evaluate alone
+# Their loss of a batch is no mean over its samples, and ranks evaluate alone.
+COMPARING = ("embedding", "per_class", "pretraining")
 SHARED = [case if case in FAST else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 

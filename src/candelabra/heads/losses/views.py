@@ -72,12 +72,14 @@ class SimSiam(nn.Module):
 
     def __init__(self, dimensions: int, hidden: int = 64) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(dimensions, affine=False)  # the last layer of the paper's projection
         self.predictor = MLP(dimensions, [hidden, dimensions], norm_layer=nn.BatchNorm1d)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         if not len(first) and not has_sync_batchnorm(self):  # running statistics of nothing would be NaN
             return first.sum(1) + sum(0 * parameter.sum() for parameter in self.parameters())
-        from_first, from_second = self.predictor(torch.cat([first, second])).chunk(2)
+        vectors = self.norm(torch.cat([first, second]))
+        (first, second), (from_first, from_second) = vectors.chunk(2), self.predictor(vectors).chunk(2)
         similarity = F.cosine_similarity(from_first, second.detach()) + F.cosine_similarity(from_second, first.detach())
         return -similarity / 2
 
