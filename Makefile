@@ -44,6 +44,7 @@ $(READY): requirements.lock pyproject.toml
 	$(if $(TORCH),@echo $(TORCH) >.venv/torch; grep -vE '^(nvidia|cuda|triton)[-=]' requirements.lock >.venv/torch.lock)
 	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install --quiet --compile-bytecode --python .venv/bin/python $(LOCKED) \
 		&& $$uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@.venv/bin/python -m compileall -q src
 	@touch $(READY)
 
 .PHONY: help train test test-all check format docs lock setup

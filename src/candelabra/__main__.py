@@ -1,6 +1,6 @@
 """`python -m candelabra`."""
 
-from candelabra.cli.main import main
+from candelabra.cli.process import run_process
 
 if __name__ == "__main__":
-    main()
+    run_process()

@@ -4,6 +4,7 @@ Hydra composes before torch is imported: a wrong option is reported in less than
 the parent process of a sweep never import torch.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
 from candelabra.cli.key_hints import check_bare_words
+from candelabra.cli.library_imports import UNUSED, import_libraries
 from candelabra.cli.overrides import (
     add_data_format,
     add_detector,
@@ -44,6 +46,8 @@ def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callabl
     """
     import hydra
 
+    if is_sweep(overrides):
+        gc.enable()  # the parent process of a sweep runs for long, and imports no command
     if "-sc" not in overrides:
         _check_flags(command, overrides)
         check_bare_words(command, overrides)
@@ -133,7 +137,9 @@ def find_command(command: str) -> Command:
     Raises:
         CandelabraError: the module of a plug-in has no such function.
     """
-    module = import_module(f"candelabra.commands.{command}" if command in COMMANDS else list_plugin_commands()[command])
+    own = command in COMMANDS
+    with import_libraries(UNUSED if own else ()):
+        module = import_module(f"candelabra.commands.{command}" if own else list_plugin_commands()[command])
     function: Command | None = getattr(module, f"run_{command}", None)
     if function is None:
         raise CandelabraError(f"{module.__name__} has no function run_{command}; the command {command} needs it.")
