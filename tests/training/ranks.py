@@ -22,7 +22,7 @@ from candelabra.backbones import Timm
 from candelabra.data import BlurredDigits, Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
-from candelabra.heads import Box, Depth, Flow, Keypoints, Label, Mask, Normals, Ordinal, Projector, SoftArgmax, Value
+from candelabra.heads import Box, Depth, Flow, Keypoints, Label, Mask, Ordinal, Projector, SoftArgmax, Value
 from candelabra.tasks import (
     Classification,
     ImageReconstruction,
@@ -73,14 +73,14 @@ CASES = {
     "numbers": Case(
         partial(MultiTask, heads=NUMBERS), {"labelled": {"value": 0.5, "depth": 0.25}}, reader=RenderedShapes
     ),
-    "vectors": Case(
-        partial(MultiTask, heads={"normals": Normals, "flow": Flow}),
-        {"labelled": {"normals": 0.5, "flow": 0.25}},
-        reader=partial(RenderedShapes, normals=True, flow=True),
+    "flow": Case(
+        partial(MultiTask, heads={"flow": Flow}),
+        {"labelled": {"flow": 0.5}, "targets": ["flow"]},
+        reader=partial(RenderedShapes, flow=True),
     ),
     "ordinal": Case(
         partial(MultiTask, heads={"ordinal": Ordinal}),
-        {"fraction": 0.03},
+        {"fraction": 0.04},
         reader=lambda count, canvas: BlurredDigits(canvas=canvas),
     ),
     "embedding": Case(MetricLearning, {"labelled": {"label": 0.25}}),  # some batches of a process have no label
