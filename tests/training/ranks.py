@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from candelabra.backbones import Timm
-from candelabra.data import Reader, RenderedShapes, Shapes
+from candelabra.data import BlurredDigits, Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
-from candelabra.heads import Box, Depth, Keypoints, Label, Mask, Projector, SoftArgmax, Value
+from candelabra.heads import Box, Depth, Flow, Keypoints, Label, Mask, Ordinal, Projector, SoftArgmax, Value
 from candelabra.tasks import (
     Classification,
     ImageReconstruction,
@@ -72,6 +72,16 @@ CASES = {
     "sharded": Case(partial(MultiTask, heads=ALL), strategy=partial(FsdpStrategy, smallest=1000)),
     "numbers": Case(
         partial(MultiTask, heads=NUMBERS), {"labelled": {"value": 0.5, "depth": 0.25}}, reader=RenderedShapes
+    ),
+    "flow": Case(
+        partial(MultiTask, heads={"flow": Flow}),
+        {"labelled": {"flow": 0.5}, "targets": ["flow"]},
+        reader=partial(RenderedShapes, flow=True),
+    ),
+    "ordinal": Case(
+        partial(MultiTask, heads={"ordinal": Ordinal}),
+        {"fraction": 0.04},
+        reader=lambda count, canvas: BlurredDigits(canvas=canvas),
     ),
     "embedding": Case(MetricLearning, {"labelled": {"label": 0.25}}),  # some batches of a process have no label
     "per_class": Case(MetricLearning, {"sampler": "8_per_class"}),
