@@ -25,7 +25,7 @@ from candelabra.environment import CONFIG_FOLDER
 
 QUIET = ["logger=none", "trainer.enable_progress_bar=false", "trainer=cpu", "data.workers=0", "data.cache=ram"]
 PETS = ["data=pets", "data.root={data}/pets_sample", "data.split=random", "data.fraction=0.45"]
-VOC = ["data=voc", "task=localization", "data.split=random", "data.objects=single", "task.label=null"]
+VOC = ["data=voc", "task=localization", "data.split=random"]
 FACES = ["data=table", "data.root={data}/p1_facial_keypoints", "data.points=68", "data.images=data/training"]
 FACES += ["data.file=data/training_frames_keypoints.csv", "data.fraction=0.08"]
 FACES += ["data.split={data}/p1_facial_keypoints/person_disjoint_split.csv"]
@@ -35,8 +35,8 @@ SETS: dict[str, tuple[list[str], int]] = {  # words and the side of the images
     "camvid mask": (["data=masks", "task=segmentation", "data.root={data}/camvid/CamVid", "data.fraction=0.5"], 96),
     "faces points": ([*FACES, "task=keypoints"], 96),
     "faces heat maps": ([*FACES, "task=heatmap"], 96),
-    "raccoon box": (["data=voc", "task=localization", "data.root={data}/raccoon", "data.split=random"], 96),
-    "kangaroo box": (["data=voc", "task=localization", "data.root={data}/kangaroo", "data.split=random"], 96),
+    "raccoon box": ([*VOC, "data.root={data}/raccoon"], 96),
+    "kangaroo box": ([*VOC, "data.root={data}/kangaroo"], 96),
     "cifar10 label": (["data=folder", "task=classification", "data.root={data}/cifar10_6k", "data.fraction=0.05"], 64),
     "digits label": (["data=digits", "task=classification", "data.fraction=0.2"], 64),
 }

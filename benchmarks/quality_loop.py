@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from candelabra.backbones import Backbone
 from candelabra.config.build import PlainConfig, build_data, build_object
+from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.heads import Head, compute_metrics
 from candelabra.tasks.loading import build_task
 from candelabra.types import IGNORED, Features
 
@@ -105,14 +108,7 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
     data = build_data({**plain["data"], "augment": "none", "batch_size": BATCH, "workers": 0})
     judges = dict(build_task(plain, data.labels).named_heads())
     trunk = build_object(plain["backbone"])
-    heads = nn.ModuleDict()
-    for name, judge in judges.items():
-        if judge.target in ("mask", "keypoints"):
-            count = len(judge.classes if judge.target == "mask" else judge.names)  # type: ignore[arg-type]
-            heads[name] = PlainUNet(trunk.channels, count, judge.target == "keypoints")
-        else:
-            count = 4 if judge.target == "box" else len(judge.target_info.classes)
-            heads[name] = PlainLinear(trunk.num_features, count, judge.target == "box")
+    heads = nn.ModuleDict({name: make_plain_head(trunk, judge) for name, judge in judges.items()})
     groups = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
     optimizer = torch.optim.AdamW(groups, RATE)
     train = [data.dataset("train")[index] for index in range(len(data.dataset("train")))]
@@ -141,16 +137,34 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
     results = {"steps": float(done), "seconds": time.monotonic() - begun, "images": float(len(train))}
     trunk.eval(), heads.eval()
     for split in ("val", "test"):
-        metrics = {name: judge.metrics() for name, judge in judges.items()}
-        for batch in data.make_loader(split):
-            with torch.no_grad():
-                features = trunk(batch["image"])
-                for name, judge in judges.items():
-                    rows = judge.labelled(batch[judge.target])
-                    if rows.any():
-                        outputs = heads[name](features)[rows]
-                        judge.measure(metrics[name], outputs, batch[judge.target][rows], features.size)
-        for name, judge in judges.items():
-            values = {key: float(metric.compute()) for key, metric in metrics[name].items() if key not in judge.tables}
-            results |= {f"{split}/{name}/{key}": value for key, value in values.items()}
+        results |= measure_by_hand(trunk, heads, judges, data, split)
+    return results
+
+
+def make_plain_head(trunk: Backbone, judge: Head) -> nn.Module:
+    """The network for the target of a head of ours."""
+    if judge.target in ("mask", "keypoints"):
+        count = len(judge.classes if judge.target == "mask" else judge.names)  # type: ignore[arg-type]
+        return PlainUNet(trunk.channels, count, judge.target == "keypoints")
+    count = 4 if judge.target == "box" else len(judge.target_info.classes)
+    return PlainLinear(trunk.num_features, count, judge.target == "box")
+
+
+def measure_by_hand(
+    trunk: Backbone, heads: nn.ModuleDict, judges: Mapping[str, Head], data: SampleDataModule, split: str
+) -> dict[str, float]:
+    """`<split>/<head>/<metric>`, by the metrics of the heads of ours."""
+    metrics = {name: judge.metrics() for name, judge in judges.items()}
+    for batch in data.make_loader(split):
+        with torch.no_grad():
+            features = trunk(batch["image"])
+            for name, judge in judges.items():
+                rows = judge.labelled(batch[judge.target])
+                if rows.any():
+                    outputs = heads[name](features)[rows]
+                    judge.measure(metrics[name], outputs, batch[judge.target][rows], features.size)
+    results: dict[str, float] = {}
+    for name, judge in judges.items():
+        values = compute_metrics(metrics[name])
+        results |= {f"{split}/{name}/{key}": float(value) for key, value in values.items() if key not in judge.tables}
     return results
