@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.utilities import dim_zero_cat
 
 from candelabra.heads.metric_group import MetricGroup
 
@@ -35,8 +36,7 @@ class PairMetrics(MetricGroup):
         self.second.append(F.normalize(second.float(), dim=1))
 
     def compute(self) -> dict[str, Tensor]:
-        # After a synchronisation of ranks these are tensors.
-        first, second = (torch.cat(each) if isinstance(each, list) else each for each in (self.first, self.second))
+        first, second = dim_zero_cat(self.first), dim_zero_cat(self.second)
         if len(first) < 2:
             return {name: first.new_full((), torch.nan) for name in self.names}
         found = torch.cat([(rows @ second.T).argmax(1) for rows in first.split(_BLOCK)])

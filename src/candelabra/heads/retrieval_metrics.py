@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.utilities import dim_zero_cat
 
 from candelabra.heads.metric_group import MetricGroup
 
@@ -36,10 +37,7 @@ class RetrievalMetrics(MetricGroup):
         self.classes.append(classes.long())
 
     def compute(self) -> dict[str, Tensor]:
-        # After a synchronisation of ranks these are tensors.
-        vectors, classes = (
-            torch.cat(each) if isinstance(each, list) else each for each in (self.vectors, self.classes)
-        )
+        vectors, classes = dim_zero_cat(self.vectors), dim_zero_cat(self.classes)
         others = classes.bincount()[classes] - 1
         asking = torch.nonzero(others > 0).flatten()
         if not len(asking):
