@@ -86,5 +86,4 @@ class Flow(VectorMap):
         self.scale.restore(about["scale"])
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
-        signs = outputs.new_tensor([-1.0, 1.0])[:, None, None]
-        return (outputs + self.scale.normalize(self.scale.denormalize(mirrored).flip(-1) * signs)) / 2
+        return (outputs + self.scale.normalize(self.target_info.mirror_vectors(self.scale.denormalize(mirrored)))) / 2

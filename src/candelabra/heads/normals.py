@@ -63,5 +63,4 @@ class Normals(VectorMap):
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Tensor:
         """The direction between both."""
-        signs = outputs.new_tensor([-1.0, 1.0, 1.0])[:, None, None]
-        return F.normalize(outputs, dim=1) + F.normalize(mirrored.flip(-1) * signs, dim=1)
+        return F.normalize(outputs, dim=1) + F.normalize(self.target_info.mirror_vectors(mirrored), dim=1)

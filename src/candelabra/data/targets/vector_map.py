@@ -57,9 +57,13 @@ class VectorMapTarget(PixelTarget):
         return values.isfinite().all(-3)
 
     def mirror(self, value: Tensor, size: Size) -> Tensor:
-        signs = torch.ones(self.channels, 1, 1)
+        return self.wrap(self.mirror_vectors(value.as_subclass(Tensor)), size)
+
+    def mirror_vectors(self, values: Tensor) -> Tensor:
+        """Maps (..., C, H, W) of mirror images."""
+        signs = values.new_ones(self.channels, 1, 1)
         signs[0] = -1
-        return self.wrap(value.as_subclass(Tensor).flip(-1) * signs, size)
+        return values.flip(-1) * signs
 
     def decode_map(self, raw: bytes, name: str) -> Tensor:
         numpy = raw.startswith(b"\x93NUMPY")
