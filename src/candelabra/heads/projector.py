@@ -87,7 +87,7 @@ class Projector(Head):
         return F.normalize(outputs[:, -1], dim=1)
 
     def decode_pictures(self, outputs: Tensor, view: PictureView) -> dict[str, Tensor]:
-        return {"": F.normalize(outputs[:, -1], dim=1)}
+        return {"": self.predict(outputs, view.size)}
 
     def describe_answer(self) -> dict[str, Any]:
         return {"kind": "vector", "dimensions": self.dimensions}

@@ -123,14 +123,11 @@ class NumberMap(AnswerKind):
         return summarize_map(values)
 
 
-class NumberVectors(AnswerKind):
+class NumberVectors(NumberMap):
     """(C, H, W) a vector for each pixel, NaN where the model did not see the picture."""
 
-    def list_outputs(self) -> list[str]:
-        return [self.name, self.name + PREPARED_SUFFIX]
-
     def place(self, outputs: Mapping[str, Values], picture: Picture, model: ModelDescription) -> Values:
-        moved = move_map_to_file(outputs, self.name, np.nan, picture, model)
+        moved = super().place(outputs, picture, model)
         if not self.about.get("pixels") or picture.is_whole:
             return moved
         scaled, _ = PLACEMENTS[model.resize]((picture.pixels.shape[0], picture.pixels.shape[1]), model.size)
