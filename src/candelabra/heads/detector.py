@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 from torchvision.ops import box_iou
 
@@ -54,8 +54,7 @@ class Detector(Head, ABC):
         self.classes = self.target_info.classes
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
-        self.register_buffer("thresholds", torch.full((len(self.classes),), DEFAULT_SCORE))
-        self.register_load_state_dict_pre_hook(_add_thresholds)  # type: ignore[no-untyped-call]
+        self.register_calibrated("thresholds", torch.full((len(self.classes),), DEFAULT_SCORE))
 
     @abstractmethod
     def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
@@ -153,8 +152,3 @@ class Detector(Head, ABC):
             words[kind][what] += int(matrix[true, taken])
         lists = {kind: [f"{count} {what}" for what, count in each.most_common()] for kind, each in words.items()}
         return "; ".join(f"{kind} {', '.join(listed)}" for kind, listed in lists.items() if listed)
-
-
-def _add_thresholds(head: nn.Module, weights: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Adds the thresholds that checkpoints of earlier versions lack."""
-    weights.setdefault(f"{prefix}thresholds", torch.full_like(head.get_buffer("thresholds"), DEFAULT_SCORE))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -132,6 +133,12 @@ class Head(nn.Module, ABC):
         """Of what `predict` returned, that which people are shown; metrics take all of it."""
         return predictions
 
+    def register_calibrated(self, name: str, default: Tensor) -> None:
+        """Registers a buffer that `calibrate` sets; checkpoints of earlier versions lack it and get the default."""
+        self.register_buffer(name, default)
+        hook = partial(_add_default, name, default.clone())
+        self.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
+
     def calibrate(self, tables: Mapping[str, Tensor]) -> None:
         """Sets what `select_certain` goes by, in buffers, from the `tables` that validation measured."""
         return
@@ -185,6 +192,10 @@ class Head(nn.Module, ABC):
     def restore_answer(self, about: Mapping[str, Any]) -> None:
         """Sets the buffers that decoding reads, from what `describe_answer` said, for an exported model."""
         return
+
+
+def _add_default(name: str, default: Tensor, _: nn.Module, weights: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    weights.setdefault(f"{prefix}{name}", default.clone())
 
 
 class UnlabelledTarget(CandelabraError):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import ConfusionMatrix, Metric
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -76,9 +76,8 @@ class Label(Head):
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
-        self.register_buffer("temperature", torch.ones(()))
+        self.register_calibrated("temperature", torch.ones(()))
         self.temperature: Tensor
-        self.register_load_state_dict_pre_hook(_add_temperature)  # type: ignore[no-untyped-call]
 
     def forward(self, features: Features) -> Tensor:
         logits: Tensor = self.layers(self.pool(features.final))
@@ -164,8 +163,3 @@ class Label(Head):
         if self.multilabel:
             return ((calm.sigmoid() + other.sigmoid()) / 2).logit(1e-7) * self.temperature
         return torch.logaddexp(calm.log_softmax(1), other.log_softmax(1)) * self.temperature
-
-
-def _add_temperature(head: nn.Module, weights: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Adds the temperature that checkpoints of earlier versions lack."""
-    weights.setdefault(f"{prefix}temperature", torch.ones(()))
