@@ -9,20 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from candelabra.commands.convert import run_convert
 from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
-from candelabra.data import LitData, RenderedShapes, Table, WebDataset
+from candelabra.data import RenderedShapes, Table
 from candelabra.prediction.model import Model
 from candelabra.runtime import Model as ExportedModel
 from tests.conftest import Compose, composed
 from tests.exported import export_run_to
 from tests.runtime.test_model import WITHOUT_TORCH
-from tests.training.test_interruption import assert_equal, in_a_process, weights
+from tests.tasks.round_trips import check_cached_features, check_conversion
+from tests.training.test_interruption import assert_equal, in_a_process
 
 COUNT = 60
 ALL = ("depth", "value", "ordinal", "mask", "label")
@@ -128,29 +127,15 @@ def test_a_checkpoint_is_measured_again(joint: Path, tmp_path: Path, scale: str)
 
 @pytest.mark.parametrize("to", ["table", "webdataset", "litdata"])
 def test_what_is_converted_is_read_again(scenes: Path, tiny: Compose, tmp_path: Path, to: str) -> None:
-    if to == "litdata":
-        pytest.importorskip("litdata")
     words = [word for word in table_words(scenes) if "size=" not in word and "augment" not in word]
-    run_convert(tiny(*words, f"to={to}", f"folder={tmp_path / to}", "data.workers=0", command="convert"))
     options = {"values": ["count", "mean_size"], "grade": "stage", "words": {"depth_scale": 0.002}}
     ours = Table(root=str(scenes), mask_classes=["wall", "shape"], **options).read()  # type: ignore[arg-type]
-    theirs = {"table": Table, "webdataset": WebDataset, "litdata": LitData}[to](root=str(tmp_path / to)).read()
-    assert theirs.labels == ours.labels
-    places = {Path(name).stem: index for index, name in enumerate(theirs.names)}
-    for index, name in enumerate(ours.names):
-        sample, other = ours[index], theirs[places[Path(name).stem]]
-        for key, value in sample.items():
-            torch.testing.assert_close(other[key], value, rtol=0, atol=0, equal_nan=True, msg=key)  # type: ignore[literal-required]
+    check_conversion(words, to, ours, tiny, tmp_path, most=COUNT)
 
 
 def test_cached_features_give_the_same_heads(scenes: Path, tiny: Compose, tmp_path: Path) -> None:
     words = [*table_words(scenes), "finetune=frozen", "epochs=2", "task.heads.mask=null"]
-    for gigabytes in ("10", "0"):
-        run_train(tiny(*words, f"cache.gigabytes={gigabytes}", f"folder={tmp_path / gigabytes}"))
-    first, second = (weights(tmp_path / name) for name in ("10", "0"))
-    assert first.keys() == second.keys()
-    for key, value in first.items():
-        torch.testing.assert_close(second[key], value, rtol=1e-4, atol=1e-5, msg=key)
+    check_cached_features(words, tiny, tmp_path)
 
 
 def test_a_set_with_numbers_is_joined_with_one_with_masks(scenes: Path, tiny: Compose, tmp_path: Path) -> None:
