@@ -26,8 +26,10 @@ def of_tensorboard(run: Path) -> tuple[Numbers, Any]:
 
 def of_wandb(file: Path) -> tuple[Numbers, list[Any]]:
     """Numbers of the history, and all records, of a `.wandb` file: a log of leveldb's format with protobuf records."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
+    wandb.teardown()  # `finish` only asks its process to close the file and does not wait; this waits
     data, records, part, place = file.read_bytes(), [], b"", 7
     while place + 7 <= len(data):
         left = 32768 - place % 32768

@@ -97,7 +97,7 @@ class WandbLogger(RunLogger):
         silent: dict[str, Any] = {"console": "off", "silent": True, "disable_git": True, "save_code": False}
         prompt: dict[str, Any] = {
             "init_timeout": self.limit,
-            "finish_timeout": self.limit,
+            "finish_timeout": 0.0 if mode else self.limit,  # offline, there is only a file to write: the whole of it
             "x_transaction_log_flush_interval": 1.0,
         }
         return wandb.init(
