@@ -23,16 +23,28 @@ from candelabra.types import IGNORED, Features
 BATCH, RATE, SHARE = 16, 1e-3, 1 / 3
 
 
-class PlainLinear(nn.Module):
-    """A linear layer on the mean of the last map: classes, or the corners of a box as shares of the image."""
+class PlainClassifier(nn.Module):
+    """A linear layer on the mean of the last map."""
 
-    def __init__(self, channels: int, outputs: int, box: bool) -> None:
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.layer, self.box = nn.Linear(channels, outputs), box
+        self.layer = nn.Linear(channels, classes)
 
     def forward(self, features: Features) -> Tensor:
-        numbers: Tensor = self.layer(features.final.mean((2, 3)))
-        return numbers.sigmoid() if self.box else numbers
+        scores: Tensor = self.layer(features.final.mean((2, 3)))
+        return scores
+
+
+class PlainBox(nn.Module):
+    """Two layers on the last map, which keep where things are: the corners of a box as shares of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.LazyLinear(256), nn.ReLU(), nn.Linear(256, 4), nn.Sigmoid())
+
+    def forward(self, features: Features) -> Tensor:
+        corners: Tensor = self.layers(features.final)
+        return corners
 
 
 class PlainUNet(nn.Module):
@@ -109,6 +121,11 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
     judges = dict(build_task(plain, data.labels).named_heads())
     trunk = build_object(plain["backbone"])
     heads = nn.ModuleDict({name: make_plain_head(trunk, judge) for name, judge in judges.items()})
+    trunk.eval(), heads.eval()
+    with torch.no_grad():
+        first = trunk(data.dataset("train")[0]["image"][None])
+        for head in heads.values():
+            head(first)  # lazy layers take their sizes
     groups = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
     optimizer = torch.optim.AdamW(groups, RATE)
     train = [data.dataset("train")[index] for index in range(len(data.dataset("train")))]
@@ -146,8 +163,9 @@ def make_plain_head(trunk: Backbone, judge: Head) -> nn.Module:
     if judge.target in ("mask", "keypoints"):
         count = len(judge.classes if judge.target == "mask" else judge.names)  # type: ignore[arg-type]
         return PlainUNet(trunk.channels, count, judge.target == "keypoints")
-    count = 4 if judge.target == "box" else len(judge.target_info.classes)
-    return PlainLinear(trunk.num_features, count, judge.target == "box")
+    if judge.target == "box":
+        return PlainBox()
+    return PlainClassifier(trunk.num_features, len(judge.target_info.classes))
 
 
 def measure_by_hand(
