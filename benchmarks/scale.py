@@ -1,9 +1,12 @@
-"""Cost as the work grows: rows of a table, classes of a head, heads of a task. Nothing may grow faster than the work.
+"""Cost as the work grows: rows, classes, heads, jobs of a sweep, processes. Nothing may grow faster than the work.
 
 Rows: seconds to open a table, memory that this adds, seconds to the first batch, each in a process of its own; the
-images are hard links. Classes and heads: milliseconds of a training step of a tiny network, after the first ones.
+images are hard links. Classes and heads: milliseconds of a training step of a tiny network, after the first ones. Jobs:
+what reading a sweep of so many finished jobs takes, and recording one more. Processes: a training step of resnet18 with
+the same images in each, one thread each.
 """
 
+import io
 import json
 import os
 import resource
@@ -12,22 +15,33 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import timm
 import torch
+import torch.distributed as dist
 from PIL import Image
+from rich.console import Console
+from torch.multiprocessing.spawn import start_processes
+from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.data import DataModule, Table
 from candelabra.finetuning import Full
 from candelabra.heads import Label
+from candelabra.sweeps.folder import open_sweep
+from candelabra.sweeps.status import print_status
 from candelabra.tasks import MultiTask
 from candelabra.tasks.masked_losses import find_labels
+from hydra_plugins.candelabra_sweeper.jobs import Job, State, Sweep, write_job, write_sweep
 from tests.data.builders import make_labels
 
 CLASSES = (10, 100, 1000, 10_000)
 HEADS = (1, 2, 4, 8, 16)
+JOBS = (10, 100, 1000, 10_000)
+PROCESSES = (1, 2)
 _LINKS = 60_000  # of one file; most file systems allow 65,000
 
 
@@ -80,8 +94,42 @@ def time_step(classes: int, heads: int, runs: int) -> float:
     return statistics.median(spent[3:])
 
 
+def time_jobs(count: int, folder: Path) -> dict[str, float]:
+    """What a sweep of so many finished jobs costs: to read it and show its best jobs, and to record another one."""
+    objectives = {"val/score": "maximize"}
+    write_sweep(Sweep(["candelabra"], ["-m", "sweep=tpe", "lr=tag(log)"], objectives, "tpe", "one", None), folder)
+    jobs = [
+        Job(number, [f"lr={number}"], str(folder / str(number)), State.FINISHED, {"val/score": number / count})
+        for number in range(count)
+    ]
+    for job in jobs:
+        write_job(job, folder)
+    begun = time.perf_counter()
+    print_status(open_sweep(folder), 10, Console(file=io.StringIO()))
+    read = time.perf_counter()
+    write_job(replace(jobs[0], number=count), folder)
+    return {"read, s": read - begun, "record, ms": (time.perf_counter() - read) * 1000}
+
+
+def time_process(rank: int, processes: int, folder: str, runs: int) -> None:
+    """Writes the milliseconds of a step of one of several processes to a file."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet{processes}", rank=rank, world_size=processes)
+    network = DistributedDataParallel(timm.create_model("resnet18", num_classes=10))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    images, spent = torch.rand(16, 3, 96, 96), []
+    for _ in range(3 + runs):
+        begun = time.perf_counter()
+        optimizer.zero_grad()
+        network(images).sum().backward()
+        optimizer.step()
+        spent.append((time.perf_counter() - begun) * 1000)
+    Path(folder, f"{processes}-{rank}").write_text(str(statistics.median(spent[3:])))
+    dist.destroy_process_group()
+
+
 def main() -> None:
-    """All three; or, as a child, the opening of one table."""
+    """All of them; or, as a child, the opening of one table."""
     arguments = parser(__doc__)
     arguments.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     arguments.add_argument("--runs", type=int, default=20, help="counted steps")
@@ -101,6 +149,13 @@ def main() -> None:
         rows[f"{classes:,} classes: a step, ms"] = [time_step(classes, 1, given.runs)]
     for heads in HEADS:
         rows[f"{heads} heads: a step, ms"] = [time_step(100, heads, given.runs)]
+    with tempfile.TemporaryDirectory() as folder:
+        for jobs in JOBS:
+            found = time_jobs(jobs, Path(folder, str(jobs)))
+            rows |= {f"{jobs:,} jobs: {name}": [value] for name, value in found.items()}
+        for processes in PROCESSES:
+            start_processes(time_process, (processes, folder, given.runs), processes)
+            rows[f"{processes} processes: a step, ms"] = [float(Path(folder, f"{processes}-0").read_text())]
     report(
         "cost as the work grows", rows, ("seconds_to_open", rows[f"{given.rows[-1]:,} rows: open, s"][0]), given.json
     )

@@ -51,22 +51,22 @@ class Entry:
 BREEDS = ("label/accuracy", "box/iou")
 ENTRIES = {
     "pets_localization_lite0": Entry(
-        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=96", BREEDS
+        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=64", BREEDS
     ),
     "pets_localization_lite1": Entry(
-        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=96", BREEDS, "efficientnet_lite1"
+        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=64", BREEDS, "efficientnet_lite1"
     ),
     "pets_localization_lite2": Entry(
-        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=96", BREEDS, "efficientnet_lite2"
+        "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=64", BREEDS, "efficientnet_lite2"
     ),
-    "pets_segmentation_lite0": Entry("pets, 3 breeds", "mask", f"task=segmentation {PETS} data.size=96", ("mask/iou",)),
+    "pets_segmentation_lite0": Entry("pets, 3 breeds", "mask", f"task=segmentation {PETS} data.size=64", ("mask/iou",)),
     "faces_heatmap_lite0": Entry(
-        "faces, 8 % of the training images", "68 points", f"task=heatmap {FACES} data.size=96", ("keypoints/nme",)
+        "faces, 8 % of the training images", "68 points", f"task=heatmap {FACES} data.size=64", ("keypoints/nme",)
     ),
     "raccoon_detection_lite0": Entry(
         "raccoon",
         "objects",
-        "task=detection data=voc data.root=raccoon data.split=random data.size=128",
+        "task=detection data=voc data.root=raccoon data.split=random data.size=96",
         ("objects/ap50", "objects/ap"),
     ),
     "cifar10_classification_lite0": Entry(
