@@ -34,7 +34,6 @@ SETS: dict[str, tuple[list[str], int]] = {  # words and the side of the images
     "pets mask": ([*PETS, "task=segmentation"], 96),
     "camvid mask": (["data=masks", "task=segmentation", "data.root={data}/camvid/CamVid", "data.fraction=0.5"], 96),
     "faces points": ([*FACES, "task=keypoints"], 96),
-    "faces heat maps": ([*FACES, "task=heatmap"], 96),
     "raccoon box": ([*VOC, "data.root={data}/raccoon"], 96),
     "kangaroo box": ([*VOC, "data.root={data}/kangaroo"], 96),
     "cifar10 label": (["data=folder", "task=classification", "data.root={data}/cifar10_6k", "data.fraction=0.05"], 64),

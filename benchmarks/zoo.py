@@ -60,8 +60,8 @@ ENTRIES = {
         "pets, 3 breeds", "breed and head box", f"task=localization {PETS} data.size=64", BREEDS, "efficientnet_lite2"
     ),
     "pets_segmentation_lite0": Entry("pets, 3 breeds", "mask", f"task=segmentation {PETS} data.size=64", ("mask/iou",)),
-    "faces_heatmap_lite0": Entry(
-        "faces, 8 % of the training images", "68 points", f"task=heatmap {FACES} data.size=64", ("keypoints/nme",)
+    "faces_keypoints_lite0": Entry(
+        "faces, 8 % of the training images", "68 points", f"task=keypoints {FACES} data.size=64", ("keypoints/nme",)
     ),
     "raccoon_detection_lite0": Entry(
         "raccoon",

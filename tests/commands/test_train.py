@@ -117,7 +117,7 @@ def test_early_stopping_and_accumulation(tiny: Compose, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "train" / "results.json").read_text())["epochs"] < 9
 
 
-@pytest.mark.parametrize("task", ["classification", "localization", "keypoints", "heatmap", "segmentation"])
+@pytest.mark.parametrize("task", ["classification", "localization", "keypoints", "segmentation"])
 def test_every_task_by_name(task: str, tiny: Compose, tmp_path: Path) -> None:
     run_train(tiny(*SMALL, f"task={task}", "trainer=smoke", "trainer.accelerator=cpu", "logger=none"))
     assert load_task(tmp_path / "train").heads.keys()

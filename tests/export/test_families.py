@@ -24,7 +24,7 @@ from tests.export.test_picture_model import sharpen
 pytestmark = pytest.mark.slow
 FAMILIES = ("test_resnet", "test_efficientnet", "test_convnext", "vgg11", "test_vit", "mobilenetv3_small_050")
 HEADS: dict[str, dict[str, dict[str, int]]] = {  # exported together
-    "pixels": {"label": {}, "box": {}, "keypoints": {}, "heatmap": {}, "mask": {}},
+    "pixels": {"label": {}, "box": {}, "keypoints": {}, "mask": {}},
     "boxes": {
         "fcos": {"width": 16, "layers": 1, "max_detections": 40},
         "retinanet": {"width": 16, "max_detections": 40},

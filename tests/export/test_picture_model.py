@@ -27,7 +27,6 @@ EXPORTED = (
     "center_mask",
     "faster_rcnn",
     "fcos",
-    "heatmap",
     "keypoints",
     "label",
     "mask",

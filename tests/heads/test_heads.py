@@ -8,7 +8,7 @@ from torch import Tensor
 
 from candelabra.backbones import Backbone
 from candelabra.errors import CandelabraError
-from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, SoftArgmax, compute_metrics, decoders
+from candelabra.heads import Box, Head, Keypoints, Label, Mask, Pooled, compute_metrics, decoders
 from candelabra.heads.coordinate_readers import Pooling
 from candelabra.heads.losses import Wing, compute_class_weights
 from tests.data.builders import make_labels
@@ -32,7 +32,7 @@ HEADS = {
     "box_pooled": partial(Box, coordinates=Pooled),
     "box_flat": partial(Box, coordinates=partial(Pooled, pooling="flatten")),
     "keypoints": partial(Keypoints, loss=Wing()),
-    "heatmap": partial(Keypoints, coordinates=SoftArgmax),
+    "keypoints_pooled": partial(Keypoints, coordinates=Pooled),
     "mask": Mask,
 }
 

@@ -14,7 +14,7 @@ from candelabra.data import Digits, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Scratch
-from candelabra.heads import Box, Keypoints, Label, Mask, SoftArgmax
+from candelabra.heads import Box, Keypoints, Label, Mask
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification, Localization, MultiTask, Segmentation, Task
 from candelabra.tasks import Keypoints as KeypointsTask
@@ -90,8 +90,7 @@ def constant_box_iou(data: DataModule) -> float:
 
 def test_keypoints_learn() -> None:
     data = shapes(500)
-    head = partial(Keypoints, coordinates=SoftArgmax)
-    task = KeypointsTask(tiny(), data.labels, head, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
+    task = KeypointsTask(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     assert fit(task, data, 5)["test/keypoints/nme"] < 0.06  # the centre of the image gives 0.2
 
 
@@ -100,7 +99,7 @@ def test_keypoints_learn() -> None:
 )
 def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
     data = shapes(500)
-    heads = {"label": Label, "box": Box, "keypoints": partial(Keypoints, coordinates=SoftArgmax), "mask": Mask}
+    heads = {"label": Label, "box": Box, "keypoints": Keypoints, "mask": Mask}
     task = MultiTask(tiny(), data.labels, heads, balance, Scratch(), RATE, one_cycle)
     results = fit(task, data, 5)
     assert results["test/mask/iou"] > 0.65

@@ -22,7 +22,7 @@ from candelabra.backbones import Timm
 from candelabra.data import BlurredDigits, Reader, RenderedShapes, Shapes
 from candelabra.data.loading.datamodule import DataModule
 from candelabra.finetuning import FineTuning, Full, Gradual, Scratch
-from candelabra.heads import Box, Depth, Flow, Keypoints, Label, Mask, Ordinal, Projector, SoftArgmax, Value
+from candelabra.heads import Box, Depth, Flow, Keypoints, Label, Mask, Ordinal, Pooled, Projector, Value
 from candelabra.tasks import (
     Classification,
     ImageReconstruction,
@@ -63,7 +63,7 @@ CASES = {
     "classification": Case(Classification),
     "localization": Case(Localization),
     "keypoints": Case(KeypointsTask),
-    "heatmap": Case(partial(KeypointsTask, keypoints=partial(Keypoints, coordinates=SoftArgmax))),
+    "pooled": Case(partial(KeypointsTask, keypoints=partial(Keypoints, coordinates=Pooled))),
     "segmentation": Case(Segmentation),
     "multitask": Case(partial(MultiTask, heads=ALL), {"labelled": HALF, "targets": ["label", "mask"]}),
     "ema": Case(partial(MultiTask, heads=ALL), ema=True),

@@ -38,7 +38,7 @@ _EXAMPLES = {
         "task=segmentation data=masks data.root=camvid backbone=resnet50 finetune=full",
         "task=detection detector=faster_rcnn data=voc data.root=raccoon data.size=256",
         "task=localization data=pets data.download=true task.box_weight=2",
-        "task=heatmap data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
+        "task=keypoints data=table data.root=faces data.file=points.csv lr=0.001 epochs=20",
         "backbone=timm backbone.name=regnety_004 backbone.weights=none trainer=smoke",
         "data=union +data@data.sets.pets=pets +data@data.sets.faces=table data.sets.faces.root=faces data.size=224",
         "trainer=ddp trainer.devices=2 logger=wandb folder=runs/first",

@@ -12,7 +12,7 @@ from candelabra.data.targets import KeypointsTarget, Labels
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.heads.answers import HeadAnswer, make_distance_confidence, make_place_score
 from candelabra.heads.box import make_box_scale
-from candelabra.heads.coordinate_readers import Pooled, compute_image_diagonal
+from candelabra.heads.coordinate_readers import SoftArgmax, compute_image_diagonal
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import SmoothL1
 from candelabra.heads.picture_view import PictureView
@@ -24,8 +24,8 @@ class Keypoints(Head):
 
     Args:
         backbone, labels: what to read from, and the points.
-        coordinates: builds the layer that predicts K points from features: `Pooled` regresses them, `SoftArgmax` reads
-            heat maps.
+        coordinates: builds the layer that predicts K points from features: `SoftArgmax` reads heat maps, `Pooled`
+            regresses them, which is faster and less exact.
         loss: of errors in image sides, element by element (`SmoothL1`, `Wing`).
         normalizer: what the normalised mean error is divided by: points (the distance of the two points that the
             data name), box (the diagonal of the points' bounding box), image (the image's diagonal), or auto
@@ -47,7 +47,7 @@ class Keypoints(Head):
         self,
         backbone: Backbone,
         labels: Labels,
-        coordinates: Callable[[Backbone, int], nn.Module] = Pooled,
+        coordinates: Callable[[Backbone, int], nn.Module] = SoftArgmax,
         loss: nn.Module | None = None,
         normalizer: Literal["auto", "points", "box", "image"] = "auto",
         tolerance: float = 0.1,
