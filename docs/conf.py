@@ -59,7 +59,12 @@ def add_remaining_pages(app: Any, page: str, source: list[str]) -> None:
     """
     if page == "index":
         listed = set(re.findall(r"^[\w/]+$", source[0], re.MULTILINE))
-        remaining = sorted(set(app.env.found_docs) - listed - {"index"})
+        folders = {
+            name.removesuffix("index") for name in listed if name.endswith("/index")
+        }  # list their pages themselves
+        remaining = sorted(
+            found for found in app.env.found_docs - listed - {"index"} if not found.startswith(tuple(folders))
+        )
         if remaining:
             source[0] += "\n".join(["", "```{toctree}", ":caption: New", ":hidden:", "", *remaining, "```", ""])
 

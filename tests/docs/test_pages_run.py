@@ -56,7 +56,11 @@ ELSEWHERE = {  # pages of which no command is run here
     "docs/upsampling.md": "tests/heads/test_upsampling.py",
     "CONTRIBUTING.md": "targets of the Makefile",
 }
-WITH_CODE = {block.page for block in list_blocks("console", "python") if "/notebooks/" not in block.page}
+WITH_CODE = {
+    block.page
+    for block in list_blocks("console", "python")
+    if not block.page.startswith(("docs/notebooks/", "docs/zoo/"))  # test_notebooks.py, test_zoo.py
+}
 PAGES = sorted(WITH_CODE - {*ELSEWHERE})
 SNIPPETS_ELSEWHERE = {  # beginnings of snippets
     "from candelabra.runtime import Model": "needs the exported file: tests/runtime",
