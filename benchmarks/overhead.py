@@ -14,7 +14,7 @@ import lightning as L
 import timm
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -26,7 +26,9 @@ from candelabra.data import DataModule, Shapes
 from candelabra.data.targets import Labels
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
+from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.idle_profiler import IdleProfiler
 from candelabra.training.precision import make_trial_step
 from candelabra.training.trial_steps import load_trial_samples
 from tests.data.builders import make_labels
@@ -80,7 +82,8 @@ def by_candelabra(name: str, batches: Any, steps: int, labels: Labels, precision
             max_epochs=-1,
             precision=precision,  # type: ignore[arg-type]
             logger=CSVLogger(folder, "", ""),
-            callbacks=[warm, Throughput(), LearningRateMonitor("step"), TQDMProgressBar(refresh_rate=10)],
+            callbacks=[warm, Throughput(), LearningRateMonitor("step"), EpochProgress()],
+            profiler=IdleProfiler(),
             log_every_n_steps=10,
             enable_model_summary=False,
             enable_checkpointing=False,

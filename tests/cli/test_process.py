@@ -8,7 +8,10 @@ from tests.conftest import TINY
 from tests.data.files import make_folder
 from tests.forked import run_forked
 
-UNUSED = ("wandb", "tensorboard", "mlflow", "pandas", "sklearn", "datasets", "peft", "onnx", "plotly", "torchjd")
+UNUSED = (
+    *("wandb", "tensorboard", "mlflow", "pandas", "sklearn", "datasets", "peft", "onnx", "plotly", "torchjd"),
+    *("torch._dynamo", "sympy", "triton.runtime", "scipy.signal", "scipy.stats", "matplotlib", "transformers"),
+)
 PREDICT = f"""
 import gc, sys
 from candelabra.cli import main, process

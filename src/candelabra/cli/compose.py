@@ -8,10 +8,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from candelabra.cli.deferred_modules import import_lazily
 from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
 from candelabra.cli.key_hints import check_bare_words
@@ -138,7 +140,7 @@ def find_command(command: str) -> Command:
         CandelabraError: the module of a plug-in has no such function.
     """
     own = command in COMMANDS
-    with import_libraries(UNUSED if own else ()):
+    with import_libraries(UNUSED if own else ()), import_lazily() if own else nullcontext():
         module = import_module(f"candelabra.commands.{command}" if own else list_plugin_commands()[command])
     function: Command | None = getattr(module, f"run_{command}", None)
     if function is None:

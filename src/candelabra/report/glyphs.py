@@ -10,6 +10,7 @@ import unicodedata
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -104,9 +105,11 @@ def find_font(sign: str) -> FontFile | None:
 
 @cache
 def _find_default_font() -> str:
-    import matplotlib
-
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{_DEFAULT.replace(' ', '')}.ttf")
+    found = find_spec("matplotlib")  # not imported, which takes as long as reading ten pictures
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    folder = Path(found.submodule_search_locations[0], "mpl-data", "fonts", "ttf")
+    return str(folder / f"{_DEFAULT.replace(' ', '')}.ttf")
 
 
 @cache

@@ -1,10 +1,11 @@
 """Sums and means over the ranks of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
 import lightning as L
+import torch
 from torch import Tensor
 
 
@@ -21,6 +22,19 @@ def make_rank_sum(task: L.LightningModule) -> Callable[[Tensor], Tensor] | None:
     """
     together = task.training and task.trainer.world_size > 1
     return partial(sum_over_ranks, task.trainer) if together else None
+
+
+def count_ranks(task: L.LightningModule, here: Sequence[bool]) -> list[float]:
+    """The number of ranks where each of some values is true; in one process without a tensor.
+
+    Args:
+        task: with a trainer.
+        here: values of this rank.
+    """
+    own = [float(value) for value in here]
+    if task.trainer.world_size == 1:
+        return own
+    return cast(list[float], sum_over_ranks(task.trainer, torch.tensor(own, device=task.device)).tolist())
 
 
 def average_over_ranks(trainer: L.Trainer, values: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losse
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
 from candelabra.tasks.original_metrics import measure_batch
-from candelabra.tasks.ranks import make_rank_sum, sum_over_ranks
+from candelabra.tasks.ranks import count_ranks, make_rank_sum
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs, is_logged_step
 from candelabra.tasks.statistics import average_statistics, broadcast_buffers, observe_labels, preserve_buffers
 from candelabra.types import Features, Sample
@@ -174,9 +174,8 @@ class Task(L.LightningModule, ABC):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Drops the gradients of heads without a label in this step: no weight decay, no momentum moves them."""
-        labelled = torch.tensor([float(name in self.labelled_heads) for name in self.heads])
-        labelled = sum_over_ranks(self.trainer, labelled.to(self.device)) if self.trainer.world_size > 1 else labelled
-        drop_gradients(self.backbone, self.heads.values(), labelled.tolist())
+        ranks = count_ranks(self, [name in self.labelled_heads for name in self.heads])
+        drop_gradients(self.backbone, self.heads.values(), ranks)
         self.labelled_heads.clear()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -13,6 +13,7 @@ from candelabra.tasks.run_length import count_epochs
 from candelabra.tasks.task import Task
 from candelabra.training.callbacks.throughput import Throughput
 
+_PAUSE = 0.1  # seconds between two drawings of a bar
 _WIDTHS = {"epochs": 9, "train loss": 10, "val loss": 9, "score": 7, "time": 8, "left": 8}
 
 
@@ -24,7 +25,8 @@ class EpochProgress(TQDMProgressBar):
     """
 
     def __init__(self) -> None:
-        super().__init__(refresh_rate=10)
+        super().__init__(refresh_rate=1)
+        self.drawn = 0.0
         self.losses: list[Tensor] = []
         self.validated = False
         self.begun, self.spent, self.epochs = 0.0, 0.0, 0
@@ -67,10 +69,18 @@ class EpochProgress(TQDMProgressBar):
         ):  # that of a grid is a sum; Lightning has divided it
             self.losses.append(loss.detach() * trainer.accumulate_grad_batches)
 
+    def _should_update(self, current: int, total: int) -> bool:
+        """Lightning counts batches: it draws too often where they are fast, too seldom where they are slow."""
+        now = time.perf_counter()
+        due = self.is_enabled and (current == total or now - self.drawn >= _PAUSE)
+        self.drawn = now if due else self.drawn
+        return due
+
     def on_validation_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        before = self.drawn
         super().on_validation_batch_end(trainer, *args)
         batch, total = args[3] + 1, self.total_val_batches_current_dataloader
-        if trainer.state.fn == "fit" and (batch % self.refresh_rate == 0 or batch == total):
+        if trainer.state.fn == "fit" and self.drawn != before:
             self.train_progress_bar.set_description(f"{_describe_epoch(trainer)}, validation {batch}/{total}")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
