@@ -33,7 +33,6 @@ from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.checkpointing import BEST, AtomicCheckpoints, ResumeCheckpoint, StepSeeding
 from candelabra.training.ddp import SyncBatchNormPlugin
-from candelabra.training.idle_profiler import IdleProfiler
 
 
 def make_trainer(node: PlainConfig, **further: Any) -> L.Trainer:
@@ -64,7 +63,6 @@ def make_run_trainer(
         "callbacks": [*callbacks, *checkpointing, *shown],
         "plugins": plugins,
         "sync_batchnorm": False,
-        **({} if plain["trainer"].get("profiler") else {"profiler": IdleProfiler()}),
     }
     node = {**plain["trainer"], "default_root_dir": plain["folder"], "enable_checkpointing": bool(checkpointing)}
     trainer = make_trainer(node, **further)
