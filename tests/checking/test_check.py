@@ -18,9 +18,9 @@ from candelabra.commands.check import check_dataset, report_to_json, run_check
 from candelabra.data import DataModule, Folder, Pets, Reader, Shapes
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
-from tests.checking.test_duplicates import saved, scene
 from tests.conftest import Compose
 from tests.data.builders import build_file_samples, make_labels
+from tests.data.sampling.test_duplicates import saved, scene
 
 
 @dataclass(frozen=True, kw_only=True)

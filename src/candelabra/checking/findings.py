@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking import duplicates, leaks
+from candelabra.checking import leaks
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import Survey
 from candelabra.data.issue_lines import describe_issue_kind
 from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.duplicates import Duplicates
 from candelabra.data.targets import LabelTarget
 
 _UNEVEN = 10  # ratio of largest to smallest class above which classes are reported as uneven
@@ -49,7 +50,7 @@ class CheckReport:
 
     survey: Survey
     tally: DatasetStatistics
-    twins: duplicates.Duplicates
+    twins: Duplicates
     near: float | None
     seconds: float
 
