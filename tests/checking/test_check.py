@@ -214,6 +214,8 @@ def test_frames_of_one_film_that_are_saved_anew_leak(tmp_path: Path) -> None:
     found = report_to_json(check_dataset(data))
     assert found["alike"] == [[{"name": "0.jpg", "split": "train"}, {"name": "3.jpg", "split": "test"}]]
     assert found["equal"] == []
+    words = [each["words"] for each in found["findings"] if "leaks" in each["words"]]
+    assert [each.partition(" or with ")[2] for each in words] == ["data.split=random data.groups=near_duplicates."]
 
 
 def test_what_is_found_does_not_depend_on_processes() -> None:

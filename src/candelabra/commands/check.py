@@ -18,7 +18,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
-from candelabra.data.sampling.duplicates import find_duplicates
+from candelabra.data.sampling.duplicates import NEAR, find_duplicates
 from candelabra.data.targets import (
     BoxesTarget,
     InstancesTarget,
@@ -70,7 +70,7 @@ def run_check(config: DictConfig) -> int:
     return int(report.level)
 
 
-def check_dataset(data: SampleDataModule, near: float | None = 0.6) -> CheckReport:
+def check_dataset(data: SampleDataModule, near: float | None = NEAR) -> CheckReport:
     """Looks at every sample of a data set; see `find_duplicates` for `near`."""
     found = open_survey(data)
     tally = DatasetStatistics(found)

@@ -56,8 +56,8 @@ class DatasetOptions:
             0.15, and 0 where the data set has a train and a val split: these are kept as they are. With
             split=by_class, shares of the classes.
         groups: images of one group (person, drive) come into one split. A regular expression that finds the group in
-            a name (`.+_` is all up to the last underscore), or whose first capture group does; or a table,
-            `persons.csv`, with the columns name and group.
+            a name (`.+_` is all up to the last underscore), or whose first capture group does; a table,
+            `persons.csv`, with the columns name and group; or near_duplicates, see `number_near_duplicates`.
         folds, fold: cross-validation: divide all images, published or not, into so many folds (at least 2) and test on
             number `fold`, from 0; `val` is then a share of the others.
         fraction: share of the training images that are used, above 0 and at most 1; drawn by class, each of which keeps
