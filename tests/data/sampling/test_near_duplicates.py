@@ -13,6 +13,7 @@ from candelabra.checking.findings import CheckReport
 from candelabra.commands.check import check_dataset
 from candelabra.data import DataModule, Folder, Shapes
 from candelabra.data.sampling import near_duplicates
+from candelabra.data.sampling.duplicates import Duplicates, find_duplicates
 from candelabra.data.sampling.near_duplicates import NEAR_DUPLICATES, number_near_duplicates
 from candelabra.errors import CandelabraError
 from tests.data.sampling.test_duplicates import saved, scene
@@ -72,8 +73,12 @@ def test_folds_and_seeds_keep_groups_whole_and_equal_seeds_divide_alike(photos: 
 def test_images_are_decoded_once_until_one_changes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = module(photos).open()
     looked: list[int] = []
-    find = near_duplicates.find_duplicates
-    monkeypatch.setattr(near_duplicates, "find_duplicates", lambda *of: (looked.append(1), find(*of))[1])
+
+    def count(*given: Any) -> Duplicates:
+        looked.append(1)
+        return find_duplicates(*given)
+
+    monkeypatch.setattr(near_duplicates, "find_duplicates", count)
     first, second = number_near_duplicates(samples), number_near_duplicates(samples)
     assert (len(looked), first.tolist()) == (1, second.tolist())
     index = int(np.flatnonzero(first == first[0])[-1])

@@ -15,6 +15,7 @@ from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Table
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
+from candelabra.data.sampling.split_drawing import deal_groups, draw_grouped_split
 from candelabra.data.sampling.splits import Splitter
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
@@ -73,6 +74,20 @@ def test_folds_partition_the_set_and_validation_is_drawn_from_the_rest(groups: s
             assert sum(len(people(samples, indices)) for indices in parts.values()) == 30
         tested.append(parts["test"])
     assert sorted(np.concatenate(tested)) == list(range(240))
+
+
+@pytest.mark.timeout(60)
+def test_thousands_of_images_without_a_group_are_drawn_as_images_and_the_others_as_groups() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.concatenate([np.repeat(np.arange(40), 10), np.arange(40, 9_640)])
+    strata, pool = rng.integers(0, 4, 10_000), np.arange(10_000)
+    test = draw_grouped_split(pool, strata, groups, 0.15, np.random.default_rng(1))
+    assert 0.145 <= len(test) / len(pool) <= 0.155
+    assert not set(groups[test]) & set(groups[np.setdiff1d(pool, test)])
+    assert np.abs(np.bincount(strata[test]) / np.bincount(strata) - 0.15).max() < 0.02
+    folds = deal_groups(pool, strata, groups, 5, seed=0)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(40))
+    assert np.abs(np.bincount(folds) - 2000).max() <= 20
 
 
 def test_no_test_split_is_drawn_where_train_and_val_are_published_unless_asked_for() -> None:
