@@ -5,14 +5,14 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
-from candelabra.data import DataModule, Table
+from candelabra.data import DataModule, Folder, Table
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
 from candelabra.data.sampling.split_drawing import deal_groups, draw_grouped_split
@@ -97,6 +97,17 @@ def test_no_test_split_is_drawn_where_train_and_val_are_published_unless_asked_f
     assert len(Splitter(split="random").parts(both)["test"]) == 6
     one = records(40, published=["train"] * 40)
     assert all(Splitter().parts(one)[split].size for split in ("val", "test"))
+
+
+@pytest.mark.parametrize("split", ["published", "random"])
+def test_no_test_split_is_drawn_where_none_is_typed(tmp_path: Path, split: Literal["published", "random"]) -> None:
+    for name in ("train", "val"):
+        make_folder(tmp_path / name)
+    parts = DataModule(Folder(root=str(tmp_path)), size=32, workers=0, split=split, test="none").parts
+    counts = {"published": (20, 20, 0), "random": (34, 6, 0)}
+    assert tuple(map(len, parts.values())) == counts[split]
+    parts = DataModule(Folder(root=str(tmp_path / "train")), size=32, workers=0, val="none", test="none").parts
+    assert [len(part) for part in parts.values()] == [20, 0, 0]
 
 
 def test_bad_samples_are_in_no_fold() -> None:
