@@ -15,9 +15,9 @@ from candelabra.config.ranges import check_ranges
 from candelabra.data import DataModule, Folder
 from candelabra.data.decoding.image_sources import find_sources
 from candelabra.data.sampling.train_order import BatchOrder, ShuffledOrder
+from candelabra.data.targets.glyphs import escape_breaks, escape_formula, replace_missing_glyphs, save_figure
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedulers import plateau, turn_plateaus
-from candelabra.report.glyphs import escape_breaks, escape_formula, replace_missing_glyphs, save_figure
 from candelabra.report.plots import draw_confusion
 from candelabra.storage.strict_json import format_json
 

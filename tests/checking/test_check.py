@@ -18,9 +18,9 @@ from candelabra.commands.check import check_dataset, report_to_json, run_check
 from candelabra.data import DataModule, Folder, Pets, Reader, Shapes
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
-from tests.checking.test_duplicates import saved, scene
 from tests.conftest import Compose
 from tests.data.builders import build_file_samples, make_labels
+from tests.data.sampling.test_duplicates import saved, scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +214,8 @@ def test_frames_of_one_film_that_are_saved_anew_leak(tmp_path: Path) -> None:
     found = report_to_json(check_dataset(data))
     assert found["alike"] == [[{"name": "0.jpg", "split": "train"}, {"name": "3.jpg", "split": "test"}]]
     assert found["equal"] == []
+    words = [each["words"] for each in found["findings"] if "leaks" in each["words"]]
+    assert [each.partition(" or with ")[2] for each in words] == ["data.split=random data.groups=near_duplicates."]
 
 
 def test_what_is_found_does_not_depend_on_processes() -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from candelabra.cli.help import COMMANDS
+from candelabra.environment import __version__
 from tests.forked import run_forked
 
 HEAVY = ("http", "urllib.request", "torch", "lightning", "timm", "hydra", "numpy", "matplotlib", "pandas", "PIL")
@@ -30,6 +31,11 @@ def test_help_shows_examples_and_loads_nothing_heavy(arguments: list[str], tmp_p
     assert f"candelabra {arguments[0] if len(arguments) > 1 else '<command>'}" in run.stdout
     if len(arguments) > 1:
         assert "Examples" in run.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["train", "data=folder"], ["check"]])
+def test_the_version_is_that_of_candelabra(words: list[str], tmp_path: Path) -> None:
+    assert candelabra(*words, "--version", cwd=tmp_path).stdout == f"candelabra {__version__}\n"
 
 
 def test_train_help_lists_every_option(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from candelabra.data.samples import SPLITS
-from candelabra.report.glyphs import escape_formula, save_figure
+from candelabra.data.targets.glyphs import escape_formula, save_figure
 from candelabra.report.html.embedded_images import format_data_url
 
 if TYPE_CHECKING:

@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking import duplicates, leaks
+from candelabra.checking import leaks
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import Survey
 from candelabra.data.issue_lines import describe_issue_kind
 from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.duplicates import Duplicates
+from candelabra.data.sampling.near_duplicates import NEAR_DUPLICATES
 from candelabra.data.targets import LabelTarget
 
 _UNEVEN = 10  # ratio of largest to smallest class above which classes are reported as uneven
@@ -49,7 +51,7 @@ class CheckReport:
 
     survey: Survey
     tally: DatasetStatistics
-    twins: duplicates.Duplicates
+    twins: Duplicates
     near: float | None
     seconds: float
 
@@ -94,15 +96,17 @@ def _report_refusal(survey: Survey) -> list[Finding]:
 
 def _report_leaks(report: CheckReport) -> list[Finding]:
     split = report.survey.split
+    published = set(report.survey.samples.published.tolist()) - {"train"}
     found = []
     for one, other, images, equal in leaks.find_leaks(*report.twins, split):
         total = int((split == other).sum())
+        anew = "data.split=random " * bool(published & {one, other})  # splits that are drawn need no other word
         found.append(
             Finding(
                 FindingLevel.ODD,
                 f"{other} leaks: {images:,} of its {_images(total)} ({images / total:.1%}) {_are(images)} in {one} too"
                 f"{f', {equal:,} of them equal in every pixel' * bool(equal)}. Results on {other} will look better "
-                "than they are; split by person, video or place.",
+                f"than they are; split by person, video or place, or with {anew}data.groups={NEAR_DUPLICATES}.",
             )
         )
     for each in report.names:

@@ -4,20 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.issues import DataIssue
 from candelabra.data.loading.workers import count_processors
 from candelabra.data.samples import Samples, hash_contents
+from candelabra.data.sampling.thumbnails import make_scan_thumbnail, stack_pixels
 from candelabra.data.targets import Labels
 from candelabra.environment import choose_start_method
 from candelabra.types import Sample
 
-THUMBNAIL_SIDE = 16  # side in pixels of the grey thumbnails
 KEPT_ISSUES = 8  # bytes of a digest: among 100,000 images, the probability of a collision is 1 in 3 billion
 _BATCH = 32  # samples per message of a worker
 
@@ -84,20 +82,6 @@ def _scan_sample(index: int, sample: Sample, labels: Labels) -> SampleScan:
         make_scan_thumbnail(pixels),
         {name: labels[name].summarize(value, (height, width)) for name, value in values.items()},
     )
-
-
-def stack_pixels(sample: Sample) -> NDArray[np.uint8]:
-    """Return the image of a sample as (H, W, 3) uint8."""
-    image = sample["image"].as_subclass(torch.Tensor)
-    if image.is_floating_point():
-        image = (image * 255).round().to(torch.uint8)
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-
-
-def make_scan_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce (H, W, 3) to grey (THUMBNAIL_SIDE, THUMBNAIL_SIDE) by averaging areas."""
-    small = Image.fromarray(pixels).resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
-    return np.asarray(small.convert("L"))
 
 
 def scan_samples(samples: Samples, workers: int | None) -> Iterator[SampleScan]:

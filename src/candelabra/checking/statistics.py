@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking.sample_scan import KEPT_ISSUES, THUMBNAIL_SIDE, SampleScan
+from candelabra.checking.sample_scan import KEPT_ISSUES, SampleScan
 from candelabra.checking.survey import NO_SPLIT, Survey
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.thumbnails import THUMBNAIL_SIDE
 from candelabra.data.targets import Target
 
 _PLACES = (*SPLITS, NO_SPLIT)

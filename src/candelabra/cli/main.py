@@ -43,7 +43,7 @@ def main() -> None:
         activate_typed_plugins(words)
         if command in ("-h", "--help", "help"):
             print_help(format_overview())
-        elif command == "--version":
+        elif "--version" in (command, *words):  # behind a command, Hydra would print its own
             print(f"candelabra {__version__}")
         elif command not in (known := [*COMMANDS, *list_plugin_commands()]):
             allowed = list_nearest(command, known)

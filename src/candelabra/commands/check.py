@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 from tqdm import tqdm
 
-from candelabra.checking import duplicates, page
+from candelabra.checking import page
 from candelabra.checking.findings import CheckReport, FindingLevel
 from candelabra.checking.sample_scan import scan_samples
 from candelabra.checking.statistics import DatasetStatistics
@@ -18,6 +18,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issues import write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.duplicates import NEAR, find_duplicates
 from candelabra.data.targets import (
     BoxesTarget,
     InstancesTarget,
@@ -69,8 +70,8 @@ def run_check(config: DictConfig) -> int:
     return int(report.level)
 
 
-def check_dataset(data: SampleDataModule, near: float | None = 0.6) -> CheckReport:
-    """Looks at every sample of a data set; see `duplicates.find` for `near`."""
+def check_dataset(data: SampleDataModule, near: float | None = NEAR) -> CheckReport:
+    """Looks at every sample of a data set; see `find_duplicates` for `near`."""
     found = open_survey(data)
     tally = DatasetStatistics(found)
     begun = time.monotonic()
@@ -79,9 +80,7 @@ def check_dataset(data: SampleDataModule, near: float | None = 0.6) -> CheckRepo
     ):
         tally.add(facts)
     seconds = time.monotonic() - begun
-    return CheckReport(
-        found, tally, duplicates.find_duplicates(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds
-    )
+    return CheckReport(found, tally, find_duplicates(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds)
 
 
 def report_to_json(report: CheckReport) -> dict[str, Any]:

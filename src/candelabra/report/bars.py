@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candelabra.report.glyphs import escape_formula, save_figure
+from candelabra.data.targets.glyphs import escape_formula, save_figure
 from candelabra.runs.aggregation import RunRow
 from candelabra.runs.joint_gain import JointGain
 

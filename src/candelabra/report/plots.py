@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from candelabra.report.glyphs import escape_formula, save_figure
+from candelabra.data.targets.glyphs import escape_formula, save_figure
 from candelabra.runs.head_metrics import HeadSummaries, is_count
 
 _NAMED = 12  # classes in a legend

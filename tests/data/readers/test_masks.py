@@ -176,3 +176,61 @@ def test_real_pedestrians(real: Path) -> None:
     ).read()
     assert len(samples) == 5
     assert samples[0]["mask"].unique().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "end"),
+    [
+        ("Training_Images", "Ground_Truth", "_mask"),
+        ("imgs", "gt", "_GT"),
+        ("Input", "TARGETS", ""),
+        ("img", "labels", "_L"),
+        ("images", "annotations", "_label"),
+        ("train-images", "train-masks", ""),
+    ],
+)
+def test_folders_of_usual_names_are_pairs_and_no_classes(tmp_path: Path, images: str, masks: str, end: str) -> None:
+    for number in range(4):
+        write_image(tmp_path / images / f"{number}.jpg")
+        write_mask(tmp_path / masks / f"{number}{end}.png", halves(0, number % 2))
+    auto = Auto(root=str(tmp_path))
+    assert (auto.match.name, auto.match.evidence) == ("masks", f"{images} and {masks}")
+    samples = auto.read()
+    assert samples.names == [f"{images}/{number}.jpg" for number in range(4)]
+    assert samples.published.tolist() == [""] * 4
+    assert [samples[number]["mask"].unique().tolist() for number in range(2)] == [[0], [0, 1]]
+
+
+@pytest.mark.parametrize("layout", ["{split}/images {split}/labels", "{split}_images {split}_masks"])
+def test_folders_of_usual_names_are_found_in_each_split(tmp_path: Path, layout: str) -> None:
+    for split in ("train", "valid"):
+        images, masks = layout.format(split=split).split()
+        for number in range(3):
+            write_image(tmp_path / images / f"{number}.jpg")
+            write_mask(tmp_path / masks / f"{number}.png", halves(0, 1))
+    samples = Auto(root=str(tmp_path)).read()
+    assert samples.labels.targets == ("mask",)
+    assert samples.published.tolist() == ["train"] * 3 + ["val"] * 3
+
+
+def test_folders_of_usual_names_that_do_not_fit_are_refused_in_words(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "Training_Images" / f"{number}.jpg")
+        write_mask(tmp_path / "Ground_Truth" / f"other{number}.png", halves(0, 1))
+    with pytest.raises(CandelabraError, match=r"looks like data=masks .* has no mask of its name"):
+        Auto(root=str(tmp_path)).read()
+    write_mask(tmp_path / "labels" / "0.png", halves(0, 1))
+    with pytest.raises(CandelabraError, match="looks like no format"):  # which of both has the masks?
+        Auto(root=str(tmp_path)).read()
+    samples = Masks(root=str(tmp_path), images="Training_Images", masks="labels").read()
+    assert samples.labelled()["mask"].tolist() == [True, False, False]
+
+
+def test_pictures_beside_annotations_of_another_format_are_no_masks(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "images" / f"{number}.jpg")
+        write_mask(tmp_path / "annotations" / f"{number}.png", halves(0, 1))
+    assert Auto(root=str(tmp_path)).match.name == "masks"
+    (tmp_path / "annotations" / "instances.json").write_text("{}")
+    with pytest.raises(CandelabraError, match="looks like no format"):
+        Auto(root=str(tmp_path)).read()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candelabra.data import DeepLabCut, Pts, Wflw
+from candelabra.data import Auto, DeepLabCut, Pts, Wflw
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
 from tests.data.files import treatments, write_image
@@ -46,6 +46,15 @@ def test_deeplabcut_names_frames_in_one_column_or_three(tmp_path: Path, columns:
     assert samples.labelled()["keypoints"].tolist() == [True, True, False, True]
     assert samples[3]["keypoints"].isnan().all(1).tolist() == [True, False]
     assert treatments(data) == {"cell is no number: unlabelled": ["labeled-data/mouse/img3.png"]}
+
+
+def test_a_table_without_the_name_of_its_scorer_is_recognized(tmp_path: Path) -> None:
+    make_project(tmp_path, SINGLE.format(pad="") + "labeled-data/mouse/img0.png,1,2,3,4\n", frames=1)
+    table = tmp_path / "labeled-data" / "mouse" / "CollectedData_ann.csv"
+    table.rename(table.with_name("CollectedData.csv"))
+    auto = Auto(root=str(tmp_path))
+    assert (auto.match.name, auto.match.evidence) == ("deeplabcut", "labeled-data/mouse/CollectedData.csv")
+    assert auto.read()[0]["keypoints"].tolist() == [[1, 2], [3, 4]]
 
 
 @pytest.mark.parametrize(("rule", "known"), [("largest", [True, True]), ("single", [False, True])])

@@ -5,16 +5,17 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
-from candelabra.data import DataModule, Table
+from candelabra.data import DataModule, Folder, Table
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.sampling.name_tables import read_column
+from candelabra.data.sampling.split_drawing import deal_groups, draw_grouped_split
 from candelabra.data.sampling.splits import Splitter
 from candelabra.errors import CandelabraError
 from tests.conftest import Compose
@@ -75,6 +76,20 @@ def test_folds_partition_the_set_and_validation_is_drawn_from_the_rest(groups: s
     assert sorted(np.concatenate(tested)) == list(range(240))
 
 
+@pytest.mark.timeout(60)
+def test_thousands_of_images_without_a_group_are_drawn_as_images_and_the_others_as_groups() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.concatenate([np.repeat(np.arange(40), 10), np.arange(40, 9_640)])
+    strata, pool = rng.integers(0, 4, 10_000), np.arange(10_000)
+    test = draw_grouped_split(pool, strata, groups, 0.15, np.random.default_rng(1))
+    assert 0.145 <= len(test) / len(pool) <= 0.155
+    assert not set(groups[test]) & set(groups[np.setdiff1d(pool, test)])
+    assert np.abs(np.bincount(strata[test]) / np.bincount(strata) - 0.15).max() < 0.02
+    folds = deal_groups(pool, strata, groups, 5, seed=0)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(40))
+    assert np.abs(np.bincount(folds) - 2000).max() <= 20
+
+
 def test_no_test_split_is_drawn_where_train_and_val_are_published_unless_asked_for() -> None:
     both = records(40, published=["train", "val"] * 20)
     assert [len(part) for part in Splitter().parts(both).values()] == [20, 20, 0]
@@ -82,6 +97,17 @@ def test_no_test_split_is_drawn_where_train_and_val_are_published_unless_asked_f
     assert len(Splitter(split="random").parts(both)["test"]) == 6
     one = records(40, published=["train"] * 40)
     assert all(Splitter().parts(one)[split].size for split in ("val", "test"))
+
+
+@pytest.mark.parametrize("split", ["published", "random"])
+def test_no_test_split_is_drawn_where_none_is_typed(tmp_path: Path, split: Literal["published", "random"]) -> None:
+    for name in ("train", "val"):
+        make_folder(tmp_path / name)
+    parts = DataModule(Folder(root=str(tmp_path)), size=32, workers=0, split=split, test="none").parts
+    counts = {"published": (20, 20, 0), "random": (34, 6, 0)}
+    assert tuple(map(len, parts.values())) == counts[split]
+    parts = DataModule(Folder(root=str(tmp_path / "train")), size=32, workers=0, val="none", test="none").parts
+    assert [len(part) for part in parts.values()] == [20, 0, 0]
 
 
 def test_bad_samples_are_in_no_fold() -> None:

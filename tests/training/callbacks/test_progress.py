@@ -43,6 +43,10 @@ def test_each_epoch_has_a_row_with_the_mean_loss_of_its_steps(
     assert [float(row[3]) for row in rows] == pytest.approx(scores[:3], abs=1e-4)
     assert rows[-1][-2:] == ["0.0", "s"]
     assert "\repoch 3/3, validation" in printed
+    bar = re.findall(r"\repoch 2/3: [^\r]*, loss=(\d\.\d{4})", printed)
+    numbers = [loss for _, loss in losses]
+    assert 0.5 * min(numbers) < float(bar[-1]) < 2 * max(numbers)
+    assert re.search(r"\repoch 2/3: [^\r]*<\d\d:\d\d", printed)  # time that the epoch needs yet
     assert "\x1b[A" not in printed  # never a second bar below the first
     assert "\n" not in printed[printed.index("1/3") : printed.index("2/3")].replace("\n", "", 1)  # but for the row
 

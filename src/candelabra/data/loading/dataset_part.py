@@ -32,6 +32,7 @@ from candelabra.types import Size
 
 log = logging.getLogger(__name__)
 OnBad = Literal["skip", "raise"]
+NoShare = Literal["none"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -53,11 +54,11 @@ class DatasetOptions:
             that validation and test have classes that training never saw), or a table `<file>.csv` with the columns
             name (or image) and split, such as the splits.csv of another run; images that the table lacks are left out.
         val, test: shares of the images, 0 to 1, where these splits are drawn; stratified by class. A null `test` is
-            0.15, and 0 where the data set has a train and a val split: these are kept as they are. With
+            0.15, and 0 where the data set has a train and a val split: these are kept as they are. none is 0. With
             split=by_class, shares of the classes.
         groups: images of one group (person, drive) come into one split. A regular expression that finds the group in
-            a name (`.+_` is all up to the last underscore), or whose first capture group does; or a table,
-            `persons.csv`, with the columns name and group.
+            a name (`.+_` is all up to the last underscore), or whose first capture group does; a table,
+            `persons.csv`, with the columns name and group; or near_duplicates, see `number_near_duplicates`.
         folds, fold: cross-validation: divide all images, published or not, into so many folds (at least 2) and test on
             number `fold`, from 0; `val` is then a share of the others.
         fraction: share of the training images that are used, above 0 and at most 1; drawn by class, each of which keeps
@@ -79,8 +80,8 @@ class DatasetOptions:
     flip: bool = True
     min_visible: float = 0.2
     split: str = "published"
-    val: float = 0.15
-    test: float | None = None
+    val: float | NoShare = 0.15
+    test: float | NoShare | None = None
     groups: str | None = None
     folds: int | None = None
     fold: int = 0
@@ -128,8 +129,8 @@ class DatasetPart(DatasetOptions):
         self.shape = parse_size(self.size)
         self.splitter = Splitter(
             split=self.split,
-            val=self.val,
-            test=self.test,
+            val=0.0 if self.val == "none" else self.val,
+            test=0.0 if self.test == "none" else self.test,
             groups=self.groups,
             folds=self.folds,
             fold=self.fold,

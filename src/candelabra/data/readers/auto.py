@@ -129,7 +129,7 @@ def recognize_format(root: Path) -> FormatMatch:
         "a CSV or Parquet file with a row an image data=table (data.file=...), images and mask files data=masks "
         "(data.images=... data.masks=...), label maps of objects data=label_maps, xml files data=voc, a json of "
         "annotations data=coco, text files in labels/ "
-        "data=yolo, .pts files data=pts, CollectedData_*.csv data=deeplabcut."
+        "data=yolo, .pts files data=pts, CollectedData*.csv data=deeplabcut."
         + (f" {export}." if export else "")
         + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
     )

@@ -47,7 +47,7 @@ class DeepLabCut(Reader):
 
     Args:
         root: the project's folder.
-        file: one table, below root; null for all `CollectedData_*.csv`.
+        file: one table, below root; null for all `CollectedData*.csv`.
         objects: which of several individuals gives the labels: largest, first, or single (several: unlabelled).
         mirror: pairs of body parts that swap in a mirror image; null goes by left and right in their names.
         normalizer: two body parts whose distance makes the error relative; empty for none.
@@ -73,7 +73,7 @@ class DeepLabCut(Reader):
         paths = [root / self.file] if self.file else find_tables(root)
         if not paths:
             raise CandelabraError(
-                f"data.root={self.root} holds no CollectedData_*.csv; name the table with data.file=<file below root>."
+                f"data.root={self.root} holds no CollectedData*.csv; name the table with data.file=<file below root>."
             )
         sheets = _leave_out_unique(root, {path: _sheet(path, issues) for path in paths}, issues)
         parts = list(dict.fromkeys(part for s in sheets.values() for own in s.cells.values() for part in own))
@@ -90,7 +90,7 @@ class DeepLabCut(Reader):
 
 def find_tables(root: Path) -> list[Path]:
     """The tables of labels below a project's folder."""
-    return sorted(root.rglob("CollectedData_*.csv"))
+    return sorted(root.rglob("CollectedData*.csv"))
 
 
 def _sheet(path: Path, issues: list[DataIssue]) -> BodyPartTable:

@@ -1,5 +1,6 @@
 """Finds the mask of each image."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,13 @@ from candelabra.errors import CandelabraError
 
 MaskPair = tuple[str, Path, Path | None]  # split, image, mask
 MaskFolders = tuple[str, Path, Path]
+_DEFAULTS = ("images", "masks")  # of the options data.images and data.masks
+_IMAGE_FOLDERS = ("image", "images", "img", "imgs", "input", "inputs")
+_MASK_FOLDERS = (
+    *("mask", "masks", "label", "labels", "gt", "groundtruth", "ground truth"),
+    *("annotation", "annotations", "target", "targets", "segmentation", "segmentations"),
+)
+_LABEL_SUFFIXES = (".json", ".xml")  # of formats whose folders hold pictures too
 _LAYOUTS = (
     ("{split}", "{split}annot"),
     ("images/{split}", "masks/{split}"),
@@ -31,6 +39,11 @@ _ENDS = (
     "_gt",
     "_GT",
     "-mask",
+    "-gt",
+    "_groundtruth",
+    "_ground_truth",
+    "_annotation",
+    "_target",
 )  # of the name of a mask, after that of its image
 
 
@@ -101,13 +114,54 @@ def find_mask_folders(root: Path, images: str, masks: str) -> list[MaskFolders]:
     if mixed and not (root / images).is_dir():
         return sorted(mixed, key=lambda each: SPLITS.index(each[0]))
     flat = ("", root / images, root / masks)
-    if not (flat[1].is_dir() and flat[2].is_dir()):
+    if flat[1].is_dir() and flat[2].is_dir():
+        return [flat]
+    named = _find_named_folders(root) if (images, masks) == _DEFAULTS else []
+    if not named:
         raise CandelabraError(
             f"data.root={root} has no folders of images and masks; expected train and trainannot, images/train and "
-            "masks/train, images and masks (other names: data.images=..., data.masks=...), or lists train.txt, ... "
-            "of an image and a mask a line."
+            "masks/train, images and masks, or Training_Images and Ground_Truth (other names: data.images=..., "
+            "data.masks=...), or lists train.txt, ... of an image and a mask a line."
         )
-    return [flat]
+    return named
+
+
+def _find_named_folders(root: Path) -> list[MaskFolders]:
+    """Folders whose names say that they hold images or masks, such as Training_Images and Ground_Truth, by split.
+
+    They lie below root, or in its folders of splits; none where it is not clear which belong together.
+    """
+    inner = {split: path for path in sorted(root.glob("*/")) if (split := parse_split_name(path.name))}
+    nested = {split: pair for split, path in inner.items() for pair in _pair_folders(path).values()}
+    found = nested or _pair_folders(root)
+    return [(split, *found[split]) for split in ("", *SPLITS) if split in found]
+
+
+def _pair_folders(parent: Path) -> dict[str, tuple[Path, Path]]:
+    """Folders of images and of masks by the split that begins their names; by "" where there is one of each."""
+    images: list[tuple[str, Path]] = []
+    masks: list[tuple[str, Path]] = []
+    for path in sorted(parent.glob("*/")):
+        words = " ".join(re.split(r"[\W_]+", path.name.lower()))
+        first, _, rest = words.partition(" ")
+        split = parse_split_name(first) if rest else ""
+        word = rest if split else words
+        if word in _IMAGE_FOLDERS and _holds_images(path):
+            images.append((split, path))
+        elif word in _MASK_FOLDERS and _holds_images(path):
+            masks.append((split, path))
+    if len(images) == len(masks) == 1:
+        return {"": (images[0][1], masks[0][1])}
+    splits = [split for split, _ in images]
+    if sorted(splits) != sorted({split for split, _ in masks}) or len(masks) > len(images):
+        return {}
+    return {split: (path, dict(masks)[split]) for split, path in images}
+
+
+def _holds_images(folder: Path) -> bool:
+    """Whether a folder holds images, and not labels of a format whose folders hold pictures too."""
+    labels = any(path.suffix.lower() in _LABEL_SUFFIXES for path in folder.iterdir())
+    return not labels and next(find_images(folder), None) is not None
 
 
 def _listed(root: Path, lists: Mapping[str, Sequence[str]], issues: list[DataIssue]) -> list[MaskPair]:

@@ -30,10 +30,11 @@ _LISTED = 32  # colours that an error names
 class Masks(Reader):
     """`root/<split>` and `root/<split>annot`, `images/<split>` and `masks/<split>`, or `images` and `masks`.
 
-    A mask has the name of its image, whatever the ending. Lists `<split>.txt` with an image and a mask a line go
-    before folders; their paths may be those of another machine. Splits may hold 1.jpg and 1_mask.png side by side, and
-    `_classes.csv` with the columns Pixel Value and Class, as Roboflow exports them. What a pixel means is said by one
-    of `classes`, `values` and `colours`.
+    A mask has the name of its image, whatever the ending; `_mask`, `_gt`, `_label`, `_L` and the like may follow it.
+    Folders of other usual names are found too, such as `Training_Images` and `Ground_Truth`. Lists `<split>.txt` with
+    an image and a mask a line go before folders; their paths may be those of another machine. Splits may hold 1.jpg
+    and 1_mask.png side by side, and `_classes.csv` with the columns Pixel Value and Class, as Roboflow exports them.
+    What a pixel means is said by one of `classes`, `values` and `colours`.
 
     Args:
         root: the folder.

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from candelabra.errors import CandelabraError
 
+_MANY = 1000  # images that are a group of one each; scikit-learn takes about a millisecond for a group
 _PIECES = 20  # into which groups are dealt; a split takes the number of pieces nearest to its share
 SplitIndices = NDArray[np.int64]
 
@@ -31,11 +32,19 @@ def deal_groups(
         order = np.lexsort((np.random.default_rng(seed).random(len(pool)), strata[pool]))
         parts[order] = np.arange(len(pool)) % count
         return parts
+    _, number, sizes = np.unique(groups[pool], return_inverse=True, return_counts=True)
+    if len(sizes) < count:
+        raise CandelabraError(
+            f"data.groups finds {len(sizes)} groups among {len(pool)} images, too few for {count} parts."
+        )
+    alone = sizes[number] == 1
+    alone[np.flatnonzero(alone)[:count]] = False  # so that the others are groups enough
+    if alone.sum() > _MANY:
+        parts[alone] = deal_groups(pool[alone], strata, None, count, seed)
+        parts[~alone] = deal_groups(pool[~alone], strata, groups, count, seed)
+        return parts
     from sklearn.model_selection import StratifiedGroupKFold
 
-    number = len(np.unique(groups[pool]))
-    if number < count:
-        raise CandelabraError(f"data.groups finds {number} groups among {len(pool)} images, too few for {count} parts.")
     many = np.bincount(strata[pool] - strata.min()).max() >= count
     wanted = strata[pool] if many else np.zeros_like(pool)  # classes all smaller than the parts are many
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from candelabra.data.samples import ALL_SPLITS, SPLITS, Samples, hash_contents
 from candelabra.data.sampling.class_split import split_classes
 from candelabra.data.sampling.name_tables import is_table, read_column
+from candelabra.data.sampling.near_duplicates import NEAR_DUPLICATES, number_near_duplicates
 from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split, draw_nested_share
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
@@ -80,7 +81,12 @@ class Splitter:
         given[list(bad)] = _OUT
         if (whole := self._choose_whole(samples, given)) is not None:
             return whole
-        groups = self._groups(samples)
+        if self.groups == NEAR_DUPLICATES and not self.folds and not self._find_missing(given):
+            raise CandelabraError(
+                f"data.groups={self.groups} has nothing to divide: data.split={self.split} already says which images "
+                "are in train, val and test; divide them anew with data.split=random, or leave data.groups out."
+            )
+        groups = self.number_groups(samples)
         if self.folds:
             pool = np.flatnonzero(given == "")
             given[pool[deal_groups(pool, samples.strata, groups, self.folds, self.seed) == self.fold]] = "test"
@@ -89,13 +95,11 @@ class Splitter:
             chosen[given == ""] = "train"
         rng = np.random.default_rng(self.seed)
         test = self._test_share(given)
-        for split, share in (("test", test), ("val", self.val)):
-            if not (given == split).any() and share > 0:
-                pool = np.flatnonzero(chosen == "train")
-                share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
-                chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
-                if groups is None:
-                    _return_only_images(chosen, pool, samples, split)
+        for split, share in self._find_missing(given).items():
+            pool = np.flatnonzero(chosen == "train")
+            share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
+            chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
+            _return_only_images(chosen, pool, samples, groups, split)
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
         shares = {"train": 1.0, "val": self.val, "test": test}
         _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0], self.split == "by_class")
@@ -120,9 +124,10 @@ class Splitter:
             return self.test
         return 0.0 if np.isin(("train", "val"), given).all() else DRAWN
 
-    def number_groups(self, samples: Samples) -> SplitIndices | None:
-        """(n,) the group of each sample, to divide splits further; null where there are no groups."""
-        return self._groups(samples)
+    def _find_missing(self, given: SampleNames) -> dict[str, float]:
+        """The share of each split that is to be drawn, in the order of drawing."""
+        shares = {"test": self._test_share(given), "val": self.val}
+        return {split: share for split, share in shares.items() if share > 0 and not (given == split).any()}
 
     def _read_given(self, samples: Samples) -> SampleNames:
         """(n,) the given split of each sample, "" where it is to be drawn."""
@@ -147,10 +152,12 @@ class Splitter:
             log.warning("data.split=%s lacks %d of %d images: they are left out", self.split, lacking, len(words))
         return np.array([SPLIT_ALIASES.get(word, _OUT) for word in words], dtype="<U5")
 
-    def _groups(self, samples: Samples) -> SplitIndices | None:
-        """(n,) the group of each sample; null where there are no groups."""
+    def number_groups(self, samples: Samples) -> SplitIndices | None:
+        """(n,) the group of each sample, to divide splits further; null where there are no groups."""
         if self.groups is None:
             return None
+        if self.groups == NEAR_DUPLICATES:
+            return number_near_duplicates(samples)
         if is_table(self.groups):
             cells = read_column("data.groups", self.groups, "group", samples.names, self.root)
             words = [None if cell is None else str(cell) for cell in cells]
@@ -169,18 +176,22 @@ def hash_names(names: Sequence[str]) -> str:
     return hash_contents(*names).hex()
 
 
-def _return_only_images(chosen: SampleNames, pool: SplitIndices, samples: Samples, split: str) -> None:
-    """Gives classes that a drawn split has left without a training image one of their images back, in place."""
+def _return_only_images(
+    chosen: SampleNames, pool: SplitIndices, samples: Samples, groups: SplitIndices | None, split: str
+) -> None:
+    """Gives classes that a drawn split has left without a training image one of their images back, with its group."""
     target = samples.labels.find(LabelTarget)
     if target is None or target.multilabel:
         return
     drawn = pool[chosen[pool] == split]
     taught = set(samples.strata[chosen == "train"].tolist())
     for stratum in sorted(set(samples.strata[drawn].tolist()) - taught - {-1}):
-        if len(drawn) > 1:
-            back = drawn[samples.strata[drawn] == stratum][0]
-            chosen[back] = "train"
-            drawn = drawn[drawn != back]
+        back = drawn == drawn[samples.strata[drawn] == stratum][0]
+        if groups is not None:
+            back = groups[drawn] == groups[drawn[back]]
+        if not back.all():
+            chosen[drawn[back]] = "train"
+            drawn = drawn[~back]
             log.info("class %r has few images: one that was drawn for %s is in train", target.classes[stratum], split)
 
 
@@ -189,10 +200,15 @@ def _match_names(pattern: str, samples: Samples) -> list[str | None]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise CandelabraError(f"data.groups={pattern} is no regular expression ({error}) and no table.") from error
+        raise CandelabraError(
+            f"data.groups={pattern} is no regular expression ({error}), no table and not {NEAR_DUPLICATES}."
+        ) from error
     found = [expression.search(name) for name in samples.names]
     if not any(found):
-        raise CandelabraError(f"data.groups={pattern} matches no name, such as {samples.names[0]}.")
+        raise CandelabraError(
+            f"data.groups={pattern} matches no name, such as {samples.names[0]}; "
+            f"{NEAR_DUPLICATES} groups images that show the same."
+        )
     return [match[1 if expression.groups else 0] if match else None for match in found]
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
+
+from candelabra.data.targets.glyphs import choose_image_font, replace_missing_glyphs
 
 Colour = tuple[int, int, int]
 DARK: Colour = (20, 20, 20)
@@ -22,6 +24,10 @@ _CLASSES: tuple[Colour, ...] = (
     (240, 120, 180),
 )
 _NAMED = 160  # pixels: words on a smaller picture would hide it
+_POINTS_NAMED = 256  # pixels: names of points are many, and would hide a smaller picture
+_BESIDE = ((1, 0), (-1, 0), (0, -1), (0, 1))  # where a name may stand: right, left, above, below
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+_BRIGHT = 110  # luminance from which dark letters are easier to read than white ones
 _GOLDEN = 0.618034  # share of the circle of hues between two classes: all stay apart, however many there are
 
 
@@ -61,14 +67,15 @@ def draw_words(picture: Image.Image, corner: tuple[float, float], colour: Colour
     """Draws words above the upper left corner XY of an object, in pixels; small pictures get none."""
     if max(picture.size) < _NAMED:
         return
-    brush, letters = ImageDraw.Draw(picture), max(10, round(max(picture.size) / 45))
-    line = words.encode("ascii", "replace").decode()  # Pillow's own font has few other letters
-    font = ImageFont.load_default(letters)
-    _, _, right, bottom = brush.textbbox((0, 0), line, font)
-    left = max(0.0, min(corner[0], picture.width - right - 4))
-    top = corner[1] - bottom - 4 if corner[1] >= bottom + 4 else corner[1]
-    brush.rectangle((left, top, left + right + 3, top + bottom + 3), fill=DARK)
-    brush.text((left + 2, top + 1), line, fill=colour, font=font)
+    line = replace_missing_glyphs(words)
+    brush, font = ImageDraw.Draw(picture), choose_image_font(line, max(10, round(max(picture.size) / 45)))
+    margin = max(1, int(font.size) // 8)
+    wide, high = math.ceil(brush.textlength(line, font)) + 2 * margin, sum(font.getmetrics()) + margin
+    left = max(0.0, min(corner[0], picture.width - wide))
+    top = corner[1] - high if corner[1] >= high else corner[1]
+    brush.rectangle((left, top, left + wide, top + high), fill=colour)
+    bright = sum(share * part for share, part in zip(_LUMINANCE, colour, strict=True)) > _BRIGHT
+    brush.text((left + margin, top + margin / 2), line, fill=DARK if bright else WHITE, font=font)
 
 
 def draw_region(
@@ -105,6 +112,48 @@ def draw_points(picture: Image.Image, points: NDArray[np.float64], skeleton: Seq
             brush.line(ends, fill=DARK if border else colours[other], width=stroke + 2 * border)
     for number in np.flatnonzero(known):
         _draw_ring(brush, points[number], radius, stroke, colours[number])
+
+
+def draw_point_names(
+    picture: Image.Image, points: NDArray[np.float64], skeleton: Sequence[tuple[int, int]], names: Sequence[str]
+) -> None:
+    """Draws the name of each point (K, 2) beside its ring, where no other ring or name is, and no line if possible.
+
+    Small pictures get no names, nor those where fewer than half of the names have room. NaN is not drawn.
+    """
+    numbers: list[int] = np.flatnonzero(~np.isnan(points).any(axis=1)).tolist()
+    if max(picture.size) < _POINTS_NAMED or not numbers:
+        return
+    brush, size = ImageDraw.Draw(picture), max(11, round(max(picture.size) / 50))
+    radius = _measure_radius(picture, points) + _measure_border(measure_stroke(picture)) + 1
+    border = max(1, size // 8)
+    rings = np.concatenate([points[numbers] - radius, points[numbers] + radius], axis=1)
+    joined = [np.linspace(points[one], points[other], 16) for one, other in skeleton]
+    lines = np.tile(np.concatenate([np.empty((0, 2)), *joined]), 2)
+    placed = []
+    for number in numbers:
+        words = replace_missing_glyphs(names[number])
+        font = choose_image_font(words, size)
+        half = np.array([brush.textlength(words, font), size]) / 2 + border
+        middles = [points[number] + np.array(step) * (1.1 * radius + half) for step in _BESIDE]
+        boxes = [box for each in middles if _is_inside(box := np.concatenate([each - half, each + half]), picture)]
+        free = [box for box in boxes if not _overlaps(box, rings)]
+        if free:
+            box = next((box for box in free if not _overlaps(box, lines)), free[0])
+            rings = np.concatenate([rings, box[None]])
+            placed.append(((box[:2] + box[2:]) / 2, words, font))
+    if 2 * len(placed) < len(numbers):
+        return
+    for middle, words, font in placed:
+        brush.text(tuple(middle), words, WHITE, font, anchor="mm", stroke_width=border, stroke_fill=DARK)
+
+
+def _is_inside(box: NDArray[np.float64], picture: Image.Image) -> bool:
+    return bool((box[:2] >= 0).all() and (box[2:] <= picture.size).all())
+
+
+def _overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    return bool(((box[:2] < others[:, 2:]) & (box[2:] > others[:, :2])).all(axis=1).any())
 
 
 def draw_true_points(picture: Image.Image, points: NDArray[np.float64]) -> None:

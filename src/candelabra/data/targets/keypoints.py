@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.drawing import draw_points, draw_true_points
+from candelabra.data.targets.drawing import draw_point_names, draw_points, draw_true_points
 from candelabra.data.targets.fields import check_field
 from candelabra.data.targets.geometry import MAP_CELLS
 from candelabra.data.targets.point_column import Floats, PointColumn
@@ -100,7 +100,9 @@ class KeypointsTarget(PointTarget):
         return wrap_like(points.masked_fill(outside[:, None], torch.nan), value)
 
     def draw(self, picture: Image.Image, value: Tensor) -> Image.Image:
-        draw_points(picture, self.points(value).double().numpy(), self.skeleton)
+        points = self.points(value).double().numpy()
+        draw_points(picture, points, self.skeleton)
+        draw_point_names(picture, points, self.skeleton, self.names)
         return picture
 
     def draw_truth(self, picture: Image.Image, value: Tensor) -> Image.Image:

@@ -47,9 +47,13 @@ class EpochProgress(TQDMProgressBar):
         return Tqdm(disable=disable, leave=False, dynamic_ncols=True, file=sys.stdout, bar_format=self.BAR_FORMAT)
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        """The share of time waiting for data, beside the bar; losses and scores are in the rows."""
+        """Beside the bar: the mean loss of the last steps, and the share of time waiting for data."""
         waits = [callback for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
-        return {"data_wait": f"{waits[0].epoch_wait():.0%}"} if waits and trainer.training else {}
+        if not trainer.training:
+            return {}
+        recent = self.losses[-self.refresh_rate :]  # without the last step, which a GPU may still compute
+        loss = {"loss": f"{float(sum(recent)) / len(recent):.4f}"} if recent else {}
+        return {**loss, **({"data_wait": f"{waits[0].epoch_wait():.0%}"} if waits else {})}
 
     def on_train_start(self, *args: Any) -> None:
         super().on_train_start(*args)

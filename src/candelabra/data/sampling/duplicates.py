@@ -9,6 +9,7 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+NEAR = 0.6  # correlation of details from which two images show the same
 _LAYOUT = 0.95  # correlation of low frequencies that two images need before their details are compared
 _SMALLEST = 32  # pixels; smaller images (MNIST: 28) have too little detail to detect similar ones
 _FLAT = 2.0  # standard deviation of grey values below which an image has no detail

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from candelabra.checking.duplicates import Duplicates, find_duplicates
-from candelabra.checking.sample_scan import make_scan_thumbnail
 from candelabra.data.samples import hash_contents
+from candelabra.data.sampling.duplicates import Duplicates, find_duplicates
+from candelabra.data.sampling.thumbnails import make_scan_thumbnail
 
 Pixels = NDArray[np.uint8]
 
