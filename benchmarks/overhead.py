@@ -28,7 +28,6 @@ from candelabra.finetuning import Full
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.idle_profiler import IdleProfiler
 from candelabra.training.precision import make_trial_step
 from candelabra.training.trial_steps import load_trial_samples
 from tests.data.builders import make_labels
