@@ -31,7 +31,7 @@ from tests.conftest import TINY, Compose, composed
 SPEEDS = ("data_wait", "images_per_second")
 SMALL = ("task=classification", "data.count=120", "data.batch_size=16", "data.size=32", "epochs=3")
 SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported everything and run nothing
-SPAWN.set_forkserver_preload(["tests.training.test_interruption"])
+SPAWN.set_forkserver_preload(["tests.training.test_interruption", "tests.preloaded"])
 
 
 def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool = False, everyone: bool = False) -> int:
