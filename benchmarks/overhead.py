@@ -82,7 +82,6 @@ def by_candelabra(name: str, batches: Any, steps: int, labels: Labels, precision
             precision=precision,  # type: ignore[arg-type]
             logger=CSVLogger(folder, "", ""),
             callbacks=[warm, Throughput(), LearningRateMonitor("step"), EpochProgress()],
-            profiler=IdleProfiler(),
             log_every_n_steps=10,
             enable_model_summary=False,
             enable_checkpointing=False,

@@ -65,7 +65,7 @@ ENTRIES = {
         "raccoon",
         "objects",
         "task=detection data=voc data.root=raccoon data.split=random data.size=96",
-        ("objects/ap50", "objects/ap"),
+        ("boxes/map50", "boxes/map"),
     ),
     "cifar10_classification_lite0": Entry(
         "cifar10, 850 training images",

@@ -1,7 +1,8 @@
 """Fixtures: tiny runs, offline, on one thread a worker."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
+from PIL import Image
 
 from candelabra.backbones import Timm
-from candelabra.environment import CACHE_VARIABLE, CONFIG_FOLDER
+from candelabra.environment import CACHE_VARIABLE
+from tests.compositions import compose_config
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
@@ -30,6 +33,7 @@ TINY = (
     "logger=csv",
 )
 Compose = Callable[..., DictConfig]
+draw_figure = Figure.savefig
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +45,21 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.set_num_threads(2)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # Python's garbage collector would walk through all objects of torch and of 5,000 tests again and again; they stay.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # nanobind complains of what is left at the end
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real") and not REAL.is_dir():
@@ -49,11 +68,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no CUDA"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # matplotlib takes a third of a tiny run; figures are laid out and drawn for the tests that are marked so.
+    Figure.savefig = draw_figure if item.get_closest_marker("figures") else save_blank  # type: ignore[assignment, method-assign]
+
+
+def save_blank(figure: Figure, target: Any, *, dpi: float = 100, **options: Any) -> None:
+    """Saves an empty picture of the size of a figure."""
+    width, height = (int(side * dpi) for side in figure.get_size_inches())
+    Image.new("L", (width, height), 255).save(target, format="png")
+
+
 def composed(command: str, *overrides: str) -> DictConfig:
     """A command's config as the command line composes it; `train` runs get a tiny network and small images."""
     base = TINY if command == "train" else ()
-    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        return compose(command, [*base, *overrides])
+    return compose_config(command, [*base, *overrides])
 
 
 @pytest.fixture(autouse=True)

@@ -55,9 +55,11 @@ def start_server() -> subprocess.Popen[str]:
 
 def serve() -> None:
     import candelabra.commands
+    from tests.compositions import compose_anew
 
     for found in pkgutil.iter_modules(candelabra.commands.__path__):
         import_module(f"candelabra.commands.{found.name}")
+    compose_anew("train", [])  # Hydra looks for its plug-ins, and imports them
     for line in sys.stdin:
         if (child := os.fork()) == 0:
             run_job(json.loads(line))

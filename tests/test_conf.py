@@ -1,6 +1,7 @@
 """Every yaml of conf/ against the constructor it names: nothing rotten, nothing unknown, nothing unlisted."""
 
 import inspect
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,11 @@ POINT_LOSSES = ("smooth_l1", "wing")
 VIEW_LOSSES = ("nt_xent", "simsiam", "vicreg")
 NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
+# Groups of which each run has one option: checked side by side, in as many configs as the largest of them has options.
+JOINED = ("backbone", "balance", "data", "finetune", "logger", "optimizer", "scheduler", "sweep", "task", "trainer")
+COLUMNS = [[option for option in PLAIN if option.parts[0] == group] for group in JOINED]
+ROWS = [tuple(option for option in row if option) for row in zip_longest(*COLUMNS)]
+ROWS += [(option,) for option in PLAIN if option.parts[0] not in JOINED]
 
 
 def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
@@ -103,19 +109,23 @@ def roots_of(experiment: str) -> list[str]:
     return ["data.sets.pets.root=x", "data.sets.faces.root=x"] if experiment == "pets_faces" else ["data.root=x"]
 
 
-def composed(option: Path, tiny: Compose, folder: Path) -> object:
+def list_needed(option: Path) -> list[str]:
+    """Values that an option has none of."""
     group, name = str(option.parent), option.stem
-    needed = (
-        ["data.root=x"]
-        if group == "data" and OmegaConf.is_missing(OmegaConf.load(CONFIG_FOLDER / option), "root")
-        else []
-    )
-    needed += ["data.path=x"] if name == "huggingface" else []
+    rootless = group == "data" and OmegaConf.is_missing(OmegaConf.load(CONFIG_FOLDER / option), "root")
+    needed = {"huggingface": ["data.path=x"], "timm": ["backbone.name=test_resnet"]}.get(name, [])
+    return [*needed, "data.root=x"] if rootless else needed
+
+
+def composed(options: tuple[Path, ...], tiny: Compose, folder: Path) -> object:
+    option = options[0]
+    group, name = str(option.parent), option.stem
+    if group in JOINED:
+        return tiny(*(f"{each.parent}={each.stem}" for each in options), *chain(*map(list_needed, options)))
     if group == "to":
         return tiny(f"to={name}", "folder=x", command="convert")
     if group in ("search", "classifier", "classifiers", "projection"):
         return composed_by(group, name, folder)
-    needed += ["backbone.name=test_resnet"] if name == "timm" else []
     if group == "experiment":
         return tiny(f"experiment={name}", *roots_of(name), "finetune=full")
     place = {
@@ -131,7 +141,7 @@ def composed(option: Path, tiny: Compose, folder: Path) -> object:
     }.get(group)
     if name in VIEW_LOSSES:
         return tiny("task=pretraining", f"loss@task.projector.loss={name}")
-    needed += ["task=embedding"] if place == f"{name}@task.embedding.loss" else []
+    needed = ["task=embedding"] if place == f"{name}@task.embedding.loss" else []
     if place:
         name, at = place.split("@")
         return tiny(f"{group}@{at}={name}", *needed)
@@ -145,11 +155,11 @@ def test_an_experiment_goes_with_another_strategy_and_balance(name: str, other: 
     check_config(drop_open_options(plain))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("option", PLAIN, ids=str)
-def test_yaml_and_signature_agree(option: Path, tiny: Compose, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ROWS, ids=lambda row: "-".join(map(str, row)))
+def test_yaml_and_signature_agree(options: tuple[Path, ...], tiny: Compose, tmp_path: Path) -> None:
     from hydra.utils import get_object
 
-    config = composed(option, tiny, tmp_path)
+    config = composed(options, tiny, tmp_path)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     if "trainer" in plain:  # type: ignore[operator]
         plain["trainer"]["precision"] = "32-true"  # type: ignore[index, call-overload]

@@ -18,6 +18,7 @@ from candelabra.errors import CandelabraError
 
 NAMES = list_backbones()
 SMALL = ("test_", "alexnet", "lenet", "cifar_net", "resnet18", "efficientnet_lite0", "mobilenet", "googlenet")
+DEEP = ("preact_resnet1001", "resnext101_32x8d", "resnext101_64x4d")  # others are built as they are, of fewer layers
 PUBLISHED = {  # millions of weights, without the classifier
     "preact_resnet164": 1.70,  # He et al. 2016
     "preact_resnet1001": 10.33,
@@ -44,7 +45,9 @@ def test_every_yaml_is_an_entry() -> None:
     assert list_backbones("vgg1?_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in NAMES]
+)
 def test_geometry_is_that_of_the_running_model(name: str) -> None:
     """Strides and sizes of maps; attention has no window, and says so."""
     with torch.device("meta"):

@@ -71,6 +71,7 @@ def test_json_has_no_nan() -> None:
     assert json.loads(format_json({"a": [math.nan, 1.5], "b": math.inf})) == {"a": [None, 1.5], "b": None}
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_drawn(name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     draw_confusion(torch.tensor([[3, 1], [0, 2]]), [name, "b"], tmp_path / "a.png")

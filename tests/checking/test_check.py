@@ -22,6 +22,8 @@ from tests.conftest import Compose
 from tests.data.builders import build_file_samples, make_labels
 from tests.data.sampling.test_duplicates import saved, scene
 
+pytestmark = pytest.mark.figures
+
 
 @dataclass(frozen=True, kw_only=True)
 class Given(Reader):

@@ -15,6 +15,8 @@ from candelabra.backbones.registry import find_backbone_config
 from candelabra.commands.backbones import run_backbones
 from candelabra.errors import CandelabraError
 
+pytestmark = pytest.mark.figures
+
 
 def test_facts_are_the_published_ones() -> None:
     facts = measure_backbone("resnet50", find_backbone_config("resnet50"), None)

@@ -21,6 +21,7 @@ from candelabra.runs.config_diff import diff_configs, find_seeds, flatten_settin
 from candelabra.runs.folders import find_runs
 from candelabra.runs.joint_gain import compute_gains
 
+pytestmark = pytest.mark.figures
 METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}
 
 

@@ -17,6 +17,7 @@ from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from tests.conftest import Compose
 
+pytestmark = pytest.mark.figures
 SMALL = ("epochs=1", "data.count=60")
 
 

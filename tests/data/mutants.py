@@ -2,13 +2,18 @@
 
 import json
 import random
+import resource
 import signal
-import subprocess
-import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
+
+from candelabra.errors import CandelabraError
+from tests.training.test_interruption import SPAWN
 
 PATIENCE = 20  # seconds a file; a hang ends there, and is a failure
 MEMORY = 1 << 30  # bytes that a process may hold beside its libraries
@@ -109,24 +114,23 @@ def read_in_a_process(files: list[Path], module: str, reader: str, timeout: floa
     """Reads files by a function of a module, in a process that may not grow beyond `MEMORY`.
 
     Raises:
-        CalledProcessError: the process crashed.
-        TimeoutExpired: it hung where no signal reaches it.
+        AssertionError: the process crashed, or hung where no signal reaches it.
     """
-    program = (
-        "import json, sys, pathlib, importlib, resource, candelabra.data\n"
-        "from tests.data.mutants import MEMORY, read_all\n"
-        "from candelabra.errors import CandelabraError\n"
-        f"read = importlib.import_module({module!r}).{reader}\n"
-        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"  # of addresses, not memory
-        "resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))\n"
-        "files = [pathlib.Path(line) for line in json.load(sys.stdin)]\n"
-        "print(json.dumps(read_all(files, read, CandelabraError)))\n"
-    )
-    names = json.dumps([str(path) for path in files])
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], input=names, capture_output=True, text=True, timeout=timeout
-    )
-    if done.returncode:
-        raise AssertionError(f"the process ended with {done.returncode}: {done.stderr[-2000:]}")
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    with TemporaryDirectory() as folder:
+        answer = Path(folder, "answer.json")
+        process = SPAWN.Process(target=_read_limited, args=(files, module, reader, answer))
+        process.start()
+        process.join(timeout)
+        code = process.exitcode
+        process.kill()
+        assert code == 0, f"the process ended with {code}"
+        found: dict[str, object] = json.loads(answer.read_text())
     return found
+
+
+def _read_limited(files: list[Path], module: str, reader: str, answer: Path) -> None:
+    warnings.simplefilter("ignore")
+    read = getattr(import_module(module), reader)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # of addresses, not memory
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    answer.write_text(json.dumps(read_all(files, read, CandelabraError)))

@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Sequence
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
@@ -23,7 +22,7 @@ from candelabra.cli.typed_words import normalize_words
 from candelabra.config.build import check_config
 from candelabra.config.data_rules import drop_open_options
 from candelabra.config.recipes import add_typed_marks
-from candelabra.environment import CONFIG_FOLDER
+from tests.compositions import compose_config
 from tests.docs.pages import PAGES, ROOT, Block, list_blocks
 
 BLOCKS = [block for block in list_blocks("console", "bash") if block.page != "docs/extending.md"]
@@ -68,8 +67,7 @@ def check_words(command: str, words: Sequence[str]) -> None:
     typed = [word for word in expand_overrides(command, typed) if word != "-m"]
     typed = ["lr=0.1" if word == "lr=auto" else word for word in typed]  # a range test finds it
     typed = [choose_first(word) for word in typed if not word.startswith("hydra/launcher=") and "hydra." not in word]
-    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        config = compose(CONFIG_NAMES.get(command, command), [*typed, "folder=x"])
+    config = compose_config(CONFIG_NAMES.get(command, command), [*typed, "folder=x"])
     missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
     assert not missing
     plain = OmegaConf.to_container(config, resolve=True)

@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "distance"
 TRAIN = (
     f"candelabra train plugins=[{EXAMPLE}] data=table data.root=scenes data.mask_classes=[wall,thing] "
     "+head@task.heads.distance=distance task.heads.box=null task.heads.keypoints=null backbone=test_resnet "
-    "backbone.weights=none finetune=scratch data.size=64 data.batch_size=8 data.workers=0 data.augment=light "
+    "backbone.weights=none finetune=scratch data.size=32 data.batch_size=8 data.workers=0 data.augment=light "
     "data.cache=ram trainer=cpu trainer.precision=32-true trainer.enable_progress_bar=false logger=csv lr=0.003 "
     "task.heads.distance.variance_weight=0.1"
 )
@@ -47,7 +47,7 @@ def read_results(path: Path) -> dict[str, float]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scenes and a run of 24 epochs."""
     folder = tmp_path_factory.mktemp("distance")
-    write_distance_scenes(folder / "scenes", 80)
+    write_distance_scenes(folder / "scenes", 80, side=32)
     run_here(f"{TRAIN} epochs=24 hydra.run.dir=run", folder)
     return folder
 

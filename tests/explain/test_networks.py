@@ -21,6 +21,8 @@ from candelabra.explain.maximisation import (
 )
 from tests.explain.models import extract, list_pictures
 
+pytestmark = pytest.mark.figures
+
 
 def test_maps_of_alexnet_have_the_shapes_of_textbooks(tmp_path: Path) -> None:
     backbone = create_backbone("alexnet", "none")

@@ -13,6 +13,7 @@ from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from tests.conftest import Compose
 
+pytestmark = pytest.mark.figures
 PROBE = ("finetune=probe", "data.count=60", "data.size=32", "task=segmentation", "epochs=12")
 
 

@@ -18,6 +18,7 @@ from candelabra.report.plan import ShowPlan, draw_plan, print_plan, write_plan
 from tests.conftest import Compose
 from tests.finetuning.runs import STRATEGIES, data, task, tiny, trainer
 
+pytestmark = pytest.mark.figures
 SGD = partial(torch.optim.SGD, lr=0.1)
 
 

@@ -8,6 +8,7 @@ from nbclient import NotebookClient
 
 from tests.data.files import make_folder
 
+pytestmark = pytest.mark.figures
 CELLS = [
     "import numpy as np\nfrom candelabra import Model",
     "options = {'data.size': 32, 'data.workers': 0, 'backbone.weights': 'none', 'trainer': 'cpu', 'logger': 'csv'}\n"

@@ -24,6 +24,7 @@ from tests.conftest import Compose, composed
 from tests.data.readers.test_voc import xml
 from tests.training.test_interruption import assert_equal, in_a_process
 
+pytestmark = pytest.mark.figures
 COLOURS = {"red": (230, 30, 30), "blue": (30, 60, 230)}
 
 

@@ -23,6 +23,7 @@ from tests.runtime.test_model import WITHOUT_TORCH
 from tests.tasks.round_trips import check_cached_features, check_conversion
 from tests.training.test_interruption import assert_equal, in_a_process
 
+pytestmark = pytest.mark.figures
 COUNT = 60
 ALL = ("depth", "value", "ordinal", "mask", "label")
 

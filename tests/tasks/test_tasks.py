@@ -38,8 +38,8 @@ def fit(task: Task, data: DataModule, epochs: int) -> dict[str, float]:
     return {key: float(value) for key, value in trainer.test(task, data, verbose=False)[0].items()}
 
 
-def shapes(count: int = 500) -> DataModule:
-    return DataModule(Shapes(count=count, canvas=48), size=48, batch_size=16, workers=0, seed=1)
+def shapes(count: int) -> DataModule:
+    return DataModule(Shapes(count=count, canvas=32), size=32, batch_size=8, workers=0, seed=1)
 
 
 def tiny() -> Timm:
@@ -63,7 +63,7 @@ def test_classification_learns_real_digits() -> None:
     ids=["default", "focal", "lovasz"],
 )
 def test_segmentation_learns(parts: dict[str, float]) -> None:
-    data = shapes(300)
+    data = shapes(240)
     head = partial(Mask, **parts)
     results = fit(
         Segmentation(tiny(), data.labels, head, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle), data, 4
@@ -72,7 +72,7 @@ def test_segmentation_learns(parts: dict[str, float]) -> None:
 
 
 def test_localization_learns_boxes_far_better_than_a_constant() -> None:
-    data = DataModule(Digits(canvas=48), size=48, batch_size=32, workers=0, flip=False)
+    data = DataModule(Digits(canvas=32), size=32, batch_size=16, workers=0, flip=False, fraction=0.7)
     task = Localization(tiny(), data.labels, label_weight=0.5, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     constant = constant_box_iou(data)
     results = fit(task, data, 4)
@@ -89,7 +89,7 @@ def constant_box_iou(data: DataModule) -> float:
 
 
 def test_keypoints_learn() -> None:
-    data = shapes(500)
+    data = shapes(300)
     task = KeypointsTask(tiny(), data.labels, finetune=Scratch(), optimizer=RATE, scheduler=one_cycle)
     assert fit(task, data, 5)["test/keypoints/nme"] < 0.06  # the centre of the image gives 0.2
 
@@ -98,7 +98,7 @@ def test_keypoints_learn() -> None:
     "balance", [partial(Fixed, weights={"mask": 2.0}), pytest.param(Uncertainty, marks=pytest.mark.slow)]
 )
 def test_all_heads_learn_on_one_backbone(balance: BalanceFactory) -> None:
-    data = shapes(500)
+    data = shapes(300)
     heads = {"label": Label, "box": Box, "keypoints": Keypoints, "mask": Mask}
     task = MultiTask(tiny(), data.labels, heads, balance, Scratch(), RATE, one_cycle)
     results = fit(task, data, 5)
@@ -131,7 +131,7 @@ def test_a_trainer_predicts_the_test_images() -> None:
 
 
 def test_predictions_of_images_of_any_size() -> None:
-    task = MultiTask(tiny(), shapes().labels).eval()
+    task = MultiTask(tiny(), shapes(10).labels).eval()
     with torch.no_grad():
         found = task.predictions(torch.randint(0, 256, (2, 3, 50, 70), dtype=torch.uint8))
     assert found["label"].sum(1).tolist() == pytest.approx([1, 1])

@@ -98,7 +98,7 @@ class SameViews(ImageChange):
         return torch.stack([images, images.flip(-1), *([] if training else [images])], 1)
 
 
-def run(name: str, devices: int, noise: float, folder: Path) -> None:
+def train_case(name: str, devices: int, noise: float, folder: Path) -> None:
     """One case."""
     case = CASES[name]
     L.seed_everything(0, verbose=False)
@@ -184,5 +184,4 @@ class Ranks(L.Callback):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for each in sys.argv[3:] or CASES:
-        for noise in (0.0, ROUNDING) if sys.argv[1] == "1" else (0.0,):
-            run(each, int(sys.argv[1]), noise, Path(sys.argv[2]))
+        train_case(each, int(sys.argv[1]), 0.0, Path(sys.argv[2]))

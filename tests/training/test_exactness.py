@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.ranks import CASES, ROUNDING
+from tests.training.ranks import CASES, ROUNDING, train_case
 
 FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
 # Their loss of a batch is no mean over its samples, and ranks evaluate alone.
@@ -35,18 +36,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def _train(folder: Path, cases: Sequence[str]) -> None:
-    for processes in (1, 2):
-        run = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.training.ranks", f"{processes}", str(folder), *cases],
-            capture_output=True,
-            text=True,
-            timeout=550,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[2],
-        )
-        assert run.returncode == 0, run.stderr
-        (folder / f"said-{processes}").write_text(run.stdout)
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.set_num_threads(1)
+        for case in cases:
+            for noise in (0.0, ROUNDING):
+                train_case(case, 1, noise, folder)
+        torch.set_num_threads(threads)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.training.ranks", "2", str(folder), *cases],
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.returncode == 0, run.stderr
+    (folder / "said-2").write_text(run.stdout)
 
 
 def found(folder: Path, case: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

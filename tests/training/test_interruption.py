@@ -31,7 +31,7 @@ from tests.conftest import TINY, Compose, composed
 SPEEDS = ("data_wait", "images_per_second")
 SMALL = ("task=classification", "data.count=120", "data.batch_size=16", "data.size=32", "epochs=3")
 SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported everything and run nothing
-SPAWN.set_forkserver_preload(["tests.training.test_interruption"])
+SPAWN.set_forkserver_preload(["tests.training.test_interruption", "tests.preloaded"])
 
 
 def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool = False, everyone: bool = False) -> int:
@@ -204,26 +204,24 @@ def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_pa
     assert_equal(whole, stopped)
 
 
+def _interrupt_twice(words: list[str], printed: str) -> None:
+    def twice(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
+        if trainer.fit_loop.total_batch_idx == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT), 2)
+    setattr(StepSeeding, "on_train_batch_start", twice)  # noqa: B010
+    run_train(composed("train", *words))
+
+
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
-    script = """
-import os, signal, sys, time
-from candelabra.training.resume import continue_run
-from candelabra.commands.train import run_train
-from candelabra.training.checkpointing import StepSeeding
-from tests.conftest import composed
-def twice(self, trainer, *rest):
-    if trainer.fit_loop.total_batch_idx == 3:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-StepSeeding.on_train_batch_start = twice
-run_train(composed("train", *sys.argv[1:]))
-"""
-    command = [sys.executable, "-c", script, *SMALL, f"folder={tmp_path / 'run'}"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, check=False, cwd=Path(__file__).parents[2]
-    )
-    assert done.returncode == -signal.SIGINT, done.stderr
-    assert "a second signal stops at once" in done.stderr
+    words = [*SMALL, f"folder={tmp_path / 'run'}"]
+    process = SPAWN.Process(target=_interrupt_twice, args=(words, str(tmp_path / "printed")))
+    process.start()
+    process.join(240)
+    assert process.exitcode == -signal.SIGINT
+    assert "a second signal stops at once" in (tmp_path / "printed").read_text()
     assert list_checkpoints(tmp_path / "run") == []
 
 

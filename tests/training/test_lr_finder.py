@@ -21,6 +21,7 @@ from candelabra.training.lr_finder import StopAtStart, run_range_test
 from candelabra.training.range_test import RangeTest
 from tests.conftest import Compose
 
+pytestmark = pytest.mark.figures
 LEARNS = (
     "task=classification",
     "data.count=120",

@@ -16,6 +16,8 @@ from candelabra.embeddings.classifiers.candidate import make_folds
 from candelabra.errors import CandelabraError
 from tests.conftest import composed
 
+pytestmark = pytest.mark.figures
+
 WORDS: tuple[str, ...] = ("backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu", "jobs=1")
 WORDS += ("trainer.precision=32-true", "trainer.enable_progress_bar=false")
 DRAW = np.random.default_rng(0)

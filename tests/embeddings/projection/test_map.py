@@ -17,6 +17,7 @@ from candelabra.errors import CandelabraError
 from tests.conftest import composed
 from tests.embeddings.images import asked, folder_of
 
+pytestmark = pytest.mark.figures
 DRAW = np.random.default_rng(0)
 GROUPS = np.repeat(["a", "b", "c"], 20).astype(object)
 VECTORS = (DRAW.standard_normal((60, 8)) + 12 * np.eye(8)[np.repeat([0, 1, 2], 20)]).astype(np.float32)

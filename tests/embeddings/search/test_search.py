@@ -16,6 +16,7 @@ from candelabra.embeddings.search.auto import choose_search
 from candelabra.errors import CandelabraError
 from tests.embeddings.images import asked, folder_of
 
+pytestmark = pytest.mark.figures
 DRAW = np.random.default_rng(0)
 VECTORS = DRAW.standard_normal((300, 16)).astype(np.float32)
 QUERIES = DRAW.standard_normal((7, 16)).astype(np.float32)

@@ -12,6 +12,7 @@ from hydra_plugins.candelabra_sweeper.jobs import Job, State
 from hydra_plugins.candelabra_sweeper.results import UnknownImportance, compute_importances, draw_figure
 from tests.hydra_plugins.candelabra_sweeper.made import finished, made
 
+pytestmark = pytest.mark.figures
 SOUGHT = {"score": "maximize", "seconds": "minimize"}
 
 
