@@ -140,7 +140,8 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
                 judge.target: torch.stack([torch.as_tensor(e[judge.target]) for e in batch])
                 for judge in judges.values()
             }
-            images, targets = mirror_batch(images, targets)
+            if plain["data"].get("flip", True):
+                images, targets = mirror_batch(images, targets)
             features = trunk(images)
             losses = [
                 compute_plain_loss(judge.target, heads[name](features), targets[judge.target], features.size)

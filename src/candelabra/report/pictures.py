@@ -14,9 +14,9 @@ from torch import Tensor
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
-from candelabra.data.targets.glyphs import choose_image_font, replace_missing_glyphs
 from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_predicted_numbers
 from candelabra.report.tables import print_class_table
+from candelabra.storage.glyphs import choose_image_font, replace_missing_glyphs
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 

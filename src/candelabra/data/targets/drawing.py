@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from candelabra.data.targets.glyphs import choose_image_font, replace_missing_glyphs
+from candelabra.storage.glyphs import choose_image_font, replace_missing_glyphs
 
 Colour = tuple[int, int, int]
 DARK: Colour = (20, 20, 20)
