@@ -83,7 +83,7 @@ class _ChildFinder(MetaPathFinder):
 
 def import_real(name: str) -> ModuleType:
     """Imports a module, although it is deferred; others of its package are no longer deferred either."""
-    for each, module in list(sys.modules.items()):
+    for each, module in sys.modules.copy().items():  # other threads import
         if isinstance(module, DeferredModule) and _name_package(each) == _name_package(name):
             del sys.modules[each]
     return import_module(name)
