@@ -14,6 +14,7 @@ from candelabra.tasks.task import Task
 from candelabra.training.callbacks.throughput import Throughput
 
 _PAUSE = 0.1  # seconds between two drawings of a bar
+_RECENT = 10  # steps whose mean loss stands beside the bar
 _WIDTHS = {"epochs": 9, "train loss": 10, "val loss": 9, "score": 7, "time": 8, "left": 8}
 
 
@@ -51,7 +52,7 @@ class EpochProgress(TQDMProgressBar):
         waits = [callback for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
         if not trainer.training:
             return {}
-        recent = self.losses[-self.refresh_rate :]  # without the last step, which a GPU may still compute
+        recent = self.losses[-_RECENT:]  # without the last step, which a GPU may still compute
         loss = {"loss": f"{float(sum(recent)) / len(recent):.4f}"} if recent else {}
         return {**loss, **({"data_wait": f"{waits[0].epoch_wait():.0%}"} if waits else {})}
 
