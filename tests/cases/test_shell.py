@@ -14,11 +14,11 @@ from torch import nn
 from candelabra.config.ranges import check_ranges
 from candelabra.data import DataModule, Folder
 from candelabra.data.decoding.image_sources import find_sources
+from candelabra.data.glyphs import escape_breaks, escape_formula, replace_missing_glyphs, save_figure
 from candelabra.data.sampling.train_order import BatchOrder, ShuffledOrder
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedulers import plateau, turn_plateaus
 from candelabra.report.plots import draw_confusion
-from candelabra.storage.glyphs import escape_breaks, escape_formula, replace_missing_glyphs, save_figure
 from candelabra.storage.strict_json import format_json
 
 NAMES = ["under_$5_to_$10^", "two\nlines", "猫", "[x]", "<b>", "😀", "שלום", "a_b$", "\\frac{", "_hidden"]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from candelabra.data.glyphs import escape_formula, save_figure
 from candelabra.data.samples import SPLITS
 from candelabra.report.html.embedded_images import format_data_url
-from candelabra.storage.glyphs import escape_formula, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from candelabra.storage.glyphs import choose_image_font, replace_missing_glyphs
+from candelabra.data.glyphs import choose_image_font, replace_missing_glyphs
 
 _LINE = 20  # pixels of a line above a panel
 _GAP = 4  # pixels between panels

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from candelabra.data.glyphs import escape_formula, save_figure
 from candelabra.runs.aggregation import RunRow
 from candelabra.runs.joint_gain import JointGain
-from candelabra.storage.glyphs import escape_formula, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

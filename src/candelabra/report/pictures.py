@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from candelabra.data.glyphs import choose_image_font, replace_missing_glyphs
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
 from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_predicted_numbers
 from candelabra.report.tables import print_class_table
-from candelabra.storage.glyphs import choose_image_font, replace_missing_glyphs
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from candelabra.data.glyphs import escape_formula, save_figure
 from candelabra.runs.head_metrics import HeadSummaries, is_count
-from candelabra.storage.glyphs import escape_formula, save_figure
 
 _NAMED = 12  # classes in a legend
 _FEW = 30  # points of a curve, up to which each has a marker

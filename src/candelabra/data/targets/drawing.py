@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from candelabra.storage.glyphs import choose_image_font, replace_missing_glyphs
+from candelabra.data.glyphs import choose_image_font, replace_missing_glyphs
 
 Colour = tuple[int, int, int]
 DARK: Colour = (20, 20, 20)
@@ -26,8 +26,7 @@ _CLASSES: tuple[Colour, ...] = (
 _NAMED = 160  # pixels: words on a smaller picture would hide it
 _POINTS_NAMED = 256  # pixels: names of points are many, and would hide a smaller picture
 _BESIDE = ((1, 0), (-1, 0), (0, -1), (0, 1))  # where a name may stand: right, left, above, below
-_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-_BRIGHT = 110  # luminance from which dark letters are easier to read than white ones
+_BRIGHT = 110  # grey value above which dark letters are easier to read than white ones
 _GOLDEN = 0.618034  # share of the circle of hues between two classes: all stay apart, however many there are
 
 
@@ -74,7 +73,7 @@ def draw_words(picture: Image.Image, corner: tuple[float, float], colour: Colour
     left = max(0.0, min(corner[0], picture.width - wide))
     top = corner[1] - high if corner[1] >= high else corner[1]
     brush.rectangle((left, top, left + wide, top + high), fill=colour)
-    bright = sum(share * part for share, part in zip(_LUMINANCE, colour, strict=True)) > _BRIGHT
+    bright = Image.new("RGB", (1, 1), colour).convert("L").tobytes()[0] > _BRIGHT
     brush.text((left + margin, top + margin / 2), line, fill=DARK if bright else WHITE, font=font)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.table import Table
 
+from candelabra.data.glyphs import save_figure
 from candelabra.embeddings.classifiers.candidate import FittedClassifier
 from candelabra.report.consoles import make_console
-from candelabra.storage.glyphs import save_figure
 
 _HEADER = ("classifier", "hyper-parameters", "folds", "val", "test", "test F1", "seconds", "ms")
 _MARK = " *"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.glyphs import replace_missing_glyphs, save_figure
 from candelabra.embeddings.projection.projection import ProjectedPoints
-from candelabra.storage.glyphs import replace_missing_glyphs, save_figure
 
 _LEGEND = 20  # groups that have a name in the picture; the largest ones
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from candelabra.data.decoding.images import decode_image
 from candelabra.data.decoding.paths import escape_path
+from candelabra.data.glyphs import replace_missing_glyphs, save_figure
 from candelabra.errors import UnreadableFile
-from candelabra.storage.glyphs import replace_missing_glyphs, save_figure
 
 _SIDE = 128  # pixels of an image in the picture
 _LONGEST = 18  # letters of a caption
