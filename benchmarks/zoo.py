@@ -89,7 +89,8 @@ def train_entry(name: str, seed: int, data: Path, pages: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
         words = [*ENTRIES[name].command.split()[1:], f"seed={seed}", f"folder={run}", "trainer=cpu", "logger=csv"]
-        process = subprocess.Popen([sys.executable, "-m", "candelabra", *words], cwd=data)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen([sys.executable, "-m", "candelabra", *words], cwd=data, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         if status:
             raise RuntimeError(f"candelabra {' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}")

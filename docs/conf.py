@@ -59,9 +59,8 @@ def add_remaining_pages(app: Any, page: str, source: list[str]) -> None:
     """
     if page == "index":
         listed = set(re.findall(r"^[\w/]+$", source[0], re.MULTILINE))
-        folders = {
-            name.removesuffix("index") for name in listed if name.endswith("/index")
-        }  # list their pages themselves
+        # A folder with an index lists its pages itself.
+        folders = {name.removesuffix("index") for name in listed if name.endswith("/index")}
         remaining = sorted(
             found for found in app.env.found_docs - listed - {"index"} if not found.startswith(tuple(folders))
         )

@@ -33,7 +33,7 @@ def resolve_weights(weights: str, bundled: str | None) -> str:
         return "bundled" if _is_bundled(bundled) else "hub"
     if weights == "bundled" and not _is_bundled(bundled):
         if bundled in EXTRAS:
-            raise CandelabraError(format_missing(str(bundled), "backbone.weights=bundled", "choose another weights"))
+            raise CandelabraError(format_missing(str(bundled), "backbone.weights=bundled", "choose other weights"))
         missing = f"the package {bundled} is not installed" if bundled else "no package ships weights for it"
         raise CandelabraError(
             f"backbone.weights=bundled: {missing}; allowed here are hub, none or a file (backbone=efficientnet_lite0 "
