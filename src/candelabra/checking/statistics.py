@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candelabra.checking.sample_scan import KEPT_ISSUES, SampleScan
+from candelabra.checking.sample_scan import SampleScan
 from candelabra.checking.survey import NO_SPLIT, Survey
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import SPLITS
-from candelabra.data.sampling.thumbnails import THUMBNAIL_SIDE
+from candelabra.data.sampling.image_scan import THUMBNAIL_SIDE
 from candelabra.data.targets import Target
 
 _PLACES = (*SPLITS, NO_SPLIT)
@@ -57,12 +57,9 @@ class DatasetStatistics:
         if facts.problem is not None:
             self._add_unreadable(index, split, facts.problem)
             return
-        self.sizes[index] = facts.size
-        self.pixels[index] = _number(facts.pixels)
-        for target, content in facts.answers.items():
-            self.answers[target][index] = _number(content)
-        if facts.thumb is not None:
-            self.thumbs[index] = facts.thumb
+        self.sizes[index], self.pixels[index], self.thumbs[index] = facts.image
+        for target, number in facts.answers.items():
+            self.answers[target][index] = number
         for target, summary in facts.summaries.items():
             self.counts[split][target] += 1
             for key, values in summary.items():
@@ -105,7 +102,3 @@ def make_empty_sums(target: Target) -> dict[str, NDArray[Any]]:
     """Return zeros in the shapes of the counts of a target, in integers wide enough for sums."""
     empty = target.summarize(target.missing((1, 1)), (1, 1))
     return {key: np.zeros(values.shape, np.result_type(values.dtype, np.int64)) for key, values in empty.items()}
-
-
-def _number(content: bytes) -> np.uint64:
-    return np.frombuffer(content[:KEPT_ISSUES], np.uint64)[0]  # type: ignore[no-any-return]

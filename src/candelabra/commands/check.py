@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from candelabra.checking import page
 from candelabra.checking.findings import CheckReport, FindingLevel
-from candelabra.checking.sample_scan import scan_samples
+from candelabra.checking.sample_scan import ScanDataset
 from candelabra.checking.statistics import DatasetStatistics
 from candelabra.checking.survey import open_survey
 from candelabra.config.build import build_data, resolve_config
@@ -19,6 +19,7 @@ from candelabra.data.issues import write_issues
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.data.sampling.duplicates import NEAR, find_duplicates
+from candelabra.data.sampling.image_scan import scan_in_processes
 from candelabra.data.targets import (
     BoxesTarget,
     InstancesTarget,
@@ -75,9 +76,8 @@ def check_dataset(data: SampleDataModule, near: float | None = NEAR) -> CheckRep
     found = open_survey(data)
     tally = DatasetStatistics(found)
     begun = time.monotonic()
-    for facts in tqdm(
-        scan_samples(found.samples, data.workers), total=len(found.samples), desc="looking", unit="image"
-    ):
+    scans = scan_in_processes(ScanDataset(found.samples), len(found.samples), data.workers)
+    for facts in tqdm(scans, total=len(found.samples), desc="looking", unit="image"):
         tally.add(facts)
     seconds = time.monotonic() - begun
     return CheckReport(found, tally, find_duplicates(tally.pixels, tally.thumbs, tally.sizes, near), near, seconds)

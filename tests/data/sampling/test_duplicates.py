@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from candelabra.data.samples import hash_contents
 from candelabra.data.sampling.duplicates import Duplicates, find_duplicates
-from candelabra.data.sampling.thumbnails import make_scan_thumbnail
+from candelabra.data.sampling.image_scan import make_scan_thumbnail
 
 Pixels = NDArray[np.uint8]
 

@@ -3,17 +3,15 @@
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.samples import Samples, hash_contents
 from candelabra.data.sampling.duplicates import NEAR, find_duplicates
-from candelabra.data.sampling.thumbnails import THUMBNAIL_SIDE, make_scan_thumbnail, stack_pixels
-from candelabra.environment import choose_start_method, count_usable_cores
+from candelabra.data.sampling.image_scan import ComparedImage, reduce_image, scan_in_processes
 from candelabra.storage.atomic import write_atomically
 from candelabra.storage.cache_folder import find_cache_folder
 from candelabra.storage.locks import hold_lock
@@ -21,29 +19,20 @@ from candelabra.storage.locks import hold_lock
 log = logging.getLogger(__name__)
 NEAR_DUPLICATES = "near_duplicates"  # the word for data.groups
 _FORMAT = 1  # of cached groups; part of their name
-_BATCH = 32  # images per message of a worker
 
 
-class _Thumbnail(NamedTuple):
-    pixels: int = 0  # the first 8 bytes of the digest
-    thumb: NDArray[np.uint8] = np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
-    size: tuple[int, int] = (0, 0)  # (H, W); 0 where the image cannot be read
-
-
-class _ThumbnailDataset(Dataset[_Thumbnail]):
+class _ComparedImages(Dataset[ComparedImage]):
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> _Thumbnail:
+    def __getitem__(self, index: int) -> ComparedImage:
         try:
-            pixels = stack_pixels(self.samples.load(index))
+            return reduce_image(self.samples.load(index))
         except UnreadableFile:
-            return _Thumbnail()
-        number = int.from_bytes(hash_contents(pixels)[:8], "little")
-        return _Thumbnail(number, make_scan_thumbnail(pixels), (pixels.shape[0], pixels.shape[1]))
+            return ComparedImage()
 
 
 def number_near_duplicates(samples: Samples) -> NDArray[np.int64]:
@@ -86,20 +75,11 @@ def _read_groups(file: Path, count: int) -> NDArray[np.int64] | None:
 
 
 def _find_groups(samples: Samples) -> NDArray[np.int64]:
-    count, workers = len(samples), min(count_usable_cores(), len(samples) // _BATCH)
+    count = len(samples)
     log.info("looks for near-duplicates among %d images", count)
-    loader: DataLoader[_Thumbnail] = DataLoader(
-        _ThumbnailDataset(samples),
-        _BATCH,
-        num_workers=workers,
-        collate_fn=list,
-        multiprocessing_context=choose_start_method(workers),
-    )
-    found = [thumbnail for batch in loader for thumbnail in batch]
-    pixels = np.array([each.pixels for each in found], np.uint64)
-    duplicates = find_duplicates(
-        pixels, np.stack([each.thumb for each in found]), np.array([each.size for each in found], np.int32), NEAR
-    )
+    found = list(scan_in_processes(_ComparedImages(samples), count))
+    pixels, thumbs = np.array([each.pixels for each in found], np.uint64), np.stack([each.thumb for each in found])
+    duplicates = find_duplicates(pixels, thumbs, np.array([each.size for each in found], np.int32), NEAR)
     groups = np.arange(count)
     for members in (*duplicates.equal, *duplicates.alike):
         groups[members] = members[0]
