@@ -1,4 +1,4 @@
-"""A study against random search at equal budget: same space, trials and seeds; writes docs/search.md.
+"""A study against random search at equal budget: same space, trials and seeds; writes docs/sweep_comparison.md.
 
 A trial trains a head on the cached features of a frozen backbone in this process, which takes about a second; what
 draws its words and hears of its value is the study of `sweep=tpe` and `sweep=random`. A sweep chooses by the loss on
@@ -131,7 +131,7 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=5)
     arguments.add_argument("--trials", type=int, default=40)
     arguments.add_argument("--done", type=Path, default=Path("sweeps.json"))
-    arguments.add_argument("--page", type=Path, default=Path("docs/search.md"))
+    arguments.add_argument("--page", type=Path, default=Path("docs/sweep_comparison.md"))
     given = arguments.parse_args()
     done: dict[str, list[dict[str, float]]] = json.loads(given.done.read_text()) if given.done.is_file() else {}
     for seed in range(given.seeds):
