@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.docs.pages import ROOT
 from tests.docs.site import build_site
 
 
+@pytest.mark.slow
 def test_the_site_has_every_page_and_no_warning(tmp_path: Path) -> None:
     built = build_site(tmp_path)
     assert (built.returncode, built.stderr) == (0, "")

@@ -134,6 +134,7 @@ def test_what_is_converted_is_read_again(scenes: Path, tiny: Compose, tmp_path: 
     check_conversion(words, to, ours, tiny, tmp_path, most=COUNT)
 
 
+@pytest.mark.slow
 def test_cached_features_give_the_same_heads(scenes: Path, tiny: Compose, tmp_path: Path) -> None:
     words = [*table_words(scenes), "finetune=frozen", "epochs=2", "task.heads.mask=null"]
     check_cached_features(words, tiny, tmp_path)
@@ -150,6 +151,7 @@ def test_a_set_with_numbers_is_joined_with_one_with_masks(scenes: Path, tiny: Co
     assert results["test/mask/count"] > results["test/depth/count"]
 
 
+@pytest.mark.slow
 def test_an_exported_model_answers_without_torch(joint: Path, scenes: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

@@ -138,11 +138,13 @@ def test_what_is_converted_is_read_again(domes: Path, tiny: Compose, tmp_path: P
     check_conversion(words, to, ours, tiny, tmp_path, most=20)
 
 
+@pytest.mark.slow
 def test_cached_features_give_the_same_heads(domes: Path, tiny: Compose, tmp_path: Path) -> None:
     words = [*table_words(domes), "task=flow", "finetune=frozen", "epochs=1", "data.augment=none"]
     check_cached_features(words, tiny, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_exported_model_answers_without_torch(joint: Path, domes: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

@@ -127,7 +127,7 @@ def test_a_signal_to_all_processes_of_a_run_is_answered_like_one_to_the_first(tm
 @pytest.mark.parametrize(
     "balance",
     [
-        name if name == "famo" else pytest.param(name, marks=pytest.mark.slow)
+        pytest.param(name, marks=pytest.mark.slow)
         for name in sorted(path.stem for path in (CONFIG_FOLDER / "balance").glob("*.yaml"))
     ],
 )
@@ -183,6 +183,7 @@ def test_accumulation_plateau_and_patience_go_on_too(options: tuple[str, ...], t
     assert_equal(whole, killed)
 
 
+@pytest.mark.slow
 def test_killed_with_blended_images_sizes_and_samplers_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = [*SMALL, "data.size=64", "save.steps=1", "data.mixup=0.4", "data.cutmix=1.0", "data.multiscale=[0.5,1.5]"]
@@ -193,7 +194,7 @@ def test_killed_with_blended_images_sizes_and_samplers_it_ends_as_if_it_had_not_
     assert_equal(whole, killed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert in_a_process([*SMALL, f"folder={whole}"]) == 0
