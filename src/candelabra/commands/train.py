@@ -61,7 +61,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     data: SampleDataModule = build_data(plain["data"])
     counts = count_labels(data)
     if not config.resume:
-        plain, data = resolve_open_options(config, words, plain, data, sized)
+        plain = resolve_open_options(config, words, plain, data, sized)
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
     if search and not config.resume:
