@@ -15,6 +15,7 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issue_lines import list_issue_lines
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
+from candelabra.data.sampling.name_groups import SHARED_BEGINNING
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count
@@ -52,7 +53,8 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
     for line in list_issue_lines(data.issues):
-        print_on_rank_zero(escape_path(line), markup=False, highlight=False)
+        level = "warning: " * line.startswith(SHARED_BEGINNING)
+        print_on_rank_zero(level + escape_path(line), markup=False, highlight=False)
     for target, number in counts["train"].items():
         if not number and target in wanted:
             reasons = " ".join(list_issue_lines(data.issues)[:_REASONS])
