@@ -18,7 +18,7 @@ from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.data.sampling.name_groups import SHARED_BEGINNING
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
-from candelabra.runs.head_metrics import HeadSummaries, is_count
+from candelabra.runs.head_metrics import HeadSummaries, is_count, list_metric_notes
 from candelabra.tasks.transfer import TransferredPart
 
 _REASONS = 5  # kinds of issues that an error quotes
@@ -103,6 +103,8 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
         style = "dim" if is_count(name, heads) or name.endswith("/loss") else None
         table.add_row(name, *("" if value is None else f"{value:.{digits}f}" for value in values), style=style)
     console.print(table)
+    for line in list_metric_notes(results, heads):
+        console.print(line, markup=False, highlight=False)
     if "images_per_second" in results:
         console.print(
             f"{results['seconds']:.0f} s, {results['images_per_second']:.1f} images/s in training, "
