@@ -213,8 +213,9 @@ def require_target(labels: Labels, kind: type[T]) -> T:
     """
     found = labels.find(kind)
     if found is None:
+        hint = f" {kind.table_hint}" if kind.table_hint else ""
         raise UnlabelledTarget(
-            f"A {kind.name} head needs data that label {kind.name!r}, but these label {', '.join(labels.targets)}; "
-            "choose another task, or other data."
+            f"A {kind.name} head needs data that label {kind.name!r}, but these label {labels.list_names()}; choose "
+            f"another task, or other data.{hint}"
         )
     return found
