@@ -69,8 +69,7 @@ def run_eval(config: DictConfig) -> None:
     losses = SampleLosses()
     trainer = make_trainer(node, logger=False, enable_checkpointing=False, callbacks=[losses])
     data.join_splits()
-    if not len(data.parts[plain["split"]]):
-        raise CandelabraError(f"split={plain['split']} has no image in these data; give another split or data.root.")
+    data.plan.require_images(plain["split"])
     data.disable_augmentation()
     loader = data.make_loader(plain["split"])
     if plain["scale"] == "original":
