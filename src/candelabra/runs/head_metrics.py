@@ -39,10 +39,10 @@ def parse_head_summaries(plain: object) -> dict[str, HeadSummary]:
     found: dict[str, HeadSummary] = {}
     for name, each in plain.items() if isinstance(plain, Mapping) else ():
         if isinstance(each, Mapping) and {"target", "main_metric"} <= set(each):
-            lists = [tuple(map(str, each.get(key) or ())) for key in ("lower_is_better", "counts")]
+            lower, counts = (tuple(map(str, each.get(key) or ())) for key in ("lower_is_better", "counts"))
             notes = each.get("notes")
             read = {str(key): str(note) for key, note in notes.items()} if isinstance(notes, Mapping) else {}
-            found[str(name)] = HeadSummary(str(each["target"]), str(each["main_metric"]), *lists, read)
+            found[str(name)] = HeadSummary(str(each["target"]), str(each["main_metric"]), lower, counts, read)
     return found
 
 

@@ -36,11 +36,11 @@ def list_shared_beginnings(
         parts: indices of each split.
         published: splits that the data set has are used; those of its images that keep their split are not drawn.
     """
-    groups = _find_name_groups(samples, np.concatenate(list(parts.values())))
     split = np.full(len(samples), "", dtype="<U5")
     for name, indices in parts.items():
         split[indices] = name
     drawn = split != samples.published if published else np.full(len(samples), True)
+    groups = _find_name_groups(samples, np.flatnonzero(split != "")) if drawn[split != ""].any() else {}
     advice = (
         "if it is one person, video or place, results will look too good; "
         f"\"data.groups='{NAME_PATTERN}'\" keeps its images in one split"
@@ -53,7 +53,7 @@ def list_shared_beginnings(
 
 
 class _SplitName(NamedTuple):
-    index: int
+    place: int
     beginning: str
     number: str
 
@@ -63,12 +63,12 @@ def _find_name_groups(samples: Samples, used: NDArray[np.int64]) -> dict[str, li
     names = [name for index in used.tolist() if (name := _split_name(index, samples.names[index]))]
     of_class: dict[int, set[str]] = defaultdict(set)
     for each in names:
-        of_class[int(samples.strata[each.index])].add(each.beginning)
-    several = [each for each in names if len(of_class[int(samples.strata[each.index])]) > 1]
+        of_class[int(samples.strata[each.place])].add(each.beginning)
+    several = [each for each in names if len(of_class[int(samples.strata[each.place])]) > 1]
     groups: dict[str, list[int]] = defaultdict(list)
     with_number: dict[str, set[str]] = defaultdict(set)
     for each in several:
-        groups[each.beginning].append(each.index)
+        groups[each.beginning].append(each.place)
         with_number[each.number].add(each.beginning)
     grouped = [each for each in several if len(groups[each.beginning]) > 1]
     counted_anew = sum(len(with_number[each.number]) > 1 for each in grouped)
@@ -77,9 +77,9 @@ def _find_name_groups(samples: Samples, used: NDArray[np.int64]) -> dict[str, li
     return found if systematic else {}
 
 
-def _split_name(index: int, name: str) -> _SplitName | None:
+def _split_name(place: int, name: str) -> _SplitName | None:
     """The name in its parts; None where it has no final number, or no word before it."""
     match = _PATTERN.search(name)
     if match is None or not _WORD.search(match[1]):
         return None
-    return _SplitName(index, match[1], name[match.end(1) :].partition(".")[0].lstrip("0"))
+    return _SplitName(place, match[1], name[match.end(1) :].partition(".")[0].lstrip("0"))
