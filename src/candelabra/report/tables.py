@@ -1,6 +1,7 @@
 """Print tables of labels, results and classes."""
 
 import csv
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count, list_metric_notes
 from candelabra.tasks.transfer import TransferredPart
 
+log = logging.getLogger(__name__)
 _REASONS = 5  # kinds of issues that an error quotes
 
 
@@ -52,9 +54,12 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     print_on_rank_zero(table)
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
-    for line in list_issue_lines(data.issues):
-        level = "warning: " * line.startswith(SHARED_BEGINNING)
-        print_on_rank_zero(level + escape_path(line), markup=False, highlight=False)
+    shared = [each for each in data.issues if each.what == SHARED_BEGINNING]
+    for line in list_issue_lines(each for each in data.issues if each.what != SHARED_BEGINNING):
+        print_on_rank_zero(escape_path(line), markup=False, highlight=False)
+    if shared:
+        words = "%d beginnings of file names are in several splits, such as %s: %s"
+        log.warning(words, len(shared), escape_path(shared[0].name), shared[0].detail)
     for target, number in counts["train"].items():
         if not number and target in wanted:
             reasons = " ".join(list_issue_lines(data.issues)[:_REASONS])

@@ -42,7 +42,7 @@ def list_shared_beginnings(
     drawn = split != samples.published if published else np.full(len(samples), True)
     groups = _find_name_groups(samples, np.flatnonzero(split != "")) if drawn[split != ""].any() else {}
     advice = (
-        "if it is one person, video or place, results will look too good; "
+        "where one is a person, a video or a place, results will look too good; "
         f"\"data.groups='{NAME_PATTERN}'\" keeps its images in one split"
     )
     return [
