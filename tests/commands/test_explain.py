@@ -42,7 +42,7 @@ def test_cam_writes_pictures_numbers_and_a_page(
 ) -> None:
     if head == "keypoints" and not (run / "heads.json").read_text().count("keypoints"):
         pytest.skip("these data label no points")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         run_explain(["cam", f"checkpoint={run}", f"source={photos}", f"head={head}", f"folder={tmp_path}", *further])
     assert "broken.jpg" in caplog.text
     hint = "cells a side; layer=1, an earlier stage, has 8; larger images, size=64 say, give more"

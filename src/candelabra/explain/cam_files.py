@@ -146,7 +146,7 @@ def _report_coarse(model: Model, found: Sequence[Explanation], size: Size) -> No
     stage = max((stage for stage, side in enumerate(sides) if side >= _FINE), default=0)
     earlier = f"layer={stage}, an earlier stage, has {sides[stage]}; " if sides[stage] > cells else ""
     words = "the map is coarse, with %d cells a side; %slarger images, size=%d say, give more"
-    log.info(words, cells, earlier, 2 * min(size))
+    log.warning(words, cells, earlier, 2 * min(size))
 
 
 def _report_empty(name: str, network: ScoredNetwork, found: Sequence[Explanation], negative: bool) -> None:

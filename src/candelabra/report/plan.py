@@ -45,7 +45,7 @@ def print_plan(plan: SchedulePlan) -> None:
     names = max(len(name) for name in plan.names)
     room = min(console.width, _WIDEST) - names - 4
     epochs = plan.ranges(max(2, room // _COLUMN))
-    table = Table("epoch", title="plan: the highest learning rate of each part within an epoch")
+    table = Table("epoch", title="plan: highest learning rates")
     for span in epochs:
         table.add_column(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}", justify="right", no_wrap=True)
     for part, name in enumerate(plan.names):
