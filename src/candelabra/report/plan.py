@@ -34,7 +34,8 @@ class ShowPlan(L.Callback):
         if trainer.is_global_zero and pl_module.schedule_plan is not None:  # computed at the start of fit
             print_plan(pl_module.schedule_plan)
             steps = int(trainer.estimated_stepping_batches)
-            if 0 < steps < _FEW_STEPS:
+            limited = isinstance(trainer.limit_train_batches, int)  # by the user, as with trainer=smoke
+            if 0 < steps < _FEW_STEPS and not limited:
                 log.warning("%d optimizer steps are few; raise epochs, or lower data.batch_size", steps)
             draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
