@@ -16,7 +16,8 @@ PAGE = """# One multi-task model or one model per head
 `python -m benchmarks.joint --root <folder of pets> --out <folder> --page docs/joint.md` writes this page. It
 trains single-task models for label, box and mask, and a joint model for all three with each balance, on the same
 backbone, images, splits, epochs and seeds. Each target keeps its label on a share of the training images, drawn
-independently per target; the test images are always the same. Mean ± standard deviation over seeds; Δm is the mean over
+independently per target (`data.labelled=0.5`; with `'data.labelled={{mask:0.2}}'` masks alone become few); the
+test images are always the same. Mean ± standard deviation over seeds; Δm is the mean over
 heads of the gain relative to the single-task model (Maninis et al. 2019), positive is better. {worse} marks a head
 that is worse than its single-task model, {clearly} one that is worse by more than the standard deviation of the seeds
 of that model. Time is that of training, relative to the single-task models together.

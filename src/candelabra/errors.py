@@ -22,12 +22,12 @@ class Interrupted(Exception):
 
 
 def list_nearest(word: str, allowed: Iterable[str], most: int = 8) -> str:
-    """Lists `allowed` in words for an error message, the names nearest to `word` first.
+    """Lists `allowed` in words for an error message, the names nearest to `word` first; "none" for none.
 
     >>> list_nearest("resnet5O", ["alexnet", "resnet50", "vgg16"])
     'resnet50, alexnet, vgg16'
     """
-    names = list(allowed)
+    names = list(allowed) or ["none"]
     close = get_close_matches(word, names, n=most, cutoff=0.5)
     listed = close + [name for name in names if name not in close]
     rest = len(listed) - most

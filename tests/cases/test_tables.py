@@ -1,5 +1,6 @@
 """Tables as spreadsheets, tools and people of other countries write them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from candelabra.data import Table
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget, LabelTarget
 from candelabra.errors import CandelabraError
+from candelabra.heads import require_target
 from tests.data.files import treatments, write_image
 
 ROWS = [("a.png", "cat"), ("b.png", "dog"), ("c.png", "cat")]
@@ -154,6 +156,21 @@ def test_a_row_an_object_gives_the_largest(tmp_path: Path) -> None:
 def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
     issues = make_table(tmp_path, "image,label,age,xmin\na.png,cat,3,4\n").read().issues
     assert [(each.what, each.detail) for each in issues] == [("columns of the table that are not read", "age, xmin")]
+
+
+def test_numbers_without_names_are_points_where_data_points_says_so(tmp_path: Path) -> None:
+    header, row = (",".join(f"{cell}{number}" for number in range(136)) for cell in ("f", ""))
+    table = make_table(tmp_path, f"image,{header}\na.png,{row}\n")
+    samples = table.read()
+    (issue,) = samples.issues
+    assert issue.detail.startswith(
+        "f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 and 126 more; if the last 136 are x, y, x, y"
+    )
+    assert issue.detail.endswith("data.points=68 reads them")
+    with pytest.raises(CandelabraError, match=r"but these label nothing; choose .* needs data\.points=<number>"):
+        require_target(samples.labels, KeypointsTarget)
+    told = replace(table, points=68).read().labels[KeypointsTarget].mirror_problem
+    assert told.startswith("the mirror image of 0, 1, 2, 3, 4, 5 and 62 more is not known")
 
 
 @pytest.mark.parametrize(

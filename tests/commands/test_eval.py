@@ -195,12 +195,15 @@ def test_a_run_is_measured_in_either_scale_and_whatever_the_pairs_of_its_points(
     for scale in ("prepared", "original"):
         run_eval(tiny(*judged, f"scale={scale}", command="eval"))
         results[scale] = json.loads((tmp_path / "eval" / "results.json").read_text())
+    (tmp_path / "some.csv").write_text((tmp_path / "train" / "splits.csv").read_text().replace(",test", ",val"))
     trained = json.loads((tmp_path / "train" / "results.json").read_text())
     assert results["prepared"] == {key: value for key, value in trained.items() if key.startswith("test/")}
     assert results["original"].keys() == results["prepared"].keys()
     for name in ("label/accuracy", "label/loss", "box/loss", "mask/loss", "box/count", "mask/count"):
         assert results["original"][f"test/{name}"] == results["prepared"][f"test/{name}"]
     assert results["original"]["test/keypoints/nme"] != results["prepared"]["test/keypoints/nme"]
+    with pytest.raises(CandelabraError, match=r"split=test has no image .*; split=val has \d+ and split=train"):
+        run_eval(tiny(*judged, f"data.split={tmp_path / 'some.csv'}", command="eval"))
     with pytest.raises(CandelabraError, match="scale=file is not known; allowed are prepared and original"):
         run_eval(tiny(*judged, "scale=file", command="eval"))
     path = tmp_path / "train" / "checkpoints" / "best.ckpt"

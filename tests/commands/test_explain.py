@@ -45,6 +45,8 @@ def test_cam_writes_pictures_numbers_and_a_page(
     with caplog.at_level(logging.WARNING):
         run_explain(["cam", f"checkpoint={run}", f"source={photos}", f"head={head}", f"folder={tmp_path}", *further])
     assert "broken.jpg" in caplog.text
+    hint = "cells a side; layer=1, an earlier stage, has 8; larger images, size=64 say, give more"
+    assert caplog.text.count(hint) == 1
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["tall.png", "wide.png"]
     with np.load(tmp_path / "explain.npz") as numbers:
         heats = [numbers[key] for key in numbers.files if key.startswith("heat/")]

@@ -48,6 +48,7 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
         "main_metric": "nme",
         "lower_is_better": ["loss", "nme"],
         "counts": ["count", "points"],
+        "notes": {"nme": "mean error divided by the diagonal of the image"},
     }
     assert heads == json.loads((run / "heads.json").read_text())
     assert all(isinstance(value, int | float) for value in results.values())

@@ -124,9 +124,17 @@ def test_box_and_points_come_in_pixels_inside_the_image(backbone: Backbone) -> N
     assert points.tolist() == [[[100, 25], [0, 100]]]
 
 
-@pytest.mark.parametrize(("normalizer", "length"), [("points", 50.0), ("box", 50.0), ("image", 223.6068)])
-def test_keypoint_error_by_three_lengths(backbone: Backbone, normalizer: str, length: float) -> None:
+@pytest.mark.parametrize(
+    ("normalizer", "length", "words"),
+    [
+        ("points", 50.0, "distance of left and right"),
+        ("box", 50.0, "diagonal of the bounding box of the points"),
+        ("image", 223.6068, "diagonal of the image"),
+    ],
+)
+def test_keypoint_error_by_three_lengths(backbone: Backbone, normalizer: str, length: float, words: str) -> None:
     head = Keypoints(backbone, LABELS, normalizer=normalizer)  # type: ignore[arg-type]
+    assert head.metric_notes == {"nme": f"mean error divided by the {words}"}
     target = torch.tensor([[[10.0, 10], [50, 40]]])
     outputs = (target + torch.tensor([3.0, 4.0])) / torch.tensor([200.0, 100.0])
     metrics = head.metrics()

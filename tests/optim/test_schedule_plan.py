@@ -134,6 +134,10 @@ def test_a_run_prints_its_plan_and_draws_it(
     assert "frozen" in printed
     assert "backbone/stage4" in printed
     assert (tmp_path / "pictures" / "plan.png").stat().st_size > 5000
+    caplog.clear()
+    limited = trainer(2, tmp_path, callbacks=[ShowPlan(tmp_path)], limit_train_batches=2)
+    limited.fit(task(Gradual()), data(40))
+    assert "optimizer steps are few" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["frozen", "scratch"])

@@ -10,7 +10,9 @@ from candelabra.runs.head_metrics import HeadSummary
 
 HEADS = {
     "label": HeadSummary("label", "f1"),
-    "points": HeadSummary("keypoints", "nme", ("loss", "nme"), ("count", "seen")),
+    "points": HeadSummary(
+        "keypoints", "nme", ("loss", "nme"), ("count", "seen"), {"nme": "error / diagonal", "pck": "x"}
+    ),
 }
 VALUES = {
     "loss": 3.0,
@@ -44,6 +46,7 @@ def test_metrics_come_first_counts_last_and_sums_not_at_all(
     assert [name for name, style in rows if style is None] == ["label/f1", "points/nme", "score", "label/accuracy"]
     assert [name for name, style in rows[4:] if style == "dim"] == DIMMED
     assert len(rows) == 8
-    *_, folder, files = capsys.readouterr().out.splitlines()
+    *_, note, folder, files = capsys.readouterr().out.splitlines()
+    assert note == "points/nme: error / diagonal"  # once, and of what was measured alone
     assert folder == f"{tmp_path}:"
     assert files == "  pictures/ (2), results.json"

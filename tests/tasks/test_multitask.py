@@ -37,6 +37,8 @@ def test_an_optional_head_is_left_out_and_another_one_refused() -> None:
     assert task.left_out == ("box",)
     with pytest.raises(CandelabraError, match=r"task\.heads\.shape: A mask head needs data that label 'mask'"):
         MultiTask(Timm("test_resnet", weights="none"), labels("label"), heads, optional=["box"])
+    with pytest.raises(CandelabraError, match="the data label nothing, the heads asked for are label, shape, box"):
+        MultiTask(Timm("test_resnet", weights="none"), Labels(), heads)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from candelabra.config.build import build_data, resolve_config
 from candelabra.runs.run_config import read_run_config
 from candelabra.training.open_options import fill_open_options
 from tests.conftest import Compose
+from tests.data.files import write_image
 
 FEW = ("data=digits", "task=classification", "data.size=32", "data.canvas=32", "data.fraction=0.2")  # 251 images
 OPEN = (*FEW, "data.batch_size=null")
@@ -52,3 +53,14 @@ def test_config_yaml_records_the_numbers_and_a_resumed_run_keeps_them(
     assert "2 optimizer steps are few" in caplog.text
     run_train(tiny(f"resume={tmp_path / 'train'}"))
     assert read_run_config(tmp_path / "train")["data"]["batch_size"] == 16
+
+
+def test_a_folder_is_read_and_recognized_once(tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    persons = [f"{first}_{last}" for first in ("Ana", "Al", "Adam") for last in ("Gore", "Brody", "Naimi", "Guevara")]
+    for number in range(48):
+        write_image(tmp_path / "faces" / ("happy", "sad")[number % 2] / f"{persons[number // 4]}_{number % 4}.jpg")
+    limits = ("trainer.max_epochs=1", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1")
+    run_train(tiny("data=auto", f"data.root={tmp_path / 'faces'}", "data.batch_size=null", "data.size=32", *limits))
+    assert caplog.text.count("looks like data=folder") == 1
+    assert caplog.text.count("beginnings of file names are in several splits, such as ") == 1

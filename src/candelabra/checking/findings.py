@@ -16,6 +16,7 @@ from candelabra.data.issue_lines import describe_issue_kind
 from candelabra.data.issues import IssueTreatment
 from candelabra.data.samples import SPLITS
 from candelabra.data.sampling.duplicates import Duplicates
+from candelabra.data.sampling.name_groups import SHARED_BEGINNING
 from candelabra.data.sampling.near_duplicates import NEAR_DUPLICATES
 from candelabra.data.targets import LabelTarget
 
@@ -68,8 +69,10 @@ class CheckReport:
 
     @cached_property
     def names(self) -> list[leaks.SharedName]:
-        """File names that splits share."""
-        return leaks.find_shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
+        """File names that splits share, unless the issues list them."""
+        listed = any(each.what == SHARED_BEGINNING for each in self.survey.issues)
+        found = leaks.find_shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
+        return [each for each in found if not (listed and each.what == leaks.BEGINNINGS)]
 
     @cached_property
     def findings(self) -> list[Finding]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS
 
+BEGINNINGS = "beginnings of file names"
 _MIN_PREFIXES = 10  # minimal number of name prefixes; fewer ones name the data set, not persons or drives
 
 
@@ -110,7 +111,7 @@ def find_shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDA
     places = split[there]
     found = [
         _summarize_shared("file names", [stems[row] for row in named], places[named]),
-        _summarize_shared("beginnings of file names", [starts[row] for row in named], places[named]),
+        _summarize_shared(BEGINNINGS, [starts[row] for row in named], places[named]),
     ]
     return [each for each in found if each.shared]
 

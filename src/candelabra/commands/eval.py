@@ -61,7 +61,7 @@ def run_eval(config: DictConfig) -> None:
     given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
     if given != learnt:
         raise CandelabraError(
-            f"These data label {', '.join(data.labels.targets)} in other words than the checkpoint was trained on: "
+            f"These data label {data.labels.list_names()} in other words than the checkpoint was trained on: "
             f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
         )
     node = plain["trainer"]
@@ -69,8 +69,7 @@ def run_eval(config: DictConfig) -> None:
     losses = SampleLosses()
     trainer = make_trainer(node, logger=False, enable_checkpointing=False, callbacks=[losses])
     data.join_splits()
-    if not len(data.parts[plain["split"]]):
-        raise CandelabraError(f"split={plain['split']} has no image in these data; give another split or data.root.")
+    data.plan.require_images(plain["split"])
     data.disable_augmentation()
     loader = data.make_loader(plain["split"])
     if plain["scale"] == "original":
@@ -116,7 +115,7 @@ def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
         data |= {"folds": None, "fold": 0, "fraction": 1.0}  # the table says it all
     for name, change in (now["sets"] or {}).items():
         if name not in sets:
-            known = list_nearest(str(name), sets) or "none, for it was not trained on a union"
+            known = list_nearest(str(name), sets) if sets else "none, for it was not trained on a union"
             raise CandelabraError(f"data.sets.{name} is not known to this checkpoint; allowed are {known}.")
         if not isinstance(change, dict) or set(change) != {"root"} or "root" not in sets[name]:
             raise CandelabraError(f"data.sets.{name}={change}: only data.sets.{name}.root=<folder> can be set here.")

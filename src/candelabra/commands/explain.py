@@ -165,9 +165,8 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     data = build_data(relocate_data(model.task.recipe["config"]["data"], moved))
     data.join_splits()
     data.disable_augmentation()
+    data.plan.require_images(split)
     prepared = data.dataset(split)
-    if not len(prepared):
-        raise CandelabraError(f"split={split} has no image in these data; give another split or data.root.")
     samples = (prepared[place] for place in data.spread_positions(split, images))
     found = measure_methods(
         model, head, samples, data.labels, methods, options.get("within"), options.get("layer", "auto")

@@ -102,8 +102,7 @@ def open_gate_data(plain: PlainConfig, training: PlainConfig, trained: Model) ->
     try:
         data = build_data(node)
         split = plain["gate"]
-        if not len(data.parts[split]):
-            raise CandelabraError(f"gate={split} has no picture in these data; give another split.")
+        data.plan.require_images(split, "gate")
     except CandelabraError as error:
         raise CandelabraError(
             f"The pictures on which the exported file is compared with the checkpoint cannot be used: {error} Give "

@@ -23,7 +23,7 @@ def run_lr(config: DictConfig) -> None:
     data = build_data(plain["data"])
     fill_open_options(config, data)
     plain = resolve_config(config)
-    data = build_data(plain["data"])
+    data.change_batch_size(plain["data"]["batch_size"])
     if plain["trainer"]["precision"] == "auto":
         plain["trainer"]["precision"] = choose_training_precision(plain, data)
     find_learning_rate(plain, data)

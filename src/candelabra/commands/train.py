@@ -24,6 +24,7 @@ from candelabra.training.evaluation import evaluate_run
 from candelabra.training.extension import make_extension
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
 from candelabra.training.monitor import (
+    check_class_count,
     check_monitor,
     check_split_classes,
     check_training_labels,
@@ -59,9 +60,10 @@ def run_train(config: DictConfig) -> dict[str, float]:
     loggers = make_loggers(plain["logger"], folder)
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
+    check_class_count(plain["task"], data)
     counts = count_labels(data)
     if not config.resume:
-        plain, data = resolve_open_options(config, words, plain, data, sized)
+        plain = resolve_open_options(config, words, plain, data, sized)
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
     if search and not config.resume:

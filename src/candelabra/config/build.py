@@ -114,7 +114,7 @@ def _check_target(node: Mapping[str, Any], path: str, typed_keys: Mapping[str, s
         if key.startswith("_"):
             continue
         if key not in parameters and not free:
-            known = list_nearest(key, parameters) or "no arguments"
+            known = list_nearest(key, parameters) if parameters else "no arguments"
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
         if not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
             for hint in (each[key] for each in hints if key in each):

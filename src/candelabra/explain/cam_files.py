@@ -26,9 +26,11 @@ from candelabra.report.html.embedded_images import read_embedded_images
 from candelabra.report.html.page import write_page
 from candelabra.report.pictures import draw_sample
 from candelabra.storage.atomic import write_atomically
+from candelabra.types import Size
 
 log = logging.getLogger(__name__)
 _LEAST, _MOST = 320, 640  # pixels of the longer side of a panel
+_FINE = 7  # cells a side, as at the end of most networks at 224 pixels
 _COLUMNS = 4  # panels beside each other
 
 
@@ -82,6 +84,8 @@ def write_cams(model: Model, sources: Sequence[Path], names: Sequence[str], requ
             continue
         found = explain_image(network, scale_image(image, model.device), request.methods, layers, request.settings)
         layers = list(dict.fromkeys(each.layer for each in found if METHODS[each.method].layered)) or layers
+        if not numbers:
+            _report_coarse(model, found, geometry.size)
         _report_empty(given.name, network, found, request.negative)
         picture = draw_explanations(model, head, given, geometry, network, found)
         picture.save(folder / "pictures" / f"{by_path[given.name]}.png")
@@ -131,6 +135,18 @@ def _draw_prediction(
     size = (pixels.shape[0], pixels.shape[1])
     value = target.enlarge(prediction.values[name], size[1] / geometry.original[1], size)
     return draw_sample(pixels, {name: value}, {name: target})
+
+
+def _report_coarse(model: Model, found: Sequence[Explanation], size: Size) -> None:
+    """Says that a map of an image of a size (H, W) has few cells, and what makes finer ones."""
+    cells = min((min(each.heat.shape) for each in found if METHODS[each.method].layered), default=_FINE)
+    if cells >= _FINE:
+        return
+    sides = [min(size) // stride for stride in model.backbone.strides]
+    stage = max((stage for stage, side in enumerate(sides) if side >= _FINE), default=0)
+    earlier = f"layer={stage}, an earlier stage, has {sides[stage]}; " if sides[stage] > cells else ""
+    words = "the map is coarse, with %d cells a side; %slarger images, size=%d say, give more"
+    log.warning(words, cells, earlier, 2 * min(size))
 
 
 def _report_empty(name: str, network: ScoredNetwork, found: Sequence[Explanation], negative: bool) -> None:

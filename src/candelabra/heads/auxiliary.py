@@ -61,7 +61,7 @@ class Auxiliary(Head):
             )
         self.main, self.weight = label(backbone, labels), weight
         self.main_metric, self.lower_is_better = self.main.main_metric, self.main.lower_is_better
-        self.counts, self.tables = self.main.counts, self.main.tables
+        self.counts, self.tables, self.metric_notes = self.main.counts, self.main.tables, self.main.metric_notes
         self.others = nn.ModuleList(
             _classifier(backbone.channels[place], len(self.target_info.classes), width, hidden, dropout)
             for place in self.places

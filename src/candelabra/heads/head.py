@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ class Head(nn.Module, ABC):
         lower_is_better: those of `metrics` whose lower values are better.
         counts: those of `metrics` that are whole numbers and say nothing of quality.
         tables: those of `metrics` whose value is not one number.
+        metric_notes: what must be known to read those of `metrics` whose names do not say it.
         decodes_by_weights: `predict` runs layers of the head. An exported file then also gives what `predict` returns,
             under the suffix `prepared`.
         has_loss: `loss` tells something; not where a file gives what is already decoded.
@@ -42,6 +44,7 @@ class Head(nn.Module, ABC):
     lower_is_better: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    metric_notes: Mapping[str, str] = MappingProxyType({})
     compares_samples: bool = False
     unmeasured: str = "No label of validation could be measured."
     decodes_by_weights: bool = False
@@ -210,8 +213,9 @@ def require_target(labels: Labels, kind: type[T]) -> T:
     """
     found = labels.find(kind)
     if found is None:
+        hint = f" {kind.table_hint}" if kind.table_hint else ""
         raise UnlabelledTarget(
-            f"A {kind.name} head needs data that label {kind.name!r}, but these label {', '.join(labels.targets)}; "
-            "choose another task, or other data."
+            f"A {kind.name} head needs data that label {kind.name!r}, but these label {labels.list_names()}; choose "
+            f"another task, or other data.{hint}"
         )
     return found

@@ -64,6 +64,7 @@ class Keypoints(Head):
         self.names, self.pair = points.names, points.normalizer
         self.normalizer = ("points" if self.pair else "image") if normalizer == "auto" else normalizer
         self.tolerance = tolerance
+        self.metric_notes = {"nme": f"mean error divided by {self._name_normalizer()}"}
         self.coordinates = coordinates(backbone, len(self.names))
         self.error_loss = loss or SmoothL1()
 
@@ -106,6 +107,11 @@ class Keypoints(Head):
         else:
             length = (target[:, self.pair[0]] - target[:, self.pair[1]]).norm(dim=1)
         return torch.where((length > 0) & length.isfinite(), length, torch.nan)
+
+    def _name_normalizer(self) -> str:
+        if self.normalizer == "points":
+            return f"the distance of {self.names[self.pair[0]]} and {self.names[self.pair[1]]}"
+        return f"the diagonal of the {'image' if self.normalizer == 'image' else 'bounding box of the points'}"
 
     def score(self, values: Mapping[str, float]) -> float | None:
         """exp(-10 NME): 0.61 at an error of 5 %, 0.90 at 1 %; none where no image shows what errors are divided by."""

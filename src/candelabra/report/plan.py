@@ -34,7 +34,8 @@ class ShowPlan(L.Callback):
         if trainer.is_global_zero and pl_module.schedule_plan is not None:  # computed at the start of fit
             print_plan(pl_module.schedule_plan)
             steps = int(trainer.estimated_stepping_batches)
-            if 0 < steps < _FEW_STEPS:
+            limited = isinstance(trainer.limit_train_batches, int)  # by the user, as with trainer=smoke
+            if 0 < steps < _FEW_STEPS and not limited:
                 log.warning("%d optimizer steps are few; raise epochs, or lower data.batch_size", steps)
             draw_plan(pl_module.schedule_plan, self.folder / "pictures" / "plan.png")
 
@@ -45,7 +46,7 @@ def print_plan(plan: SchedulePlan) -> None:
     names = max(len(name) for name in plan.names)
     room = min(console.width, _WIDEST) - names - 4
     epochs = plan.ranges(max(2, room // _COLUMN))
-    table = Table("epoch", title="plan: the highest learning rate of each part within an epoch")
+    table = Table("epoch", title="plan: highest learning rates")
     for span in epochs:
         table.add_column(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}", justify="right", no_wrap=True)
     for part, name in enumerate(plan.names):

@@ -1,6 +1,7 @@
 """Print tables of labels, results and classes."""
 
 import csv
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -15,11 +16,13 @@ from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issue_lines import list_issue_lines
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
+from candelabra.data.sampling.name_groups import SHARED_BEGINNING
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
-from candelabra.runs.head_metrics import HeadSummaries, is_count
+from candelabra.runs.head_metrics import HeadSummaries, is_count, list_metric_notes
 from candelabra.tasks.transfer import TransferredPart
 
+log = logging.getLogger(__name__)
 _REASONS = 5  # kinds of issues that an error quotes
 
 
@@ -51,8 +54,12 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     print_on_rank_zero(table)
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
-    for line in list_issue_lines(data.issues):
+    shared = [each for each in data.issues if each.what == SHARED_BEGINNING]
+    for line in list_issue_lines(each for each in data.issues if each.what != SHARED_BEGINNING):
         print_on_rank_zero(escape_path(line), markup=False, highlight=False)
+    if shared:
+        words = "%d beginnings of file names are in several splits, such as %s: %s"
+        log.warning(words, len(shared), escape_path(shared[0].name), shared[0].detail)
     for target, number in counts["train"].items():
         if not number and target in wanted:
             reasons = " ".join(list_issue_lines(data.issues)[:_REASONS])
@@ -101,6 +108,8 @@ def print_results(results: Mapping[str, Any], heads: HeadSummaries, folder: Path
         style = "dim" if is_count(name, heads) or name.endswith("/loss") else None
         table.add_row(name, *("" if value is None else f"{value:.{digits}f}" for value in values), style=style)
     console.print(table)
+    for line in list_metric_notes(results, heads):
+        console.print(line, markup=False, highlight=False)
     if "images_per_second" in results:
         console.print(
             f"{results['seconds']:.0f} s, {results['images_per_second']:.1f} images/s in training, "

@@ -1,7 +1,7 @@
 """Describe the metrics of a head: its main metric, which are better low, and which are counts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 HEADS_KEY = "heads"  # in results.json
@@ -17,12 +17,14 @@ class HeadSummary:
         main_metric: by which runs are compared.
         lower_is_better: metrics of which lower values are better.
         counts: metrics that are numbers of samples or points and do not measure quality.
+        notes: what must be known to read a metric, by its name.
     """
 
     target: str
     main_metric: str
     lower_is_better: tuple[str, ...] = ("loss",)
     counts: tuple[str, ...] = ("count",)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -37,8 +39,10 @@ def parse_head_summaries(plain: object) -> dict[str, HeadSummary]:
     found: dict[str, HeadSummary] = {}
     for name, each in plain.items() if isinstance(plain, Mapping) else ():
         if isinstance(each, Mapping) and {"target", "main_metric"} <= set(each):
-            lists = [tuple(map(str, each.get(key) or ())) for key in ("lower_is_better", "counts")]
-            found[str(name)] = HeadSummary(str(each["target"]), str(each["main_metric"]), *lists)
+            lower, counts = (tuple(map(str, each.get(key) or ())) for key in ("lower_is_better", "counts"))
+            notes = each.get("notes")
+            read = {str(key): str(note) for key, note in notes.items()} if isinstance(notes, Mapping) else {}
+            found[str(name)] = HeadSummary(str(each["target"]), str(each["main_metric"]), lower, counts, read)
     return found
 
 
@@ -59,3 +63,15 @@ def is_count(metric: str, heads: HeadSummaries) -> bool:
     head, _, last = metric.rpartition("/")
     summary = heads.get(head.rpartition("/")[2])
     return bool(head) and (last == "count" or (summary is not None and last in summary.counts))
+
+
+def list_metric_notes(metrics: Collection[str], heads: HeadSummaries) -> list[str]:
+    """A line for each note on a metric that is among these, as `<head>/<metric>` with or without its split.
+
+    >>> heads = {"eyes": HeadSummary("keypoints", "nme", notes={"nme": "divided by the image's diagonal"})}
+    >>> list_metric_notes(["val/eyes/nme", "test/eyes/nme"], heads)
+    ["eyes/nme: divided by the image's diagonal"]
+    """
+    measured = {"/".join(metric.split("/")[-2:]) for metric in metrics}
+    notes = {f"{head}/{metric}": note for head, each in heads.items() for metric, note in each.notes.items()}
+    return [f"{metric}: {note}" for metric, note in notes.items() if metric in measured]

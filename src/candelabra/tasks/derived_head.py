@@ -28,7 +28,7 @@ class DerivedHead(Head):
         self.head, self.derive, self.decoded, self.has_loss = head, derive, decoded, not decoded
         self.target, self.target_info = head.target, head.target_info  # type: ignore[misc]
         self.main_metric, self.lower_is_better = head.main_metric, head.lower_is_better
-        self.counts, self.tables = head.counts, head.tables
+        self.counts, self.tables, self.metric_notes = head.counts, head.tables, head.metric_notes
 
     @property
     def predicted_target(self) -> Target:

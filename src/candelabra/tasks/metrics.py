@@ -144,6 +144,7 @@ def summarize_heads(heads: Sequence[tuple[str, Head]]) -> dict[str, HeadSummary]
             head.main_metric,
             ("loss", *sorted(head.lower_is_better)),
             ("count", *sorted(head.counts)),
+            dict(head.metric_notes),
         )
         for name, head in heads
     }

@@ -79,8 +79,9 @@ class MultiTask(Task):
                 left_out.append(name)
         if not built:
             raise CandelabraError(
-                f"No head is left: the data label {', '.join(labels.targets)}, the heads asked for are "
-                f"{', '.join(name for name, head in heads.items() if head) or 'none'}."
+                f"No head is left: the data label {labels.list_names()}, the heads asked for are "
+                f"{', '.join(name for name, head in heads.items() if head) or 'none'}. "
+                "`candelabra check` with the same data lists what is not read."
             )
         super().__init__(backbone, built, balance, finetune or Full(), optimizer, scheduler)
         self.left_out = tuple(left_out)

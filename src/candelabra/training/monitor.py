@@ -2,15 +2,45 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from candelabra.config.build import PlainConfig
 from candelabra.data.loading.sample_datamodule import SampleDataModule
-from candelabra.data.targets import LabelTarget
+from candelabra.data.readers.auto import list_inner_formats
+from candelabra.data.targets import LabelTarget, Target
 from candelabra.errors import CandelabraError, list_nearest
 from candelabra.heads.metric_group import list_metric_names
 from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
+
+
+def check_class_count(task: PlainConfig, data: SampleDataModule) -> None:
+    """Refuses data in which all that the heads can learn is a single class; beside boxes or points one is normal.
+
+    Args:
+        task: config of the task, which need not be built.
+        data: what to learn from; read, if it is not yet.
+
+    Raises:
+        CandelabraError: there is nothing to learn.
+    """
+    heads = task.get("heads", task)
+    learnt = [each for name, each in data.labels.items() if heads.get(name) or heads.get(type(each).name)]
+    if not learnt or not all(_has_single_class(each) for each in learnt):
+        return
+    roots = [part.reader.folder for part in data.datasets().values()]
+    hints = ", ".join(hint for root in roots if root and Path(root).is_dir() for hint in list_inner_formats(Path(root)))
+    raise CandelabraError(
+        f"{learnt[0].name} has a single class, {learnt[0].confusion_classes[0]!r}, so there is nothing to learn; is "
+        f"data.root one folder too high{hints and f' ({hints})'}, or the wrong column read? Give images of other "
+        "classes too."
+    )
+
+
+def _has_single_class(target: Target) -> bool:
+    """Whether there is one answer for all; of several labels an image, one may be there or not."""
+    return len(target.confusion_classes) == 1 and not (isinstance(target, LabelTarget) and target.multilabel)
 
 
 def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
@@ -28,9 +58,9 @@ def check_training_labels(task: Task, labelled: Mapping[str, int]) -> None:
             raise CandelabraError(
                 f"No training image has a {head.target}; label some, or leave out its head (task.heads.{name}=null)."
             )
-        classes = head.target_info.confusion_classes
-        if len(classes) == 1 and head.tables:
-            log.warning("head %s has one class only, %r: there is nothing to learn", name, classes[0])
+        if _has_single_class(head.target_info) and head.tables:
+            only = head.target_info.confusion_classes[0]
+            log.warning("head %s has one class only, %r: there is nothing to learn", name, only)
 
 
 def check_split_classes(task: Task, data: SampleDataModule) -> None:

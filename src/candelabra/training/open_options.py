@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from omegaconf import DictConfig, ListConfig
 
-from candelabra.config.build import PlainConfig, build_data
+from candelabra.config.build import PlainConfig
 from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 def resolve_open_options(
     config: DictConfig, words: list[str], plain: PlainConfig, data: SampleDataModule, sized: bool
-) -> tuple[PlainConfig, SampleDataModule]:
-    """The resolved config of a new run and its data, with numbers for all options that were open.
+) -> PlainConfig:
+    """The resolved config of a new run, with numbers for all options that were open.
 
     Args:
         config: of the run, as composed; it is changed.
         words: overrides that were typed.
         plain: as resolved while options were open.
-        data: built from it.
+        data: built from it; its batch size is changed.
         sized: `data.batch_size=auto` was typed; see `find_batch_size`.
     """
     if sized:
@@ -35,8 +35,8 @@ def resolve_open_options(
     plain, _ = begin_run(config, words)
     if plain["data"]["batch_size"] != data.batch_size:
         L.seed_everything(plain["seed"], verbose=False)
-        data = build_data(plain["data"])
-    return plain, data
+        data.change_batch_size(plain["data"]["batch_size"])
+    return plain
 
 
 def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:

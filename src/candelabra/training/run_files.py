@@ -15,7 +15,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment, summarize_issues, 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.distributed.rendezvous import publish_config
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, list_nearest
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.runs.head_metrics import HEADS_FILE
 from candelabra.runs.metrics_csv import METRICS_FILE, PREVIOUS_METRICS_FILE
@@ -27,6 +27,7 @@ from candelabra.tasks.task import Task
 
 log = logging.getLogger(__name__)
 _ISSUES = "issues.csv"
+_LISTED = 3  # heads without a target; the default task has nine
 _WRITTEN = (
     "config.yaml",
     "splits.csv",
@@ -111,7 +112,8 @@ def _log_sizes(task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
         trainer.strategy.root_device,
     )
     if task.left_out:
-        log.info("left out, because the data do not label their targets: heads %s", ", ".join(task.left_out))
+        words = "left out, because the data do not label their targets: heads %s"
+        log.info(words, list_nearest("", task.left_out, _LISTED))
 
 
 def _format_size(module: nn.Module) -> str:

@@ -130,6 +130,16 @@ def images(data: SampleDataModule, epoch: int, skip: int = 0) -> list[float]:
 
 
 @pytest.mark.parametrize("batches", ["mixed", "single"])
+def test_another_batch_size_serves_what_a_union_that_was_built_with_it_does(batches: str) -> None:
+    data = union(batches=batches, batch_size=7)
+    read = data.open()
+    data.change_batch_size(4)
+    assert data.open() is read
+    assert data.shares == union(batches=batches, batch_size=4).shares
+    assert served(data, 1) == served(union(batches=batches, batch_size=4), 1)
+
+
+@pytest.mark.parametrize("batches", ["mixed", "single"])
 def test_workers_and_a_stop_in_mid_epoch_change_nothing(batches: str) -> None:
     whole = images(union(batches=batches), 2)
     assert images(union(batches=batches, workers=1), 2) == whole

@@ -49,7 +49,10 @@ def make_run(folder: Path, words: Sequence[str] = (), epochs: int = 5, score: fl
         counts = {"test/label/count": 12, "test/mask/count": 11}
         results = {"val/score": score, "test/label/accuracy": score, "test/mask/iou": score / 2, **counts}
         metrics = {"label": "accuracy", "mask": "iou"}
-        heads = {name: {"target": name, "main_metric": metric} for name, metric in metrics.items()}
+        heads = {
+            name: {"target": name, "main_metric": metric, "notes": {metric: f"of {name}s"}}
+            for name, metric in metrics.items()
+        }
         numbers = {**results, "seconds": 61.5, "parameters": 11_000_000}
         (folder / "results.json").write_text(json.dumps({**numbers, "heads": heads}))
     return folder

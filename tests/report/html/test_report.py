@@ -70,6 +70,7 @@ def test_a_run_is_told_with_its_numbers_curves_pictures_and_tables(tmp_path: Pat
         assert words in found.words
     for words in ("label/accuracy 0.5000", "label/count 12", "cat 0.5 0.25", "unreadable skipped 2", "torch 2.15.0"):
         assert words in found.words
+    assert found.words.count("label/accuracy: of labels") == 1
     assert [*found.figures] == ["loss", "score", "label", "mask", "rates", "balance", "gradient_norm"]
     assert lines(found.figures["loss"])["train/loss"][:2] == [(9, 2.0), (19, 1.3679)]
     assert [step for step, _ in lines(found.figures["score"])["val/score"]] == [

@@ -13,6 +13,7 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.loading.label_notes import list_label_notes
 from candelabra.data.readers.reader import Reader
 from candelabra.data.samples import Samples
+from candelabra.data.sampling.name_groups import list_shared_beginnings
 from candelabra.data.sampling.splits import Splitter
 from candelabra.data.targets import Labels
 from candelabra.data.transforms.batch_transforms import BatchTransforms, check_sizes
@@ -157,7 +158,10 @@ class DatasetPart(DatasetOptions):
             _treat_bad(samples, bad, on_bad)
         parts = self.splitter.parts(samples, bad)
         flip = self.flip and self.augment != "none" and self.reader.allows_flip()
-        issues += list_label_notes(samples, parts, self.split == "published" and not self.folds, flip)
+        published = self.split == "published" and not self.folds
+        issues += list_label_notes(samples, parts, published, flip)
+        if self.groups is None and (published or self.split == "random" or self.folds):
+            issues += list_shared_beginnings(samples, parts, published)
         kept = drop_labels(samples, parts["train"], self.labelled, self.split_seed)
         return SplitSamples(rename_targets(kept, self.rename), parts, issues)
 

@@ -12,6 +12,7 @@ from candelabra.data.samples import ALL_SPLITS, Samples
 from candelabra.data.sampling.mixture import MixtureShare
 from candelabra.data.sampling.train_order import SampleOrder, SequentialOrder
 from candelabra.data.transforms.pipeline import SampleTransforms
+from candelabra.errors import CandelabraError
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,25 @@ class LoadingPlan:
             transforms={**self.transforms, ALL_SPLITS: self.transforms["test"]},
             runs={**self.runs, ALL_SPLITS: counts},
             orders={**self.orders, ALL_SPLITS: SequentialOrder(counts)},
+        )
+
+    def require_images(self, split: str, option: str = "split") -> None:
+        """Checks that a split that is to be measured has images.
+
+        Args:
+            split: train, val, test or `ALL_SPLITS`.
+            option: by which it was chosen.
+
+        Raises:
+            CandelabraError: it has none; the message names a split that has some.
+        """
+        if len(self.parts[split]):
+            return
+        counts = {name: len(self.parts[name]) for name in ("test", "val", "train")}
+        others = [f"{option}={name} has {count}" for name, count in counts.items() if count]
+        raise CandelabraError(
+            f"{option}={split} has no image in these data; {' and '.join(others) or 'nor has any split'}. Choose one, "
+            "or give other data with data.root=<folder>."
         )
 
     def spread_positions(self, split: str, count: int) -> list[int]:

@@ -146,6 +146,10 @@ class SampleDataModule(L.LightningDataModule, ABC):
         """Images are stored, in memory or on disk."""
         return self.cache != "none"
 
+    def change_batch_size(self, size: int) -> None:
+        """Serves batches of another size, as if built with it; extended where the plan depends on it."""
+        self.batch_size, self._chosen_workers = size, None
+
     def replace_train_transforms(self, transforms: SampleTransforms) -> None:
         """Sends training samples through other transforms than those of the options.
 
@@ -191,9 +195,8 @@ class SampleDataModule(L.LightningDataModule, ABC):
     def state_dict(self) -> dict[str, int]:
         """The batches of this epoch that each rank has had: with seed and epoch, the whole state of the data.
 
-        It is kept here, not in the loader: `trainer.estimated_stepping_batches` in `configure_optimizers` makes
-        Lightning create the training loader before it restores the loops, and `load_state_dict` of the loader is then
-        never called.
+        The loader cannot keep it: `trainer.estimated_stepping_batches` in `configure_optimizers` makes Lightning create
+        the loader before it restores the loops, and `load_state_dict` of the loader is then never called.
         """
         progress = self.trainer.fit_loop.epoch_loop.batch_progress  # type: ignore[union-attr]
         return {"served": 0 if progress.is_last_batch else progress.current.ready}
@@ -244,5 +247,4 @@ class SampleDataModule(L.LightningDataModule, ABC):
             batches.skip, self._served = self._served, 0
         train = split == "train"
         batchwise = self.batchwise.with_labels(self.labels) if train else None
-        pin = self._device_type() == "cuda"
-        return make_batch_loader(dataset, batches, workers, collate, train, batchwise, pin)
+        return make_batch_loader(dataset, batches, workers, collate, train, batchwise, self._device_type() == "cuda")

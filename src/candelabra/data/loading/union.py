@@ -91,6 +91,12 @@ class Union(SampleDataModule):
     def find_groups(self) -> NDArray[np.int64] | None:
         return None  # those of the sets only keep images together when each set is divided
 
+    def change_batch_size(self, size: int) -> None:
+        super().change_batch_size(size)
+        shares = self._divide_epoch(self.plan.runs["train"])
+        orders = {**self.plan.orders, "train": self._order_training(shares)}
+        self._plan = replace(self.plan, shares=shares, orders=orders)
+
     def make_plan(self) -> LoadingPlan:
         opened = {}
         for name, part in self.sets.items():

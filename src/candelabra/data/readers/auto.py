@@ -121,8 +121,7 @@ def recognize_format(root: Path) -> FormatMatch:
         fits = ", ".join(f"data={match.name} ({match.evidence})" for match in found)
         raise CandelabraError(f"data.root={root} may be read as {fits}; name the one that is meant.")
     export = recognize_export(root)
-    below = [(child, detect_formats(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
-    hints = [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1]
+    hints = list_inner_formats(root)
     raise CandelabraError(
         f"data.root={root} looks like no format that is known; seen: {list_entries(root)}. One folder a class is "
         "data=folder, "
@@ -131,5 +130,11 @@ def recognize_format(root: Path) -> FormatMatch:
         "annotations data=coco, text files in labels/ "
         "data=yolo, .pts files data=pts, CollectedData*.csv data=deeplabcut."
         + (f" {export}." if export else "")
-        + (f" Of its folders, {', '.join(hints[:8])}." if hints else "")
+        + (f" Of its folders, {', '.join(hints)}." if hints else "")
     )
+
+
+def list_inner_formats(root: Path, most: int = 8) -> list[str]:
+    """What some folders in a folder look like, of those that have one format."""
+    below = [(child, detect_formats(child)) for child in sorted(root.glob("*/")) if child.is_dir()]
+    return [f"data.root={child} looks like data={fits[0].name}" for child, fits in below if len(fits) == 1][:most]

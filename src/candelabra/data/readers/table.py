@@ -22,7 +22,7 @@ from candelabra.data.readers.point_visibility import drop_invisible_points, find
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.readers.repairs import repair_boxes
 from candelabra.data.readers.table_boxes import read_object_rows
-from candelabra.data.readers.table_columns import load_table
+from candelabra.data.readers.table_columns import describe_unread, load_table
 from candelabra.data.readers.table_detection import find_label_table
 from candelabra.data.readers.table_frames import fit_table_to_files
 from candelabra.data.readers.table_labels import read_label_columns, read_label_words
@@ -239,7 +239,7 @@ class Table(Reader):
         unread = [str(column) for column in table.columns if column not in known]
         if unread:
             what = "columns of the table that are not read"
-            issues.append(DataIssue(str(self.file), what, IssueTreatment.USED, ", ".join(unread)))
+            issues.append(DataIssue(str(self.file), what, IssueTreatment.USED, describe_unread(table, unread)))
 
 
 def _read_other_targets(

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,18 @@ from candelabra.data.decoding.images import IMAGE_SUFFIXES
 from candelabra.data.decoding.table_files import has_header, read_table_file
 from candelabra.data.issues import DataIssue
 from candelabra.data.readers.table_headless import name_headless
-from candelabra.data.readers.table_places import add_corners, fold_column, name_corners, name_point_columns
+from candelabra.data.readers.table_places import add_corners, fold_column, list_points, name_corners, name_point_columns
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.data.targets import LabelTarget, MaskTarget, list_target_classes
-from candelabra.errors import CandelabraError
+from candelabra.errors import CandelabraError, list_nearest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 log = logging.getLogger(__name__)
 SPLIT = "split"
+_LISTED = 10  # columns
+_FEWEST_POINTS = 3
 _TRIED = 50  # cells that tell whether a column names images
 _IMAGES: tuple[str, ...] = (
     "filename",
@@ -108,3 +110,18 @@ def _names_images(table: "DataFrame", column: str) -> bool:
     cells = table[column].dropna().head(_TRIED).astype(str)
     endings = [os.path.splitext(cell)[1].lower() for cell in cells]  # noqa: PTH122 - they may be addresses
     return sum(ending in IMAGE_SUFFIXES for ending in endings) > len(endings) / 2
+
+
+def describe_unread(table: "DataFrame", unread: Sequence[str]) -> str:
+    """Columns of a table that nothing is read from, and what reads them where they may be points without names."""
+    import pandas
+
+    columns, numbers = [str(column) for column in table.columns], 0
+    for column in reversed(columns):
+        if column not in unread or pandas.to_numeric(table[column], errors="coerce").isna().all():
+            break
+        numbers += 1
+    points = numbers // 2
+    hint = f"; if the last {numbers} are x, y, x, y, ... of points, data.points={points} reads them"
+    likely = points >= _FEWEST_POINTS and numbers % 2 == 0 and not list_points(columns)
+    return list_nearest("", unread, _LISTED) + hint * likely

@@ -26,7 +26,7 @@ def split_classes(samples: Samples, val: float, test: float, seed: int) -> NDArr
     if target is None or target.multilabel:
         raise CandelabraError(
             "data.split=by_class divides classes, and needs data that give one class an image; these label "
-            f"{', '.join(samples.labels.targets) or 'nothing'}{', several classes an image' if target else ''}."
+            f"{samples.labels.list_names()}{', several classes an image' if target else ''}."
         )
     shown = samples.shown()
     known = np.flatnonzero(shown.any(0))

@@ -63,7 +63,7 @@ def make_train_order(
     if target is None:
         raise CandelabraError(
             f"data.sampler={sampler} goes by classes of images, but these data label "
-            f"{', '.join(samples.labels.targets)}; choose shuffled, or a table of weights."
+            f"{samples.labels.list_names()}; choose shuffled, or a table of weights."
         )
     if each is not None:
         return ClassBatchOrder(_list_classes(samples, training, target, sampler), each, seed)

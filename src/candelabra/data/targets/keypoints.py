@@ -50,6 +50,7 @@ class KeypointsTarget(PointTarget):
     position: ClassVar[int] = 2
     fields: ClassVar[tuple[str, ...]] = ("keypoints",)
     layer: ClassVar[int] = 2
+    table_hint = "A table without names of points needs data.points=<number>: its last columns are x, y, x, y, ..."
 
     names: tuple[str, ...] = ()
     mirrored: tuple[int, ...] | None = ()
@@ -84,9 +85,9 @@ class KeypointsTarget(PointTarget):
     def mirror_problem(self) -> str:
         if self.mirrored is not None:
             return ""
-        points = ", ".join(list_unpaired(self.names)) or "the points"
+        points = list_nearest("", list_unpaired(self.names) or ["the points"], 6)
         return (
-            f"the mirror image of {points:.200} is not known; name pairs with data.mirror=[[left_eye,right_eye],...], "
+            f"the mirror image of {points} is not known; name pairs with data.mirror=[[left_eye,right_eye],...], "
             "[] for none, or set data.flip=false"
         )
 

@@ -53,6 +53,14 @@ class Labels(Mapping[str, Target]):
         """Names of the targets."""
         return tuple(self._targets)
 
+    def list_names(self) -> str:
+        """Names of the targets in words, for messages.
+
+        >>> Labels().list_names()
+        'nothing'
+        """
+        return ", ".join(self._targets) or "nothing"
+
     def only(self, names: Collection[str]) -> Self:
         """The same without all other targets."""
         return type(self)(*(target for name, target in self._targets.items() if name in names))

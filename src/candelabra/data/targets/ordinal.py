@@ -35,6 +35,7 @@ class OrdinalTarget(Target):
     position: ClassVar[int] = 5
     fields: ClassVar[tuple[str, ...]] = ("ordinal", "grade")
     hub_columns: ClassVar[tuple[str, ...]] = ("ordinal", "grade")
+    table_hint = "data.grade=<column> names the column of a table that has the grade."
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "mix"
 
     grades: tuple[str, ...] = ()

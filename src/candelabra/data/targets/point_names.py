@@ -132,6 +132,6 @@ def find_point(points: Sequence[str], point: Any, where: str) -> int:
         CandelabraError: there is none.
     """
     if str(point) not in points:
-        known = list_nearest(str(point), points) or "no points"
+        known = list_nearest(str(point), points)
         raise CandelabraError(f"{where} names the point {point}; there are {known}.")
     return list(points).index(str(point))

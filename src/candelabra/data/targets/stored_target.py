@@ -22,6 +22,7 @@ class StoredTarget:
     """The part of `Target` that concerns files; the defaults suit a target that is never stored."""
 
     name: ClassVar[str]
+    table_hint: ClassVar[str] = ""  # what to type where a table has its values in columns of other names
 
     def to_plain(self) -> dict[str, Any]:
         """The fields as plain values, for checkpoints and labels.json."""
@@ -42,7 +43,7 @@ class StoredTarget:
         for key in plain:
             if key not in known:
                 raise CandelabraError(
-                    f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known) or 'none'}."
+                    f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known)}."
                 )
         defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
         return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})

@@ -36,6 +36,7 @@ class ValueTarget(Target):
     hub_columns: ClassVar[tuple[str, ...]] = ("value",)
     blend: ClassVar[Literal["mix", "paste", "refuse"]] = "mix"
     deviations: ClassVar[bool] = False
+    table_hint = "data.values=[<column>,...] names columns of numbers in a table."
 
     names: tuple[str, ...] = ("value",)
 

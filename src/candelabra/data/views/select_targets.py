@@ -19,15 +19,15 @@ def select_targets(samples: Samples, targets: Sequence[str] | None) -> Samples:
     """
     if targets is None:
         return samples
-    known = samples.labels.targets
     for target in targets:
-        if target not in known:
+        if target not in samples.labels:
             raise CandelabraError(
-                f"data.targets names {target}; these data label {list_nearest(target, known)}. If the task set "
-                "data.targets, as task=detection does, choose another task or other data."
+                f"data.targets names {target}; these data label {list_nearest(target, samples.labels)}. If the task "
+                "set data.targets, as task=detection does, choose another task or other data."
             )
     if not targets:
-        raise CandelabraError(f"data.targets=[] leaves nothing to learn; these data label {', '.join(known)}.")
+        known = samples.labels.list_names()
+        raise CandelabraError(f"data.targets=[] leaves nothing to learn; these data label {known}.")
     return SelectTargets(samples, targets)
 
 

@@ -44,7 +44,7 @@ def load_labelled_features(
     """
     target = data.labels.find(LabelTarget)
     if target is None or target.multilabel:
-        what = "several classes an image" if target else ", ".join(data.labels.targets) or "nothing"
+        what = "several classes an image" if target else data.labels.list_names()
         raise CandelabraError(f"candelabra probe needs images with one class each; these data label {what}.")
     if not data.uniform:
         raise CandelabraError("candelabra probe needs images of one size; set data.size for all sets of the union.")

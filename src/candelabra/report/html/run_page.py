@@ -12,7 +12,7 @@ from candelabra.report.html.plotly_figures import PlotlyFigure, make_panel
 from candelabra.report.html.run_collection import find_job
 from candelabra.report.html.script import read_plotly_script
 from candelabra.runs.curves import MetricCurve, read_curves
-from candelabra.runs.head_metrics import HeadSummaries, is_count
+from candelabra.runs.head_metrics import HeadSummaries, is_count, list_metric_notes
 from candelabra.runs.partial_run import PartialRun, count_issues, read_csv_rows, read_run_text, strip_target
 
 _MAX_POINTS = 100_000  # on the page, of all curves
@@ -38,6 +38,7 @@ def write_run_page(run: PartialRun, path: Path) -> None:
         facts=list_facts(run),
         problems=[*run.problems, *list_problems(curves), *problems],
         results=list_results(run.results, run.heads),
+        notes=list_metric_notes(run.results, run.heads),
         splits=_SPLITS,
         figures=_make_figures(curves, run.heads),
         pictures=pictures,
