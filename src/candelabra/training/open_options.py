@@ -63,7 +63,9 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
             config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
         chosen += ["epochs"] if typed is None else []
     if chosen:
-        words = "%d training images: batch %d, %d epochs, %d steps (%s chosen by the number of images)"
+        if isinstance(limit := trainer.limit_train_batches, int):
+            steps = min(steps, math.ceil(limit / trainer.accumulate_grad_batches))
+        words = "%d training images: batch %d, epochs %d, optimizer steps %d (%s chosen by the number of images)"
         log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
 
 

@@ -117,7 +117,8 @@ def _log_sizes(task: Task, data: SampleDataModule, trainer: L.Trainer) -> None:
 
 
 def _format_size(module: nn.Module) -> str:
-    return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M"
+    count = sum(p.numel() for p in module.parameters())
+    return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count / 1e3:.1f} k"
 
 
 def _write_splits(data: SampleDataModule, folder: Path) -> None:
