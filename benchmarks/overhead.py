@@ -29,7 +29,7 @@ from candelabra.tasks import Classification
 from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.precision import make_trial_step
-from candelabra.training.trial_steps import load_trial_samples
+from candelabra.training.trial_steps import make_trial_batches
 from tests.data.builders import make_labels
 
 WARM = 3  # steps that do not count
@@ -128,10 +128,10 @@ def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
     """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
     ratios = []
     data = DataModule(Shapes(canvas=224, count=2000), size=224, batch_size=32, workers=1)
-    samples = load_trial_samples(data)
+    batches = make_trial_batches(data)
     for name in ("resnet18", "tf_efficientnet_lite0"):
         task = Classification(Timm(name, weights="none"), data.labels, finetune=Full())
-        precision = choose_precision(partial(make_trial_step, task, samples), 32, "overhead", name)
+        precision = choose_precision(partial(make_trial_step, task, batches), 32, "overhead", name)
         hands = [("float32", False), ("bfloat16", True)]
         pairs = []
         for _ in range(runs):

@@ -17,7 +17,7 @@ from candelabra.environment import CACHE_VARIABLE
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
 from candelabra.training.precision import make_trial_step
-from candelabra.training.trial_steps import load_trial_samples
+from candelabra.training.trial_steps import make_trial_batches
 
 NETWORKS = {"resnet18": 224, "tf_efficientnet_lite0": 224, "mobilenetv3_large_100": 128, "test_resnet": 64}
 
@@ -44,7 +44,7 @@ def main() -> None:
         for name, size in NETWORKS.items():
             data = DataModule(Shapes(count=60, canvas=size), size=size, batch_size=given.batch)
             task = Classification(Timm(name, weights="none"), data.labels, finetune=Full())
-            step = make_trial_step(task, load_trial_samples(data))
+            step = make_trial_step(task, make_trial_batches(data))
             for word in ("choice", "choice again"):
                 begun = time.perf_counter()
                 chosen = choose_precision(lambda step=step: step, given.batch, name)  # type: ignore[misc]

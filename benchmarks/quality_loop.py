@@ -4,9 +4,11 @@ AdamW, batches of 16, batch normalisation with the statistics of the batch, the 
 cosine, mirrored images where labels allow it, the weights after the last epoch. Splits, trunk and metrics are ours.
 """
 
+import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import lightning as L
 import torch
@@ -18,7 +20,7 @@ from candelabra.config.build import PlainConfig, build_data, build_object
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.heads import Head, compute_metrics
 from candelabra.tasks.loading import build_task
-from candelabra.types import IGNORED, Features
+from candelabra.types import IGNORED, Features, Sample
 
 BATCH, RATE, SHARE = 16, 1e-3, 1 / 3
 
@@ -105,31 +107,90 @@ def mirror_batch(images: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor,
     return torch.where(turned.view(-1, 1, 1, 1), images.flip(-1), images), found
 
 
-def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float]:
+def train_by_hand(plain: PlainConfig, seed: int, epochs: int, budget: float | None = None) -> dict[str, float]:
     """Trains on the data of a config and measures validation and test with the metrics of its heads.
 
     Args:
         plain: resolved config of `candelabra train`; of it, data, backbone, and the metrics of the task are used.
-        epochs: over the training images.
         seed: of new weights, order and augmentation.
+        epochs: over the training images.
+        budget: CPU seconds, by which epochs are chosen instead; see `plan_epochs`.
 
     Returns:
-        `<split>/<head>/<metric>`, and steps and seconds of training.
+        `<split>/<head>/<metric>`, and epochs, steps and CPU seconds of training.
     """
+    begun = time.process_time()
     L.seed_everything(seed, verbose=False)
+    data, judges = build_rival_data(plain)
+    flip = plain["data"].get("flip", True)
+    train = [data.dataset("train")[index] for index in range(len(data.dataset("train")))]
+    trunk, heads = make_plain_networks(plain, judges, train[0]["image"])
+    if budget is not None:
+        spare = copy.deepcopy((trunk, heads))
+        epochs, begun = plan_epochs(lambda: run_epochs(*spare, judges, train, 1, flip), budget, begun)
+        L.seed_everything(seed, verbose=False)
+    steps = run_epochs(trunk, heads, judges, train, epochs, flip)
+    results = {"steps": float(steps), "seconds": time.process_time() - begun, "images": float(len(train))}
+    trunk.eval(), heads.eval()
+
+    def compute_outputs(images: Tensor) -> dict[str, Tensor]:
+        features = trunk(images)
+        return {name: heads[name](features) for name in judges}
+
+    return {**results, "epochs": float(epochs), **measure_by_hand(compute_outputs, judges, data)}
+
+
+def build_rival_data(plain: PlainConfig) -> tuple[SampleDataModule, dict[str, Head]]:
+    """The data of a config without augmentation, in batches of 16, and the heads of ours, whose metrics are used."""
     data = build_data({**plain["data"], "augment": "none", "batch_size": BATCH, "workers": 0})
-    judges = dict(build_task(plain, data.labels).named_heads())
-    trunk = build_object(plain["backbone"])
+    return data, dict(build_task(plain, data.labels).named_heads())
+
+
+def plan_epochs(run_epoch: Callable[[], object], budget: float, begun: float) -> tuple[int, float]:
+    """Times the second of two epochs, and returns how many fit into a budget.
+
+    Args:
+        run_epoch: trains for one epoch with networks that are not used again.
+        budget: CPU seconds of the whole run.
+        begun: CPU time at which the run started.
+
+    Returns:
+        The epochs, at least 1, and the CPU time at which the run would have started without this.
+    """
+    prepared = time.process_time()
+    run_epoch()
+    warm = time.process_time()
+    run_epoch()
+    now = time.process_time()
+    return max(1, round((budget - (prepared - begun)) / (now - warm))), begun + now - prepared
+
+
+def make_plain_networks(
+    plain: PlainConfig, judges: Mapping[str, Head], image: Tensor
+) -> tuple[Backbone, nn.ModuleDict]:
+    """The trunk with its published weights, and new heads."""
+    trunk: Backbone = build_object(plain["backbone"])
     heads = nn.ModuleDict({name: make_plain_head(trunk, judge) for name, judge in judges.items()})
     trunk.eval(), heads.eval()
     with torch.no_grad():
-        first = trunk(data.dataset("train")[0]["image"][None])
+        first = trunk(image[None])
         for head in heads.values():
             head(first)  # lazy layers take their sizes
-    groups = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
+    return trunk, heads
+
+
+def run_epochs(
+    trunk: Backbone,
+    heads: nn.ModuleDict,
+    judges: Mapping[str, Head],
+    train: Sequence[Sample],
+    epochs: int,
+    flip: bool,
+) -> int:
+    """Trains on the samples, and returns the number of steps."""
+    groups: list[dict[str, Any]] = [{"params": trunk.parameters(), "lr": RATE * SHARE}, {"params": heads.parameters()}]
     optimizer = torch.optim.AdamW(groups, RATE)
-    train = [data.dataset("train")[index] for index in range(len(data.dataset("train")))]
-    steps, done, begun = epochs * math.ceil(len(train) / BATCH), 0, time.monotonic()
+    steps = epochs * math.ceil(len(train) / BATCH)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], steps)
     for _ in range(epochs):
         trunk.train(), heads.train()
@@ -140,7 +201,7 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
                 judge.target: torch.stack([torch.as_tensor(e[judge.target]) for e in batch])
                 for judge in judges.values()
             }
-            if plain["data"].get("flip", True):
+            if flip:
                 images, targets = mirror_batch(images, targets)
             features = trunk(images)
             losses = [
@@ -151,12 +212,7 @@ def train_by_hand(plain: PlainConfig, epochs: int, seed: int) -> dict[str, float
             torch.stack(losses).nansum().backward()
             optimizer.step()
             scheduler.step()
-            done += 1
-    results = {"steps": float(done), "seconds": time.monotonic() - begun, "images": float(len(train))}
-    trunk.eval(), heads.eval()
-    for split in ("val", "test"):
-        results |= measure_by_hand(trunk, heads, judges, data, split)
-    return results
+    return steps
 
 
 def make_plain_head(trunk: Backbone, judge: Head) -> nn.Module:
@@ -170,20 +226,29 @@ def make_plain_head(trunk: Backbone, judge: Head) -> nn.Module:
 
 
 def measure_by_hand(
-    trunk: Backbone, heads: nn.ModuleDict, judges: Mapping[str, Head], data: SampleDataModule, split: str
+    compute_outputs: Callable[[Tensor], Mapping[str, Tensor]], judges: Mapping[str, Head], data: SampleDataModule
 ) -> dict[str, float]:
-    """`<split>/<head>/<metric>`, by the metrics of the heads of ours."""
-    metrics = {name: judge.metrics() for name, judge in judges.items()}
-    for batch in data.make_loader(split):
-        with torch.no_grad():
-            features = trunk(batch["image"])
-            for name, judge in judges.items():
-                rows = judge.labelled(batch[judge.target])
-                if rows.any():
-                    outputs = heads[name](features)[rows]
-                    judge.measure(metrics[name], outputs, batch[judge.target][rows], features.size)
+    """`<split>/<head>/<metric>` of validation and test, by the metrics of the heads of ours.
+
+    Args:
+        compute_outputs: images as data give them -> for each head, what its `forward` returns.
+        judges: heads of ours by name.
+        data: whose splits.
+    """
     results: dict[str, float] = {}
-    for name, judge in judges.items():
-        values = compute_metrics(metrics[name])
-        results |= {f"{split}/{name}/{key}": float(value) for key, value in values.items() if key not in judge.tables}
+    for split in ("val", "test"):
+        metrics = {name: judge.metrics() for name, judge in judges.items()}
+        for batch in data.make_loader(split):
+            with torch.no_grad():
+                outputs = compute_outputs(batch["image"])
+            for name, judge in judges.items():
+                target = batch[judge.target]
+                rows = judge.labelled(target)
+                if rows.any():
+                    judge.measure(metrics[name], outputs[name][rows], target[rows], batch["image"].shape[-2:])
+        for name, judge in judges.items():
+            values = compute_metrics(metrics[name])
+            results |= {
+                f"{split}/{name}/{key}": float(value) for key, value in values.items() if key not in judge.tables
+            }
     return results

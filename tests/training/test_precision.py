@@ -12,6 +12,8 @@ from candelabra.tasks import Classification
 from candelabra.training.precision import choose_training_precision
 from candelabra.types import Sample
 from tests.conftest import Compose
+from tests.data.readers.test_voc import make as write_voc
+from tests.data.readers.test_voc import xml
 
 SMALL = ("data.size=32", "data.count=60", "trainer.limit_train_batches=2", "epochs=1", "trainer.precision=auto")
 
@@ -47,3 +49,11 @@ def test_steps_of_the_task_are_measured(tiny: Compose, tmp_path: Path, monkeypat
     counted = len(losses)
     choose_training_precision(plain, data)
     assert len(losses) == counted
+
+
+def test_ragged_targets_are_measured(tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDELABRA_CACHE", str(tmp_path / "cache"))
+    write_voc(tmp_path, {str(n): xml(*[("a", 1, 1, 9, 9)] * (1 + n % 2)) for n in range(20)})
+    words = ("epochs=1", "trainer.precision=auto", "task=localization", "data=voc", f"data.root={tmp_path}")
+    plain = resolve_config(tiny(*words, "data.size=32"))
+    assert choose_training_precision(plain, build_data(plain["data"])) in ("32-true", "bf16-mixed")

@@ -2,20 +2,18 @@
 
 import gc
 import logging
-from itertools import cycle, islice
 
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
 from candelabra.config.precision import AUTOCAST_TYPES
-from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.errors import CandelabraError
 from candelabra.optim.parameter_groups import make_optimizer
 from candelabra.tasks.task import Task
 from candelabra.training.trainer import make_trainer
-from candelabra.training.trial_steps import build_trial_task, load_trial_samples
+from candelabra.training.trial_steps import build_trial_task, make_trial_batches
 from candelabra.types import Sample
 
 log = logging.getLogger(__name__)
@@ -80,11 +78,11 @@ def find_fitting_size(plain: PlainConfig, data: SampleDataModule, device: torch.
     Raises:
         CandelabraError: not even one image fits.
     """
-    samples = load_trial_samples(data)
+    make_batch = make_trial_batches(data)
     with isolate_rng():
         task = build_trial_task(plain, data).to(device)
         found, size = 0, 1
-        while size <= most and _try_steps(task, samples, size, device, plain["trainer"]["precision"]):
+        while size <= most and _try_steps(task, make_batch(size), device, plain["trainer"]["precision"]):
             found, size = size, 2 * size
         del task
         _free_memory()
@@ -96,9 +94,8 @@ def find_fitting_size(plain: PlainConfig, data: SampleDataModule, device: torch.
     return found
 
 
-def _try_steps(task: Task, samples: list[Sample], size: int, device: torch.device, precision: str) -> bool:
-    """Whether two training steps of a batch of this size fit."""
-    batch = collate_samples(list(islice(cycle(samples), size)))
+def _try_steps(task: Task, batch: Sample, device: torch.device, precision: str) -> bool:
+    """Whether two training steps of this batch fit."""
     optimizer = make_optimizer(task.optimizer, task.parameter_groups())
     torch.cuda.reset_peak_memory_stats(device)
     dtype = AUTOCAST_TYPES.get(precision)

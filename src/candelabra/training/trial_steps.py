@@ -1,6 +1,10 @@
 """A task and images of its data for a few steps that measure something: memory, speed."""
 
+from collections.abc import Callable
+from itertools import cycle, islice
+
 from candelabra.config.build import PlainConfig
+from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.tasks.loading import build_task
 from candelabra.tasks.task import Task
@@ -9,11 +13,12 @@ from candelabra.types import Sample
 _SAMPLES = 8  # different ones in a batch that is tried
 
 
-def load_trial_samples(data: SampleDataModule) -> list[Sample]:
-    """Some training images of one shape."""
+def make_trial_batches(data: SampleDataModule) -> Callable[[int], Sample]:
+    """Returns a function: number of images -> a batch of them, from a few training images of one shape."""
     prepared = data.dataset("train")
     samples = [prepared[place] for place in data.spread_positions("train", _SAMPLES)]
-    return [sample for sample in samples if sample["image"].shape == samples[0]["image"].shape]
+    samples = [sample for sample in samples if sample["image"].shape == samples[0]["image"].shape]
+    return lambda images: collate_samples([*islice(cycle(samples), images)], data.labels)
 
 
 def build_trial_task(plain: PlainConfig, data: SampleDataModule) -> Task:
