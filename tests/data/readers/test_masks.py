@@ -93,6 +93,21 @@ def test_colours_have_names(tmp_path: Path, listed: bool) -> None:
     assert samples.digest(0) != other.digest(0)
 
 
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [("img_{}", "mask_{}"), ("{}", "mask{}"), ("image{}", "{}"), ("img_{}", "mask_img_{}"), ("frame {}", "gt-{}_L")],
+)
+def test_words_before_the_number_may_differ(tmp_path: Path, image: str, mask: str) -> None:
+    make_masks(tmp_path, halves(0, 1))
+    for number in range(4):
+        for folder, name in (("images", image), ("masks", mask)):
+            (path,) = (tmp_path / folder).glob(f"{number}.*")
+            path.rename(path.with_stem(name.format(10 + number)))
+    data = Masks(root=str(tmp_path))
+    assert data.read().labelled()["mask"].tolist() == [True] * 4
+    assert treatments(data) == {}
+
+
 @pytest.mark.parametrize("options", [{}, {"classes": ["sky", "road"]}])
 def test_colours_without_names_are_listed(tmp_path: Path, options: dict[str, object]) -> None:
     make_masks(tmp_path, halves(0, 1))

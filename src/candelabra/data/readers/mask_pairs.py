@@ -45,6 +45,7 @@ _ENDS = (
     "_annotation",
     "_target",
 )  # of the name of a mask, after that of its image
+_START = re.compile(r"(images?|imgs?|frames?|masks?|labels?|segs?|gts?)[ _-]?", re.IGNORECASE)
 
 
 def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]) -> list[MaskPair]:
@@ -176,12 +177,28 @@ def _listed(root: Path, lists: Mapping[str, Sequence[str]], issues: list[DataIss
     return sorted(pairs, key=lambda pair: (SPLITS.index(pair[0]), pair[1]))
 
 
+def _find_start(paths: Sequence[Path]) -> str:
+    """The word that all names of images or masks begin with, such as img_ or mask_; "" for none.
+
+    >>> _find_start([Path("mask_1.png"), Path("mask_12.png")]), _find_start([Path("mask_1.png"), Path("1.png")])
+    ('mask_', '')
+    """
+    match = _START.match(paths[0].name) if paths else None
+    alike = match and all(path.stem.startswith(match[0]) and path.stem != match[0] for path in paths)
+    return match[0] if match and alike else ""
+
+
 def _parallel(root: Path, split: str, images: Path, masks: Path, issues: list[DataIssue]) -> list[MaskPair]:
     found, drawn = list(find_images(images)), list(find_images(masks))
     if images == masks:  # such as 1.jpg and 1_mask.png, as Roboflow has them
         drawn = [path for path in found if path.stem.endswith(_ENDS)]
         found = [path for path in found if not path.stem.endswith(_ENDS)]
-    by_path = {mask.relative_to(masks).with_suffix(""): mask for mask in drawn}
+    start, image_start = _find_start(drawn), _find_start(found)
+    by_path: dict[Path, Path] = {}
+    for mask in drawn:
+        path = mask.relative_to(masks).with_suffix("")
+        rest = path.name.removeprefix(start)
+        by_path[path.with_name(rest if rest.startswith(image_start) else image_start + rest)] = mask
     alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
     by_stem = {path.name: path for path in by_path if alone[path.name] == 1}  # masks may lie in other folders
     folded: dict[str, list[Path]] = {}
