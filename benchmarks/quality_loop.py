@@ -162,7 +162,7 @@ def plan_epochs(run_epoch: Callable[[], object], budget: float, begun: float) ->
     warm = time.process_time()
     run_epoch()
     now = time.process_time()
-    return max(1, round((budget - (prepared - begun)) / (now - warm))), begun + now - prepared
+    return max(1, int((budget - (prepared - begun)) / (now - warm))), begun + now - prepared
 
 
 def make_plain_networks(
