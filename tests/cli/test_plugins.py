@@ -110,6 +110,7 @@ def test_a_resumed_run_needs_no_other_word_and_a_missing_plugin_is_named(
     assert results[1] == {key: value for key, value in results[0].items() if key.startswith("test/")}
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sweep_have_the_plugins(trained: dict[str, str]) -> None:
     folder = Path(trained["folder"])
     words = next(key for key in trained if " finetune=later" in key).removesuffix("epochs=2 hydra.run.dir=first")
