@@ -69,10 +69,10 @@ class CheckReport:
 
     @cached_property
     def names(self) -> list[leaks.SharedName]:
-        """File names that splits share, unless the issues list them."""
-        listed = any(each.what == SHARED_BEGINNING for each in self.survey.issues)
+        """File names that splits share, unless the issues list all of them."""
+        listed = sum(each.what == SHARED_BEGINNING for each in self.survey.issues)
         found = leaks.find_shared_names(self.survey.samples.names, self.survey.split, self.survey.samples.strata)
-        return [each for each in found if not (listed and each.what == leaks.BEGINNINGS)]
+        return [each for each in found if each.what != leaks.BEGINNINGS or each.shared > listed]
 
     @cached_property
     def findings(self) -> list[Finding]:
