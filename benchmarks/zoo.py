@@ -92,8 +92,9 @@ def train_entry(name: str, seed: int, data: Path, pages: Path) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen([sys.executable, "-m", "candelabra", *words], cwd=data, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # which Popen cannot ask for again
         if status:
-            raise RuntimeError(f"candelabra {' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}")
+            raise RuntimeError(f"candelabra {' '.join(words)} ended with {process.returncode}")
         results = json.loads((run / "results.json").read_text())
         numbers = {key: value for key, value in results.items() if isinstance(value, int | float)}
         kept.mkdir(parents=True, exist_ok=True)
