@@ -199,9 +199,7 @@ def measure_processes(runs: int) -> Rows:
 def main() -> None:
     """All of them; or, as a child, the opening of one table."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000], help="0 for none"
-    )
+    arguments.add_argument("--rows", type=int, nargs="+", default=ROWS, help="0 for none")
     arguments.add_argument("--runs", type=int, default=20, help="counted steps")
     arguments.add_argument("--open", type=Path, help="open the table of this folder, and print what it took")
     given = arguments.parse_args()
