@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.samples import SPLITS
+from candelabra.data.sampling.name_groups import FEWEST_BEGINNINGS, WORD
 
 BEGINNINGS = "beginnings of file names"
-_MIN_PREFIXES = 10  # minimal number of name prefixes; fewer ones name the data set, not persons or drives
 
 
 class Leak(NamedTuple):
@@ -102,11 +102,11 @@ def find_shared_names(names: Sequence[str], split: NDArray[np.str_], strata: NDA
     there: list[int] = np.flatnonzero(np.isin(split, SPLITS)).tolist()
     stems = [PurePath(names[index]).stem for index in there]
     starts = [re.sub(r"[\W_]*\d+$", "", stem) for stem in stems]
-    named = [row for row, start in enumerate(starts) if re.search(r"[^\W\d_]{2}", start)]
+    named = [row for row, start in enumerate(starts) if WORD.search(start)]
     kinds = {starts[row] for row in named}
     pairs = {(starts[row], int(strata[there[row]])) for row in named}
     classes = {label for _, label in pairs}
-    if len(kinds) < _MIN_PREFIXES or len(classes) == len(kinds) == len(pairs):
+    if len(kinds) < FEWEST_BEGINNINGS or len(classes) == len(kinds) == len(pairs):
         return []
     places = split[there]
     found = [

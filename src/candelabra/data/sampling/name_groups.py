@@ -22,8 +22,8 @@ from candelabra.data.samples import Samples
 NAME_PATTERN = r"([^/]*\D)\d+(\.\w+)?\Z"  # for data.groups
 SHARED_BEGINNING = "beginning of file names in several splits"
 _PATTERN = re.compile(NAME_PATTERN)
-_WORD = re.compile(r"[^\W\d_]{2}")
-_FEWEST = 10  # beginnings; fewer ones name the data set, not persons or drives
+WORD = re.compile(r"[^\W\d_]{2}")  # without one, a beginning says nothing
+FEWEST_BEGINNINGS = 10  # fewer ones name the data set, not persons or drives
 
 
 def list_shared_beginnings(
@@ -73,13 +73,13 @@ def _find_name_groups(samples: Samples, used: NDArray[np.int64]) -> dict[str, li
     grouped = [each for each in several if len(groups[each.beginning]) > 1]
     counted_anew = sum(len(with_number[each.number]) > 1 for each in grouped)
     found = {beginning: indices for beginning, indices in groups.items() if len(indices) > 1}
-    systematic = len(found) >= _FEWEST and 2 * len(grouped) >= len(used) and 2 * counted_anew > len(grouped)
+    systematic = len(found) >= FEWEST_BEGINNINGS and 2 * len(grouped) >= len(used) and 2 * counted_anew > len(grouped)
     return found if systematic else {}
 
 
 def _split_name(place: int, name: str) -> _SplitName | None:
     """The name in its parts; None where it has no final number, or no word before it."""
     match = _PATTERN.search(name)
-    if match is None or not _WORD.search(match[1]):
+    if match is None or not WORD.search(match[1]):
         return None
     return _SplitName(place, match[1], name[match.end(1) :].partition(".")[0].lstrip("0"))
