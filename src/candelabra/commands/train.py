@@ -36,6 +36,7 @@ from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.precision import choose_training_precision
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
+from candelabra.training.time_limit import fit_epochs_to_minutes
 from candelabra.training.trainer import make_checkpoint_callbacks, make_run_trainer
 
 
@@ -66,6 +67,9 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain = resolve_open_options(config, words, plain, data, sized)
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
+    if plain.get("minutes") and not config.resume:
+        config.epochs = config.trainer.max_epochs = fit_epochs_to_minutes(plain, data)
+        plain, _ = begin_run(config, words)
     if search and not config.resume:
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)

@@ -59,6 +59,7 @@ _RANGES = {
     "seed": _SEED,
     "*.seed": _SEED,
     "*_seed": _SEED,
+    "minutes": _POSITIVE,
     "epochs": NumberRange(1, also=(-1,), whole=True),
     "trainer.max_epochs": NumberRange(1, also=(-1,), whole=True),
     "trainer.max_steps": NumberRange(1, also=(-1,), whole=True),
