@@ -27,7 +27,7 @@ METRICS = {"label": "accuracy", "box": "iou", "keypoints": "nme", "mask": "iou"}
 
 def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any) -> Path:
     """A run folder; `given` are keys of the config, `results` and `tested` what the files say."""
-    tested = given.pop("tested", ("a", "b"))
+    tested, divisor = given.pop("tested", ("a", "b")), given.pop("divisor", "the width")
     results = {f"test/{head}/{METRICS[head]}": value for head, value in heads.items()}
     further = given.pop("results", {})
     summaries = {
@@ -36,6 +36,7 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
             "main_metric": "f1" if f"test/{head}/map" in further else METRICS[head],
             "lower_is_better": ["loss", "nme"],
             "counts": ["count", "points"],
+            "notes": {"nme": f"divided by {divisor}"} if head == "keypoints" else {},
         }
         for head in METRICS
         if head in heads
@@ -298,6 +299,26 @@ def test_the_files_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "0.800 ±0.100" in printed
     assert "compare.png" in printed
+
+
+@pytest.mark.parametrize(
+    ("divisors", "lines"),
+    [
+        (("the width", "the width"), ["keypoints/nme: divided by the width"]),
+        (
+            ("the width", "the eyes"),
+            ["first: keypoints/nme: divided by the width", "second: keypoints/nme: divided by the eyes"],
+        ),
+    ],
+)
+def test_errors_that_are_divided_by_other_lengths_are_told_apart(
+    divisors: tuple[str, str], lines: list[str], tmp_path: Path
+) -> None:
+    for name, divisor in zip(("first", "second"), divisors, strict=True):
+        write(tmp_path / name, {"keypoints": 0.1}, divisor=divisor, epochs=3 + (name == "second"))
+    run_compare([str(tmp_path / "first"), str(tmp_path / "second"), f"folder={tmp_path / 'out'}"])
+    told = [line for line in (tmp_path / "out" / "compare.md").read_text().splitlines() if "divided" in line]
+    assert told == [f"- {line}" for line in lines]
 
 
 @pytest.mark.parametrize("only", ["", "label"])

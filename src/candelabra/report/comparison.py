@@ -1,6 +1,7 @@
 """Compare runs: tables on the terminal and in Markdown, all numbers in a CSV file, and a plot."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.table import Table
 from candelabra.report.bars import draw_comparison
 from candelabra.report.consoles import make_console
 from candelabra.runs.aggregation import MetricNumber, RunRow
-from candelabra.runs.head_metrics import is_count
+from candelabra.runs.head_metrics import is_count, list_metric_notes
 from candelabra.runs.joint_gain import JointGain
 
 UNKNOWN_VALUE = "-"
@@ -140,12 +141,28 @@ def _make_metrics_table(rows: Sequence[RunRow], wanted: Sequence[str]) -> Compar
     ]
     counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
     below = [f"test samples with a label: {', '.join(f'{head} {count:.0f}' for head, count in counts.items())}"]
+    below = [*(below if counts else ()), *_list_row_notes(rows, wanted)]
     return ComparisonTable(
         "test results, mean ± standard deviation over seeds",
         ["", "seeds", *(key.removeprefix("test/") for key in wanted)],
         cells,
-        below if counts else (),
+        below,
     )
+
+
+def _list_row_notes(rows: Sequence[RunRow], wanted: Sequence[str]) -> list[str]:
+    """The notes on metrics; where they differ, so that numbers cannot be compared, each with its row."""
+    notes = {
+        row.name: list_metric_notes([key for key in wanted if key in row.keys], row.runs[0].summaries) for row in rows
+    }
+    told: dict[str, list[str]] = {}
+    for name, lines in notes.items():
+        for line in lines:
+            told.setdefault(line, []).append(name)
+    several = Counter(line.partition(":")[0] for line in told)
+    return [
+        f"{', '.join(names)}: {line}" if several[line.partition(":")[0]] > 1 else line for line, names in told.items()
+    ]
 
 
 def _make_gains_table(gains: Sequence[JointGain]) -> ComparisonTable:
