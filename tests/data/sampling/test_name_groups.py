@@ -29,6 +29,15 @@ def test_persons_in_several_splits_are_named() -> None:
     assert len(found) > 8
 
 
+VIDEOS = [f"{('north', 'south')[video % 2]}/video{video}/frame_{n:03}.jpg" for video in range(12) for n in range(6)]
+
+
+def test_folders_in_several_splits_are_named() -> None:
+    found = list_groups(VIDEOS, [number // 6 % 2 for number in range(72)])
+    assert {name.rpartition("/")[0] for name in VIDEOS} >= set(found)
+    assert len(found) > 8
+
+
 @pytest.mark.parametrize(
     ("names", "classes"),
     [
@@ -39,6 +48,8 @@ def test_persons_in_several_splits_are_named() -> None:
         ([f"{chr(97 + n % 15) * 3}_{n // 15}.jpg" for n in range(90)], [n % 15 for n in range(90)]),  # they are classes
         ([f"IMG_202301{n % 15 + 10}_{101010 + 7 * n}.jpg" for n in range(90)], None),  # date and time
         ([f"{name}.jpg" for name in (*PERSONS, *map(str, range(78)))], None),
+        ([f"breed{n % 15}/photo_{n // 15}.jpg" for n in range(90)], [n % 15 for n in range(90)]),  # likewise
+        ([f"folder{n // 6}/frame_{n:03}.jpg" for n in range(90)], None),  # numbers go on
         ([*FACES[:40], *(f"{number}.jpg" for number in range(50))], None),  # less than half of the images
     ],
 )
@@ -54,9 +65,10 @@ def test_only_drawn_splits_count() -> None:
     assert list_groups(FACES, published=given)
 
 
-def test_the_pattern_that_is_told_can_be_typed_and_keeps_them_together() -> None:
+@pytest.mark.parametrize("names", [FACES, VIDEOS])
+def test_the_pattern_that_is_told_can_be_typed_and_keeps_them_together(names: list[str]) -> None:
     samples = build_file_samples(
-        Path(), FACES, make_labels(classes=("face",)), np.full(72, "", "<U5"), np.zeros(72, np.int64)
+        Path(), names, make_labels(classes=("face",)), np.full(72, "", "<U5"), np.zeros(72, np.int64)
     )
     parts = Splitter("random").parts(samples)
     typed = list_shared_beginnings(samples, parts, True)[0].detail.split('"')[1]

@@ -1,6 +1,7 @@
 """Finds file names that look like groups (persons, videos, sites) which a drawn split has divided.
 
-Names without a final number, and beginnings without a word, say nothing. Beginnings are taken for groups where
+A group is a beginning of names, as in `Ana_01.jpg`, or a folder, as in `video1/frame_01.jpg`. Names without a final
+number, and beginnings without a word, say nothing. Beginnings are taken for groups where
 
 - at least 10 of them have several images, and these are half of the images or more;
 - numbers start again in each: most images have a number that another beginning has too, so cameras, which count on or
@@ -10,7 +11,7 @@ Names without a final number, and beginnings without a word, say nothing. Beginn
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,9 @@ from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.samples import Samples
 
 NAME_PATTERN = r"([^/]*\D)\d+(\.\w+)?\Z"  # for data.groups
+FOLDER_PATTERN = r"(.+)/[^/]*\Z"  # likewise
 SHARED_BEGINNING = "beginning of file names in several splits"
-_PATTERN = re.compile(NAME_PATTERN)
+_NUMBERED = re.compile(NAME_PATTERN)
 WORD = re.compile(r"[^\W\d_]{2}")  # without one, a beginning says nothing
 FEWEST_BEGINNINGS = 10  # fewer ones name the data set, not persons or drives
 
@@ -40,10 +42,15 @@ def list_shared_beginnings(
     for name, indices in parts.items():
         split[indices] = name
     drawn = split != samples.published if published else np.full(len(samples), True)
-    groups = _find_name_groups(samples, np.flatnonzero(split != "")) if drawn[split != ""].any() else {}
+    used = np.flatnonzero(split != "")
+    if not drawn[used].any():
+        return []
+    pattern, groups = NAME_PATTERN, _find_groups(samples, used, _split_name)
+    if not groups:
+        pattern, groups = FOLDER_PATTERN, _find_groups(samples, used, _split_path)
     advice = (
         "where one is a person, a video or a place, results will look too good; "
-        f"\"data.groups='{NAME_PATTERN}'\" keeps its images in one split"
+        f"\"data.groups='{pattern}'\" keeps its images in one split"
     )
     return [
         DataIssue(beginning, SHARED_BEGINNING, IssueTreatment.USED, advice)
@@ -58,9 +65,11 @@ class _SplitName(NamedTuple):
     number: str
 
 
-def _find_name_groups(samples: Samples, used: NDArray[np.int64]) -> dict[str, list[int]]:
+def _find_groups(
+    samples: Samples, used: NDArray[np.int64], split_name: Callable[[int, str], _SplitName | None]
+) -> dict[str, list[int]]:
     """The indices of the images of each group; empty where names tell of none."""
-    names = [name for index in used.tolist() if (name := _split_name(index, samples.names[index]))]
+    names = [name for index in used.tolist() if (name := split_name(index, samples.names[index]))]
     of_class: dict[int, set[str]] = defaultdict(set)
     for each in names:
         of_class[int(samples.strata[each.place])].add(each.beginning)
@@ -79,7 +88,13 @@ def _find_name_groups(samples: Samples, used: NDArray[np.int64]) -> dict[str, li
 
 def _split_name(place: int, name: str) -> _SplitName | None:
     """The name in its parts; None where it has no final number, or no word before it."""
-    match = _PATTERN.search(name)
+    match = _NUMBERED.search(name)
     if match is None or not WORD.search(match[1]):
         return None
     return _SplitName(place, match[1], name[match.end(1) :].partition(".")[0].lstrip("0"))
+
+
+def _split_path(place: int, name: str) -> _SplitName | None:
+    """The folder and the number in it; None where there is none of either, or no word."""
+    folder, found = name.rpartition("/")[0], _split_name(place, name)
+    return found._replace(beginning=folder) if folder and found else None
