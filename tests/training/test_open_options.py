@@ -64,4 +64,4 @@ def test_a_folder_is_read_and_recognized_once(tiny: Compose, tmp_path: Path, cap
     limits = ("trainer.max_epochs=1", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1")
     run_train(tiny("data=auto", f"data.root={tmp_path / 'faces'}", "data.batch_size=null", "data.size=32", *limits))
     assert caplog.text.count("looks like data=folder") == 1
-    assert caplog.text.count("beginnings of file names are in several splits, such as ") == 1
+    assert caplog.text.count("beginning of file names in several splits: ") == 1

@@ -14,6 +14,7 @@ class IssueTreatment(StrEnum):
     """What is done about something odd."""
 
     USED = "used"  # as it is, for it does no harm
+    DOUBTED = "used, though doubtful"  # results may look better than they are: training warns of it
     REPAIRED = "repaired"  # what was meant is certain
     UNLABELLED = "unlabelled"  # the image stays, the target neither teaches nor counts
     SKIPPED = "skipped"  # the image is left out; data.on_bad=raise refuses the data set instead

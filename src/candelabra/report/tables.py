@@ -14,9 +14,9 @@ from torch import Tensor
 
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.issue_lines import list_issue_lines
+from candelabra.data.issues import IssueTreatment
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
-from candelabra.data.sampling.name_groups import SHARED_BEGINNING
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
 from candelabra.runs.head_metrics import HeadSummaries, is_count, list_metric_notes
@@ -54,12 +54,11 @@ def count_labels(data: SampleDataModule, wanted: Collection[str] = ()) -> dict[s
     print_on_rank_zero(table)
     if len(data.shares) > 1:
         print_on_rank_zero(print_mixture(data))
-    shared = [each for each in data.issues if each.what == SHARED_BEGINNING]
-    for line in list_issue_lines(each for each in data.issues if each.what != SHARED_BEGINNING):
+    doubted = [each for each in data.issues if each.treatment is IssueTreatment.DOUBTED]
+    for line in list_issue_lines(each for each in data.issues if each.treatment is not IssueTreatment.DOUBTED):
         print_on_rank_zero(escape_path(line), markup=False, highlight=False)
-    if shared:
-        words = "%d beginnings of file names are in several splits, such as %s: %s"
-        log.warning(words, len(shared), escape_path(shared[0].name), shared[0].detail)
+    for line in list_issue_lines(doubted):
+        log.warning("%s", escape_path(line))
     for target, number in counts["train"].items():
         if not number and target in wanted:
             reasons = " ".join(list_issue_lines(data.issues)[:_REASONS])

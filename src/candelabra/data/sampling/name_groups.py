@@ -53,7 +53,7 @@ def list_shared_beginnings(
         f"\"data.groups='{pattern}'\" keeps its images in one split"
     )
     return [
-        DataIssue(beginning, SHARED_BEGINNING, IssueTreatment.USED, advice)
+        DataIssue(beginning, SHARED_BEGINNING, IssueTreatment.DOUBTED, advice)
         for beginning, indices in groups.items()
         if drawn[indices].any() and len(set(split[indices].tolist())) > 1
     ]
