@@ -13,7 +13,7 @@ from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.config.precision import AUTOCAST_TYPES, choose_precision
 from candelabra.data import DataModule, Shapes
-from candelabra.environment import CACHE_VARIABLE
+from candelabra.environment import CACHE_VARIABLE, keep_freed_memory
 from candelabra.finetuning import Full
 from candelabra.tasks import Classification
 from candelabra.training.precision import make_trial_step
@@ -37,6 +37,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--batch", type=int, default=32)
     given = arguments.parse_args()
+    keep_freed_memory()  # as `candelabra train` does
     rows: dict[str, list[float]] = {}
     shares = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
 """Ways of upsampling in a U-Net on the same images, epochs and seeds: a table and a picture of a sweep's runs.
 
 The sweep comes first:
-    candelabra train -m experiment=camvid lr=0.002 data.batch_size=8 data.root=<CamVid> data.size=[96,128] epochs=6 seed=0,1,2 \
-        folder=<sweep> decoder@task.mask.decoder=upsampling_unet \
+    candelabra train -m experiment=camvid lr=0.002 data.root=<CamVid> data.size=[96,128] data.batch_size=8 epochs=6 \
+        seed=0,1,2 folder=<sweep> decoder@task.mask.decoder=upsampling_unet \
         task.mask.decoder.upsample=nearest,bilinear,bed_of_nails,max_unpool,transposed,pixel_shuffle
     python -m benchmarks.upsampling <sweep> --picture docs/images/upsampling.png
 

@@ -1,6 +1,7 @@
 """Systems that lack what Linux has: cores are counted, commands are imported, a data set is checked."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -49,3 +50,28 @@ def test_check_works_where_the_system_has_no_affinity_no_fork_and_no_fcntl(tmp_p
     assert "Traceback" not in ran.stderr, ran.stderr
     assert ran.returncode in (0, 1)
     assert (tmp_path / "checked" / "check.html").is_file()
+
+
+FAULTS = """
+import resource, sys
+from candelabra.environment import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for _ in range(20):
+    block = bytearray(40_000_000)
+    del block
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+def count_page_faults(word: str, **variables: str) -> int:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    run = [sys.executable, "-c", FAULTS, word]
+    return int(subprocess.check_output(run, text=True, env=environment | variables))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone gives memory back at once")
+def test_memory_that_was_freed_is_used_again_unless_the_user_says_otherwise() -> None:
+    usual = count_page_faults("usual")
+    assert count_page_faults("keep") < usual / 5
+    assert count_page_faults("keep", MALLOC_TRIM_THRESHOLD_="131072") > usual / 2

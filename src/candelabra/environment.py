@@ -17,6 +17,7 @@ _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(
     (place for place in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if place.is_dir()), _PACKAGE / "conf"
 )
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt in malloc.h
 NETWORK_TIMEOUT = 4.0  # a host that gives no answer for so long counts as out of reach
 EXTRAS = {  # packages of optional features and the extra of pyproject.toml that brings each
     "cvxpy": "cagrad",
@@ -47,6 +48,25 @@ def count_usable_cores() -> int:
     """Counts the CPU cores that this process may use; all of them where the system has no affinity (macOS, Windows)."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Lets this process keep the memory that it frees; does nothing without glibc, or where MALLOC_* says otherwise.
+
+    A training step allocates and frees gigabytes in blocks of megabytes. glibc gives such blocks back to the system at
+    once, which has to clear every page before it hands it out again: up to half of the time of a step on a virtual
+    machine, see benchmarks/allocator.py. The process then holds its peak until it ends.
+    """
+    if any(f"MALLOC_{name}_" in os.environ for name in ("MMAP_MAX", "MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")):
+        return
+    import ctypes
+
+    try:
+        set_option = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # macOS, Windows, musl
+        return
+    set_option(_MMAP_MAX, 0)  # no blocks outside of the heap: they are unmapped when they are freed
+    set_option(_TRIM_THRESHOLD, -1)  # the top of the heap is never given back
 
 
 def choose_start_method(workers: int) -> str | None:

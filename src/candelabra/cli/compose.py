@@ -30,7 +30,7 @@ from candelabra.cli.overrides import (
 )
 from candelabra.cli.plugin_commands import activate_recorded_plugins, add_config_folders, list_plugin_commands
 from candelabra.cli.typed_words import HYDRA_FLAGS, check_hyphens, find_hyphens, normalize_words
-from candelabra.environment import CONFIG_FOLDER
+from candelabra.environment import CONFIG_FOLDER, keep_freed_memory
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
 from candelabra.runs.run_config import read_run_config
@@ -140,6 +140,8 @@ def find_command(command: str) -> Command:
         CandelabraError: the module of a plug-in has no such function.
     """
     own = command in COMMANDS
+    if command != "serve":  # which runs for weeks, beside other programs
+        keep_freed_memory()
     with import_libraries(UNUSED if own else ()), import_lazily() if own else nullcontext():
         module = import_module(f"candelabra.commands.{command}" if own else list_plugin_commands()[command])
     function: Command | None = getattr(module, f"run_{command}", None)

@@ -58,7 +58,7 @@ def choose_precision(make_step: Callable[[], Callable[[int], Any]], most: int, *
         most: images of a step.
         about: plain values that tell this computation from others, such as a config.
     """
-    cpu = (_find_cpu_name(), torch.get_num_threads(), str(torch.__version__))
+    cpu = (_find_cpu_name(), torch.get_num_threads(), str(torch.__version__), "freed memory is kept")
     key = sha256(json.dumps([cpu, most, about], sort_keys=True, default=str).encode()).hexdigest()[:32]
     folder = find_cache_folder("precision")
     file = folder / f"{key}.json"

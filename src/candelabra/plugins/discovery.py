@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ PLUGINS_VARIABLE = "CANDELABRA_PLUGINS"
 ENTRY_POINT_GROUP = "candelabra.plugins"
 _ACTIVE_VARIABLE = "CANDELABRA_ACTIVE_PLUGINS"  # those of this process, as JSON: child processes inherit them
 _VERSION = re.compile(r"""^__version__\s*(?::\s*str\s*)?=\s*["']([^"']+)["']""", re.MULTILINE)
+_TARGET = re.compile(r"""^[\s-]*_target_:\s*["']?([^\s"'#]+)["']?\s*(?:#.*)?$""", re.MULTILINE)
 OptionClass = TypeVar("OptionClass")
 PluginRecord = dict[str, str | None]
 
@@ -130,9 +132,14 @@ def list_config_folders() -> list[Path]:
 
 def is_named_by_option(name: str) -> bool:
     """Whether a yaml of candelabra's conf/ or of an active plug-in's has this `_target_`."""
-    wanted = re.compile(rf"""^[\s-]*_target_:\s*["']?{re.escape(name)}["']?\s*(#.*)?$""", re.MULTILINE)
-    files = (path for folder in list_config_folders() for path in sorted(folder.rglob("*.yaml")))
-    return any(wanted.search(path.read_text(encoding="utf-8")) for path in files)
+    return any(name in _list_option_targets(folder) for folder in list_config_folders())
+
+
+@cache
+def _list_option_targets(folder: Path) -> frozenset[str]:
+    """Each `_target_` of the yamls in a folder; read once, as a run asks for some twenty names."""
+    texts = (path.read_text(encoding="utf-8") for path in folder.rglob("*.yaml"))
+    return frozenset(name for text in texts for name in _TARGET.findall(text))
 
 
 def import_option_classes(group: str, base: type[OptionClass]) -> list[type[OptionClass]]:
