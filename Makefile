@@ -11,8 +11,8 @@ RUN = $(CURDIR)/.venv/bin
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
-train: $(READY) ## the main job on embedded defaults, offline: 3 minutes on 2 cores (ARGS="task=segmentation" changes it)
-	$(RUN)/candelabra train $(ARGS)
+train: $(READY) ## the main job on embedded defaults, offline: at most 3 minutes on 2 cores (ARGS="task=segmentation" changes it)
+	$(RUN)/candelabra train $(if $(ARGS),$(ARGS),minutes=2.5)
 
 test: $(READY) ## all tests but the slow ones
 	$(RUN)/pytest -n auto --dist worksteal $(ARGS)
