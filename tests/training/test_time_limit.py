@@ -88,7 +88,8 @@ def test_features_that_are_computed_once_are_not_counted(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("trainer.devices=2",), "set epochs"),
+        (("trainer.devices=2",), "this run has 2"),
+        (("trainer.num_nodes=3",), "this run has 3"),
         (("epochs=-1", "trainer.max_steps=10"), "epochs=-1; set a number"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import logging
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import lightning as L
 import torch
@@ -53,7 +55,7 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
         chosen.append("data.batch_size")
     trainer = config.trainer
     step_images = config.global_batch or (
-        config.data.batch_size * _count_processes(trainer) * trainer.accumulate_grad_batches
+        config.data.batch_size * count_processes(trainer) * trainer.accumulate_grad_batches
     )
     steps = count_steps(images, step_images)
     if config.epochs is None:
@@ -69,15 +71,15 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
         log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
 
 
-def _count_processes(trainer: DictConfig) -> int:
+def count_processes(trainer: Mapping[str, Any]) -> int:
     """How many processes share an epoch; the same on all of them."""
     if (launcher := detect_launcher()) is not None:
         return launcher.ranks
-    devices = trainer.devices
-    if isinstance(devices, ListConfig):
+    devices = trainer["devices"]
+    if isinstance(devices, list | ListConfig):
         each = len(devices)
     elif devices in ("auto", -1, "-1"):
-        each = 1 if trainer.accelerator == "cpu" else torch.cuda.device_count()
+        each = 1 if trainer["accelerator"] == "cpu" else torch.cuda.device_count()
     else:
         each = int(devices)
-    return max(1, each) * int(trainer.num_nodes)
+    return max(1, each) * int(trainer["num_nodes"])

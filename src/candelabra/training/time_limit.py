@@ -19,6 +19,7 @@ from candelabra.data.loading.workers import measure_sample_time
 from candelabra.errors import CandelabraError
 from candelabra.optim.schedule_plan import is_frozen_run
 from candelabra.tasks.task import Task
+from candelabra.training.open_options import count_processes
 from candelabra.training.precision import make_trial_step
 from candelabra.training.trainer import make_trainer
 from candelabra.training.trial_steps import build_trial_task, make_trial_batches
@@ -45,10 +46,9 @@ def fit_epochs_to_minutes(plain: PlainConfig, data: SampleDataModule) -> int:
     """
     node, most = plain["trainer"], plain["trainer"]["max_epochs"]
     typed = f"minutes={plain['minutes']:g}"
-    if node["devices"] not in (1, "1", "auto") or node["num_nodes"] != 1:
+    if (processes := count_processes(node)) > 1:
         raise CandelabraError(
-            f"{typed} times steps on one device, but trainer.devices={node['devices']} and "
-            f"trainer.num_nodes={node['num_nodes']}; set epochs."
+            f"{typed} times steps in one process, but this run has {processes}, whose clocks would differ; set epochs."
         )
     if most is None or most < 1:
         raise CandelabraError(f"{typed} bounds a number of epochs, but epochs={most}; set a number.")
