@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from candelabra.backbones import Timm
-from candelabra.environment import CACHE_VARIABLE
+from candelabra.environment import CACHE_VARIABLE, keep_freed_memory
 from tests.compositions import compose_config
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -37,6 +37,7 @@ draw_figure = Figure.savefig
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    keep_freed_memory()  # as commands do
     # Threads of several processes compete for the processors. Do not measure time in tests.
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
