@@ -53,9 +53,9 @@ def count_usable_cores() -> int:
 def keep_freed_memory() -> None:
     """Lets this process keep the memory that it frees; does nothing without glibc, or where MALLOC_* says otherwise.
 
-    A training step allocates and frees gigabytes in blocks of megabytes. glibc gives such blocks back to the system at
-    once, which has to clear every page before it hands it out again: up to half of the time of a step on a virtual
-    machine, see benchmarks/allocator.py. The process then holds its peak until it ends.
+    A training step allocates and frees gigabytes. glibc gives blocks of 32 MB and more back to the system at once,
+    which has to clear every page before it hands it out again: a tenth to a quarter of the time of a step on images of
+    224 pixels, see benchmarks/allocator.py. The process then holds its peak until it ends.
     """
     if any(f"MALLOC_{name}_" in os.environ for name in ("MMAP_MAX", "MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")):
         return
