@@ -132,12 +132,17 @@ def list_config_folders() -> list[Path]:
 
 def is_named_by_option(name: str) -> bool:
     """Whether a yaml of candelabra's conf/ or of an active plug-in's has this `_target_`."""
-    return any(name in _list_option_targets(folder) for folder in list_config_folders())
+    _, *further = list_config_folders()
+    return name in _list_own_targets() or any(name in _read_targets(folder) for folder in further)
 
 
 @cache
-def _list_option_targets(folder: Path) -> frozenset[str]:
-    """Each `_target_` of the yamls in a folder; read once, as a run asks for some twenty names."""
+def _list_own_targets() -> frozenset[str]:
+    return _read_targets(CONFIG_FOLDER)  # once, as a run asks for some twenty names; a plug-in may be under way
+
+
+def _read_targets(folder: Path) -> frozenset[str]:
+    """Each `_target_` of the yamls in a folder."""
     texts = (path.read_text(encoding="utf-8") for path in folder.rglob("*.yaml"))
     return frozenset(name for text in texts for name in _TARGET.findall(text))
 
