@@ -57,10 +57,11 @@ import resource, sys
 from candelabra.environment import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     block = bytearray(40_000_000)
     del block
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
@@ -73,5 +74,7 @@ def count_page_faults(word: str, **variables: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone gives memory back at once")
 def test_memory_that_was_freed_is_used_again_unless_the_user_says_otherwise() -> None:
     usual = count_page_faults("usual")
+    if usual < 100:
+        pytest.skip("this system does not count page faults")
     assert count_page_faults("keep") < usual / 5
     assert count_page_faults("keep", MALLOC_TRIM_THRESHOLD_="131072") > usual / 2
