@@ -23,6 +23,7 @@ _CANDIDATES = ("32-true", "bf16-mixed")
 _SECONDS = 2.8  # for all steps, the first ones too
 _STEP_SECONDS = 0.4  # a step that is measured takes about so long
 _ROUNDS = 7
+_CPU = torch.device("cpu")
 _GAIN = 1.02  # bfloat16 rounds; it must be faster by so much
 
 
@@ -86,26 +87,29 @@ def measure_bfloat16(step: Callable[[int], Any], most: int) -> float:
     images = min(2, most)
     step(images)  # allocates, fills caches
     while images < most:  # a network that rounds weights for each step gains by larger batches alone
-        fitting = min(int(images * _STEP_SECONDS / _time_step(step, images, "32-true")), most)
+        fitting = min(int(images * _STEP_SECONDS / measure_step(step, images, "32-true")), most)
         if fitting < 2 * images and fitting < most:
             break
         images = fitting
         step(images)
-    _time_step(step, images, "bf16-mixed")
+    measure_step(step, images, "bf16-mixed")
     ratios: list[float] = []
     pair = 0.0  # seconds
     while len(ratios) < _ROUNDS and (not ratios or time.perf_counter() - begun + pair < _SECONDS):
-        one, other = (_time_step(step, images, precision) for precision in _CANDIDATES)
+        one, other = (measure_step(step, images, precision) for precision in _CANDIDATES)
         ratios.append(one / other)
         pair = one + other
     return statistics.median(ratios)
 
 
-def _time_step(step: Callable[[int], Any], images: int, precision: str) -> float:
+def measure_step(step: Callable[[int], Any], images: int, precision: str, device: torch.device = _CPU) -> float:
+    """The seconds of a step of so many images, in a precision of `trainer.precision`."""
     dtype = AUTOCAST_TYPES.get(precision)
     begun = time.perf_counter()
-    with torch.autocast("cpu", dtype or torch.bfloat16, enabled=dtype is not None):
+    with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
         step(images)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - begun
 
 

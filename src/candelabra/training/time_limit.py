@@ -5,7 +5,6 @@ cut off by `trainer.max_time` does not.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from statistics import median
 
@@ -13,7 +12,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
-from candelabra.config.precision import AUTOCAST_TYPES
+from candelabra.config.precision import measure_step
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import measure_sample_time
 from candelabra.errors import CandelabraError
@@ -116,20 +115,10 @@ def measure_image(step: Callable[[int], None], most: int, device: torch.device, 
         device: on which it runs.
         precision: of `trainer.precision`.
     """
-    dtype = AUTOCAST_TYPES.get(precision)
-
-    def time_step(images: int) -> float:
-        begun = time.perf_counter()
-        with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-            step(images)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter() - begun
-
     images = min(2, most)
-    time_step(images)  # allocates, fills caches
-    images = min(most, max(images, int(images * _STEP_SECONDS / time_step(images))))
-    return median(time_step(images) for _ in range(_STEPS)) / images
+    measure_step(step, images, precision, device)  # allocates, fills caches
+    images = min(most, max(images, int(images * _STEP_SECONDS / measure_step(step, images, precision, device))))
+    return median(measure_step(step, images, precision, device) for _ in range(_STEPS)) / images
 
 
 def _limit(images: int, limit: float, batch_size: int) -> float:
