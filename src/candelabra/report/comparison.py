@@ -140,28 +140,25 @@ def _make_metrics_table(rows: Sequence[RunRow], wanted: Sequence[str]) -> Compar
         for row in rows
     ]
     counts = {key.split("/")[1]: row.number(key).mean for row in rows for key in row.keys if key.endswith("/count")}
-    below = [f"test samples with a label: {', '.join(f'{head} {count:.0f}' for head, count in counts.items())}"]
-    below = [*(below if counts else ()), *_list_row_notes(rows, wanted)]
+    tested = ", ".join(f"{head} {count:.0f}" for head, count in counts.items())
+    below = [f"test samples with a label: {tested}"] if counts else []
     return ComparisonTable(
         "test results, mean ± standard deviation over seeds",
         ["", "seeds", *(key.removeprefix("test/") for key in wanted)],
         cells,
-        below,
+        [*below, *_list_row_notes(rows, wanted)],
     )
 
 
 def _list_row_notes(rows: Sequence[RunRow], wanted: Sequence[str]) -> list[str]:
     """The notes on metrics; where they differ, so that numbers cannot be compared, each with its row."""
-    notes = {
-        row.name: list_metric_notes([key for key in wanted if key in row.keys], row.runs[0].summaries) for row in rows
-    }
-    told: dict[str, list[str]] = {}
-    for name, lines in notes.items():
-        for line in lines:
-            told.setdefault(line, []).append(name)
-    several = Counter(line.partition(":")[0] for line in told)
+    named: dict[str, list[str]] = {}  # rows by note
+    for row in rows:
+        for line in list_metric_notes([key for key in wanted if key in row.keys], row.runs[0].summaries):
+            named.setdefault(line, []).append(row.name)
+    notes = Counter(line.partition(":")[0] for line in named)  # of each metric
     return [
-        f"{', '.join(names)}: {line}" if several[line.partition(":")[0]] > 1 else line for line, names in told.items()
+        f"{', '.join(names)}: {line}" if notes[line.partition(":")[0]] > 1 else line for line, names in named.items()
     ]
 
 
