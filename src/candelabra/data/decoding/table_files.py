@@ -5,6 +5,7 @@ import gzip
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -175,11 +176,15 @@ def _read_text(path: Path, layout: _Layout, issues: list[DataIssue], rows: int |
     with warnings.catch_warnings(), suppress(*broken), _open(path, layout.encoding) as file:
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         table = pandas.read_csv(file, nrows=rows, **options)
-    if table is None:
-        with warnings.catch_warnings(), _open(path, layout.encoding) as file:
-            warnings.simplefilter("ignore", pandas.errors.ParserWarning)
-            found = _RowKeeper(options["names"], issues)
-            table = pandas.read_csv(file, nrows=rows, engine="python", on_bad_lines=found.keep, **options)
+    if table is None:  # not by pandas, whose Python engine cut long lines without a word before 3.1
+        keeper = _RowKeeper(options["names"], issues)
+        with _open(path, layout.encoding) as file:
+            lines = csv.reader(
+                islice(file, layout.skipped, None), delimiter=layout.separator, skipinitialspace=True, strict=True
+            )
+            filled = (cells for cells in lines if any(cells))
+            kept = islice((keeper.keep(cells) for cells in islice(filled, not headless, None)), rows)
+            table = pandas.DataFrame(list(kept), columns=options["names"], dtype=str)
     table = table.apply(lambda column: column.str.strip())
     table = table.where(table != "")
     table.attrs |= {_HEADLESS: True} if headless else {}
@@ -187,7 +192,7 @@ def _read_text(path: Path, layout: _Layout, issues: list[DataIssue], rows: int |
 
 
 class _RowKeeper:
-    """What is kept of lines with too many cells: the name of the image."""
+    """What is kept of each line: all cells, or the name of the image alone where there are too many."""
 
     def __init__(self, names: Sequence[str], issues: list[DataIssue]) -> None:
         self.width, self.issues = len(names), issues
@@ -195,7 +200,7 @@ class _RowKeeper:
 
     def keep(self, cells: list[str]) -> list[str]:
         if not any(cells[self.width :]):  # separators at the end of lines
-            return cells[: self.width]
+            return cells[: self.width] + [""] * (self.width - len(cells))
         detail = f"{len(cells)} cells, not {self.width}"
         name = cells[self.place].strip()
         self.issues.append(DataIssue(name, "malformed line of a table", IssueTreatment.UNLABELLED, detail))
