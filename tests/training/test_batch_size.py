@@ -57,7 +57,7 @@ def test_the_largest_batch_whose_steps_fit_is_taken(
     monkeypatch.setattr(Task, "training_step", step_with_memory)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: tried[-1])
-    memory = SimpleNamespace(total_memory=1000)
+    memory = SimpleNamespace(total_memory=1000, major=8, minor=0)  # of which torch asks as well, where there is a GPU
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: memory)
     plain = resolve_config(tiny(*SMALL, f"balance={balance}"))
     data = build_data(plain["data"])
