@@ -212,6 +212,20 @@ def test_balanced_class_weights_find_a_rare_class(backbone: Backbone) -> None:
     assert shares["balanced"] == pytest.approx(0.39, abs=0.02)  # 3.9 x 0.1, see `compute_class_weights`
 
 
+@pytest.mark.parametrize(("rare", "like"), [(100, None), (10, "balanced")])
+def test_pixels_of_a_class_that_is_rare_in_training_count_more(backbone: Backbone, rare: int, like: str | None) -> None:
+    outputs, target = torch.randn(2, 2, 40, 50), torch.zeros(2, 40, 50, dtype=torch.uint8)
+    target.view(2, -1)[:, :rare] = 1
+    target.view(2, -1)[:, 1000:1200] = 255
+    head, other = Mask(backbone, LABELS), Mask(backbone, LABELS, class_weights=like)  # type: ignore[arg-type]
+    equal = Mask(backbone, LABELS, class_weights=None).loss(outputs, target, (40, 50))
+    torch.testing.assert_close(head.loss(outputs, target, (40, 50)), equal)  # nothing was seen in training
+    head.observe_labels(target[:1], lambda counts: 2 * counts)  # two ranks
+    assert head.pixels.tolist() == [2 * (1800 - rare), 2 * rare]
+    torch.testing.assert_close(head.loss(outputs, target, (40, 50)), other.loss(outputs, target, (40, 50)))
+    assert torch.equal(head.loss(outputs, target, (40, 50)), equal) == (like is None)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

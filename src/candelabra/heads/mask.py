@@ -18,6 +18,7 @@ from candelabra.heads.losses import (
     compute_class_weights,
     find_boundaries,
     focal_cross_entropy,
+    is_imbalanced,
     lovasz_loss,
     soft_dice_loss,
 )
@@ -38,7 +39,8 @@ class Mask(Head):
         boundary_weight: how much more, in the cross-entropy, a pixel counts within 2 pixels of another class
             (Ronneberger et al. 2015).
         class_weights: factors for the cross-entropy: one a class; balanced, by the shares of the classes among the
-            pixels of a batch (see `compute_class_weights`), so that small things count; or null for equal weights.
+            pixels of a batch (see `compute_class_weights`), so that small things count; null for equal weights; or
+            auto: balanced where one of the classes has less than 1 % of the pixels seen in training, else equal.
     """
 
     target: ClassVar[str] = MaskTarget.name
@@ -52,7 +54,7 @@ class Mask(Head):
         decoder: Callable[[Sequence[int]], BuiltDecoder] = unet,
         cross_entropy_weight: float = 1.0,
         dice_weight: float = 1.0,
-        class_weights: Sequence[float] | Literal["balanced"] | None = None,
+        class_weights: Sequence[float] | Literal["auto", "balanced"] | None = "auto",
         lovasz_weight: float = 0.0,
         focal_gamma: float = 0.0,
         boundary_weight: float = 0.0,
@@ -62,7 +64,7 @@ class Mask(Head):
             raise CandelabraError("One of cross_entropy_weight, dice_weight and lovasz_weight must be above 0.")
         self.target_info = require_target(labels, MaskTarget)
         self.classes = self.target_info.classes
-        self.balanced = class_weights == "balanced"
+        self.weighting = class_weights if isinstance(class_weights, str) else "fixed"
         given = [1.0] * len(self.classes) if class_weights is None or isinstance(class_weights, str) else class_weights
         if len(given) != len(self.classes):
             raise CandelabraError(
@@ -75,6 +77,13 @@ class Mask(Head):
         self.lovasz_weight, self.focal_gamma, self.boundary_weight = lovasz_weight, focal_gamma, boundary_weight
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
         self.class_weights: Tensor
+        self.register_calibrated("pixels", torch.zeros(len(self.classes), dtype=torch.int64))  # seen, of each class
+        self.pixels: Tensor
+
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        """Counts the pixels of each class, which tell whether classes are to be balanced."""
+        if self.weighting == "auto":
+            self.pixels += sum_ranks(self._count_classes(target))
 
     def forward(self, features: Features) -> Tensor:
         logits: Tensor = self.classify(self.decoder(features))
@@ -82,13 +91,20 @@ class Mask(Head):
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
         wanted = target.long()
-        weights = compute_class_weights(self._count_classes(wanted)) if self.balanced else self.class_weights
+        weights = self.class_weights if self.weighting == "fixed" else self._balance_classes(target)
         pixels = focal_cross_entropy(outputs, wanted, weights, self.focal_gamma)
         if self.boundary_weight:
             pixels = pixels * (1 + self.boundary_weight * find_boundaries(wanted))
         entropy = pixels.sum((1, 2)) / (wanted != IGNORED).sum((1, 2)).clamp(min=1)
         loss = self.cross_entropy_weight * entropy + self.dice_weight * soft_dice_loss(outputs.softmax(1), wanted)
         return loss + self.lovasz_weight * lovasz_loss(outputs, wanted) if self.lovasz_weight else loss
+
+    def _balance_classes(self, target: Tensor) -> Tensor:
+        """(C,) weights by the pixels of a batch; equal ones where no class is rare in training, which auto goes by."""
+        balanced = compute_class_weights(self._count_classes(target))
+        if self.weighting == "balanced":
+            return balanced
+        return torch.where(is_imbalanced(self.pixels), balanced, self.class_weights)
 
     def _count_classes(self, target: Tensor) -> Tensor:
         """(C,) pixels of each class."""

@@ -1,6 +1,6 @@
 """Losses that torch, torchvision and segmentation-models-pytorch lack, or lack for each sample."""
 
-from candelabra.heads.losses.class_weights import compute_class_weights
+from candelabra.heads.losses.class_weights import compute_class_weights, is_imbalanced
 from candelabra.heads.losses.dice import soft_dice_loss
 from candelabra.heads.losses.giou import giou_loss
 from candelabra.heads.losses.map_gradient import map_gradient_loss
@@ -24,6 +24,7 @@ __all__ = [
     "find_boundaries",
     "focal_cross_entropy",
     "giou_loss",
+    "is_imbalanced",
     "lovasz_loss",
     "map_gradient_loss",
     "quality_focal_loss",
