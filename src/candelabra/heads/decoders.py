@@ -18,12 +18,20 @@ def fit_widths(widths: Sequence[int], depth: int) -> list[int]:
 
 
 def unet(
-    channels: Sequence[int], widths: Sequence[int] = (128, 64, 48, 32, 16), interpolation: str = "nearest"
+    channels: Sequence[int], widths: Sequence[int] = (128, 96, 64, 48), interpolation: str = "nearest"
 ) -> BuiltDecoder:
-    """U-Net (Ronneberger et al. 2015)."""
+    """U-Net (Ronneberger et al. 2015).
+
+    Args:
+        channels: see above.
+        widths: of the blocks, from the coarsest map on; each doubles the side. With as many as there are maps the last
+            block has the side of the image, where it costs as much as all others; with one fewer it ends at the finest
+            map.
+        interpolation: how sides are doubled.
+    """
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
-    widths = fit_widths(widths, len(channels) - 1)
+    widths = list(widths[max(0, len(widths) - len(channels) + 1) :])
     return UnetDecoder(channels, widths, len(widths), interpolation_mode=interpolation), widths[-1]
 
 
