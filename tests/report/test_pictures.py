@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget
+from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
+from candelabra.data.targets.drawing import pick_class_colour
 from candelabra.report.pictures import draw_sample, draw_sheet, write_caption
 from candelabra.types import Sample
 
@@ -77,3 +78,17 @@ def test_words_of_captions_are_apart() -> None:
     bright = (np.asarray(picture).min(2) > 60).any(0)
     places = np.flatnonzero(bright)
     assert np.diff(places).max() >= 4  # pixels between the letter and the number
+
+
+def test_the_classes_of_a_mask_are_named_below_the_pictures_in_their_colours() -> None:
+    names = ("background", *(f"class {number}" for number in range(1, 9)))
+    labels = Labels(MaskTarget(names))
+    sample: Sample = {"image": torch.zeros(3, SIDE, SIDE, dtype=torch.uint8), "mask": torch.zeros(SIDE, SIDE).byte()}
+    sheet = draw_sheet([sample], None, labels, side=SIDE)
+    without = draw_sheet([sample], None, Labels(BoxTarget()), side=SIDE)
+    assert sheet.width == without.width
+    assert sheet.height > without.height + 2 * 18  # they take several lines
+    legend = sheet.crop((0, without.height, sheet.width, sheet.height))
+    colours = {colour for _, colour in legend.getcolors(maxcolors=10000) or []}
+    assert colours >= {pick_class_colour(number) for number in range(1, 9)}
+    assert pick_class_colour(0) not in colours

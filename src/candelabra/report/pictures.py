@@ -15,6 +15,7 @@ from torch import Tensor
 from candelabra.data.glyphs import choose_image_font, replace_missing_glyphs
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.targets import Labels, Target
+from candelabra.report.legend import add_legend
 from candelabra.report.plots import draw_confusion, draw_precision_recall, draw_predicted_numbers
 from candelabra.report.tables import print_class_table
 from candelabra.tasks.task import Task
@@ -180,7 +181,8 @@ def draw_sheet(
             found = {name: predicted[row][name] for name in heads}
             pair.append(draw_sample(*enlarge_sample(pixels, found, targets, side), targets, truth))
         tiles.append(_join_pictures(pair, titles[row] if titles else ""))
-    return _arrange_tiles(tiles, 4 if predicted is None else 3, _PAIRS if predicted is not None else "")
+    sheet = _arrange_tiles(tiles, 4 if predicted is None else 3, _PAIRS if predicted is not None else "")
+    return add_legend(sheet, list(dict.fromkeys(entry for target in labels.values() for entry in target.legend)))
 
 
 def _is_labelled(sample: Sample, target: Target) -> bool:

@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.column import TargetColumn
-from candelabra.data.targets.drawing import WHITE, pick_class_colour
+from candelabra.data.targets.drawing import WHITE, Colour, pick_class_colour
 from candelabra.data.targets.mask_files import EncodedMaskColumn
 from candelabra.data.targets.pixel_target import PixelTarget
 from candelabra.types import IGNORED, Size
@@ -77,6 +77,10 @@ class MaskTarget(PixelTarget):
         """The share of the pixels of each class that occurs, 0 to 1."""
         counts = torch.bincount(value.flatten().int(), minlength=len(self.classes))[: len(self.classes)].tolist()
         return {name: count / value.numel() for name, count in zip(self.classes, counts, strict=True) if count}
+
+    @property
+    def legend(self) -> Sequence[tuple[str, Colour]]:
+        return [(name, pick_class_colour(number)) for number, name in enumerate(self.classes) if number]
 
     @property
     def confusion_classes(self) -> Sequence[str]:

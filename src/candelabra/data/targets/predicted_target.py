@@ -45,6 +45,11 @@ class PredictedTarget:
         return value.tolist()
 
     @property
+    def legend(self) -> Sequence[tuple[str, tuple[int, int, int]]]:
+        """Names and colours of what `draw` paints without naming it; empty where nothing needs a name."""
+        return ()
+
+    @property
     def confusion_classes(self) -> Sequence[str]:
         """Names of the classes of a confusion matrix over this target."""
         return ()
