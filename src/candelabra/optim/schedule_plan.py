@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MethodType
 from typing import Any
 
 import torch
@@ -160,9 +161,11 @@ def _peaks(
 
 
 def _make_dummy_optimizer(scales: list[float], optimizer: OptimizerFactory) -> Optimizer:
-    """An optimizer of one dummy parameter for each group."""
+    """An optimizer of one dummy parameter for each group, whose steps cost nothing; schedulers want them to be made."""
     groups: ParameterGroups = [{"params": [nn.Parameter(torch.zeros(1))], "scale": scale} for scale in scales]
-    return make_optimizer(optimizer, groups)
+    made = make_optimizer(optimizer, groups)
+    made.step = MethodType(lambda self: None, made)  # type: ignore[method-assign]
+    return made
 
 
 def is_frozen_run(strategy: FineTuning, epochs: int, num_stages: int) -> bool:
