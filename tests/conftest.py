@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from PIL import Image
 
 from candelabra.backbones import Timm
 from candelabra.environment import CACHE_VARIABLE, keep_freed_memory
+from candelabra.report import pictures, plots
+from candelabra.training import evaluation, latency
 from tests.compositions import compose_config
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -38,6 +40,7 @@ draw_figure = Figure.savefig
 
 def pytest_configure(config: pytest.Config) -> None:
     keep_freed_memory()  # as commands do
+    latency._MOST = 3  # passes of an image, in place of 30
     # Threads of several processes compete for the processors. Do not measure time in tests.
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
@@ -71,14 +74,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    # matplotlib takes a third of a tiny run; figures are laid out and drawn for the tests that are marked so.
-    Figure.savefig = draw_figure if item.get_closest_marker("figures") else save_blank  # type: ignore[assignment, method-assign]
+    # matplotlib takes half of a tiny run; figures are laid out and drawn for the tests that are marked so.
+    drawn = item.get_closest_marker("figures")
+    Figure.savefig = draw_figure if drawn else save_blank  # type: ignore[assignment, method-assign]
+    pictures.draw_confusion = plots.draw_confusion if drawn else save_blank_confusion  # type: ignore[attr-defined]
+    evaluation.draw_curves = plots.draw_curves if drawn else save_blank_curves  # type: ignore[attr-defined]
 
 
 def save_blank(figure: Figure, target: Any, *, dpi: float = 100, **options: Any) -> None:
     """Saves an empty picture of the size of a figure."""
     width, height = (int(side * dpi) for side in figure.get_size_inches())
     Image.new("L", (width, height), 255).save(target, format="png")
+
+
+def save_blank_confusion(matrix: torch.Tensor, classes: Sequence[str], path: Path) -> None:
+    """Saves an empty picture in place of a confusion matrix."""
+    Image.new("L", (300, 300), 255).save(path)
+
+
+def save_blank_curves(folder: Path, summaries: Any) -> None:
+    """Saves an empty picture in place of the curves of a run that has any."""
+    if (folder / "metrics.csv").is_file():
+        (folder / "pictures").mkdir(exist_ok=True)
+        Image.new("L", (400, 300), 255).save(folder / "pictures" / "curves.png")
 
 
 def composed(command: str, *overrides: str) -> DictConfig:
