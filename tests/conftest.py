@@ -104,7 +104,8 @@ def composed(command: str, *overrides: str) -> DictConfig:
     if command != "train":
         return compose_config(command, overrides)
     config = compose_config(command, [*TINY, *overrides])
-    narrow_decoders(config.task)
+    if not any("decoder.widths=" in word for word in overrides):
+        narrow_decoders(config.task)
     return config
 
 

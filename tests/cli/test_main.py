@@ -48,7 +48,7 @@ def test_train_help_lists_every_option(tmp_path: Path) -> None:
     ("words", "lines"),
     [
         (["data=folder"], ["data.root=??? # must be given", "data.size=224 # side of the images", "data.val=0.15"]),
-        (["task=segmentation"], ["task.mask.class_weights=null # a list", "task.mask.decoder.interpolation=nearest"]),
+        (["task=segmentation"], ["task.mask.class_weights=auto # balanced", "task.mask.decoder.interpolation=nearest"]),
         (["task=multitask", "optimizer=adamw"], ["task.heads.keypoints.coordinates.", "optimizer.weight_decay=0.01"]),
         (["finetune=probe"], ["epochs=100", "data.augment=none # the", "finetune.decays=[0.0"]),
         (["sweep=tpe"], ["sweep.sampler.seed=0", "sweep.trials=20 # of a study"]),

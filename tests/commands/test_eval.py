@@ -134,7 +134,7 @@ def test_masks_are_compared_in_the_pixels_of_their_files(root: Path, resize: str
         def __init__(self) -> None:
             torch.nn.Module.__init__(self)
             self.target_info, self.classes = data.labels["mask"], ("no", "yes")  # type: ignore[assignment]
-            self.balanced, self.cross_entropy_weight, self.dice_weight = False, 1.0, 1.0
+            self.weighting, self.cross_entropy_weight, self.dice_weight = "fixed", 1.0, 1.0
             self.lovasz_weight = self.focal_gamma = self.boundary_weight = 0.0
             self.class_weights = torch.ones(2)
 

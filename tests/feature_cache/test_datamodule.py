@@ -21,6 +21,7 @@ from tests.conftest import Compose
 from tests.rounding import rounds_alike_in_any_batch
 
 FROZEN = ("finetune=frozen", "data.augment=none", "data.count=50", "epochs=2", "lr=0.01")
+SMOOTH = "task.heads.mask.decoder.widths=[128,64,48,32,16]"  # with few channels, rounding changes masks by more
 Seen = list[int]
 
 
@@ -70,7 +71,8 @@ def results(run: Path) -> dict[str, float]:
 def test_heads_end_in_the_same_weights_with_the_cache_and_without(
     words: tuple[str, ...], tiny: Compose, tmp_path: Path
 ) -> None:
-    options = [*FROZEN, *words]
+    smooth = [] if any(word.startswith(("task=", "decoder@", "task.heads.mask=")) for word in words) else [SMOOTH]
+    options = [*FROZEN, *words, *smooth]
     run_train(tiny(*options, f"folder={tmp_path / 'images'}", "cache.gigabytes=0"))
     run_train(tiny(*options, f"folder={tmp_path / 'cached'}"))
     images, cached = weights(tmp_path / "images"), weights(tmp_path / "cached")

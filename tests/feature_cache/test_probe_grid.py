@@ -12,6 +12,7 @@ from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
 from tests.conftest import Compose
+from tests.feature_cache.test_datamodule import SMOOTH
 from tests.rounding import rounds_alike_in_any_batch
 
 pytestmark = pytest.mark.figures
@@ -45,6 +46,7 @@ def test_a_probe_learns_and_its_checkpoint_evaluates_to_the_same_numbers(tiny: C
 
 def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_path: Path) -> None:
     words = ("epochs=4", "finetune=probe", "data.count=50", "finetune.decays=[0.1]", "trainer.gradient_clip_val=0.5")
+    words = (*words, SMOOTH)
     run_train(tiny(*words, "finetune.rates=[0.01,1e-9]", f"folder={tmp_path / 'two'}"))
     run_train(tiny(*words, "finetune.rates=[0.01]", f"folder={tmp_path / 'one'}", "cache.gigabytes=0"))
     two, one = (
