@@ -168,6 +168,12 @@ class Task(L.LightningModule, ABC):
         self.labelled_heads |= {name for name, rows in batch["rows"].items() if self.training and len(rows)}
         return batch
 
+    def transfer_batch_to_device(self, batch: Sample, device: torch.device, dataloader_idx: int) -> Sample:
+        if device.type == "cpu":  # where it is; Lightning would walk through it, 0.1 ms a step
+            return batch
+        moved: Sample = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
+
     def on_after_backward(self) -> None:
         if self._sum_ranks and self.batch is not None:
             average_statistics(self.named_heads(), self.batch, self._sum_ranks)
