@@ -146,8 +146,8 @@ _INDEX = """# Model zoo
 ```
 
 Models trained by one command each, with default options but for the size of the images. Mean ± standard deviation over
-seeds, on test images; one thread of a shared AMD EPYC. Each row links to its command, results of each seed, curves and
-log.
+seeds, on test images; one thread of a shared AMD EPYC, the mask of a shared Intel Xeon. Each row links to its command,
+results of each seed, curves and log.
 
 | data | task | backbone | test | seeds | training, seconds | ms an image | parameters, millions | peak memory, MB |
 |---|---|---|---|---|---|---|---|---|
