@@ -83,7 +83,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pictures.draw_confusion = plots.draw_confusion if drawn else save_blank_confusion  # type: ignore[attr-defined]
     evaluation.draw_curves = plots.draw_curves if drawn else save_blank_curves  # type: ignore[attr-defined]
     # Runs draw the same few scenes again and again, a seventh of their time; tests of data draw each anew.
-    Scenes.load = draw_scene if {"data", "contracts"} & set(item.path.parts) else load_scene  # type: ignore[method-assign]
+    Scenes.load = draw_scene if {"data", "contracts"} & set(item.path.parts) else load_scene  # type: ignore[assignment, method-assign]
 
 
 def load_scene(scenes: Scenes, index: int, least: tuple[int, int] | None = None) -> Sample:
