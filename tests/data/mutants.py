@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
+import pandas
+
 from candelabra.errors import CandelabraError
 from tests.training.test_interruption import SPAWN
 
@@ -131,6 +133,7 @@ def read_in_a_process(files: list[Path], module: str, reader: str, timeout: floa
 def _read_limited(files: list[Path], module: str, reader: str, answer: Path) -> None:
     warnings.simplefilter("ignore")
     read = getattr(import_module(module), reader)
+    pandas.DataFrame([["a"]], dtype=str)  # at its first text Arrow takes a gigabyte of addresses, or fails
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # of addresses, not memory
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     answer.write_text(json.dumps(read_all(files, read, CandelabraError)))
