@@ -45,8 +45,8 @@ def test_a_probe_learns_and_its_checkpoint_evaluates_to_the_same_numbers(tiny: C
 
 
 def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_path: Path) -> None:
-    clipped = ("epochs=4", "finetune=probe", "data.count=50", "finetune.decays=[0.1]", "trainer.gradient_clip_val=0.5")
-    words = (*clipped, SMOOTH)
+    probe = ("finetune=probe", "finetune.decays=[0.1]")
+    words = (*probe, SMOOTH, "epochs=4", "data.count=50", "trainer.gradient_clip_val=0.5")
     run_train(tiny(*words, "finetune.rates=[0.01,1e-9]", f"folder={tmp_path / 'two'}"))
     run_train(tiny(*words, "finetune.rates=[0.01]", f"folder={tmp_path / 'one'}", "cache.gigabytes=0"))
     two, one = (
