@@ -2,15 +2,32 @@
 
 import os
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from candelabra.environment import CONFIG_FOLDER
+
+load_config = ConfigRepository.load_config
+loaded: dict[tuple[tuple[str, ...], str], ConfigResult] = {}
+
+
+def load_config_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
+    """A file of the searched folders, parsed when it is first asked for; parsing is a third of composing."""
+    key = tuple(source.path for source in repository.sources), config_path
+    if key not in loaded and (found := load_config(repository, config_path)) is not None:
+        loaded[key] = found
+    return replace(loaded[key], config=deepcopy(loaded[key].config)) if key in loaded else None
+
+
+ConfigRepository.load_config = load_config_once  # type: ignore[assignment, method-assign]
 
 
 def compose_config(command: str, words: list[str]) -> DictConfig:

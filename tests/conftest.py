@@ -1,9 +1,10 @@
 """Fixtures: tiny runs, offline, on one thread a worker."""
 
+import atexit
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from candelabra.backbones import Timm
 from candelabra.data.readers.shapes import Scenes
 from candelabra.environment import CACHE_VARIABLE, keep_freed_memory
-from candelabra.report import pictures, plots
+from candelabra.report import pictures, plots, worst
 from candelabra.training import evaluation, latency
 from candelabra.types import Sample
 from tests.compositions import compose_config
@@ -38,7 +39,7 @@ TINY = (
     "logger=csv",
 )
 Compose = Callable[..., DictConfig]
-draw_figure, draw_scene = Figure.savefig, Scenes.load
+draw_figure, draw_grid, draw_scene = Figure.savefig, pictures.draw_grid, Scenes.load
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,10 +62,7 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    gc.unfreeze()  # nanobind complains of what is left at the end
+        atexit.register(gc.unfreeze)  # nanobind complains of what is left at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,10 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    # matplotlib takes half of a tiny run; figures are laid out and drawn for the tests that are marked so.
+    # Figures and pictures take more than half of a tiny run; they are those of users for the tests that are marked so.
     drawn = item.get_closest_marker("figures")
     Figure.savefig = draw_figure if drawn else save_blank  # type: ignore[assignment, method-assign]
     pictures.draw_confusion = plots.draw_confusion if drawn else save_blank_confusion  # type: ignore[attr-defined]
+    pictures.draw_grid = worst.draw_grid = draw_grid if drawn else partial(draw_grid, side=48)  # type: ignore[attr-defined, assignment]
     evaluation.draw_curves = plots.draw_curves if drawn else save_blank_curves  # type: ignore[attr-defined]
     # Runs draw the same few scenes again and again, a seventh of their time; tests of data draw each anew.
     Scenes.load = draw_scene if {"data", "contracts"} & set(item.path.parts) else load_scene  # type: ignore[assignment, method-assign]

@@ -59,7 +59,8 @@ def serve() -> None:
 
     for found in pkgutil.iter_modules(candelabra.commands.__path__):
         import_module(f"candelabra.commands.{found.name}")
-    compose_anew("train", [])  # Hydra looks for its plug-ins, and imports them
+    for command in ("train", "predict", "check"):
+        compose_anew(command, [])  # Hydra imports its plug-ins and parses files, which forked processes need not
     for line in sys.stdin:
         if (child := os.fork()) == 0:
             run_job(json.loads(line))

@@ -153,6 +153,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.figures
 def test_a_run_without_labels_learns_and_writes_metrics_and_pictures(run: Path) -> None:
     results = json.loads((run / "run" / "results.json").read_text())
     photos = [np.asarray(Image.open(path).convert("RGB"), float) / 255 for path in (run / "photos").iterdir()]
