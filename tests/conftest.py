@@ -1,48 +1,37 @@
-"""Fixtures: tiny runs, offline, on one thread a worker."""
+"""Fixtures: tiny runs, offline, on one thread a worker.
+
+Libraries are imported where they are needed: the process that hands out tests to workers needs none of them, and they
+take it seconds while the workers wait.
+"""
 
 import atexit
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true", "MPLBACKEND": "agg"}
 
 import pytest
-import torch
-from matplotlib.figure import Figure
-from omegaconf import DictConfig
-from PIL import Image
 
-from candelabra.backbones import Timm
-from candelabra.data.readers.shapes import Scenes
-from candelabra.environment import CACHE_VARIABLE, keep_freed_memory
-from candelabra.report import pictures, plots, worst
-from candelabra.training import evaluation, latency
-from candelabra.types import Sample
-from tests.compositions import compose_config
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from candelabra.backbones import Timm
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
-TINY = (
-    "backbone=test_resnet",
-    "backbone.weights=none",
-    "finetune=scratch",
-    "data.size=64",
-    "data.batch_size=16",
-    "data.workers=0",
-    "trainer=cpu",
-    "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.log_every_n_steps=1",
-    "logger=csv",
-)
-Compose = Callable[..., DictConfig]
-draw_figure, draw_grid, draw_scene = Figure.savefig, pictures.draw_grid, Scenes.load
+Compose = Callable[..., "DictConfig"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        return  # the workers run the tests
+    import torch
+
+    from candelabra.environment import keep_freed_memory
+    from candelabra.training import latency
+
     keep_freed_memory()  # as commands do
     latency._MOST = 3  # passes of an image, in place of 30
     # Threads of several processes compete for the processors. Do not measure time in tests.
@@ -66,6 +55,8 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
     for item in items:
         if item.get_closest_marker("real") and not REAL.is_dir():
             item.add_marker(pytest.mark.skip(reason="no real data beside the checkout"))
@@ -75,68 +66,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    # Figures and pictures take more than half of a tiny run; they are those of users for the tests that are marked so.
-    drawn = item.get_closest_marker("figures")
-    Figure.savefig = draw_figure if drawn else save_blank  # type: ignore[assignment, method-assign]
-    pictures.draw_confusion = plots.draw_confusion if drawn else save_blank_confusion  # type: ignore[attr-defined]
-    pictures.draw_grid = worst.draw_grid = draw_grid if drawn else partial(draw_grid, side=48)  # type: ignore[attr-defined, assignment]
-    evaluation.draw_curves = plots.draw_curves if drawn else save_blank_curves  # type: ignore[attr-defined]
-    # Runs draw the same few scenes again and again, a seventh of their time; tests of data draw each anew.
-    Scenes.load = draw_scene if {"data", "contracts"} & set(item.path.parts) else load_scene  # type: ignore[assignment, method-assign]
+    from tests.small_runs import choose_drawing
 
-
-def load_scene(scenes: Scenes, index: int, least: tuple[int, int] | None = None) -> Sample:
-    """A scene as it was drawn before, in tensors of its own."""
-    sample: Sample = {key: value.clone() for key, value in draw_once(scenes.seed, scenes.canvas, index).items()}  # type: ignore[assignment]
-    return sample
-
-
-@lru_cache(maxsize=2000)
-def draw_once(seed: int, canvas: int, index: int) -> Sample:
-    """Draws a scene; which one it is depends on nothing else."""
-    return draw_scene(Scenes(index + 1, canvas, seed), index)
-
-
-def save_blank(figure: Figure, target: Any, *, dpi: float = 100, **options: Any) -> None:
-    """Saves an empty picture of the size of a figure."""
-    width, height = (int(side * dpi) for side in figure.get_size_inches())
-    Image.new("L", (width, height), 255).save(target, format="png")
-
-
-def save_blank_confusion(matrix: torch.Tensor, classes: Sequence[str], path: Path) -> None:
-    """Saves an empty picture in place of a confusion matrix."""
-    Image.new("L", (300, 300), 255).save(path)
-
-
-def save_blank_curves(folder: Path, summaries: Any) -> None:
-    """Saves an empty picture in place of the curves of a run that has any."""
-    if (folder / "metrics.csv").is_file():
-        (folder / "pictures").mkdir(exist_ok=True)
-        Image.new("L", (400, 300), 255).save(folder / "pictures" / "curves.png")
-
-
-def composed(command: str, *overrides: str) -> DictConfig:
-    """A command's config as the command line composes it; `train` runs get a tiny network and small images."""
-    if command != "train":
-        return compose_config(command, overrides)
-    config = compose_config(command, [*TINY, *overrides])
-    if not any("decoder.widths=" in word for word in overrides):
-        narrow_decoders(config.task)
-    return config
-
-
-def narrow_decoders(node: DictConfig) -> None:
-    """Gives each U-Net of a task a few channels; with those of the command line it takes most of a tiny step."""
-    for name, value in node.items():
-        if name == "widths" and node.get("_target_") == "candelabra.heads.decoders.unet":
-            node[name] = [32, 16, 16, 8]
-        elif isinstance(value, DictConfig):
-            narrow_decoders(value)
+    choose_drawing(bool(item.get_closest_marker("figures")), anew=bool({"data", "contracts"} & set(item.path.parts)))
 
 
 @pytest.fixture(autouse=True)
 def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cached features go: never into the home of who runs the tests."""
+    from candelabra.environment import CACHE_VARIABLE
+
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setenv("CANDELABRA_ACTIVE_PLUGINS", "")  # a test may change it
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # `main` sets it; others would print tracebacks
@@ -146,15 +85,20 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Compose:
     """Composes into a folder of the test, which is named after the command."""
+    from tests.small_runs import composed
 
-    def compose_here(*overrides: str, command: str = "train") -> DictConfig:
+    def compose_here(*overrides: str, command: str = "train") -> "DictConfig":
         return composed(command, f"folder={tmp_path / command}", *overrides)
 
     return compose_here
 
 
 @pytest.fixture
-def backbone() -> Timm:
+def backbone() -> "Timm":
+    import torch
+
+    from candelabra.backbones import Timm
+
     torch.manual_seed(0)
     return Timm("test_resnet", weights="none")
 

@@ -15,7 +15,7 @@ from candelabra.commands.train import run_train
 from candelabra.export.formats import ModelFormat
 from candelabra.runtime.sessions import Pixels, Session
 from candelabra.types import Size
-from tests.conftest import composed
+from tests.small_runs import composed
 
 HEADS = ["label", "box", "keypoints", "mask"]
 

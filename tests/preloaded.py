@@ -8,7 +8,7 @@ from importlib import import_module
 
 from matplotlib.figure import Figure
 
-from tests.conftest import composed, save_blank
+from tests.small_runs import composed, save_blank
 
 Figure.savefig = save_blank  # type: ignore[assignment, method-assign]
 for name in ("pandas", "sklearn.metrics"):

@@ -14,7 +14,7 @@ from candelabra.config.recipes import add_typed_marks
 from candelabra.data import DataModule, Reader
 from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
-from tests.conftest import composed as command_of
+from tests.small_runs import composed as command_of
 
 GIVEN_BY_RUN = {
     "self",

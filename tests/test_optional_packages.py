@@ -7,9 +7,9 @@ import pytest
 
 from candelabra.environment import EXTRAS
 from candelabra.runs.metrics_csv import METRICS_FILE
-from tests.conftest import TINY
 from tests.data.files import make_folder
 from tests.forked import run_forked
+from tests.small_runs import TINY
 
 ROOT = Path(__file__).parents[1]
 OPTIONAL = [*EXTRAS, "optuna", "cmaes"]

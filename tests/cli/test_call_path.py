@@ -9,7 +9,7 @@ import pytest
 
 from candelabra.cli.main import main
 from candelabra.heads import Label
-from tests.conftest import TINY
+from tests.small_runs import TINY
 
 
 def own_frames(frame: FrameType | None) -> list[tuple[str, str]]:

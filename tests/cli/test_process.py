@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import TINY
 from tests.data.files import make_folder
 from tests.forked import run_forked
+from tests.small_runs import TINY
 
 UNUSED = (
     *("wandb", "tensorboard", "mlflow", "pandas", "sklearn", "datasets", "peft", "onnx", "plotly", "torchjd"),

@@ -12,7 +12,8 @@ from PIL import Image
 from candelabra.commands.explain import run_explain
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
+from tests.small_runs import composed
 
 
 @pytest.fixture(scope="module")

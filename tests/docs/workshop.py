@@ -10,7 +10,7 @@ from PIL import Image
 from candelabra.commands.train import run_train
 from candelabra.data import Shapes
 from candelabra.types import Sample
-from tests.conftest import composed
+from tests.small_runs import composed
 
 SIDE = 64
 _NAMES = ("cat", "dog")

@@ -6,7 +6,7 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 
-from tests.conftest import composed
+from tests.small_runs import composed
 
 WORDS: tuple[str, ...] = (
     "backbone=test_resnet",

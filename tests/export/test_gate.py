@@ -15,8 +15,8 @@ from candelabra.export.exporter import GateFailure, export_model
 from candelabra.export.picture_model import PictureModel, make_picture_model
 from candelabra.heads import Head
 from candelabra.prediction.model import Model
-from tests.conftest import composed
 from tests.exported import ExportedRun, ModuleFormat, train_run
+from tests.small_runs import composed
 
 HEADS = ["label", "box", "mask"]
 

@@ -19,8 +19,8 @@ from candelabra.export.formats import OnnxFormat
 from candelabra.prediction.model import Model as TrainedModel
 from candelabra.runtime import Model
 from candelabra.types import Size
-from tests.conftest import composed
 from tests.exported import export_run_to, make_pictures, train_run
+from tests.small_runs import composed
 
 LEAST = 0.005  # score; a tiny model is never certain
 LIMIT = f"score_threshold={LEAST}"

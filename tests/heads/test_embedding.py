@@ -26,8 +26,9 @@ from candelabra.heads import Embedding
 from candelabra.heads.losses import ArcFace, MultiSimilarity, ProxyAnchor, SupCon
 from candelabra.heads.losses.rank_joining import join_ranks
 from candelabra.tasks.loading import load_task
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
 from tests.exported import export_run_to, make_pictures
+from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
 pytest.importorskip("pytorch_metric_learning")

@@ -23,7 +23,8 @@ from candelabra.heads.decoders import fpn, unet
 from candelabra.heads.upsampling_unet import upsampling_unet
 from candelabra.tasks.image_corruption import ImageCorruption
 from candelabra.tasks.loading import load_task
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
+from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
 WORDS = ("task=reconstruction", "data=images", "data.size=32", "data.batch_size=8")

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from candelabra.commands.train import run_train
-from tests.conftest import composed
 from tests.data.readers.test_voc import xml
 from tests.loggers.reading import of_csv, of_mlflow, of_tensorboard, of_wandb
+from tests.small_runs import composed
 from tests.training.test_interruption import SPEEDS
 
 WORDS = ("logger=[tensorboard,wandb,mlflow]", "logger.wandb.log_model=true", "logger.mlflow.log_model=true")

@@ -17,8 +17,8 @@ from candelabra.data.decoding.images import read_image_size
 from candelabra.errors import CandelabraError
 from candelabra.prediction.prediction import Prediction
 from candelabra.runs.run_config import read_run_config
-from tests.conftest import composed
 from tests.data.files import make_folder
+from tests.small_runs import composed
 
 HEADS = {"label", "box", "keypoints", "mask"}
 SIZE = (50, 70)  # (H, W)

@@ -16,8 +16,8 @@ from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model as TrainedModel
 from candelabra.prediction.trained_task import choose_trained_model
 from candelabra.runtime import Model
-from tests.conftest import composed
 from tests.exported import HEADS, ExportedRun
+from tests.small_runs import composed
 
 WITHOUT_TORCH = """
 import json, sys, time

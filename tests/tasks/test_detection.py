@@ -20,8 +20,9 @@ from candelabra.data import Coco
 from candelabra.data.targets import BoxesTarget
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model, set_decoding
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
 from tests.data.readers.test_voc import xml
+from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
 pytestmark = pytest.mark.figures

@@ -18,7 +18,8 @@ from candelabra.data.targets import InstancesTarget
 from candelabra.data.targets.instance_maps import make_rows
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
+from tests.small_runs import composed
 from tests.tasks.test_detection import measure_difference_of_ranks
 from tests.training.test_interruption import assert_equal, in_a_process
 

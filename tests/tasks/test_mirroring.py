@@ -15,8 +15,9 @@ from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.mirroring import add_test_augmentation
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
 from tests.data.files import make_folder
+from tests.small_runs import composed
 
 
 @pytest.fixture(scope="module")

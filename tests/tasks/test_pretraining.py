@@ -20,8 +20,9 @@ from candelabra.heads.pair_metrics import PairMetrics
 from candelabra.tasks import Pretraining
 from candelabra.tasks.image_views import ImageViews
 from candelabra.tasks.loading import load_task
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
 from tests.heads.test_reconstruction import write_photos
+from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
 WORDS = ("task=pretraining", "data.size=32")

@@ -17,9 +17,10 @@ from candelabra.commands.train import run_train
 from candelabra.data import RenderedShapes, Table
 from candelabra.prediction.model import Model
 from candelabra.runtime import Model as ExportedModel
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
 from tests.exported import export_run_to
 from tests.runtime.test_model import WITHOUT_TORCH
+from tests.small_runs import composed
 from tests.tasks.round_trips import check_cached_features, check_conversion
 from tests.tasks.test_regression import read_results
 from tests.training.test_interruption import assert_equal, in_a_process

@@ -14,7 +14,8 @@ from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.training.checkpointing import StepSeeding
 from candelabra.training.resume import continue_run
-from tests.conftest import Compose, composed
+from tests.conftest import Compose
+from tests.small_runs import composed
 
 SMALL = ("task=classification", "data.count=60", "data.batch_size=16", "data.size=32")
 

@@ -26,7 +26,8 @@ from candelabra.errors import CandelabraError, Interrupted
 from candelabra.runs.checkpoints import list_checkpoints
 from candelabra.training.checkpointing import StepSeeding
 from candelabra.training.resume import continue_run
-from tests.conftest import TINY, Compose, composed
+from tests.conftest import Compose
+from tests.small_runs import TINY, composed
 
 SPEEDS = ("data_wait", "images_per_second")
 SMALL = ("task=classification", "data.count=120", "data.batch_size=16", "data.size=32", "epochs=3")

@@ -14,7 +14,7 @@ from candelabra.commands.probe import run_probe
 from candelabra.embeddings.classifiers import ClassifierCandidate
 from candelabra.embeddings.classifiers.candidate import make_folds
 from candelabra.errors import CandelabraError
-from tests.conftest import composed
+from tests.small_runs import composed
 
 pytestmark = pytest.mark.figures
 

@@ -14,8 +14,8 @@ from candelabra.commands.map import run_map
 from candelabra.embeddings.projection import Pca, Projection, Tsne, Umap
 from candelabra.embeddings.projection.clusters import find_clusters
 from candelabra.errors import CandelabraError
-from tests.conftest import composed
 from tests.embeddings.images import asked, folder_of
+from tests.small_runs import composed
 
 pytestmark = pytest.mark.figures
 DRAW = np.random.default_rng(0)

@@ -12,7 +12,7 @@ import pytest
 
 from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from hydra_plugins.candelabra_sweeper.jobs import State, read_jobs, read_sweep
-from tests.conftest import TINY
+from tests.small_runs import TINY
 
 SMALL = (*TINY, "task=classification", "data.size=32", "data.count=60")
 

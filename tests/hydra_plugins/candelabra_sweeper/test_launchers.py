@@ -13,8 +13,8 @@ import pytest
 from hydra.errors import MissingConfigException
 
 from candelabra.cli.exit_codes import format_error
-from tests.conftest import TINY
 from tests.hydra_plugins.candelabra_sweeper.apps import jobs, sweep
+from tests.small_runs import TINY
 
 SLURM = {
     "sbatch": """#!/bin/sh

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY
 from tests.report.browser.conftest import Tab
 from tests.report.browser.servers import served
+from tests.small_runs import TINY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]  # a server of MLflow begins to answer after half a minute
 WORDS = ["data=shapes", "data.count=60", "epochs=2"]
