@@ -1,4 +1,4 @@
-"""Commands of candelabra in processes of their own, forked from one that has loaded the libraries.
+"""Commands of candelabra, and modules, in processes of their own, forked from one that has loaded the libraries.
 
 A start takes milliseconds in place of seconds. `python -m tests.forked` serves: a line of JSON a command on standard
 input, its exit code on standard output.
@@ -22,9 +22,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_forked(
-    words: Sequence[str], folder: Path, environment: dict[str, str] | None = None, hidden: Sequence[str] = ()
+    words: Sequence[str],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    hidden: Sequence[str] = (),
+    module: str = "candelabra",
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `python -W ignore -m candelabra <words>` in a folder, with variables beside those of this process.
+    """Runs `python -W ignore -m <module> <words>` in a folder, with variables beside those of this process.
 
     Packages that are `hidden` cannot be imported there.
     """
@@ -34,6 +38,7 @@ def run_forked(
     with tempfile.TemporaryDirectory() as kept:
         printed = [Path(kept, name) for name in ("stdout", "stderr")]
         job = {
+            "module": module,
             "words": list(words),
             "folder": str(folder),
             "hidden": list(hidden),
@@ -77,10 +82,10 @@ def run_job(job: dict[str, Any]) -> NoReturn:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.path[0] = job["folder"]
     sys.modules |= dict.fromkeys(job["hidden"])  # type: ignore[arg-type] # None: Python's mark of what is not there
-    sys.argv = ["candelabra", *job["words"]]
+    sys.argv = [job["module"], *job["words"]]
     code: Any = 0
     try:
-        runpy.run_module("candelabra", run_name="__main__", alter_sys=True)
+        runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         code = ended.code or 0
     except BaseException:

@@ -168,7 +168,8 @@ def hub() -> Iterator[str]:
 
 def build_from(endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
     code = (
-        "import socket, torch; from candelabra.backbones import Timm\n"
+        "import socket; from candelabra.cli.deferred_modules import import_lazily\n"
+        "with import_lazily(): from candelabra.backbones import Timm\n"
         "connect, tries = socket.create_connection, []\n"
         "socket.create_connection = lambda *args, **options: tries.append(args[0]) or connect(*args, **options)\n"
         "try: print('SUM', sum(v.double().sum().item() for v in Timm('test_resnet', 'hub').state_dict().values()))\n"

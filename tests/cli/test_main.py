@@ -121,8 +121,7 @@ def test_a_whole_run_from_another_folder(tmp_path: Path) -> None:
         "data.size=32",
         "data.batch_size=8",
     ]
-    command = [sys.executable, "-m", "candelabra", *words]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = candelabra(*words, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "results of the best checkpoint" in run.stdout
     assert "epochs  train loss" in run.stdout

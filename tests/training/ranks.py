@@ -4,6 +4,8 @@ One process trains twice: noise, relative, on the initial weights shows what rou
 half of each of its batches. The sets are odd, so that the last batches are short and cannot be divided.
 """
 
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -181,7 +183,28 @@ class Ranks(L.Callback):
             print("APART", self.name, float((every[0] - every[-1]).abs().max()), flush=True)
 
 
+def fork_ranks(count: int) -> int:
+    """Turns this process into ranks as torchrun starts them, but with all libraries loaded, and returns its child.
+
+    The child gets 0, and so does one process alone.
+    """
+    if count == 1:
+        return 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "WORLD_SIZE": f"{count}", "GROUP_RANK": "0"}
+    os.environ |= {"TORCHELASTIC_RUN_ID": "tests", "LOCAL_WORLD_SIZE": f"{count}"}
+    child = os.fork()
+    rank = "0" if child else "1"
+    os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+    return child
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    other = fork_ranks(int(sys.argv[1]))
     for each in sys.argv[3:] or CASES:
         train_case(each, int(sys.argv[1]), 0.0, Path(sys.argv[2]))
+    if other:
+        assert os.waitpid(other, 0)[1] == 0

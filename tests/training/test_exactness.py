@@ -1,8 +1,5 @@
 """Two processes end where one does on the same global batches, in every task, and measure what one does."""
 
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.forked import run_forked
 from tests.training.ranks import CASES, ROUNDING, train_case
 
 FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
@@ -44,15 +42,7 @@ def _train(folder: Path, cases: Sequence[str]) -> None:
             for noise in (0.0, ROUNDING):
                 train_case(case, 1, noise, folder)
         torch.set_num_threads(threads)
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.training.ranks", "2", str(folder), *cases],
-        capture_output=True,
-        text=True,
-        timeout=550,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-    )
+    run = run_forked(["2", str(folder), *cases], folder, module="tests.training.ranks")
     assert run.returncode == 0, run.stderr
     (folder / "said-2").write_text(run.stdout)
 
@@ -78,7 +68,8 @@ def test_two_processes_end_in_the_weights_of_one(case: str, trained: Callable[[s
     noise = furthest(one["weights"], rounded["weights"])  # one draw of it: it may be several times as large
     assert furthest(one["weights"], two["weights"]) <= 10 * noise + 1e-6
     apart = [line.split() for line in (trained(case) / "said-2").read_text().splitlines() if line.startswith("APART")]
-    assert {name: float(difference) for _, name, difference in apart}.get(case, 0.0) == 0.0
+    found_apart = {name: float(difference) for _, name, difference in apart}
+    assert found_apart.get(case) == (None if case == "sharded" else 0.0)  # each process has a part of the weights
 
 
 @pytest.mark.timeout(1200)
