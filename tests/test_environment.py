@@ -13,7 +13,10 @@ from PIL import Image
 from candelabra.environment import choose_start_method, count_usable_cores, list_stop_signals
 
 WITHOUT = """
-import filelock, lightning, os, psutil, sys, timm  # libraries go by the name of the system
+import filelock, os, psutil, sys  # libraries go by the name of the system
+from candelabra.cli.deferred_modules import import_lazily
+with import_lazily():
+    import lightning, timm
 for name in ("sched_getaffinity", "sched_setaffinity", "fork"):
     if hasattr(os, name):
         delattr(os, name)

@@ -12,6 +12,7 @@ import pytest
 
 from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from hydra_plugins.candelabra_sweeper.jobs import State, read_jobs, read_sweep
+from tests.forked import run_forked
 from tests.small_runs import TINY
 
 SMALL = (*TINY, "task=classification", "data.size=32", "data.count=60")
@@ -29,7 +30,7 @@ def test_what_is_sought_on_test_a_lost_sampler_and_a_misspelt_choice_are_refused
         ("-m", "backbone=resnet18,resnet5O"),
         ("sweep=nsga2", "sweep/pruner=median"),
     ):
-        run = subprocess.run(command(*words), cwd=tmp_path, capture_output=True, text=True, check=False)
+        run = run_forked(["train", *words], tmp_path)
         assert run.returncode == 2, run.stdout + run.stderr
         said.append(run.stderr.strip().splitlines()[-1])
     assert "nothing is chosen by test/score; allowed are val/*, milliseconds_per_image" in said[0]
