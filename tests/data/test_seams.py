@@ -41,7 +41,8 @@ def test_names_and_groups_of_a_table_are_read_as_they_stand_there(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("cells", "expected"), [([0, 1, 2, -1], [0, 1, 2, -1]), (["1", "3", "2", None], [0, 2, 1, -1])]
+    ("cells", "expected"),
+    [([0, 1, 2, -1], [0, 1, 2, -1]), (["1", "3", "2", None], [0, 2, 1, -1]), (["1", "0"], [0, -1])],
 )
 def test_a_number_is_an_index_and_a_word_a_name(cells: list[object], expected: list[int]) -> None:
     names = [str(n) for n in range(len(cells))]

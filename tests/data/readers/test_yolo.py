@@ -186,6 +186,25 @@ def test_names_are_what_the_yaml_says(tmp_path: Path, names: str, expected: tupl
     assert samples.labelled()["label"].all()
 
 
+@pytest.mark.parametrize("spelling", ["{}", "{}.0"])
+def test_a_number_is_never_the_name_of_another_class(tmp_path: Path, spelling: str) -> None:
+    """As of dice, whose classes are called 1 to 6 and numbered from 0."""
+    faces = {f"train/{number}": spelling.format(number) + DETECT[1:] for number in range(6)}
+    names = "['1', '2', '3', '4', '5', '6']" if spelling == "{}" else "['1.0', '2.0', '3.0', '4.0', '5.0', '6.0']"
+    samples = make(tmp_path, faces, f"train: images/train\nval:\nnames: {names}\n").read()
+    assert [int(samples[place]["label"]) for place in range(6)] == list(range(6))
+    assert not samples.issues
+
+
+@pytest.mark.parametrize("name", ["cat", "nan", "inf"])
+def test_a_class_may_be_given_by_its_name(tmp_path: Path, name: str) -> None:
+    samples = make(
+        tmp_path, {"train/a": name + DETECT[1:]}, f"train: images/train\nval:\nnames: [dog, '{name}']\n"
+    ).read()
+    assert samples.labels[LabelTarget].classes == (name,)
+    assert samples.labelled()["label"].all()
+
+
 @pytest.mark.parametrize(
     ("image", "label"), [("cafe\u0301", "caf\u00e9"), ("caf\u00e9 1", "caf%C3%A9%201"), ("A1", "a1")]
 )

@@ -1,5 +1,6 @@
 """One line of a YOLO label file."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -79,14 +80,17 @@ def _flag(word: str) -> float | None:
 
 
 def _class_name(word: str, names: Mapping[int, str]) -> str:
-    """The name of a class that a line gives by its number, which may be written 1.0 or 1e0, or by its name."""
-    if word in names.values():
-        return word
+    """The name of a class that a line gives by its number, which may be written 1.0 or 1e0, or by its name.
+
+    A number is never a name: of the classes 1, 2 and 3 the word 1 means the second.
+    """
     try:
         number = parse_decimal_comma(word)
     except ValueError:
-        number = -1.0
-    if number < 0 or number != int(number) or (names and int(number) not in names):
+        number = math.nan
+    if not math.isfinite(number) and word in names.values():  # also a class called nan
+        return word
+    if not (math.isfinite(number) and number >= 0 and number == int(number)) or (names and int(number) not in names):
         raise ValueError(f"class {word:.40} is not known")
     return names.get(int(number), str(int(number)))
 

@@ -108,9 +108,12 @@ class LabelTarget(Target):
         lists = [_as_list(cell) for cell in cells]
         classes = target.classes or _collect_classes(word for words in lists if words for word in words)
         numbers = {name: number for number, name in enumerate(classes)}
+        wordy = not any(map(_is_number, classes))
         found: list[list[int] | None] = []
         for name, words in zip(names, lists, strict=True):
-            row = None if words is None else [_class_number(word, numbers, bool(target.classes)) for word in words]
+            row = (
+                None if words is None else [_class_number(word, numbers, bool(target.classes), wordy) for word in words]
+            )
             if row is not None and None in row:
                 issues.append(DataIssue(name, "label is no known class", IssueTreatment.UNLABELLED, str(words)))
                 row = None
@@ -176,7 +179,7 @@ def _as_list(cell: Any) -> list[Any] | None:
 def _collect_classes(words: Iterator[Any]) -> tuple[str, ...]:
     """Classes that nobody named: sorted, or all numbers up to the largest."""
     found = set(map(_class_name, words))
-    numbers = [int(word) for word in found if word.isascii() and word.isdigit()]
+    numbers = [int(word) for word in found if _is_number(word)]
     if len(numbers) == len(found) and max(numbers, default=0) < _MOST_CLASSES:
         return tuple(str(number) for number in range(max(numbers, default=-1) + 1))
     return tuple(sorted(found))
@@ -186,14 +189,22 @@ def _class_name(word: Any) -> str:
     return str(int(word)) if isinstance(word, bool | float) and word == int(word) else str(word).strip()
 
 
-def _class_number(word: Any, numbers: dict[str, int], named: bool) -> int | None:
-    """The class of a name, else of a number; where classes were named before, a number is never a name."""
+def _class_number(word: Any, numbers: dict[str, int], named: bool, wordy: bool) -> int | None:
+    """The class of a name, else of a number.
+
+    Where classes were named before, a number is never a name. Text may be a number where all classes are words; of the
+    classes 1, 2 and 3 the texts "1" and "0" cannot both be the first.
+    """
     if named and isinstance(word, int) and not isinstance(word, bool):
         return word if word < len(numbers) else None
     name = _class_name(word)
     if name in numbers:
         return numbers[name]
-    return int(name) if name.isascii() and name.isdigit() and int(name) < len(numbers) else None
+    return int(name) if wordy and _is_number(name) and int(name) < len(numbers) else None
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit()
 
 
 def _to_array(rows: Sequence[Sequence[int] | None], classes: int, multilabel: bool) -> LabelArray:
