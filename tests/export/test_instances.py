@@ -22,6 +22,7 @@ from candelabra.types import Size
 from tests.exported import export_run_to, make_pictures, train_run
 from tests.small_runs import composed
 
+pytestmark = pytest.mark.slow  # the exporter takes a quarter of a minute for a model of instances
 LEAST = 0.005  # score; a tiny model is never certain
 LIMIT = f"score_threshold={LEAST}"
 

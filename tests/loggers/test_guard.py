@@ -187,7 +187,7 @@ def test_wandb_goes_on_offline_where_its_server_is_gone(
     monkeypatch.delenv("WANDB_MODE")
     folder = tmp_path / "run"
     folder.mkdir()
-    guard = GuardedLogger("wandb", WandbLogger(str(folder), timeout=5.0))
+    guard = GuardedLogger("wandb", WandbLogger(str(folder), timeout=2.0))
     assert isinstance(guard.tracker, WandbLogger)
     assert not guard.tracker.offline
     threads, wait = note_threads(guard.tracker, monkeypatch), guard.wait

@@ -16,7 +16,7 @@ from starlette.routing import Route  # noqa: E402
 
 from candelabra.serving.header_deadline import make_http_protocol  # noqa: E402
 
-SECONDS = 1.0
+SECONDS = 0.5
 REQUEST = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
 
 

@@ -87,7 +87,7 @@ def test_workers_share_devices_and_begin_as_soon_as_they_are_free(tmp_path: Path
     assert shares == ["CUDA_VISIBLE_DEVICES=0,1", "CUDA_VISIBLE_DEVICES=2,3"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_stops_the_jobs_and_the_sweep_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
     process = begin(tmp_path, "+x=1,wait,3")
     until(tmp_path / "waiting")

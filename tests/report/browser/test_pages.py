@@ -91,7 +91,7 @@ def test_markup_in_names_is_shown_as_it_is(tab: Tab, tmp_path: Path) -> None:
     tab.shot("markup")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_pages_fit_narrow_windows_and_can_be_read_in_both_schemes(scheme: str, tab: Tab, tmp_path: Path) -> None:
     tab.page.emulate_media(color_scheme=scheme)
     long = f"backbone.name=a_backbone_{'of_a_long_name_' * 12}"
