@@ -55,9 +55,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_learns_objects_and_writes_them_as_coco_and_label_maps(
     tiny: Compose, tmp_path: Path, photos: Path
 ) -> None:
-    results = run_train(tiny(*WORDS, "epochs=12", "trainer.check_val_every_n_epoch=12"))
+    results = run_train(tiny(*WORDS, "epochs=18", "trainer.check_val_every_n_epoch=18"))
     assert results["val/instances/map50"] == results["val/score"]
-    assert results["test/instances/map50"] > 0.15
+    assert results["test/instances/map50"] > 0.2
     assert {"map", "map75", "box_map50", "accuracy50", "mar"} <= {
         key.removeprefix("test/instances/") for key in results if key.startswith("test/instances/")
     }
