@@ -35,6 +35,22 @@ class FoundFile(NamedTuple):
     several: tuple[str, ...] = ()
 
 
+class _FileIndex(NamedTuple):
+    """The files below a root.
+
+    Args:
+        by_name: by folded name.
+        by_stem: images by folded name without ending.
+        folders: folded names of folders with files.
+        image_folders: folders that hold images, themselves or below them.
+    """
+
+    by_name: dict[str, list[PathParts]]
+    by_stem: dict[str, list[PathParts]]
+    folders: set[str]
+    image_folders: set[PathParts]
+
+
 class _Listing(NamedTuple):
     """The files in a folder, those among them that are links, and whether the folder lies below the root."""
 
@@ -96,10 +112,11 @@ class FileFinder:
         best, length = self._agree(wanted) if wanted else ([], 0)
         if not best or (length <= 1 and self._is_elsewhere(stated, wanted, near)):
             return FoundFile(None)
-        if len(best) > 1:
-            folder = Path(near).parts
-            close = [parts for parts in best if parts[: len(folder)] == folder]
-            best = close or best
+        folder = Path(near).parts
+        close = [parts for parts in best if parts[: len(folder)] == folder]
+        if not close and len(wanted) == 1 and folder in self._index.image_folders:
+            return FoundFile(None)  # a bare name means a file beside the list; that of another split is another image
+        best = close or best
         names = tuple(str(Path(*parts)) for parts in best)
         return FoundFile(names[0]) if len(names) == 1 else FoundFile(None, names)
 
@@ -133,23 +150,25 @@ class FileFinder:
         return self._listings[folder]
 
     @cached_property
-    def _index(self) -> tuple[dict[str, list[PathParts]], dict[str, list[PathParts]], set[str]]:
-        """Files by folded name, images by folded name without ending, and the folded names of folders with files."""
+    def _index(self) -> _FileIndex:
         by_name: dict[str, list[PathParts]] = defaultdict(list)
         by_stem: dict[str, list[PathParts]] = defaultdict(list)
         folders: set[str] = set()
+        image_folders: set[PathParts] = set()
         for file in self.files:
             parts = file.relative_to(self.root).parts
             by_name[fold_name(parts[-1])].append(parts)
             stem, ending = os.path.splitext(parts[-1])  # noqa: PTH122 - `Path.stem` is another one
             if ending.lower() in IMAGE_SUFFIXES:
                 by_stem[fold_name(stem)].append(parts)
+                image_folders.add(parts[:-1])
             folders.update(map(fold_name, parts[-2:-1]))
-        return by_name, by_stem, folders
+        above = {folder[:depth] for folder in image_folders for depth in range(1, len(folder) + 1)}
+        return _FileIndex(by_name, by_stem, folders, above)
 
     def _agree(self, wanted: PathParts) -> tuple[list[PathParts], int]:
         """The files that agree longest with a path, and in how many parts."""
-        by_name, by_stem, _ = self._index
+        by_name, by_stem = self._index.by_name, self._index.by_stem
         found = by_name.get(fold_name(wanted[-1]), [])
         if not found:
             stem, ending = os.path.splitext(wanted[-1])  # noqa: PTH122
@@ -163,7 +182,7 @@ class FileFinder:
 
     def _is_elsewhere(self, stated: str, wanted: PathParts, near: str) -> bool:
         """Whether the folder of a path is there without the file, or the path leads to a file outside of the root."""
-        if len(wanted) > 1 and fold_name(wanted[-2]) in self._index[2]:
+        if len(wanted) > 1 and fold_name(wanted[-2]) in self._index.folders:
             return True
         base = os.path.normpath(self.root)
         places = {Path(os.path.normpath(self.root / folder / stated)) for folder in (near, "")}

@@ -2,8 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
+from candelabra.data.decoding.images import find_images
 from candelabra.data.decoding.stated_paths import fold_name
+from candelabra.data.issues import DataIssue, IssueTreatment
+
+
+def find_images_by_stem(root: Path, folder: Path, issues: list[DataIssue]) -> dict[str, Path]:
+    """Images by their path below a folder without ending; of a.jpg and a.png the first alone is one.
+
+    Args:
+        root: the folder that names are below, for the issue.
+        folder: where to look.
+        issues: list to which an issue is appended for each image that is left out.
+    """
+    images: dict[str, Path] = {}
+    for path in find_images(folder):
+        first = images.setdefault(str(path.relative_to(folder).with_suffix("")), path)
+        if first != path:
+            name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
+            issues.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
+    return images
 
 
 def pair_by_stem(images: Iterable[str], labels: Iterable[str]) -> dict[str, str]:

@@ -89,18 +89,31 @@ def _in_bands(
     return pixels
 
 
+def read_bit_depth(image: Image.Image) -> int:
+    """Bits of a grey pixel in a file that was opened and not loaded: 1, 2, 4, or 8 for all others."""
+    if image.mode == "1":
+        return 1
+    tile = getattr(image, "tile", None)
+    words = tile[0][3] if tile else ""
+    word = words if isinstance(words, str) else next((each for each in words or () if isinstance(each, str)), "")
+    return {"L;2": 2, "L;4": 4}.get(word, 8)
+
+
 def convert_to_indices(image: Image.Image) -> tuple[NDArray[Any], ModeIssue]:
     """A mask of any mode -> (H, W) numbers from 0 on, and what was odd about it; a palette counts for nothing.
 
     Raises:
         UnreadableFile: its pixels are colours, or no whole numbers.
     """
+    depth = read_bit_depth(image)  # known before the file is loaded
     image.load()
     odd = (
         [DataIssue("", "mask kept as JPEG, which changes its numbers", IssueTreatment.USED)]
         if image.format == "JPEG"
         else []
     )
+    if image.mode == "L" and depth < 8:  # Pillow stretches grey to 255; the file holds 0, 1, 2, ...
+        return np.asarray(image, dtype=np.uint8) // (255 // (2**depth - 1)), odd
     if image.mode in ("L", "P", "1"):
         return np.asarray(image, dtype=np.uint8), odd
     if image.mode in ("LA", "La", "PA"):

@@ -17,6 +17,7 @@ from candelabra.data.readers.label_frames import fit_labels_to_files
 from candelabra.data.readers.object_annotations import AnnotatedImage, build_object_samples
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
+from candelabra.data.readers.table_cells import load_tables_by_split
 from candelabra.data.samples import Samples
 from candelabra.errors import CandelabraError
 
@@ -92,5 +93,5 @@ class Coco(Reader):
 
     def _files(self, root: Path) -> Mapping[str, str]:
         if isinstance(self.file, Mapping):
-            return self.file
+            return load_tables_by_split(self.file, "file")
         return {"": self.file} if self.file else find_coco_files(root)

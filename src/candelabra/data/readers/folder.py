@@ -18,6 +18,7 @@ from candelabra.data.readers.class_folders import (
     list_folders,
     recognize_split,
 )
+from candelabra.data.readers.class_names import list_case_variants
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.targets.label import LabelColumn, LabelTarget
@@ -77,6 +78,7 @@ class Folder(Reader):
             )
         known = sorted(set(classes))
         issues += describe_left_out(root, tree, known)
+        list_case_variants(known, issues)
         label = np.array([known.index(name) for name in classes], np.int64)
         return FileSamples(
             root, names, np.array(published, dtype="<U5"), [LabelColumn(LabelTarget(tuple(known)), label)], issues

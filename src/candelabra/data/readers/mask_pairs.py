@@ -11,7 +11,7 @@ from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.split_lists import LIST_FOLDERS, find_split_lists, split_from_list_name
 from candelabra.data.samples import SPLITS
-from candelabra.data.sampling.split_names import parse_split_name
+from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_name
 from candelabra.errors import CandelabraError
 
 MaskPair = tuple[str, Path, Path | None]  # split, image, mask
@@ -70,12 +70,12 @@ def find_mask_pairs(root: Path, images: str, masks: str, issues: list[DataIssue]
 def _divide(root: Path, pairs: list[MaskPair], issues: list[DataIssue]) -> list[MaskPair]:
     """Pairs by lists of a name a line, as VOC has them; images that no list names are left out, as there."""
     lists = find_split_lists([root], [], ("ImageSets/Segmentation", *LIST_FOLDERS))
-    by_name = {path: pair for pair in pairs for path in (str(pair[1].relative_to(root)), pair[1].name, pair[1].stem)}
+    by_name = _index_by_names(root, pairs)
     splits: dict[Path, str] = {}
     missing: list[str] = []
     for line, split in split_from_list_name(lists, issues).items():
         word = line.split()[0]
-        pair = by_name.get(line) or by_name.get(word) or by_name.get(Path(word).stem)
+        pair = by_name.get(line) or by_name.get(word) or by_name.get(str(Path(word).with_suffix("")))
         if pair is None:
             missing.append(line)
         else:
@@ -92,6 +92,19 @@ def _divide(root: Path, pairs: list[MaskPair], issues: list[DataIssue]) -> list[
     return [(splits[image], image, mask) for _, image, mask in pairs if image in splits]
 
 
+def _index_by_names(root: Path, pairs: Sequence[MaskPair]) -> dict[str, MaskPair]:
+    """Pairs by each end of the path of their image, also without its ending; what several images have is no name."""
+    named: dict[str, MaskPair] = {}
+    counts: Counter[str] = Counter()
+    for pair in pairs:
+        parts = pair[1].relative_to(root).parts
+        for end in {str(Path(*parts[start:])) for start in range(len(parts))}:
+            for name in (end, str(Path(end).with_suffix(""))):
+                named[name] = pair
+                counts[name] += 1
+    return {name: pair for name, pair in named.items() if counts[name] == 1}
+
+
 def find_mask_lists(root: Path, issues: list[DataIssue]) -> Mapping[str, list[str]]:
     """Lists of two files a line, an image and its mask; none where lists hold anything else."""
     lists = find_split_lists([root], issues)
@@ -106,7 +119,11 @@ def find_mask_folders(root: Path, images: str, masks: str) -> list[MaskFolders]:
         CandelabraError: there are none.
     """
     for image, mask in _LAYOUTS:
-        found = [(split, root / image.format(split=split), root / mask.format(split=split)) for split in SPLITS]
+        found = [
+            (split, root / image.format(split=word), root / mask.format(split=word))
+            for spelling, split in SPLIT_ALIASES.items()
+            for word in (spelling, spelling.capitalize())
+        ]
         there = [each for each in found if each[1].is_dir() and each[2].is_dir()]
         if there:
             return there

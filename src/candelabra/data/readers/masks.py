@@ -12,6 +12,7 @@ from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue
 from candelabra.data.labels_json import LABELS_FILE
 from candelabra.data.readers.folder import check_is_folder
+from candelabra.data.readers.mask_bits import add_stored_values
 from candelabra.data.readers.mask_class_tables import read_mask_class_tables
 from candelabra.data.readers.mask_pairs import MaskPair, find_mask_folders, find_mask_lists, find_mask_pairs
 from candelabra.data.readers.mask_values import MaskValues, find_mask_values, name_mask_values, number_mask_classes
@@ -125,12 +126,12 @@ class Masks(Reader):
         """Names of the classes, and the class of each pixel value."""
         ignored = None if self.ignore is None else self._list_ignored(self.ignore)
         if self.values:
-            return name_mask_values(self.values, ignored)
+            return add_stored_values(name_mask_values(self.values, ignored), root, paths, issues)
         if self.classes:
             return number_mask_classes(self.classes, ignored, root, paths, issues)
         listed = read_mask_class_tables([(root / path).parent for path in paths])
         if listed:
-            return name_mask_values(listed, ignored)
+            return add_stored_values(name_mask_values(listed, ignored), root, paths, issues)
         return find_mask_values(ignored, root, paths, issues)
 
     def _list_ignored(self, words: Sequence[int | str]) -> list[int]:

@@ -204,7 +204,10 @@ def _boxes(
 
 def _choose(things: Sequence[ObjectAnnotation], boxes: NDArray[np.float32], rule: ObjectRule) -> int | None:
     """The place of the object whose labels the image takes."""
-    areas = np.nan_to_num((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    if things and not np.isfinite(areas).any():  # outlines alone
+        areas = np.array([thing.outline.area if thing.outline else 0.0 for thing in things])
+    areas = np.nan_to_num(areas)
     candidates = [place for place, thing in enumerate(things) if not thing.crowd]
     several = rule == "single" and len(things) > 1  # a crowd is no single object either
     place = None if several else choose_object([float(areas[each]) for each in candidates], rule)

@@ -18,6 +18,7 @@ from candelabra.data.targets.instance_maps import number_objects
 from candelabra.data.targets.map_files import drop_missing_files, find_map_issues, fit_map
 from candelabra.errors import UnreadableFile
 
+_WHITE = 127  # what is brighter belongs to an object whose mask is kept as JPEG
 _UNKNOWN = -1  # in numbers of objects
 
 
@@ -66,7 +67,7 @@ class ObjectFileColumn(FileColumn):
         files = self.files[index]
         if files is None or not self.paths[index]:
             return None
-        maps = [read_numbers(resolve_inside(self.root, path)) for path in files.numbers]
+        maps = [read_numbers(resolve_inside(self.root, path), files.masks) for path in files.numbers]
         numbers = _stack_masks(maps, files.numbers) if files.masks else maps[0]
         numbers[np.isin(numbers, self.ignored)] = _UNKNOWN
         if not files.classes:
@@ -106,13 +107,21 @@ class ObjectFileColumn(FileColumn):
         return issues
 
 
-def read_numbers(path: Path) -> NDArray[np.int64]:
+def read_numbers(path: Path, binary: bool = False) -> NDArray[np.int64]:
     """The numbers (H, W) in an image file of any depth; colours are told apart as 0xBBGGRR, black being 0.
+
+    Args:
+        path: of the file.
+        binary: it shows one object, in white: JPEG's grey edges are black or white.
 
     Raises:
         UnreadableFile: it cannot be read, or holds no whole numbers.
     """
     with open_image(path) as image:
+        if image.format == "JPEG" and binary:
+            return (np.asarray(image.convert("L")) > _WHITE).astype(np.int64)
+        if image.format == "JPEG":
+            raise UnreadableFile("is kept as JPEG, which changes numbers; a map of objects needs PNG or TIFF.")
         image.load()
         pixels = np.asarray(image)
         if pixels.ndim == 3 and image.mode in ("RGB", "RGBA", "RGBX"):

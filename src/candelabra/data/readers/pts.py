@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.data.decoding.file_finder import find_label_files
-from candelabra.data.decoding.images import find_images
+from candelabra.data.decoding.label_pairs import find_images_by_stem
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment
@@ -55,7 +55,7 @@ class Pts(Reader):
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
         files = {path.with_suffix(""): path for path in find_label_files(root, ".pts", root)}
-        images = {path.with_suffix(""): path for path in find_images(root)}
+        images = {root / stem: path for stem, path in find_images_by_stem(root, root, issues).items()}
         for stem in sorted(set(files) - set(images)):
             name = str(files[stem].relative_to(root))
             issues.append(DataIssue(name, "label file without an image", IssueTreatment.SKIPPED))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candelabra.data.issues import DataIssue
+from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.object_boxes import make_object_column
 from candelabra.data.readers.point_shares import scale_shares
 from candelabra.data.readers.repairs import repair_boxes
@@ -52,16 +52,21 @@ def read_object_rows(
     kinds = found.target.classes if found is not None and isinstance(found.target, LabelTarget) else (_UNNAMED,)
     numbers = found.values.tolist() if found is not None else [0] * len(rows)
     places: dict[str, list[int]] = {name: [] for name in images}
-    for row in np.flatnonzero(np.isfinite(sides).all(1)).tolist():
-        if numbers[row] >= 0 and names[row] in places:
+    unfinished: dict[str, None] = {}
+    for row, whole in enumerate(np.isfinite(sides).all(1).tolist()):  # type: ignore[arg-type] # numpy's stubs
+        if whole and numbers[row] >= 0 and names[row] in places:
             places[names[row]].append(row)
+        elif whole:
+            unfinished[names[row]] = None
+    what = "object without a class, so that the boxes of its image are not all"
+    own += [DataIssue(name, what, IssueTreatment.UNLABELLED) for name in unfinished if places.get(name)]
     known = set(issues)
     issues += [each for each in dict.fromkeys(own) if each not in known]
     column = make_object_column(
         [[kinds[int(numbers[row])] for row in places[name]] for name in images],
         [[False] * len(places[name]) for name in images],
         [sides[places[name]].reshape(-1, 4) for name in images],
-        [bool(places[name]) for name in images],
+        [bool(places[name]) and name not in unfinished for name in images],
         kinds,
     )
     return [column]

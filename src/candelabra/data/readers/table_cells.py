@@ -104,11 +104,14 @@ def load_tables_by_split(given: str | Mapping[str, str], argument: str) -> Mappi
     """One word, or one a split; "" stands for no split.
 
     Raises:
-        CandelabraError: a key is no split.
+        CandelabraError: a key is no split, or two are one.
     """
     if isinstance(given, str):
         return {"": given}
     for key in given:
-        if key not in SPLIT_ALIASES:
+        if str(key).lower() not in SPLIT_ALIASES:
             raise CandelabraError(f"data.{argument} names the split {key}; allowed are train, val and test.")
-    return {SPLIT_ALIASES[key]: value for key, value in given.items()}
+    splits = {SPLIT_ALIASES[str(key).lower()]: value for key, value in given.items()}
+    if len(splits) < len(given):
+        raise CandelabraError(f"data.{argument} names a split twice: {', '.join(map(str, given))}.")
+    return splits

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
-from candelabra.data.decoding.images import find_images
-from candelabra.data.decoding.label_pairs import pair_by_stem
+from candelabra.data.decoding.label_pairs import find_images_by_stem, pair_by_stem
 from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
@@ -132,7 +131,7 @@ def _has_xml(folder: Path) -> bool:
 
 
 def _pictures(root: Path, split: str, images: Path, annotations: Path, issues: list[DataIssue]) -> list[AnnotatedImage]:
-    files = {str(path.relative_to(images).with_suffix("")): path for path in find_images(images)}
+    files = find_images_by_stem(root, images, issues)
     found = {
         str(path.relative_to(annotations).with_suffix("")): path
         for path in find_label_files(annotations, ".xml", root)

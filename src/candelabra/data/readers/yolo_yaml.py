@@ -7,7 +7,7 @@ from typing import Any
 
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.images import find_images
-from candelabra.data.decoding.label_pairs import pair_by_stem
+from candelabra.data.decoding.label_pairs import find_images_by_stem, pair_by_stem
 from candelabra.data.decoding.stated_paths import fold_name
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
@@ -126,6 +126,7 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, issues: list[DataIssue
     tails = _tails(place) or [()]
     found = next((base.joinpath(*tail) for tail in tails for base in bases if base.joinpath(*tail).exists()), None)
     if found is None:
+        issues.append(DataIssue(place, "place of images that the yaml names is not there", IssueTreatment.SKIPPED))
         return {}
     if found.is_file():
         return _of_list(root, found, bases, issues)
@@ -137,12 +138,7 @@ def _pairs(root: Path, bases: Sequence[Path], place: str, issues: list[DataIssue
         for path in find_label_files(folder, ".txt", root)
         if path.name not in _NO_LABELS
     }
-    images: dict[str, Path] = {}
-    for path in find_images(found):
-        first = images.setdefault(str(path.relative_to(found).with_suffix("")), path)
-        if first != path:
-            name, detail = str(path.relative_to(root)), f"they are those of {first.name}"
-            issues.append(DataIssue(name, "second image of the same labels", IssueTreatment.SKIPPED, detail))
+    images = find_images_by_stem(root, found, issues)
     belonging = pair_by_stem(images, texts)
     for stem in sorted(set(texts) - set(belonging)):
         name = str(texts[stem].relative_to(root))

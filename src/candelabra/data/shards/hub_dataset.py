@@ -1,5 +1,6 @@
 """Loads data sets of the Hugging Face hub, or of a folder, with `datasets`."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 from candelabra.data.sampling.split_names import SPLIT_ALIASES
 from candelabra.environment import is_reachable
 from candelabra.errors import CandelabraError
+
+log = logging.getLogger(__name__)
 
 
 def load_hub_dataset(path: str, name: str | None) -> dict[str, Any]:
@@ -36,7 +39,15 @@ def load_hub_dataset(path: str, name: str | None) -> dict[str, Any]:
         raise CandelabraError(f"data.path={path} cannot be loaded ({type(error).__name__}: {words}).{ways}") from error
     if not isinstance(found, dict):
         return {"": found}
-    splits = {SPLIT_ALIASES[key.lower()]: table for key, table in found.items() if key.lower() in SPLIT_ALIASES}
+    known = [key for key in found if key.lower() in SPLIT_ALIASES]
+    splits = {SPLIT_ALIASES[key.lower()]: found[key] for key in known}
+    if len(splits) < len(known):
+        raise CandelabraError(
+            f"data.path={path} has the splits {', '.join(known)}, of which several mean one; rename or leave out one."
+        )
+    if splits and len(known) < len(found):
+        others = ", ".join(key for key in found if key not in known)
+        log.warning("data.path=%s has the splits %s as well, which are not read", path, others)
     if not splits:
         raise CandelabraError(
             f"data.path={path} has the splits {', '.join(found)}; wanted are train, validation, test."
