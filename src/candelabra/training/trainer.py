@@ -8,7 +8,6 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import (
     EarlyStopping,
-    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
 )
@@ -31,6 +30,7 @@ from candelabra.training.callbacks.gradient_norm import GradientNormLog
 from candelabra.training.callbacks.notebook_curves import NotebookCurves, is_notebook
 from candelabra.training.callbacks.progress import EpochProgress
 from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.callbacks.weight_averaging import AveragedWeights
 from candelabra.training.checkpointing import BEST, AtomicCheckpoints, ResumeCheckpoint, StepSeeding
 from candelabra.training.ddp import SyncBatchNormPlugin
 
@@ -110,7 +110,7 @@ def make_checkpoint_callbacks(
     if plain["ema"] is not None:
         if not 0 < plain["ema"] < 1:
             raise CandelabraError(f"ema={plain['ema']} must be above 0 and below 1 (0.999, say); null for none.")
-        callbacks.append(EMAWeightAveraging(decay=plain["ema"]))
+        callbacks.append(AveragedWeights(decay=plain["ema"]))
     if plain["patience"] is not None and metric:
         callbacks.append(EarlyStopping(metric, patience=plain["patience"], mode=mode))
     checkpoints = folder / CHECKPOINT_FOLDER
