@@ -81,7 +81,7 @@ class Splitter:
         given[list(bad)] = _OUT
         if (whole := self._choose_whole(samples, given)) is not None:
             return whole
-        if self.groups == NEAR_DUPLICATES and not self.folds and not self._find_missing(given):
+        if self.groups == NEAR_DUPLICATES and not self.folds and not self.find_missing(given):
             raise CandelabraError(
                 f"data.groups={self.groups} has nothing to divide: data.split={self.split} already says which images "
                 "are in train, val and test; divide them anew with data.split=random, or leave data.groups out."
@@ -95,7 +95,7 @@ class Splitter:
             chosen[given == ""] = "train"
         rng = np.random.default_rng(self.seed)
         test = self._test_share(given)
-        for split, share in self._find_missing(given).items():
+        for split, share in self.find_missing(given).items():
             pool = np.flatnonzero(chosen == "train")
             share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
             chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
@@ -124,7 +124,7 @@ class Splitter:
             return self.test
         return 0.0 if np.isin(("train", "val"), given).all() else DRAWN
 
-    def _find_missing(self, given: SampleNames) -> dict[str, float]:
+    def find_missing(self, given: SampleNames) -> dict[str, float]:
         """The share of each split that is to be drawn, in the order of drawing."""
         shares = {"test": self._test_share(given), "val": self.val}
         return {split: share for split, share in shares.items() if share > 0 and not (given == split).any()}
