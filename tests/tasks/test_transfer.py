@@ -1,14 +1,18 @@
 """A run that starts from the weights of another takes its backbone, and of its heads what fits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
+from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.errors import CandelabraError
+from candelabra.heads import FCOS, Detector, FasterRCNN, RetinaNet
 from candelabra.tasks.loading import load_task
-from candelabra.tasks.transfer import copy_weights
+from candelabra.tasks.transfer import _copy_head, copy_weights
 from tests.conftest import Compose
 from tests.data.files import make_folder
 
@@ -37,6 +41,25 @@ def test_backbone_and_known_classes_come_from_the_run(
         run_train(tiny(f"resume={tmp_path / 'train' / 'checkpoints' / 'best.ckpt'}"))
     sizes = [(tmp_path / "train" / "checkpoints" / f"{name}.ckpt").stat().st_size for name in ("best", "last")]
     assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize("kind", [FCOS, RetinaNet, FasterRCNN])
+def test_classes_of_a_detector_in_another_order_take_no_weights_of_each_other(kind: Callable[..., Detector]) -> None:
+    for name, classes in (("first", ("cat", "dog", "bird")), ("second", ("dog", "bird", "cat"))):
+        torch.manual_seed(len(name))
+        head = kind(Timm("test_resnet", weights="none"), Labels(BoxesTarget(classes)))
+        tensors = {key: torch.randn_like(value.float()) for key, value in head.state_dict().items()}
+        if name == "first":
+            saved, before = tensors, head
+    part = _copy_head("x", {f"x.{k}": v for k, v in tensors.items()}, {f"x.{k}": v for k, v in saved.items()},
+        head.target_info, before.target_info)  # fmt: skip
+    assert part.note == "3 of 3 classes are known"
+    assert torch.equal(tensors["thresholds"], saved["thresholds"][[1, 2, 0]])
+    for key, value in tensors.items():
+        if {"cls_logits", "cls_score", "bbox_pred"} & set(key.split(".")):
+            assert not torch.equal(value, saved[key]), key
+        elif key.split(".")[0] == "classify":
+            assert torch.equal(value, saved[key][[1, 2, 0]]), key
 
 
 def test_heads_of_another_kind_stay_new(tiny: Compose, tmp_path: Path) -> None:

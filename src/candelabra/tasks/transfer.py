@@ -7,11 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from candelabra.data.targets import Labels, Target, list_target_classes
+from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels, Target, list_target_classes
 from candelabra.errors import CandelabraError
 from candelabra.plugins.records import require_plugins
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.tasks.task import Task
+
+# Layers of detectors with several rows a class, or one more for the background: where classes differ they stay new.
+_SEVERAL_ROWS = frozenset(("cls_logits", "cls_score", "bbox_pred"))
 
 
 class TransferredPart(NamedTuple):
@@ -87,12 +90,15 @@ def _copy_head(
     classes, known = list(now.confusion_classes), list(before.confusion_classes)
     if not classes or not known:
         return TransferredPart(prefix, 0, total, "new: it predicts something else")
+    if isinstance(now, BoxesTarget | InstancesTarget):  # a confusion matrix alone has a row for what is no object
+        classes, known = classes[:-1], known[:-1]
     by_class = {
         key: value
         for key, value in there.items()
         if saved[key].shape[:1] == (len(known),) and value.shape == (len(classes), *saved[key].shape[1:])
     }
-    taken = _copy({key: value for key, value in fitting.items() if key not in by_class}, saved)
+    mixed = {key for key in fitting if not _SEVERAL_ROWS.isdisjoint(key.split("."))}
+    taken = _copy({key: value for key, value in fitting.items() if key not in by_class and key not in mixed}, saved)
     shared = [name for name in classes if name in known]
     taken += sum(_copy_rows(value, saved[key], classes, known, shared) for key, value in by_class.items())
     return TransferredPart(prefix, taken, total, f"{len(shared)} of {len(classes)} classes are known")
