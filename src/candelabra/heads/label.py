@@ -11,8 +11,6 @@ from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassF1Score,
     MultilabelAccuracy,
-    MultilabelAveragePrecision,
-    MultilabelF1Score,
 )
 
 from candelabra.backbones.backbone import Backbone
@@ -23,6 +21,7 @@ from candelabra.heads.calibration import Calibration, choose_temperature
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling, make_perceptron
 from candelabra.heads.head import Head, require_target
 from candelabra.heads.losses import compute_class_weights
+from candelabra.heads.multilabel_metrics import MeanMultilabelF1, MeanMultilabelPrecision
 from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
 
@@ -102,8 +101,8 @@ class Label(Head):
         metrics: dict[str, Metric] = {"calibration": Calibration(self.multilabel)}
         if self.multilabel:
             metrics["accuracy"] = MultilabelAccuracy(count, validate_args=False)
-            metrics["f1"] = MultilabelF1Score(count, average="macro", validate_args=False)
-            metrics["map"] = MultilabelAveragePrecision(count, thresholds=200, validate_args=False)
+            metrics["f1"] = MeanMultilabelF1(count, validate_args=False)
+            metrics["map"] = MeanMultilabelPrecision(count, validate_args=False)
             return metrics
         metrics["accuracy"] = MulticlassAccuracy(count, average="micro", validate_args=False)
         metrics["f1"] = MulticlassF1Score(count, average="macro", validate_args=False)
