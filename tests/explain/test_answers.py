@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from candelabra.backbones import Timm
+from candelabra.data.targets import BoxesTarget, Labels
 from candelabra.errors import CandelabraError
 from candelabra.explain import METHODS, ExplainSettings, HeadNetwork, OppositeNetwork, explain_image
 from candelabra.explain.network import prepare_module
+from candelabra.heads import FCOS
 from tests.explain.models import extract, make_head
 
 WORDS: dict[str, list[str | None]] = {
@@ -131,3 +133,12 @@ def test_bfloat16_weights_are_explained_in_float32(backbone: Timm) -> None:
     with prepare_module(backbone) as copy:
         assert next(copy.parameters()).dtype == torch.float32
     assert next(backbone.parameters()).dtype == torch.bfloat16
+
+
+def test_a_class_called_by_a_number_is_meant_by_it(backbone: Timm) -> None:
+    _, features = extract(backbone)
+    head = FCOS(backbone, Labels(BoxesTarget(("2", "1"))), width=16, score_threshold=0.0).eval()
+    for word in ("1", "2"):
+        assert head.find_answer(features, word).words.startswith(f"{word},")
+    with pytest.raises(CandelabraError, match="numbered from 1"):
+        head.find_answer(features, "0")

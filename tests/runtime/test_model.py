@@ -104,6 +104,21 @@ def test_what_is_no_picture_and_no_model_is_refused(exported: ExportedRun, tmp_p
         Model(lone)
 
 
+def test_a_description_of_another_file_is_refused(exported: ExportedRun, tmp_path: Path) -> None:
+    """That of a second export into the same folder, whose classes are others."""
+    first, renamed = tmp_path / "model.onnx", tmp_path / "renamed.onnx"
+    document = json.loads(exported.model.with_suffix(".json").read_text())
+    for path in (first, renamed):
+        path.write_bytes(exported.model.read_bytes())
+    document["file"] |= {"name": "model.pt2", "bytes": 14}
+    first.with_suffix(".json").write_text(json.dumps(document))
+    (tmp_path / "model.pt2").write_bytes(b"exported later")
+    with pytest.raises(CandelabraError, match=r"model\.json beside it is that of model\.pt2, which was exported later"):
+        Model(first)
+    renamed.with_suffix(".json").write_text(exported.model.with_suffix(".json").read_text())
+    assert Model(renamed)(np.zeros((8, 8, 3), np.uint8)).label is not None
+
+
 def test_predict_and_eval_give_the_tables_of_the_checkpoint(exported: ExportedRun, tmp_path: Path) -> None:
     for key, given in (("checkpoint", exported.run), ("model", exported.model)):
         words = [f"{key}={given}", "trainer=cpu", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]

@@ -86,10 +86,12 @@ class Detector(Head, ABC):
         rows = self.predict(self(features), features.size)[0].detach()
         rows = rows[rows[:, CLASS_COLUMN] >= 0]
         place = 1
-        if word is not None and not word.isdecimal():
+        if word is not None and (word in self.classes or not word.isdecimal()):
             rows = rows[rows[:, CLASS_COLUMN] == pick_class(word, self.classes)]
         elif word is not None:
-            place = max(1, int(word))
+            place = int(word)
+        if place < 1:
+            raise NoAnswer("target=0: objects are numbered from 1, the best one")
         if len(rows) < place:
             raise NoAnswer(f"{len(rows)} objects are found" + ("" if word is None else f" for target={word}"))
         row = rows[place - 1]

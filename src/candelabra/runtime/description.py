@@ -60,9 +60,17 @@ def read_description(model: str | Path) -> ModelDescription:
             raise ValueError("its input is none")
         for answer in answers.values():
             str(answer["kind"])
+        described = document.get("file", {})
+        other = described.get("name", Path(model).name) != Path(model).name
+        other = other and described["bytes"] != Path(model).stat().st_size  # a copy may have another name
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise CandelabraError(
             f"model={model}: {path.name} cannot be used ({words}); export the checkpoint again."
         ) from error
+    if other and (path.parent / described["name"]).is_file():
+        raise CandelabraError(
+            f"model={model}: {path.name} beside it is that of {described['name']}, which was exported later; export "
+            "each into a folder of its own."
+        )
     return ModelDescription((height, width), resize, answers, document)
