@@ -25,7 +25,7 @@ from candelabra.storage.strict_json import format_json
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.training.callbacks.sample_losses import SampleLosses
-from candelabra.training.drawn_split import refuse_other_draw
+from candelabra.training.drawn_split import check_drawn_split
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def run_eval(config: DictConfig) -> None:
             part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
     elif plain["split"] != ALL_SPLITS and plain["data"]["split"] is None:
         advice = "Give data.split=<run>/splits.csv, the split of the training, or measure all with split=all."
-        refuse_other_draw(data, task.recipe.get("images"), [plain["split"]], advice)
+        check_drawn_split(data, task.recipe.get("images"), [plain["split"]], advice)
     given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
     if given != learnt:
         raise CandelabraError(

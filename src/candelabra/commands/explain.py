@@ -155,7 +155,7 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     from candelabra.explain.measure_files import print_measures, write_measures
     from candelabra.explain.measuring import measure_methods
     from candelabra.explain.methods import METHODS
-    from candelabra.training.drawn_split import refuse_other_draw
+    from candelabra.training.drawn_split import check_drawn_split
 
     methods = list(METHODS) if methods == ["all"] else methods
     check_methods(methods)
@@ -165,7 +165,7 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     moved = {"root": options.get("data.root"), "batch_size": None, "workers": 0, "split": None, "sets": None}
     data = build_data(relocate_data(model.task.recipe["config"]["data"], moved))
     if moved["root"] is None and split != "all":
-        refuse_other_draw(data, model.task.recipe.get("images"), [split], "Measure all of them with split=all.")
+        check_drawn_split(data, model.task.recipe.get("images"), [split], "Measure all of them with split=all.")
     data.join_splits()
     data.disable_augmentation()
     data.plan.require_images(split)

@@ -20,7 +20,7 @@ from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.transfer import copy_weights
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
-from candelabra.training.drawn_split import refuse_other_images
+from candelabra.training.drawn_split import check_resumed_images
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.extension import make_extension
 from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
@@ -78,7 +78,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     task = build_task(plain, data.labels)
     if plain.get("weights") and not config.resume:
         print_transfer(copy_weights(task, plain["weights"]), plain["weights"])
-    refuse_other_images(checkpoint, data)
+    check_resumed_images(checkpoint, data)
     task.recipe["images"] = hash_names(data.open().names)
     check_split_classes(task, data)
     check_training_labels(task, counts["train"])

@@ -12,14 +12,18 @@ from candelabra.errors import CandelabraError
 from candelabra.runs.checkpoints import read_checkpoint
 
 
-def refuse_other_images(checkpoint: Path | None, data: SampleDataModule) -> None:
-    """Refuses to go on from a checkpoint with images whose split would be drawn anew; null: nothing goes on."""
+def check_resumed_images(checkpoint: Path | None, data: SampleDataModule) -> None:
+    """Refuses to go on from a checkpoint with images whose split would be drawn anew; null: nothing goes on.
+
+    Raises:
+        CandelabraError: see `check_drawn_split`.
+    """
     if checkpoint is not None:
         advice = "Begin another run with them: weights=<run> takes what this one learnt."
-        refuse_other_draw(data, read_checkpoint(checkpoint)["candelabra"].get("images"), SPLITS, advice)
+        check_drawn_split(data, read_checkpoint(checkpoint)["candelabra"].get("images"), SPLITS, advice)
 
 
-def refuse_other_draw(data: SampleDataModule, images: str | None, splits: Collection[str], advice: str) -> None:
+def check_drawn_split(data: SampleDataModule, images: str | None, splits: Collection[str], advice: str) -> None:
     """Refuses data whose split would be drawn anew: images that were trained on would be among those of test.
 
     Args:
