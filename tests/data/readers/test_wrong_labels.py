@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from candelabra.data import Coco, Folder, LabelMaps, Masks, Pts, Table, Voc
+from candelabra.data import Coco, DataModule, Folder, LabelMaps, Masks, Pts, Table, Voc
 from candelabra.data.readers.table_cells import load_tables_by_split
 from candelabra.data.targets import BoxesTarget, LabelTarget
 from candelabra.data.targets.instance_maps import unpack_numbers
@@ -125,6 +125,17 @@ def test_splits_of_coco_may_be_spelt_in_several_ways(tmp_path: Path) -> None:
     for wrong in ({"train": "a.json", "extra": "b.json"}, {"val": "a.json", "valid": "b.json"}):
         with pytest.raises(CandelabraError, match=r"data\.file names"):
             load_tables_by_split(wrong, "file")
+
+
+def test_images_without_a_split_among_others_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    splits = ["train"] * 6 + ["val"] * 2 + [""] * 4
+    for number in range(len(splits)):
+        write_image(tmp_path / f"{number}.png", (8, 8))
+    rows = [f"{number}.png,{'ab'[number % 2]},{split}" for number, split in enumerate(splits)]
+    (tmp_path / "table.csv").write_text("\n".join(["image,label,split", *rows]))
+    parts = DataModule(Table(root=str(tmp_path)), size=8).parts
+    assert [len(parts[split]) for split in ("train", "val")] == [6, 2]
+    assert "4 of 12 images have no split, where others have one: they are left out" in caplog.text
 
 
 def test_of_two_images_of_one_name_the_second_is_told(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ class Splitter:
             share = share if split == "test" else share / (1 - (0 if (given == "test").any() else test))
             chosen[draw_grouped_split(pool, samples.strata, groups, share, rng)] = split
             _return_only_images(chosen, pool, samples, groups, split)
+        if lacking := int((chosen == "").sum()):
+            log.warning("%d of %d images have no split, where others have one: they are left out", lacking, len(chosen))
         parts = {split: np.flatnonzero(chosen == split) for split in SPLITS}
         shares = {"train": 1.0, "val": self.val, "test": test}
         _refuse_empty(samples, parts, [split for split, share in shares.items() if share > 0], self.split == "by_class")
