@@ -100,6 +100,14 @@ def test_masks_of_validation_are_found_however_it_is_spelt(tmp_path: Path, layou
     assert sorted(Masks(root=str(tmp_path)).read().published.tolist()) == ["train", "val"]
 
 
+def test_masks_of_names_in_another_letter_case_are_found(tmp_path: Path) -> None:
+    for number, name in enumerate(("IMG_1", "img_2", "img_3")):
+        write_image(tmp_path / "images" / f"{name}.jpg", (30, 20))
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.new("L", (30, 20), 1).save(tmp_path / "masks" / f"img_{number + 1}.png")
+    assert Masks(root=str(tmp_path)).read().labelled()["mask"].all()
+
+
 def test_lists_name_masks_of_the_folder_they_say(tmp_path: Path) -> None:
     for folder in ("v1", "v2"):
         for number in range(3):

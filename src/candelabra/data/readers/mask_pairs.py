@@ -211,11 +211,13 @@ def _parallel(root: Path, split: str, images: Path, masks: Path, issues: list[Da
         drawn = [path for path in found if path.stem.endswith(_ENDS)]
         found = [path for path in found if not path.stem.endswith(_ENDS)]
     start, image_start = _find_start(drawn), _find_start(found)
+    names = {fold_name(path.stem) for path in found}
     by_path: dict[Path, Path] = {}
     for mask in drawn:
         path = mask.relative_to(masks).with_suffix("")
         rest = path.name.removeprefix(start)
-        by_path[path.with_name(rest if rest.startswith(image_start) else image_start + rest)] = mask
+        other = rest if rest.startswith(image_start) else image_start + rest
+        by_path[path if fold_name(path.name) in names else path.with_name(other)] = mask
     alone, once = (Counter(path.name for path in paths) for paths in (by_path, (f.with_suffix("") for f in found)))
     by_stem = {path.name: path for path in by_path if alone[path.name] == 1}  # masks may lie in other folders
     folded: dict[str, list[Path]] = {}
