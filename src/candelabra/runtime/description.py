@@ -60,9 +60,9 @@ def read_description(model: str | Path) -> ModelDescription:
             raise ValueError("its input is none")
         for answer in answers.values():
             str(answer["kind"])
-        described = document.get("file", {})
-        other = described.get("name", Path(model).name) != Path(model).name
-        other = other and described["bytes"] != Path(model).stat().st_size  # a copy may have another name
+        name, described = Path(model).name, document.get("file", {})
+        # a copy may have another name
+        other = described.get("name", name) != name and described["bytes"] != Path(model).stat().st_size
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise CandelabraError(

@@ -53,11 +53,11 @@ def read_object_rows(
     numbers = found.values.tolist() if found is not None else [0] * len(rows)
     places: dict[str, list[int]] = {name: [] for name in images}
     unfinished: dict[str, None] = {}
-    for row, whole in enumerate(np.isfinite(sides).all(1).tolist()):  # type: ignore[arg-type] # numpy's stubs
-        if whole and numbers[row] >= 0 and names[row] in places:
-            places[names[row]].append(row)
-        elif whole:
+    for row in np.flatnonzero(np.isfinite(sides).all(1)).tolist():
+        if numbers[row] < 0:
             unfinished[names[row]] = None
+        elif names[row] in places:
+            places[names[row]].append(row)
     what = "object without a class, so that the boxes of its image are not all"
     own += [DataIssue(name, what, IssueTreatment.UNLABELLED) for name in unfinished if places.get(name)]
     known = set(issues)
