@@ -71,7 +71,9 @@ assert list_deferred() == []
     run_python(code)
 
 
-@pytest.mark.parametrize("first", ["matplotlib.pyplot", "scipy.signal"])
+@pytest.mark.parametrize(
+    "first", ["matplotlib.pyplot", "scipy.signal", pytest.param("torch._dynamo", marks=pytest.mark.slow)]
+)
 def test_modules_that_are_imported_already_are_left_alone(first: str) -> None:
     code = f"""
 import {first}
