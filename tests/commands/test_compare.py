@@ -50,7 +50,7 @@ def write(folder: Path, heads: Mapping[str, float], seed: int = 0, **given: Any)
         "seed": seed,
         "epochs": 3,
         "trainer": {"max_epochs": given.get("epochs", 3), "enable_progress_bar": bool(seed)},
-        "data": {"_target_": "data.Pets", "root": f"somewhere/{seed}", "seed": seed},
+        "data": {"_target_": "data.Pets", "root": "somewhere", "seed": seed},
         "balance": balance,
         "task": {"_target_": "tasks.MultiTask", "heads": built, "balance": balance},
         **given,
@@ -343,13 +343,31 @@ def test_settings_leave_out_what_does_not_change_a_result(tmp_path: Path) -> Non
     config: Any = OmegaConf.to_container(OmegaConf.load(write(tmp_path / "x", {"label": 0.5}, 7) / "config.yaml"))
     kept = flatten_settings(config)
     assert set(kept) == {"epochs", "trainer", "data", "balance", "task"}
-    assert kept["data"] == {"_target_": "data.Pets"}
+    assert kept["data"] == {"_target_": "data.Pets", "root": "somewhere"}
     assert find_seeds(config) == {"seed": 7, "data.seed": 7}
     assert config["data"]["seed"] == 7
-    sets = {"one": {"_target_": "data.Pets", "root": "here", "size": 64}}
+    sets = {"one": {"_target_": "data.Pets", "root": "here", "size": 64, "workers": 2}}
     assert flatten_settings({"data": {"sets": sets}}) == {
-        "data": {"sets": {"one": {"_target_": "data.Pets", "size": 64}}}
+        "data": {"sets": {"one": {"_target_": "data.Pets", "root": "here", "size": 64}}}
     }
+
+
+def test_runs_of_other_folders_are_no_seeds_of_one_row(tmp_path: Path) -> None:
+    for seed, root in enumerate(["first", "second"]):
+        write(tmp_path / root, {"label": 0.5}, seed, data={"_target_": "data.Folder", "root": root})
+    rows = read_rows([tmp_path])
+    assert [row.differences for row in rows] == [{"data.root": "first"}, {"data.root": "second"}]
+
+
+def test_one_folder_is_one_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def settings(root: str, *words: str) -> Any:
+        return flatten_settings({"words": words, "data": {"root": root, "sets": {"one": {"root": root}}}})
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert settings("here") == settings(str(tmp_path / "here")) == settings("./here/") != settings("there")
+    moved = settings("data", "data.root='/gone/data'", "data.sets.one.root=/gone/data")
+    assert moved == settings("/gone/data") != settings("data")
 
 
 def test_a_rate_that_was_looked_for_is_no_difference() -> None:

@@ -3,11 +3,14 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from candelabra.runs.overrides import parse_key
+
 _IGNORED_KEYS = ["folder", "words", "resume", "overwrite", "logger", "save", "cache", "range"]
-_IGNORED_KEYS += ["data.root", "data.download", "data.workers", "trainer.enable_progress_bar"]
-_IGNORED_KEYS += [f"data.sets.*.{key}" for key in ("root", "download", "workers")]
+_IGNORED_KEYS += ["data.download", "data.workers", "trainer.enable_progress_bar"]
+_IGNORED_KEYS += [f"data.sets.*.{key}" for key in ("download", "workers")]
 _IGNORED_KEYS += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
 # conf/ interpolates the key from the value, or both from one override
 _INTERPOLATED = {
@@ -18,12 +21,16 @@ _INTERPOLATED = {
 
 
 def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved config without seeds and without keys that do not change the results of a run."""
+    """Return a resolved config without seeds and without keys that do not change the results of a run.
+
+    Folders of data are written in full, so that one folder counts as one however it was typed.
+    """
     kept: dict[str, Any] = _remove_seeds(copy.deepcopy(dict(config)))
     if "lr=auto" in kept.get("words", []):  # the rate that was found differs between seeds
         kept["lr"] = kept["optimizer"]["lr"] = "auto"
     for path in _IGNORED_KEYS:
         _remove_key(kept, path.split("."))
+    _locate_roots(kept, config.get("words") or [])
     return kept
 
 
@@ -52,6 +59,19 @@ def _remove_key(node: Any, path: Sequence[str]) -> None:
         return
     for child in [*node.values()] if path[0] == "*" else [node.get(path[0])]:
         _remove_key(child, path[1:])
+
+
+def _locate_roots(config: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Write the folder of each data set in full, in place, where the words of the run or the working folder tell it."""
+    typed = {parse_key(word): word.partition("=")[2].strip("'\"") for word in words}
+    data = config.get("data")
+    sets = data.get("sets") if isinstance(data, dict) else None
+    named = {f"data.sets.{name}": node for name, node in sets.items()} if isinstance(sets, dict) else {}
+    for key, node in {"data": data, **named}.items():
+        if isinstance(node, dict) and isinstance(given := node.get("root"), str):
+            root = Path(typed.get(f"{key}.root", given))
+            root = root if root.is_absolute() else Path(given)
+            node["root"] = str(root.resolve() if root.is_dir() else root)
 
 
 def diff_configs(nodes: Sequence[Any]) -> dict[str, list[str]]:
