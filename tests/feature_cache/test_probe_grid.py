@@ -69,6 +69,10 @@ def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_pa
         (["data.augment=light"], "finetune=probe learns from features .* data.augment=none, or data.views=4"),
         (["finetune.rates=[]"], "finetune.rates"),
         (["finetune.decays=[-1]"], r"finetune.decays=\[-1"),
+        (["ema=0.9"], "ema=0.9 has no effect with finetune=probe.*leave it out"),
+        (["patience=0"], "patience=0 has no effect"),
+        (["monitor=val/loss"], "monitor=val/loss has no effect"),
+        (["explain.every=2"], "explain.every=2 has no effect"),
     ],
 )
 def test_what_cannot_be_probed_is_refused_in_words(overrides: list[str], words: str, tiny: Compose) -> None:

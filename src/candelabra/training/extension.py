@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from candelabra.config.build import PlainConfig
+from candelabra.config.probe_options import is_probe
 from candelabra.errors import CandelabraError
 from candelabra.optim.parameter_groups import make_optimizer
 from candelabra.optim.schedulers import has_metric
@@ -55,8 +56,8 @@ def check_restart(run: Path, stored: PlainConfig, longer: bool) -> None:
         CandelabraError: it is or has.
     """
     best = run / CHECKPOINT_FOLDER / "best.ckpt"
-    probe = str(stored["finetune"].get("_target_")).endswith(".Probe")  # has no epochs, and no last.ckpt
-    if longer or (best.is_file() and (run / "results.json").is_file() and not probe):
+    # A probe has no epochs, and no last.ckpt.
+    if longer or (best.is_file() and (run / "results.json").is_file() and not is_probe(stored)):
         raise CandelabraError(
             f"resume={run} has no last.ckpt, which holds the state of the optimizer, so it cannot go on; weights={run} "
             "begins another run from the weights of best.ckpt."

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from candelabra.config.build import PlainConfig
+from candelabra.config.probe_options import is_probe
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.readers.auto import list_inner_formats
 from candelabra.data.targets import LabelTarget, Target
@@ -93,7 +94,7 @@ def is_validated(plain: PlainConfig, data: SampleDataModule) -> bool:
     users = {
         "patience": plain["patience"] is not None,
         "scheduler=plateau": "monitor" in (plain["scheduler"] or {}),
-        "finetune=probe": str(plain["finetune"].get("_target_")).endswith(".Probe"),
+        "finetune=probe": is_probe(plain),
     }
     for option, used in users.items():
         if used:

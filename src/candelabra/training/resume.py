@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from candelabra.cli.typed_words import quote_value, read_word
 from candelabra.config.build import PlainConfig, resolve_config
+from candelabra.config.probe_options import check_probe_options
 from candelabra.config.recipes import TypedTarget, check_recipe
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.slurm import remember_slurm_run
@@ -114,9 +115,10 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
     """Resolves the config of a new run and adds its overrides and plug-ins; refuses a folder that holds a run.
 
     Raises:
-        CandelabraError: see `resolve_config`; or the folder holds a run.
+        CandelabraError: see `resolve_config` and `check_probe_options`; or the folder holds a run.
     """
     plain = resolve_config(config)
+    check_probe_options(plain)
     folder = Path(plain["folder"])
     files = list_run_files(folder)
     if files and not plain["overwrite"] and RUN_VARIABLE not in os.environ:
