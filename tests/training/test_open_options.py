@@ -22,6 +22,7 @@ OPEN = (*FEW, "data.batch_size=null")
         (("data.batch_size=8",), 8, 17),
         (("epochs=3",), 16, 3),
         (("trainer.max_epochs=2",), 16, 2),
+        (("finetune=probe", "trainer.max_epochs=2"), 16, 2),  # of which the config says 100
         (("trainer.max_steps=900",), 16, 60),
         (("global_batch=64",), 16, 40),
         (("trainer.devices=2",), 16, 40),

@@ -58,12 +58,13 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
         config.data.batch_size * count_processes(trainer) * trainer.accumulate_grad_batches
     )
     steps = count_steps(images, step_images)
-    if config.epochs is None:
-        typed = trainer.max_epochs  # of the config of Lightning's trainer, which mostly follows epochs
-        config.epochs = choose_epochs(images, step_images) if typed is None else typed
-        if typed is None and trainer.max_steps > 0:  # it ends the run
+    if trainer.max_epochs is not None:  # it follows epochs, or was typed and goes before them
+        config.epochs = trainer.max_epochs
+    elif config.epochs is None:
+        config.epochs = choose_epochs(images, step_images)
+        if trainer.max_steps > 0:  # it ends the run
             config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
-        chosen += ["epochs"] if typed is None else []
+        chosen.append("epochs")
     if chosen:
         if isinstance(limit := trainer.limit_train_batches, int):
             steps = min(steps, math.ceil(limit / trainer.accumulate_grad_batches))
