@@ -33,6 +33,7 @@ from candelabra.cli.typed_words import HYDRA_FLAGS, check_hyphens, find_hyphens,
 from candelabra.environment import CONFIG_FOLDER, keep_freed_memory
 from candelabra.errors import CandelabraError
 from candelabra.plugins.discovery import activate_plugins, list_active_plugins
+from candelabra.runs.overrides import parse_key
 from candelabra.runs.run_config import read_run_config
 
 Command = Callable[[Any], Any]
@@ -186,6 +187,13 @@ def detach_hydra(config: Any) -> list[str]:
         config.folder = str(config.folder)
     HydraConfig.instance().cfg = None
     return overrides
+
+
+def list_typed_keys() -> list[str]:
+    """The keys of the options that were typed; none where Hydra did not compose the config from a command line."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return [parse_key(word) for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
 
 
 def _shorten(path: Path) -> Path:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from rich.table import Table
 
+from candelabra.cli.compose import list_typed_keys
 from candelabra.commands.embed import embed_source
 from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.decoding.paths import escape_path
@@ -33,6 +34,7 @@ from candelabra.storage.strict_json import format_json
 
 log = logging.getLogger(__name__)
 _EMBEDDING = ("backbone", "run", "vectors", "label", "size", "resize", "batch_size", "workers", "seed", "trainer")
+_MAKING = ("backbone", "run", "vectors", "label", "size", "resize")  # those that make other vectors or labels
 _TABLES = 3  # queries whose nearest are told on the terminal
 _INDEX = "index"  # a folder in the output folder
 
@@ -50,7 +52,7 @@ def run_search(config: DictConfig) -> None:
             "one label find each other."
         )
     folder = Path(plain["folder"])
-    index = open_index(plain)
+    index = open_index(plain, list_typed_keys())
     folder.mkdir(parents=True, exist_ok=True)
     if plain["query"] is not None:
         _ask(plain, index, folder)
@@ -58,20 +60,41 @@ def run_search(config: DictConfig) -> None:
         _evaluate(plain["evaluate"], index, folder)
 
 
-def open_index(plain: PlainConfig) -> VectorIndex:
+def open_index(plain: PlainConfig, typed: Sequence[str] = ()) -> VectorIndex:
     """The index that `index` names; of a folder of images, one that is made now, in the output folder.
 
+    Args:
+        plain: config of the command.
+        typed: keys of the options that were typed.
+
     Raises:
-        CandelabraError: it is neither.
+        CandelabraError: it is neither; or it is made already, and an option says how to make it.
     """
     place = Path(plain["index"])
     if (place / INDEX_FILE).is_file() or not place.is_dir():
-        return VectorIndex.read(place)
+        index = VectorIndex.read(place)
+        _check_unused(plain, typed, index)
+        return index
     made = Path(plain["folder"]) / _INDEX
     words = {key: plain[key] for key in _EMBEDDING}
     index = embed_source({**words, "source": str(place), "format": "npy", "overwrite": False, "folder": str(made)})
     log.info("embedded %s; index=%s saves that another time", escape_path(place), made)
     return index
+
+
+def _check_unused(plain: PlainConfig, typed: Sequence[str], index: VectorIndex) -> None:
+    """Checks that no option was typed that says how images become vectors, of an index that has them."""
+    for key in typed:
+        option = key.partition(".")[0]
+        if option not in _MAKING or plain[option] is None:
+            continue
+        own = index.about.get(option)
+        value = own.get("name") if isinstance(own, dict) else own
+        known = "" if value is None else f" with {option}={value}"
+        raise CandelabraError(
+            f"{key} has no effect: index={escape_path(index.folder)} is made already{known}, and queries are embedded "
+            f"as its images were; leave {key} out, or embed the images anew with candelabra embed."
+        )
 
 
 def _ask(plain: PlainConfig, index: VectorIndex, folder: Path) -> None:

@@ -10,7 +10,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from candelabra.commands.embed import run_embed
-from candelabra.commands.search import run_search
+from candelabra.commands.search import open_index, run_search
+from candelabra.config.build import resolve_config
 from candelabra.embeddings.search import ExactSearch, FaissSearch, Search, exact, score_retrieval
 from candelabra.embeddings.search.auto import choose_search
 from candelabra.errors import CandelabraError
@@ -133,6 +134,21 @@ def test_a_folder_of_images_is_embedded_first(index: Path, tmp_path: Path) -> No
 def test_what_is_wrongly_asked_is_refused(index: Path, words: list[str], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(CandelabraError, match=sentence):
         run_search(asked(*(word.format(index=index) for word in words), f"folder={tmp_path}", command="search"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("size", r"size has no effect: index=.* with size=\[32, 32\], .*leave size out"),
+        ("vectors", "vectors has no effect"),
+        ("backbone.weights", "backbone.weights has no effect.* with backbone=test_resnet"),
+    ],
+)
+def test_an_index_that_is_made_takes_no_word_of_how_to_make_it(typed: str, words: str, index: Path) -> None:
+    plain = resolve_config(asked(f"index={index}", "query=x", f"folder={index}", command="search"))
+    assert len(open_index(plain, ["index", "query", "k", "label", "trainer"])) == 12
+    with pytest.raises(CandelabraError, match=words):
+        open_index(plain, ["index", typed])
 
 
 def test_other_weights_than_those_of_the_index_are_refused(index: Path, tmp_path: Path) -> None:
