@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.utils.validation import validate_data
 
 from candelabra import Embedder
 from candelabra.backbones import Timm
+from candelabra.embeddings import embedder
 from candelabra.errors import CandelabraError
 from tests.embeddings.images import folder_of
 
@@ -149,6 +151,20 @@ def test_a_backbone_with_depthwise_convolutions_pickles_too() -> None:
 def test_what_is_no_image_is_refused(images: Any, sentence: str) -> None:
     with pytest.raises(CandelabraError, match=sentence):
         tiny().fit(images)
+
+
+def test_of_a_run_images_get_the_size_of_its_training(backbone: Timm, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = {"config": {"data": {"size": [32, 48], "resize": "letterbox"}}}
+    task = SimpleNamespace(backbone=backbone, heads={}, recipe=recipe)
+    monkeypatch.setattr(embedder, "load_task", lambda run: task)
+    found = Embedder("run.ckpt").fit(IMAGES)
+    assert found.get_params()["size"] is found.get_params()["resize"] is None
+    by_hand = Embedder(backbone, size=(32, 48), resize="letterbox").fit(IMAGES)
+    assert np.array_equal(found.transform(IMAGES), by_hand.transform(IMAGES))
+    typed = Embedder("run.ckpt", size=40, resize="stretch").fit(IMAGES)
+    assert (typed.size_, typed.resize_) == ((40, 40), "stretch")
+    plain = Embedder(backbone).fit(IMAGES)
+    assert (plain.size_, plain.resize_) == ((224, 224), "stretch")
 
 
 def test_parameters_are_judged_in_fit_alone() -> None:

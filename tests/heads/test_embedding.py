@@ -166,7 +166,7 @@ def test_vectors_are_what_embed_search_predict_and_python_give(run: Path) -> Non
     run_embed(composed("embed", f"folder={run / 'index'}", source, f"run={run / 'run'}", *EXACT))
     index = VectorIndex.read(run / "index")
     np.testing.assert_allclose(index.vectors, vectors, atol=1e-5)
-    np.testing.assert_allclose(Embedder(run / "run", size=32).fit(paths).transform(paths), vectors, atol=1e-5)
+    np.testing.assert_allclose(Embedder(run / "run").fit(paths).transform(paths), vectors, atol=1e-5)
     run_embed(composed("embed", f"folder={run / 'trunk'}", source, f"run={run / 'run'}", "vectors=backbone", *EXACT))
     assert VectorIndex.read(run / "trunk").vectors.shape == (len(paths), task.backbone.num_features)
     run_search(composed("search", f"folder={run / 'found'}", f"index={run / 'index'}", f"query={paths[0]}", "k=1"))

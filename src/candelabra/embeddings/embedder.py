@@ -15,6 +15,7 @@ from candelabra.backbones.backbone import Backbone
 from candelabra.backbones.registry import create_backbone as named
 from candelabra.data.decoding.array_images import convert_to_pixels
 from candelabra.data.decoding.images import decode_image
+from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import make_resize
@@ -23,6 +24,8 @@ from candelabra.errors import CandelabraError
 from candelabra.heads import find_embedding
 from candelabra.runs.checkpoints import CHECKPOINT_FOLDER
 from candelabra.tasks.loading import load_task
+from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
+from candelabra.tasks.task import Task
 
 
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -39,14 +42,17 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         backbone: a name (of conf/backbone, or of timm), the folder of a run or a checkpoint, or a `Backbone`.
         weights: of a name: auto, bundled, hub, none (drawn by `random_state`) or a file, as `backbone.weights`.
-        size: of the input of the backbone, one side or (height, width), in pixels.
-        resize: stretch, letterbox or crop.
+        size: of the input of the backbone, one side or (height, width), in pixels; null for that of the training of a
+            run, else 224.
+        resize: stretch, letterbox or crop; null for that of the training of a run, else stretch.
         batch_size: images in a forward pass.
         device: cpu, cuda, ...
         random_state: of random weights.
 
     Attributes:
         encoder_: images of one size -> vectors.
+        size_: (height, width) of that size.
+        resize_: how images come to it.
         n_features_out_: D.
 
     Raises:
@@ -64,8 +70,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         backbone: str | Path | Backbone = "efficientnet_lite0",
         weights: str = "auto",
-        size: int | Sequence[int] = 224,
-        resize: str = "stretch",
+        size: int | Sequence[int] | None = None,
+        resize: str | None = None,
         batch_size: int = 32,
         device: str = "cpu",
         random_state: int = 0,
@@ -80,14 +86,16 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Loads the weights, and checks the first image."""
-        sides = [self.size, self.size] if isinstance(self.size, int) else list(self.size)
-        if len(sides) != 2 or min(sides) < 8:
-            raise CandelabraError(f"size={self.size} must be one side or (height, width), in pixels, at least 8.")
+        typed = None if self.size is None else parse_size(self.size, "size")
         if self.batch_size < 1:
             raise CandelabraError(f"batch_size={self.batch_size} must be at least 1.")
-        make_resize(self.resize, (8, 8))
+        make_resize(self.resize or "stretch", (8, 8))
+        task = None if isinstance(self.backbone, Backbone) or not _is_run(self.backbone) else load_task(self.backbone)
+        trained = task.recipe["config"]["data"] if task else {"size": 224, "resize": "stretch"}
+        self.size_ = typed or parse_size(read_trained_size(trained))
+        self.resize_ = self.resize or read_trained_resize(trained)
         next(self._batches(X, 1))
-        self.encoder_ = self._make_encoder()
+        self.encoder_ = self._make_encoder(task)
         self.n_features_out_ = self.encoder_.dimensions
         return self
 
@@ -101,11 +109,11 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "encoder_")
         return np.array([f"embedder{number}" for number in range(self.n_features_out_)], dtype=object)
 
-    def _make_encoder(self) -> Encoder:
+    def _make_encoder(self, task: Task | None = None) -> Encoder:
+        """The encoder of the backbone; of a run, of its task."""
         if isinstance(self.backbone, Backbone):
             return Encoder(self.backbone, self.device)
-        if _is_run(self.backbone):
-            task = load_task(self.backbone)
+        if task is not None:
             return Encoder(task.backbone, self.device, head=find_embedding(task.heads.values()))
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.random_state)
@@ -113,12 +121,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _batches(self, X: Any, count: int) -> Iterator[Tensor]:
         """Yields batches (n, 3, H, W) of the input size."""
-        side = self.size
-        size = (side, side) if isinstance(side, int) else (side[0], side[1])
-        pipeline = make_eval_transforms(make_resize(self.resize, size))
+        pipeline = make_eval_transforms(make_resize(self.resize_, self.size_))
         images = _sequence(X)
         for start in range(0, len(images), count):
-            here = [_read_image(each, size) for each in images[start : start + count]]
+            here = [_read_image(each, self.size_) for each in images[start : start + count]]
             yield torch.stack([pipeline(make_sample(image))["image"].as_subclass(Tensor) for image in here])
 
     def __getstate__(self) -> dict[str, Any]:
