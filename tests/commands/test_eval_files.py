@@ -43,12 +43,18 @@ def test_the_worst_images_come_first_and_all_splits_are_measured_together(tiny: 
     assert sorted(row["split"] for row in seen["all"]) == ["test"] * 8 + ["train"] * 2 + ["val"] * 2
 
 
-def test_other_data_are_measured_whole_with_all_splits(tiny: Compose, tmp_path: Path) -> None:
+def test_other_data_are_measured_whole_with_all_splits(
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run_train(tiny("data=table", f"data.root={make_data(tmp_path / 'data', 12)}", "data.workers=0", "epochs=1"))
     other = make_data(tmp_path / "other", 18)
     words = [f"checkpoint={tmp_path / 'train'}", f"data.root={other}", "split=all"]
+    (tmp_path / "eval" / "pictures").mkdir(parents=True)
+    for name in ("worst", "face_confusion"):
+        (tmp_path / "eval" / "pictures" / f"{name}.png").write_bytes(b"of an earlier run")
     run_eval(tiny(*words, "trainer.enable_progress_bar=false", command="eval"))
     assert json.loads((tmp_path / "eval" / "results.json").read_text())["all/box/count"] == 18
+    assert "that this one has not written (1): pictures/face_confusion.png; delete" in caplog.text
 
 
 def test_samples_without_labels_come_last_and_are_not_drawn(tiny: Compose, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ SMALL = ("epochs=1", "data.count=60")
 
 
 def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alone(
-    tiny: Compose, tmp_path: Path
+    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_train(tiny(*SMALL))
     run = tmp_path / "train"
@@ -74,6 +74,10 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
     Image.new("RGB", (90, 60), (200, 30, 30)).save(images / "wide.jpg")
     Image.new("L", (40, 70)).save(images / "grey.png")
     (images / "torn.jpg").write_bytes(b"not an image")
+    out = tmp_path / "predict"
+    for name in ("masks/wide.png", "masks/earlier.png", "boxes.json"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"")
     run_predict(
         tiny(
             f"checkpoint={tmp_path / 'moved'}",
@@ -82,7 +86,7 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
             command="predict",
         )
     )
-    out = tmp_path / "predict"
+    assert "that this one has not written (2): boxes.json, masks/earlier.png; delete" in caplog.text
     with (out / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [Path(row["image"]).name for row in rows] == ["grey.png", "wide.jpg"]

@@ -21,6 +21,7 @@ from candelabra.report.pictures import write_pictures
 from candelabra.report.tables import print_results
 from candelabra.report.worst import write_worst
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.earlier_files import record_times, report_earlier_files
 from candelabra.storage.strict_json import format_json
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
@@ -29,6 +30,7 @@ from candelabra.training.drawn_split import check_drawn_split
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
+_WRITTEN = ("*_classes.csv", "losses.csv", "pictures/*")
 
 
 def run_eval(config: DictConfig) -> None:
@@ -84,6 +86,7 @@ def run_eval(config: DictConfig) -> None:
     values = trainer.test(task, dataloaders=loader, verbose=False)[0]
     results = {key.replace("test/", f"{plain['split']}/", 1): float(value) for key, value in values.items()}
     folder = Path(plain["folder"])
+    earlier = record_times(folder, _WRITTEN)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "results.json", format_json(results))
     count = len(data.parts[plain["split"]])
@@ -93,6 +96,7 @@ def run_eval(config: DictConfig) -> None:
     if trainer.is_global_zero:
         write_pictures(task, data, task.tables, folder, plain["split"])
         write_worst(task, data, plain["split"], losses.compute(), folder)
+        report_earlier_files(earlier, folder)
     print_results(results, summarize_heads(task.named_heads()), folder)
 
 

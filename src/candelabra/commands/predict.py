@@ -21,10 +21,13 @@ from candelabra.prediction.model import Model
 from candelabra.prediction.output_names import choose_output_names
 from candelabra.prediction.trained_task import choose_trained_model
 from candelabra.storage.atomic import write_atomically
+from candelabra.storage.earlier_files import record_times, report_earlier_files
 from candelabra.storage.strict_json import format_json
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
+_FOLDERS = ("pictures", "masks", "depths", "normals", "flow", "instances", "reconstructions")
+_WRITTEN = ("*.json", "unreadable.csv", *(f"{name}/*" for name in _FOLDERS))
 
 
 def run_predict(config: DictConfig) -> None:
@@ -45,6 +48,7 @@ def run_predict(config: DictConfig) -> None:
     model = Model(given, device, precision, size, plain["batch_size"], plain["tta"], decoding)
     ranks = _check_ranks(plain["top_k"], model.heads)
     folder = Path(plain["folder"])
+    earlier = record_times(folder, _WRITTEN)
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     names = dict(zip(map(str, paths), choose_output_names(paths), strict=True))
     unreadable: list[tuple[str, str]] = []
@@ -73,6 +77,7 @@ def run_predict(config: DictConfig) -> None:
         write_atomically(folder / f"{name}.json", format_json(document.to_json()))
     if unreadable:
         _report_unreadable(unreadable, sources, folder)
+    report_earlier_files(earlier, folder)
     log.info("predictions of %d images: %s", len(paths) - len(unreadable), folder / "predictions.csv")
 
 
