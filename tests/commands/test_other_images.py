@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from candelabra.commands.eval import run_eval
+from candelabra.commands.export import open_gate_data
 from candelabra.commands.train import run_train
+from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
+from candelabra.prediction.model import Model
 from tests.conftest import Compose
 from tests.data.files import make_folder
 from tests.small_runs import composed
@@ -25,6 +28,10 @@ def test_a_split_that_would_be_drawn_anew_is_refused(tiny: Compose, tmp_path: Pa
     with pytest.raises(CandelabraError, match=r"test would be drawn anew.* data\.split=<run>/splits\.csv"):
         run_eval(composed("eval", *words))
     run_eval(composed("eval", *words, f"data.split={run / 'splits.csv'}"))
+    plain = resolve_config(composed("export", f"checkpoint={run}", "folder=x"))
+    trained = Model(run, "cpu", "32-true")
+    with pytest.raises(CandelabraError, match=r"val would be drawn anew.* data\.split=<run>/splits\.csv.* gate=off"):
+        open_gate_data(plain, trained.task.recipe["config"]["data"], trained)
     with pytest.raises(CandelabraError, match=r"test, train, val would be drawn anew.* weights=<run>"):
         run_train(tiny(f"resume={run}", "epochs=2"))
     assert (run / "splits.csv").read_text() == before

@@ -23,6 +23,7 @@ from candelabra.prediction.model import Model
 from candelabra.report.consoles import make_console
 from candelabra.runs.checkpoints import find_checkpoint
 from candelabra.tasks.preprocessing import read_trained_resize
+from candelabra.training.drawn_split import check_drawn_split
 
 log = logging.getLogger(__name__)
 _OFF = "off"
@@ -94,7 +95,8 @@ def open_gate_data(plain: PlainConfig, training: PlainConfig, trained: Model) ->
         trained: the checkpoint, whose size they get.
 
     Raises:
-        CandelabraError: they cannot be read; or gate=off exports without them.
+        CandelabraError: they cannot be read, or images were added and the split would be drawn anew; gate=off exports
+            without them.
     """
     node = {**relocate_data(training, plain["data"]), "cache": "none"}
     if plain["size"] is not None:
@@ -108,6 +110,9 @@ def open_gate_data(plain: PlainConfig, training: PlainConfig, trained: Model) ->
             f"The pictures on which the exported file is compared with the checkpoint cannot be used: {error} Give "
             "data.root=<folder>, or gate=off for a file that nobody compared."
         ) from error
+    if plain["data"]["root"] is None and plain["data"]["split"] is None:
+        advice = "Give data.split=<run>/splits.csv, the split of the training, or gate=off to compare nothing."
+        check_drawn_split(data, trained.task.recipe.get("images"), [split], advice)
     data.disable_augmentation()
     return GateData(split, data.dataset(split), data.dataset("train"), data.labels, plain["pictures"])
 
