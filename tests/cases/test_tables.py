@@ -135,6 +135,19 @@ def test_shares_are_scaled_and_listed_and_pixels_are_not(tmp_path: Path) -> None
     assert treatments(table) == {}
 
 
+def test_one_place_outside_of_its_image_makes_no_pixels_of_shares(tmp_path: Path) -> None:
+    rows = [f"{name}.png,0.25,0.25,0.5,0.5,0.5,0.5\n" for name in "abcde"]
+    odd = ["f.png,-0.01,0.25,0.5,523,-0.02,0.5\n", "g.png,,,,,-1,-1\n"]
+    header = "image,xmin,ymin,xmax,ymax,nose_x,nose_y\n"
+    table = make_table(tmp_path, header + "".join([*rows, *odd]), images="abcdefg")
+    samples = table.read()
+    assert samples[0]["box"].tolist() == [[25, 15, 50, 30]]
+    assert samples[5]["box"].tolist() == [[0, 15, 50, 60]]
+    points = [samples[row]["keypoints"].flatten().tolist() for row in range(7)]
+    assert points[:5] == [[50, 30]] * 5
+    assert np.isnan(points[5:]).all()
+
+
 def test_a_row_an_object_gives_the_largest(tmp_path: Path) -> None:
     text = (
         "filename,width,height,class,xmin,ymin,xmax,ymax\n"

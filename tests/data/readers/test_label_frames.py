@@ -105,3 +105,15 @@ def test_outlines_that_are_shares_are_drawn_in_place(tmp_path: Path) -> None:
     data = make(tmp_path, (40, 20), (40, 20), segmentation=[[0.1, 0.1, 0.3, 0.1, 0.3, 0.4, 0.1, 0.4]])
     box, _, mask = corners(data.read())
     assert np.abs(np.array(mask) - box).max() <= 1
+
+
+def test_one_place_outside_makes_no_pixels_of_shares(tmp_path: Path) -> None:
+    data = make(tmp_path, (40, 20), (40, 20), keypoints=None, segmentation=None)
+    document = json.loads((tmp_path / "a.json").read_text())
+    kept = {"image_id": 1, "category_id": 1, "bbox": [0.1, 0.1, 0.2, 0.3]}
+    document["annotations"] = [kept | {"bbox": [0.1, 0.1, 0.2, 0.3 - 0.01 * number]} for number in range(6)]
+    document["annotations"] += [kept | {"bbox": [-0.01, 0.1, 0.2, 1.5]}]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    boxes = data.read()[0]["boxes"][:, :4]
+    assert len(boxes) == 7
+    assert np.allclose(boxes[[0, 6]], [[4, 2, 12, 8], [0, 2, 7.6, 20]])

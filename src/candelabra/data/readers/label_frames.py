@@ -21,6 +21,7 @@ from candelabra.data.readers.polygons import turn_shares
 from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
 
+_MOST = 0.9  # of coordinates that are shares, where a few lie outside of their image
 _SLACK = 1.0  # pixels that a label may lie outside: some tools count from 1
 _SCALED = "stated size is not that of the file, labels scaled"
 _TURNED = "stated size is that of the image before EXIF turned it, labels turned as well"
@@ -41,18 +42,22 @@ class _Fit(NamedTuple):
 
 
 def is_relative(numbers: Iterable[NDArray[np.floating]]) -> bool:
-    """Whether coordinates of a whole data set are shares of the image, not pixels: all of them are from 0 to 1.
+    """Whether coordinates of a whole data set are shares of the image, not pixels: nine in ten lie between 0 and 1.
+
+    What both may be says nothing: 0, 1, and negative whole numbers, which mark points that are missing.
 
     >>> is_relative([np.array([0.1, 0.5]), np.array([1.0, 0.2])]), is_relative([np.array([0.5, 12])]), is_relative([])
     (True, False, False)
+    >>> is_relative([np.linspace(0.1, 0.9, 19), np.array([-1.0, -1.0, 523.0])])
+    True
     """
-    fractions = False
+    inside = telling = 0
     for each in numbers:
         finite = each[np.isfinite(each)]
-        if (finite < 0).any() or (finite > 1).any():
-            return False
-        fractions |= bool(((finite > 0) & (finite < 1)).any())
-    return fractions
+        within = (finite > 0) & (finite < 1)
+        inside += int(within.sum())
+        telling += int((within | (finite > 1) | (finite % 1 != 0)).sum())
+    return inside > 0 and inside >= _MOST * telling
 
 
 def fit_labels_to_files(root: Path, pictures: Sequence[AnnotatedImage], issues: list[DataIssue]) -> None:
