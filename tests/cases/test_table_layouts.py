@@ -55,6 +55,26 @@ def test_boxes_of_images_that_were_scaled_since_are_scaled(tmp_path: Path) -> No
     assert treatments(reader) == {SCALED: ["a.png"]}
 
 
+@pytest.mark.parametrize(
+    ("names", "rows", "first"),
+    [
+        ("width,height", ["200,120,40,20,120,80"] * 99 + ["200,120,40,20,230,80"], [20, 10, 60, 40]),  # one is outside
+        ("width,height", ["200,120,40,20,120,80"] * 9 + ["200,120,40,20,230,80"], [40, 20, 100, 60]),  # one in ten
+        ("image_width,image_height", ["200,120,40,20,120,80", "200,120,40,20,230,80"], [20, 10, 60, 40]),
+        ("image_width,image_height", ["200,120,40,20,120,80", "0,,40,20,80,50"], [20, 10, 60, 40]),
+        ("width,height", ["40,30,20,10,60,40"] * 9 + ["41,35,20,10,60,40"], [20, 10, 60, 40]),  # of boxes
+    ],
+)
+def test_a_place_outside_of_its_image_does_not_stop_the_scaling_of_others(
+    tmp_path: Path, names: str, rows: list[str], first: list[float]
+) -> None:
+    lines = [f"{number}.png,{row}" for number, row in enumerate(rows)]
+    for number in range(len(rows)):
+        write_image(tmp_path / f"{number}.png", (100, 60))
+    found = make(tmp_path, f"image,{names},xmin,ymin,xmax,ymax", *lines).read()
+    assert found[0]["box"].flatten().tolist() == first
+
+
 def test_boxes_of_images_of_another_shape_are_not_used(tmp_path: Path) -> None:
     samples = make(tmp_path, "filename,width,height,class,xmin,ymin,xmax,ymax", "a.png,200,200,cat,40,20,120,80").read()
     assert np.isnan(boxes(samples)).all()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from candelabra.data import Coco
 from candelabra.data.samples import Samples
-from tests.data.files import treatments
+from tests.data.files import treatments, write_image
 
 BOX = [4, 2, 8, 6]  # of an image of 40 x 20, as XYWH
 RING = [4, 2, 12, 2, 12, 8, 4, 8]
@@ -71,6 +71,20 @@ def test_labels_that_fit_the_file_and_not_the_stated_size_are_used_as_they_are(t
     assert (box, point) == ([24, 2, 32, 8], [30, 2])
     assert mask[0] >= 23
     assert treatments(data) == {WRONG: ["images/a.jpg"]}
+
+
+@pytest.mark.parametrize(("count", "found"), [(11, [8, 4, 24, 16]), (10, [4, 2, 12, 8])])
+def test_one_label_outside_of_its_stated_size_does_not_stop_the_scaling_of_others(
+    tmp_path: Path, count: int, found: list[float]
+) -> None:
+    images = [{"id": number, "file_name": f"{number}.jpg", "width": 40, "height": 20} for number in range(count)]
+    notes = [{"image_id": number, "category_id": 1, "bbox": BOX} for number in range(count)]
+    notes[-1]["bbox"] = [41, 2, 4, 6]
+    for image in images:
+        write_image(tmp_path / "images" / image["file_name"], (80, 40))
+    document = {"images": images, "annotations": notes, "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    assert Coco(root=str(tmp_path)).read()[0]["box"].flatten().tolist() == found
 
 
 def test_labels_of_a_size_of_another_shape_have_no_place(tmp_path: Path) -> None:

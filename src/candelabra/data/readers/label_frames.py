@@ -1,5 +1,6 @@
 """The pixels that labels are counted in, compared with those of the image file: once for all labels of an image."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from candelabra.errors import UnreadableFile
 from candelabra.types import WidthHeight
 
 _MOST = 0.9  # of coordinates that are shares, where a few lie outside of their image
+_FEW = 0.1  # of images whose labels exceed their stated size, from which on stated sizes are wrong
 _SLACK = 1.0  # pixels that a label may lie outside: some tools count from 1
 _SCALED = "stated size is not that of the file, labels scaled"
 _TURNED = "stated size is that of the image before EXIF turned it, labels turned as well"
@@ -63,9 +65,9 @@ def is_relative(numbers: Iterable[NDArray[np.floating]]) -> bool:
 def fit_labels_to_files(root: Path, pictures: Sequence[AnnotatedImage], issues: list[DataIssue]) -> None:
     """Brings labels of images whose stated size is not that of the file into the pixels of the file, or drops them.
 
-    Where one label of the data set lies outside of the stated size and inside of the file, stated sizes that differ in
-    that way are wrong, and labels are used as they are. Polygons are shares of the image and scale on their own; an
-    outline that is a mask has a size of its own, and fits the image or is dropped.
+    Where labels of a tenth of the images lie outside of the stated size and inside of the file, stated sizes that
+    differ in that way are wrong, and labels are used as they are. Polygons are shares of the image and scale on their
+    own; an outline that is a mask has a size of its own, and fits the image or is dropped.
 
     Args:
         root: the folder that names are below.
@@ -74,7 +76,9 @@ def fit_labels_to_files(root: Path, pictures: Sequence[AnnotatedImage], issues: 
     """
     fits = [fit for picture in pictures if _has_frame(picture) and (fit := _compare(root, picture))]
     misfits = [fit for fit in fits if fit.picture.stated not in (None, fit.size)]
-    wrong = {(fit.turn, fit.alike) for fit in misfits if _is_wrong(fit)}
+    kinds = Counter((fit.turn, fit.alike) for fit in misfits)
+    exceeded = Counter((fit.turn, fit.alike) for fit in misfits if _is_wrong(fit))
+    wrong = {kind for kind, count in exceeded.items() if count >= _FEW * kinds[kind]}
     for fit in misfits:
         picture, stated = fit.picture, fit.picture.stated or fit.size
         detail = f"stated {stated[0]} x {stated[1]}, file {fit.size[0]} x {fit.size[1]}"
