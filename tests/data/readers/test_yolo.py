@@ -35,6 +35,29 @@ def test_detection(tmp_path: Path) -> None:
     assert samples.labels.targets == ("label", "box", "boxes")
 
 
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        ("0 0.5 0.5 0.5 0.5 0.93\n", 1),
+        ("0 0.5 0.5 0.5 0.5 0.93 1\n1 0.5 0.5 0.2 0.2 0.5 7\n", 2),
+        ("0 0.5 0.5 0.5 0.5\n0 0.1 0.1 0.1 0.1 1\n", 2),
+    ],
+)
+def test_boxes_of_predictions_are_read_without_their_confidence(tmp_path: Path, lines: str, count: int) -> None:
+    data = make(tmp_path, {"train/a": lines})
+    samples = data.read()
+    assert samples[0]["box"].tolist() == [[10, 5, 30, 15]]
+    assert len(samples[0]["boxes"]) == count
+    assert "mask" not in samples.labels.targets
+    assert treatments(data)["boxes with a confidence, which is dropped: used"] == ["images/train/a.jpg"]
+
+
+@pytest.mark.parametrize("line", ["0 .5 .5 .5 .5 87", "0 .5 .5 .5 .5 x", "0 .5 .5 .5 .5 .9 .8 .7", "0 .5 .5 .5"])
+def test_other_numbers_after_a_box_are_malformed(tmp_path: Path, line: str) -> None:
+    data = make(tmp_path, {"train/a": f"{line}\n", "train/b": DETECT})
+    assert "malformed line of labels: unlabelled" in treatments(data)
+
+
 def test_segmentation(tmp_path: Path) -> None:
     corner = "1 0 0 0.5 0 0.5 0.5 0 0.5\n"
     samples = make(tmp_path, {"train/a": corner, "train/b": corner + DETECT, "val/c": corner}).read()
@@ -108,11 +131,12 @@ def test_odd_files_are_not_labelled(tmp_path: Path) -> None:
     (tmp_path / "labels" / "train" / "alone.txt").write_text(DETECT)
     samples = data.read()
     boxed = {Path(name).stem for name, there in zip(samples.names, samples.labelled()["box"], strict=True) if there}
-    assert boxed == {"good", "twice", "negative"}
+    assert boxed == {"good", "twice", "negative", "confidence"}
     short = {what: sorted(Path(name).stem for name in names) for what, names in treatments(data).items()}
-    bad = ["binary", "confidence", "infinite", "pixels", "unknown", "words"]
+    bad = ["binary", "infinite", "pixels", "unknown", "words"]
     assert short == {
         "malformed line of labels: unlabelled": bad,
+        "boxes with a confidence, which is dropped: used": ["confidence"],
         "label file without an object: used": ["empty"],
         "label file without an image: skipped": ["alone"],
         "image without a label file: unlabelled": ["none"],

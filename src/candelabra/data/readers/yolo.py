@@ -13,7 +13,13 @@ from candelabra.data.readers.object_annotations import AnnotatedImage, build_obj
 from candelabra.data.readers.object_boxes import EMPTY_IMAGE
 from candelabra.data.readers.point_symmetry import resolve_points
 from candelabra.data.readers.reader import FormatMatch, Reader, match_paths
-from candelabra.data.readers.yolo_lines import find_pose_points, parse_yolo_line, split_yolo_line
+from candelabra.data.readers.yolo_lines import (
+    drop_confidence,
+    find_pose_points,
+    has_track_numbers,
+    parse_yolo_line,
+    split_yolo_line,
+)
 from candelabra.data.readers.yolo_yaml import YoloSet, find_yolo_descriptions, find_yolo_set
 from candelabra.data.samples import Samples
 from candelabra.data.targets import KeypointsTarget
@@ -57,9 +63,10 @@ class Yolo(Reader):
         root = check_is_folder(self.root)
         issues: list[DataIssue] = []
         described = find_yolo_set(root, self.file, issues)
-        if described.shape is None:
-            _refuse_poses(described)
-        pictures = [_picture(root, *pair, described, issues) for pair in described.pairs]
+        lines = [] if described.shape else _read_lines(described)
+        _check_poses(lines)
+        tracked = has_track_numbers(lines)
+        pictures = [_picture(root, *pair, described, tracked, issues) for pair in described.pairs]
         numbers = {thing.name for picture in pictures for thing in picture.things or ()}
         known = list(dict.fromkeys(described.names.values())) or sorted(numbers, key=int)
         return build_object_samples(root, pictures, self.objects, known, self.classes, self._points(described), issues)
@@ -70,10 +77,13 @@ class Yolo(Reader):
         return resolve_points(described.points, self.mirror, self.normalizer, described.mirror, self.skeleton)
 
 
-def _refuse_poses(described: YoloSet) -> None:
-    """Raises where all lines look like poses: read as outlines, their points would make masks."""
+def _read_lines(described: YoloSet) -> list[str]:
     files = (labels for _, _, labels in described.pairs if labels is not None)
-    lines = (line for path in files for line in (read_annotation_text(path, path.name, []) or "").splitlines())
+    return [line for path in files for line in (read_annotation_text(path, path.name, []) or "").splitlines()]
+
+
+def _check_poses(lines: Sequence[str]) -> None:
+    """Raises where all lines look like poses: read as outlines, their points would make masks."""
     count = find_pose_points(lines)
     if count > 1:
         raise CandelabraError(
@@ -83,7 +93,13 @@ def _refuse_poses(described: YoloSet) -> None:
 
 
 def _picture(
-    root: Path, split: str, image: Path, labels: Path | None, described: YoloSet, issues: list[DataIssue]
+    root: Path,
+    split: str,
+    image: Path,
+    labels: Path | None,
+    described: YoloSet,
+    tracked: bool,
+    issues: list[DataIssue],
 ) -> AnnotatedImage:
     picture = AnnotatedImage(str(image.relative_to(root)), split)
     if labels is None:
@@ -100,12 +116,18 @@ def _picture(
     except UnreadableFile:
         return picture  # it is left out later, with the reason
     picture.things = []
+    predicted = 0
     for line in lines:
         try:
             words = split_yolo_line(line)
-            picture.things.append(parse_yolo_line(words, described.names, described.shape, size))
+            kept = drop_confidence(words, described.shape, tracked)
+            picture.things.append(parse_yolo_line(kept, described.names, described.shape, size))
+            predicted += len(kept) < len(words)
         except (ValueError, OverflowError, IndexError) as error:
             detail = f"{error} (the line is {line.strip()[:60]})"
             issues.append(DataIssue(picture.name, "malformed line of labels", IssueTreatment.UNLABELLED, detail))
             picture.partial = True
+    if predicted:
+        what = "boxes with a confidence, which is dropped"
+        issues.append(DataIssue(picture.name, what, IssueTreatment.USED, f"{predicted} lines, maybe predictions"))
     return picture

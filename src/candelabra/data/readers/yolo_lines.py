@@ -72,6 +72,39 @@ def find_pose_points(lines: Iterable[str]) -> int:
     return counts.pop() // 3 if counts else 0
 
 
+def has_track_numbers(lines: Iterable[str]) -> bool:
+    """Whether lines of six numbers after the class are boxes, each with a confidence and the number of a track.
+
+    They would be outlines of three corners, but the last number of each is whole, and of some it is above 1.
+
+    >>> has_track_numbers(["0 .5 .5 .4 .4 .9 1", "0 .5 .5 .4 .4 .8 2", "0 .5 .5 .4 .4"])
+    True
+    >>> has_track_numbers(["0 .5 .5 .4 .4 .9 1"]), has_track_numbers(["0 .1 .1 .2 .1 .2 .2", "0 .5 .5 .4 .4 .8 2"])
+    (False, False)
+    """
+    ends = [_flag(words[6]) for words in map(split_yolo_line, lines) if len(words) == 7]
+    return all(end is not None and end > 0 and end % 1 == 0 for end in ends) and any(end != 1 for end in ends)
+
+
+def drop_confidence(words: Sequence[str], shape: tuple[int, int] | None, tracked: bool) -> Sequence[str]:
+    """The words of a line without the confidence of a prediction, and the number of a track, where they end it.
+
+    Args:
+        words: of the line.
+        shape: of points, see `parse_yolo_line`.
+        tracked: see `has_track_numbers`.
+
+    >>> drop_confidence(["0", ".5", ".5", ".4", ".4", ".9"], None, False)
+    ['0', '.5', '.5', '.4', '.4']
+    """
+    lengths = {5, 5 + shape[0] * shape[1]} if shape else {5}
+    end = 6 if tracked and not shape and len(words) == 7 else len(words)
+    if end - 1 not in lengths or len(words) in lengths:
+        return words
+    confidence = _flag(words[end - 1])
+    return words[: end - 1] if confidence is not None and 0 <= confidence <= 1 else words
+
+
 def _flag(word: str) -> float | None:
     try:
         return parse_decimal_comma(word)
