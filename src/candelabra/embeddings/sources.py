@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.image_sources import list_sources
 from candelabra.data.decoding.images import decode_image, find_images, hash_file
@@ -138,7 +139,9 @@ def _tabled(given: str, key: str) -> FileSource:
         )
     table = table.dropna(subset=[named]).fillna("")
     columns: dict[str, Sequence[str]] = {
-        word: table[by_word[word]].astype(str).tolist() for word in ("split", "label") if word in by_word
+        word: [clean_class_name(cell) for cell in table[by_word[word]].astype(str)]
+        for word in ("split", "label")
+        if word in by_word
     }
     finder = FileFinder(path.parent, find_images(path.parent))
     found = [(str(name), finder.find(str(name))) for name in table[named]]
@@ -158,7 +161,7 @@ def label_files(source: EmbeddingSource, word: str, root: str | None) -> None:
     """
     if TABLE_PATTERN.fullmatch(word):
         cells = read_column("label", word, "label", source.names, root)
-        source.columns["label"] = ["" if cell is None else str(cell) for cell in cells]
+        source.columns["label"] = ["" if cell is None else clean_class_name(str(cell)) for cell in cells]
         return
     try:
         expression = re.compile(word)
@@ -168,4 +171,4 @@ def label_files(source: EmbeddingSource, word: str, root: str | None) -> None:
     if not any(found):
         raise CandelabraError(f"label={word} matches no name, such as {escape_path(source.names[0])}.")
     group = 1 if expression.groups else 0
-    source.columns["label"] = [match[group] or "" if match else "" for match in found]
+    source.columns["label"] = [clean_class_name(match[group] or "") if match else "" for match in found]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from candelabra.data import Coco, Masks, Reader, Table, Voc, Yolo
-from candelabra.data.readers.class_names import clean_class_name
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.samples import Samples
 from candelabra.data.targets import LabelTarget
 from tests.data.files import write_image, write_mask

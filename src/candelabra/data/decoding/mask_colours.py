@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.image_files import open_image
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.errors import CandelabraError, UnreadableFile
@@ -39,7 +40,9 @@ def read_colours(given: ColourMap | str | None, root: Path) -> dict[str, tuple[i
             raise CandelabraError(f"data.colours.{name}={colour} should be [red,green,blue].") from error
         if not all(0 <= part <= 255 for part in (red, green, blue)):
             raise CandelabraError(f"data.colours.{name}={list(colour)} should be three numbers from 0 to 255.")
-        colours[str(name)] = red, green, blue
+        colours[clean_class_name(str(name))] = red, green, blue
+    if len(colours) < len(rows):
+        raise CandelabraError(f"data.colours={dict(rows)} names a class twice; give each name once.")
     if len(set(colours.values())) < len(colours):
         raise CandelabraError("Two classes of data.colours have the same colour; give each its own.")
     return colours

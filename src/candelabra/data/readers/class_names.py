@@ -1,22 +1,13 @@
 """Names of classes as people write them: blanks around them, letters in two encodings, one name of two numbers."""
 
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 
 Number = TypeVar("Number")
 _LISTED = 6
-
-
-def clean_class_name(name: str) -> str:
-    r"""A name without blanks around it, single ones inside, its letters composed.
-
-    >>> clean_class_name(" traffic \t light\ufeff"), clean_class_name("cafe\u0301") == "caf\u00e9"
-    ('traffic light', True)
-    """
-    return " ".join(unicodedata.normalize("NFC", name).replace("\ufeff", "").split())
 
 
 def clean_class_names(names: Mapping[Number, str], file: str, issues: list[DataIssue]) -> dict[Number, str]:
@@ -52,6 +43,23 @@ def list_case_variants(names: Iterable[str], issues: list[DataIssue]) -> None:
     if found:
         what = "class names that differ in letter case only, they are several classes"
         issues.append(DataIssue(found[0], what, IssueTreatment.USED, _shorten(found)))
+
+
+def list_one_class_folders(folders: Sequence[str], classes: Sequence[str], issues: list[DataIssue]) -> None:
+    """Appends an issue for folders that are one class, as their names differ in spaces or in the form of letters.
+
+    Args:
+        folders: of each image, as it is called.
+        classes: of each image, as it is cleaned.
+        issues: list to which an issue is appended.
+    """
+    called: dict[str, dict[str, None]] = {}
+    for folder, name in zip(folders, classes, strict=True):
+        called.setdefault(name, {})[folder] = None
+    found = [" and ".join(map(repr, own)) for own in called.values() if len(own) > 1]
+    if found:
+        what = "folders whose names differ in spaces or in the form of letters, they are one class"
+        issues.append(DataIssue(found[0], what, IssueTreatment.REPAIRED, _shorten(found)))
 
 
 def _shorten(found: list[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.issues import DataIssue
 from candelabra.data.readers.class_names import clean_class_names
 from candelabra.data.readers.coco_ids import IdIndex, normalize_id
@@ -74,7 +75,7 @@ def read_categories(
                 "tell whose objects are whose; give each an id of its own."
             )
         found.append(category)
-    chosen = {str(name) for name in wanted or ()}
+    chosen = {clean_class_name(str(name)) for name in wanted or ()}
     read = [each for each in found if not chosen or each.name in chosen]
     points = _choose_points(read, document, file)
     skeleton = next((each.skeleton for each in read if each.skeleton and each.points), ())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.images import IMAGE_SUFFIXES, find_images
 from candelabra.data.decoding.paths import escape_path
 from candelabra.data.file_samples import FileSamples
@@ -18,7 +19,7 @@ from candelabra.data.readers.class_folders import (
     list_folders,
     recognize_split,
 )
-from candelabra.data.readers.class_names import list_case_variants
+from candelabra.data.readers.class_names import list_case_variants, list_one_class_folders
 from candelabra.data.readers.reader import DetectionTier, FormatMatch, Reader
 from candelabra.data.samples import SPLITS, Samples
 from candelabra.data.targets.label import LabelColumn, LabelTarget
@@ -61,7 +62,7 @@ class Folder(Reader):
         issues: list[DataIssue] = []
         tree = find_class_folders(root)
         inner = not tree.splits and find_inner_splits(tree.children)
-        names, published, classes = [], [], []
+        names, published, folders = [], [], []
         for base, split in tree.splits.items() or [(root, "")]:
             for path in find_images(base):
                 name, parts = str(path.relative_to(root)), path.relative_to(base).parts
@@ -70,14 +71,16 @@ class Folder(Reader):
                 elif not is_stray_folder(parts[0]):
                     names.append(name)
                     published.append(recognize_split(parts[1]) if inner and len(parts) > 2 else split)
-                    classes.append(escape_path(parts[0]))
+                    folders.append(escape_path(parts[0]))
         if not names:
             raise CandelabraError(
                 f"data.root={self.root} holds no image in a folder of its class; expected {root}/<class>/<image>.jpg "
                 f"or {root}/<{'|'.join(SPLITS)}>/<class>/<image>.jpg. It holds {list_entries(root)}."
             )
+        classes = [clean_class_name(folder) or folder for folder in folders]
         known = sorted(set(classes))
         issues += describe_left_out(root, tree, known)
+        list_one_class_folders(folders, classes, issues)
         list_case_variants(known, issues)
         label = np.array([known.index(name) for name in classes], np.int64)
         return FileSamples(

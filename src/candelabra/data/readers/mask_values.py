@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.images import UnreadableFile, decode_mask
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.issues import DataIssue, IssueTreatment
@@ -57,7 +58,12 @@ def name_mask_values(values: ValueOption, ignore: Sequence[int] | None) -> MaskV
     Raises:
         CandelabraError: a value is none, is there twice, or is ignored too.
     """
-    given = {str(name): [_whole(value, values) for value in _as_list(each)] for name, each in values.items()}
+    given = {
+        clean_class_name(str(name)): [_whole(value, values) for value in _as_list(each)]
+        for name, each in values.items()
+    }
+    if len(given) < len(values):
+        raise CandelabraError(f"data.values={dict(values)} names a class twice; give all its values in one list.")
     used = [value for each in given.values() for value in each]
     if len(set(used)) < len(used) or not all(0 <= value <= 255 for value in used):
         raise CandelabraError(f"data.values={dict(values)} should be numbers from 0 to 255, each of one class.")
@@ -86,14 +92,15 @@ def number_mask_classes(
     Raises:
         CandelabraError: a class is named twice.
     """
+    classes = [clean_class_name(str(name)) for name in classes]
     if len(set(classes)) < len(classes):
         raise CandelabraError(f"data.classes={list(classes)} names a class twice; give its values with data.values.")
-    values = dict(zip(map(str, classes), range(len(classes)), strict=True))
+    values = dict(zip(classes, range(len(classes)), strict=True))
     if len(classes) == 2 and ignore is None:
         seen = _scan_binary(root, paths)
         if seen and seen.values == _BINARY:
             issues.append(_describe_binary(classes, paths))
-            return _combine({str(classes[0]): [0], str(classes[1]): [IGNORED]}, [])
+            return _combine({classes[0]: [0], classes[1]: [IGNORED]}, [])
         issues += _describe_alone(seen) if seen else []
     ignored = [IGNORED] if ignore is None else list(ignore)
     lost = [name for name, value in values.items() if value in ignored]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.class_words import clean_listed_names
 from candelabra.data.decoding.mask_colours import find_colours, read_colours
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue
@@ -80,12 +81,13 @@ class Masks(Reader):
         painted = read_colours(self.colours, root)
         if not painted:
             self._refuse_colours(root, pairs, issues)
-        for word in (self.ignore or ()) if painted else ():
+        left_out = clean_listed_names(self.ignore or ())
+        for word in left_out if painted else ():
             if isinstance(word, str) and word not in painted:
                 raise CandelabraError(f"data.ignore names {word}; data.colours has {list_nearest(word, painted)}.")
         paths = [str(mask.relative_to(root)) if mask else "" for _, _, mask in pairs]
         named = (
-            MaskValues([name for name in painted if name not in (self.ignore or ())], _SAME, self._list_ignored([]))
+            MaskValues([name for name in painted if name not in left_out], _SAME, self._list_ignored([]))
             if painted
             else self._meaning(root, [path for path in paths if path], issues)
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.file_samples import FileSamples
 from candelabra.data.issues import DataIssue, IssueTreatment, describe_issues
 from candelabra.data.object_choice import OBJECT_RULES, ObjectRule, choose_object, describe_several_objects
@@ -89,8 +90,8 @@ def build_object_samples(
     Raises:
         CandelabraError: the rule or a wanted class is not known, or there is no object at all.
     """
+    wanted = [clean_class_name(str(name)) for name in wanted or ()]
     _check_choice(rule, wanted, known)
-    wanted = [str(name) for name in wanted or ()]
     list_case_variants(known, issues)
     for picture in pictures:
         _drop_repeated(picture, issues)
@@ -128,12 +129,12 @@ def build_object_samples(
     return FileSamples(root, names, np.array([picture.split for picture in pictures], dtype="<U5"), columns, issues)
 
 
-def _check_choice(rule: str, wanted: Sequence[str] | None, known: Sequence[str]) -> None:
+def _check_choice(rule: str, wanted: Sequence[str], known: Sequence[str]) -> None:
     if rule not in OBJECT_RULES:
         raise CandelabraError(f"data.objects={rule} is not known; allowed are {', '.join(OBJECT_RULES)}.")
-    for name in wanted or ():
-        if str(name) not in known:
-            raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(str(name), known)}.")
+    for name in wanted:
+        if name not in known:
+            raise CandelabraError(f"data.classes names {name}; these data have {list_nearest(name, known)}.")
 
 
 def _describe_several(

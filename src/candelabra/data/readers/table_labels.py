@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.class_names import list_case_variants
 from candelabra.data.readers.table_cells import parse_numbers
@@ -38,12 +39,14 @@ def read_label_words(
     if LabelTarget.name not in table:
         return None
     cells = table[LabelTarget.name].convert_dtypes()  # or whole numbers beside an empty cell would end in .0
-    given = [None if missing else str(cell).strip() for cell, missing in zip(cells, cells.isna(), strict=True)]
+    given = [
+        None if missing else clean_class_name(str(cell)) for cell, missing in zip(cells, cells.isna(), strict=True)
+    ]
     if separator is None:
         lists = [[cell] if cell else None for cell in given]
     else:
         lists = [
-            None if cell is None else [word for part in cell.split(separator) if (word := part.strip())]
+            None if cell is None else [word for part in cell.split(separator) if (word := clean_class_name(part))]
             for cell in given
         ]
     spelt = _unify({word for words in lists for word in words or ()}, told)

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.images import read_image_size
 from candelabra.data.decoding.paths import resolve_inside
 from candelabra.data.decoding.text_files import read_annotation_text
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.readers.class_names import clean_class_name
 from candelabra.data.readers.label_frames import is_relative
 from candelabra.data.readers.object_annotations import AnnotatedImage, ObjectAnnotation
 from candelabra.data.readers.object_boxes import EMPTY_IMAGE

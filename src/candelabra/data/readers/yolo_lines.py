@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.readers.object_annotations import ObjectAnnotation
 from candelabra.data.readers.polygons import Polygons
 from candelabra.data.readers.repairs import parse_decimal_comma
@@ -121,8 +122,8 @@ def _class_name(word: str, names: Mapping[int, str]) -> str:
         number = parse_decimal_comma(word)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) and word in names.values():  # also a class called nan
-        return word
+    if not math.isfinite(number) and clean_class_name(word) in names.values():  # also a class called nan
+        return clean_class_name(word)
     if not (math.isfinite(number) and number >= 0 and number == int(number)) or (names and int(number) not in names):
         raise ValueError(f"class {word:.40} is not known")
     return names.get(int(number), str(int(number)))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.targets import BoxTarget, Labels, LabelTarget, list_file_target_classes, list_target_classes
 from candelabra.errors import CandelabraError, list_nearest
 
@@ -71,7 +72,9 @@ def add_class_names(given: Labels, features: Mapping[str, Any], columns: Mapping
         return given
     feature = _feature(features, columns[LabelTarget.name])
     inner = getattr(feature, "feature", feature)
-    classes = tuple(getattr(inner, "names", None) or ())
+    names = tuple(getattr(inner, "names", None) or ())
+    cleaned = tuple(map(clean_class_name, names))
+    classes = cleaned if len(set(cleaned)) == len(names) else names  # samples have their numbers
     known = given.find(LabelTarget) or LabelTarget()
     multilabel = known.multilabel or (inner is not feature and not has_box_labels(columns))
     return given.with_target(LabelTarget(known.classes or classes, multilabel))

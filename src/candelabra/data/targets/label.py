@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from candelabra.data.class_words import clean_class_name
 from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
@@ -186,7 +187,7 @@ def _collect_classes(words: Iterator[Any]) -> tuple[str, ...]:
 
 
 def _class_name(word: Any) -> str:
-    return str(int(word)) if isinstance(word, bool | float) and word == int(word) else str(word).strip()
+    return str(int(word)) if isinstance(word, bool | float) and word == int(word) else clean_class_name(str(word))
 
 
 def _class_number(word: Any, numbers: dict[str, int], named: bool, wordy: bool) -> int | None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from candelabra.data.class_words import clean_class_name, clean_listed_names
 from candelabra.data.decoding.images import DecodedImage
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.targets.column import TargetColumn
@@ -82,7 +83,7 @@ class OrdinalTarget(Target):
         for key in plain:
             if key != "grades":
                 raise CandelabraError(f"{where}: {cls.name} has no {key!r}; allowed is grades.")
-        return cls(check_field(plain.get("grades", ()), (), f"{where}: {cls.name}_grades"))
+        return cls(check_field(clean_listed_names(plain.get("grades", ())), (), f"{where}: {cls.name}_grades"))
 
     @classmethod
     def read_table(cls, table: Any, root: Path, described: Self | None, issues: list[DataIssue]) -> TargetColumn | None:
@@ -159,7 +160,7 @@ def _name_grade(cell: Any) -> str | None:
         if not math.isfinite(cell) or cell < 0:
             return None
         return str(int(cell)) if cell == int(cell) else str(cell)
-    return str(cell).strip() or None if cell is not None else None
+    return clean_class_name(str(cell)) or None if cell is not None else None
 
 
 def _order_grades(found: set[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from candelabra.data.class_words import clean_listed_names
 from candelabra.data.issues import DataIssue
 from candelabra.data.targets.fields import check_field
 from candelabra.errors import CandelabraError, list_nearest
@@ -46,7 +47,8 @@ class StoredTarget:
                     f"{where}: {cls.name} has no {key!r}; allowed are {list_nearest(str(key), known)}."
                 )
         defaults = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in plain.items()})
+        named = {key: clean_listed_names(value) if key == "classes" else value for key, value in plain.items()}
+        return cls(**{key: check_field(value, defaults[key], f"{where}: {key}") for key, value in named.items()})
 
     def table_header(self) -> list[str]:
         """Columns of a table that `candelabra convert` writes."""
