@@ -1,5 +1,6 @@
 """Training through candelabra against a hand-written PyTorch loop: same backbone, batch, data, each at its best."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -33,6 +34,7 @@ from candelabra.training.trial_steps import make_trial_batches
 from tests.data.builders import make_labels
 
 WARM = 3  # steps that do not count
+os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # as without Lightning, and as `make_trainer` sets it on a CPU
 
 
 def by_hand(name: str, batches: Iterable[Any], steps: int, classes: int, bf16: bool) -> float:

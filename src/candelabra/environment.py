@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 RUN_VARIABLE = "CANDELABRA_RUN"  # set for the further ranks of a run: the folder whose config.yaml they read
 CACHE_VARIABLE = "CANDELABRA_CACHE"  # the folder of what runs share; ~/.cache/candelabra where it is not set
 SLURM_JOB_VARIABLE = "SLURM_JOB_ID"
+CUDA_CHECK_VARIABLE = "PYTORCH_NVML_BASED_CUDA_CHECK"
 _PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package, a checkout has it at its top; Hydra's pkg:// finds neither when editable.
 CONFIG_FOLDER = next(
