@@ -22,7 +22,7 @@ SMALL = ("data.size=32", "data.count=60", "trainer.limit_train_batches=2", "epoc
 def test_a_run_records_what_was_chosen(
     chosen: str, tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("candelabra.commands.train.choose_training_precision", lambda *_: chosen)
+    monkeypatch.setattr("candelabra.training.measured_options.choose_training_precision", lambda *_: chosen)
     run_train(tiny(*SMALL))
     assert read_run_config(tmp_path / "train")["trainer"]["precision"] == chosen
     recipe = torch.load(tmp_path / "train" / "checkpoints" / "best.ckpt", weights_only=True)["candelabra"]

@@ -25,6 +25,7 @@ from candelabra.storage.earlier_files import record_times, report_earlier_files
 from candelabra.storage.strict_json import format_json
 from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
+from candelabra.tasks.task import Task
 from candelabra.training.callbacks.sample_losses import SampleLosses
 from candelabra.training.drawn_split import check_drawn_split
 from candelabra.training.trainer import make_trainer
@@ -52,26 +53,9 @@ def run_eval(config: DictConfig) -> None:
     task = load_trained_task(choose_trained_model(plain))
     set_decoding(task, {"score_threshold": plain["score_threshold"]})
     add_test_augmentation(task, plain["tta"])
-    trained = task.recipe["config"]
-    cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model
-    data: SampleDataModule = build_data({**relocate_data(trained["data"], plain["data"]), **cache})
-    labels = Labels.from_plain(task.recipe["labels"])
-    if plain["data"]["root"] is not None and isinstance(data, DataModule):
-        part = data.part
-        part.reader = MatchedReader(reader=part.reader, labels=labels)
-        if plain["data"]["split"] is None and "images" in task.recipe:
-            part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
-    elif plain["split"] != ALL_SPLITS and plain["data"]["split"] is None:
-        advice = "Give data.split=<run>/splits.csv, the split of the training, or measure all with split=all."
-        check_drawn_split(data, task.recipe.get("images"), [plain["split"]], advice)
-    given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
-    if given != learnt:
-        raise CandelabraError(
-            f"These data label {data.labels.list_names()} in other words than the checkpoint was trained on: "
-            f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
-        )
+    data = open_data(plain, task)
     node = plain["trainer"]
-    node["precision"] = node["precision"] or trained["trainer"]["precision"]
+    node["precision"] = node["precision"] or task.recipe["config"]["trainer"]["precision"]
     losses = SampleLosses()
     trainer = make_trainer(node, logger=False, enable_checkpointing=False, callbacks=[losses])
     data.join_splits()
@@ -98,6 +82,36 @@ def run_eval(config: DictConfig) -> None:
         write_worst(task, data, plain["split"], losses.compute(), folder)
         report_earlier_files(earlier, folder)
     print_results(results, summarize_heads(task.named_heads()), folder)
+
+
+def open_data(plain: PlainConfig, task: Task) -> SampleDataModule:
+    """The data that a checkpoint is measured on: those of its training, or others that label the same.
+
+    Args:
+        plain: config of the command.
+        task: of the checkpoint.
+
+    Raises:
+        CandelabraError: they cannot be read, are labelled otherwise, or the split would be drawn anew.
+    """
+    cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model
+    data: SampleDataModule = build_data({**relocate_data(task.recipe["config"]["data"], plain["data"]), **cache})
+    labels = Labels.from_plain(task.recipe["labels"])
+    if plain["data"]["root"] is not None and isinstance(data, DataModule):
+        part = data.part
+        part.reader = MatchedReader(reader=part.reader, labels=labels)
+        if plain["data"]["split"] is None and "images" in task.recipe:
+            part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
+    elif plain["split"] != ALL_SPLITS and plain["data"]["split"] is None:
+        advice = "Give data.split=<run>/splits.csv, the split of the training, or measure all with split=all."
+        check_drawn_split(data, task.recipe.get("images"), [plain["split"]], advice)
+    given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
+    if given != learnt:
+        raise CandelabraError(
+            f"These data label {data.labels.list_names()} in other words than the checkpoint was trained on: "
+            f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
+        )
+    return data
 
 
 def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:

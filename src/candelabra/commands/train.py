@@ -23,7 +23,8 @@ from candelabra.training.callbacks.throughput import Throughput
 from candelabra.training.drawn_split import check_resumed_images
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.extension import make_extension
-from candelabra.training.lr_finder import LONG_RUN_EPOCHS, find_learning_rate
+from candelabra.training.lr_finder import LONG_RUN_EPOCHS
+from candelabra.training.measured_options import measure_options
 from candelabra.training.monitor import (
     check_class_count,
     check_monitor,
@@ -34,10 +35,8 @@ from candelabra.training.monitor import (
 )
 from candelabra.training.open_options import resolve_open_options
 from candelabra.training.peers import announce_run, monitor_peers
-from candelabra.training.precision import choose_training_precision
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
-from candelabra.training.time_limit import fit_epochs_to_minutes
 from candelabra.training.trainer import make_checkpoint_callbacks, make_run_trainer
 
 
@@ -51,8 +50,8 @@ def run_train(config: DictConfig) -> dict[str, float]:
         CandelabraError: the config, the data or the weights cannot be used; nothing was trained.
     """
     words = detach_hydra(config)
-    search = config.lr == "auto"
-    if search:
+    searched = config.lr == "auto"
+    if searched:
         config.lr = 1.0  # a placeholder until the range test below
     sized = config.data.batch_size == "auto"
     if sized:
@@ -66,15 +65,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
     counts = count_labels(data)
     if not config.resume:
         plain = resolve_open_options(config, words, plain, data, sized)
-    if plain["trainer"]["precision"] == "auto":  # on a CPU
-        config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
-    if plain.get("minutes") and not config.resume:
-        config.epochs = config.trainer.max_epochs = fit_epochs_to_minutes(plain, data)
-        plain, _ = begin_run(config, words)
-    if search and not config.resume:
-        config.lr = find_learning_rate(plain, data).suggestion
-        plain, _ = begin_run(config, words)
-        L.seed_everything(plain["seed"], verbose=False)
+    plain = measure_options(config, words, plain, data, searched)
     task = build_task(plain, data.labels)
     if plain.get("weights") and not config.resume:
         print_transfer(copy_weights(task, plain["weights"]), plain["weights"])
