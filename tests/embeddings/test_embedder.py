@@ -177,3 +177,10 @@ def test_parameters_are_judged_in_fit_alone() -> None:
 def test_importing_candelabra_loads_no_torch() -> None:
     code = "import sys, candelabra; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+def test_floats_are_embedded_as_the_same_bytes(resize: str) -> None:
+    fitted = tiny(resize=resize).fit(IMAGES)
+    found, wanted = fitted.transform(IMAGES.astype(np.float32) / 255), fitted.transform(IMAGES)
+    assert np.linalg.norm(found - wanted) < 0.02 * np.linalg.norm(wanted)

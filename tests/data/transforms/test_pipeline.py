@@ -1,14 +1,20 @@
 """One geometric transform moves everything together, and sided points swap."""
 
+import pytest
 import torch
+from torch import Tensor
 
+from candelabra.data.samples import make_sample
+from candelabra.data.targets import Labels
+from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.data.transforms.pipeline import (
+    Augmentation,
     RandomMirror,
     TransformPipeline,
     make_eval_transforms,
     make_train_transforms,
 )
-from candelabra.data.transforms.resize import Stretch
+from candelabra.data.transforms.resize import RESIZE_METHODS, Stretch, make_resize
 from candelabra.types import Sample
 from tests.data.builders import FOUR, build_sample, make_labels
 
@@ -80,3 +86,19 @@ def test_what_leaves_the_image_is_no_longer_labelled() -> None:
     )
     assert made["box"].isnan().all()
     assert made["keypoints"].isnan().all(1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("word", RESIZE_METHODS)
+@pytest.mark.parametrize("augment", ["none", "light", "strong"])
+def test_floats_are_filled_and_changed_as_bytes_are(augment: Augmentation, word: str) -> None:
+    """A reader may give images as floats in [0, 1]; all that fills and colours has to know."""
+    torch.manual_seed(0)
+    image = torch.nn.functional.interpolate(torch.randint(0, 256, (1, 3, 5, 9)).float(), scale_factor=8)[0].byte()
+    plain = make_train_transforms(augment, make_resize(word, (32, 32)), Labels(), flip=True, erase=1.0)
+    made: list[Tensor] = []
+    for given in (image, image.float() / 255):
+        torch.manual_seed(1)
+        made.append(jitter_batch(plain(make_sample(given)))["image"])
+    assert [each.dtype for each in made] == [torch.uint8, torch.float32]
+    most = {"none": 1, "light": 2, "strong": 6}[augment]  # colours enlarge what was rounded before
+    assert (made[0].float() / 255 - made[1]).abs().max() <= most / 255

@@ -12,6 +12,7 @@ from candelabra.data.decoding.images import UnreadableFile
 from candelabra.data.samples import Samples, add_missing_targets, hash_contents
 from candelabra.data.samples import make_sample as make_sample
 from candelabra.data.transforms.pipeline import SampleTransforms, TransformPipeline
+from candelabra.data.transforms.sample_geometry import choose_grey
 from candelabra.data.views.drop_labels import blank_targets
 from candelabra.types import Sample
 
@@ -58,7 +59,8 @@ class TransformedDataset(Dataset[Sample]):
     def __getitem__(self, key: int) -> Sample:
         if key < 0:
             sample = blank_targets(self[~key], self.samples.labels)
-            return {**sample, "image": torch.full_like(sample["image"], 128)}  # nothing to learn from the image either
+            image = sample["image"]  # nothing to learn from it either
+            return {**sample, "image": torch.full_like(image, choose_grey(image))}
         index = int(self.indices[key % len(self)])
         pipeline = self.pipeline.of(index)
         sample = self._read(index, pipeline)

@@ -55,12 +55,14 @@ def jitter_image(image: Tensor, factors: Tensor) -> Tensor:
     own grey. The result does not depend on the batch, bit for bit: sums are of integers, and exact.
 
     Args:
-        image: (..., 3, H, W), uint8.
+        image: (..., 3, H, W), uint8, or float in [0, 1], which is rounded to 1/255.
         factors: (..., 3) of brightness, contrast and saturation.
 
     Returns:
-        (..., 3, H, W), uint8.
+        (..., 3, H, W), of the type of the image.
     """
+    if image.is_floating_point():
+        return jitter_image((image * 255).round().to(torch.uint8), factors).to(image.dtype) / 255
     brightness, contrast, saturation = factors[..., None, None, None].unbind(-4)
     pixels = image.float()
     rows = pixels.sum(-1, keepdim=True)

@@ -16,9 +16,9 @@ from candelabra.data.transforms.colour_jitter import ColourJitter
 from candelabra.data.transforms.mosaic import Mosaic
 from candelabra.data.transforms.resize import ResizeMethod, TransformStep
 from candelabra.data.transforms.sample_geometry import (
-    FILL_GREY,
+    apply_filling,
+    choose_grey,
     drop_invisible,
-    fill_by_class,
     map_targets,
     read_canvas_size,
 )
@@ -106,9 +106,8 @@ def compute_least_read_size(size: Size, share: float) -> Size:
 
 
 def _make_strong_steps(upright: bool, labels: Labels) -> list[TransformStep]:
-    turn = v2.RandomAffine(15, shear=10, interpolation=v2.InterpolationMode.BILINEAR, fill=fill_by_class(labels))
     return [
-        *([] if upright else [DropInvisible(labels), turn]),
+        *([] if upright else [DropInvisible(labels), RandomTurn(labels)]),
         ColourJitter(brightness=0.4, contrast=0.4, saturation=0.4),
         v2.ColorJitter(hue=0.1),
         v2.RandomGrayscale(0.1),
@@ -187,6 +186,22 @@ class DropInvisible:
         return drop_invisible(sample, self.labels)
 
 
+class RandomTurn:
+    """Rotate samples by up to 15 degrees, and shear them by up to 10; images are filled with grey."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels, self.drawn = labels, v2.RandomAffine(15, shear=10)
+
+    def __repr__(self) -> str:
+        return f"Turn({self.drawn})"
+
+    def __call__(self, sample: Sample) -> Sample:
+        drawn = self.drawn.make_params([sample["image"]])
+        return apply_filling(
+            sample, self.labels, functional.affine, **drawn, interpolation=v2.InterpolationMode.BILINEAR
+        )
+
+
 class RandomMirror:
     """Mirror samples left to right at random; left and right keypoints are swapped, which torchvision does not do.
 
@@ -219,10 +234,11 @@ class RandomErase:
     """
 
     def __init__(self, share: float) -> None:
-        self.share, self.erasing = share, v2.RandomErasing(p=share, value=FILL_GREY)
+        self.share = share
 
     def __repr__(self) -> str:
         return f"Erase({self.share})"
 
     def __call__(self, sample: Sample) -> Sample:
-        return {**sample, "image": self.erasing(sample["image"])}
+        erasing = v2.RandomErasing(p=self.share, value=choose_grey(sample["image"]))
+        return {**sample, "image": erasing(sample["image"])}

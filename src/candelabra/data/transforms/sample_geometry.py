@@ -10,13 +10,18 @@ from candelabra.data.targets import Labels, Target
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample, Size
 
-FILL_GREY = 128  # pixel value outside of the image
+FILL_GREY = 128  # pixel value outside of an image of uint8
 _OTHER_KEYS = frozenset({"image", "colours"})  # of a sample, beside its targets
 
 
 def read_canvas_size(sample: Sample) -> Size:
     """Return (H, W) of the image."""
     return sample["image"].shape[-2], sample["image"].shape[-1]
+
+
+def choose_grey(image: Tensor) -> float:
+    """Return the pixel value outside of an image: of uint8, or of a float image, which is in [0, 1]."""
+    return FILL_GREY / 255 if image.is_floating_point() else FILL_GREY
 
 
 def map_targets(sample: Sample, labels: Labels, change: Callable[[Target, Tensor], Tensor]) -> Sample:
@@ -53,16 +58,8 @@ def apply_filling(sample: Sample, labels: Labels, change: Callable[..., Any], *a
         filled: Tensor = change(value, *args, fill=target.fill.get(type(value)), **options)
         return filled
 
-    image = change(sample["image"], *args, fill=FILL_GREY, **options)
+    image = change(sample["image"], *args, fill=choose_grey(sample["image"]), **options)
     return {**map_targets(sample, labels, fill), "image": image}
-
-
-def fill_by_class(labels: Labels) -> dict[type, float]:
-    """Return the fill value of each tensor class for torchvision's transforms."""
-    fills: dict[type, float] = {tv_tensors.Image: FILL_GREY}
-    for target in labels.values():
-        fills |= target.fill
-    return fills
 
 
 def drop_invisible(sample: Sample, labels: Labels) -> Sample:
