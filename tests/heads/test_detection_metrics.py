@@ -62,8 +62,8 @@ def measure_with_pycocotools(images: list[tuple[Tensor, Tensor]], most: int) -> 
     return {name: average(values) for name, values in {**parts, "mar": recall[..., 0, -1]}.items()}
 
 
-def measure(images: list[tuple[Tensor, Tensor]], most: int = 300) -> dict[str, Tensor]:
-    metric = DetectionMetrics(CLASSES, most)
+def measure(images: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    metric = DetectionMetrics(CLASSES)
     for start in range(0, len(images), 3):
         both = zip(*images[start : start + 3], strict=True)
         found, wanted = (pad_sequence(list(rows), batch_first=True, padding_value=-1) for rows in both)
@@ -84,15 +84,16 @@ def test_precision_is_that_of_pycocotools(block: int) -> None:
             assert value < 0 or abs(float(ours[name]) - value) <= 1e-6, (name, case)
 
 
-def test_all_of_150_objects_count() -> None:
-    corner = torch.stack(torch.meshgrid(torch.arange(15.0), torch.arange(10.0), indexing="ij"), -1).view(-1, 2) * 20
-    rows = torch.cat([corner, corner + 10, torch.zeros(150, 1), torch.ones(150, 1)], 1)
+@pytest.mark.parametrize("count", [150, 400])
+def test_all_objects_of_an_image_count(count: int) -> None:
+    corner = torch.cartesian_prod(torch.arange(count / 10), torch.arange(10.0)) * 20
+    rows = torch.cat([corner, corner + 10, torch.zeros(count, 1), torch.ones(count, 1)], 1)
     found = rows.clone()
-    found[:, 5] = torch.linspace(0.9, 0.3, 150)
+    found[:, 5] = torch.linspace(0.9, 0.3, count)
     values = measure([(found, rows)])
     assert (float(values["map"]), float(values["mar"])) == (1, 1)
-    assert values["confusion"][0].tolist() == [150, 0, 0, 0]
-    values = measure([(found[:75], rows)], most=75)  # an option of the user's: what is left out is missed
+    assert values["confusion"][0].tolist() == [count, 0, 0, 0]
+    values = measure([(found[: count // 2], rows)])  # an option of the user's: what is left out is missed
     assert float(values["mar"]) == 0.5
 
 

@@ -46,8 +46,8 @@ def predict_objects(rng: np.random.Generator, value: Tensor) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 6 + MASK_SIDE**2)
 
 
-def measure(predictions: list[Tensor], values: list[Tensor], most: int = 300) -> dict[str, Tensor]:
-    metric = InstanceMetrics(CLASSES, most)
+def measure(predictions: list[Tensor], values: list[Tensor]) -> dict[str, Tensor]:
+    metric = InstanceMetrics(CLASSES)
     for found, value in zip(predictions, values, strict=True):
         certain = found[:, 5] >= 0.25
         metric.update(found[None], value[None], certain[None])

@@ -31,9 +31,10 @@ class DetectionMetrics(MetricGroup):
 
     Regions of score 0 neither count as objects nor as mistakes.
 
+    All detections of an image count; COCO's own code stops at 100.
+
     Args:
         classes: their names.
-        max_detections: an image, all of which count; COCO's own code stops at 100.
     """
 
     detections: list[Tensor]
@@ -43,9 +44,9 @@ class DetectionMetrics(MetricGroup):
     names = ("map", "map50", "map75", "mar", "ap", "confusion", "curves")
     full_state_update = False
 
-    def __init__(self, classes: Sequence[str], max_detections: int = 300) -> None:
+    def __init__(self, classes: Sequence[str]) -> None:
         super().__init__()
-        self.classes, self.max_detections = tuple(classes), max_detections
+        self.classes = tuple(classes)
         # Flat, because torchmetrics lets a rank without a sample send an empty tensor of one dimension.
         for name in ("detections", "objects", "counts"):
             self.add_state(name, [], dist_reduce_fx="cat")
@@ -71,7 +72,8 @@ class DetectionMetrics(MetricGroup):
         from torchmetrics.detection import MeanAveragePrecision
 
         logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)  # it logs its tables
-        most = max(self.max_detections, _COCO_MOST + 1)
+        images = self._list_images()
+        most = max([_COCO_MOST + 1, *(len(found["scores"]) for found in images[0])])
         metric = MeanAveragePrecision(
             # torchmetrics' own thresholds are float32, which turns the comparison with an equal IoU around.
             iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
@@ -81,7 +83,7 @@ class DetectionMetrics(MetricGroup):
             backend="faster_coco_eval",
         )
         metric.warn_on_many_detections = False
-        metric.update(*self._list_images())
+        metric.update(*images)
         values = metric.compute()
         found = {name: values[key] for name, key in _NUMBERS.items()}
         found |= {name: values[name] for name in _SIZES} | {"mar": values[f"mar_{most}"]}

@@ -66,7 +66,7 @@ class Detector(Head, ABC):
         """
 
     def metrics(self) -> dict[str, Metric]:
-        return {"detections": DetectionMetrics(self.classes, self.max_detections)}
+        return {"detections": DetectionMetrics(self.classes)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: Size) -> None:
         labelled = self.labelled(target)

@@ -1,6 +1,7 @@
 """Average precision of objects by their pixels, as COCO and the Data Science Bowl measure it."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -35,11 +36,11 @@ class InstanceMetrics(MetricGroup):
     `box_map` and `box_map50` are those of boxes. `accuracy50` is TP / (TP + FP + FN) over all images, at an IoU of 0.5
     and among the detections that are certain: average precision as the Data Science Bowl 2018 and StarDist have it.
     `ap`, `confusion` and `curves` are as in `DetectionMetrics`, with masks in place of boxes. Crowds, and classes that
-    nobody looked for, neither count as objects nor as mistakes.
+    nobody looked for, neither count as objects nor as mistakes. All detections of an image count; COCO's own code stops
+    at 100.
 
     Args:
         classes: their names.
-        max_detections: an image, all of which count; COCO's own code stops at 100.
     """
 
     detections: list[Tensor]
@@ -50,9 +51,9 @@ class InstanceMetrics(MetricGroup):
     names = ("map", "map50", "map75", "mar", "box_map", "box_map50", "accuracy50", "ap", "confusion", "curves")
     full_state_update = False
 
-    def __init__(self, classes: Sequence[str], max_detections: int = 300) -> None:
+    def __init__(self, classes: Sequence[str]) -> None:
         super().__init__()
-        self.classes, self.max_detections = tuple(classes), max_detections
+        self.classes = tuple(classes)
         # Flat and float32, also the bytes of run lengths: a rank without an image sends an empty tensor of that type.
         for name in ("detections", "objects", "runs", "images"):
             self.add_state(name, [], dist_reduce_fx="cat")
@@ -85,16 +86,12 @@ class InstanceMetrics(MetricGroup):
         wanted, given = self._make_documents()
         if not any(not each["iscrowd"] for each in wanted["annotations"]):
             return {**found, **self._tabulate_classes(None)}
-        masks, boxes = (_evaluate(wanted, given, kind, self._most) for kind in ("segm", "bbox"))
+        masks, boxes = (_evaluate(wanted, given, kind) for kind in ("segm", "bbox"))
         numbers = dict(zip(_NUMBERS, masks.stats[: len(_NUMBERS)], strict=True))
         numbers |= {"mar": _average(masks.eval["recall"][:, :, 0, -1])}
         numbers |= {f"box_{name}": boxes.stats[place] for place, name in enumerate(_NUMBERS[:2])}
         found |= {name: torch.tensor(float(value)) for name, value in numbers.items() if value >= 0}
         return {**found, **self._tabulate_classes(masks)}
-
-    @property
-    def _most(self) -> int:
-        return max(self.max_detections, _COCO_MOST + 1)
 
     def _measure_accuracy(self) -> dict[str, Tensor]:
         count = len(self.classes)
@@ -215,8 +212,8 @@ def _annotate(number: int, image: int, class_index: int, score: float, mask: dic
     }
 
 
-def _evaluate(wanted: dict[str, Any], given: dict[str, Any], kind: str, most: int) -> Any:
-    """COCO's evaluation, done; its numbers count `most` detections an image."""
+def _evaluate(wanted: dict[str, Any], given: dict[str, Any], kind: str) -> Any:
+    """COCO's evaluation, done; its numbers count all detections of an image."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)  # it logs its tables
@@ -227,6 +224,8 @@ def _evaluate(wanted: dict[str, Any], given: dict[str, Any], kind: str, most: in
         coco.createIndex()
         pairs.append(coco)
     evaluation = COCOeval_faster(*pairs, iouType=kind)
+    counts = Counter(each["image_id"] for each in given["annotations"])
+    most = max([_COCO_MOST + 1, *counts.values()])
     evaluation.params.maxDets = [10, _COCO_MOST, most]
     evaluation.evaluate()
     evaluation.accumulate()

@@ -103,7 +103,7 @@ class MaskRCNN(Head):
         return moved[first], codes[first]
 
     def metrics(self) -> dict[str, Metric]:
-        return {"objects": InstanceMetrics(self.classes, self.detector.max_detections)}
+        return {"objects": InstanceMetrics(self.classes)}
 
     def measure(self, metrics: Mapping[str, Metric], outputs: Tensor, target: Tensor, size: Size) -> None:
         labelled = self.labelled(target)
