@@ -1,5 +1,6 @@
 """Contract of a head: what it learns from, what it measures, and what it decodes."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,7 @@ from candelabra.data.targets.object_rows import CLASS_COLUMN
 from candelabra.data.transforms.resize import make_resize
 from candelabra.export.comparison import compare_answers
 from candelabra.export.resizing import view_pictures
-from candelabra.heads import Head, compute_metrics, list_metric_names
+from candelabra.heads import DECODING_OPTIONS, Detector, Head, compute_metrics, list_metric_names
 
 every_head = pytest.mark.parametrize("build", list_options("head").values(), ids=list_options("head"))
 BuildHead = Callable[[Backbone, Labels], Head]
@@ -119,3 +120,17 @@ def test_an_exported_head_answers_in_pixels_of_pictures(build: BuildHead, small_
     if kind in ("objects", "instances"):  # filled up with rows of -1
         wanted, answers = ([rows[rows[:, CLASS_COLUMN] >= 0] for rows in each] for each in (wanted, answers))
     assert [each for each in compare_answers(head.target, kind, wanted, answers) if not each.passes] == []
+
+
+@every_head
+def test_an_exported_head_restores_all_that_its_description_says(build: BuildHead, small_backbone: Backbone) -> None:
+    """An exported model decodes by model.json: by what the head had learnt, and by limits that the export fixed."""
+    (trained, *_), (fresh, *_) = (_build(build, small_backbone) for _ in range(2))
+    for buffer in trained.buffers():
+        buffer.add_(0.25 if buffer.is_floating_point() else 1)
+    for module in trained.modules():
+        for number, key in enumerate(DECODING_OPTIONS if isinstance(module, Detector) else (), 1):
+            setattr(module, key, number / 4 if isinstance(getattr(module, key), float) else 7)
+    about = json.loads(json.dumps(trained.describe_answer()))
+    fresh.restore_answer(about)
+    assert fresh.describe_answer() == about

@@ -133,6 +133,9 @@ class Detector(Head, ABC):
 
     def restore_answer(self, about: Mapping[str, Any]) -> None:
         self.thresholds.copy_(torch.tensor(about.get("thresholds", self.thresholds.tolist())))
+        self.score_threshold = float(about.get("score_threshold", self.score_threshold))
+        self.nms_threshold = float(about.get("nms_threshold", self.nms_threshold))
+        self.max_detections = int(about.get("max_detections", self.max_detections))
 
     def select_certain(self, predictions: Tensor) -> Tensor:
         return select_certain_rows(predictions, self.thresholds.to(predictions.device))

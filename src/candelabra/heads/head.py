@@ -186,14 +186,14 @@ class Head(nn.Module, ABC):
     def describe_answer(self) -> dict[str, Any]:
         """What model.json says of the answer of `decode_pictures`: `kind`, and names of classes or points.
 
-        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes, thresholds),
-        instances (likewise), map (classes, unlabelled), vector, number_map, vector_map (pixels), numbers (names) and
-        grades (grades); `candelabra.runtime` knows what to do with each.
+        The kinds are probabilities (classes, multilabel), points (names), box, objects (classes, thresholds,
+        limits), instances (likewise), map (classes, unlabelled), vector, number_map, vector_map (pixels), numbers
+        (names) and grades (grades); `candelabra.runtime` knows what to do with each.
         """
         return {}
 
     def restore_answer(self, about: Mapping[str, Any]) -> None:
-        """Sets the buffers that decoding reads, from what `describe_answer` said, for an exported model."""
+        """Sets all that decoding reads, from what `describe_answer` said, for an exported model."""
         return
 
 

@@ -152,6 +152,9 @@ class MaskRCNN(Head):
     def describe_answer(self) -> dict[str, Any]:
         return {**self.detector.describe_answer(), "kind": "instances"}
 
+    def restore_answer(self, about: Mapping[str, Any]) -> None:
+        self.detector.restore_answer(about)
+
     def _unpack(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """Outputs of the detector (N, L, c), and the map (N, width, h, w) that masks are read from."""
         extent = measure_mask_map(size)
