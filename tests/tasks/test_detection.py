@@ -19,7 +19,8 @@ from candelabra.commands.train import run_train
 from candelabra.data import Coco
 from candelabra.data.targets import BoxesTarget
 from candelabra.errors import CandelabraError
-from candelabra.prediction.model import Model, set_decoding
+from candelabra.prediction.decoding_options import set_decoding
+from candelabra.prediction.model import Model
 from tests.conftest import Compose
 from tests.data.readers.test_voc import xml
 from tests.small_runs import composed

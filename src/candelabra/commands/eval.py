@@ -15,7 +15,7 @@ from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import ALL_SPLITS, SPLITS
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError, list_nearest
-from candelabra.prediction.model import set_decoding
+from candelabra.prediction.decoding_options import set_decoding
 from candelabra.prediction.trained_task import choose_trained_model, load_trained_task
 from candelabra.report.pictures import write_pictures
 from candelabra.report.tables import print_results

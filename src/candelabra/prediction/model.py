@@ -15,7 +15,6 @@ from torch import Tensor
 from candelabra.cli.compose import find_command
 from candelabra.cli.keywords import compose_keywords
 from candelabra.config.precision import AUTOCAST_TYPES
-from candelabra.config.ranges import check_ranges
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import make_sample
 from candelabra.data.targets import ResizeGeometry, Target
@@ -24,14 +23,13 @@ from candelabra.data.transforms.resize import make_resize
 from candelabra.embeddings.encoder import Encoder, Vectors
 from candelabra.environment import count_usable_cores
 from candelabra.errors import CandelabraError
-from candelabra.heads import DECODING_OPTIONS, Detector, find_embedding
+from candelabra.heads import find_embedding
+from candelabra.prediction.decoding_options import set_decoding
 from candelabra.prediction.input_images import InputImage, is_single_image, iterate_images
 from candelabra.prediction.prediction import Prediction
 from candelabra.prediction.trained_task import load_trained_task
-from candelabra.tasks.derived_head import find_trained_head
 from candelabra.tasks.mirroring import add_test_augmentation, check_test_augmentation
 from candelabra.tasks.preprocessing import read_trained_resize, read_trained_size
-from candelabra.tasks.task import Task
 from candelabra.types import Size
 
 PreparedImage = tuple[InputImage, Tensor, ResizeGeometry]  # of (3, H, W)
@@ -188,28 +186,6 @@ class Model:
                 f"precision={self.precision} is not known; allowed are 32-true, {', '.join(AUTOCAST_TYPES)}."
             )
         return nullcontext()
-
-
-def set_decoding(task: Task, options: Mapping[str, float | None]) -> None:
-    """Sets options of the heads that find objects; `score_threshold` is that of all classes.
-
-    Raises:
-        CandelabraError: no head has such an option, or a value is not allowed.
-    """
-    given = {key: value for key, value in options.items() if value is not None}
-    check_ranges(given)
-    for key, value in given.items():
-        if isinstance(value, str | bool):
-            raise CandelabraError(f"{key}={value} is no number; give one.")
-        found = [find_trained_head(head) for _, head in task.named_heads()]
-        detectors = [module for head in found for module in head.modules() if isinstance(module, Detector)]
-        if not detectors or key not in DECODING_OPTIONS:
-            raise CandelabraError(f"{key}={value}: no head of this model ({', '.join(task.heads)}) finds objects.")
-        for head in detectors:
-            if key == "score_threshold":
-                head.thresholds.fill_(value)
-                value = min(value, head.score_threshold)  # average precision takes lower ones too
-            setattr(head, key, value)
 
 
 def find_device(device: str | torch.device) -> torch.device:
