@@ -27,6 +27,15 @@ def test_folder_is_where_hydra_writes_too_but_not_into_data_that_are_converted()
     assert expand_overrides("convert", ["to=table", "folder=out"]) == ["to=table", "folder=out"]
 
 
+@pytest.mark.parametrize("command", ["eval", "export"])
+def test_the_data_of_a_checkpoint_may_have_moved(command: str) -> None:
+    typed = ["checkpoint=run", "data.root=photos", "data.sets.dogs.root=dogs"]
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        config = compose(command, list(expand_overrides(command, typed)))
+    assert config.data.root == "photos"
+    assert config.data.sets == {"dogs": {"root": "dogs"}}
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_is_chosen_by_one_word_alone_and_beside_other_heads(name: str) -> None:
     target = {"fcos": "FCOS", "retinanet": "RetinaNet", "faster_rcnn": "FasterRCNN"}[name]

@@ -37,6 +37,7 @@ from candelabra.runs.overrides import parse_key
 from candelabra.runs.run_config import read_run_config
 
 Command = Callable[[Any], Any]
+_TRAINED_DATA = ("eval", "export")  # commands whose data are those of the checkpoint, wherever they are now
 
 
 def compose(command: str, overrides: Sequence[str], codes: list[int]) -> Callable[[], None]:
@@ -96,15 +97,19 @@ def expand_overrides(command: str, overrides: Sequence[str]) -> Sequence[str]:
         overrides = add_sweep_flag(add_resumed_overrides(overrides))
     elif command in CONFIG_NAMES and is_multirun(overrides):
         overrides = ["hydra/sweeper=basic", "hydra/launcher=basic", *overrides]
-    if command == "eval":  # the sets of a union are known to the checkpoint, not to conf/eval.yaml
-        overrides = [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
     if CONFIG_NAMES.get(command, command) == "train":
         overrides = add_detector(overrides)
     if command == "train":  # the heads are known to the task, not to conf/balance/fixed.yaml
         overrides = [f"++{word}" if word.startswith("balance.weights.") else word for word in overrides]
-    if command != "eval":  # its data are those of the checkpoint
-        overrides = add_data_format(overrides)
-    return overrides
+    return _name_data(command, overrides)
+
+
+def _name_data(command: str, overrides: Sequence[str]) -> Sequence[str]:
+    """Adds the format of data of which the root alone is given, unless the checkpoint knows it."""
+    if command not in _TRAINED_DATA:
+        return add_data_format(overrides)
+    # The sets of a union are known to the checkpoint, not to conf/eval.yaml.
+    return [f"+{word}" if word.startswith("data.sets.") else word for word in overrides]
 
 
 def _check_flags(command: str, words: Sequence[str]) -> None:
@@ -121,7 +126,7 @@ def _check_flags(command: str, words: Sequence[str]) -> None:
         add_config_folders()
         chosen = [] if is_sweep(words) else found.others  # values of a sweep are none of one config
         with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-            overrides = add_data_format(normalize_words([*chosen, *found.meant], multirun=False))
+            overrides = list(_name_data(command, normalize_words([*chosen, *found.meant], multirun=False)))
             hydra.compose(CONFIG_NAMES.get(command, command), overrides)
         check_hyphens(words, HYDRA_FLAGS)
 
