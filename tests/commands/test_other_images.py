@@ -9,6 +9,7 @@ from candelabra.commands.eval import run_eval
 from candelabra.commands.export import open_gate_data
 from candelabra.commands.train import run_train
 from candelabra.config.build import resolve_config
+from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.prediction.model import Model
 from tests.conftest import Compose
@@ -31,7 +32,17 @@ def test_a_split_that_would_be_drawn_anew_is_refused(tiny: Compose, tmp_path: Pa
     plain = resolve_config(composed("export", f"checkpoint={run}", "folder=x"))
     trained = Model(run, "cpu", "32-true")
     with pytest.raises(CandelabraError, match=r"val would be drawn anew.* data\.split=<run>/splits\.csv.* gate=off"):
-        open_gate_data(plain, trained.task.recipe["config"]["data"], trained)
+        open_gate_data(plain, trained)
+    dogs = make_folder(tmp_path / "dogs", 4, ("dog",))  # without cats, their only class would be number 0
+    plain["data"]["root"] = str(dogs)
+    gate = open_gate_data(plain, trained)
+    assert gate.labels[LabelTarget].classes == ("cat", "dog")
+    assert [int(gate.dataset[place]["label"]) for place in range(len(gate.dataset))] == [1] * 4
+    with pytest.raises(CandelabraError, match=r"quantise=int8 needs pictures of training, and data\.root=.* has none"):
+        open_gate_data({**plain, "quantise": "int8"}, trained)
+    plain["data"]["root"] = str(make_folder(tmp_path / "birds", 4, ("crow",)))
+    with pytest.raises(CandelabraError, match=r"compared with the checkpoint cannot be used: .*crow.*gate=off"):
+        open_gate_data(plain, trained)
     with pytest.raises(CandelabraError, match=r"test, train, val would be drawn anew.* weights=<run>"):
         run_train(tiny(f"resume={run}", "epochs=2"))
     assert (run / "splits.csv").read_text() == before

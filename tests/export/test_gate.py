@@ -31,7 +31,7 @@ def export_with(run: Path, folder: Path, change: Callable[[PictureModel], nn.Mod
     """Exports a changed model, run by torch in place of a runtime."""
     plain = resolve_config(composed("export", f"checkpoint={run}", f"folder={folder}", "pictures=16"))
     trained = Model(run, "cpu", "32-true")
-    data = open_gate_data(plain, trained.task.recipe["config"]["data"], trained)
+    data = open_gate_data(plain, trained)
     model = make_picture_model(trained.task, trained.size, "letterbox", HEADS)
     # Scenes drawn on squares would hide how other shapes are resized; the gate's own changed pictures are enough.
     return export_model(change(model), trained, folder / "model.onnx", ModuleFormat(), data)

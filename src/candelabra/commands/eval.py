@@ -95,23 +95,49 @@ def open_data(plain: PlainConfig, task: Task) -> SampleDataModule:
         CandelabraError: they cannot be read, are labelled otherwise, or the split would be drawn anew.
     """
     cache = {"cache": "none"} if plain["scale"] == "original" else {}  # caches hold images at the size of the model
-    data: SampleDataModule = build_data({**relocate_data(task.recipe["config"]["data"], plain["data"]), **cache})
-    labels = Labels.from_plain(task.recipe["labels"])
-    if plain["data"]["root"] is not None and isinstance(data, DataModule):
-        part = data.part
-        part.reader = MatchedReader(reader=part.reader, labels=labels)
-        if plain["data"]["split"] is None and "images" in task.recipe:
-            part.splitter = replace(part.splitter, whole=plain["split"], trained=task.recipe["images"])
-    elif plain["split"] != ALL_SPLITS and plain["data"]["split"] is None:
+    data = build_trained_data(task.recipe, plain["data"], plain["split"], cache)
+    drawn = plain["data"]["root"] is None or not isinstance(data, DataModule)
+    if drawn and plain["split"] != ALL_SPLITS and plain["data"]["split"] is None:
         advice = "Give data.split=<run>/splits.csv, the split of the training, or measure all with split=all."
         check_drawn_split(data, task.recipe.get("images"), [plain["split"]], advice)
-    given, learnt = data.labels.drop_training_fields(), labels.drop_training_fields()
+    check_trained_labels(data, task.recipe)
+    return data
+
+
+def build_trained_data(recipe: PlainConfig, now: PlainConfig, split: str, changes: PlainConfig) -> SampleDataModule:
+    """The data of a training where they are now, or others, whose classes get the numbers that they have in training.
+
+    Args:
+        recipe: of the checkpoint.
+        now: see `relocate_data`.
+        split: that is needed; others that no one divided are all of this split.
+        changes: further options of the data.
+
+    Raises:
+        CandelabraError: they cannot be built.
+    """
+    data: SampleDataModule = build_data({**relocate_data(recipe["config"]["data"], now), **changes})
+    if now["root"] is not None and isinstance(data, DataModule):
+        part = data.part
+        part.reader = MatchedReader(reader=part.reader, labels=Labels.from_plain(recipe["labels"]))
+        if now["split"] is None and "images" in recipe:
+            part.splitter = replace(part.splitter, whole=split, trained=recipe["images"])
+    return data
+
+
+def check_trained_labels(data: SampleDataModule, recipe: PlainConfig) -> None:
+    """Checks that data label what a checkpoint was trained on.
+
+    Raises:
+        CandelabraError: they label it otherwise.
+    """
+    given = data.labels.drop_training_fields()
+    learnt = Labels.from_plain(recipe["labels"]).drop_training_fields()
     if given != learnt:
         raise CandelabraError(
             f"These data label {data.labels.list_names()} in other words than the checkpoint was trained on: "
             f"{diff_labels(given, learnt)}; give the data it was trained on with data.root=<folder>."
         )
-    return data
 
 
 def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:

@@ -148,8 +148,7 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     split = arguments.choice("split", ["test", "val", "train", "all"])
     images = arguments.number("images", 50, 1, 1_000_000, "images")
     methods = _split(arguments, "method", "all")
-    from candelabra.commands.eval import relocate_data
-    from candelabra.config.build import build_data
+    from candelabra.commands.eval import build_trained_data, check_trained_labels
     from candelabra.explain.explanation import check_methods
     from candelabra.explain.loading import load_explained, pick_head
     from candelabra.explain.measure_files import print_measures, write_measures
@@ -163,12 +162,13 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     model = load_explained(options["checkpoint"], options.get("device", "auto"), _parse_size(arguments))
     _, head = pick_head(model, options.get("head"))
     moved = {"root": options.get("data.root"), "batch_size": None, "workers": 0, "split": None, "sets": None}
-    data = build_data(relocate_data(model.task.recipe["config"]["data"], moved))
+    data = build_trained_data(model.task.recipe, moved, split, {"cache": "none"})
     if moved["root"] is None and split != "all":
         check_drawn_split(data, model.task.recipe.get("images"), [split], "Measure all of them with split=all.")
     data.join_splits()
     data.disable_augmentation()
     data.plan.require_images(split)
+    check_trained_labels(data, model.task.recipe)
     prepared = data.dataset(split)
     samples = (prepared[place] for place in data.spread_positions(split, images))
     found = measure_methods(

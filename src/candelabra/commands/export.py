@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
-from candelabra.commands.eval import relocate_data
-from candelabra.config.build import PlainConfig, build_data, build_object, resolve_config
+from candelabra.commands.eval import build_trained_data, check_trained_labels
+from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import SPLITS
 from candelabra.errors import CandelabraError
@@ -47,7 +47,7 @@ def run_export(config: DictConfig) -> int:
     trained = Model(checkpoint, "cpu", "32-true", size, 8, None, {key: plain[key] for key in DECODING_OPTIONS})
     training = trained.task.recipe["config"]["data"]
     model = make_picture_model(trained.task, trained.size, read_trained_resize(training), plain["heads"])
-    data = None if plain["gate"] == _OFF else open_gate_data(plain, training, trained)
+    data = None if plain["gate"] == _OFF else open_gate_data(plain, trained)
     path = Path(plain["folder"]) / f"{plain['name']}{form.suffix}"
     try:
         int8, half = plain["quantise"] == "int8", bool(plain["half"])
@@ -86,25 +86,23 @@ def _check_options(plain: PlainConfig, form: Any) -> None:
         raise CandelabraError(f"name={plain['name']} is no name of a file; set folder=<folder> for where it goes.")
 
 
-def open_gate_data(plain: PlainConfig, training: PlainConfig, trained: Model) -> GateData:
-    """The pictures of a training, or where they are now.
+def open_gate_data(plain: PlainConfig, trained: Model) -> GateData:
+    """The pictures of a training, where they are now, or others that label the same.
 
     Args:
         plain: config of the command.
-        training: config of the data then.
         trained: the checkpoint, whose size they get.
 
     Raises:
-        CandelabraError: they cannot be read, or images were added and the split would be drawn anew; gate=off exports
-            without them.
+        CandelabraError: they cannot be read, are labelled otherwise, or images were added and the split would be drawn
+            anew; gate=off exports without them.
     """
-    node = {**relocate_data(training, plain["data"]), "cache": "none"}
-    if plain["size"] is not None:
-        node["size"] = list(trained.size)
+    sizes = {} if plain["size"] is None else {"size": list(trained.size)}
+    split = plain["gate"]
     try:
-        data = build_data(node)
-        split = plain["gate"]
+        data = build_trained_data(trained.task.recipe, plain["data"], split, {"cache": "none", **sizes})
         data.plan.require_images(split, "gate")
+        check_trained_labels(data, trained.task.recipe)
     except CandelabraError as error:
         raise CandelabraError(
             f"The pictures on which the exported file is compared with the checkpoint cannot be used: {error} Give "
@@ -113,6 +111,11 @@ def open_gate_data(plain: PlainConfig, training: PlainConfig, trained: Model) ->
     if plain["data"]["root"] is None and plain["data"]["split"] is None:
         advice = "Give data.split=<run>/splits.csv, the split of the training, or gate=off to compare nothing."
         check_drawn_split(data, trained.task.recipe.get("images"), [split], advice)
+    if plain["quantise"] and not len(data.plan.parts["train"]):
+        raise CandelabraError(
+            f"quantise={plain['quantise']} needs pictures of training, and data.root={plain['data']['root']} has none; "
+            "give the data of the training, or say which are with data.split=<table>."
+        )
     data.disable_augmentation()
     return GateData(split, data.dataset(split), data.dataset("train"), data.labels, plain["pictures"])
 
