@@ -3,7 +3,9 @@
 import csv
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from candelabra.commands.explain import run_explain
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
+from candelabra.explain import measuring
 from tests.conftest import Compose
 from tests.small_runs import composed
 
@@ -70,6 +73,20 @@ def test_fool_and_measure_write_tables(run: Path, photos: Path, tmp_path: Path) 
         rows = list(csv.DictReader(file))
     assert {row["method"] for row in rows} == {"gradcam", "hirescam"}
     assert all(0 <= float(row["insertion"]) <= 1 and row["sanity check"] in ("passes", "fails") for row in rows)
+
+
+def test_measure_shows_images_of_the_size_that_is_asked_for(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def measure_nothing(model: Any, head: Any, samples: Iterable[Any], *rest: Any) -> list[Any]:
+        shapes.extend(tuple(sample["image"].shape) for sample in samples)
+        return []
+
+    monkeypatch.setattr(measuring, "measure_methods", measure_nothing)
+    run_explain(["measure", f"checkpoint={run}", "images=2", "size=48", f"folder={tmp_path}"])
+    assert shapes == [(3, 48, 48)] * 2
 
 
 def test_backbones_are_shown_with_and_without_a_run(run: Path, photos: Path, tmp_path: Path) -> None:

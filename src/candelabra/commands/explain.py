@@ -162,7 +162,8 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     model = load_explained(options["checkpoint"], options.get("device", "auto"), _parse_size(arguments))
     _, head = pick_head(model, options.get("head"))
     moved = {"root": options.get("data.root"), "batch_size": None, "workers": 0, "split": None, "sets": None}
-    data = build_trained_data(model.task.recipe, moved, split, {"cache": "none"})
+    sizes = {"size": list(model.size)} if "size" in options else {}
+    data = build_trained_data(model.task.recipe, moved, split, {"cache": "none", **sizes})
     if moved["root"] is None and split != "all":
         check_drawn_split(data, model.task.recipe.get("images"), [split], "Measure all of them with split=all.")
     data.join_splits()
