@@ -62,8 +62,11 @@ def test_cam_writes_pictures_numbers_and_a_page(
     assert page.count("<img") == 2
 
 
-def test_fool_and_measure_write_tables(run: Path, photos: Path, tmp_path: Path) -> None:
+def test_fool_and_measure_write_tables(
+    run: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run_explain(["fool", f"checkpoint={run}", f"source={photos}", "epsilon=16", f"folder={tmp_path / 'fool'}"])
+    assert "broken.jpg cannot be read and is left out" in caplog.text
     report = json.loads((tmp_path / "fool" / "fool.json").read_text())
     assert report["images"] == 2
     assert report["rate"] == report["fooled"] / 2

@@ -1,6 +1,7 @@
 """Fools a classifier with images of a source, and writes before, after, difference and the success rate."""
 
 import csv
+import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from candelabra.storage.atomic import write_atomically
 from candelabra.storage.strict_json import format_json
 from candelabra.types import Features
 
+log = logging.getLogger(__name__)
 _BATCH, _SHOWN = 16, 24  # images at once, pictures
 
 
@@ -61,7 +63,10 @@ def fool_images(
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     by_path = dict(zip(map(str, paths), names, strict=True))
     rows: list[tuple[str, str, str, bool, float]] = []
-    prepared = ((given.name, scale_image(image, model.device)) for given, image, _ in model.prepare(list(paths), []))
+    unreadable: list[tuple[str, str]] = []
+    prepared = (
+        (given.name, scale_image(image, model.device)) for given, image, _ in model.prepare(list(paths), unreadable)
+    )
     while chunk := list(islice(prepared, _BATCH)):
         images = torch.stack([image for _, image in chunk])
         with torch.no_grad():
@@ -79,6 +84,8 @@ def fool_images(
             if len(rows) <= _SHOWN:
                 sheet = _draw_change(image, found.images[number], first, second if fooled else first, bound)
                 sheet.save(folder / "pictures" / f"{by_path[name]}.png")
+    for name, problem in unreadable:
+        log.warning("%s cannot be read and is left out: %s", name, problem)
     if not rows:
         raise CandelabraError(f"No image is taken for anything but target={target}, or none can be read.")
     with (folder / "fool.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
