@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from candelabra.commands.explain import run_explain
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
-from candelabra.explain import measuring
+from candelabra.explain import adversarial_files, measuring
+from candelabra.explain.adversarial import FoolingImages
 from tests.conftest import Compose
 from tests.small_runs import composed
 
@@ -90,6 +92,42 @@ def test_measure_shows_images_of_the_size_that_is_asked_for(
     monkeypatch.setattr(measuring, "measure_methods", measure_nothing)
     run_explain(["measure", f"checkpoint={run}", "images=2", "size=48", f"folder={tmp_path}"])
     assert shapes == [(3, 48, 48)] * 2
+
+
+@pytest.mark.parametrize(
+    ("bounds", "median", "words"),
+    [
+        (
+            (2, 4),
+            3,
+            "2 of 2 images (100.0%) are fooled by changes of at most 16 of 255; the median of the smallest that",
+        ),
+        (
+            (2, None),
+            2,
+            "1 of 2 images (50.0%) are fooled by changes of at most 16 of 255; the median of the smallest that",
+        ),
+        ((None, None), None, "0 of 2 images (0.0%) are fooled by changes of at most 16 of 255\n"),
+    ],
+)
+def test_the_median_is_that_of_the_images_that_were_fooled(
+    run: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bounds: tuple[int | None, ...],
+    median: float | None,
+    words: str,
+) -> None:
+    def find_given(compute: Any, images: torch.Tensor, *rest: Any) -> FoolingImages:
+        fooled = torch.tensor([each is not None for each in bounds])
+        return FoolingImages(images, torch.tensor([each or 16 for each in bounds]) / 255, fooled)
+
+    monkeypatch.setattr(adversarial_files, "find_fooling_images", find_given)
+    run_explain(["fool", f"checkpoint={run}", f"source={photos}", "epsilon=16", f"folder={tmp_path}"])
+    assert json.loads((tmp_path / "fool.json").read_text())["median"] == pytest.approx(median)
+    assert words in capsys.readouterr().out
 
 
 def test_backbones_are_shown_with_and_without_a_run(run: Path, photos: Path, tmp_path: Path) -> None:

@@ -140,8 +140,9 @@ def _run_fool(arguments: Arguments, folder: Path) -> None:
     _, head = pick_head(model, options.get("head"))
     report = fool_images(model, head, paths, choose_output_names(paths), epsilon, options.get("target"), folder)
     share = f"{report.fooled} of {report.images} images ({report.fooled / report.images:.1%})"
-    print(f"{share} are fooled by changes of at most {epsilon:g} of 255; the median of the smallest that did was")
-    print(f"{report.median:g}: {folder / 'pictures'}, {folder / 'fool.csv'}")
+    median = "" if report.median is None else f"; the median of the smallest that did was {report.median:g}"
+    print(f"{share} are fooled by changes of at most {epsilon:g} of 255{median}")
+    print(f"{folder / 'pictures'}, {folder / 'fool.csv'}")
 
 
 def _run_measure(arguments: Arguments, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import statistics
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -26,11 +27,14 @@ _BATCH, _SHOWN = 16, 24  # images at once, pictures
 
 
 class FoolReport(NamedTuple):
-    """How many images there were and were fooled, and the median of the smallest bounds that sufficed, of 255."""
+    """How many images there were and were fooled, and the median of the smallest bounds that sufficed, of 255.
+
+    The median is that of the images that were fooled; null where none was.
+    """
 
     images: int
     fooled: int
-    median: float
+    median: float | None
 
 
 def fool_images(
@@ -90,10 +94,9 @@ def fool_images(
         raise CandelabraError(f"No image is taken for anything but target={target}, or none can be read.")
     with (folder / "fool.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file).writerows([("image", "before", "target", "fooled", "epsilon"), *rows])
-    bounds = [bound if fooled else float("inf") for *_, fooled, bound in rows]
-    report = FoolReport(len(rows), sum(fooled for *_, fooled, _ in rows), sorted(bounds)[len(bounds) // 2])
+    bounds = [bound for *_, fooled, bound in rows if fooled]
+    report = FoolReport(len(rows), len(bounds), statistics.median(bounds) if bounds else None)
     content = {**report._asdict(), "epsilon": epsilon, "rate": report.fooled / report.images}
-    content["median"] = None if report.median == float("inf") else report.median
     write_atomically(folder / "fool.json", format_json(content))
     return report
 
