@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from candelabra.data.decoding.array_images import convert_to_pixels
 from candelabra.data.decoding.image_files import LARGEST_IMAGE
 from candelabra.data.decoding.images import (
     decode_image,
@@ -364,3 +365,18 @@ def test_masks_of_colours_and_of_fractions_are_refused_in_words(tmp_path: Path) 
         open_mask(written(tmp_path / "a", encoded(photo(), "PNG")), SAME)
     with pytest.raises(UnreadableFile, match="mode F; a mask holds one whole number"):
         open_mask(written(tmp_path / "a", encoded(Image.new("F", (4, 4)), "TIFF")), SAME)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("kind", ["cmyk.jpg", "deep.pgm", "deep.png"])
+def test_an_opened_image_has_the_pixels_of_its_file(kind: str, turned: bool, tmp_path: Path) -> None:
+    path, exif = tmp_path / kind, Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    if kind == "cmyk.jpg":
+        photo().convert("CMYK").save(path, quality=95, exif=exif)
+        path.write_bytes(path.read_bytes().replace(b"Adobe", b"Other"))
+    else:
+        deep = Image.fromarray(np.asarray(photo().convert("L")).astype(np.uint16) * 257)
+        deep.save(path, **({"exif": exif} if kind.endswith("png") else {}))
+    with Image.open(path) as opened:
+        np.testing.assert_array_equal(convert_to_pixels(opened), decode_image(path).pixels)

@@ -23,7 +23,9 @@ def convert_to_pixels(given: Any) -> NDArray[Any]:
         CandelabraError: it has another shape, or other numbers.
     """
     if isinstance(given, Image.Image):
-        return np.ascontiguousarray(convert_to_rgb(ImageOps.exif_transpose(given))[0])
+        upright = ImageOps.exif_transpose(given)
+        upright.format = given.format  # which says what its numbers mean, and which Pillow does not copy
+        return np.ascontiguousarray(convert_to_rgb(upright)[0])
     torch = sys.modules.get("torch")  # without it there are no tensors, and nothing here needs it
     if torch is not None and isinstance(given, torch.Tensor):
         pixels = given.detach().cpu().float().numpy() if given.is_floating_point() else given.cpu().numpy()
