@@ -95,6 +95,12 @@ def test_gains_by_hand(tmp_path: Path) -> None:
     assert gain.notes == []
 
 
+def test_a_better_metric_is_a_gain_where_both_are_below_zero(tmp_path: Path) -> None:
+    write(tmp_path / "label", {"label": -0.5})
+    write(tmp_path / "joint", {"label": -0.4, "box": 0.5})
+    assert compute_gains(read_rows([tmp_path]))[0].heads["label"].gain.mean == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize(("nme", "worse", "clearly"), [(0.09, False, False), (0.105, True, False), (0.13, True, True)])
 def test_negative_transfer_is_clear_beyond_the_deviation_of_the_seeds_alone(
     nme: float, worse: bool, clearly: bool, tmp_path: Path

@@ -96,8 +96,9 @@ def _compute_gain(row: RunRow, single: Sequence[RunRow]) -> JointGain:
 
 
 def _relative_gain(value: float, baseline: float, lower_is_better: bool) -> float:
+    """Return the gain relative to the size of the baseline, which may be negative (R², kappa) but not 0."""
     sign = -1 if lower_is_better else 1
-    return sign * (value - baseline) / baseline
+    return sign * (value - baseline) / abs(baseline)
 
 
 def _compute_share(key: str, row: RunRow, heads: Mapping[str, HeadGain]) -> float | None:
