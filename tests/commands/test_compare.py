@@ -381,6 +381,14 @@ def test_a_rate_that_was_looked_for_is_no_difference() -> None:
     assert flatten_settings(found[0]) == flatten_settings(found[1])
 
 
+@pytest.mark.parametrize(("lr", "rows"), [("auto", 2), ("0.1", 1)])
+def test_the_range_of_rates_is_a_difference_where_a_rate_was_looked_for(lr: str, rows: int, tmp_path: Path) -> None:
+    for seed, most in enumerate((0.1, 1.0)):
+        given = {"words": [f"lr={lr}"], "lr": 0.1, "optimizer": {"lr": 0.1}, "range": {"max": most}}
+        write(tmp_path / f"to-{seed}", {"label": 0.5}, seed, **given)
+    assert len(read_rows([tmp_path])) == rows
+
+
 def test_differences_are_named_once_and_classes_by_their_arguments() -> None:
     def config(decay: float, balance: str) -> dict[str, Any]:
         node = {"_target_": f"b.{balance}"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from candelabra.runs.overrides import parse_key
 
-_IGNORED_KEYS = ["folder", "words", "resume", "overwrite", "logger", "save", "cache", "range"]
+_IGNORED_KEYS = ["folder", "words", "resume", "overwrite", "logger", "save", "cache"]
 _IGNORED_KEYS += ["data.download", "data.workers", "trainer.enable_progress_bar"]
 _IGNORED_KEYS += [f"data.sets.*.{key}" for key in ("download", "workers")]
 _IGNORED_KEYS += ["trainer.enable_model_summary", "trainer.log_every_n_steps"]
@@ -28,6 +28,8 @@ def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = _remove_seeds(copy.deepcopy(dict(config)))
     if "lr=auto" in kept.get("words", []):  # the rate that was found differs between seeds
         kept["lr"] = kept["optimizer"]["lr"] = "auto"
+    else:
+        kept.pop("range", None)  # no rate was looked for
     for path in _IGNORED_KEYS:
         _remove_key(kept, path.split("."))
     _locate_roots(kept, config.get("words") or [])
