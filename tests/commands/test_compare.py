@@ -154,6 +154,14 @@ def test_a_head_that_was_built_otherwise_is_told_and_the_like_one_preferred(tmp_
     assert compute_gains(read_rows([tmp_path]))[0].heads["label"].alone.name == "avg"
 
 
+def test_options_of_the_head_are_told_of_a_task_with_one_head(tmp_path: Path) -> None:
+    label = {"_target_": "heads.Label", "smoothing": 0.1}
+    both = {"label": {**label, "smoothing": 0.0}, "box": {"_target_": "heads.Box"}}
+    write(tmp_path / "label", {"label": 0.5}, task={"_target_": "tasks.Classification", "label": label})
+    write(tmp_path / "joint", {"label": 0.6, "box": 0.5}, task={"_target_": "tasks.MultiTask", "heads": both})
+    assert "differs in task.heads.label.smoothing" in compute_gains(read_rows([tmp_path]))[0].notes[0]
+
+
 def test_epochs_that_were_typed_and_epochs_that_were_run_are_two_columns(tmp_path: Path) -> None:
     for epochs in (20, 40):
         write(tmp_path / f"to{epochs}", {"label": 0.5}, epochs=epochs, results={"epochs": 17})

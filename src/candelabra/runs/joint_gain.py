@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from candelabra.errors import CandelabraError
 from candelabra.runs.aggregation import MetricNumber, RunRow, parse_number
@@ -130,10 +131,16 @@ def _list_differences(row: RunRow, other: RunRow, head: str) -> list[str]:
     """Return the keys in which two rows differ, except for the heads and the balance, which must differ."""
     configs = [row.runs[0].settings, other.runs[0].settings]
     keys = [key for key in diff_configs(configs) if key.split(".")[0] not in ("task", "balance")]
-    nodes = [(config["task"].get("heads") or {}).get(head) for config in configs]
-    if all(nodes):  # tasks with one head have no task.heads
+    nodes = [_get_head(config["task"], head) for config in configs]
+    if all(isinstance(node, dict) for node in nodes):
         keys += [f"task.heads.{head}.{key}" for key in diff_configs(nodes)]
     return keys
+
+
+def _get_head(task: Mapping[str, Any], head: str) -> Any:
+    """Return the node of a head: task.heads.<head>, or task.<head> of a task with one head."""
+    heads = task.get("heads")
+    return (heads if isinstance(heads, dict) else task).get(head)
 
 
 def _note_differences(row: RunRow, alone: RunRow, head: str) -> list[str]:
