@@ -25,7 +25,7 @@ from candelabra.embeddings.index import INDEX_FILE, VectorIndex
 from candelabra.embeddings.recipe import restore_recipe
 from candelabra.embeddings.search.gallery import GalleryCard, draw_gallery, shorten_name
 from candelabra.embeddings.search.retrieval import RetrievalScores, score_retrieval
-from candelabra.embeddings.search.searcher import Neighbors, Search
+from candelabra.embeddings.search.searcher import DistanceMetric, Neighbors, Search
 from candelabra.embeddings.sources import EmbeddingSource, make_source
 from candelabra.errors import CandelabraError
 from candelabra.report.consoles import make_console
@@ -57,7 +57,7 @@ def run_search(config: DictConfig) -> None:
     if plain["query"] is not None:
         _ask(plain, index, folder)
     if plain["evaluate"] is not None:
-        _evaluate(plain["evaluate"], index, folder)
+        _evaluate(plain["evaluate"], index, folder, plain["search"].get("metric", "cosine"))
 
 
 def open_index(plain: PlainConfig, typed: Sequence[str] = ()) -> VectorIndex:
@@ -168,10 +168,10 @@ def _show(index: VectorIndex, names: Sequence[str], found: Neighbors) -> None:
         make_console().print(table)
 
 
-def _evaluate(word: str, index: VectorIndex, folder: Path) -> None:
+def _evaluate(word: str, index: VectorIndex, folder: Path, metric: DistanceMetric) -> None:
     labels = index.column("label", "evaluate")
     queries, gallery = split_rows(word, index)
-    found = score_retrieval(index.vectors, labels, queries, gallery)
+    found = score_retrieval(index.vectors, labels, queries, gallery, metric=metric)
     table = Table("", word, title="retrieval")
     for name, value in retrieval_to_json(found).items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))

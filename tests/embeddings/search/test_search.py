@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.metrics import average_precision_score
 from candelabra.commands.embed import run_embed
 from candelabra.commands.search import open_index, run_search
 from candelabra.config.build import resolve_config
+from candelabra.embeddings.index import INDEX_FILE, INDEX_VERSION, write_index
 from candelabra.embeddings.search import ExactSearch, FaissSearch, Search, exact, score_retrieval
 from candelabra.embeddings.search.auto import choose_search
 from candelabra.errors import CandelabraError
@@ -62,18 +64,20 @@ def test_what_cannot_be_searched_is_refused() -> None:
         ExactSearch(VECTORS).nearest(QUERIES, 0)
 
 
-def test_measures_are_those_of_scikit_learn() -> None:
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_measures_are_those_of_scikit_learn(metric: Any) -> None:
     labels = DRAW.choice(["a", "b", "c", ""], 300).astype(object)
     labels[0] = "alone"
     rows = np.arange(300)
-    found = score_retrieval(VECTORS, labels, rows[:100], rows, (1, 5))
+    found = score_retrieval(VECTORS, labels, rows[:100], rows, (1, 5), metric)
     unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
     precisions, first, fifth = [], [], []
     for query in range(1, 100):
         if labels[query] == "":
             continue
         others = np.flatnonzero((labels != "") & (rows != query))
-        scores = unit[others] @ unit[query]
+        away = np.linalg.norm(VECTORS[others] - VECTORS[query], axis=1)
+        scores = unit[others] @ unit[query] if metric == "cosine" else -away
         same = labels[others] == labels[query]
         precisions.append(average_precision_score(same, scores))
         best = same[np.argsort(-scores)]
@@ -85,6 +89,8 @@ def test_measures_are_those_of_scikit_learn() -> None:
     assert 0.2 < found.chance < 0.45
     with pytest.raises(CandelabraError, match="No image has another"):
         score_retrieval(VECTORS, np.arange(300).astype(str).astype(object), rows, rows)
+    with pytest.raises(CandelabraError, match="allowed are cosine, euclidean"):
+        score_retrieval(VECTORS, labels, rows, rows, metric="manhattan")  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +125,19 @@ def test_a_folder_of_images_is_embedded_first(index: Path, tmp_path: Path) -> No
     words = [f"index={images}", f"query={images / 'dark_1.png'}", "workers=0", f"folder={tmp_path / 'out'}"]
     run_search(asked(*words, command="search"))
     assert (tmp_path / "out" / "index" / "embeddings.npy").is_file()
+
+
+def test_images_are_ranked_by_the_metric_of_the_search(tmp_path: Path) -> None:
+    labels, folder = ["a", "b", "a", "b"], tmp_path / "index"
+    vectors = np.array([[1, 0], [0, 1], [9, 1], [1, 9]], np.float32)  # by angle each finds its like, by distance two do
+    about = {"format": INDEX_VERSION, "complete": True}
+    folder.mkdir()
+    write_index(folder, "npy", [vectors], {"name": list("wxyz"), "label": labels}, 2)
+    (folder / INDEX_FILE).write_text(json.dumps(about))
+    for metric, recall in (("cosine", 1.0), ("euclidean", 0.5)):
+        words = [f"index={folder}", "evaluate=all", f"search.metric={metric}", f"folder={tmp_path}"]
+        run_search(asked(*words, command="search"))
+        assert json.loads((tmp_path / "retrieval.json").read_text())["recall@1"] == recall
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candelabra.embeddings.encoder import Vectors
+from candelabra.embeddings.search.searcher import DistanceMetric, check_metric
 from candelabra.errors import CandelabraError
 
 _BLOCK = 256  # queries per block
@@ -36,8 +37,9 @@ def score_retrieval(
     queries: NDArray[np.int64],
     gallery: NDArray[np.int64],
     ks: Sequence[int] = (1, 5, 10),
+    metric: DistanceMetric = "cosine",
 ) -> RetrievalScores:
-    """Rank the gallery by cosine similarity for each query and compute the scores; a query does not find itself.
+    """Rank the gallery by nearness to each query and compute the scores; a query does not find itself.
 
     Args:
         vectors: (n, D) of all images.
@@ -45,18 +47,24 @@ def score_retrieval(
         queries: row numbers of the queries.
         gallery: row numbers of the gallery.
         ks: values of k for recall.
+        metric: cosine or euclidean, of `Search`.
 
     Raises:
-        CandelabraError: no query has a relevant image.
+        CandelabraError: no query has a relevant image, or the metric is unknown.
     """
+    check_metric(metric)
     queries, gallery = (rows[labels[rows] != ""] for rows in (queries, gallery))
     kinds = np.unique(labels, return_inverse=True)[1].reshape(-1)
-    unit = _unit(vectors[gallery])
+    cosine = metric == "cosine"
+    looked = _unit(vectors[gallery]) if cosine else vectors[gallery]
+    squares = 0.0 if cosine else np.square(looked).sum(1)
     hits, precisions, shares = [np.empty((0, len(ks)), bool)], [np.empty(0)], [np.empty(0)]
     lonely = 0
     for start in range(0, len(queries), _BLOCK):
         rows = queries[start : start + _BLOCK]
-        scores = _unit(vectors[rows]) @ unit.T
+        asking = _unit(vectors[rows]) if cosine else vectors[rows]
+        # of distances, the negative square without that of the query, which changes no order
+        scores = asking @ looked.T if cosine else 2 * (asking @ looked.T) - squares
         same = rows[:, None] == gallery
         scores[same] = -np.inf  # ranks the query itself last
         order = np.argsort(-scores, axis=1, kind="stable")

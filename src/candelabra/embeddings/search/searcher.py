@@ -25,6 +25,16 @@ class Neighbors(NamedTuple):
     rows: NDArray[np.int64]
 
 
+def check_metric(metric: str) -> None:
+    """Check the name of a metric.
+
+    Raises:
+        CandelabraError: it is unknown.
+    """
+    if metric not in _METRICS:
+        raise CandelabraError(f"search.metric={metric} is not known; allowed are {', '.join(_METRICS)}.")
+
+
 class Search(ABC):
     """Abstract nearest-neighbour search over fixed vectors.
 
@@ -37,8 +47,7 @@ class Search(ABC):
     """
 
     def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
-        if metric not in _METRICS:
-            raise CandelabraError(f"search.metric={metric} is not known; allowed are {', '.join(_METRICS)}.")
+        check_metric(metric)
         self.count, self.metric = len(vectors), metric
 
     def nearest(self, queries: Vectors, k: int) -> Neighbors:
