@@ -78,6 +78,7 @@ def test_help_of_an_option_lists_its_keys_and_loads_nothing_heavy(words: list[st
         (["train", "data.workers=many"], "data.workers=many has the wrong type"),
         (["train", "data=folder", "data.root=nowhere"], "nowhere is not a folder"),
         (["plan", "data=folder", "backbone=test_resnet", "finetune=lp_ft", "epochs=1"], "set epochs=2 or more"),
+        (["plan", "finetune=probe"], "finetune=probe has no plan"),
         (["eval"], "Give either checkpoint=<run> or model=<exported file>"),
         (["predict", "checkpoint=x", "source=nothing-*"], "source=nothing-*"),
         (["compare"], "No run is given"),

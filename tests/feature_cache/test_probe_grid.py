@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from candelabra.commands.eval import run_eval
 from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import Probe
+from candelabra.training.resume import begin_run
 from tests.conftest import Compose
 from tests.feature_cache.test_datamodule import SMOOTH
 from tests.rounding import rounds_alike_in_any_batch
@@ -78,6 +80,23 @@ def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_pa
 def test_what_cannot_be_probed_is_refused_in_words(overrides: list[str], words: str, tiny: Compose) -> None:
     with pytest.raises(CandelabraError, match=words):
         run_train(tiny("finetune=probe", "data.count=50", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("word", "grid"),
+    [
+        ("lr=auto", "finetune.rates"),
+        ("++optimizer.lr=0.1", "finetune.rates"),
+        ("lr_rule=sqrt", "finetune.rates"),
+        ("optimizer.weight_decay=0.1", "finetune.decays"),
+    ],
+)
+def test_a_rate_that_was_typed_is_refused_and_one_of_a_file_is_not(word: str, grid: str, tiny: Compose) -> None:
+    config = tiny("finetune=probe", "lr=0.1", "optimizer.weight_decay=0.1")  # as an experiment would set them
+    begin_run(config, ["finetune=probe"])
+    with pytest.raises(CandelabraError, match=rf"{re.escape(word)} has no effect .* tries each of {grid} instead"):
+        begin_run(config, ["finetune=probe", word])
+    begin_run(tiny("lr=0.1"), [word])
 
 
 def test_of_equal_scores_the_lower_loss_wins() -> None:

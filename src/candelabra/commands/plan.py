@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from candelabra.backbones import Backbone
 from candelabra.config.build import build_object, resolve_config
 from candelabra.config.data_rules import BATCH_SIZE, EPOCHS, STEPS
+from candelabra.config.probe_options import is_probe
 from candelabra.errors import CandelabraError
 from candelabra.finetuning import FineTuning
 from candelabra.optim.schedule_plan import make_schedule_plan
@@ -20,12 +21,17 @@ def run_plan(config: DictConfig) -> None:
     """Prints the plan of the run that `candelabra train` would do with the same words; writes plan.png and plan.csv.
 
     Raises:
-        CandelabraError: the strategy does not fit the backbone or the length of the run.
+        CandelabraError: a probe has no plan, or the strategy does not fit the backbone or the length of the run.
     """
     with open_dict(config):
         for group in ("data", "task"):  # not needed here, so what is missing in them does not matter
             OmegaConf.update(config, group, None)
     plain = resolve_config(config)
+    if is_probe(plain):
+        raise CandelabraError(
+            "finetune=probe has no plan: it trains the heads alone, at each rate of finetune.rates; choose another "
+            "strategy, finetune=frozen say."
+        )
     epochs = plain["trainer"]["max_epochs"]
     if plain["epochs"] is None and epochs is None:
         epochs = EPOCHS

@@ -4,6 +4,7 @@ import lightning as L
 from omegaconf import DictConfig
 
 from candelabra.config.build import PlainConfig
+from candelabra.config.probe_options import is_probe
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.training.lr_finder import find_learning_rate
 from candelabra.training.precision import choose_training_precision
@@ -21,7 +22,7 @@ def measure_options(
         words: overrides that were typed.
         plain: as resolved, all other options chosen.
         data: what to learn from.
-        searched: `lr=auto` was typed.
+        searched: `lr` was auto; a probe has rates of its own.
     """
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         config.trainer.precision = plain["trainer"]["precision"] = choose_training_precision(plain, data)
@@ -30,7 +31,7 @@ def measure_options(
     if plain.get("minutes"):
         config.epochs = config.trainer.max_epochs = fit_epochs_to_minutes(plain, data)
         plain, _ = begin_run(config, words)
-    if searched:
+    if searched and not is_probe(plain):
         config.lr = find_learning_rate(plain, data).suggestion
         plain, _ = begin_run(config, words)
         L.seed_everything(plain["seed"], verbose=False)

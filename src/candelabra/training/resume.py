@@ -118,7 +118,7 @@ def begin_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, None]:
         CandelabraError: see `resolve_config` and `check_probe_options`; or the folder holds a run.
     """
     plain = resolve_config(config)
-    check_probe_options(plain)
+    check_probe_options(plain, words)
     folder = Path(plain["folder"])
     files = list_run_files(folder)
     if files and not plain["overwrite"] and RUN_VARIABLE not in os.environ:

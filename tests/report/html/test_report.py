@@ -14,6 +14,8 @@ from PIL import Image
 
 from candelabra.commands.report import run_report
 from candelabra.errors import CandelabraError
+from candelabra.report.html.run_page import list_facts
+from candelabra.runs.partial_run import PartialRun
 from tests.report.html.runs import HOSTILE, make_run, make_sweep, write_metrics
 
 
@@ -62,6 +64,13 @@ def page(*words: str | Path) -> Page:
 
 def lines(figure: Any) -> dict[str, list[tuple[int, float]]]:
     return {line["name"]: [*zip(line["x"], line["y"], strict=True)] for line in figure["data"]}
+
+
+def test_the_rates_of_a_probe_are_those_of_its_grid() -> None:
+    config: dict[str, Any] = {"lr": 0.003, "finetune": {"_target_": "finetuning.Probe", "rates": [0.1, 0.2]}}
+    config["optimizer"] = {"_target_": "torch.optim.AdamW", "lr": 0.003}
+    run = PartialRun(Path("run"), config, {}, {}, {}, [])
+    assert dict(list_facts(run))["rate"] == "one of [0.1, 0.2], AdamW"
 
 
 def test_a_run_is_told_with_its_numbers_curves_pictures_and_tables(tmp_path: Path) -> None:

@@ -69,12 +69,7 @@ def list_facts(run: PartialRun) -> list[tuple[str, str]]:
         ("fine-tuning", strip_target(config.get("finetune"))),
         ("balance", strip_target(config.get("balance")) if len(heads) > 1 else ""),
         ("epochs", _join_parts(config.get("epochs"), _format_optional("batches of {}", data.get("batch_size")))),
-        (
-            "rate",
-            _join_parts(
-                _get_node(config, "optimizer").get("lr", config.get("lr")), strip_target(config.get("optimizer"))
-            ),
-        ),
+        ("rate", _join_parts(_read_rate(config), strip_target(config.get("optimizer")))),
         ("seed", _join_parts(config.get("seed"))),
         ("best by", _join_parts(config.get("monitor"))),
         ("parameters", _format_optional("{:,.0f}", results.get("parameters"))),
@@ -89,6 +84,14 @@ def list_facts(run: PartialRun) -> list[tuple[str, str]]:
         ("waiting for data", _format_optional("{:.1%} of the training", results.get("data_wait"))),
     ]
     return [(what, words) for what, words in found if words]
+
+
+def _read_rate(config: Mapping[str, Any]) -> Any:
+    """Return the rate of a config; of a probe, which has a grid of them, those."""
+    strategy = _get_node(config, "finetune")
+    if strip_target(strategy) == "Probe":
+        return _format_optional("one of {}", strategy.get("rates"))
+    return _get_node(config, "optimizer").get("lr", config.get("lr"))
 
 
 def list_results(found: Mapping[str, float], heads: HeadSummaries) -> list[tuple[str, list[str]]]:
