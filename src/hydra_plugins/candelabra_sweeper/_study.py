@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from ._errors import SweepError
 from ._jobs import Job, State
+from ._joining import check_study
 from ._plan import SweepPlan, find_unfinished
 from ._space import SearchSpace
 from ._trial import JobContext
@@ -43,6 +44,7 @@ class StudyOptions:
         baseline: whether the first trial varies nothing, so that the others are compared with what is used without a
             search.
         minutes: that the sweep may take; null sets no limit.
+        local: patterns of keys that may have other values on each machine.
     """
 
     name: str
@@ -53,6 +55,7 @@ class StudyOptions:
     trials: int
     baseline: bool = False
     minutes: float | None = None
+    local: Sequence[str] = ()
 
 
 @final
@@ -87,10 +90,7 @@ class StudyPlan(SweepPlan):
                 directions=list(options.objectives.values()),
                 load_if_exists=True,
             )
-            sought = [direction.name.lower() for direction in self.study.directions]
-            if sought != list(options.objectives.values()):
-                now = ", ".join(options.objectives.values())
-                raise ValueError(f"it was begun with {', '.join(sought)}, and here it is {now}")
+            check_study(self.study, options.objectives, space.fixed, options.local)
         except ValueError as error:
             raise SweepError(f"The study {options.name} cannot be used: {error}") from error
         self.private = str(folder.resolve()) in options.storage

@@ -49,6 +49,7 @@ class CandelabraSweeper(Sweeper):
         study: its name; null takes that of the folder.
         storage: an address of Optuna's, or a journal file; null is an SQLite file in the sweep's folder.
         own: keys of the config that tell of the sweep, not of its jobs.
+        local: patterns of keys that may have other values on each machine of a study.
         program: what this Python is given before the words of a job; null is what was given to this process.
         again: see `ProcessLauncher`.
         begun: likewise.
@@ -72,6 +73,7 @@ class CandelabraSweeper(Sweeper):
         study: str | None,
         storage: str | None,
         own: Sequence[str],
+        local: Sequence[str],
         program: Sequence[str] | None,
         again: Sequence[str],
         begun: str | None,
@@ -87,7 +89,7 @@ class CandelabraSweeper(Sweeper):
         self.sampler, self.pruner = _plain(sampler), _plain(pruner)
         self.space, self.objectives, self.allowed = dict(space or {}), read_objectives(objectives), list(allowed)
         self.trials, self.workers, self.study, self.storage = trials, workers, study, storage
-        self.own, self.retry, self.retrying = tuple(own), list(retry), retrying
+        self.own, self.local, self.retry, self.retrying = tuple(own), tuple(local), list(retry), retrying
         self.baseline, self.minutes, self.keeping, self.installing = baseline, minutes, keeping, installing
         self.program = None if program is None else [str(word) for word in program]
         self.again, self.begun = [str(word) for word in again], begun
@@ -181,6 +183,7 @@ class CandelabraSweeper(Sweeper):
             self.trials,
             self.baseline,
             self.minutes,
+            self.local,
         )
         return StudyPlan(space, options, folder, jobs, self.retry)
 

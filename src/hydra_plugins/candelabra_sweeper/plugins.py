@@ -24,6 +24,7 @@ _SWEEPER = {
     "study": None,
     "storage": None,
     "own": [],
+    "local": [],
     "program": None,
     "again": [],
     "begun": None,

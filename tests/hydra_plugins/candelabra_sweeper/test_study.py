@@ -210,6 +210,26 @@ def test_a_study_is_not_gone_on_with_for_another_aim_or_from_another_space(make:
         StudyPlan(space("width=b,a"), named.options, tmp_path, [], []).next()
 
 
+def test_a_study_about_something_else_is_not_joined(make: Make, tmp_path: Path) -> None:
+    def join(*words: str, objective: str = "score") -> None:
+        options = replace(begun.options, objectives={objective: "maximize"}, local=["data.root"])
+        StudyPlan(space("lr=interval(0.1,1)", *words), options, tmp_path / "two", [], [])
+
+    begun = make(folder="one")  # with seed=3
+    join("seed=3", "data.root=elsewhere", "hydra.verbose=true")
+    with pytest.raises(
+        SweepError, match=r"The study study .* begun with score, and here it is accuracy; type the same"
+    ):
+        join("seed=3", objective="accuracy")
+    with pytest.raises(SweepError, match=r"begun with seed=3, and here it is backbone=b, seed=4;"):
+        join("seed=4", "backbone=b")
+    older = optuna.create_study(
+        storage=open_storage(begun.options.storage), study_name="older", directions=["maximize"]
+    )
+    older.add_trial(optuna.trial.create_trial(value=1.0))
+    StudyPlan(space("lr=interval(0.1,1)"), replace(begun.options, name="older"), tmp_path / "two", [], [])
+
+
 def test_a_grid_retries_after_what_is_stopped_and_new() -> None:
     jobs = [Job(0, ["a=1"], "", State.FAILED), Job(1, ["a=2"], "", State.STOPPED)]
     grid = GridPlan(space("a=1,2,3"), "name", {"value": "minimize"}, jobs, [0])
