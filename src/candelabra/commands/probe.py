@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from candelabra.cli.compose import list_typed_keys
 from candelabra.config.build import build_data, build_object, resolve_config
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -24,7 +25,7 @@ from candelabra.errors import CandelabraError
 from candelabra.report.plots import draw_confusion
 from candelabra.report.tables import count_labels
 from candelabra.tasks.loading import load_task
-from candelabra.tasks.preprocessing import read_trained_size
+from candelabra.tasks.preprocessing import read_trained_size, set_trained_size
 from candelabra.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,13 @@ def run_probe(config: DictConfig) -> None:
     if not nodes:
         raise CandelabraError("There is no classifier; leave one of classifiers.* as it is.")
     candidates: dict[str, ClassifierCandidate] = {name: build_object(node) for name, node in nodes.items()}
+    task = load_task(plain["run"]) if plain["run"] else None
+    if task is not None:
+        set_trained_size(plain["data"], task.recipe["config"]["data"], list_typed_keys())
     L.seed_everything(plain["seed"], verbose=False)
     data: SampleDataModule = build_data(plain["data"])
     count_labels(data, [LabelTarget.name])
-    backbone = load_task(plain["run"]).backbone if plain["run"] else build_object(plain["backbone"])
+    backbone = build_object(plain["backbone"]) if task is None else task.backbone
     if plain["trainer"]["precision"] == "auto":  # on a CPU
         about = read_trained_size(plain["data"]), plain["run"] or plain["backbone"]
         plain["trainer"]["precision"] = choose_encoding_precision(backbone, parse_size(about[0], "data.size"), *about)

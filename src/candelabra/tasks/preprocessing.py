@@ -1,5 +1,7 @@
 """Size and resizing of the images that a task was trained on."""
 
+from collections.abc import Sequence
+
 from candelabra.config.build import PlainConfig
 
 
@@ -17,3 +19,18 @@ def read_trained_resize(data: PlainConfig) -> str:
     if resize is None:
         return read_trained_resize(next(iter(data["sets"].values()))) if "sets" in data else "stretch"
     return resize
+
+
+def set_trained_size(data: PlainConfig, trained: PlainConfig, typed: Sequence[str]) -> None:
+    """Sets size and resizing of data to those of a training, each unless it was typed.
+
+    Args:
+        data: resolved config of the data; it is changed.
+        trained: that of the training.
+        typed: keys of the options that were typed.
+    """
+    own = {key.rpartition(".")[2] for key in typed if key.startswith("data.")}
+    if "size" not in own:
+        data["size"] = read_trained_size(trained)
+    if "resize" not in own:
+        data["resize"] = read_trained_resize(trained)

@@ -10,10 +10,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
+from candelabra.commands import probe
 from candelabra.commands.probe import run_probe
+from candelabra.commands.train import run_train
 from candelabra.embeddings.classifiers import ClassifierCandidate
 from candelabra.embeddings.classifiers.candidate import make_folds
 from candelabra.errors import CandelabraError
+from tests.conftest import Compose
 from tests.small_runs import composed
 
 pytestmark = pytest.mark.figures
@@ -72,6 +75,30 @@ def test_the_command_writes_one_table(tmp_path: Path, features: Path) -> None:
     for name in ("classifiers", "confusion"):
         with Image.open(tmp_path / "out" / "pictures" / f"{name}.png") as picture:
             assert picture.width > 300
+
+
+def test_images_get_the_size_of_the_run_unless_one_is_typed(
+    tmp_path: Path, tiny: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_sizes(*typed: str) -> tuple[object, object]:
+        sizes: list[tuple[object, object]] = []
+
+        def stop(node: dict[str, object]) -> None:
+            sizes.append((node["size"], node["resize"]))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(probe, "build_data", stop)
+        monkeypatch.setattr(probe, "list_typed_keys", lambda: [word.partition("=")[0] for word in typed])
+        with pytest.raises(KeyboardInterrupt):
+            run_probe(
+                composed("probe", *WORDS, "data=digits", f"run={tmp_path / 'train'}", f"folder={tmp_path}", *typed)
+            )
+        return sizes[0]
+
+    run_train(tiny("data.count=60", "data.size=32", "data.resize=letterbox", "trainer=smoke", "task=classification"))
+    assert read_sizes() == (32, "letterbox")
+    assert read_sizes("data.size=48") == (48, "letterbox")
+    assert read_sizes("data.resize=crop") == (32, "crop")
 
 
 def test_without_a_cache_the_features_are_the_same(tmp_path: Path) -> None:
