@@ -1,5 +1,7 @@
 """Batch size and epochs by the number of images."""
 
+import math
+
 import pytest
 
 from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps, drop_open_options
@@ -12,15 +14,18 @@ def test_small_sets_have_small_batches(images: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "step_images", "epochs"), [(1, 16, 40), (204, 16, 40), (400, 16, 20), (800, 16, 10), (10**6, 32, 10)]
+    ("images", "batch_images", "epochs"), [(1, 16, 40), (204, 16, 40), (400, 16, 20), (800, 16, 10), (10**6, 32, 10)]
 )
-def test_a_run_has_500_steps_within_10_to_40_epochs(images: int, step_images: int, epochs: int) -> None:
-    assert choose_epochs(images, step_images) == epochs
+def test_a_run_has_500_steps_within_10_to_40_epochs(images: int, batch_images: int, epochs: int) -> None:
+    assert choose_epochs(images, batch_images) == epochs
 
 
 @pytest.mark.parametrize("images", range(1, 70))
 def test_steps_are_those_of_the_loader(images: int) -> None:
     assert count_steps(images, 16) == len(BatchOrder(ShuffledOrder(images, 0), 16))
+    for accumulated in (2, 3):
+        batches = len(BatchOrder(ShuffledOrder(images, 0), 16, steps=accumulated))
+        assert count_steps(images, 16, accumulated) == math.ceil(batches / accumulated)  # Lightning steps on the last
 
 
 def test_null_is_left_to_the_class_in_each_set_of_a_union() -> None:

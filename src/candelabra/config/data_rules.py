@@ -29,7 +29,7 @@ def choose_training_batch(images: int) -> int:
     return _SMALL_BATCH if images <= _MOST_IMAGES else BATCH_SIZE
 
 
-def choose_epochs(images: int, step_images: int) -> int:
+def choose_epochs(images: int, batch_images: int, accumulated: int = 1) -> int:
     """Epochs of a run: 10, and on few images so many that it has 500 optimizer steps, but at most 40.
 
     A head starts from random weights and needs some hundred steps whatever the number of images. Beyond 40 epochs a
@@ -37,22 +37,35 @@ def choose_epochs(images: int, step_images: int) -> int:
 
     Args:
         images: of training, at least 1.
-        step_images: images in an optimizer step, on all devices together.
+        batch_images: images in a batch, on all devices together.
+        accumulated: batches that a step accumulates.
 
     >>> choose_epochs(204, 16), choose_epochs(400, 16), choose_epochs(5000, 32)
     (40, 20, 10)
     """
-    return min(max(EPOCHS, math.ceil(STEPS / count_steps(images, step_images))), _MOST_EPOCHS)
+    return min(max(EPOCHS, math.ceil(STEPS / count_steps(images, batch_images, accumulated))), _MOST_EPOCHS)
 
 
-def count_steps(images: int, step_images: int) -> int:
-    """Optimizer steps in an epoch: a last short batch is left out if it holds one image, or follows two others.
+def count_steps(images: int, batch_images: int, accumulated: int = 1) -> int:
+    """Optimizer steps in an epoch, as `BatchOrder` makes its batches.
+
+    A last short batch is left out if it holds one image, or follows two others; then a last short step is, if it
+    follows two others.
+
+    Args:
+        images: of training, at least 1.
+        batch_images: images in a batch, on all devices together.
+        accumulated: batches that a step accumulates.
 
     >>> count_steps(204, 16), count_steps(20, 16), count_steps(3, 16)
     (12, 2, 1)
+    >>> count_steps(42, 16, 2), count_steps(60, 16, 2), count_steps(100, 16, 4), count_steps(200, 16, 5)
+    (1, 2, 2, 2)
     """
-    full, rest = divmod(images, step_images)
-    return full if full > 1 or (full == 1 and rest <= 1) else full + 1
+    full, rest = divmod(images, batch_images)
+    batches = full if full > 1 or (full == 1 and rest <= 1) else full + 1
+    steps, rest = divmod(batches, accumulated)
+    return steps if steps > 1 or not rest else steps + 1
 
 
 def drop_open_options(config: dict[str, Any]) -> dict[str, Any]:

@@ -54,20 +54,20 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
         config.data.batch_size = choose_training_batch(images)
         chosen.append("data.batch_size")
     trainer = config.trainer
-    step_images = config.global_batch or (
-        config.data.batch_size * count_processes(trainer) * trainer.accumulate_grad_batches
-    )
-    steps = count_steps(images, step_images)
+    batch_images, accumulated = config.data.batch_size * count_processes(trainer), trainer.accumulate_grad_batches
+    if config.global_batch is not None:  # whether it is a multiple is checked when the trainer is made
+        accumulated = max(1, config.global_batch // batch_images)
+    steps = count_steps(images, batch_images, accumulated)
     if trainer.max_epochs is not None:  # it follows epochs, or was typed and goes before them
         config.epochs = trainer.max_epochs
     elif config.epochs is None:
-        config.epochs = choose_epochs(images, step_images)
+        config.epochs = choose_epochs(images, batch_images, accumulated)
         if trainer.max_steps > 0:  # it ends the run
             config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
         chosen.append("epochs")
     if chosen:
         if isinstance(limit := trainer.limit_train_batches, int):
-            steps = min(steps, math.ceil(limit / trainer.accumulate_grad_batches))
+            steps = min(steps, math.ceil(limit / accumulated))
         words = "%d training images: batch %d, epochs %d, optimizer steps %d (%s chosen by the number of images)"
         log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
 
