@@ -79,6 +79,8 @@ def test_help_of_an_option_lists_its_keys_and_loads_nothing_heavy(words: list[st
         (["train", "data=folder", "data.root=nowhere"], "nowhere is not a folder"),
         (["plan", "data=folder", "backbone=test_resnet", "finetune=lp_ft", "epochs=1"], "set epochs=2 or more"),
         (["plan", "finetune=probe"], "finetune=probe has no plan"),
+        (["plan", "epochs=10", "trainer.max_steps=15"], "trainer.max_steps=15: a plan is one of epochs"),
+        (["plan", "epochs=10", "trainer.max_epochs=5"], "both say how long"),
         (["eval"], "Give either checkpoint=<run> or model=<exported file>"),
         (["predict", "checkpoint=x", "source=nothing-*"], "source=nothing-*"),
         (["compare"], "No run is given"),

@@ -6,8 +6,9 @@ import pytest
 
 from candelabra.commands.train import run_train
 from candelabra.config.build import build_data, resolve_config
+from candelabra.errors import CandelabraError
 from candelabra.runs.run_config import read_run_config
-from candelabra.training.open_options import fill_open_options
+from candelabra.training.open_options import apply_typed_epochs, fill_open_options
 from tests.conftest import Compose
 from tests.data.files import write_image
 
@@ -35,6 +36,19 @@ def test_what_was_typed_goes_before(words: tuple[str, ...], batch_size: int, epo
     config = tiny(*OPEN, *words)
     fill_open_options(config, build_data(resolve_config(config)["data"]))
     assert (config.data.batch_size, config.epochs, config.trainer.max_epochs) == (batch_size, epochs, epochs)
+
+
+def test_epochs_that_were_typed_go_before_those_of_a_preset(tiny: Compose) -> None:
+    for words, epochs in ((("epochs=5",), 5), ((), 1), (("trainer.max_epochs=2",), 2), (("epochs=null",), 1)):
+        config = tiny("trainer=smoke", *words)
+        apply_typed_epochs(config, [word.partition("=")[0] for word in words])
+        assert resolve_config(config)["trainer"]["max_epochs"] == epochs
+    config, typed = tiny("epochs=5", "trainer.max_epochs=3"), ["epochs", "trainer.max_epochs"]
+    with pytest.raises(CandelabraError, match=r"epochs=5 and trainer\.max_epochs=3 both say how long; leave one"):
+        apply_typed_epochs(config, typed)
+    config.resume = "run"
+    apply_typed_epochs(config, typed)
+    assert config.trainer.max_epochs == 3
 
 
 def test_config_yaml_records_the_numbers_and_a_resumed_run_keeps_them(

@@ -14,6 +14,7 @@ from candelabra.feature_cache import ProbeGrid, cache_features, save_probe
 from candelabra.loggers.tracking import log_run, make_loggers
 from candelabra.report.tables import count_labels, print_transfer
 from candelabra.runs.checkpoints import read_checkpoint
+from candelabra.runs.overrides import parse_key
 from candelabra.tasks.compilation import compile_backbone
 from candelabra.tasks.loading import build_task, dry_run
 from candelabra.tasks.metrics import summarize_heads
@@ -33,7 +34,7 @@ from candelabra.training.monitor import (
     is_validated,
     list_validation_metrics,
 )
-from candelabra.training.open_options import resolve_open_options
+from candelabra.training.open_options import apply_typed_epochs, resolve_open_options
 from candelabra.training.peers import announce_run, monitor_peers
 from candelabra.training.resume import begin_run, continue_run, restore_position
 from candelabra.training.run_files import start_run_folder
@@ -50,6 +51,7 @@ def run_train(config: DictConfig) -> dict[str, float]:
         CandelabraError: the config, the data or the weights cannot be used; nothing was trained.
     """
     words = detach_hydra(config)
+    apply_typed_epochs(config, [parse_key(word) for word in words])
     searched = config.lr == "auto"
     if searched:
         config.lr = 1.0  # a placeholder until the range test below

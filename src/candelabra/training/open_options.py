@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -13,6 +13,7 @@ from candelabra.config.build import PlainConfig
 from candelabra.config.data_rules import choose_epochs, choose_training_batch, count_steps
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.distributed.rendezvous import detect_launcher
+from candelabra.errors import CandelabraError
 from candelabra.training.batch_size import find_batch_size
 from candelabra.training.resume import begin_run
 
@@ -39,6 +40,27 @@ def resolve_open_options(
         L.seed_everything(plain["seed"], verbose=False)
         data.change_batch_size(plain["data"]["batch_size"])
     return plain
+
+
+def apply_typed_epochs(config: DictConfig, typed: Sequence[str]) -> None:
+    """Lets `epochs` that were typed go before those of a preset of the trainer, such as trainer=smoke.
+
+    Args:
+        config: of a run, as composed; it is changed.
+        typed: keys of the options that were typed.
+
+    Raises:
+        CandelabraError: `trainer.max_epochs` was typed as well, with another number.
+    """
+    epochs, most = config.epochs, config.trainer.max_epochs
+    if "epochs" not in typed or epochs is None or epochs == most:
+        return
+    if "trainer.max_epochs" not in typed:
+        config.trainer.max_epochs = "${epochs}"
+    elif not config.get("resume"):  # there the words of the run count as typed, see `set_epochs`
+        raise CandelabraError(
+            f"epochs={epochs} and trainer.max_epochs={most} both say how long; leave one of them out."
+        )
 
 
 def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
