@@ -49,6 +49,14 @@ MEANT = {
     "train output_dir=runs/first": "write folder=runs/first.",
     "train data.root=x data.values={pet:1}": "it is a key of data=masks, data=table.",
     "train data.root=x data.objects=single": "it is a key of data=coco, ",
+    "train +patince=3": "patince=3: there is no patince; allowed are patience,",
+    "train ++epoch=5": "epoch=5: there is no epoch; write epochs=5.",
+    "train +batch_size=8": "write data.batch_size=8.",
+    "train +save.minute=3": "save.minute=3: there is no save.minute; allowed are minutes,",
+    "eval checkpoint=x +splitt=val": "there is no splitt; allowed are split,",
+    "eval checkpoint=x +data.siz=3": "there is no data.siz; ",
+    "predict checkpoint=x source=x +conf=0.9": "there is no conf; ",
+    "train +trainer.benchmrk=true": "trainer.benchmrk is not known",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
     "predict weights=x": "write checkpoint=x.",
@@ -63,6 +71,19 @@ def test_a_mistyped_option_is_answered_with_the_right_one(typed: str, tmp_path: 
     assert run.returncode == 2, run.stderr
     assert MEANT[typed] in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "plan +trainer.benchmark=true ++epochs=2 +backbone.options={zero_init_last:false} ++save.keep=2",
+        "plan +head@task.heads.coarse=label epochs=2 ++balance.weights.label=2",
+    ],
+)
+def test_keys_of_the_command_and_of_classes_may_have_a_plus(typed: str, tmp_path: Path) -> None:
+    words = ["backbone=test_resnet", "finetune=frozen", "hydra.run.dir=out"]
+    run = run_forked([*typed.split(), *words], tmp_path, {})
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize(("typed", "says"), [("epochs=three", "epochs=three is"), ("lr=high", "lr=high has")])

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from candelabra.cli.added_keys import check_added_keys
 from candelabra.cli.deferred_modules import import_lazily
 from candelabra.cli.exit_codes import handle_exit_codes
 from candelabra.cli.help import COMMANDS, CONFIG_NAMES
@@ -157,10 +158,10 @@ def find_command(command: str) -> Command:
 
 
 def prepare_command(command: str, config: Any) -> None:
-    """Checks that nothing mandatory is missing, and hides warnings meant for developers; imports nothing heavy.
+    """Checks that no key is missing or unknown, and hides warnings meant for developers; imports nothing heavy.
 
     Raises:
-        CandelabraError: a mandatory key has no value.
+        CandelabraError: a mandatory key has no value, or the command does not have a key that was typed.
     """
     import logging
     import warnings
@@ -170,6 +171,7 @@ def prepare_command(command: str, config: Any) -> None:
     missing = {key for key in OmegaConf.missing_keys(config) if command != "plan" or not key.startswith("data.")}
     for key in sorted(missing):
         raise CandelabraError(f"{key} is not given; add {key}=<value>.")
+    check_added_keys(CONFIG_NAMES.get(command, command), config)
     logging.getLogger("timm").setLevel(logging.WARNING)
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", module="lightning|torch|timm")
