@@ -119,7 +119,7 @@ class EncodedMaskColumn(EncodedColumn):
         return _to_tensor(fit_mask(decode_mask(RawBytes(raw, str(index))), image, self.meaning))
 
     def content(self, index: int) -> tuple[Any, ...]:
-        return ()  # the encoded file is hashed with its sample
+        return (self.meaning,)  # the encoded file is hashed with its sample
 
     def inspect(self, index: int, image: DecodedImage | None, raw: bytes | None = None) -> Sequence[DataIssue]:
         if raw is None:
