@@ -119,7 +119,10 @@ class OutlineColumn(TargetColumn):
         return torch.from_numpy(np.array(canvas))
 
     def content(self, index: int) -> tuple[Any, ...]:
-        drawn = [(value, *outline.content()) for outline, value in self.drawings[index] or ()]
+        drawing = self.drawings[index]
+        if drawing is None:
+            return (None,)
+        drawn = [(value, *outline.content()) for outline, value in drawing]
         return tuple(part for parts in drawn for part in parts)
 
 
