@@ -93,3 +93,19 @@ def test_what_does_not_fit_is_refused(word: str, message: str, tiny: Compose, tm
         run_train(tiny(*words))
     with pytest.raises(CandelabraError, match=message):
         run_train(tiny(*words, f"folder={tmp_path / 'second'}", *given, word))
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_a_head_of_a_renamed_target_keeps_the_rows_of_its_classes(label: bool, tiny: Compose, tmp_path: Path) -> None:
+    words = ["data=union", "data.size=32", "data.batch_size=4", "epochs=1"]
+    for name, classes in {"pets": ("bee", "cat"), "bugs": ("ant", "bee")}.items():
+        words += [f"+data@data.sets.{name}=folder", f"data.sets.{name}.root={make_folder(tmp_path / name, 6, classes)}"]
+    words += ["data.sets.bugs.rename={label:insect}"]
+    run_train(tiny(*words, *([] if label else ["data.sets.pets.rename={label:pet}"])))
+    saved, fresh = load_task(tmp_path / "train"), load_task(tmp_path / "train")
+    torch.nn.init.zeros_(fresh.heads["insect"].layers[0].weight)  # type: ignore[operator, index, union-attr]
+    parts = {part.name: part for part in copy_weights(fresh, tmp_path / "train")}
+    assert all(part.taken == part.total for part in parts.values())
+    for name, head in saved.heads.items():
+        for key, value in head.state_dict().items():
+            assert torch.equal(value, fresh.heads[name].state_dict()[key]), (name, key)

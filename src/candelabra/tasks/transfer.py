@@ -54,11 +54,18 @@ def copy_weights(task: Task, given: str | Path) -> list[TransferredPart]:
     own = task.state_dict()
     parts = [_copy_backbone(own, saved["state_dict"], saved["candelabra"]["config"]["backbone"], given)]
     for name, head in task.named_heads():
-        kind = type(head.target_info)
-        # A target that no data set labels, such as the image itself, is the same in all runs.
-        before = labels.find(kind) if kind in list_target_classes().values() else head.target_info
+        before = _find_saved_target(labels, name, head.target_info)
         parts.append(_copy_head(f"heads.{name}", own, saved["state_dict"], head.target_info, before))
     return parts
+
+
+def _find_saved_target(labels: Labels, name: str, now: Target) -> Target | None:
+    """What the namesake of a head learned in the run; null where that is of another class."""
+    kind = type(now)
+    if kind not in list_target_classes().values():
+        return now  # what no data set labels, such as the image itself, is the same in all runs
+    found = labels.select_for_head(name).find(kind)
+    return found if isinstance(found, kind) else None
 
 
 def _copy_backbone(
