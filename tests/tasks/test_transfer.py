@@ -8,9 +8,9 @@ import torch
 
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
-from candelabra.data.targets import BoxesTarget, Labels
+from candelabra.data.targets import BoxesTarget, Labels, MaskTarget, ValueTarget
 from candelabra.errors import CandelabraError
-from candelabra.heads import FCOS, Detector, FasterRCNN, RetinaNet
+from candelabra.heads import FCOS, Detector, FasterRCNN, Head, Mask, RetinaNet, Value
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.transfer import _copy_head, copy_weights
 from tests.conftest import Compose
@@ -109,3 +109,25 @@ def test_a_head_of_a_renamed_target_keeps_the_rows_of_its_classes(label: bool, t
     for name, head in saved.heads.items():
         for key, value in head.state_dict().items():
             assert torch.equal(value, fresh.heads[name].state_dict()[key]), (name, key)
+
+
+@pytest.mark.parametrize(
+    ("build", "first", "second"),
+    [
+        (Value, torch.linspace(4000, 6000, 300)[:, None], torch.linspace(4, 6, 8)[:, None]),
+        (Mask, (torch.rand(9, 64, 64) > 0.999).to(torch.uint8), torch.arange(2).to(torch.uint8).expand(1, 8, 2)),
+    ],
+)
+def test_statistics_of_labels_are_those_of_the_new_data(
+    build: Callable[..., Head], first: torch.Tensor, second: torch.Tensor
+) -> None:
+    labels = Labels(ValueTarget(("age",)), MaskTarget(("no", "yes")))
+    given, taking, new = (build(Timm("test_resnet", weights="none"), labels) for _ in range(3))
+    given.observe_labels(first, torch.Tensor.clone)
+    own, saved = ({f"x.{key}": value for key, value in head.state_dict().items()} for head in (taking, given))
+    part = _copy_head("x", own, saved, taking.target_info, given.target_info)
+    assert (part.taken, part.note) == (part.total, "")
+    for head in (taking, new):
+        head.observe_labels(second, torch.Tensor.clone)
+    for key in ("scale.mean", "scale.variance", "scale.count") if build is Value else ("pixels",):
+        torch.testing.assert_close(taking.state_dict()[key], new.state_dict()[key])

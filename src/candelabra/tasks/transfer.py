@@ -15,6 +15,8 @@ from candelabra.tasks.task import Task
 
 # Layers of detectors with several rows a class, or one more for the background: where classes differ they stay new.
 _SEVERAL_ROWS = frozenset(("cls_logits", "cls_score", "bbox_pred"))
+# Counts of the labels seen in training; without them the first labels of the new data replace what the run knew.
+_LABEL_COUNTS = ("scale.count", "pixels")
 
 
 class TransferredPart(NamedTuple):
@@ -23,7 +25,7 @@ class TransferredPart(NamedTuple):
     Args:
         name: backbone, or heads.<name>.
         taken: number of parameters that come from the checkpoint.
-        total: number of its parameters, buffers included.
+        total: number of its parameters, buffers included, but for counts of labels, which begin anew.
         note: in words.
     """
 
@@ -38,7 +40,7 @@ def copy_weights(task: Task, given: str | Path) -> list[TransferredPart]:
     """Copies the weights of a run into a task, in place.
 
     A head takes what its namesake has in the same shape. Where the classes differ, those of equal names keep their
-    rows of the last layer, and the others stay as they were drawn.
+    rows of the last layer, and the others stay as they were drawn. Counts of labels begin anew.
 
     Args:
         task: built, not trained.
@@ -85,7 +87,8 @@ def _copy_backbone(
 def _copy_head(
     prefix: str, own: Mapping[str, Tensor], saved: Mapping[str, Tensor], now: Target, before: Target | None
 ) -> TransferredPart:
-    mine = {key: value for key, value in own.items() if key.startswith(f"{prefix}.")}
+    counts = tuple(f".{name}" for name in _LABEL_COUNTS)
+    mine = {key: value for key, value in own.items() if key.startswith(f"{prefix}.") and not key.endswith(counts)}
     total = sum(value.numel() for value in mine.values())
     there = {key: value for key, value in mine.items() if key in saved}
     if before is None or not there:
