@@ -1,6 +1,7 @@
 """A run that starts from the weights of another takes its backbone, and of its heads what fits."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,33 @@ import torch
 
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
-from candelabra.data.targets import BoxesTarget, Labels, MaskTarget, ValueTarget
+from candelabra.data.targets import (
+    BoxesTarget,
+    InstancesTarget,
+    Labels,
+    LabelTarget,
+    MaskTarget,
+    OrdinalTarget,
+    Target,
+    ValueTarget,
+)
 from candelabra.errors import CandelabraError
-from candelabra.heads import FCOS, Detector, FasterRCNN, Head, Mask, RetinaNet, Value
+from candelabra.heads import (
+    FCOS,
+    Auxiliary,
+    Detector,
+    Embedding,
+    FasterRCNN,
+    Head,
+    Label,
+    Mask,
+    MaskRCNN,
+    Ordinal,
+    RetinaNet,
+    Value,
+)
+from candelabra.heads.decoders import unet
+from candelabra.heads.losses import ArcFace
 from candelabra.tasks.loading import load_task
 from candelabra.tasks.transfer import _copy_head, copy_weights
 from tests.conftest import Compose
@@ -52,7 +77,7 @@ def test_classes_of_a_detector_in_another_order_take_no_weights_of_each_other(ki
         if name == "first":
             saved, before = tensors, head
     part = _copy_head("x", {f"x.{k}": v for k, v in tensors.items()}, {f"x.{k}": v for k, v in saved.items()},
-        head.target_info, before.target_info)  # fmt: skip
+        head, before.target_info)  # fmt: skip
     assert part.note == "3 of 3 classes are known"
     assert torch.equal(tensors["thresholds"], saved["thresholds"][[1, 2, 0]])
     for key, value in tensors.items():
@@ -125,9 +150,59 @@ def test_statistics_of_labels_are_those_of_the_new_data(
     given, taking, new = (build(Timm("test_resnet", weights="none"), labels) for _ in range(3))
     given.observe_labels(first, torch.Tensor.clone)
     own, saved = ({f"x.{key}": value for key, value in head.state_dict().items()} for head in (taking, given))
-    part = _copy_head("x", own, saved, taking.target_info, given.target_info)
+    part = _copy_head("x", own, saved, taking, given.target_info)
     assert (part.taken, part.note) == (part.total, "")
     for head in (taking, new):
         head.observe_labels(second, torch.Tensor.clone)
     for key in ("scale.mean", "scale.variance", "scale.count") if build is Value else ("pixels",):
         torch.testing.assert_close(taking.state_dict()[key], new.state_dict()[key])
+
+
+A, B = ("ant", "bee", "cat", "dog"), ("bee", "cat", "dog", "emu")
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "rows"),
+    [
+        (partial(Label, hidden=[4]), LabelTarget, ["layers.2"]),
+        (partial(Embedding, dimensions=4, hidden=[4]), LabelTarget, []),
+        (partial(Embedding, dimensions=4, loss=ArcFace), LabelTarget, []),
+        (partial(Auxiliary, width=4, hidden=4), LabelTarget, ["main.layers.0", "others.0.7"]),
+        (partial(Mask, decoder=partial(unet, widths=[8, 8, 4, 4])), MaskTarget, ["classify"]),
+        (partial(FCOS, width=4), BoxesTarget, ["classify", "thresholds"]),
+        (partial(MaskRCNN, width=4, detector=partial(FCOS, width=4)), InstancesTarget,
+            ["detector.classify", "detector.thresholds"]),
+    ],
+)  # fmt: skip
+def test_layers_that_are_as_wide_as_there_are_classes_are_copied_as_they_are(
+    build: Callable[..., Head], kind: Callable[..., Target], rows: list[str]
+) -> None:
+    backbone = Timm("test_resnet", weights="none")
+    given, taking = (build(backbone, Labels(kind(classes))) for classes in (A, B))
+    own, saved = (
+        {f"x.{key}": torch.rand_like(value.float()) for key, value in head.state_dict().items()}
+        for head in (taking, given)
+    )
+    _copy_head("x", own, saved, taking, given.target_info)
+    for key, value in own.items():
+        if key.startswith("x.criterion"):  # a column a class
+            assert not torch.equal(value, saved[key])
+        elif key == "x.pixels":
+            continue
+        elif key.removeprefix("x.").startswith(tuple(rows)) and rows:
+            assert torch.equal(value[:3], saved[key][1:]), key
+            assert not torch.equal(value[3], saved[key][3])
+        else:
+            assert torch.equal(value, saved[key]), key
+
+
+def test_grades_in_another_order_take_no_weights_of_each_other() -> None:
+    backbone, grades = Timm("test_resnet", weights="none"), ("none", "mild", "severe")
+    given, taking, same = (Ordinal(backbone, Labels(OrdinalTarget(each))) for each in (grades, grades[::-1], grades))
+    saved = {f"x.{key}": torch.rand_like(value) for key, value in given.state_dict().items()}
+    own = {f"x.{key}": value.clone() for key, value in taking.state_dict().items()}
+    part = _copy_head("x", own, saved, taking, given.target_info)
+    assert (part.taken, part.note) == (0, "new: the run has other grades, or another order of them")
+    assert all(torch.equal(value, own[f"x.{key}"]) for key, value in taking.state_dict().items())
+    part = _copy_head("x", own, saved, same, given.target_info)
+    assert part.taken == part.total

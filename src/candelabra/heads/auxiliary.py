@@ -1,6 +1,6 @@
 """A label head with auxiliary classifiers on earlier feature maps, used in training only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -66,6 +66,10 @@ class Auxiliary(Head):
             _classifier(backbone.channels[place], len(self.target_info.classes), width, hidden, dropout)
             for place in self.places
         )
+
+    def list_class_rows(self) -> Sequence[str]:
+        others = [f"others.{place}.{[*dict(each.named_children())][-1]}" for place, each in enumerate(self.others)]
+        return [*(f"main.{name}" for name in self.main.list_class_rows()), *others]
 
     def forward(self, features: Features) -> Tensor:
         own: Tensor = self.main(features)

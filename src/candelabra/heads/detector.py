@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -55,6 +55,9 @@ class Detector(Head, ABC):
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
         self.register_calibrated("thresholds", torch.full((len(self.classes),), DEFAULT_SCORE))
+
+    def list_class_rows(self) -> Sequence[str]:
+        return ["classify", "thresholds"]
 
     @abstractmethod
     def decode(self, outputs: Tensor, size: Size) -> tuple[Tensor, Tensor]:

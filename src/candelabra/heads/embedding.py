@@ -73,6 +73,9 @@ class Embedding(Head):
     def predicted_target(self) -> Target:
         return EmbeddingTarget(self.dimensions).rename(self.target_info.name)
 
+    def list_class_rows(self) -> Sequence[str]:
+        return ()
+
     def forward(self, features: Features) -> Tensor:
         final = features.final[:, -1] if features.final.ndim > 4 else features.final  # of views, the last
         return F.normalize(self.layers(self.pool(final)).float(), dim=1)

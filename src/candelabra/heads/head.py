@@ -1,7 +1,7 @@
 """The contract of a head: a small network on features, with its loss, metrics and decoding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -66,6 +66,14 @@ class Head(nn.Module, ABC):
             sum_ranks: tensor -> its sum over ranks.
         """
         return
+
+    def list_class_rows(self) -> Sequence[str]:
+        """Names of the layers and buffers that have one row a class, where its target has classes.
+
+        By default the last layer. Where another run has other classes, these rows go by their names.
+        """
+        layers = [name for name, module in self.named_modules() if any(True for _ in module.parameters(recurse=False))]
+        return layers[-1:]
 
     @property
     def predicted_target(self) -> Target:

@@ -1,6 +1,6 @@
 """The head for `instances`: a detector, and a mask in each of its boxes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -72,6 +72,9 @@ class MaskRCNN(Head):
         self.detector = detector(backbone, Labels(BoxesTarget(self.classes)))
         self.mask_features, self.masks = MaskFeatures(backbone, width), MaskBranch(width, layers)
         self.width, self.regions, self.mask_weight = width, regions, mask_weight
+
+    def list_class_rows(self) -> Sequence[str]:
+        return [f"detector.{name}" for name in self.detector.list_class_rows()]
 
     def forward(self, features: Features) -> Tensor:
         maps = self.mask_features(features)

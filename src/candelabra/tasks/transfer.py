@@ -7,14 +7,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from candelabra.data.targets import BoxesTarget, InstancesTarget, Labels, Target, list_target_classes
+from candelabra.data.targets import (
+    BoxesTarget,
+    InstancesTarget,
+    Labels,
+    OrdinalTarget,
+    Target,
+    list_target_classes,
+)
 from candelabra.errors import CandelabraError
+from candelabra.heads import Head
 from candelabra.plugins.records import require_plugins
 from candelabra.runs.checkpoints import find_checkpoint, read_checkpoint
 from candelabra.tasks.task import Task
 
-# Layers of detectors with several rows a class, or one more for the background: where classes differ they stay new.
-_SEVERAL_ROWS = frozenset(("cls_logits", "cls_score", "bbox_pred"))
+# Layers with several rows or with a column a class, or one row more for the background: where classes differ, new.
+_SEVERAL_ROWS = frozenset(("cls_logits", "cls_score", "bbox_pred", "criterion"))
 # Counts of the labels seen in training; without them the first labels of the new data replace what the run knew.
 _LABEL_COUNTS = ("scale.count", "pixels")
 
@@ -57,7 +65,7 @@ def copy_weights(task: Task, given: str | Path) -> list[TransferredPart]:
     parts = [_copy_backbone(own, saved["state_dict"], saved["candelabra"]["config"]["backbone"], given)]
     for name, head in task.named_heads():
         before = _find_saved_target(labels, name, head.target_info)
-        parts.append(_copy_head(f"heads.{name}", own, saved["state_dict"], head.target_info, before))
+        parts.append(_copy_head(f"heads.{name}", own, saved["state_dict"], head, before))
     return parts
 
 
@@ -85,7 +93,7 @@ def _copy_backbone(
 
 
 def _copy_head(
-    prefix: str, own: Mapping[str, Tensor], saved: Mapping[str, Tensor], now: Target, before: Target | None
+    prefix: str, own: Mapping[str, Tensor], saved: Mapping[str, Tensor], head: Head, before: Target | None
 ) -> TransferredPart:
     counts = tuple(f".{name}" for name in _LABEL_COUNTS)
     mine = {key: value for key, value in own.items() if key.startswith(f"{prefix}.") and not key.endswith(counts)}
@@ -94,24 +102,32 @@ def _copy_head(
     if before is None or not there:
         return TransferredPart(prefix, 0, total, "new: the run has no such head")
     fitting = {key: value for key, value in there.items() if saved[key].shape == value.shape}
+    now = head.target_info
     if now.drop_training_fields() == before.drop_training_fields():
         note = "" if len(fitting) == len(mine) else "some layers differ"
         return TransferredPart(prefix, _copy(fitting, saved), total, note)
+    if isinstance(now, OrdinalTarget):
+        return TransferredPart(prefix, 0, total, "new: the run has other grades, or another order of them")
     classes, known = list(now.confusion_classes), list(before.confusion_classes)
     if not classes or not known:
         return TransferredPart(prefix, 0, total, "new: it predicts something else")
     if isinstance(now, BoxesTarget | InstancesTarget):  # a confusion matrix alone has a row for what is no object
         classes, known = classes[:-1], known[:-1]
+    rows = {key: value for key, value in there.items() if _has_class_rows(key.removeprefix(f"{prefix}."), head)}
     by_class = {
         key: value
-        for key, value in there.items()
+        for key, value in rows.items()
         if saved[key].shape[:1] == (len(known),) and value.shape == (len(classes), *saved[key].shape[1:])
     }
     mixed = {key for key in fitting if not _SEVERAL_ROWS.isdisjoint(key.split("."))}
-    taken = _copy({key: value for key, value in fitting.items() if key not in by_class and key not in mixed}, saved)
+    taken = _copy({key: value for key, value in fitting.items() if key not in rows and key not in mixed}, saved)
     shared = [name for name in classes if name in known]
     taken += sum(_copy_rows(value, saved[key], classes, known, shared) for key, value in by_class.items())
     return TransferredPart(prefix, taken, total, f"{len(shared)} of {len(classes)} classes are known")
+
+
+def _has_class_rows(key: str, head: Head) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in head.list_class_rows())
 
 
 def _copy(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> int:
