@@ -60,6 +60,7 @@ class Case:
 
 
 NUMBERS = {"value": Value, "depth": partial(Depth, gradient_weight=0.5)}  # scales of labels are those of all ranks
+BALANCED = {name: partial(ALL[name], class_weights="balanced") for name in ("label", "mask")}
 HALF = {"label": 0.5, "mask": 0.25}  # some batches of a process have no mask, some one
 CASES = {
     "classification": Case(Classification),
@@ -68,6 +69,7 @@ CASES = {
     "pooled": Case(partial(KeypointsTask, keypoints=partial(Keypoints, coordinates=Pooled))),
     "segmentation": Case(Segmentation),
     "multitask": Case(partial(MultiTask, heads=ALL), {"labelled": HALF, "targets": ["label", "mask"]}),
+    "balanced": Case(partial(MultiTask, heads=BALANCED), {"targets": ["label", "mask"]}),
     "ema": Case(partial(MultiTask, heads=ALL), ema=True),
     "thawing": Case(partial(MultiTask, heads=ALL), finetune=Gradual(keep_statistics=False)),
     "accumulated": Case(partial(MultiTask, heads={"label": Label}), finetune=Full(keep_statistics=True), steps=2),

@@ -13,8 +13,8 @@ from tests.forked import run_forked
 from tests.training.ranks import CASES, ROUNDING, train_case
 
 FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
-# Their loss of a batch is no mean over its samples, and ranks evaluate alone.
-COMPARING = ("embedding", "per_class", "pretraining")
+# Their loss of a batch is no mean over its samples, or weighs them by one another, and ranks evaluate alone.
+COMPARING = ("balanced", "embedding", "per_class", "pretraining")
 SHARED = [case if case in FAST else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 

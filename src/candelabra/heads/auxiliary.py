@@ -78,6 +78,9 @@ class Auxiliary(Head):
         pairs = zip(self.others, self.places, strict=True)
         return torch.stack([own, *(other(features.maps[place]).float() for other, place in pairs)], 1)
 
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        self.main.observe_labels(target, sum_ranks)
+
     def labelled(self, target: Tensor) -> Tensor:
         return self.main.labelled(target)
 

@@ -1,6 +1,6 @@
 """The head for `label`: the class of an image, or its classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -39,7 +39,7 @@ class Label(Head):
         smoothing: share of the target spread over all classes (Szegedy et al. 2016), 0 to 1.
         class_weights: one factor a class, in the order of the classes; balanced, by the shares of the classes among
             the labelled images of a batch (see `compute_class_weights`), so that rare classes count; or null for equal
-            weights.
+            weights. In training the batch is that of all ranks.
     """
 
     target: ClassVar[str] = LabelTarget.name
@@ -77,24 +77,35 @@ class Label(Head):
         self.class_weights: Tensor
         self.register_calibrated("temperature", torch.ones(()))
         self.temperature: Tensor
+        self._seen: Tensor | None = None  # images of each class in the batch of all ranks that is trained on
+
+    def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
+        """Counts the images of each class, by which classes are balanced."""
+        if self.balanced:
+            self._seen = sum_ranks(self._count_classes(target))
 
     def forward(self, features: Features) -> Tensor:
         logits: Tensor = self.layers(self.pool(features.final))
         return logits.float()
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
-        weights = compute_class_weights(self._count_classes(target)) if self.balanced else self.class_weights
+        weights = self._balance_classes(target) if self.balanced else self.class_weights
         if self.multilabel:
             wanted = target.nan_to_num() * (1 - self.smoothing) + self.smoothing / 2
             values = F.binary_cross_entropy_with_logits(outputs, wanted, weights, reduction="none")
             return values.mean(1)
         return F.cross_entropy(outputs, target.clamp(min=0), weights, reduction="none", label_smoothing=self.smoothing)
 
+    def _balance_classes(self, target: Tensor) -> Tensor:
+        """(C,) weights, in training by what `observe_labels` counted."""
+        counts = self._seen if self.training and self._seen is not None else self._count_classes(target)
+        return compute_class_weights(counts)
+
     def _count_classes(self, target: Tensor) -> Tensor:
         """(C,) images of each class."""
         if self.multilabel:
             return target.nan_to_num().sum(0)
-        return torch.bincount(target[self.labelled(target)], minlength=len(self.classes))
+        return (target[:, None] == torch.arange(len(self.classes), device=target.device)).sum(0)
 
     def metrics(self) -> dict[str, Metric]:
         count = len(self.classes)

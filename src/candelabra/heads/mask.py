@@ -40,7 +40,8 @@ class Mask(Head):
             (Ronneberger et al. 2015).
         class_weights: factors for the cross-entropy: one a class; balanced, by the shares of the classes among the
             pixels of a batch (see `compute_class_weights`), so that small things count; null for equal weights; or
-            auto: balanced where one of the classes has less than 1 % of the pixels seen in training, else equal.
+            auto: balanced where one of the classes has less than 1 % of the pixels seen in training, else equal. In
+            training the batch is that of all ranks.
     """
 
     target: ClassVar[str] = MaskTarget.name
@@ -79,11 +80,15 @@ class Mask(Head):
         self.class_weights: Tensor
         self.register_calibrated("pixels", torch.zeros(len(self.classes), dtype=torch.int64))  # seen, of each class
         self.pixels: Tensor
+        self._seen: Tensor | None = None  # pixels of each class in the batch of all ranks that is trained on
 
     def observe_labels(self, target: Tensor, sum_ranks: Callable[[Tensor], Tensor]) -> None:
-        """Counts the pixels of each class, which tell whether classes are to be balanced."""
+        """Counts the pixels of each class, by which classes are balanced, and which tell whether they are to be."""
+        if self.weighting == "fixed":
+            return
+        self._seen = counts = sum_ranks(self._count_classes(target))
         if self.weighting == "auto":
-            self.pixels += sum_ranks(self._count_classes(target))
+            self.pixels += counts
 
     def forward(self, features: Features) -> Tensor:
         logits: Tensor = self.classify(self.decoder(features))
@@ -100,8 +105,12 @@ class Mask(Head):
         return loss + self.lovasz_weight * lovasz_loss(outputs, wanted) if self.lovasz_weight else loss
 
     def _balance_classes(self, target: Tensor) -> Tensor:
-        """(C,) weights by the pixels of a batch; equal ones where no class is rare in training, which auto goes by."""
-        balanced = compute_class_weights(self._count_classes(target))
+        """(C,) weights, in training by what `observe_labels` counted.
+
+        Equal ones where no class is rare in training, which auto goes by.
+        """
+        counts = self._seen if self.training and self._seen is not None else self._count_classes(target)
+        balanced = compute_class_weights(counts)
         if self.weighting == "balanced":
             return balanced
         return torch.where(is_imbalanced(self.pixels), balanced, self.class_weights)
