@@ -11,6 +11,7 @@ from candelabra.commands.train import run_train
 from candelabra.feature_cache.store import FeatureStore, arrange_rows, join_rows
 from candelabra.prediction.model import Model
 from tests.conftest import Compose
+from tests.data.readers.test_coco import document, make, thing
 from tests.data.readers.test_voc import xml
 from tests.feature_cache.test_cache import name
 from tests.feature_cache.test_datamodule import results, weights
@@ -85,3 +86,11 @@ def test_a_probe_finds_a_detector_and_the_scores_that_it_shows(photos: str, tiny
     assert found["val/boxes/map50"] > 0.3
     thresholds = Model(tmp_path / "train").task.heads["boxes"].thresholds
     assert thresholds.tolist() != [0.25]
+
+
+def test_lists_that_no_head_learns_may_differ_in_length(tiny: Compose, tmp_path: Path) -> None:
+    things = [thing(number, bbox=[2 * left, 2, 8, 8]) for number in range(10) for left in range(1 + number % 3)]
+    make(tmp_path / "coco", document(things, 10), 10)
+    words = ["data=coco", f"data.root={tmp_path / 'coco'}", "data.augment=none", "data.size=32", "epochs=1"]
+    run_train(tiny(*words, "task=localization", "finetune=frozen", "data.batch_size=5"))
+    assert list((tmp_path / "features").glob("*/*.npy"))

@@ -1,7 +1,7 @@
 """Extracts features: the one pass of a frozen backbone over the images."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -128,7 +128,7 @@ def extract_features(
         MissingFeatures(items),
         batch_size,
         num_workers=workers,
-        collate_fn=partial(_collate, ragged=recipe.ragged),
+        collate_fn=partial(_collate, kept=("image", "colours", *recipe.targets), ragged=recipe.ragged),
         generator=torch.Generator(),
         multiprocessing_context=choose_start_method(workers),
     )
@@ -182,8 +182,11 @@ def _rows(
     return recipe.to_rows(digests, {**taken, **{name: _targets(batch)[name] for name in recipe.targets}})
 
 
-def _collate(items: Sequence[tuple[bytes, Sample]], ragged: Mapping[str, Target]) -> tuple[list[bytes], Sample]:
-    samples = [sample for _, sample in items]
+def _collate(
+    items: Sequence[tuple[bytes, Sample]], kept: Collection[str], ragged: Mapping[str, Target]
+) -> tuple[list[bytes], Sample]:
+    """The digests and the batch of samples, without targets that no head learns: their values may differ in length."""
+    samples = [cast(Sample, {key: value for key, value in sample.items() if key in kept}) for _, sample in items]
     return [found for found, _ in items], cast(Sample, count_ragged(samples, ragged))
 
 
