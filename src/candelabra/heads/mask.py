@@ -117,8 +117,9 @@ class Mask(Head):
 
     def _count_classes(self, target: Tensor) -> Tensor:
         """(C,) pixels of each class."""
-        if target.device.type == "cpu":  # in one pass over bytes; a GPU would have to wait for the result
-            return torch.bincount(target.flatten(), minlength=IGNORED + 1)[: len(self.classes)]
+        if target.device.type == "cpu":  # in one pass; on a GPU all pixels would wait for a few counters
+            pixels, counts = target.flatten().long(), torch.zeros(IGNORED + 1, dtype=torch.int64)
+            return counts.scatter_add_(0, pixels, torch.ones_like(pixels))[: len(self.classes)]
         return torch.stack([(target == index).sum() for index in range(len(self.classes))])
 
     def metrics(self) -> dict[str, Metric]:
