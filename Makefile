@@ -14,6 +14,7 @@ help: ## list the targets
 train: $(READY) ## the main job on embedded defaults, offline: at most 3 minutes on 2 cores (ARGS="task=segmentation" changes it)
 	$(RUN)/candelabra train $(if $(ARGS),$(ARGS),minutes=2.5)
 
+# A worker more than there are processors was no faster.
 test: $(READY) ## all tests but the slow ones
 	$(RUN)/pytest -n auto --dist worksteal $(ARGS)
 
