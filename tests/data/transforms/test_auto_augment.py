@@ -100,6 +100,18 @@ def test_every_operation_moves_all_alike(name: str, table: str) -> None:
     assert changed == (name != "identity")
 
 
+@pytest.mark.parametrize("name", list(AUGMENT_TABLES["randaugment"]))
+def test_an_image_of_floats_is_changed_as_one_of_bytes(name: str) -> None:
+    operation = AUGMENT_TABLES["randaugment"][name]
+    steps = [lambda sample: operation.change(sample, ALL, operation.most / 2)]
+    bytes_, floats = (
+        TransformPipeline(steps, ALL)({**scene(), "image": image})["image"]
+        for image in (scene()["image"], scene()["image"] / 255)
+    )
+    assert floats.dtype == torch.float32
+    assert torch.allclose(bytes_ / 255, floats, atol=1.01 / 255)
+
+
 def test_a_point_goes_where_the_pixel_goes_when_turned() -> None:
     made = TransformPipeline([lambda s: AUGMENT_TABLES["randaugment"]["rotate"].change(s, ALL, 30.0)], ALL)(
         scene((100, 100))

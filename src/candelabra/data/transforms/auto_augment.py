@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode, functional
 
 from candelabra.data.targets import Labels
@@ -66,10 +67,14 @@ class AugmentPolicy:
 
 
 def _recolour(change: Callable[..., torch.Tensor]) -> ImageChange:
-    """Wrap a function that changes colours and moves no pixels."""
+    """Wrap a function that changes the colours of an image of uint8; one of floats in [0, 1] is rounded to 1/255."""
 
     def apply_change(sample: Sample, labels: Labels, magnitude: float) -> Sample:
-        return {**sample, "image": change(sample["image"], magnitude)}
+        image = sample["image"]
+        if not image.is_floating_point():
+            return {**sample, "image": change(image, magnitude)}
+        changed = change((image * 255).round().to(torch.uint8), magnitude).to(image.dtype) / 255
+        return {**sample, "image": tv_tensors.wrap(changed, like=image)}
 
     return apply_change
 
