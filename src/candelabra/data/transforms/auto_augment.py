@@ -8,6 +8,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode, functional
 
 from candelabra.data.targets import Labels
+from candelabra.data.transforms.colour_jitter import apply_to_bytes
 from candelabra.data.transforms.sample_geometry import apply_filling, drop_invisible, read_canvas_size
 from candelabra.types import Sample
 
@@ -67,14 +68,11 @@ class AugmentPolicy:
 
 
 def _recolour(change: Callable[..., torch.Tensor]) -> ImageChange:
-    """Wrap a function that changes the colours of an image of uint8; one of floats in [0, 1] is rounded to 1/255."""
+    """Wrap a function that changes the colours of an image of uint8 and moves no pixels; see `apply_to_bytes`."""
 
     def apply_change(sample: Sample, labels: Labels, magnitude: float) -> Sample:
-        image = sample["image"]
-        if not image.is_floating_point():
-            return {**sample, "image": change(image, magnitude)}
-        changed = change((image * 255).round().to(torch.uint8), magnitude).to(image.dtype) / 255
-        return {**sample, "image": tv_tensors.wrap(changed, like=image)}
+        changed = apply_to_bytes(sample["image"], lambda image: change(image, magnitude))
+        return {**sample, "image": tv_tensors.wrap(changed, like=sample["image"])}
 
     return apply_change
 

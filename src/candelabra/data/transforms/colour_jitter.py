@@ -1,5 +1,7 @@
 """Colour jitter: factors are drawn per sample and applied to whole batches on their device."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -48,6 +50,13 @@ def _jitter_separately(images: Tensor, factors: Tensor) -> Tensor:
     return jittered
 
 
+def apply_to_bytes(image: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply a function of uint8 images to one of uint8, or to one of floats in [0, 1], which is rounded to 1/255."""
+    if not image.is_floating_point():
+        return change(image)
+    return change((image * 255).round().to(torch.uint8)).to(image.dtype) / 255
+
+
 def jitter_image(image: Tensor, factors: Tensor) -> Tensor:
     """Change brightness, contrast and saturation of images.
 
@@ -61,8 +70,10 @@ def jitter_image(image: Tensor, factors: Tensor) -> Tensor:
     Returns:
         (..., 3, H, W), of the type of the image.
     """
-    if image.is_floating_point():
-        return jitter_image((image * 255).round().to(torch.uint8), factors).to(image.dtype) / 255
+    return apply_to_bytes(image, partial(_jitter_bytes, factors=factors))
+
+
+def _jitter_bytes(image: Tensor, factors: Tensor) -> Tensor:
     brightness, contrast, saturation = factors[..., None, None, None].unbind(-4)
     pixels = image.float()
     rows = pixels.sum(-1, keepdim=True)
