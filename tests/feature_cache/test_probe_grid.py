@@ -75,6 +75,9 @@ def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_pa
         (["patience=0"], "patience=0 has no effect"),
         (["monitor=val/loss"], "monitor=val/loss has no effect"),
         (["explain.every=2"], "explain.every=2 has no effect"),
+        (["save.steps=2"], "save.steps=2 has no effect"),
+        (["save.keep=3"], "save.keep=3 has no effect"),
+        (["scheduler=plateau"], "scheduler=plateau has no effect"),
     ],
 )
 def test_what_cannot_be_probed_is_refused_in_words(overrides: list[str], words: str, tiny: Compose) -> None:

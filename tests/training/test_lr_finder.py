@@ -97,3 +97,10 @@ def test_the_command_writes_the_curve_and_auto_trains_at_what_it_suggests(tiny: 
 def test_a_loss_that_falls_nowhere_suggests_nothing(tiny: Compose) -> None:
     with pytest.raises(CandelabraError, match=r"The loss fell at no rate from 1.0e-09 to 1.0e-08 more than by chance"):
         run_lr(tiny(*LEARNS, "range.min=1e-9", "range.max=1e-8", "range.steps=20"))
+
+
+def test_a_grid_of_rates_needs_no_range_test(tiny: Compose) -> None:
+    with pytest.raises(
+        CandelabraError, match=r"finetune=probe needs no learning rate: it tries each of finetune\.rates"
+    ):
+        run_lr(tiny("finetune=probe", "data.count=50"))

@@ -5,6 +5,8 @@ from omegaconf import DictConfig
 
 from candelabra.cli.compose import detach_hydra
 from candelabra.config.build import build_data, resolve_config
+from candelabra.config.probe_options import is_probe
+from candelabra.errors import CandelabraError
 from candelabra.training.lr_finder import find_learning_rate
 from candelabra.training.open_options import fill_open_options
 from candelabra.training.precision import choose_training_precision
@@ -19,6 +21,11 @@ def run_lr(config: DictConfig) -> None:
     detach_hydra(config)
     config.lr = 1.0  # the test sets the rate
     plain = resolve_config(config)
+    if is_probe(plain):
+        raise CandelabraError(
+            "finetune=probe needs no learning rate: it tries each of finetune.rates; choose another strategy, "
+            "finetune=frozen say."
+        )
     L.seed_everything(plain["seed"], verbose=False)
     data = build_data(plain["data"])
     fill_open_options(config, data)

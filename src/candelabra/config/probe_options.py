@@ -7,6 +7,7 @@ from candelabra.errors import CandelabraError
 from candelabra.runs.overrides import parse_key
 
 _UNUSED = {"ema": None, "patience": None, "monitor": "val/score", "explain.every": None}  # by their values in conf/
+_UNUSED |= {"save.steps": None, "save.minutes": 2.0, "save.keep": 1}  # it writes one checkpoint, at its end
 _REPLACED = {"optimizer.weight_decay": "finetune.decays"}
 _REPLACED |= dict.fromkeys(("lr", "optimizer.lr", "lr_rule"), "finetune.rates")
 
@@ -46,3 +47,8 @@ def check_probe_options(config: dict[str, Any], words: Sequence[str] = ()) -> No
                 f"{key}={value} has no effect with finetune=probe, which trains a grid of heads and keeps those with "
                 "the best val/score; leave it out, or choose finetune=frozen."
             )
+    if str((config["scheduler"] or {}).get("_target_")).endswith(".plateau"):
+        raise CandelabraError(
+            "scheduler=plateau has no effect with finetune=probe: a plateau of one head of the grid must not change "
+            "the rates of the others; choose scheduler=cosine, or finetune=frozen."
+        )
