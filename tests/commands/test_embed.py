@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from candelabra.backbones import Timm
+from candelabra.commands import embed
 from candelabra.commands.embed import run_embed
 from candelabra.data.transforms.pipeline import make_eval_transforms
 from candelabra.data.transforms.resize import make_resize
@@ -179,6 +180,13 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, words: list[str], senten
     with pytest.raises(CandelabraError, match=sentence):
         run_embed(asked(*(word.format(images=images) for word in words), f"folder={tmp_path / 'index'}"))
     assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize("option", ["batch_size", "workers"])
+def test_options_of_training_are_refused(tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "list_typed_keys", lambda: ["data", f"data.{option}"])
+    with pytest.raises(CandelabraError, match=f"data.{option} .* has no effect on embed; set {option} in its place"):
+        run_embed(asked("data=shapes", f"data.{option}=4", f"folder={tmp_path / 'index'}"))
 
 
 def test_an_index_that_is_none_or_not_whole_is_refused(tmp_path: Path) -> None:

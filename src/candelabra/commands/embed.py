@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from candelabra.cli.compose import list_typed_keys
 from candelabra.config.build import PlainConfig, build_data, resolve_config
 from candelabra.data.issues import DataIssue, IssueTreatment, write_issues
 from candelabra.data.samples import hash_contents
@@ -44,8 +45,12 @@ def run_embed(config: DictConfig) -> None:
     Given the folder of one that was killed, goes on with it.
 
     Raises:
-        CandelabraError: there is no image, the backbone cannot be used, or the folder holds something else.
+        CandelabraError: there is no image, the backbone cannot be used, or the folder holds something else; or an
+            option of training was typed.
     """
+    for key in ("batch_size", "workers"):
+        if f"data.{key}" in list_typed_keys():
+            raise CandelabraError(f"data.{key} is for training and has no effect on embed; set {key} in its place.")
     embed_source(resolve_config(config))
 
 
