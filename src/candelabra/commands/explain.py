@@ -149,13 +149,12 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     split = arguments.choice("split", ["test", "val", "train", "all"])
     images = arguments.number("images", 50, 1, 1_000_000, "images")
     methods = _split(arguments, "method", "all")
-    from candelabra.commands.eval import build_trained_data, check_trained_labels
     from candelabra.explain.explanation import check_methods
     from candelabra.explain.loading import load_explained, pick_head
     from candelabra.explain.measure_files import print_measures, write_measures
     from candelabra.explain.measuring import measure_methods
     from candelabra.explain.methods import METHODS
-    from candelabra.training.drawn_split import check_drawn_split
+    from candelabra.training.trained_data import open_trained_data
 
     methods = list(METHODS) if methods == ["all"] else methods
     check_methods(methods)
@@ -164,13 +163,11 @@ def _run_measure(arguments: Arguments, folder: Path) -> None:
     _, head = pick_head(model, options.get("head"))
     moved = {"root": options.get("data.root"), "batch_size": None, "workers": 0, "split": None, "sets": None}
     sizes = {"size": list(model.size)} if "size" in options else {}
-    data = build_trained_data(model.task.recipe, moved, split, {"cache": "none", **sizes})
-    if moved["root"] is None and split != "all":
-        check_drawn_split(data, model.task.recipe.get("images"), [split], "Measure all of them with split=all.")
+    advice = "Measure all of them with split=all."
+    data = open_trained_data(model.task.recipe, moved, split, {"cache": "none", **sizes}, advice)
     data.join_splits()
     data.disable_augmentation()
     data.plan.require_images(split)
-    check_trained_labels(data, model.task.recipe)
     prepared = data.dataset(split)
     samples = (prepared[place] for place in data.spread_positions(split, images))
     found = measure_methods(

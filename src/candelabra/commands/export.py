@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
-from candelabra.commands.eval import build_trained_data, check_trained_labels
 from candelabra.config.build import PlainConfig, build_object, resolve_config
 from candelabra.data.loading.dataset_part import parse_size
 from candelabra.data.samples import SPLITS
@@ -23,7 +22,7 @@ from candelabra.prediction.model import Model
 from candelabra.report.consoles import make_console
 from candelabra.runs.checkpoints import find_checkpoint
 from candelabra.tasks.preprocessing import read_trained_resize
-from candelabra.training.drawn_split import check_drawn_split
+from candelabra.training.trained_data import open_trained_data
 
 log = logging.getLogger(__name__)
 _OFF = "off"
@@ -99,18 +98,15 @@ def open_gate_data(plain: PlainConfig, trained: Model) -> GateData:
     """
     sizes = {} if plain["size"] is None else {"size": list(trained.size)}
     split = plain["gate"]
+    advice = "Give data.split=<run>/splits.csv, the split of the training."
     try:
-        data = build_trained_data(trained.task.recipe, plain["data"], split, {"cache": "none", **sizes})
+        data = open_trained_data(trained.task.recipe, plain["data"], split, {"cache": "none", **sizes}, advice)
         data.plan.require_images(split, "gate")
-        check_trained_labels(data, trained.task.recipe)
     except CandelabraError as error:
         raise CandelabraError(
             f"The pictures on which the exported file is compared with the checkpoint cannot be used: {error} Give "
             "data.root=<folder>, or gate=off for a file that nobody compared."
         ) from error
-    if plain["data"]["root"] is None and plain["data"]["split"] is None:
-        advice = "Give data.split=<run>/splits.csv, the split of the training, or gate=off to compare nothing."
-        check_drawn_split(data, trained.task.recipe.get("images"), [split], advice)
     if plain["quantise"] and not len(data.plan.parts["train"]):
         raise CandelabraError(
             f"quantise={plain['quantise']} needs pictures of training, and data.root={plain['data']['root']} has none; "

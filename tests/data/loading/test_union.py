@@ -13,14 +13,13 @@ import torch
 
 from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.commands.check import run_check
-from candelabra.commands.eval import relocate_data, run_eval
+from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
 from candelabra.commands.train import run_train
 from candelabra.config.build import build_data
 from candelabra.data import DataModule, DatasetPart, Digits, Folder, Pets, SampleDataModule, Shapes, Table, Union
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
-from candelabra.tasks.preprocessing import read_trained_size
 from candelabra.training.resume import continue_run
 from tests.conftest import Compose
 from tests.data.files import make_folder
@@ -361,19 +360,6 @@ def test_sizes_that_differ_are_trained_on_and_check_draws_all_sets(tiny: Compose
         tiny(*(word for word in words if not word.startswith("data.batch")), "data.batches=single", command="check")
     )
     assert (tmp_path / "check" / "samples.png").is_file()
-
-
-def test_where_data_have_moved_and_how_large_they_were_in_plain_words() -> None:
-    node = {"size": None, "sets": {"a": {"root": "x", "size": [3, 4]}, "b": {"size": 5}}}
-    now: dict[str, Any] = {"root": None, "batch_size": 3, "workers": None}
-    assert relocate_data(node, {**now, "sets": {"a": {"root": "y"}}})["sets"]["a"] == {"root": "y", "size": [3, 4]}
-    assert relocate_data(node, {**now, "sets": None}) == {**node, "batch_size": 3}
-    assert read_trained_size(node) == [3, 4]
-    for wrong in ({"b": {"root": "y"}}, {"a": {"size": 3}}, {"a": None}):
-        with pytest.raises(CandelabraError, match="can be set here"):
-            relocate_data(node, {**now, "sets": wrong})
-    with pytest.raises(CandelabraError, match="not trained on a union"):
-        relocate_data({"root": "x", "split": "random", "seed": 0}, {**now, "sets": {"a": {"root": "y"}}})
 
 
 @pytest.mark.real
