@@ -182,11 +182,14 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, words: list[str], senten
     assert not (tmp_path / "index").exists()
 
 
-@pytest.mark.parametrize("option", ["batch_size", "workers"])
-def test_options_of_training_are_refused(tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "list_typed_keys", lambda: ["data", f"data.{option}"])
-    with pytest.raises(CandelabraError, match=f"data.{option} .* has no effect on embed; set {option} in its place"):
-        run_embed(asked("data=shapes", f"data.{option}=4", f"folder={tmp_path / 'index'}"))
+@pytest.mark.parametrize(
+    "words", ["data.batch_size=4", "data.workers=1", "data.size=32 run=there", "data.resize=crop run=there"]
+)
+def test_options_of_training_are_refused(tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = words.partition("=")[0]
+    monkeypatch.setattr(embed, "list_typed_keys", lambda: ["data", key])
+    with pytest.raises(CandelabraError, match=f"{key} .* has no effect on embed; set {key[5:]} in its place"):
+        run_embed(asked("data=shapes", *words.split(), f"folder={tmp_path / 'index'}"))
 
 
 def test_an_index_that_is_none_or_not_whole_is_refused(tmp_path: Path) -> None:

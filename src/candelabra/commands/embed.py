@@ -48,10 +48,11 @@ def run_embed(config: DictConfig) -> None:
         CandelabraError: there is no image, the backbone cannot be used, or the folder holds something else; or an
             option of training was typed.
     """
-    for key in ("batch_size", "workers"):
+    plain = resolve_config(config)
+    for key in ("batch_size", "workers", *(("size", "resize") if plain["run"] else ())):  # of a run, those of the run
         if f"data.{key}" in list_typed_keys():
             raise CandelabraError(f"data.{key} is for training and has no effect on embed; set {key} in its place.")
-    embed_source(resolve_config(config))
+    embed_source(plain)
 
 
 def embed_source(plain: PlainConfig) -> VectorIndex:
