@@ -1,7 +1,10 @@
-"""Configs as Hydra composes them; what tests choose from groups again and again is composed once a process."""
+"""Configs as Hydra composes them; what tests choose from groups again and again is composed once a process.
+
+What is kept is pickled: reading it takes a sixth of the time of a deep copy.
+"""
 
 import os
-from copy import deepcopy
+import pickle
 from dataclasses import replace
 from functools import cache
 
@@ -16,15 +19,15 @@ from omegaconf.errors import OmegaConfBaseException
 from candelabra.environment import CONFIG_FOLDER
 
 load_config = ConfigRepository.load_config
-loaded: dict[tuple[tuple[str, ...], str], ConfigResult] = {}
+loaded: dict[tuple[tuple[str, ...], str], tuple[ConfigResult, bytes]] = {}
 
 
 def load_config_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
     """A file of the searched folders, parsed when it is first asked for; parsing is a third of composing."""
     key = tuple(source.path for source in repository.sources), config_path
     if key not in loaded and (found := load_config(repository, config_path)) is not None:
-        loaded[key] = found
-    return replace(loaded[key], config=deepcopy(loaded[key].config)) if key in loaded else None
+        loaded[key] = found, pickle.dumps(found.config)
+    return replace(loaded[key][0], config=pickle.loads(loaded[key][1])) if key in loaded else None
 
 
 ConfigRepository.load_config = load_config_once  # type: ignore[assignment, method-assign]
@@ -35,19 +38,24 @@ def compose_config(command: str, words: list[str]) -> DictConfig:
 
     Composing takes 0.2 s; values that are set one by one are set in a copy of what was composed before.
     """
-    parsed = OverridesParser.create().parse_overrides(words)
+    parsed = [parse_word(word) for word in words]
     values = [each for each in parsed if sets_value(each)]
     chosen = [each.input_line for each in parsed if not sets_value(each)]
     plugins = os.environ.get("CANDELABRA_ACTIVE_PLUGINS", "")  # their folders are searched, too
     if any(each is None or ("@" not in each and each.startswith(("+", "~"))) for each in chosen):
         return compose_anew(command, words)  # keys that are added may follow upon others, and lead them
-    config = deepcopy(compose_once(command, tuple(chosen), plugins))
+    config: DictConfig = pickle.loads(compose_once(command, tuple(chosen), plugins))
     try:
         for each in values:
             OmegaConf.update(config, each.key_or_group, each.value(), merge=True)
     except OmegaConfBaseException:
         return compose_anew(command, words)  # Hydra's own error
     return config
+
+
+@cache
+def parse_word(word: str) -> Override:
+    return OverridesParser.create().parse_override(word)
 
 
 def sets_value(override: Override) -> bool:
@@ -58,8 +66,8 @@ def sets_value(override: Override) -> bool:
 
 
 @cache
-def compose_once(command: str, words: tuple[str, ...], plugins: str) -> DictConfig:
-    return compose_anew(command, list(words))
+def compose_once(command: str, words: tuple[str, ...], plugins: str) -> bytes:
+    return pickle.dumps(compose_anew(command, list(words)))
 
 
 def compose_anew(command: str, words: list[str]) -> DictConfig:
