@@ -71,16 +71,25 @@ def test_config_yaml_records_the_numbers_and_a_resumed_run_keeps_them(
     assert read_run_config(tmp_path / "train")["data"]["batch_size"] == 16
 
 
-@pytest.mark.parametrize("words", [("global_batch=32",), ("trainer.accumulate_grad_batches=2",)])
-def test_steps_are_counted_as_batches_are_accumulated(
-    words: tuple[str, ...], tiny: Compose, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("words", "length"),
+    [
+        (["global_batch=32"], "epochs 40, optimizer steps 40"),
+        (["trainer.accumulate_grad_batches=2"], "epochs 40, optimizer steps 40"),
+        (["trainer.limit_train_batches=0.5"], "epochs 40, optimizer steps 40"),
+        (["trainer.max_steps=30"], "epochs 40, optimizer steps 30"),
+        (["trainer.max_steps=90", "trainer.limit_train_batches=1"], "epochs 90, optimizer steps 90"),
+    ],
+)
+def test_steps_are_those_that_a_run_takes(
+    words: list[str], length: str, tiny: Compose, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     config = tiny("data=shapes", "data.count=60", "data.batch_size=16", "epochs=null", *words)
     data = build_data(resolve_config(config)["data"])
     fill_open_options(config, data)
     assert sum(share.quota for share in data.shares) == 42
-    assert "epochs 40, optimizer steps 40 (epochs chosen" in caplog.text
+    assert f"{length} (epochs chosen" in caplog.text
 
 
 def test_a_folder_is_read_and_recognized_once(tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

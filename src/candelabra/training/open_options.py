@@ -79,7 +79,10 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
     batch_images, accumulated = config.data.batch_size * count_processes(trainer), trainer.accumulate_grad_batches
     if config.global_batch is not None:  # whether it is a multiple is checked when the trainer is made
         accumulated = max(1, config.global_batch // batch_images)
-    steps = count_steps(images, batch_images, accumulated)
+    steps, limit = count_steps(images, batch_images, accumulated), trainer.limit_train_batches
+    if limit is not None:  # batches, or a share of them
+        share = limit if isinstance(limit, int) else int(limit * count_steps(images, batch_images))
+        steps = min(steps, max(1, math.ceil(share / accumulated)))
     if trainer.max_epochs is not None:  # it follows epochs, or was typed and goes before them
         config.epochs = trainer.max_epochs
     elif config.epochs is None:
@@ -88,10 +91,9 @@ def fill_open_options(config: DictConfig, data: SampleDataModule) -> None:
             config.epochs = max(config.epochs, math.ceil(trainer.max_steps / steps))
         chosen.append("epochs")
     if chosen:
-        if isinstance(limit := trainer.limit_train_batches, int):
-            steps = min(steps, math.ceil(limit / accumulated))
+        total = steps * config.epochs if trainer.max_steps < 0 else min(trainer.max_steps, steps * config.epochs)
         words = "%d training images: batch %d, epochs %d, optimizer steps %d (%s chosen by the number of images)"
-        log.info(words, images, config.data.batch_size, config.epochs, steps * config.epochs, " and ".join(chosen))
+        log.info(words, images, config.data.batch_size, config.epochs, total, " and ".join(chosen))
 
 
 def count_processes(trainer: Mapping[str, Any]) -> int:
