@@ -43,12 +43,26 @@ def cosine(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float 
 
 
 def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.25, final: float = 1e-4) -> list[dict[str, Any]]:
-    """Up and down once, momentum the other way (Smith 2018); `final` is a share of the rate at the start, rate / 25."""
+    """Up and down once, momentum the other way (Smith 2018); `final` is a share of the rate at the start, rate / 25.
+
+    The momentum m of the optimizer, or its first beta, goes from m + d to m - d and back; d is half of the smaller of m
+    and 1 - m, so that 0.9 goes from 0.95 to 0.85.
+    """
     _count_warmup_steps(warmup, steps)
     if math.isclose(warmup * steps, 1):  # OneCycleLR divides by (warm-up steps - 1), which is 0 here
         warmup *= 0.99
     rates = [group["lr"] for group in optimizer.param_groups]
-    cycle = OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warmup, final_div_factor=1 / final)
+    swings = [(momentum, min(momentum, 1 - momentum) / 2) for momentum in map(_read_momentum, optimizer.param_groups)]
+    cycle = OneCycleLR(
+        optimizer,
+        rates,
+        total_steps=steps,
+        pct_start=warmup,
+        final_div_factor=1 / final,
+        cycle_momentum=_has_momentum(optimizer),
+        base_momentum=[round(momentum - swing, 12) for momentum, swing in swings],
+        max_momentum=[round(momentum + swing, 12) for momentum, swing in swings],
+    )
     return [_step_config(cycle)]
 
 
@@ -69,7 +83,8 @@ def plateau(
             f"scheduler.factor={factor} must be above 0 and below 1, and scheduler.patience={patience} at least 0."
         )
     # eps: torch would leave rates below 1e-8 alone, which discriminative ones can be
-    fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, eps=0)
+    # threshold: torch's is relative, so that of a negative metric an equal one would count as better
+    fall = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience, threshold=0, eps=0)
     epochs = {"scheduler": fall, "interval": "epoch", "monitor": monitor, "reduce_on_plateau": True}
     epochs["strict"] = False  # an epoch need not have been validated
     rise = _count_warmup_steps(warmup, steps)
@@ -82,9 +97,8 @@ def turn_plateaus(entries: list[dict[str, Any]], heads: HeadSummaries) -> list[d
     for entry in entries:
         scheduler = entry["scheduler"]
         if isinstance(scheduler, ReduceLROnPlateau) and is_lower_better(entry["monitor"], heads):
-            entry["scheduler"] = ReduceLROnPlateau(
-                scheduler.optimizer, mode="min", factor=scheduler.factor, patience=scheduler.patience, eps=scheduler.eps
-            )
+            same = {name: getattr(scheduler, name) for name in ("factor", "patience", "threshold", "eps")}
+            entry["scheduler"] = ReduceLROnPlateau(scheduler.optimizer, mode="min", **same)
     return entries
 
 
@@ -109,6 +123,14 @@ def step_plateau(entries: Sequence[LRSchedulerConfig], numbers: Mapping[str, Ten
             if name not in numbers:
                 raise CandelabraError(f"monitor={entry.monitor} was not measured in this validation; use val/score.")
             entry.scheduler.step(float(numbers[name]))
+
+
+def _has_momentum(optimizer: Optimizer) -> bool:
+    return "momentum" in optimizer.defaults or "betas" in optimizer.defaults
+
+
+def _read_momentum(group: Mapping[str, Any]) -> float:
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))
 
 
 def _step_config(scheduler: Any) -> dict[str, Any]:
