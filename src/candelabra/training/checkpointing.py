@@ -13,6 +13,7 @@ import lightning as L
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from candelabra.environment import SLURM_JOB_VARIABLE, list_stop_signals
 from candelabra.errors import CandelabraError, Interrupted
@@ -27,9 +28,11 @@ _OUT_OF_TIME = {*list_stop_signals(slurm=True)} - {signal.SIGTERM, signal.SIGINT
 class ResumeCheckpoint(Checkpoint):
     """Writes `last.ckpt` periodically and at the end of training; the previous one becomes `step-<n>.ckpt`.
 
-    A checkpoint is written between two optimizer steps, never between the last step of an epoch and its validation:
-    a run resumed there by Lightning skips that validation. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are handled at
-    the same places; a second signal stops the process at once.
+    A checkpoint is written between two optimizer steps, never between a step and the validation that follows it: a run
+    resumed there by Lightning skips that validation. SIGTERM and SIGINT, and SIGUSR1 under SLURM, are handled at the
+    same places; a second signal stops the process at once.
+
+    `trainer.max_steps` may end a run in mid-epoch: its last weights are validated as well.
 
     Args:
         folder: where they are written.
@@ -70,9 +73,14 @@ class ResumeCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        progress = trainer.fit_loop.epoch_loop.batch_progress
-        between_steps = progress.current.ready % trainer.accumulate_grad_batches == 0
-        if between_steps and not progress.is_last_batch:
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True  # Lightning validates where it is told to stop, not at the last step as such
+        elif _is_between_steps(trainer) and (trainer.should_stop or not _validates_now(trainer)):
+            self._save_or_stop(trainer, finished=False)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if fitting and not trainer.should_stop and _is_between_steps(trainer):
             self._save_or_stop(trainer, finished=False)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -166,6 +174,18 @@ class StepSeeding(L.Callback):
     ) -> None:
         step = trainer.fit_loop.total_batch_idx
         torch.manual_seed((self.seed * 1_000_003 + step) * trainer.world_size + trainer.global_rank)
+
+
+def _is_between_steps(trainer: L.Trainer) -> bool:
+    """Whether an optimizer step has been done, and the epoch has another batch."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    return progress.current.ready % trainer.accumulate_grad_batches == 0 and not progress.is_last_batch
+
+
+def _validates_now(trainer: L.Trainer) -> bool:
+    """Whether a validation follows this step, as `val_check_interval` says."""
+    fetcher = trainer.fit_loop._data_fetcher
+    return fetcher is not None and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)
 
 
 def _any_rank(trainer: L.Trainer, answer: bool) -> bool:
