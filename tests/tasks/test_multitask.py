@@ -7,12 +7,13 @@ import pytest
 
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
+from candelabra.config.build import build_data, resolve_config
 from candelabra.data import DataModule, Shapes
 from candelabra.data.targets import Labels
 from candelabra.errors import CandelabraError
 from candelabra.heads import Box, Label, Mask
 from candelabra.tasks import MultiTask
-from candelabra.tasks.loading import require_typed_heads
+from candelabra.tasks.loading import build_task, require_typed_heads
 from tests.conftest import Compose
 
 
@@ -65,3 +66,13 @@ def test_a_default_head_that_the_data_do_not_label_is_named_before_training(
     with caplog.at_level(logging.INFO):
         run_train(tiny("epochs=1", "data.count=30", "data.size=32", "data.targets=[label,box]"))
     assert "left out, because the data do not label their targets: heads keypoints, mask" in caplog.text
+
+
+@pytest.mark.parametrize("balance", ["famo", "gradnorm", "uncertainty"])
+def test_weights_that_need_positive_losses_are_refused_with_others(balance: str, tiny: Compose) -> None:
+    plain = resolve_config(tiny("task=regression", "data=rendered_shapes", "data.count=30", f"balance={balance}"))
+    labels = build_data(plain["data"]).labels
+    build_task(plain, labels)
+    plain["task"]["heads"]["value"]["loss"] = "gaussian_nll"
+    with pytest.raises(CandelabraError, match=r"The loss of value can be below 0.* choose balance=fixed"):
+        build_task(plain, labels)

@@ -40,11 +40,13 @@ class Balance(nn.Module, ABC):
         needs_gradients: the task computes each head's gradient on the backbone, and passes them to `join`.
         needs_losses_after_step: the task evaluates the batch again after each optimizer step for `after_step`.
         has_fixed_weights: `weights` are the same in all steps, so there is nothing to log.
+        needs_positive_losses: it takes logarithms or ratios of losses, or has no minimum where one is negative.
     """
 
     needs_gradients: ClassVar[bool] = False
     needs_losses_after_step: ClassVar[bool] = False
     has_fixed_weights: ClassVar[bool] = False
+    needs_positive_losses: ClassVar[bool] = False
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ class Famo(LossBalance):
     """
 
     needs_losses_after_step: ClassVar[bool] = True
+    needs_positive_losses: ClassVar[bool] = True
 
     def __init__(self, names: Sequence[str], lr: float = 0.025, decay: float = 1e-3) -> None:
         super().__init__(names)

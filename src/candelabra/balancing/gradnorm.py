@@ -1,6 +1,7 @@
 """GradNorm: weights under which gradient norms follow training rates."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ class GradNorm(GradientBalance):
         alpha: strength with which training rates are equalised, 0 or more; 0 makes norms equal.
         lr: learning rate of the weights, above 0.
     """
+
+    needs_positive_losses: ClassVar[bool] = True
 
     def __init__(self, names: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:
         super().__init__(names)

@@ -1,6 +1,7 @@
 """Weights learnt as homoscedastic uncertainty."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ class Uncertainty(LossBalance):
 
     Args: see `Balance`.
     """
+
+    needs_positive_losses: ClassVar[bool] = True
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(names)

@@ -34,6 +34,7 @@ class Head(nn.Module, ABC):
         decodes_by_weights: `predict` runs layers of the head. An exported file then also gives what `predict` returns,
             under the suffix `prepared`.
         has_loss: `loss` tells something; not where a file gives what is already decoded.
+        has_negative_loss: its loss can be below 0, as that of a density is.
         compares_samples: its loss compares the samples of a batch, of all ranks together, so each rank computes it.
         unmeasured: what the user is told where there are labels of validation, but `score` returns none.
     """
@@ -49,6 +50,7 @@ class Head(nn.Module, ABC):
     unmeasured: str = "No label of validation could be measured."
     decodes_by_weights: bool = False
     has_loss: bool = True
+    has_negative_loss: bool = False
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:

@@ -13,7 +13,7 @@ from candelabra.data.targets import EmbeddingTarget, Labels, PictureTarget, Targ
 from candelabra.errors import CandelabraError
 from candelabra.heads.coordinate_readers import FeaturePool, Pooling
 from candelabra.heads.head import Head
-from candelabra.heads.losses.views import NTXent
+from candelabra.heads.losses.views import NTXent, SimSiam
 from candelabra.heads.pair_metrics import PairMetrics
 from candelabra.heads.picture_view import PictureView
 from candelabra.types import Features
@@ -56,6 +56,7 @@ class Projector(Head):
         self.pool, self.dimensions = FeaturePool(backbone, pooling), dimensions
         self.layers = MLP(self.pool.num_features, [*hidden, dimensions], norm_layer=nn.BatchNorm1d)
         self.criterion = loss(dimensions)
+        self.has_negative_loss = isinstance(self.criterion, SimSiam)
 
     @property
     def predicted_target(self) -> Target:

@@ -59,6 +59,7 @@ class Value(Head):
         if loss not in _LOSSES:
             raise CandelabraError(f"loss={loss} is not known; allowed are {', '.join(_LOSSES)}.")
         self.names, self.kind = given.names, loss
+        self.has_negative_loss = loss == "gaussian_nll"
         self.target_info = given.with_deviations() if loss == "gaussian_nll" else given
         self.lower_is_better = frozenset(name for name in RegressionErrors(self.names).names if not name.endswith("r2"))
         self.pool = FeaturePool(backbone, pooling, grid)

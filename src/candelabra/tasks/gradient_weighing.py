@@ -1,13 +1,16 @@
-"""Gradients of the heads in a training step: measured on the backbone, or dropped where there is no label."""
+"""What a balance weighs: losses are checked; gradients of heads are measured, and dropped where there is no label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import lightning as L
 from torch import Tensor, nn
 
+from candelabra.balancing.balance import Balance
 from candelabra.balancing.gradients import SharedGradients
+from candelabra.errors import CandelabraError
+from candelabra.heads.head import Head
 from candelabra.tasks.masked_losses import HeadLosses
 from candelabra.tasks.ranks import average_over_ranks
 from candelabra.types import Features
@@ -27,6 +30,20 @@ class BalanceState(NamedTuple):
     present: Tensor
     weights: Tensor
     gramian: Tensor | None
+
+
+def check_losses(balance: Balance, heads: Mapping[str, Head]) -> None:
+    """Checks that a balance can weigh the losses of these heads.
+
+    Raises:
+        CandelabraError: it needs positive ones, and that of a head can be below 0.
+    """
+    negative = [name for name, head in heads.items() if head.has_negative_loss]
+    if balance.needs_positive_losses and negative:
+        raise CandelabraError(
+            f"The loss of {', '.join(negative)} can be below 0, where the weights of {type(balance).__name__} mean "
+            f"nothing; choose balance=fixed or balance=pcgrad, or another loss for {', '.join(negative)}."
+        )
 
 
 def measure_gradients(

@@ -25,7 +25,7 @@ from candelabra.optim.parameter_groups import (
 )
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
 from candelabra.tasks.forward_pass import run_backbone
-from candelabra.tasks.gradient_weighing import BalanceState, drop_gradients, measure_gradients
+from candelabra.tasks.gradient_weighing import BalanceState, check_losses, drop_gradients, measure_gradients
 from candelabra.tasks.image_corruption import ImageChange, ImageCorruption
 from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
@@ -67,6 +67,7 @@ class Task(L.LightningModule, ABC):
         super().__init__()
         finetune.prepare(backbone)
         self.backbone, self.heads, self.balance = backbone, nn.ModuleDict(heads), balance(list(heads))
+        check_losses(self.balance, heads)
         self.finetune, self.optimizer, self.scheduler = finetune, optimizer, scheduler
         self.split_metrics = nn.ModuleDict({split: HeadMetrics(heads) for split in ("val", "test")})
         self.tables: dict[str, Tensor] = {}
