@@ -20,7 +20,7 @@ from candelabra.tasks import Classification
 from tests.conftest import Compose
 from tests.rounding import rounds_alike_in_any_batch
 
-FROZEN = ("finetune=frozen", "data.augment=none", "data.count=50", "epochs=2", "lr=0.01")
+FROZEN = ("finetune=frozen", "data.augment=none", "data.count=50", "data.size=32", "epochs=2", "lr=0.01")
 SMOOTH = "task.heads.mask.decoder.widths=[128,64,48,32,16]"  # with few channels, rounding changes masks by more
 Seen = list[int]
 
@@ -95,7 +95,7 @@ def test_a_second_run_computes_nothing(tiny: Compose, tmp_path: Path, seen: Seen
 
 def test_other_weights_sizes_or_precisions_are_computed_anew(tiny: Compose, seen: Seen) -> None:
     run_train(tiny(*FROZEN, "task=classification"))
-    for word in ("+backbone.options={drop_rate:0.1}", "data.size=32", "seed=1", "trainer.precision=bf16-mixed"):
+    for word in ("+backbone.options={drop_rate:0.1}", "data.size=48", "seed=1", "trainer.precision=bf16-mixed"):
         seen.clear()
         run_train(tiny(*FROZEN, "task=classification", word, "epochs=1", "overwrite=true"))
         assert (sum(seen) >= 50) == ("drop_rate" not in word), word
@@ -125,7 +125,7 @@ def test_advice_where_augmentation_keeps_features_from_being_cached(
     tiny: Compose, caplog: pytest.LogCaptureFixture, features: Path
 ) -> None:
     caplog.set_level("INFO")
-    run_train(tiny("finetune=frozen", "data.count=50", "epochs=1", "task=classification"))
+    run_train(tiny("finetune=frozen", "data.count=50", "data.size=32", "epochs=1", "task=classification"))
     assert sum("data.views=4" in line for line in caplog.messages) == 1
     assert not list(features.glob("*/*.npy"))
 

@@ -17,10 +17,10 @@ from tests.conftest import Compose
 from tests.feature_cache.test_datamodule import SMOOTH
 from tests.rounding import rounds_alike_in_any_batch
 
-pytestmark = pytest.mark.figures
 PROBE = ("finetune=probe", "data.count=60", "data.size=32", "task=segmentation", "epochs=12")
 
 
+@pytest.mark.figures
 def test_a_probe_learns_and_its_checkpoint_evaluates_to_the_same_numbers(tiny: Compose, tmp_path: Path) -> None:
     run_train(tiny(*PROBE, "finetune.rates=[1e-6,0.03]", "finetune.decays=[0,0.1]"))
     run = tmp_path / "train"
@@ -48,7 +48,7 @@ def test_a_probe_learns_and_its_checkpoint_evaluates_to_the_same_numbers(tiny: C
 
 def test_a_copy_of_the_grid_is_trained_as_if_it_were_alone(tiny: Compose, tmp_path: Path) -> None:
     probe = ("finetune=probe", "finetune.decays=[0.1]")
-    words = (*probe, SMOOTH, "epochs=4", "data.count=50", "trainer.gradient_clip_val=0.5")
+    words = (*probe, SMOOTH, "epochs=3", "data.count=50", "data.size=32", "trainer.gradient_clip_val=0.5")
     run_train(tiny(*words, "finetune.rates=[0.01,1e-9]", f"folder={tmp_path / 'two'}"))
     run_train(tiny(*words, "finetune.rates=[0.01]", f"folder={tmp_path / 'one'}", "cache.gigabytes=0"))
     two, one = (
