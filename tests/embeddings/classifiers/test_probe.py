@@ -19,8 +19,6 @@ from candelabra.errors import CandelabraError
 from tests.conftest import Compose
 from tests.small_runs import composed
 
-pytestmark = pytest.mark.figures
-
 WORDS: tuple[str, ...] = ("backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu", "jobs=1")
 WORDS += ("trainer.precision=32-true", "trainer.enable_progress_bar=false")
 DRAW = np.random.default_rng(0)
@@ -60,9 +58,10 @@ def test_folds_spread_classes_and_keep_groups_together() -> None:
         make_folds(LABELS, None, 1, 0)
 
 
+@pytest.mark.figures
 def test_the_command_writes_one_table(tmp_path: Path, features: Path) -> None:
-    words = ["data=digits", "data.size=32", "classifiers=fast", "folds=2", f"folder={tmp_path / 'out'}"]
-    run_probe(composed("probe", *WORDS, *words))
+    words = ["data=digits", "data.fraction=0.4", "data.size=32", "classifiers=fast", "folds=2"]
+    run_probe(composed("probe", *WORDS, *words, f"folder={tmp_path / 'out'}"))
     with (tmp_path / "out" / "classifiers.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["classifier"] for row in rows] == ["k nearest neighbours", "logistic regression", "RBF SVM"]
@@ -104,7 +103,14 @@ def test_images_get_the_size_of_the_run_unless_one_is_typed(
 def test_without_a_cache_the_features_are_the_same(tmp_path: Path) -> None:
     told = []
     for gigabytes in (0, 1):
-        words = ["data=digits", "data.size=16", "classifiers=fast", "classifiers.rbf_svm=null", "folds=2"]
+        words = [
+            "data=digits",
+            "data.fraction=0.1",
+            "data.size=16",
+            "classifiers=fast",
+            "classifiers.rbf_svm=null",
+            "folds=2",
+        ]
         words += ["classifiers.logistic=null", f"cache.gigabytes={gigabytes}", f"folder={tmp_path / str(gigabytes)}"]
         run_probe(composed("probe", *WORDS, *words))
         with (tmp_path / str(gigabytes) / "classifiers.csv").open() as file:
