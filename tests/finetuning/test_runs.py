@@ -48,8 +48,19 @@ def changed(model: Task, before: dict[str, Tensor]) -> list[str]:
     return [key for key, value in before.items() if not torch.equal(value, state[key])]
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    ("name", "scheduler"),
+    [
+        pytest.param(
+            name,
+            scheduler,
+            marks=() if scheduler is cosine or name == "gradual" else pytest.mark.slow,
+            id=f"{name}-{scheduler.__name__}",
+        )
+        for name in STRATEGIES
+        for scheduler in SCHEDULERS
+    ],
+)
 def test_every_strategy_runs_under_every_schedule_with_averaged_weights_and_clipped_gradients(
     name: str, scheduler: object, tmp_path: Path
 ) -> None:
@@ -123,9 +134,9 @@ def test_gradual_moves_exactly_the_thawed_stages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("strategy", "scheduler"),
     [
-        pytest.param(Gradual(), constant, id="gradual-constant"),
+        pytest.param(Gradual(), constant, id="gradual-constant", marks=pytest.mark.slow),
         pytest.param(Gradual(), one_cycle, id="gradual-one_cycle"),
-        pytest.param(Gradual(), plateau, id="gradual-plateau"),
+        pytest.param(Gradual(), plateau, id="gradual-plateau", marks=pytest.mark.slow),
         pytest.param(Gradual(every=None, over=0.6), cosine, id="gradual_over-cosine"),
         pytest.param(LpFt(share=0.5), one_cycle, id="lp_ft-one_cycle"),
         pytest.param(STRATEGIES["discriminative"], plateau, id="discriminative-plateau"),
