@@ -26,7 +26,6 @@ from tests.data.readers.test_voc import xml
 from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
-pytestmark = pytest.mark.figures
 COLOURS = {"red": (230, 30, 30), "blue": (30, 60, 230)}
 
 
@@ -49,10 +48,11 @@ def photos(tmp_path: Path) -> str:
     return str(root)
 
 
+@pytest.mark.figures
 def test_a_detector_learns_and_its_run_has_all_numbers(photos: str, tiny: Compose, tmp_path: Path) -> None:
-    words = ["task=detection", "data=voc", f"data.root={photos}", "epochs=16", "lr=0.005", "data.batch_size=4"]
+    words = ["task=detection", "data=voc", f"data.root={photos}", "epochs=8", "lr=0.01", "data.batch_size=4"]
     words += ["task.boxes.width=32", "task.boxes.layers=1", "data.val=0.2", "data.test=0.2", "data.augment=none"]
-    words += ["trainer.check_val_every_n_epoch=16"]
+    words += ["trainer.check_val_every_n_epoch=8"]
     results = run_train(tiny(*words))
     assert results["val/boxes/map50"] == results["val/score"]
     assert results["test/boxes/map50"] > 0.5

@@ -24,7 +24,6 @@ from tests.small_runs import composed
 from tests.tasks.round_trips import check_cached_features, check_conversion
 from tests.training.test_interruption import assert_equal, in_a_process
 
-pytestmark = pytest.mark.figures
 COUNT = 60
 ALL = ("depth", "value", "ordinal", "mask", "label")
 
@@ -85,6 +84,7 @@ def joint(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.figures
 def test_all_heads_learn_from_one_table_any_cell_of_which_is_empty(joint: Path) -> None:
     results = read_results(joint)
     for name, metric in (("depth", "delta1"), ("value", "r2"), ("ordinal", "kappa"), ("mask", "iou"), ("label", "f1")):

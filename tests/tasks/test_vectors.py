@@ -65,7 +65,7 @@ def joint(domes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of all heads on partly labelled images, mirrored ones among them."""
     folder = tmp_path_factory.mktemp("vectors") / "run"
     words = ["epochs=8", "lr=0.01", "finetune=scratch", "data.batch_size=8", "data.resize=letterbox"]
-    words += ["task.heads.mask=null"]
+    words += ["task.heads.mask=null", "trainer.check_val_every_n_epoch=8"]
     run_train(composed("train", f"folder={folder}", *table_words(domes), *words))
     return folder
 
