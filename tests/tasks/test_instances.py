@@ -4,11 +4,12 @@ import csv
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from candelabra.commands.eval import run_eval
 from candelabra.commands.predict import run_predict
@@ -25,37 +26,69 @@ from tests.training.test_interruption import assert_equal, in_a_process
 
 WORDS = (
     "task=instances",
-    "data=many_shapes",
-    "data.count=60",
-    "data.objects=3",
-    "data.canvas=64",
     "data.size=64",
     "data.augment=none",
     "task.instances.detector.width=32",
     "task.instances.detector.layers=1",
     "task.instances.width=32",
     "data.batch_size=4",
-    "lr=0.005",
+    "lr=0.01",
 )
+SHAPES = ("data=many_shapes", "data.count=60", "data.objects=3", "data.canvas=64")
+OUTLINES = {"disk": 16, "square": 4}  # so many corners
+COLOURS = {"disk": (230, 30, 30), "square": (30, 60, 230)}
+
+
+def draw_scene(
+    rng: np.random.Generator, size: tuple[int, int], number: int
+) -> tuple[Image.Image, list[dict[str, Any]]]:
+    """A picture (width, height) of one or two red disks and blue squares on grey, and their annotations."""
+    picture, annotations = Image.new("RGB", size, (120, 120, 120)), []
+    for place in range(1 + number % 2):
+        name, radius = ("disk", "square")[rng.integers(2)], rng.uniform(10, 14)
+        centre = np.array(
+            [(size[0] / 4 if number % 2 else size[0] / 2) + place * size[0] / 2, rng.uniform(16, size[1] - 16)]
+        )
+        angles = 2 * np.pi * (0.5 + np.arange(OUTLINES[name])) / OUTLINES[name]
+        corners = centre + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+        ImageDraw.Draw(picture).polygon([tuple(xy) for xy in corners], fill=COLOURS[name])
+        annotations.append(
+            {"image_id": number, "category_id": 1 + (name == "square"), "segmentation": [corners.ravel().tolist()]}
+        )
+        annotations[-1]["bbox"] = [*corners.min(0), *np.ptp(corners, 0)]
+    return picture, annotations
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Words for 40 scenes and their outlines, as COCO has them."""
+    folder, rng = tmp_path_factory.mktemp("scenes"), np.random.default_rng(0)
+    document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+    for number in range(40):
+        picture, annotations = draw_scene(rng, (64, 64), number)
+        picture.save(folder / f"{number}.png")
+        document["images"].append({"id": number, "file_name": f"{number}.png", "width": 64, "height": 64})
+        document["annotations"] += annotations
+    categories = [{"id": number, "name": name} for number, name in enumerate(OUTLINES, 1)]
+    (folder / "scenes.json").write_text(json.dumps({**document, "categories": categories}))
+    return ["data=coco", f"data.root={folder}", "data.val=0.2", "data.test=0.2"]
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two drawn scenes, one of them turned by EXIF."""
-    folder = tmp_path_factory.mktemp("photos")
-    samples = ManyShapes(count=2, canvas=100, objects=3).read()
+    """Two scenes, one of them turned by EXIF."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(1)
     for index in range(2):
         exif = Image.Exif()
         exif[0x0112] = 6 if index else 1
-        picture = Image.fromarray(samples[index]["image"].permute(1, 2, 0).numpy()).crop((0, 0, 100, 80))
-        picture.save(folder / f"{index}.png", exif=exif)
+        draw_scene(rng, (100, 80), 1)[0].save(folder / f"{index}.png", exif=exif)
     return folder
 
 
 def test_a_model_learns_objects_and_writes_them_as_coco_and_label_maps(
-    tiny: Compose, tmp_path: Path, photos: Path
+    tiny: Compose, tmp_path: Path, scenes: list[str], photos: Path
 ) -> None:
-    results = run_train(tiny(*WORDS, "epochs=18", "trainer.check_val_every_n_epoch=18"))
+    results = run_train(tiny(*WORDS, *scenes, "epochs=6", "trainer.check_val_every_n_epoch=6"))
     assert results["val/instances/map50"] == results["val/score"]
     assert results["test/instances/map50"] > 0.2
     assert {"map", "map75", "box_map50", "accuracy50", "mar"} <= {
@@ -97,6 +130,8 @@ def test_other_heads_and_images_without_objects_learn_beside_it(tiny: Compose, t
     joint = run_train(
         tiny(
             *words,
+            *SHAPES,
+            "data.count=30",
             "epochs=1",
             "+head@task.heads.instances=center_mask",
             "task.heads.instances.detector.width=16",
@@ -124,7 +159,7 @@ def test_more_than_a_hundred_objects_an_image_are_all_counted(tiny: Compose, tmp
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    words = [*WORDS, "backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu"]
+    words = [*WORDS, *SHAPES, "backbone=test_resnet", "backbone.weights=none", "data.workers=0", "trainer=cpu"]
     words += ["epochs=3", "save.steps=1", "ema=0.9", "data.augment=light"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert in_a_process([*words, f"folder={whole}"]) == 0
