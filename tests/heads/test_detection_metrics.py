@@ -71,10 +71,12 @@ def measure(images: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     return metric.compute()
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize(
+    "block", [*range(3), *(pytest.param(number, marks=pytest.mark.slow) for number in range(3, 10))]
+)
 def test_precision_is_that_of_pycocotools(block: int) -> None:
     rng = np.random.default_rng(block)
-    for case in range(20):  # 200 in all
+    for case in range(20):  # 200 in all blocks
         images = [
             draw_image(rng, 150 if case == 0 else int(rng.integers(0, 8))) for _ in range(int(rng.integers(1, 5)))
         ]
