@@ -70,7 +70,7 @@ def test_it_learns_the_objects_of_a_few_images(backbone: Backbone) -> None:
     head = build(backbone, width=32, hidden=64)
     images, rows = draw_batch(3)
     optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=2e-3)
-    for _ in range(50):
+    for _ in range(35):
         optimizer.zero_grad()
         head.loss(head(read(backbone.train(), images)), rows, SIZE).mean().backward()
         optimizer.step()

@@ -53,12 +53,17 @@ def draw_batch(count: int) -> tuple[Tensor, Tensor]:
     return images, values
 
 
-@every_detector
-def test_it_learns_the_objects_of_a_few_images_and_their_pixels(backbone: Backbone, detector: BuildDetector) -> None:
-    head = build(backbone, detector, width=32)
+@pytest.mark.parametrize(
+    ("detector", "steps", "rate"),
+    [("fcos", 40, 5e-3), pytest.param("faster_rcnn", 60, 3e-3, marks=pytest.mark.slow)],
+)
+def test_it_learns_the_objects_of_a_few_images_and_their_pixels(
+    detector: str, steps: int, rate: float, backbone: Backbone
+) -> None:
+    head = build(backbone, DETECTORS[detector], width=32)
     images, values = draw_batch(3)
-    optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=3e-3)
-    for _ in range(60):
+    optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=rate)
+    for _ in range(steps):
         optimizer.zero_grad()
         head.loss(head(read(backbone.train(), images)), values, SIZE).mean().backward()
         optimizer.step()
