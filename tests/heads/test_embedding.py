@@ -142,6 +142,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = make_pictures(folder / "pictures")
     assert pictures.is_dir()
     words = [*WORDS, write_digits(folder / "digits", 30), "epochs=6", "lr=0.006", "task.embedding.dimensions=16"]
+    words.append("trainer.check_val_every_n_epoch=6")
     run_train(composed("train", f"folder={folder / 'run'}", *words))
     return folder
 

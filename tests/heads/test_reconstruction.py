@@ -150,6 +150,7 @@ def test_a_classifier_of_unlabelled_images_is_refused(tiny: Compose, tmp_path: P
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reconstruction")
     words = [*WORDS, write_photos(folder / "photos"), "epochs=16", "data.augment=none", "lr=0.01"]
+    words += ["trainer.check_val_every_n_epoch=16", "task.reconstruction.decoder.widths=[64,32,24,16,16]"]
     run_train(composed("train", f"folder={folder / 'run'}", *words))
     return folder
 
