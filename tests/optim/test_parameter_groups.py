@@ -27,8 +27,14 @@ def test_every_parameter_is_in_one_group_at_its_rate(name: str) -> None:
     assert all(rates[p] == 3e-3 for p in model.heads.parameters())
 
 
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet"])
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        pytest.param(name, backbone, marks=() if backbone == "test_resnet" or name == "layerwise" else pytest.mark.slow)
+        for name in STRATEGIES
+        for backbone in ("test_resnet", "test_vit", "test_convnext", "test_efficientnet")
+    ],
+)
 def test_norms_and_biases_never_decay_and_other_weights_do(name: str, backbone: str) -> None:
     model = task(STRATEGIES[name], None, backbone=tiny(backbone))
     optimizer = model.configure_optimizers()
