@@ -81,7 +81,7 @@ def test_a_detector_ends_in_the_same_weights_with_the_cache_and_without(
 
 def test_a_probe_finds_a_detector_and_the_scores_that_it_shows(photos: str, tiny: Compose, tmp_path: Path) -> None:
     words = ["task=detection", "data=voc", f"data.root={photos}", "data.targets=[boxes]", "data.val=0.3"]
-    words += ["finetune=probe", "finetune.rates=[1e-6,0.01]", "finetune.decays=[0]", "epochs=30", "data.batch_size=5"]
+    words += ["finetune=probe", "finetune.rates=[1e-6,0.03]", "finetune.decays=[0]", "epochs=12", "data.batch_size=5"]
     found = run_train(tiny(*words, "task.boxes.width=32", "task.boxes.layers=1"))
     assert found["val/boxes/map50"] > 0.3
     thresholds = Model(tmp_path / "train").task.heads["boxes"].thresholds
