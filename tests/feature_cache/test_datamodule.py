@@ -55,7 +55,7 @@ def results(run: Path) -> dict[str, float]:
 @pytest.mark.parametrize(
     "words",
     [
-        (SMOOTH,),
+        pytest.param((SMOOTH,), marks=pytest.mark.slow),
         (SMOOTH, "trainer.precision=bf16-mixed"),
         pytest.param((SMOOTH, "data.augment=light", "data.views=2"), marks=pytest.mark.slow),
         (SMOOTH, "data.workers=1", "task.heads.label.dropout=0.3", "head@task.heads.keypoints=keypoints"),
