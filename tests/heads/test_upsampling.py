@@ -114,7 +114,7 @@ def test_a_mask_head_learns_with_each(kind: str) -> None:
         images[index, :, top : top + 12, left : left + 10] = 1
         target[index, top : top + 12, left : left + 10] = 1
     optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=1e-2)
-    for _ in range(25):
+    for _ in range(30):
         optimizer.zero_grad()
         head.loss(head(backbone(images)), target, (32, 32)).mean().backward()
         optimizer.step()
