@@ -4,6 +4,7 @@ A start takes milliseconds in place of seconds. `python -m tests.forked` serves:
 input, its exit code on standard output.
 """
 
+import gc
 import json
 import os
 import pkgutil
@@ -59,17 +60,29 @@ def start_server() -> subprocess.Popen[str]:
 
 
 def serve() -> None:
+    from hydra._internal.hydra import Hydra
+
     import candelabra.commands
     from tests.compositions import compose_anew
 
+    Hydra.get_mode = get_typed_mode  # type: ignore[method-assign]
     for found in pkgutil.iter_modules(candelabra.commands.__path__):
         import_module(f"candelabra.commands.{found.name}")
     for command in ("train", "predict", "check"):
         compose_anew(command, [])  # Hydra imports its plug-ins and parses files, which forked processes need not
+    gc.freeze()  # forked processes share these objects, and need not look at them
     for line in sys.stdin:
         if (child := os.fork()) == 0:
             run_job(json.loads(line))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def get_typed_mode(hydra: Any, config_name: str | None, overrides: Sequence[str]) -> Any:
+    """Hydra composes once more for the mode, which no config of ours sets; that is half of what a refusal takes."""
+    from hydra.types import RunMode
+
+    typed = [word.partition("=")[2] for word in overrides if word.startswith("hydra.mode=")]
+    return RunMode[typed[-1]] if typed else None
 
 
 def run_job(job: dict[str, Any]) -> NoReturn:

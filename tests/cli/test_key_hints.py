@@ -3,50 +3,28 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from candelabra.cli.key_hints import check_bare_words, find_meant_words
 from candelabra.config.build import resolve_config
 from candelabra.errors import CandelabraError
+from tests.compositions import compose_config
 from tests.conftest import Compose
 from tests.forked import run_forked
 
 MEANT = {
     "train batch_size=8": "data.batch_size=8.",
-    "train bs=8": "data.batch_size=8.",
-    "train model=resnet18": "write backbone=resnet18.",
     "train arch=mobilenetv3_small_050": "write backbone=timm backbone.name=mobilenetv3_small_050.",
-    "train model.name=x": "write backbone.name=x.",
-    "train weights=none": "write backbone.weights=none.",
-    "train imgsz=32": "write data.size=32.",
-    "train img_size=32": "write data.size=32.",
-    "train workers=0": "write data.workers=0.",
-    "train num_workers=0": "write data.workers=0.",
     "train data.root=photos --epochs 3": "options have no hyphens in front; write epochs=3.",
     "check data.root=photos task=detection": "task=: this command has no task; leave it out.",
-    "train device=cpu": "write trainer=cpu or trainer=gpu",
-    "train gpus=2": "trainer=ddp trainer.devices=2",
-    "train precision=16-mixed": "write trainer.precision=16-mixed.",
-    "train learning_rate=0.1": "write lr=0.1.",
-    "train max_epochs=3": "write epochs=3.",
-    "train optim=sgd": "write optimizer=sgd.",
-    "train num_classes=3": "come from the data.",
     "train --epochs 3": "--epochs 3: options have no hyphens in front; write epochs=3.",
     "train seed=1 --lr=0.1 --overwrite": "write lr=0.1 overwrite=true.",
     "train --batch-size 8": "write data.batch_size=8.",
     "train -m batch_size=8,16": "write data.batch_size=8.",
-    "train trainer.fast_dev_run=true": "trainer=smoke runs two batches",
-    "train trainer.profiler=simple": "+trainer.profiler=simple.",
-    "train data.batchsize=8": "write data.batch_size=8.",
-    "train task.label.class_weights=balanced": "write task.heads.label.class_weights=balanced.",
     "train task=classification label_smoothing=0.1": "write task.label.smoothing=0.1.",
     "train backbone=mobilenetv3_small_050": "backbone=timm backbone.name=mobilenetv3_small_050",
     "train task=detect": "allowed are detection, ",
-    "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
-    "train momentum=0.9": "it is a key of optimizer=sgd.",
     "train data.root=photos data.file=a.csv": "it is a key of data=coco, data=",
-    "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
-    "train name=first": "write folder=first.",
-    "train output_dir=runs/first": "write folder=runs/first.",
     "train data.root=x data.values={pet:1}": "it is a key of data=masks, data=table.",
     "train data.root=x data.objects=single": "it is a key of data=coco, ",
     "train +patince=3": "patince=3: there is no patince; allowed are patience,",
@@ -59,6 +37,33 @@ MEANT = {
     "train +trainer.benchmrk=true": "trainer.benchmrk is not known",
     "train foo=3": "foo=3: there is no foo; allowed are seed,",
     "eval checkpoint=x batch_size=8": "write data.batch_size=8.",
+}
+# Keys that a command does not have: how they reach `find_meant_words` is seen above.
+KEYS = {
+    "train bs=8": "data.batch_size=8.",
+    "train model=resnet18": "write backbone=resnet18.",
+    "train model.name=x": "write backbone.name=x.",
+    "train weights=none": "write backbone.weights=none.",
+    "train imgsz=32": "write data.size=32.",
+    "train img_size=32": "write data.size=32.",
+    "train workers=0": "write data.workers=0.",
+    "train num_workers=0": "write data.workers=0.",
+    "train device=cpu": "write trainer=cpu or trainer=gpu",
+    "train gpus=2": "trainer=ddp trainer.devices=2",
+    "train precision=16-mixed": "write trainer.precision=16-mixed.",
+    "train learning_rate=0.1": "write lr=0.1.",
+    "train max_epochs=3": "write epochs=3.",
+    "train optim=sgd": "write optimizer=sgd.",
+    "train num_classes=3": "come from the data.",
+    "train trainer.fast_dev_run=true": "trainer=smoke runs two batches",
+    "train trainer.profiler=simple": "+trainer.profiler=simple.",
+    "train data.batchsize=8": "write data.batch_size=8.",
+    "train task.label.class_weights=balanced": "write task.heads.label.class_weights=balanced.",
+    "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
+    "train momentum=0.9": "it is a key of optimizer=sgd.",
+    "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
+    "train name=first": "write folder=first.",
+    "train output_dir=runs/first": "write folder=runs/first.",
     "predict weights=x": "write checkpoint=x.",
     "predict checkpoint=x imgsz=32": "write size=32.",
     "check dataset=pets": "write data=pets.",
@@ -71,6 +76,16 @@ def test_a_mistyped_option_is_answered_with_the_right_one(typed: str, tmp_path: 
     assert run.returncode == 2, run.stderr
     assert MEANT[typed] in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("typed", KEYS)
+def test_an_unknown_key_is_answered_with_the_right_one(typed: str) -> None:
+    command, *_, word = typed.split()
+    config = OmegaConf.to_container(compose_config(command, []), resolve=False)
+    assert isinstance(config, dict)
+    key, _, value = word.partition("=")
+    assert OmegaConf.select(OmegaConf.create(config), key) is None
+    assert KEYS[typed] in f"{find_meant_words(key, value, config)}."  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
