@@ -11,23 +11,7 @@ import pytest
 from PIL import Image
 
 from candelabra.environment import choose_start_method, count_usable_cores, list_stop_signals
-
-WITHOUT = """
-import filelock, os, psutil, sys  # libraries go by the name of the system
-from candelabra.cli.deferred_modules import import_lazily
-with import_lazily():
-    import lightning, timm
-for name in ("sched_getaffinity", "sched_setaffinity", "fork"):
-    if hasattr(os, name):
-        delattr(os, name)
-sys.modules["fcntl"] = sys.modules["resource"] = None
-from candelabra.cli.help import COMMANDS
-from candelabra.cli.main import main
-for command in COMMANDS:
-    __import__(f"candelabra.commands.{command}")
-sys.argv = ["candelabra", *sys.argv[1:]]
-main()
-"""
+from tests.forked import run_forked
 
 
 def test_cores_and_workers_without_affinity_and_fork(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +31,7 @@ def test_check_works_where_the_system_has_no_affinity_no_fork_and_no_fcntl(tmp_p
         for number in range(6):
             Image.effect_noise((40, 40), 90).save(tmp_path / "photos" / name / f"{number}.png")
     words = ["check", "data=folder", "data.root=photos", "data.workers=0", "hydra.run.dir=checked"]
-    ran = subprocess.run(
-        [sys.executable, "-c", WITHOUT, *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    ran = run_forked(words, tmp_path, hidden=["fcntl", "resource"], module="tests.bare_system")
     assert "Traceback" not in ran.stderr, ran.stderr
     assert ran.returncode in (0, 1)
     assert (tmp_path / "checked" / "check.html").is_file()
