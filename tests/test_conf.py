@@ -1,6 +1,7 @@
 """Every yaml of conf/ against the constructor it names: nothing rotten, nothing unknown, nothing unlisted."""
 
 import inspect
+import re
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -81,9 +82,17 @@ NOT_TYPED = ("hydra", "data_defaults", "task_defaults")
 PLAIN = [option for option in OPTIONS if option.parts[0] not in NOT_TYPED and option.stem != "loading"]
 # Groups of which each run has one option: checked side by side, in as many configs as the largest of them has options.
 JOINED = ("backbone", "balance", "data", "finetune", "logger", "optimizer", "scheduler", "sweep", "task", "trainer")
-COLUMNS = [[option for option in PLAIN if option.parts[0] == group] for group in JOINED]
+# Files of a class and its options alone need no composing: nothing else of a config has a part in them.
+ALONE = [
+    option
+    for option in PLAIN
+    if (text := (CONFIG_FOLDER / option).read_text("utf-8")) and "_target_: candelabra." in text
+    if not re.search(r"^defaults:|@package|\$\{|\?\?\?", text, re.MULTILINE)
+]
+COMPOSED = [option for option in PLAIN if option not in ALONE]
+COLUMNS = [[option for option in COMPOSED if option.parts[0] == group] for group in JOINED]
 ROWS = [tuple(option for option in row if option) for row in zip_longest(*COLUMNS)]
-ROWS += [(option,) for option in PLAIN if option.parts[0] not in JOINED]
+ROWS += [(option,) for option in COMPOSED if option.parts[0] not in JOINED]
 
 
 def nodes(node: object, path: str = "") -> list[tuple[str, dict[str, object]]]:
@@ -157,13 +166,25 @@ def test_an_experiment_goes_with_another_strategy_and_balance(name: str, other: 
 
 @pytest.mark.parametrize("options", ROWS, ids=lambda row: "-".join(map(str, row)))
 def test_yaml_and_signature_agree(options: tuple[Path, ...], tiny: Compose, tmp_path: Path) -> None:
-    from hydra.utils import get_object
-
     config = composed(options, tiny, tmp_path)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     if "trainer" in plain:  # type: ignore[operator]
         plain["trainer"]["precision"] = "32-true"  # type: ignore[index, call-overload]
     check_config(add_typed_marks(drop_open_options(plain)))  # type: ignore[arg-type]
+    check_signatures(plain)
+
+
+@pytest.mark.parametrize("option", ALONE, ids=str)
+def test_yaml_and_signature_agree_of_a_class_and_its_options(option: Path) -> None:
+    plain = {option.parts[0]: OmegaConf.to_container(OmegaConf.load(CONFIG_FOLDER / option))}
+    check_config(add_typed_marks(plain))  # type: ignore[arg-type]
+    check_signatures(plain)
+
+
+def check_signatures(plain: object) -> None:
+    """A yaml lists each argument of its class, and no other."""
+    from hydra.utils import get_object
+
     for path, node in nodes(plain):
         if not str(node["_target_"]).startswith("candelabra."):
             continue
