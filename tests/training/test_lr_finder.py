@@ -21,13 +21,12 @@ from candelabra.training.lr_finder import StopAtStart, run_range_test
 from candelabra.training.range_test import RangeTest
 from tests.conftest import Compose
 
-pytestmark = pytest.mark.figures
 LEARNS = (
     "task=classification",
-    "data.count=120",
+    "data.count=60",
     "data.size=32",
     "finetune=scratch",
-    "range.steps=60",
+    "range.steps=30",
     "range.min=1e-5",
 )
 
@@ -76,13 +75,17 @@ def test_nothing_thaws_during_the_test() -> None:
     assert held.lr_scale(0, 5) == LpFt().lr_scale(0, 5)
 
 
-def test_the_command_writes_the_curve_and_auto_trains_at_what_it_suggests(tiny: Compose, tmp_path: Path) -> None:
-    run_lr(tiny(*LEARNS, f"folder={tmp_path / 'lr'}"))
-    assert (tmp_path / "lr" / "pictures" / "lr.png").stat().st_size > 5000
-    with (tmp_path / "lr" / "lr.csv").open() as file:
+@pytest.mark.figures
+def test_the_command_writes_the_curve(tiny: Compose, tmp_path: Path) -> None:
+    run_lr(tiny(*LEARNS))
+    assert (tmp_path / "train" / "pictures" / "lr.png").stat().st_size > 5000
+    with (tmp_path / "train" / "lr.csv").open() as file:
         rates = [float(row["lr"]) for row in csv.DictReader(file)]
     assert rates == sorted(rates)
-    assert not (tmp_path / "lr" / "checkpoints").exists()
+    assert not (tmp_path / "train" / "checkpoints").exists()
+
+
+def test_auto_trains_at_what_the_test_suggests(tiny: Compose, tmp_path: Path) -> None:
     run_train(tiny(*LEARNS, "epochs=1", "lr=auto", f"folder={tmp_path / 'auto'}"))
     saved = torch.load(tmp_path / "auto" / "checkpoints" / "last.ckpt", weights_only=True)
     found = saved["candelabra"]["config"]["optimizer"]["lr"]
