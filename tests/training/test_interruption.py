@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -30,7 +31,7 @@ from tests.conftest import Compose
 from tests.small_runs import TINY, composed
 
 SPEEDS = ("data_wait", "images_per_second")
-SMALL = ("task=classification", "data.count=120", "data.batch_size=16", "data.size=32", "epochs=3")
+SMALL = ("task=classification", "data.count=60", "data.batch_size=8", "data.size=32", "epochs=3")
 SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported everything and run nothing
 SPAWN.set_forkserver_preload(["tests.training.test_interruption", "tests.preloaded"])
 
@@ -92,6 +93,27 @@ def assert_equal(one: Path, other: Path) -> None:
                 [sorted((k, v) for k, v in row.items() if v and k not in SPEEDS) for row in csv.DictReader(file)]
             )
     assert sorted(rows[0]) == sorted(rows[1])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupts."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert in_a_process([*SMALL, f"folder={run}"]) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("stopped") / "run"
+    assert in_a_process([*SMALL, f"folder={run}"], signal.SIGTERM, 6) == EXIT_INTERRUPTED
+    return run
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """A copy, to go on with, of a run that SIGTERM has ended in its seventh step."""
+    return Path(shutil.copytree(stopped_once, tmp_path / "train"))
 
 
 HARDEST = (
@@ -195,15 +217,21 @@ def test_killed_with_blended_images_sizes_and_samplers_it_ends_as_if_it_had_not_
     assert_equal(whole, killed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(number: int, tmp_path: Path) -> None:
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert in_a_process([*SMALL, f"folder={whole}"]) == 0
-    assert in_a_process([*SMALL, f"folder={stopped}"], number, 6) == EXIT_INTERRUPTED
+def assert_saved_once_and_goes_on(stopped: Path, whole: Path) -> None:
     assert len(list_checkpoints(stopped)) == 1
     assert torch.load(list_checkpoints(stopped)[0], weights_only=True)["global_step"] == 7
     assert in_a_process([f"resume={stopped}"]) == 0
     assert_equal(whole, stopped)
+
+
+def test_a_signal_saves_once_and_has_an_exit_code_of_its_own(stopped: Path, whole: Path) -> None:
+    assert_saved_once_and_goes_on(stopped, whole)
+
+
+@pytest.mark.slow
+def test_the_signal_of_the_keyboard_saves_once_too(whole: Path, tmp_path: Path) -> None:
+    assert in_a_process([*SMALL, f"folder={tmp_path / 'run'}"], signal.SIGINT, 6) == EXIT_INTERRUPTED
+    assert_saved_once_and_goes_on(tmp_path / "run", whole)
 
 
 def _interrupt_twice(words: list[str], printed: str) -> None:
@@ -252,9 +280,8 @@ def test_slurm_requeues_and_the_same_words_go_on(tmp_path: Path) -> None:
     assert json.loads((runs[0] / "results.json").read_text())["epochs"] == 20
 
 
-def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(tiny: Compose, tmp_path: Path) -> None:
-    run = tmp_path / "train"
-    assert in_a_process([*SMALL, f"folder={run}"], signal.SIGTERM, 6) == EXIT_INTERRUPTED
+def test_a_full_disk_is_named_and_the_checkpoint_before_it_stays(stopped: Path) -> None:
+    run = stopped
     before = list_checkpoints(run)[0].read_bytes()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
@@ -305,23 +332,21 @@ def test_a_finished_run_is_only_tested_again(words: tuple[str, ...], tiny: Compo
     assert first["epochs"] == again["epochs"] < 9
 
 
-def test_a_run_whose_time_was_up_goes_on_in_mid_epoch(tiny: Compose, tmp_path: Path) -> None:
+def test_a_run_whose_time_was_up_goes_on_in_mid_epoch(whole: Path, tiny: Compose, tmp_path: Path) -> None:
     class TimeIsUp(L.Callback):
         def on_train_batch_end(self, trainer: L.Trainer, *rest: object) -> None:
             trainer.should_stop = trainer.global_step == 7
 
-    run_train(tiny(*SMALL, f"folder={tmp_path / 'whole'}"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StepSeeding, "on_train_batch_end", TimeIsUp.on_train_batch_end)
         run_train(tiny(*SMALL))
     run_train(tiny(f"resume={tmp_path / 'train'}"))
-    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "train")  # not the history: it was validated once more
-    assert [key for key, value in whole.items() if not torch.equal(value, cut[key])] == []
+    wanted, cut = weights(whole), weights(tmp_path / "train")  # not the history: it was validated once more
+    assert [key for key, value in wanted.items() if not torch.equal(value, cut[key])] == []
 
 
-def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compose, tmp_path: Path) -> None:
-    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 2) == EXIT_INTERRUPTED
-    run = tmp_path / "train"
+def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(stopped: Path, tiny: Compose) -> None:
+    run = stopped
 
     def going_on(*words: str) -> dict[str, object]:
         return continue_run(tiny(f"resume={run}", *SMALL, *words), list(words))[0]
@@ -347,10 +372,13 @@ def test_words_that_change_the_result_do_not_fit_a_run_that_goes_on(tiny: Compos
     assert config["epochs"] == 3
 
 
-def test_a_run_that_has_moved_goes_on_where_it_is_now(tiny: Compose, tmp_path: Path) -> None:
-    assert in_a_process([*SMALL, f"folder={tmp_path / 'train'}"], signal.SIGTERM, 6) == EXIT_INTERRUPTED
-    (tmp_path / "train").rename(tmp_path / "moved")
+def test_a_run_that_has_moved_goes_on_where_it_is_now(
+    stopped: Path, stopped_once: Path, tiny: Compose, tmp_path: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in stopped_once.rglob("*")}
+    stopped.rename(tmp_path / "moved")
     run_train(tiny(f"resume={tmp_path / 'moved'}"))
-    assert not (tmp_path / "train").exists()
+    assert not stopped.exists()
+    assert {path: path.stat().st_mtime_ns for path in stopped_once.rglob("*")} == before
     with (tmp_path / "moved" / "metrics.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]] == list(range(15))
