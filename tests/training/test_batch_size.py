@@ -17,6 +17,7 @@ from candelabra.training.batch_size import compute_largest_batch, find_batch_siz
 from tests.conftest import Compose
 
 SMALL = ("data.count=600", "data.size=32", "data.canvas=32", "epochs=1")
+ONE_BATCH = [f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")]
 
 
 @pytest.mark.parametrize(("images", "size"), [(10, 8), (319, 8), (320, 16), (640, 32), (10**6, 32)])
@@ -28,7 +29,7 @@ def test_the_run_records_the_number_and_goes_on_with_it(
     tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    run_train(tiny(*SMALL, "data.batch_size=auto"))  # 420 training images
+    run_train(tiny(*SMALL, *ONE_BATCH, "data.batch_size=auto"))  # 420 training images
     run = tmp_path / "train"
     assert read_run_config(run)["data"]["batch_size"] == 16
     assert "data.batch_size=16 chosen on cpu for 420 training images: the largest power of two" in caplog.text
