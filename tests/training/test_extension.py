@@ -55,7 +55,7 @@ def test_at_a_constant_rate_it_ends_as_the_longer_run_does(
     assert read_rates(tmp_path / "run").keys() == read_rates(tmp_path / "long").keys()
 
 
-@pytest.mark.parametrize("scheduler", ["one_cycle", "cosine"])
+@pytest.mark.parametrize("scheduler", ["one_cycle", pytest.param("cosine", marks=pytest.mark.slow)])
 def test_the_rate_is_that_of_the_longer_run_from_there_on(
     scheduler: str, tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
