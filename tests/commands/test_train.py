@@ -17,10 +17,10 @@ from candelabra.errors import CandelabraError
 from candelabra.tasks.loading import load_task
 from tests.conftest import Compose
 
-pytestmark = pytest.mark.figures
 SMALL = ("epochs=1", "data.count=60")
 
 
+@pytest.mark.figures
 def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alone(
     tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_run_leaves_everything_behind_and_can_be_used_from_its_checkpoint_alon
 
 def test_plateau_lowers_the_rate_when_nothing_gets_better(tiny: Compose, tmp_path: Path) -> None:
     words = ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup=0", "lr=1e-9", "epochs=3"]
-    run_train(tiny("data.count=60", "task=classification", "finetune=frozen", *words))
+    run_train(tiny("data.count=60", "data.size=32", "task=classification", "finetune=frozen", *words))
     saved = torch.load(tmp_path / "train" / "checkpoints" / "last.ckpt", weights_only=True)
     scale = 0.09  # two epochs without a better score
     rates = [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]]
@@ -109,6 +109,7 @@ def test_early_stopping_and_accumulation(tiny: Compose, tmp_path: Path) -> None:
     run_train(
         tiny(
             "data.count=60",
+            "data.size=32",
             "epochs=9",
             "patience=1",
             "lr=1e-12",
