@@ -181,7 +181,7 @@ def test_answers_and_heads_that_are_not_there_are_refused(run: Path, photos: Pat
     [
         (["task=depth", "data=rendered_shapes", "data.count=32"], "depth", ["target=least"]),
         (["task=regression", "data=rendered_shapes", "data.count=32"], "value", ["target=count"]),
-        (["task=ordinal", "data=blurred_digits"], "ordinal", []),
+        (["task=ordinal", "data=blurred_digits", "data.fraction=0.1"], "ordinal", []),
         (["task=embedding", "data.count=96"], "embedding", []),
     ],
 )
