@@ -12,12 +12,22 @@ from candelabra.commands.train import run_train
 from candelabra.errors import CandelabraError
 from tests.commands.test_eval import make_data
 from tests.conftest import Compose
+from tests.small_runs import composed
 
 
-def test_the_worst_images_come_first_and_all_splits_are_measured_together(tiny: Compose, tmp_path: Path) -> None:
-    root = make_data(tmp_path / "data", 12)
-    run_train(tiny("data=table", f"data.root={root}", "data.workers=0", "epochs=1"))
-    judged = [f"checkpoint={tmp_path / 'train'}", "trainer.enable_progress_bar=false"]
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on twelve labelled images."""
+    folder = tmp_path_factory.mktemp("eval_files")
+    words = [f"data.root={make_data(folder / 'data', 12)}", "data.size=32", "epochs=1", f"folder={folder / 'run'}"]
+    run_train(composed("train", "data=table", *words))
+    return folder / "run"
+
+
+def test_the_worst_images_come_first_and_all_splits_are_measured_together(
+    run: Path, tiny: Compose, tmp_path: Path
+) -> None:
+    judged = [f"checkpoint={run}", "trainer.enable_progress_bar=false"]
     seen: dict[str, list[dict[str, str]]] = {}
     for split, scale in (("test", "prepared"), ("all", "prepared"), ("all", "original")):
         run_eval(tiny(*judged, f"split={split}", f"scale={scale}", command="eval"))
@@ -44,11 +54,10 @@ def test_the_worst_images_come_first_and_all_splits_are_measured_together(tiny: 
 
 
 def test_other_data_are_measured_whole_with_all_splits(
-    tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run: Path, tiny: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run_train(tiny("data=table", f"data.root={make_data(tmp_path / 'data', 12)}", "data.workers=0", "epochs=1"))
     other = make_data(tmp_path / "other", 18)
-    words = [f"checkpoint={tmp_path / 'train'}", f"data.root={other}", "split=all"]
+    words = [f"checkpoint={run}", f"data.root={other}", "split=all"]
     (tmp_path / "eval" / "pictures").mkdir(parents=True)
     for name in ("worst", "face_confusion"):
         (tmp_path / "eval" / "pictures" / f"{name}.png").write_bytes(b"of an earlier run")
