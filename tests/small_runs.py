@@ -12,7 +12,7 @@ from PIL import Image
 
 from candelabra.data.readers.digits import PlacedDigits
 from candelabra.data.readers.shapes import Scenes
-from candelabra.report import pictures, plots, worst
+from candelabra.report import pictures, plan, plots, worst
 from candelabra.training import evaluation
 from candelabra.types import Sample
 from tests.compositions import compose_config
@@ -30,7 +30,7 @@ TINY = (
     "trainer.log_every_n_steps=1",
     "logger=csv",
 )
-save_figure, draw_grid = Figure.savefig, pictures.draw_grid
+save_figure, draw_grid, draw_plan = Figure.savefig, pictures.draw_grid, plan.draw_plan
 draw_scene, draw_digit = Scenes.load, PlacedDigits.load
 
 
@@ -63,6 +63,7 @@ def choose_drawing(figures: bool, anew: bool) -> None:
     Figure.savefig = save_figure if figures else save_blank  # type: ignore[assignment, method-assign]
     pictures.draw_confusion = plots.draw_confusion if figures else save_blank_confusion  # type: ignore[attr-defined]
     pictures.draw_grid = worst.draw_grid = draw_grid if figures else partial(draw_grid, side=48)  # type: ignore[attr-defined, assignment]
+    plan.draw_plan = draw_plan if figures else save_blank_plan  # type: ignore[attr-defined]
     evaluation.draw_curves = plots.draw_curves if figures else save_blank_curves  # type: ignore[attr-defined]
     Scenes.load = draw_scene if anew else load_scene  # type: ignore[assignment, method-assign]
     PlacedDigits.load = draw_digit if anew else load_digit  # type: ignore[assignment, method-assign]
@@ -109,6 +110,12 @@ def save_blank(figure: Figure, target: Any, *, dpi: float = 100, **options: Any)
 def save_blank_confusion(matrix: torch.Tensor, classes: Sequence[str], path: Path) -> None:
     """Saves an empty picture in place of a confusion matrix."""
     Image.new("L", (300, 300), 255).save(path)
+
+
+def save_blank_plan(plan: Any, path: Path) -> None:
+    """Saves an empty picture in place of the rates of a run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (400, 300), 255).save(path)
 
 
 def save_blank_curves(folder: Path, summaries: Any) -> None:
