@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from hydra import compose, initialize_config_dir
-from hydra._internal import defaults_list
+from hydra._internal import defaults_list as hydra_defaults
 from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra.core.default_element import InputDefault
@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from candelabra.environment import CONFIG_FOLDER
 
-load_config, create_map = ConfigRepository.load_config, defaults_list._create_interpolation_map
+load_config, create_map = ConfigRepository.load_config, hydra_defaults._create_interpolation_map
 loaded: dict[tuple[tuple[str, ...], str], tuple[ConfigResult, bytes]] = {}
 
 
@@ -33,14 +33,14 @@ def load_config_once(repository: ConfigRepository, config_path: str) -> ConfigRe
     return replace(loaded[key][0], config=pickle.loads(loaded[key][1])) if key in loaded else None
 
 
-def create_used_map(overrides: Overrides, listed: list[InputDefault], self_added: bool) -> DictConfig:
+def create_used_map(overrides: Overrides, defaults_list: list[InputDefault], self_added: bool) -> DictConfig:
     """What `${...}` in defaults may name; Hydra makes it for each file, a third of composing, and few have any."""
-    used = any(each.is_interpolation() for each in listed)
-    return create_map(overrides, listed, self_added) if used else OmegaConf.create()
+    used = any(each.is_interpolation() for each in defaults_list)
+    return create_map(overrides, defaults_list, self_added) if used else OmegaConf.create()
 
 
 ConfigRepository.load_config = load_config_once  # type: ignore[assignment, method-assign]
-defaults_list._create_interpolation_map = create_used_map
+hydra_defaults._create_interpolation_map = create_used_map
 
 
 def compose_config(command: str, words: list[str]) -> DictConfig:

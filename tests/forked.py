@@ -65,7 +65,7 @@ def serve() -> None:
     import candelabra.commands
     from tests.compositions import compose_anew
 
-    Hydra.get_mode = get_typed_mode  # type: ignore[method-assign]
+    Hydra.get_mode = get_typed_mode  # type: ignore[assignment, method-assign]
     for found in pkgutil.iter_modules(candelabra.commands.__path__):
         import_module(f"candelabra.commands.{found.name}")
     for command in ("train", "predict", "check"):
