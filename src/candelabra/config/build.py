@@ -3,7 +3,9 @@
 import inspect
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
+from functools import cache
 from typing import Any, get_type_hints
 
 from hydra.errors import InstantiationException
@@ -109,7 +111,6 @@ def _check_target(node: Mapping[str, Any], path: str, typed_keys: Mapping[str, s
         parameters |= {name: each for name, each in loading.items() if name != "reader"}
         targets.append(DataModule)
     free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    hints = [_read_hints(target) for target in targets]
     for key, value in node.items():
         if key.startswith("_"):
             continue
@@ -117,14 +118,16 @@ def _check_target(node: Mapping[str, Any], path: str, typed_keys: Mapping[str, s
             known = list_nearest(key, parameters) if parameters else "no arguments"
             raise CandelabraError(f"{path}.{key} is not known; {node['_target_']} takes {known}.")
         if not (isinstance(value, dict) and "_target_" in value) and not _holds_targets(value):
-            for hint in (each[key] for each in hints if key in each):
-                _check_value(typed_keys.get(f"{path}.{key}", f"{path}.{key}"), value, hint)
+            for adapter in (_make_adapter(target, key) for target in targets):
+                if adapter is not None:
+                    _check_value(typed_keys.get(f"{path}.{key}", f"{path}.{key}"), value, adapter)
 
 
 def _is_reader(target: Any) -> bool:
     return inspect.isclass(target) and issubclass(target, Reader)
 
 
+@cache
 def _read_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target)
@@ -132,16 +135,20 @@ def _read_hints(target: Any) -> dict[str, Any]:
         return {}
 
 
+@cache
+def _make_adapter(target: Any, argument: str) -> TypeAdapter[Any] | None:
+    """What checks the values of an argument; null if its annotation cannot be checked from outside."""
+    with suppress(KeyError, PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
+        return TypeAdapter(_read_hints(target)[argument], config=ConfigDict(arbitrary_types_allowed=True))
+    return None
+
+
 def _holds_targets(value: Any) -> bool:
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(isinstance(item, dict) and "_target_" in item for item in items)
 
 
-def _check_value(path: str, value: Any, hint: Any) -> None:
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
-        return  # an annotation that cannot be checked from outside
+def _check_value(path: str, value: Any, adapter: TypeAdapter[Any]) -> None:
     try:  # strict, or a word would pass for a number; but yaml has lists where Python has tuples
         adapter.validate_python(value, strict=not isinstance(value, list | dict))
     except ValidationError as error:
