@@ -1,12 +1,15 @@
 """Weights: bundled, from a file, from the hub (a real server on loopback), or a clear error within seconds."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import timm
@@ -155,53 +158,77 @@ class Hub(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def hub() -> Iterator[str]:
+@contextmanager
+def serve(port: int, content: bytes | None) -> Iterator[None]:
+    Hub.content = content
     HUNG_UP.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    HUNG_UP.set()
-    server.shutdown()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", port), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        HUNG_UP.set()
+        server.shutdown()
 
 
-def build_from(endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
-    code = (
-        "import socket; from candelabra.cli.deferred_modules import import_lazily\n"
-        "with import_lazily(): from candelabra.backbones import Timm\n"
-        "connect, tries = socket.create_connection, []\n"
-        "socket.create_connection = lambda *args, **options: tries.append(args[0]) or connect(*args, **options)\n"
-        "try: print('SUM', sum(v.double().sum().item() for v in Timm('test_resnet', 'hub').state_dict().values()))\n"
-        "except ValueError as error: print('ERROR', error)\n"
-        "print('TRIES', len(tries))"
-    )
+BUILDER = """
+import socket, sys
+from candelabra.cli.deferred_modules import import_lazily
+with import_lazily(): from candelabra.backbones import Timm
+connect, tries = socket.create_connection, []
+socket.create_connection = lambda *args, **options: tries.append(args[0]) or connect(*args, **options)
+for line in sys.stdin:
+    tries.clear()
+    try: print('SUM', sum(v.double().sum().item() for v in Timm(line.strip(), 'hub').state_dict().values()), end=' ')
+    except ValueError as error: print('ERROR', *str(error).split(), end=' ')
+    print('TRIES', len(tries), flush=True)
+"""
+
+
+class Builder(NamedTuple):
+    """A process that may ask a hub on this port; libraries read its address when they are imported."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+
+    def build(self, name: str) -> str:
+        """Builds a backbone with the weights of the hub, and says what came of it and how often it connected."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(name, file=self.process.stdin, flush=True)
+        return self.process.stdout.readline()
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     env = {
         k: v
         for k, v in os.environ.items()
         if k not in ("HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     }
-    env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=env, capture_output=True, text=True, check=True
-    )
+    env |= {"HF_ENDPOINT": f"http://127.0.0.1:{port}", "HF_HOME": str(tmp_path_factory.mktemp("home"))}
+    env |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", BUILDER]
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Builder(process, port)
+        process.kill()
 
 
-def test_the_hub_is_asked_once_and_its_answer_kept(hub: str, tmp_path: Path) -> None:
+def test_the_hub_is_asked_once_and_its_answer_kept(builder: Builder, tmp_path: Path) -> None:
     weights = timm.create_model("test_resnet").state_dict()
     save_file(weights, tmp_path / "model.safetensors")
-    Hub.content = (tmp_path / "model.safetensors").read_bytes()
     expected = sum(float(v.double().sum()) for k, v in weights.items() if not k.startswith("fc."))
-    first = build_from(hub, tmp_path / "home").stdout
+    with serve(builder.port, (tmp_path / "model.safetensors").read_bytes()):
+        first = builder.build("test_resnet")
     assert float(first.split()[1]) == pytest.approx(expected)
-    second = build_from("http://127.0.0.1:9", tmp_path / "home").stdout  # nobody listens there
+    second = builder.build("test_resnet")  # nobody listens there
     assert float(second.split()[1]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_hub_out_of_reach_is_named_after_one_try(hub: str, tmp_path: Path, silent: bool) -> None:
-    Hub.content = None
-    answer = build_from(hub if silent else "http://127.0.0.1:9", tmp_path).stdout
+def test_a_hub_out_of_reach_is_named_after_one_try(builder: Builder, silent: bool) -> None:
+    with serve(builder.port, None) if silent else nullcontext():
+        answer = builder.build("test_convnext")
     assert "choose one: go online" in answer
-    assert "backbone.weights=<file of test_resnet>" in answer
+    assert "backbone.weights=<file of test_convnext>" in answer
     assert int(answer.split("TRIES")[1]) == 1  # libraries would try again, for minutes
