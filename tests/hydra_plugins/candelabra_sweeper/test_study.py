@@ -18,6 +18,7 @@ from hydra_plugins.candelabra_sweeper.jobs import Job, State
 TPE = {"_target_": "optuna.samplers.TPESampler", "seed": 3, "n_startup_trials": 3}
 NSGA = {"_target_": "optuna.samplers.NSGAIISampler", "seed": 3, "population_size": 4}
 CMAES = {"_target_": "optuna.samplers.CmaEsSampler", "seed": 3}
+SAMPLERS = {"tpe": TPE, "nsga2": NSGA, "cmaes": CMAES}
 ADDRESS = {"sqlite": "sqlite:///{}/study.db", "journal": "{}/study.journal"}
 Make = Callable[..., StudyPlan]
 
@@ -52,7 +53,18 @@ def run(study: StudyPlan) -> list[Job]:
     return found
 
 
-@pytest.mark.parametrize("sampler", [TPE, NSGA, CMAES], ids=["tpe", "nsga2", "cmaes"])
+@pytest.mark.parametrize(
+    ("make", "sampler"),
+    [
+        pytest.param("sqlite", TPE, id="sqlite-tpe"),
+        *(pytest.param("journal", sampler, id=f"journal-{name}") for name, sampler in SAMPLERS.items()),
+        *(
+            pytest.param("sqlite", SAMPLERS[name], id=f"sqlite-{name}", marks=pytest.mark.slow)
+            for name in ("nsga2", "cmaes")
+        ),
+    ],
+    indirect=["make"],
+)
 def test_a_study_that_goes_on_ends_as_one_that_never_stopped(make: Make, tmp_path: Path, sampler: object) -> None:
     first = run(make(trials=4, sampler=sampler))
     both = first + run(make(*first, trials=9, sampler=sampler))
