@@ -287,8 +287,9 @@ def test_a_run_learns_from_both_sets_and_is_judged_again_where_they_have_moved(
     tiny: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = make_folder(tmp_path / "photos", 20)
-    words = [*TWO, f"data.sets.photos.root={photos}", "data.batch_size=8", "data.batches=single", "epochs=18"]
-    run_train(tiny(*words, "lr=0.003", "task.heads.mask=null", "head@task.heads.keypoints=keypoints"))
+    words = [*TWO, f"data.sets.photos.root={photos}", "data.batch_size=8", "data.batches=single", "epochs=8"]
+    words += ["trainer.check_val_every_n_epoch=8", "lr=0.01"]
+    run_train(tiny(*words, "task.heads.mask=null", "head@task.heads.keypoints=keypoints"))
     run = tmp_path / "train"
     said = capsys.readouterr().out
     assert "an epoch of training" in said
@@ -337,7 +338,7 @@ def test_a_stopped_run_goes_on_where_it_was_though_a_set_has_moved(tiny: Compose
 
 def test_cached_features_of_a_union_end_in_the_weights_of_its_images(tiny: Compose, tmp_path: Path) -> None:
     photos = make_folder(tmp_path / "photos", 20)
-    words = [*TWO, f"data.sets.photos.root={photos}", "finetune=frozen", "data.augment=none", "epochs=3"]
+    words = [*TWO, f"data.sets.photos.root={photos}", "finetune=frozen", "data.augment=none", "epochs=2"]
     words += ["data.mix=temperature", "data.temperature=2.0"]
     ends = []
     for gigabytes in ("0", "1"):
