@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,10 +34,19 @@ EXPORTED = (
     "mask_rcnn",
     "retinanet",
 )
+LIKE_OTHERS = ("faster_rcnn", "mask_rcnn", "retinanet")  # answer in boxes and masks, as fcos and center_mask do
 
 
-@pytest.mark.parametrize("name", EXPORTED)
-@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+def list_pairs() -> list[Any]:
+    """Each head with pictures in letterboxes, and one head of each kind of answer with other ways to resize."""
+    pairs = [(name, resize) for name in EXPORTED for resize in ("stretch", "letterbox", "crop")]
+    slow = pytest.mark.slow
+    return [
+        pytest.param(*pair, marks=slow if pair[0] in LIKE_OTHERS and pair[1] != "letterbox" else ()) for pair in pairs
+    ]
+
+
+@pytest.mark.parametrize(("name", "resize"), list_pairs())
 def test_answers_are_those_of_predict_in_the_pixels_of_pictures(name: str, resize: str) -> None:
     torch.manual_seed(0)
     build: Callable[..., Head] = OPTIONS[name]
