@@ -9,7 +9,18 @@ from candelabra.contracts.backbone_checks import check_every_parameter_is_used, 
 from candelabra.environment import CONFIG_FOLDER
 from tests.conftest import Compose
 
-LIGHT = ("test_", "alexnet", "googlenet", "resnet18", "mobilenet", "efficientnet", "vit", "swin", "hrnet", "convnext")
+# One of each way to take maps from a network; the geometry of all is checked in test_registry.py.
+LIGHT = (
+    "test_",
+    "alexnet",
+    "googlenet_auxiliary",
+    "resnet18",
+    "mobilenet",
+    "efficientnet_lite0",
+    "vit",
+    "swin",
+    "hrnet",
+)
 NAMES = sorted(path.stem for path in (CONFIG_FOLDER / "backbone").glob("*.yaml"))
 
 

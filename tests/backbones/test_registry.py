@@ -18,7 +18,9 @@ from candelabra.errors import CandelabraError
 
 NAMES = list_backbones()
 SMALL = ("test_", "alexnet", "lenet", "cifar_net", "resnet18", "efficientnet_lite0", "mobilenet", "googlenet")
-DEEP = ("preact_resnet1001", "resnext101_32x8d", "resnext101_64x4d")  # others are built as they are, of fewer layers
+# Others are built as they are, of fewer layers.
+DEEP = ("preact_resnet1001", "resnet101", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d")
+DEEP += ("efficientnet_lite1", "efficientnet_lite2")
 PUBLISHED = {  # millions of weights, without the classifier
     "preact_resnet164": 1.70,  # He et al. 2016
     "preact_resnet1001": 10.33,
@@ -67,7 +69,9 @@ def test_geometry_is_that_of_the_running_model(name: str) -> None:
             assert end > pixels - stride  # all of the image, but for what strides without padding leave over
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in PUBLISHED]
+)
 def test_weights_are_as_many_as_published(name: str) -> None:
     with torch.device("meta"):
         model = build_backbone({**find_backbone_config(name), "weights": "none"})

@@ -54,7 +54,15 @@ def same(first: Backbone, second: Backbone, side: int = 64) -> bool:
 
 @pytest.mark.parametrize(
     "name",
-    ["test_resnet", "test_efficientnet", "test_convnext", "alexnet", "cifar_net", "lenet5", "mobilenetv3_large_100"],
+    [
+        "test_resnet",
+        "test_efficientnet",
+        "test_convnext",
+        "alexnet",
+        "cifar_net",
+        "lenet5",
+        pytest.param("mobilenetv3_large_100", marks=pytest.mark.slow),
+    ],
 )
 def test_features_survive_the_round_trip_to_the_last_bit(name: str, tiny: Compose, tmp_path: Path) -> None:
     task = saved(tiny, tmp_path / "run", f"backbone={name}")
