@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +22,9 @@ class Tab:
         page: playwright's.
         asked: addresses of all that was requested, but for what the page holds in itself.
         errors: what the console and scripts said went wrong, and dialogs that popped up.
-        shots: where pictures of it go.
     """
 
     page: Any
-    shots: Path
     asked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -65,11 +62,6 @@ class Tab:
         """Pixels by which the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
-    def shot(self, name: str) -> Path:
-        path = self.shots / f"{name}.png"
-        self.page.screenshot(path=path, full_page=True)
-        return path
-
 
 @pytest.fixture(scope="package")  # not longer: playwright's sync API makes asyncio report a running loop meanwhile
 def chromium() -> Iterator[Any]:
@@ -83,10 +75,10 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def tab(chromium: Any, tmp_path: Path) -> Iterator[Tab]:
+def tab(chromium: Any) -> Iterator[Tab]:
     context = chromium.new_context()
     context.set_default_timeout(90_000)  # processors may be few and busy
-    tab = Tab(context.new_page(), tmp_path)
+    tab = Tab(context.new_page())
     tab.page.on("request", tab.request)
     tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
     tab.page.on("console", tab.say)

@@ -45,17 +45,14 @@ def test_tensorboard_shows_scalars_pictures_and_the_embedding(run: Path, tab: Ta
         tab.page.get_by_role("combobox", name="Filter tags (regex)").fill("val/score")
         card = tab.page.locator("scalar-card", has_text="/score")
         card.get_by_text(f"{last(run, 'val/score'):.4g}", exact=True).first.wait_for()  # smoothed, and as it is
-        tab.shot("scalars")
         tab.open(f"{address}#images")
         pictures = tab.page.locator("tf-image-loader img")
         pictures.first.wait_for()
         tab.page.wait_for_function("picture => picture.naturalWidth > 100", arg=pictures.first.element_handle())
         assert tab.page.get_by_text("predictions").count() >= 1
-        tab.shot("images")
         with tab.page.expect_event("framenavigated", lambda frame: "projector_binary" in frame.url) as inner:
             tab.open(f"{address}#projector")
         inner.value.get_by_text("Dimension: 96").wait_for()
-        tab.shot("projector")
     assert outside(tab) == []
 
 
@@ -67,9 +64,7 @@ def test_mlflow_shows_the_run_its_metrics_and_pictures(run: Path, tab: Tab) -> N
         tab.open(f"{address}#/experiments/1/runs/{number}")
         tab.page.get_by_text(re.compile(f"^{last(run, 'val/score'):.8g}"[:10])).first.wait_for()
         assert tab.page.get_by_text("gradient_norm").count() >= 1
-        tab.shot("metrics")
         tab.open(f"{address}#/experiments/1/runs/{number}/artifacts/images")
         tab.page.get_by_text(re.compile(r"label_confusion.*\.png$")).click()
         tab.page.wait_for_function("[...document.images].some(image => image.naturalWidth > 300)")
-        tab.shot("picture")
     assert outside(tab) == []

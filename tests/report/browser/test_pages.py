@@ -35,7 +35,6 @@ def test_a_report_of_a_run_draws_answers_and_fetches_nothing(tab: Tab, tmp_path:
     assert loss.get_by_role("button", name="log").get_attribute("aria-pressed") == "true"
     assert loss.locator(".ytick").all_text_contents() != before
     assert (tab.asked, tab.errors) == ([page], [])
-    tab.shot("run")
 
 
 def test_a_report_of_a_sweep_shows_what_came_of_what(tab: Tab, tmp_path: Path) -> None:
@@ -58,7 +57,6 @@ def test_a_report_of_a_sweep_shows_what_came_of_what(tab: Tab, tmp_path: Path) -
     buttons = tab.page.locator(".modebar-btn").evaluate_all("all => all.map(each => each.dataset.title)")
     assert set(buttons) == {"Download plot as a PNG"}  # none that sends the data away
     assert (tab.asked, tab.errors) == ([page], [])
-    tab.shot("sweep")
 
 
 def test_tables_are_sorted_by_click_and_by_key(tab: Tab, tmp_path: Path) -> None:
@@ -88,7 +86,6 @@ def test_markup_in_names_is_shown_as_it_is(tab: Tab, tmp_path: Path) -> None:
     tab.draw_all()
     assert f"first root={HOSTILE}" in tab.page.locator(".legendtext").all_text_contents()
     assert tab.errors == []
-    tab.shot("markup")
 
 
 @pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
@@ -104,7 +101,6 @@ def test_pages_fit_narrow_windows_and_can_be_read_in_both_schemes(scheme: str, t
         assert tab.overflow() == 0
         for selector in ("body", "h1", ".quiet", "th", "a, summary", ".badge", ".xtitle"):
             assert contrast(tab, selector) >= 4.5, selector
-        tab.shot(f"{scheme}-{Path(page).parent.name[:5]}")
 
 
 def test_the_page_of_a_check_shows_its_pictures(tab: Tab, tiny: Compose, tmp_path: Path) -> None:
@@ -120,10 +116,8 @@ def test_the_page_of_a_check_shows_its_pictures(tab: Tab, tiny: Compose, tmp_pat
         ["circle", "cross", "square", "star", "triangle"]
     )
     assert (tab.asked, tab.errors) == ([page], [])
-    tab.shot("check")
     tab.open(page, width=400)
     assert tab.overflow() == 0
-    tab.shot("check-narrow")
 
 
 PLACE = """(plot, [x, y]) => {
