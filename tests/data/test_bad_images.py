@@ -110,7 +110,9 @@ def test_a_run_on_odd_files_ends_well_and_says_what_was_odd(tmp_path: Path, tiny
             written(root / kind / f"{name}{number}.JPG", Image.effect_noise((30, 20), 50).rotate(number), format="JPEG")
     written(root / "dog" / f"{'n' * 240}.png", Image.effect_noise((30, 20), 50))
     run_train(
-        tiny("data=folder", f"data.root={root}", "trainer.max_epochs=1", f"finetune={finetune}", "data.augment=none")
+        tiny(
+            "data=folder", f"data.root={root}", "data.size=32", "epochs=1", f"finetune={finetune}", "data.augment=none"
+        )
     )
     with (tmp_path / "train" / "issues.csv").open(encoding="utf-8") as file:
         assert [row["treatment"] for row in csv.DictReader(file)] == ["skipped"] * 6

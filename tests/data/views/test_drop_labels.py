@@ -72,7 +72,7 @@ def test_a_target_that_the_data_lack_is_refused() -> None:
 
 def test_a_run_on_few_labels_is_evaluated_on_the_same_ones(tiny: Compose, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["data.labelled={mask:0.2,label:0.5}", "data.count=60", "data.split_seed=4", "seed=2", "epochs=1"]
-    run_train(tiny(*words, "task.heads.keypoints=null"))
+    run_train(tiny(*words, "data.size=32", "task.heads.keypoints=null"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if "train" in line]
     assert [row[3::2] for row in rows if row[1:2] == ["train"]] == [["42", "21", "42", "42", "8"]]
     run = str(tiny().folder)
