@@ -10,7 +10,10 @@ from typing import Any
 APP = """
 import os, signal, sys, time
 import hydra
-from omegaconf import OmegaConf
+from hydra_plugins.candelabra_sweeper import _sweeper
+
+if "PICTURES" not in os.environ:
+    _sweeper.illustrate = lambda folder: None  # matplotlib and scikit-learn take longer than all jobs
 
 asked = []
 
@@ -63,7 +66,7 @@ if __name__ == "__main__":
 
 
 def sweep(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a sweep to its end."""
+    """Runs a sweep to its end; draws its pictures where PICTURES is set."""
     return subprocess.run(
         command(folder, *words),
         cwd=folder,

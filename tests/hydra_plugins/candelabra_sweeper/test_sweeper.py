@@ -22,7 +22,8 @@ from hydra_plugins.candelabra_sweeper._returned import RETURNED, wait_for_outcom
 from hydra_plugins.candelabra_sweeper._running import ProcessWorker
 from hydra_plugins.candelabra_sweeper._space import parse_search_space
 from hydra_plugins.candelabra_sweeper.jobs import Job, State, read_sweep
-from tests.hydra_plugins.candelabra_sweeper.apps import APP, begin, jobs, said, sweep
+from tests.forked import run_forked
+from tests.hydra_plugins.candelabra_sweeper.apps import APP, begin, command, jobs, said, sweep
 
 TPE = "hydra/sweeper/sampler=tpe"
 
@@ -144,8 +145,9 @@ def test_a_pruner_ends_trials_and_several_objectives_are_sought(tmp_path: Path) 
 
 def test_a_study_with_a_baseline_ends_with_the_command_to_keep(tmp_path: Path) -> None:
     words = ("+x=3", "+y=interval(1.0,9.0)", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=3")
-    run = sweep(tmp_path, *words, "hydra.sweeper.baseline=true", "hydra.sweeper.minutes=60")
+    run = sweep(tmp_path, *words, "hydra.sweeper.baseline=true", "hydra.sweeper.minutes=60", PICTURES="1")
     assert run.returncode == 0, run.stdout + run.stderr
+    assert (tmp_path / "sweep" / "history.png").is_file()
     assert [len(job["words"]) for job in jobs(tmp_path)] == [1, 2, 2]
     assert "3 jobs at most, in 60 minutes" in run.stdout
     assert "to keep it: the program with +x=3" in run.stdout
@@ -191,7 +193,7 @@ def test_a_program_that_never_understands_its_words_is_not_tried_for_ever(tmp_pa
     ],
 )
 def test_what_cannot_be_swept_is_refused_in_a_sentence(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    run = sweep(tmp_path, *words)
+    run = run_forked(command(tmp_path, *words)[2:], tmp_path, module="app")
     assert run.returncode == 1
     assert message in run.stderr
     assert "Traceback" not in run.stderr
