@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from candelabra.commands.eval import relocate_data
 from candelabra.config.build import build_data
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.explain import METHODS, explain_image
@@ -21,6 +20,7 @@ from candelabra.explain.maximisation_files import maximise_channels
 from candelabra.explain.measure_files import print_measures
 from candelabra.explain.measuring import POINTING, measure_methods
 from candelabra.prediction.model import Model
+from candelabra.training.trained_data import relocate_data
 
 QUICK = ["gradcam", "gradcam++", "hirescam", "layercam", "eigencam"]
 

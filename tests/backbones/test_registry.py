@@ -19,8 +19,8 @@ from candelabra.errors import CandelabraError
 NAMES = list_backbones()
 SMALL = ("test_", "alexnet", "lenet", "cifar_net", "resnet18", "efficientnet_lite0", "mobilenet", "googlenet")
 # Others are built as they are, of fewer layers.
-DEEP = ("preact_resnet1001", "resnet101", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d")
-DEEP += ("efficientnet_lite1", "efficientnet_lite2")
+DEEP = {"preact_resnet1001", "resnet101", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"}
+DEEP |= {"efficientnet_lite1", "efficientnet_lite2"}
 PUBLISHED = {  # millions of weights, without the classifier
     "preact_resnet164": 1.70,  # He et al. 2016
     "preact_resnet1001": 10.33,

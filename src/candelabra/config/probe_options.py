@@ -6,8 +6,15 @@ from typing import Any
 from candelabra.errors import CandelabraError
 from candelabra.runs.overrides import parse_key
 
-_UNUSED = {"ema": None, "patience": None, "monitor": "val/score", "explain.every": None}  # by their values in conf/
-_UNUSED |= {"save.steps": None, "save.minutes": 2.0, "save.keep": 1}  # it writes one checkpoint, at its end
+_UNUSED: dict[str, Any] = {  # by their values in conf/
+    "ema": None,
+    "patience": None,
+    "monitor": "val/score",
+    "explain.every": None,
+    "save.steps": None,  # it writes one checkpoint, at its end
+    "save.minutes": 2.0,
+    "save.keep": 1,
+}
 _REPLACED = {"optimizer.weight_decay": "finetune.decays"}
 _REPLACED |= dict.fromkeys(("lr", "optimizer.lr", "lr_rule"), "finetune.rates")
 

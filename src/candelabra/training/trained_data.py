@@ -29,8 +29,7 @@ def open_trained_data(
             anew.
     """
     data: SampleDataModule = build_data({**relocate_data(recipe["config"]["data"], now), **changes})
-    others = now["root"] is not None and isinstance(data, DataModule)
-    if others:
+    if now["root"] is not None and isinstance(data, DataModule):
         part = data.part
         part.reader = MatchedReader(reader=part.reader, labels=Labels.from_plain(recipe["labels"]))
         if now["split"] is None and "images" in recipe:
