@@ -157,6 +157,11 @@ def test_a_table_names_images_and_labels(tmp_path: Path) -> None:
     source = make_source(str(table))
     assert [Path(name).name for name in source.names] == ["dark_0.png", "bright_1.png"]
     assert (source.columns["label"], source.columns["split"]) == (["NA", ""], ["train", "test"])
+    table.write_text("image,Split\ndark_0.png, TRAINING\nbright_1.png,Valid\ndark_1.png,\n")
+    assert make_source(str(table)).columns["split"] == ["train", "val", ""]
+    table.write_text("image,split\ndark_0.png,train\nbright_1.png,holdout\n")
+    with pytest.raises(CandelabraError, match=r"list\.csv: the split 'holdout' is not known; allowed are train, val"):
+        make_source(str(table))
     table.write_text("picture\nx.png\n")
     with pytest.raises(CandelabraError, match="needs a column image"):
         make_source(str(table))

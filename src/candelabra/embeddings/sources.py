@@ -17,6 +17,7 @@ from candelabra.data.decoding.table_files import read_table_file
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import image_to_tensor, make_sample
 from candelabra.data.sampling.name_tables import TABLE_PATTERN, is_table, read_column
+from candelabra.data.sampling.split_names import parse_split_cells
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 from candelabra.types import Sample
@@ -138,11 +139,11 @@ def _tabled(given: str, key: str) -> FileSource:
             f"{len(table)} rows of the columns {', '.join(map(str, table.columns))}."
         )
     table = table.dropna(subset=[named]).fillna("")
-    columns: dict[str, Sequence[str]] = {
-        word: [clean_class_name(cell) for cell in table[by_word[word]].astype(str)]
-        for word in ("split", "label")
-        if word in by_word
-    }
+    columns: dict[str, Sequence[str]] = {}
+    if "split" in by_word:
+        columns["split"] = parse_split_cells(table[by_word["split"]], f"{key}={given}")
+    if "label" in by_word:
+        columns["label"] = [clean_class_name(cell) for cell in table[by_word["label"]].astype(str)]
     finder = FileFinder(path.parent, find_images(path.parent))
     found = [(str(name), finder.find(str(name))) for name in table[named]]
     return FileSource([path.parent / (name or stated) for stated, name in found], columns)

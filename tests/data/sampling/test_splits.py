@@ -252,7 +252,7 @@ def test_tables_that_do_not_fit_are_refused_in_words(rows: list[tuple[str, str]]
 
 def test_a_word_that_is_no_split_is_refused(tmp_path: Path) -> None:
     word = write(tmp_path / "table.csv", [("name", "split"), ("person00_0.jpg", "holdout")])
-    with pytest.raises(CandelabraError, match="says 'holdout' of an image"):
+    with pytest.raises(CandelabraError, match="the split 'holdout' is not known"):
         Splitter(split=word).parts(records())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from candelabra.data.issues import DataIssue, IssueTreatment
-from candelabra.data.sampling.split_names import SPLIT_ALIASES
+from candelabra.data.sampling.split_names import SPLIT_ALIASES, parse_split_cells
 from candelabra.errors import CandelabraError
 
 if TYPE_CHECKING:
@@ -93,11 +93,7 @@ def read_split_column(table: "DataFrame") -> Any:
 
     if "split" not in table:
         return np.full(len(table), "", dtype="<U5")
-    words = table["split"].fillna("").astype(str).str.strip().str.lower()
-    unknown = sorted(set(words) - set(SPLIT_ALIASES) - {""})
-    if unknown:
-        raise CandelabraError(f"The split {unknown[0]!r} is not known; allowed are train, val, test, or an empty cell.")
-    return words.map(lambda word: SPLIT_ALIASES.get(word, "")).to_numpy(dtype="<U5")
+    return np.array(parse_split_cells(table["split"].fillna(""), "The table"), dtype="<U5")
 
 
 def load_tables_by_split(given: str | Mapping[str, str], argument: str) -> Mapping[str, str]:

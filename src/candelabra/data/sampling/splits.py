@@ -13,6 +13,7 @@ from candelabra.data.sampling.class_split import split_classes
 from candelabra.data.sampling.name_tables import is_table, read_column
 from candelabra.data.sampling.near_duplicates import NEAR_DUPLICATES, number_near_duplicates
 from candelabra.data.sampling.split_drawing import SplitIndices, deal_groups, draw_grouped_split, draw_nested_share
+from candelabra.data.sampling.split_names import parse_split_cells
 from candelabra.data.targets import LabelTarget
 from candelabra.errors import CandelabraError
 
@@ -140,19 +141,12 @@ class Splitter:
             return split_classes(samples, self.val, test, self.seed).astype("<U5")
         if self.split == "published":
             return samples.published.astype("<U5")
-        from candelabra.data.sampling.split_names import SPLIT_ALIASES
-
         cells = read_column("data.split", self.split, "split", samples.names, self.root)
-        words = [_OUT if cell is None else str(cell).strip().lower() for cell in cells]
-        for word in words:
-            if word != _OUT and word not in SPLIT_ALIASES:
-                raise CandelabraError(
-                    f"data.split={self.split} says {word!r} of an image; allowed are train, val and test."
-                )
-        lacking = words.count(_OUT)
+        words = parse_split_cells(cells, f"data.split={self.split}")
+        lacking = words.count("")
         if lacking:
             log.warning("data.split=%s lacks %d of %d images: they are left out", self.split, lacking, len(words))
-        return np.array([SPLIT_ALIASES.get(word, _OUT) for word in words], dtype="<U5")
+        return np.array([word or _OUT for word in words], dtype="<U5")
 
     def number_groups(self, samples: Samples) -> SplitIndices | None:
         """(n,) the group of each sample, to divide splits further; null where there are no groups."""
