@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 
 from candelabra.commands.report import run_report
 from candelabra.errors import CandelabraError
+from candelabra.report.html.run_collection import collect_runs
 from candelabra.report.html.run_page import list_facts
 from candelabra.runs.partial_run import PartialRun
+from hydra_plugins.candelabra_sweeper.jobs import State, read_jobs, write_job
 from tests.report.html.runs import HOSTILE, make_run, make_sweep, write_metrics
 
 
@@ -167,6 +170,17 @@ def test_a_sweep_is_told_job_by_job_with_its_best(tmp_path: Path) -> None:
         "#5 lr=0.01 backbone=resnet50"
     ]
     assert "key #0 #1 #2 #3 #4 #5 lr 0.1 0.01 0.001 0.0001 0.1 0.01" in found.words
+
+
+@pytest.mark.parametrize("objectives", [{"val/score": "maximize"}, {"val/score": "maximize", "seconds": "minimize"}])
+def test_a_pruned_job_is_never_the_best(objectives: dict[str, str], tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep", objectives)
+    pruned = next(job for job in read_jobs(sweep) if job.state is State.PRUNED)
+    write_job(replace(pruned, values={"val/score": 0.9, "seconds": 1.0}), sweep)  # last values reported
+    found = collect_runs([sweep])
+    assert "#2" in {entry.name for entry in found.entries if entry.values.get("val/score") == 0.9}
+    assert "#2" not in {entry.name for entry in found.best}
+    assert "#5" in {entry.name for entry in found.best}
 
 
 def test_of_several_objectives_those_are_best_that_none_is_better_than(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from candelabra.runs.folders import find_runs
 from candelabra.runs.head_metrics import is_lower_better
 from candelabra.runs.overrides import parse_key, shorten_keys, shorten_text
 from candelabra.runs.partial_run import PartialRun, read_partial_run
-from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, Sweep, read_jobs, read_sweep
+from hydra_plugins.candelabra_sweeper.jobs import SWEEP, Job, State, Sweep, read_jobs, read_sweep
 
 _PLACES = ("folder", "hydra.run.dir", "hydra.sweep.dir", "resume", "overwrite")  # overrides that do not change a run
+FINISHED = State.FINISHED.value
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class CollectedRun:
     Attributes:
         name: for display.
         run: its files.
-        state: finished, failed, ...
+        state: `FINISHED`, failed, pruned, ...
         words: overrides that differ between the runs, by key.
         values: finite values of the objectives, by name.
         seconds: duration; null if unknown.
@@ -65,8 +66,10 @@ class RunCollection:
 
     @property
     def best(self) -> list[CollectedRun]:
-        """The best run of one objective; with several objectives, the Pareto-optimal runs."""
-        known = [entry for entry in self.entries if self.objectives.keys() <= entry.values.keys()]
+        """The best finished run of one objective; with several objectives, the Pareto-optimal finished runs."""
+        known = [
+            entry for entry in self.entries if entry.state == FINISHED and self.objectives.keys() <= entry.values.keys()
+        ]
         if len(self.objectives) == 1:
             return sorted(known, key=self.costs)[:1]
         return [entry for entry in known if not any(self._better(other, entry) for other in known)]
@@ -125,7 +128,7 @@ def collect_runs(given: Sequence[Path]) -> RunCollection:
     entries = []
     for name, run, words in zip(_name_runs(runs), runs, _shorten_words(_list_differences(runs)), strict=True):
         values = {key: run.results[key] for key in objectives if key in run.results}
-        state = "finished" if run.finished else "not finished"
+        state = FINISHED if run.finished else "not finished"
         entries.append(CollectedRun(name, run, state, words, values, run.results.get("seconds")))
     return RunCollection(entries, objectives)
 

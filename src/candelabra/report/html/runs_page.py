@@ -11,7 +11,7 @@ from candelabra.report.html.embedded_images import read_embedded_images
 from candelabra.report.html.page import write_page
 from candelabra.report.html.panels import TOTAL_METRICS
 from candelabra.report.html.plotly_figures import PlotlyFigure, overlay_curves
-from candelabra.report.html.run_collection import CollectedRun, RunCollection, count_states
+from candelabra.report.html.run_collection import FINISHED, CollectedRun, RunCollection, count_states
 from candelabra.report.html.run_page import list_problems
 from candelabra.report.html.script import read_plotly_script
 from candelabra.report.html.sweep_figures import draw_outcomes, draw_parallel_coordinates, list_complete_jobs
@@ -63,10 +63,10 @@ def write_runs_page(found: RunCollection, given: Sequence[Path], path: Path) -> 
 
 
 def _select_drawn_runs(found: RunCollection) -> list[CollectedRun]:
-    """Return the runs with curves, in page order: all, or at most `_DRAWN`, the best by the first objective first."""
+    """Return the runs with curves, in page order: all, or at most `_DRAWN`, the best finished ones first."""
     if len(found.entries) <= _DRAWN:
         return list(found.entries)
-    known = sorted(list_complete_jobs(found), key=found.costs)
+    known = sorted(list_complete_jobs(found), key=lambda entry: (entry.state != FINISHED, found.costs(entry)))
     known += [entry for entry in found.entries if entry not in set(known)]
     kept = set(known[:_DRAWN])
     return [entry for entry in found.entries if entry in kept]
