@@ -49,6 +49,33 @@ def test_the_nearest_are_those_of_brute_force(make: type[Search], metric: str, m
     assert make(VECTORS[:4], metric).nearest(QUERIES, 10).rows.shape == (7, 4)
 
 
+def test_distances_of_vectors_with_a_large_common_offset_are_those_of_float64() -> None:
+    vectors = (DRAW.standard_normal((300, 64)) * 0.06 + 22).astype(np.float32)
+    distances = np.linalg.norm(vectors[:40, None].astype(np.float64) - vectors, axis=2)
+    found = ExactSearch(vectors, "euclidean").nearest(vectors[:40], 5)
+    assert np.array_equal(found.rows, np.argsort(distances, 1)[:, :5])
+    assert np.allclose(found.scores, np.sort(distances, 1)[:, :5], atol=1e-5)
+    assert not found.scores[:, 0].any()
+
+
+def test_faiss_finds_vectors_with_a_large_common_offset() -> None:
+    pytest.importorskip("faiss")
+    vectors = (DRAW.standard_normal((20_000, 512)) * 0.06 + 22).astype(np.float32)
+    found = FaissSearch(vectors, "euclidean").nearest(vectors[:500], 2)
+    assert np.array_equal(found.rows[:, 0], np.arange(500))
+    distances = np.linalg.norm(vectors[:500].astype(np.float64) - vectors[found.rows[:, 1]], axis=1)
+    assert np.allclose(found.scores[:, 1], distances, atol=1e-3)
+
+
+def test_retrieval_ranks_vectors_with_a_large_common_offset_as_without_it() -> None:
+    plain = (DRAW.standard_normal((200, 64)) * 0.06).astype(np.float32)
+    shifted = plain + np.float32(22)
+    labels, rows = DRAW.choice(["a", "b", "c"], 200).astype(object), np.arange(200)
+    found = score_retrieval(shifted, labels, rows, rows, metric="euclidean")
+    wanted = score_retrieval(shifted - np.float32(22), labels, rows, rows, metric="euclidean")
+    assert found == wanted
+
+
 def test_candidates_in_bytes_find_the_same_among_ten_times_as_many() -> None:
     pytest.importorskip("faiss")
     found = FaissSearch(VECTORS, "cosine", candidates=10).nearest(QUERIES, 10)

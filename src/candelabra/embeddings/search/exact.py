@@ -18,7 +18,7 @@ class ExactSearch(Search):
     def __init__(self, vectors: Vectors, metric: DistanceMetric = "cosine") -> None:
         super().__init__(vectors, metric)
         self.vectors = torch.from_numpy(self.ready(vectors))
-        self.squares = self.vectors.square().sum(1)
+        self.squares = torch.linalg.vector_norm(self.vectors, dim=1, dtype=torch.float64).square()
 
     def _nearest(self, queries: Vectors, k: int) -> Neighbors:
         parts = [self._block(part, k) for part in torch.from_numpy(queries).split(QUERY_BLOCK)]
@@ -35,14 +35,21 @@ class ExactSearch(Search):
             scores.append(best.values)
             rows.append(best.indices + start)
         best = torch.cat(scores, 1).topk(k)
-        return self._score(best.values, queries), torch.cat(rows, 1).gather(1, best.indices)
+        found = torch.cat(rows, 1).gather(1, best.indices)
+        return (best.values, found) if self.metric == "cosine" else self._measure(queries, found)
 
     def _nearness(self, queries: Tensor, block: slice) -> Tensor:
-        """Return cosines, or negative squared distances without the squared length of the query; larger is nearer."""
-        products = queries @ self.vectors[block].T
-        return products if self.metric == "cosine" else 2 * products - self.squares[block]
+        """Return cosines, or negative squared distances without the squared length of the query; larger is nearer.
 
-    def _score(self, nearness: Tensor, queries: Tensor) -> Tensor:
+        Distances are small differences of large numbers where vectors have a common offset, too small for float32.
+        """
         if self.metric == "cosine":
-            return nearness
-        return (queries.square().sum(1, keepdim=True) - nearness).clamp(min=0).sqrt()
+            return queries @ self.vectors[block].T
+        return 2 * (queries.double() @ self.vectors[block].double().T) - self.squares[block]
+
+    def _measure(self, queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute distances from differences, so that equal vectors have distance 0, and sort by them."""
+        pairs = zip(queries, rows, strict=True)
+        distances = torch.stack([torch.linalg.vector_norm(self.vectors[near] - query, dim=1) for query, near in pairs])
+        ranked = distances.sort(stable=True)
+        return ranked.values, rows.gather(1, ranked.indices)

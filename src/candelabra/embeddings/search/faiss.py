@@ -27,7 +27,9 @@ class FaissSearch(Search):
         if candidates is not None and candidates < 1:
             raise CandelabraError(f"search.candidates={candidates} is too small; give at least 1, or null.")
         faiss = import_faiss()
-        ready = self.ready(vectors)
+        # faiss computes |q|^2 + |v|^2 - 2 q.v in float32, too coarse for vectors with a large common offset
+        self.center = vectors.mean(0, dtype=np.float64).astype(np.float32) if metric == "euclidean" else np.float32(0)
+        ready = self.ready(vectors) - self.center
         kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
         if candidates is None:
             self.index: Any = faiss.IndexFlat(ready.shape[1], kind)
@@ -39,7 +41,7 @@ class FaissSearch(Search):
         self.index.add(ready)
 
     def _nearest(self, queries: Vectors, k: int) -> Neighbors:
-        scores, rows = self.index.search(queries, k)
+        scores, rows = self.index.search(queries - self.center, k)
         if self.metric == "euclidean":
             scores = np.sqrt(np.maximum(scores, 0))
         return Neighbors(scores, rows)

@@ -56,7 +56,7 @@ def score_retrieval(
     queries, gallery = (rows[labels[rows] != ""] for rows in (queries, gallery))
     kinds = np.unique(labels, return_inverse=True)[1].reshape(-1)
     cosine = metric == "cosine"
-    looked = _unit(vectors[gallery]) if cosine else vectors[gallery]
+    looked = _unit(vectors[gallery]) if cosine else vectors[gallery].astype(np.float64)  # see `ExactSearch`
     squares = 0.0 if cosine else np.square(looked).sum(1)
     hits, precisions, shares = [np.empty((0, len(ks)), bool)], [np.empty(0)], [np.empty(0)]
     lonely = 0
