@@ -20,3 +20,11 @@ def test_where_data_have_moved_and_how_large_they_were_in_plain_words() -> None:
             relocate_data(node, {**now, "sets": wrong})
     with pytest.raises(CandelabraError, match="not trained on a union"):
         relocate_data({"root": "x", "split": "random", "seed": 0}, {**now, "sets": {"a": {"root": "y"}}})
+
+
+def test_a_test_share_beside_folds_is_dropped_of_trainings_before_it_was_refused() -> None:
+    one = {"folds": 5, "fold": 1, "test": 0.3}
+    now = dict.fromkeys(("root", "batch_size", "workers", "split", "sets"))
+    found = relocate_data({"sets": {"a": one, "b": {"folds": None, "test": 0.3}}}, now)
+    assert [each["test"] for each in found["sets"].values()] == [None, 0.3]
+    assert relocate_data(one, now) == {**one, "test": None}

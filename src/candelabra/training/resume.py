@@ -24,6 +24,7 @@ from candelabra.runs.overrides import parse_key, resolve_run_folder
 from candelabra.runs.run_config import read_run_config
 from candelabra.training.extension import check_restart, set_epochs
 from candelabra.training.run_files import list_run_files
+from candelabra.training.trained_data import drop_unused_test
 
 log = logging.getLogger(__name__)
 # Options that a resumed run may change, because its result does not depend on them.
@@ -75,6 +76,7 @@ def continue_run(config: DictConfig, words: list[str]) -> tuple[PlainConfig, Pat
             raise CandelabraError(f"resume={given}: {key} in {run / 'config.yaml'} is damaged; begin another run.")
     if "split" in stored["data"]:
         stored["data"].setdefault("split_seed", stored["data"]["seed"])  # once one seed did both
+    stored["data"] = drop_unused_test(stored["data"])
     new = [word for word in words if word not in stored["words"] and not word.startswith(("hydra", "-"))]
     stored = _mark_retyped(stored)
     check_recipe({key: value for key, value in stored.items() if key not in _TEXT}, str(run / "config.yaml"))

@@ -59,7 +59,8 @@ def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
     """
     before = {"split_seed": trained["seed"]} if "split" in trained else {}  # once one seed did both
     data: PlainConfig = {**before, **trained, **{k: v for k, v in now.items() if v is not None and k != "sets"}}
-    sets: PlainConfig = trained.get("sets", {})
+    data = drop_unused_test(data)
+    sets: PlainConfig = data.get("sets", {})
     if "root" in data and "root" not in trained:
         roots = ", ".join(f"data.sets.{name}.root" for name in sets) or "batch_size and workers"
         raise CandelabraError(f"data.root={now['root']}: the data of this training have none; allowed are {roots}.")
@@ -75,6 +76,14 @@ def relocate_data(trained: PlainConfig, now: PlainConfig) -> PlainConfig:
             raise CandelabraError(f"data.sets.{name}={change}: only data.sets.{name}.root=<folder> can be set here.")
         data["sets"] = {**data["sets"], name: {**sets[name], **change}}
     return data
+
+
+def drop_unused_test(data: PlainConfig) -> PlainConfig:
+    """The data of a training without `test` beside `folds`, which was once allowed and had no effect."""
+    changed: PlainConfig = {**data, "test": None} if data.get("folds") else dict(data)
+    if data.get("sets"):
+        changed["sets"] = {name: drop_unused_test(each) for name, each in data["sets"].items()}
+    return changed
 
 
 def diff_labels(given: Labels, trained: Labels) -> str:

@@ -222,6 +222,8 @@ def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
         ({"split": "nowhere.csv"}, "there is no file nowhere.csv"),
         ({"folds": 1}, "data.folds=1"),
         ({"folds": 3, "fold": 3}, "data.folds=3 data.fold=3"),
+        ({"folds": 5, "test": 0.3}, "data.test=0.3 does nothing with data.folds=5: the test split is fold 0 of them"),
+        ({"folds": 5, "test": 0.0}, "data.test=0.0 does nothing with data.folds=5"),
         ({"fold": 2}, "data.fold=2 does nothing without data.folds"),
         ({"folds": 3, "split": "splits.csv"}, "data.split=splits.csv too"),
         ({"val": 0.6, "test": 0.5}, "data.val=0.6 and data.test=0.5"),

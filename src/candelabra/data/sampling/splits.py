@@ -69,6 +69,11 @@ class Splitter:
             )
         if self.folds is None and self.fold:
             raise CandelabraError(f"data.fold={self.fold} does nothing without data.folds, the number of folds.")
+        if self.folds and self.test is not None:
+            raise CandelabraError(
+                f"data.test={self.test} does nothing with data.folds={self.folds}: the test split is fold "
+                f"{self.fold} of them; leave data.test out."
+            )
         if self.folds and is_table(self.split):
             raise CandelabraError(f"data.folds={self.folds} divides all images, and data.split={self.split} too.")
 
