@@ -200,6 +200,14 @@ def test_classes_of_several_labels_are_filled_in_with_nan(tmp_path: Path) -> Non
     assert data.open().labelled()["label"].sum() == 20
 
 
+def test_images_that_the_fraction_of_a_set_leaves_out_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    whole = Union({"a": drawn(40, "label"), "b": drawn(40, "mask")}, size=32)
+    part = Union({"a": drawn(40, "label", fraction=0.5), "b": drawn(40, "mask")}, size=32)
+    assert len(part.parts["train"]) < len(whole.parts["train"])
+    assert list(part.parts["val"]) == list(whole.parts["val"])
+    assert "no split" not in caplog.text
+
+
 def test_a_set_may_be_thinned_and_restricted() -> None:
     data = union(sets={"a": drawn(40, "label", "mask", labelled={"mask": 0.5}), "b": drawn(40, "box")})
     known = {target: int(known[data.parts["train"]].sum()) for target, known in data.open().labelled().items()}

@@ -14,7 +14,6 @@ from candelabra.data.loading.plan import LoadingPlan
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.samples import SPLITS
 from candelabra.data.sampling.mixture import MixedOrder, MixtureShare, SingleSetOrder, divide_quota, order_in_sequence
-from candelabra.data.sampling.splits import Splitter
 from candelabra.data.sampling.train_order import SampleOrder, SequentialOrder, draw_permutation
 from candelabra.data.transforms.pipeline import Augmentation
 from candelabra.data.transforms.resize import Resizing
@@ -117,7 +116,7 @@ class Union(SampleDataModule):
         }
         return LoadingPlan(
             samples=joined,
-            parts=Splitter("published", val=0.0, test=0.0).parts(joined),
+            parts={split: np.flatnonzero(joined.published == split) for split in SPLITS},
             transforms={
                 split: TransformsBySet(joined, {name: each[split] for name, each in made.items()}) for split in SPLITS
             },
