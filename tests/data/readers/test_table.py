@@ -93,7 +93,11 @@ def test_columns_of_classes_and_rows_without_one(tmp_path: Path) -> None:
     assert samples.labels[LabelTarget].multilabel
     assert [samples[i]["label"].tolist() for i in (0, 1, 4)] == [[1, 0], [1, 1], [0, 0]]
     assert samples.labelled()["label"].tolist() == [True, True, False, False, True]
-    assert treatments(data) == {"class is neither 0 nor 1: unlabelled": ["3.png"]}
+    assert treatments(data) == {
+        "class is neither 0 nor 1: unlabelled": ["3.png"],
+        "partly labelled row: unlabelled": ["2.png"],
+    }
+    assert [each.detail for each in samples.issues if each.what == "partly labelled row"] == ["no cat"]
     with pytest.raises(CandelabraError, match=r"data\.columns names bird; the table has"):
         Table(root=str(tmp_path), columns=["bird"]).read()
 

@@ -84,6 +84,10 @@ def read_label_columns(table: "DataFrame", columns: Sequence[str], issues: list[
         name = str(table["image"].iloc[row])
         issues.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))
         values[row] = np.nan
+    empty = np.isnan(values)
+    for row in np.flatnonzero(empty.any(1) & ~empty.all(1)):
+        name, lacking = str(table["image"].iloc[row]), np.array(columns)[empty[row]]
+        issues.append(DataIssue(name, "partly labelled row", IssueTreatment.UNLABELLED, f"no {', '.join(lacking)}"))
     return LabelColumn(LabelTarget(tuple(columns), multilabel=True), values)
 
 
