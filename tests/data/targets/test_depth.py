@@ -1,6 +1,7 @@
 """Maps of numbers in files: what they hold, what is refused, and how predictions are written."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_a_map_is_written_without_loss_and_one_out_of_range_is_refused() -> None
     torch.testing.assert_close(again, value, rtol=0, atol=0, equal_nan=True)
     with pytest.raises(CandelabraError, match=r"from 3 to 800 does not fit a PNG .*depth_scale"):
         target.encode_map(torch.tensor([[3.0, 800.0]]))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-5.23, 9.0), (-90.0, -80.0), (3.0, 8000.0), (-2e6, 4.5e7), (0.0, 100.0)])
+def test_the_scale_and_offset_of_the_message_fit(low: float, high: float) -> None:
+    value = torch.tensor([[low, high, float("nan")]])
+    with pytest.raises(CandelabraError, match=r"it holds 0\.001 to 65\.535") as caught:
+        DepthTarget().encode_map(value)
+    found = re.search(r"depth_scale:(.+),depth_offset:(.+)}'", str(caught.value))
+    assert found
+    target = DepthTarget(float(found[1]), float(found[2]))
+    again = target.decode_map(target.encode_map(value), "a")
+    torch.testing.assert_close(again, value, rtol=0, atol=0.51 * target.scale, equal_nan=True)
 
 
 @pytest.mark.parametrize(("high", "name"), [(20.0, "a.png"), (700.0, "a.npy")])

@@ -19,6 +19,7 @@ from candelabra.results import summarize_map
 from candelabra.types import Size
 
 _LARGEST = 65535  # of a 16-bit PNG; 0 stands for "unknown"
+_ROUGHLY = 60_000  # steps to use of these, so that an offset can be a round number
 
 
 class DepthMap(tv_tensors.Mask):  # type: ignore[misc] # torchvision has no types
@@ -72,14 +73,24 @@ class DepthTarget(PixelTarget):
         steps = self._count_steps(value)
         if steps is None:
             known = value[self.known(value)]
+            low, high = float(known.min()), float(known.max())
+            scale, offset = self._fit_range(low, high)
             raise CandelabraError(
-                f"{self.name} from {known.min():.6g} to {known.max():.6g} does not fit a PNG of 16 bits at a scale of "
-                f"{self.scale} and an offset of {self.offset}; give others, such as "
-                "'data.words={depth_scale:0.01,depth_offset:0}'."
+                f"{self.name} from {low:.6g} to {high:.6g} does not fit a PNG of 16 bits at a scale of {self.scale} "
+                f"and an offset of {self.offset}: it holds {self.offset + self.scale:.6g} to "
+                f"{self.offset + _LARGEST * self.scale:.6g}. Give others that fit all {self.name} maps; for this one, "
+                f"'data.words={{depth_scale:{scale:.10g},depth_offset:{offset:.10g}}}'."
             )
         made = io.BytesIO()
         Image.fromarray(steps).save(made, "PNG")
         return made.getvalue()
+
+    def _fit_range(self, low: float, high: float) -> tuple[float, float]:
+        """A scale and an offset at which a PNG holds all numbers from low to high: this scale if it will do."""
+        least, scale = min(low, 0.0), self.scale
+        if high - least > _ROUGHLY * scale:
+            scale = 10.0 ** math.ceil(math.log10((high - least) / _ROUGHLY))
+        return scale, math.floor(least / scale / 100 - 0.01) * 100 * scale if low <= 0 else 0.0
 
     def _count_steps(self, value: Tensor) -> Any:
         """(H, W) uint16 as in a PNG; null where a value is out of its range."""
