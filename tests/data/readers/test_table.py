@@ -178,6 +178,12 @@ def test_commas_at_the_end_of_lines_do_no_harm(tmp_path: Path) -> None:
         ("image,label\n0.png,a\n", {"file": "gone.csv"}, r"data\.file="),
         ("image,split\n0.png,holdout\n", {}, "'holdout' is not known"),
         ("image,label\n0.png,a\n", {"mirror": [["a", "b"]]}, r"data\.mirror"),
+        (
+            'image,price\n0.png,"1,137.50"\n1.png,\n',
+            {"values": ["price"]},
+            r"data\.values names price, .* '1,137\.50'; all",
+        ),
+        ("image,cat\n0.png,yes\n1.png,no\n", {"columns": ["cat"]}, r"data\.columns names cat, .* no cell is a number"),
         ("image,label\n0.png,a\n", {"columns": ["label"], "separator": "|"}, r"data\.columns and data\.separator"),
     ],
 )

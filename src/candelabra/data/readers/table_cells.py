@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
-def parse_numbers(table: "DataFrame", columns: Sequence[str], issues: list[DataIssue]) -> "DataFrame":
-    """Columns as float32; what is no number is not labelled. 10,5 is ten and a half where no cell is like 1,000."""
+def parse_numbers(
+    table: "DataFrame", columns: Sequence[str], issues: list[DataIssue], option: str | None = None
+) -> "DataFrame":
+    """Columns as float32; what is no number is not labelled. 10,5 is ten and a half where no cell is like 1,000.
+
+    Args:
+        table: of labels.
+        columns: names of columns.
+        issues: list to which issues are appended.
+        option: that names the columns, if a column must have a number where it is not empty.
+
+    Raises:
+        CandelabraError: an option names a column in which no cell is a number.
+    """
     import pandas
 
     found = {}
@@ -23,6 +35,11 @@ def parse_numbers(table: "DataFrame", columns: Sequence[str], issues: list[DataI
         cells: Series[Any] = table[column]
         values = pandas.to_numeric(_with_points(cells), errors="coerce")
         wrong = values.isna() & cells.notna()
+        if option and wrong.any() and values.isna().all():
+            raise CandelabraError(
+                f"{option} names {column}, in which no cell is a number, such as {str(cells[wrong].iloc[0])!r:.60}; "
+                "allowed are numbers such as 1137.50 or 1137,50, without thousands separators or units."
+            )
         for row in wrong[wrong].index[:1000]:
             detail = f"{column}={cells[row]}"
             issues.append(DataIssue(str(table["image"][row]), "cell is no number", IssueTreatment.UNLABELLED, detail))

@@ -74,12 +74,12 @@ def read_label_columns(table: "DataFrame", columns: Sequence[str], issues: list[
     """Columns of 0 and 1, one a class.
 
     Raises:
-        CandelabraError: the table lacks one of them.
+        CandelabraError: the table lacks one of them, or no cell of one is a number.
     """
     for column in columns:
         if column not in table:
             raise CandelabraError(f"data.columns names {column}; the table has {list_nearest(column, table.columns)}.")
-    values: NDArray[np.float32] = parse_numbers(table, columns, issues).to_numpy(np.float32, copy=True)
+    values: NDArray[np.float32] = parse_numbers(table, columns, issues, "data.columns").to_numpy(np.float32, copy=True)
     for row in np.flatnonzero(~(np.isnan(values) | (values == 0) | (values == 1)).all(1)):
         name = str(table["image"].iloc[row])
         issues.append(DataIssue(name, "class is neither 0 nor 1", IssueTreatment.UNLABELLED))

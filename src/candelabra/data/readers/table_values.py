@@ -25,7 +25,7 @@ def read_value_names(
         issues: list to which issues are appended.
 
     Raises:
-        CandelabraError: a column is not there.
+        CandelabraError: a column is not there, or no cell of a column of `values` is a number.
     """
     for option, name in [("values", name) for name in values] + [("grade", grade)] * (grade is not None):
         if name not in table or name in ("image", "split"):
@@ -37,4 +37,4 @@ def read_value_names(
         described = described.with_target(ValueTarget(tuple(values)))
     target = described.find(ValueTarget) or ValueTarget()
     there = [name for name in target.names if name in table]
-    return table.assign(**parse_numbers(table, there, issues)), described
+    return table.assign(**parse_numbers(table, there, issues, "data.values" if values else None)), described
