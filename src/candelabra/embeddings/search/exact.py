@@ -45,7 +45,8 @@ class ExactSearch(Search):
         """
         if self.metric == "cosine":
             return queries @ self.vectors[block].T
-        return 2 * (queries.double() @ self.vectors[block].double().T) - self.squares[block]
+        nearness: Tensor = 2 * (queries.double() @ self.vectors[block].double().T) - self.squares[block]
+        return nearness
 
     def _measure(self, queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Compute distances from differences, so that equal vectors have distance 0, and sort by them."""
