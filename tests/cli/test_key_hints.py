@@ -14,6 +14,7 @@ from tests.forked import run_forked
 
 MEANT = {
     "train batch_size=8": "data.batch_size=8.",
+    "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
     "train arch=mobilenetv3_small_050": "write backbone=timm backbone.name=mobilenetv3_small_050.",
     "train data.root=photos --epochs 3": "options have no hyphens in front; write epochs=3.",
     "check data.root=photos task=detection": "task=: this command has no task; leave it out.",
@@ -59,7 +60,6 @@ KEYS = {
     "train trainer.profiler=simple": "+trainer.profiler=simple.",
     "train data.batchsize=8": "write data.batch_size=8.",
     "train task.label.class_weights=balanced": "write task.heads.label.class_weights=balanced.",
-    "train optimizer.momentum=0.9": "there is no optimizer.momentum; it is a key of optimizer=sgd.",
     "train momentum=0.9": "it is a key of optimizer=sgd.",
     "train mixed_precision=true": "trainer.precision=auto takes bfloat16 where it is fast",
     "train name=first": "write folder=first.",
