@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from candelabra.data.decoding.covered_region import CoveredRegion
@@ -18,7 +17,6 @@ from candelabra.errors import CandelabraError
 from candelabra.types import IGNORED
 
 BACKGROUND = "background"  # the first class of every mask
-_CANVAS = {torch.uint8: "L", torch.int32: "I"}  # Pillow's modes, by the type of a map
 OutlinedObjects = Sequence[tuple[PolygonOutline, int]]  # of one image, each with the value of its pixels
 
 
@@ -105,7 +103,7 @@ class OutlineColumn(TargetColumn):
 
     def __init__(self, target: PixelTarget, drawings: Sequence[OutlinedObjects | None]) -> None:
         self.target, self.drawings = target, drawings
-        self._mode, self._unlabelled = _CANVAS[target.dtype], int(target.unlabelled)
+        self._dtype, self._unlabelled = target.dtype, int(target.unlabelled)
 
     def labelled(self) -> NDArray[np.bool_]:
         return np.array([drawing is not None for drawing in self.drawings], dtype=bool)
@@ -113,10 +111,10 @@ class OutlineColumn(TargetColumn):
     def load(self, index: int, image: DecodedImage, raw: bytes | None = None) -> Tensor:
         height, width = image.pixels.shape[:2]
         drawing, region = self.drawings[index], image.region
-        canvas = Image.new(self._mode, (width, height), self._unlabelled if drawing is None else 0)
+        canvas = torch.full((height, width), self._unlabelled if drawing is None else 0, dtype=self._dtype)
         for outline, value in sorted(drawing, key=lambda pair: -pair[0].area) if drawing else ():
-            outline.draw(canvas, value, region)
-        return torch.from_numpy(np.array(canvas))
+            outline.draw(canvas.numpy(), value, region)
+        return canvas
 
     def content(self, index: int) -> tuple[Any, ...]:
         drawing = self.drawings[index]
@@ -138,11 +136,13 @@ class BoxOutline(PolygonOutline):
     def __init__(self, box: NDArray[np.float32]) -> None:
         self.box = box
 
-    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
+    def draw(self, canvas: NDArray[Any], value: int, region: CoveredRegion) -> None:
         corner, extent = (np.array(each, np.float32) for each in (region.corner, region.extent))
-        first, last = (self.box.reshape(2, 2) - corner) / extent * np.array(canvas.size, np.float32)
-        if (last > first).all():
-            ImageDraw.Draw(canvas).rectangle((*np.floor(first), *(np.ceil(last) - 1)), fill=value)
+        ends = (self.box.reshape(2, 2) - corner) / extent * np.array(canvas.shape[::-1], np.float32)
+        left, top = np.floor(ends[0]).clip(0).astype(int)
+        right, bottom = np.ceil(ends[1]).clip(0).astype(int)
+        if (ends[1] > ends[0]).all():
+            canvas[top:bottom, left:right] = value
 
     def content(self) -> tuple[object, ...]:
         return (self.box,)

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from candelabra.data.decoding.covered_region import CoveredRegion
 from candelabra.data.decoding.image_files import ORIENTATION_TURNS
 from candelabra.data.decoding.nearest_pixels import resize_nearest
-from candelabra.types import WidthHeight
+from candelabra.types import Size, WidthHeight
 
+_DRAWING = 2  # in the content of polygons, so that caches of masks that were drawn otherwise are not read
 _MOST = 100_000_000  # pixels of an outline that is a mask itself
 
 
@@ -24,11 +25,11 @@ class PolygonOutline(ABC):
     frame: WidthHeight | None = None  # pixels of an outline that is a mask itself
 
     @abstractmethod
-    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
+    def draw(self, canvas: NDArray[Any], value: int, region: CoveredRegion) -> None:
         """Sets the pixels of the object.
 
         Args:
-            canvas: of numbers.
+            canvas: (H, W) numbers.
             value: of the object.
             region: what the canvas covers of the image, in its pixels.
         """
@@ -60,22 +61,55 @@ class Polygons(PolygonOutline):
         right, bottom = np.max([ring.max(0) for ring in rings], axis=0).tolist() if rings else (0.0, 0.0)
         self.reach = (right, bottom)
 
-    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
-        pen = ImageDraw.Draw(canvas)
-        whole, extent = (np.array(each, np.float32) for each in ((region.columns[2], region.rows[2]), region.extent))
-        scale = np.array(canvas.size, np.float32) * (whole / extent)
-        shift = np.array(canvas.size, np.float32) * np.array(region.corner, np.float32) / extent
-        for ring in self.rings:  # Pillow counts from the edge of the first pixel here, and adds half a pixel around
-            pen.polygon([(float(x), float(y)) for x, y in np.clip(ring, -1, 2) * scale - shift], fill=value)
+    def draw(self, canvas: NDArray[Any], value: int, region: CoveredRegion) -> None:
+        sides, whole = np.array(canvas.shape[::-1]), np.array((region.columns[2], region.rows[2]))
+        scale, shift = sides * whole / region.extent, sides * region.corner / region.extent
+        rings = [np.clip(ring.astype(np.float64), -1, 2) * scale - shift for ring in self.rings]
+        if not sum(fill_polygon(canvas, ring, value) for ring in rings):  # too thin for the centre of any pixel
+            for ring in rings:
+                _draw_border(canvas, ring, value)
 
     def content(self) -> tuple[object, ...]:
-        return tuple(self.rings)
+        return (_DRAWING, *self.rings)
 
     def turn(self, orientation: int) -> Self:
         return type(self)([turn_shares(ring, orientation) for ring in self.rings])
 
     def rescale(self, factors: tuple[float, float]) -> Self:
         return type(self)([ring * np.array(factors, np.float32) for ring in self.rings])
+
+
+def fill_polygon(canvas: NDArray[Any], ring: NDArray[np.float64], value: int) -> int:
+    """Sets the pixels inside a polygon: those that pycocotools sets, about those whose centre lies inside.
+
+    Args:
+        canvas: (H, W) numbers.
+        ring: (n, 2) XY in pixels of the canvas, from the corner of the first pixel on.
+        value: of the pixels.
+
+    Returns:
+        How many pixels of the canvas lie inside.
+    """
+    from faster_coco_eval.mask_api_new_cpp import frPoly, toUncompressedRLE  # as in pycocotools; its decode is slow
+
+    sides = canvas.shape[::-1]
+    first, last = (np.clip(ends, 0, sides).astype(int) for ends in (np.floor(ring.min(0)), np.ceil(ring.max(0))))
+    (left, top), (width, height) = first.tolist(), (last - first).tolist()
+    if len(ring) < 3 or not width * height:
+        return 0
+    corners = np.round(ring - first, 3)  # an error of float32 decides on which side the half of a pixel falls
+    counts = toUncompressedRLE(frPoly([corners.ravel().tolist()], height, width))[0]["counts"]
+    np.copyto(canvas[top : top + height, left : left + width], value, where=expand_runs(counts, (height, width)))
+    return sum(counts[1::2])
+
+
+def _draw_border(canvas: NDArray[Any], ring: NDArray[np.float64], value: int) -> None:
+    """Sets the pixels inside a polygon and those that its edges pass through."""
+    if (ring.max(0) <= 0).any() or (ring.min(0) >= canvas.shape[::-1]).any():
+        return
+    stencil = Image.new("1", canvas.shape[::-1])
+    ImageDraw.Draw(stencil).polygon([(x, y) for x, y in ring.tolist()], fill=1)
+    np.copyto(canvas, value, where=np.asarray(stencil))
 
 
 class RunLengths(PolygonOutline):
@@ -98,9 +132,9 @@ class RunLengths(PolygonOutline):
         self.frame = (width, height)
         self.area = float(counts[1::2].sum() / (height * width))
 
-    def draw(self, canvas: Image.Image, value: int, region: CoveredRegion) -> None:
-        stencil = resize_nearest(self._decode().astype(np.uint8) * 255, (canvas.height, canvas.width), region)
-        canvas.paste(value, mask=Image.fromarray(stencil))
+    def draw(self, canvas: NDArray[Any], value: int, region: CoveredRegion) -> None:
+        height, width = canvas.shape
+        np.copyto(canvas, value, where=resize_nearest(self._decode(), (height, width), region))
 
     def content(self) -> tuple[object, ...]:
         return (*self.size, self.counts)
@@ -116,9 +150,18 @@ class RunLengths(PolygonOutline):
         return self  # its size is its own, whatever was stated
 
     def _decode(self) -> NDArray[np.bool_]:
-        """(H, W), true inside."""
-        inside: NDArray[np.bool_] = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)
-        return inside.reshape(self.size, order="F")
+        return expand_runs(self.counts, self.size)
+
+
+def expand_runs(counts: ArrayLike, size: Size) -> NDArray[np.bool_]:
+    """(H, W), true inside, of the lengths of runs, column by column, absent and present in turn.
+
+    >>> expand_runs([1, 2, 1], (2, 2)).tolist()
+    [[False, True], [True, False]]
+    """
+    lengths = np.asarray(counts)
+    inside: NDArray[np.bool_] = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return inside.reshape(size, order="F")
 
 
 def turn_shares(points: NDArray[Any], orientation: int) -> NDArray[Any]:
