@@ -113,7 +113,7 @@ class Label(Head):
         if self.multilabel:
             metrics["accuracy"] = MultilabelAccuracy(count, validate_args=False)
             metrics["f1"] = MeanMultilabelF1(count, validate_args=False)
-            metrics["map"] = MeanMultilabelPrecision(count, validate_args=False)
+            metrics["map"] = MeanMultilabelPrecision(count)
             return metrics
         metrics["accuracy"] = MulticlassAccuracy(count, average="micro", validate_args=False)
         metrics["f1"] = MulticlassF1Score(count, average="macro", validate_args=False)
@@ -129,6 +129,8 @@ class Label(Head):
         for metric in metrics.values():
             if isinstance(metric, Calibration):
                 metric.update(outputs[labelled], self.predict(outputs[labelled], size), wanted)
+            elif isinstance(metric, MeanMultilabelPrecision):
+                metric.update(outputs[labelled], wanted)
             else:
                 metric.update(shown, wanted)
 
