@@ -1,14 +1,20 @@
 """Pictures of labels and predictions."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from candelabra.backbones import Backbone
 from candelabra.data.targets import BoxTarget, KeypointsTarget, Labels, LabelTarget, MaskTarget
 from candelabra.data.targets.drawing import pick_class_colour
-from candelabra.report.pictures import draw_sample, draw_sheet, write_caption
+from candelabra.heads import Label, compute_metrics
+from candelabra.report.pictures import draw_sample, draw_sheet, write_caption, write_pictures
 from candelabra.types import Sample
+from tests.data.builders import make_labels
 
 LABELS = Labels(LabelTarget(("cat", "dog")), BoxTarget(), KeypointsTarget(("a", "b")))
 SIDE = 112
@@ -32,6 +38,26 @@ def split_pair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """The pictures of truth and prediction, without the line above them."""
     sheet = np.asarray(draw_sheet([sample], [PREDICTED], LABELS, side=SIDE))[18 : 18 + SIDE]
     return sheet[:, :SIDE], sheet[:, SIDE + 2 : 2 * SIDE + 2]
+
+
+def test_classes_of_several_labels_an_image_have_a_table_and_no_confusion(tmp_path: Path, backbone: Backbone) -> None:
+    labels = make_labels(classes=("cat", "dog", "owl"), multilabel=True)
+    head = Label(backbone, labels)
+    metrics = head.metrics()
+    outputs = torch.tensor([[2.0, 2, -2], [2, -2, -2], [-2, 2, -2], [9, 9, 9]])
+    truth = torch.tensor([[1.0, 1, 0], [1, 1, 0], [0, 0, 0], [torch.nan] * 3])
+    head.measure(metrics, outputs, truth, (SIDE, SIDE))
+    tables = {f"test/label/{name}": value for name, value in compute_metrics(metrics).items() if name in head.tables}
+    data = SimpleNamespace(dataset=lambda split: (), spread_positions=lambda split, count: ())
+    task = SimpleNamespace(eval=lambda: None, head_targets={"label": labels["label"]})
+    write_pictures(task, data, tables, tmp_path)
+    assert (tmp_path / "label_classes.csv").read_text().splitlines() == [
+        "class,precision,recall,f1,iou,support",
+        "cat,1.0000,1.0000,1.0000,1.0000,2",
+        "dog,0.5000,0.5000,0.5000,0.3333,2",
+        "owl,0.0000,0.0000,0.0000,0.0000,0",
+    ]
+    assert not [*(tmp_path / "pictures").iterdir()]
 
 
 def is_changed(picture: np.ndarray) -> bool:

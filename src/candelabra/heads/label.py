@@ -11,6 +11,7 @@ from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassF1Score,
     MultilabelAccuracy,
+    MultilabelStatScores,
 )
 
 from candelabra.backbones.backbone import Backbone
@@ -43,7 +44,6 @@ class Label(Head):
     """
 
     target: ClassVar[str] = LabelTarget.name
-    tables = frozenset({"confusion", "temperatures"})
     lower_is_better = frozenset({"ece"})
 
     def __init__(
@@ -71,6 +71,7 @@ class Label(Head):
             )
         self.classes, self.multilabel, self.smoothing = classes, self.target_info.multilabel, smoothing
         self.main_metric = "f1" if self.multilabel else "accuracy"
+        self.tables = frozenset({"class_counts" if self.multilabel else "confusion", "temperatures"})
         self.pool = FeaturePool(backbone, pooling, grid)
         self.layers = make_perceptron(self.pool.num_features, len(self.classes), hidden, dropout)
         self.register_buffer("class_weights", torch.tensor(list(given), dtype=torch.float32), persistent=False)
@@ -114,6 +115,7 @@ class Label(Head):
             metrics["accuracy"] = MultilabelAccuracy(count, validate_args=False)
             metrics["f1"] = MeanMultilabelF1(count, validate_args=False)
             metrics["map"] = MeanMultilabelPrecision(count)
+            metrics["class_counts"] = MultilabelStatScores(count, average="none", validate_args=False)
             return metrics
         metrics["accuracy"] = MulticlassAccuracy(count, average="micro", validate_args=False)
         metrics["f1"] = MulticlassF1Score(count, average="macro", validate_args=False)

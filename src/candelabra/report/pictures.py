@@ -36,7 +36,8 @@ def write_pictures(
     Args:
         task: trained.
         data: set up.
-        tables: confusion matrices by name, `test/<head>/confusion`, pairs of labels and predicted numbers,
+        tables: confusion matrices by name, `test/<head>/confusion`, for several labels an image what torchmetrics
+            counts of each class, `test/<head>/class_counts`, pairs of labels and predicted numbers,
             `test/<head>/pairs`, and of detectors average precisions of classes,
             `test/<head>/ap`, and their `curves`; those of other splits are left out.
         folder: for the files.
@@ -65,7 +66,12 @@ def write_pictures(
                     **dict(zip(("ap", "ap50"), tables[f"{tested}/{head}/ap"].T, strict=True)),
                     "score": scores.cpu(),
                 }
-            print_class_table(matrix, classes, folder / f"{head}_classes.csv", more)
+            counts = (matrix.diagonal(), matrix.sum(0), matrix.sum(1))
+            print_class_table(counts, classes, folder / f"{head}_classes.csv", more)
+        if tested == "test" and kind == "class_counts":
+            right, wrong, _, _, true = matrix.T
+            classes = task.head_targets[head].confusion_classes
+            print_class_table((right, right + wrong, true), classes, folder / f"{head}_classes.csv")
 
 
 @torch.inference_mode()

@@ -134,18 +134,20 @@ def _list_files(folder: Path) -> list[str]:
 
 
 def print_class_table(
-    matrix: Tensor, classes: Sequence[str], path: Path, columns: Mapping[str, Tensor] | None = None
+    counts: tuple[Tensor, Tensor, Tensor],
+    classes: Sequence[str],
+    path: Path,
+    columns: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write precision, recall, F1, IoU and support of each class to a CSV file.
 
     Args:
-        matrix: (classes, classes) counts; rows are true classes, columns predicted ones.
+        counts: (classes,) each: how often a class is right, predicted and true.
         classes: names.
         path: of the file.
         columns: further ones by name, (at most classes,) for the first classes, NaN for none.
     """
-    correct = matrix.diagonal().double()
-    predicted, true = matrix.sum(0).double(), matrix.sum(1).double()
+    correct, predicted, true = (each.double() for each in counts)
     shares = (
         correct / predicted,
         correct / true,
