@@ -1,5 +1,6 @@
 """Heads for numbers of images and of pixels, and for grades: scales, losses and metrics against their definitions."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -209,6 +210,46 @@ def test_metrics_of_depth_are_their_definitions(backbone: Backbone) -> None:
     assert values["rmse"] == pytest.approx(((0.04 + 0.25) / 3) ** 0.5)
     head.compare(metrics, torch.full_like(found, NAN), target, (2, 2))  # the model saw nothing of it
     assert float(compute_metrics(metrics)["delta1"]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e5])
+def test_depth_is_learned_and_measured_alike_in_any_unit(unit: float, backbone: Backbone) -> None:
+    target = unit * torch.tensor([[[1.0, 2.0], [4.0, 8.0]]])
+    head = Depth(backbone, LABELS)
+    observe(head, target)
+    outputs = head.scale.normalize(1.1 * target.log()[:, None] - 0.1 * target[:, :1, :1].log()[:, None])[:, 0]
+    assert float(head.loss(outputs, target, (2, 2))) == pytest.approx(
+        0.01 * math.log(2) ** 2 * (3.5 - 0.5 * 2.25), rel=1e-2
+    )
+    metrics = head.metrics()
+    head.compare(metrics, 1.2 * target, target, (2, 2))
+    values = compute_metrics(metrics)
+    assert float(values["delta1"]) == 1
+    assert float(values["abs_rel"]) == pytest.approx(0.2, abs=1e-4)
+    assert float(values["rmse"]) == pytest.approx(0.2 * unit * (85 / 4) ** 0.5, rel=1e-4)
+
+
+def test_depth_without_a_logarithm_is_unknown_and_the_log_says_so(
+    backbone: Backbone, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = torch.tensor([[[1.0, 2.0], [4.0, NAN]], [[0.0, -1.0], [0.0, NAN]], [[1.0, 0.0], [4.0, NAN]]])
+    head, plain = Depth(backbone, LABELS), Depth(backbone, LABELS, log=False, loss="l1")
+    assert plain.labelled(target).tolist() == [True, True, True]
+    assert not caplog.messages
+    assert head.labelled(target).tolist() == [True, False, True]
+    head.labelled(target)
+    assert [message.split(". ")[0] for message in caplog.messages] == [
+        "Depth of 0 and below is unknown with log=true: 44.4 % of the labelled pixels of a batch"
+    ]
+    observe(head, target)
+    unknown = torch.where(target > 0, target, NAN)
+    torch.testing.assert_close(head.loss(0 * target, target, (2, 2)), head.loss(0 * target, unknown, (2, 2)))
+    measured = []
+    for truth in (target, unknown):
+        metrics = head.metrics()
+        head.compare(metrics, torch.full_like(target, 2), truth, (2, 2))
+        measured.append(compute_metrics(metrics))
+    torch.testing.assert_close(*measured, equal_nan=True)
 
 
 def test_an_error_of_scale_is_forgiven_as_far_as_is_asked(backbone: Backbone) -> None:

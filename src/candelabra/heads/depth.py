@@ -1,5 +1,7 @@
 """The head for `depth`: a number for every pixel."""
 
+import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -20,11 +22,11 @@ from candelabra.heads.regression_metrics import PredictedPairs, RegressionErrors
 from candelabra.heads.running_scale import RunningScale
 from candelabra.types import Features
 
+log = logging.getLogger(__name__)
 DepthLoss = Literal["silog", "l1", "l2"]
 _ANSWERS = ("mean", "least", "largest")
 _SHARE = 0.1  # of the pixels that the least and the largest numbers are
 _SHOWN = 4  # pixels a side of an image in the picture of predicted and true numbers
-_LEAST = 1e-3  # of a depth whose logarithm is taken
 _MOST_LOG = 30.0  # logarithms of predictions; more would not be finite in half precision formats of files
 
 
@@ -34,8 +36,8 @@ class Depth(Head):
     Args:
         backbone, labels: what to read from; the data must label depth.
         decoder: builds the decoder; see `candelabra.heads.decoders`.
-        log: learns logarithms, as suits distances, whose errors count by their ratio; false for numbers that may be
-            negative, such as heights.
+        log: learns logarithms, as suits distances, whose errors count by their ratio; numbers of 0 and below are then
+            unknown. false for numbers that may be negative, such as heights.
         loss: silog (scale-invariant logarithmic error, Eigen et al. 2014), l1 or l2, both of standardised numbers.
         variance_weight: of silog, 0 to 1; the share of the mean error that is forgiven: with 1, an error of scale costs
             nothing.
@@ -72,6 +74,7 @@ class Depth(Head):
         self.decoder = PyramidDecoder(backbone, decoder)
         self.regress = nn.Conv2d(self.decoder.width, 1, 1)
         self.scale = RunningScale(1)
+        self._warned = False
 
     def forward(self, features: Features) -> Tensor:
         numbers: Tensor = self.regress(self.decoder(features))
@@ -82,10 +85,26 @@ class Depth(Head):
 
     def _to_space(self, target: Tensor) -> Tensor:
         """Labels as they are learned: their logarithms, if so; NaN where unknown."""
-        return target.clamp(min=_LEAST).log() if self.log else target
+        return torch.where(self._known(target), target, torch.nan).log() if self.log else target
+
+    def _known(self, target: Tensor) -> Tensor:
+        """(N, H, W) which pixels can be learned: with `log` those above 0, as far as predictions reach."""
+        known = self.target_info.known(target)
+        return known & (target >= math.exp(-_MOST_LOG)) if self.log else known
+
+    def labelled(self, target: Tensor) -> Tensor:
+        valid, known = self._known(target), self.target_info.known(target)
+        if self.log and not self._warned and bool((known != valid).any()):
+            self._warned = True
+            log.warning(
+                "Depth of 0 and below is unknown with log=true: %.1f %% of the labelled pixels of a batch. Give "
+                "task.heads.depth.log=false where such numbers are right.",
+                100 * (1 - int(valid.sum()) / int(known.sum())),
+            )
+        return valid.flatten(1).any(1)
 
     def loss(self, outputs: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
-        known = self.target_info.known(target)
+        known = self._known(target)
         wanted = self.scale.normalize(self._to_space(target)[:, None])[:, 0]
         errors = torch.where(known, outputs - torch.where(known, wanted, 0.0), 0.0)
         count = known.sum((1, 2)).clamp(min=1)
@@ -110,7 +129,7 @@ class Depth(Head):
         self, metrics: Mapping[str, Metric], predictions: Tensor, target: Tensor, size: tuple[int, int]
     ) -> None:
         """Pixels that are not labelled, or that the model did not see, do not count."""
-        known = self.target_info.known(target) & predictions.isfinite()
+        known = self._known(target) & predictions.isfinite()
         found, wanted = predictions[known], target[known]
         if not len(wanted):
             return
@@ -120,7 +139,6 @@ class Depth(Head):
         pairs = (predictions[:, rows, columns][shown], target[:, rows, columns][shown])
         metrics["pairs"].update(*(each[:, None] for each in pairs))
         if self.log:
-            wanted = wanted.clamp(min=_LEAST)
             metrics["delta1"].update((torch.maximum(found / wanted, wanted / found) < 1.25).float())
             metrics["abs_rel"].update((found - wanted).abs() / wanted)
 
