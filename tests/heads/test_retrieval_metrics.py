@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from candelabra.heads.retrieval_metrics import RetrievalMetrics
+from tests.heads.empty_rank import join_empty_rank
 
 
 def _measure(vectors: torch.Tensor, classes: torch.Tensor, batch: int = 1000) -> dict[str, float]:
@@ -49,3 +50,11 @@ def test_values_by_hand() -> None:
 
 def test_there_is_no_value_where_no_image_has_another_of_its_class() -> None:
     assert all(math.isnan(value) for value in _measure(torch.eye(3), torch.arange(3)).values())
+
+
+def test_a_rank_without_a_sample_changes_nothing() -> None:
+    torch.manual_seed(0)
+    vectors, classes = torch.randn(20, 4), torch.arange(20) % 3
+    metric = RetrievalMetrics(dist_sync_fn=join_empty_rank, distributed_available_fn=lambda: True)
+    metric.update(vectors, classes)
+    assert {name: float(value) for name, value in metric.compute().items()} == _measure(vectors, classes)

@@ -37,6 +37,7 @@ class MeanMultilabelPrecision(Metric):
 
     Args:
         count: of classes.
+        options: of torchmetrics.
     """
 
     full_state_update = False
@@ -44,8 +45,8 @@ class MeanMultilabelPrecision(Metric):
     scores: list[Tensor]
     truths: list[Tensor]
 
-    def __init__(self, count: int) -> None:
-        super().__init__()
+    def __init__(self, count: int, **options: Any) -> None:
+        super().__init__(**options)
         self.count = count
         for name in ("scores", "truths"):  # flat and float32: what torchmetrics lets a rank without a sample send
             self.add_state(name, [], dist_reduce_fx="cat")

@@ -28,16 +28,18 @@ class RetrievalMetrics(MetricGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        # Flat and float32: torchmetrics lets a rank without a sample send an empty tensor of that kind.
         self.add_state("vectors", [], dist_reduce_fx="cat")
         self.add_state("classes", [], dist_reduce_fx="cat")
 
     def update(self, vectors: Tensor, classes: Tensor) -> None:
         """Adds vectors (n, D), and their classes (n,)."""
-        self.vectors.append(F.normalize(vectors.float(), dim=1))
-        self.classes.append(classes.long())
+        self.vectors.append(F.normalize(vectors.float(), dim=1).flatten())
+        self.classes.append(classes.float())
 
     def compute(self) -> dict[str, Tensor]:
-        vectors, classes = dim_zero_cat(self.vectors), dim_zero_cat(self.classes)
+        classes = dim_zero_cat(self.classes).long()
+        vectors = dim_zero_cat(self.vectors).view(len(classes), -1)
         others = classes.bincount()[classes] - 1
         asking = torch.nonzero(others > 0).flatten()
         if not len(asking):
