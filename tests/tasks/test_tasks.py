@@ -50,6 +50,7 @@ def tiny() -> Timm:
     return Timm("test_resnet", weights="none")
 
 
+@pytest.mark.slow
 def test_classification_learns_real_digits() -> None:
     data = DataModule(Digits(canvas=32), size=32, batch_size=16, workers=0, flip=False, fraction=0.4)
     rate = partial(AdamW, lr=4e-3)

@@ -20,7 +20,7 @@ def read_column(run: Path, name: str) -> list[tuple[int, str]]:
         return [(int(row["step"]), row[name]) for row in csv.DictReader(file) if row.get(name)]
 
 
-@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_validation_within_an_epoch_is_neither_lost_nor_repeated(
     every: int, tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

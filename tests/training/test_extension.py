@@ -72,6 +72,7 @@ def test_the_rate_is_that_of_the_longer_run_from_there_on(
     assert "epochs 2 to 3 follow the schedule of a run of 3 epochs; the learning rate of the heads" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_kill_after_the_extension_changes_nothing(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ def judge(files: list[Path], timeout: float) -> None:
 
 
 def test_damaged_images_are_read_or_refused(tmp_path: Path) -> None:
-    judge(damaged(tmp_path, 4), 120)
+    judge(damaged(tmp_path, 2), 120)
 
 
 @pytest.mark.slow

@@ -321,6 +321,7 @@ def test_a_run_learns_from_both_sets_and_is_judged_again_where_they_have_moved(
     run_predict(tiny(f"checkpoint={run}", f"source={tmp_path / 'elsewhere' / 'cat'}", command="predict"))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_was_though_a_set_has_moved(tiny: Compose, tmp_path: Path) -> None:
     photos = make_folder(tmp_path / "photos", 20)
     words = [*TWO, "data.batch_size=8", "data.mix=temperature", "data.temperature=3", "epochs=2", "data.epoch=50"]
@@ -344,6 +345,7 @@ def test_a_stopped_run_goes_on_where_it_was_though_a_set_has_moved(tiny: Compose
     assert [key for key, value in ends[0].items() if not torch.equal(value, ends[1][key])] == []
 
 
+@pytest.mark.slow
 def test_cached_features_of_a_union_end_in_the_weights_of_its_images(tiny: Compose, tmp_path: Path) -> None:
     photos = make_folder(tmp_path / "photos", 20)
     words = [*TWO, f"data.sets.photos.root={photos}", "finetune=frozen", "data.augment=none", "epochs=2"]
