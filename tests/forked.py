@@ -9,6 +9,8 @@ import json
 import os
 import pkgutil
 import runpy
+import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,10 +30,11 @@ def run_forked(
     environment: dict[str, str] | None = None,
     hidden: Sequence[str] = (),
     module: str = "candelabra",
+    timeout: float = 240.0,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -W ignore -m <module> <words>` in a folder, with variables beside those of this process.
 
-    Packages that are `hidden` cannot be imported there.
+    Packages that are `hidden` cannot be imported there. After so many seconds the process is killed.
     """
     server = start_server()
     assert server.stdin is not None
@@ -45,6 +48,7 @@ def run_forked(
             "hidden": list(hidden),
             "environment": {**os.environ, **(environment or {})},
             "printed": [str(path) for path in printed],
+            "timeout": timeout,
         }
         server.stdin.write(json.dumps(job) + "\n")
         server.stdin.flush()
@@ -64,16 +68,26 @@ def serve() -> None:
 
     import candelabra.commands
     from tests.compositions import compose_anew
+    from tests.small_runs import composed
 
     Hydra.get_mode = get_typed_mode  # type: ignore[assignment, method-assign]
     for found in pkgutil.iter_modules(candelabra.commands.__path__):
         import_module(f"candelabra.commands.{found.name}")
     for command in ("train", "predict", "check"):
         compose_anew(command, [])  # Hydra imports its plug-ins and parses files, which forked processes need not
+    for task in ("multitask", "classification"):
+        composed("train", f"task={task}")
+    for name in ("pandas", "sklearn.metrics", "tests.training.signalled_run", "tests.data.mutants"):
+        import_module(name)  # a run imports some of it late
     gc.freeze()  # forked processes share these objects, and need not look at them
     for line in sys.stdin:
+        job = json.loads(line)
         if (child := os.fork()) == 0:
-            run_job(json.loads(line))
+            run_job(job)
+        end = os.pidfd_open(child)
+        if not select.select([end], [], [], job["timeout"])[0]:
+            os.kill(child, signal.SIGKILL)
+        os.close(end)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 

@@ -4,6 +4,7 @@ import json
 import random
 import resource
 import signal
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from types import FrameType
 import pandas
 
 from candelabra.errors import CandelabraError
-from tests.training.test_interruption import SPAWN
+from tests.forked import run_forked
 
 PATIENCE = 20  # seconds a file; a hang ends there, and is a failure
 MEMORY = 1 << 30  # bytes that a process may hold beside its libraries
@@ -119,21 +120,25 @@ def read_in_a_process(files: list[Path], module: str, reader: str, timeout: floa
         AssertionError: the process crashed, or hung where no signal reaches it.
     """
     with TemporaryDirectory() as folder:
-        answer = Path(folder, "answer.json")
-        process = SPAWN.Process(target=_read_limited, args=(files, module, reader, answer))
-        process.start()
-        process.join(timeout)
-        code = process.exitcode
-        process.kill()
-        assert code == 0, f"the process ended with {code}"
+        listed, answer = Path(folder, "files.json"), Path(folder, "answer.json")
+        listed.write_text(json.dumps([str(file) for file in files]))
+        words = [str(listed), module, reader, str(answer)]
+        run = run_forked(words, Path.cwd(), module="tests.data.mutants", timeout=timeout)
+        assert run.returncode == 0, f"the process ended with {run.returncode}: {run.stderr}"
         found: dict[str, object] = json.loads(answer.read_text())
     return found
 
 
-def _read_limited(files: list[Path], module: str, reader: str, answer: Path) -> None:
+def read_limited(listed: Path, module: str, reader: str, answer: Path) -> None:
+    """Reads the files of a list in this process, which it keeps from growing."""
+    files = [Path(file) for file in json.loads(listed.read_text())]
     warnings.simplefilter("ignore")
     read = getattr(import_module(module), reader)
     pandas.DataFrame([["a"]], dtype=str)  # at its first text Arrow takes a gigabyte of addresses, or fails
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # of addresses, not memory
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     answer.write_text(json.dumps(read_all(files, read, CandelabraError)))
+
+
+if __name__ == "__main__":
+    read_limited(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))

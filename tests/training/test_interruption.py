@@ -2,7 +2,6 @@
 
 import csv
 import json
-import multiprocessing
 import os
 import random
 import resource
@@ -23,55 +22,26 @@ from omegaconf import OmegaConf
 from candelabra.cli.exit_codes import EXIT_INTERRUPTED
 from candelabra.commands.train import run_train
 from candelabra.environment import CONFIG_FOLDER
-from candelabra.errors import CandelabraError, Interrupted
+from candelabra.errors import CandelabraError
 from candelabra.runs.checkpoints import list_checkpoints
 from candelabra.training.checkpointing import StepSeeding
 from candelabra.training.resume import continue_run
 from tests.conftest import Compose
+from tests.forked import run_forked
 from tests.small_runs import TINY, composed
 
 SPEEDS = ("data_wait", "images_per_second")
 SMALL = ("task=classification", "data.count=60", "data.batch_size=8", "data.size=32", "epochs=3")
-SPAWN = multiprocessing.get_context("forkserver")  # a process that has imported everything and run nothing
-SPAWN.set_forkserver_preload(["tests.training.test_interruption", "tests.preloaded"])
 
 
-def in_a_process(words: list[str], number: int = 0, step: int = -1, late: bool = False, everyone: bool = False) -> int:
+def in_a_process(
+    words: list[str], number: int = 0, step: int = -1, times: int = 1, late: bool = False, everyone: bool = False
+) -> int:
     """Trains in a process of its own that signals itself in a step; its exit code, negative for a signal."""
-    process = SPAWN.Process(target=_train, args=(words, number, step, late, everyone))
-    process.start()
-    process.join(240)
-    assert process.exitcode is not None, "hangs"
-    return process.exitcode
-
-
-def _train(words: list[str], number: int, step: int, late: bool, everyone: bool) -> None:
-    torch.set_num_threads(1)
-    begin = StepSeeding.on_train_batch_start
-
-    def hooked(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
-        if trainer.fit_loop.total_batch_idx == step:
-            os.kill(os.getpid(), number)
-        begin(self, trainer, *rest)
-
-    def to_all(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
-        if trainer.fit_loop.total_batch_idx == step:
-            for child in multiprocessing.active_children():
-                os.kill(child.pid, number)  # as a scheduler does, and `timeout`
-            time.sleep(0.5)
-        hooked(self, trainer, *rest)
-
-    def ended(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
-        if trainer.fit_loop.total_batch_idx == step:
-            os.kill(os.getpid(), number)
-
-    begun = to_all if everyone else hooked
-    setattr(StepSeeding, "on_train_batch_end" if late else "on_train_batch_start", ended if late else begun)
-    try:
-        run_train(composed("train", *words))
-    except Interrupted as error:
-        print(error)
-        sys.exit(EXIT_INTERRUPTED)
+    settings = {"number": number, "step": step, "times": times, "late": late, "everyone": everyone}
+    run = run_forked([json.dumps(settings), *words], Path.cwd(), module="tests.training.signalled_run")
+    print(run.stdout, run.stderr)
+    return run.returncode
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -184,7 +154,7 @@ def test_killed_at_ten_random_steps_it_ends_ten_times_in_the_same_weights(tmp_pa
         run = tmp_path / str(turn)
         words = [*HARDEST, f"folder={run}", f"save.steps={chance.randint(1, 4)}", f"data.workers={turn % 2}"]
         step, late = chance.randrange(steps), chance.random() < 0.5
-        assert in_a_process(words, signal.SIGKILL, step, late) == -signal.SIGKILL
+        assert in_a_process(words, signal.SIGKILL, step, late=late) == -signal.SIGKILL
         assert in_a_process([f"resume={run}"]) == 0
         assert_equal(whole, run)
 
@@ -234,24 +204,9 @@ def test_the_signal_of_the_keyboard_saves_once_too(whole: Path, tmp_path: Path) 
     assert_saved_once_and_goes_on(tmp_path / "run", whole)
 
 
-def _interrupt_twice(words: list[str], printed: str) -> None:
-    def twice(self: StepSeeding, trainer: L.Trainer, *rest: object) -> None:
-        if trainer.fit_loop.total_batch_idx == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT), 2)
-    setattr(StepSeeding, "on_train_batch_start", twice)  # noqa: B010
-    run_train(composed("train", *words))
-
-
-def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
-    words = [*SMALL, f"folder={tmp_path / 'run'}"]
-    process = SPAWN.Process(target=_interrupt_twice, args=(words, str(tmp_path / "printed")))
-    process.start()
-    process.join(240)
-    assert process.exitcode == -signal.SIGINT
-    assert "a second signal stops at once" in (tmp_path / "printed").read_text()
+def test_a_second_signal_stops_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_a_process([*SMALL, f"folder={tmp_path / 'run'}"], signal.SIGINT, 3, times=2) == -signal.SIGINT
+    assert "a second signal stops at once" in capsys.readouterr().out
     assert list_checkpoints(tmp_path / "run") == []
 
 
