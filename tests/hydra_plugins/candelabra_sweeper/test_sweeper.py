@@ -161,7 +161,7 @@ def test_several_objectives_by_name_and_in_order(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert all(job["values"]["cost"] == pytest.approx(1 / job["values"]["score"]) for job in jobs(tmp_path))
     (tmp_path / "two").mkdir()
-    missing = sweep(tmp_path / "two", "+x=1", "+kind=mapping", "hydra.sweeper.objectives=[speed:maximize]")
+    missing = sweep(tmp_path / "two", *words, "hydra.sweeper.objectives=[speed:maximize]")
     assert missing.returncode == 1
     assert jobs(tmp_path / "two")[0]["error"] == "speed is sought, and the job returned score, cost"
 
