@@ -48,9 +48,9 @@ def run_embed(config: DictConfig) -> None:
         CandelabraError: there is no image, the backbone cannot be used, or the folder holds something else; or an
             option of training was typed.
     """
-    plain = resolve_config(config)
+    plain, typed = resolve_config(config), list_typed_keys()
     for key in ("batch_size", "workers", *(("size", "resize") if plain["run"] else ())):  # of a run, those of the run
-        if f"data.{key}" in list_typed_keys():
+        if f"data.{key}" in typed:
             raise CandelabraError(f"data.{key} is for training and has no effect on embed; set {key} in its place.")
     embed_source(plain)
 
