@@ -49,13 +49,13 @@ def test_lists_of_another_machine_are_found_by_their_ends(tmp_path: Path) -> Non
         line = f"/SegNet/CamVid/{split}/0.jpg /SegNet/CamVid/{split}annot/0.png\n"
         (tmp_path / f"{split}.txt").write_text(line)
     with (tmp_path / "train.txt").open("a") as file:
-        file.write("/etc/passwd /SegNet/CamVid/trainannot/0.png\n")
+        file.write("/etc/passwd /SegNet/CamVid/trainannot/0.png\n/ /\n. .\n")
     data = Masks(root=str(tmp_path))
     samples = data.read()
     assert samples.names == ["train/0.jpg", "val/0.jpg", "test/0.jpg"]
     assert samples.published.tolist() == ["train", "val", "test"]
     assert samples[0]["mask"].unique().tolist() == [0, 1]
-    assert treatments(data) == {"listed image is not there: skipped": ["/etc/passwd"]}
+    assert treatments(data) == {"listed image is not there: skipped": ["/etc/passwd", "/", "."]}
 
 
 def test_values_of_0_and_255_have_names(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_splits_in_folders_and_in_lists(tmp_path: Path) -> None:
     lists = tmp_path / "lists" / "ImageSets" / "Main"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("a\nb  1\n")
-    (lists / "test.txt").write_text("c\nb\ngone\n")
+    (lists / "test.txt").write_text("c\nb\ngone\n/\n.\n")
     (lists / "cat_train.txt").write_text("d 1\n")
     samples = data.read()
     assert dict(zip(samples.names, samples.published.tolist(), strict=True)) == {
@@ -68,7 +68,7 @@ def test_splits_in_folders_and_in_lists(tmp_path: Path) -> None:
         "JPEGImages/c.jpg": "test",
     }
     found = treatments(data)
-    assert found["listed image is not there: skipped"] == ["gone"]
+    assert found["listed image is not there: skipped"] == ["gone", "/", "."]
 
 
 TWO = xml(("dog", 1, 1, 3, 3), ("cat", 1, 1, 20, 12))

@@ -11,6 +11,12 @@ _QUERY = re.compile(r"\?(?:.*&)?d=(?P<path>[^&]+)")  # of Label Studio: /data/lo
 
 
 @lru_cache(maxsize=65536)
+def drop_suffix(name: str) -> str:
+    """A stated path without the ending of its file: "a/b.jpg" is "a/b"; "." and "/" stay, where pathlib would raise."""
+    path = PurePosixPath(name)
+    return str(path.parent / path.stem)
+
+
 def fold_name(name: str) -> str:
     """A file name so that different spellings of one name are equal.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from candelabra.data.decoding.file_finder import FileFinder
 from candelabra.data.decoding.images import find_images
-from candelabra.data.decoding.stated_paths import fold_name
+from candelabra.data.decoding.stated_paths import drop_suffix, fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.readers.split_lists import LIST_FOLDERS, find_split_lists, split_from_list_name
 from candelabra.data.samples import SPLITS
@@ -75,7 +75,7 @@ def _divide(root: Path, pairs: list[MaskPair], issues: list[DataIssue]) -> list[
     missing: list[str] = []
     for line, split in split_from_list_name(lists, issues).items():
         word = line.split()[0]
-        pair = by_name.get(line) or by_name.get(word) or by_name.get(str(Path(word).with_suffix("")))
+        pair = by_name.get(line) or by_name.get(word) or by_name.get(drop_suffix(word))
         if pair is None:
             missing.append(line)
         else:
@@ -99,7 +99,7 @@ def _index_by_names(root: Path, pairs: Sequence[MaskPair]) -> dict[str, MaskPair
     for pair in pairs:
         parts = pair[1].relative_to(root).parts
         for end in {str(Path(*parts[start:])) for start in range(len(parts))}:
-            for name in (end, str(Path(end).with_suffix(""))):
+            for name in (end, drop_suffix(end)):
                 named[name] = pair
                 counts[name] += 1
     return {name: pair for name, pair in named.items() if counts[name] == 1}

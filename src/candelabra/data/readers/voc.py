@@ -6,7 +6,7 @@ from pathlib import Path
 
 from candelabra.data.decoding.file_finder import FileFinder, find_label_files
 from candelabra.data.decoding.label_pairs import find_images_by_stem, pair_by_stem
-from candelabra.data.decoding.stated_paths import fold_name
+from candelabra.data.decoding.stated_paths import drop_suffix, fold_name
 from candelabra.data.issues import DataIssue, IssueTreatment
 from candelabra.data.object_choice import ObjectRule
 from candelabra.data.readers.folder import check_is_folder
@@ -193,7 +193,7 @@ def _listed(bases: Sequence[Path], stems: set[str], issues: list[DataIssue]) -> 
     for split, lines in find_split_lists(bases, issues).items():
         for line in lines:
             first = line.split()[0]
-            names = (line, first, str(Path(line).with_suffix("")), str(Path(first).with_suffix("")), Path(first).stem)
+            names = (line, first, drop_suffix(line), drop_suffix(first), Path(first).stem)
             stem = next((name for name in names if name in stems), None)
             stem = stem or next((folded[fold_name(name)] for name in names if fold_name(name) in folded), None)
             if stem is None:
