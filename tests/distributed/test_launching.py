@@ -109,7 +109,8 @@ def test_processes_of_torchrun_agree_on_one_folder_that_the_first_writes(tmp_pat
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1
     assert json.loads((runs[0] / "results.json").read_text())["test/label/count"] == 9
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "said"]
+    measured = {"precision"}  # what is chosen by measuring is kept in the cache folder
+    assert {path.name for path in tmp_path.iterdir()} - measured == {"runs", "said"}
     assert (tmp_path / "said").read_text().count("labelled images") == 1
 
 

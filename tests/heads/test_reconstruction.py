@@ -28,6 +28,7 @@ from tests.small_runs import composed
 from tests.training.test_interruption import assert_equal, in_a_process
 
 WORDS = ("task=reconstruction", "data=images", "data.size=32", "data.batch_size=8")
+DECODER = "task.reconstruction.decoder.widths=[64,32,24,16,16]"
 
 
 def write_photos(folder: Path, count: int = 40) -> str:
@@ -150,7 +151,7 @@ def test_a_classifier_of_unlabelled_images_is_refused(tiny: Compose, tmp_path: P
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reconstruction")
     words = [*WORDS, write_photos(folder / "photos"), "epochs=16", "data.augment=none", "lr=0.01"]
-    words += ["trainer.check_val_every_n_epoch=16", "task.reconstruction.decoder.widths=[64,32,24,16,16]"]
+    words += ["trainer.check_val_every_n_epoch=16", DECODER]
     run_train(composed("train", f"folder={folder / 'run'}", *words))
     return folder
 
@@ -188,7 +189,7 @@ def test_its_trunk_carries_to_another_task(run: Path, tiny: Compose) -> None:
 
 @pytest.mark.slow
 def test_it_starts_from_the_weights_of_another_run(run: Path, tiny: Compose) -> None:
-    words = [*WORDS, f"data.root={run / 'photos'}", "epochs=1", f"weights={run / 'run'}", "lr=1e-9"]
+    words = [*WORDS, f"data.root={run / 'photos'}", "epochs=1", f"weights={run / 'run'}", "lr=1e-9", DECODER]
     found = run_train(tiny(*words))
     results = json.loads((run / "run" / "results.json").read_text())
     assert found["test/reconstruction/psnr"] == pytest.approx(results["test/reconstruction/psnr"], abs=0.5)
