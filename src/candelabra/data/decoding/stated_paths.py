@@ -10,13 +10,13 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:
 _QUERY = re.compile(r"\?(?:.*&)?d=(?P<path>[^&]+)")  # of Label Studio: /data/local-files/?d=photos/1.jpg
 
 
-@lru_cache(maxsize=65536)
 def drop_suffix(name: str) -> str:
     """A stated path without the ending of its file: "a/b.jpg" is "a/b"; "." and "/" stay, where pathlib would raise."""
     path = PurePosixPath(name)
     return str(path.parent / path.stem)
 
 
+@lru_cache(maxsize=65536)
 def fold_name(name: str) -> str:
     """A file name so that different spellings of one name are equal.
 
