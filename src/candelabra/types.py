@@ -79,4 +79,5 @@ class SelectedRows(Sequence["Tensor"]):
 
 def count_samples(batch: Sample) -> int:
     """How many samples a batch holds."""
-    return len(batch["features"].final if "features" in batch else batch["image"])
+    first: Tensor = batch["features"].final if "features" in batch else batch["image"]
+    return first.shape[0]

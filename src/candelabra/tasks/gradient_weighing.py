@@ -21,13 +21,13 @@ class BalanceState(NamedTuple):
 
     Args:
         losses: head name -> () mean loss, without a gradient.
-        present: (m,) bool, heads that had a label on some rank.
+        counts: (m,) labelled samples on all ranks.
         weights: (m,) factors of the losses, or of the gradients on the backbone.
         gramian: (m, m) inner products of these gradients; none for a balance of losses.
     """
 
     losses: dict[str, Tensor]
-    present: Tensor
+    counts: Tensor
     weights: Tensor
     gramian: Tensor | None
 

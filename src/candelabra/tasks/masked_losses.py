@@ -130,7 +130,7 @@ def masked_losses(
     counts: dict[str, float] = {}
     samples: dict[str, Tensor] = {}
     for name, head in heads:
-        count, share = len(rows[name]), shares.get(name)
+        count, share = rows[name].shape[0], shares.get(name)  # `len` of a tensor takes four times as long
         counts[name] = float(count) if share is None else share.total
         if not count:
             sums[name] = _compute_zero_loss(head, batch, features, distributed)
@@ -151,9 +151,10 @@ def _select_rows(head: Head, batch: Sample, features: Features, rows: Tensor, bl
     """The features and targets of the labelled samples of a head."""
     target = select_target(batch, head)
     partner = roll_partners(target) if blended else None
-    if 1 < len(rows) == count_samples(batch):
+    count = rows.shape[0]
+    if 1 < count == count_samples(batch):
         return HeadInputs(features, target, partner)
-    if len(rows) == 1 and head.training and not head.compares_samples and not has_sync_batchnorm(head):
+    if count == 1 and head.training and not head.compares_samples and not has_sync_batchnorm(head):
         rows = rows.repeat(2)  # batch normalisation in training mode needs two values a channel
     selected = Features(SelectedRows(features.maps, rows), features.final.index_select(0, rows), features.size)
     return HeadInputs(

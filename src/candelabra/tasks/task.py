@@ -106,12 +106,13 @@ class Task(L.LightningModule, ABC):
         return cached or run_backbone(self.backbone, self.image_change(batch["image"], self.training))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in self.named_heads()})
+        heads, sum_ranks = self.named_heads(), self._sum_ranks
+        self.batch = batch = transform_batch(batch, {head.target: head.target_info for _, head in heads})
         features = self.extract_features(batch)
-        observe_labels(self.named_heads(), batch, self._sum_ranks)
+        observe_labels(heads, batch, sum_ranks)
         inputs = detach_features(features) if self.balance.needs_gradients else features
-        sums = masked_losses(self.named_heads(), batch, inputs, distributed=self._sum_ranks is not None)
-        self._log_losses(loss := self._join_losses(sums.average(self._sum_ranks), features, inputs), sums.counts)
+        sums = masked_losses(heads, batch, inputs, distributed=sum_ranks is not None)
+        self._log_losses(loss := self._join_losses(sums.average(sum_ranks), features, inputs), sums.counts)
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
@@ -130,14 +131,14 @@ class Task(L.LightningModule, ABC):
         position = StepPosition(self.global_step, self.current_epoch) if self._trainer else StepPosition()
         loss = self.balance.join(losses.vector, losses.counts, position, gradients)
         each, gramian = losses.detach(), gradients.gramian if gradients else None
-        self.balance_state = BalanceState(each, losses.counts > 0, self.balance.weights(), gramian)
+        self.balance_state = BalanceState(each, losses.counts, self.balance.weights(), gramian)
         return loss
 
     def _log_losses(self, loss: Tensor, counts: Mapping[str, float]) -> None:
         if not self._trainer or self.trainer.lightning_module is not self:
             return  # copies in a grid of probes do not log
         if is_logged_step(self.trainer) and self.balance_state:
-            present = self.balance_state.present.tolist() if self._sum_ranks else counts.values()  # no wait for a GPU
+            present = self.balance_state.counts.tolist() if self._sum_ranks else counts.values()  # no wait for a GPU
             pairs = zip(self.named_heads(), self.balance_state.losses.values(), present, strict=True)
             each = {f"train/{name}/loss": value for (name, head), value, there in pairs if there and head.has_loss}
             self.log_dict({"train/loss": loss, **each})  # a head without a label keeps its last logged loss
@@ -166,7 +167,7 @@ class Task(L.LightningModule, ABC):
 
     def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         batch = find_labels(batch, self.named_heads())  # on the CPU still: no wait for the device
-        self.labelled_heads |= {name for name, rows in batch["rows"].items() if self.training and len(rows)}
+        self.labelled_heads |= {name for name, rows in batch["rows"].items() if self.training and rows.shape[0]}
         return batch
 
     def transfer_batch_to_device(self, batch: Sample, device: torch.device, dataloader_idx: int) -> Sample:

@@ -27,8 +27,8 @@ class BalanceLog(L.Callback):
             return
         if len(pl_module.heads) < 2:
             return
-        _, present, weights, gramian = pl_module.balance_state
-        self._add("weights", weights.to(present.device).float(), present)
+        _, counts, weights, gramian = pl_module.balance_state
+        self._add("weights", weights.to(counts.device).float(), counts > 0)
         if gramian is not None:
             angles = compute_cosines(gramian)
             self._add("cosines", angles.float().nan_to_num(), angles.isfinite())

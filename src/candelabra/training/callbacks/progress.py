@@ -53,7 +53,7 @@ class EpochProgress(TQDMProgressBar):
         if not trainer.training:
             return {}
         recent = self.losses[-_RECENT:]  # without the last step, which a GPU may still compute
-        loss = {"loss": f"{float(sum(recent)) / len(recent):.4f}"} if recent else {}
+        loss = {"loss": f"{_average_losses(recent, trainer):.4f}"} if recent else {}
         return {**loss, **({"data_wait": f"{waits[0].epoch_wait():.0%}"} if waits else {})}
 
     def on_train_start(self, *args: Any) -> None:
@@ -69,10 +69,8 @@ class EpochProgress(TQDMProgressBar):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, *args)
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-        if isinstance(loss, Tensor) and isinstance(
-            pl_module, Task
-        ):  # that of a grid is a sum; Lightning has divided it
-            self.losses.append(loss.detach() * trainer.accumulate_grad_batches)
+        if isinstance(loss, Tensor) and isinstance(pl_module, Task):  # that of a grid is a sum
+            self.losses.append(loss)
 
     def _should_update(self, current: int, total: int) -> bool:
         """Lightning counts batches: it draws too often where they are fast, too seldom where they are slow."""
@@ -98,7 +96,7 @@ class EpochProgress(TQDMProgressBar):
         self.spent, self.epochs = self.spent + seconds, self.epochs + 1
         left = count_epochs(trainer) - trainer.current_epoch - 1
         last = trainer.callback_metrics.get("train/loss")
-        mean = sum(self.losses) / len(self.losses) if self.losses else last
+        mean = _average_losses(self.losses, trainer) if self.losses else last
         found = trainer.callback_metrics if self.validated else {}
         numbers = (mean, found.get("val/loss"), found.get("val/score"))
         self._print(
@@ -112,6 +110,11 @@ class EpochProgress(TQDMProgressBar):
         if self.is_enabled:  # on rank 0
             row = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS.values(), strict=True))
             Tqdm.write(row, file=sys.stdout)
+
+
+def _average_losses(losses: list[Tensor], trainer: L.Trainer) -> float:
+    """The mean of the steps' losses, as they were before Lightning divided them for accumulation."""
+    return float(sum(losses)) * trainer.accumulate_grad_batches / len(losses)
 
 
 def _describe_epoch(trainer: L.Trainer) -> str:
