@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,17 @@ from tests.small_runs import composed
 SIDE = 64
 _NAMES = ("cat", "dog")
 _POINTS = ("left_eye", "right_eye", "mouth")
+_PERSONS = 26  # two thirds of them make a batch of 16
 
 
 def draw_workshop(root: Path) -> None:
     """Draws all data sets and single pictures below a folder."""
     scenes = [Shapes(count=40, canvas=SIDE).read()[index] for index in range(40)]
-    for name in ("photos", "others", "new_photos", "pets", "bugs"):
+    for name in ("photos", "others", "new_photos", "pets", "bugs", "labelled"):
         for index, scene in enumerate(scenes[:24]):
             _save(scene, root / name / _NAMES[index % 2] / f"{index}.jpg")
+    for index in range(_PERSONS * 4):
+        _save(scenes[index % 40], root / "persons" / f"person{index % _PERSONS}" / f"{index}.jpg")
     for name in ("holiday", "portraits", "new"):
         for index in range(3):
             _save(scenes[index], root / name / f"{index}.jpg")
@@ -31,6 +35,10 @@ def draw_workshop(root: Path) -> None:
     for name in ("raccoon", "kangaroo", "heads"):
         _write_voc(root / name, scenes)
     _write_points(root / "faces", scenes)
+    _write_table(root / "patients", ["label", "age", "height"], scenes, lambda n: [_NAMES[n % 2], n + 0.5, 100 + n % 7])
+    _write_table(root / "retina", ["severity"], scenes, lambda n: [n % 4])
+    _write_table(root / "rooms", ["depth"], scenes, lambda n: [f"depth/{n}.png"])
+    _write_depth(root / "rooms" / "depth", scenes)
     _write_masks(root / "camvid", scenes)
     _write_coco(root / "people", scenes)
     _write_pets(root / "data" / "oxford-iiit-pet", scenes)
@@ -85,6 +93,23 @@ def _write_points(root: Path, scenes: list[Sample]) -> None:
         for index, scene in enumerate(scenes):
             _save(scene, root / f"{index}.jpg")
             writer.writerow([f"{index}.jpg", *(f"{float(each):.1f}" for each in scene["keypoints"].flatten())])
+
+
+def _write_table(root: Path, columns: list[str], scenes: list[Sample], describe: Callable[[int], list[object]]) -> None:
+    root.mkdir(exist_ok=True)
+    with (root / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", *columns])
+        for index, scene in enumerate(scenes):
+            _save(scene, root / f"{index}.jpg")
+            writer.writerow([f"{index}.jpg", *describe(index)])
+
+
+def _write_depth(root: Path, scenes: list[Sample]) -> None:
+    """Millimetres, of which none is 0."""
+    root.mkdir(parents=True)
+    for index, scene in enumerate(scenes):
+        Image.fromarray((_mask(scene).astype(np.uint16) + 1) * 1000).save(root / f"{index}.png")
 
 
 def _write_masks(root: Path, scenes: list[Sample]) -> None:
