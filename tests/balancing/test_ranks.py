@@ -12,16 +12,16 @@ from torch import Tensor
 from tests.balancing.problem import BALANCES
 from tests.balancing.ranks import EPOCHS
 
-# Two runs of one process whose initial weights differ by this much are 1e-4 apart after eight steps: the tolerance for
-# two ranks is measured from such runs, not guessed.
-ROUNDING = 1e-7
+# Runs of one process whose initial weights are rounded otherwise (seeds 1 to 3) are 1e-4 apart after eight steps, under
+# some balances 1e-2: the tolerance for two ranks is measured from such runs, not guessed.
+RUNS = ((1, 0), (1, 1), (1, 2), (1, 3), (2, 0))  # processes, seed
 
 
 @pytest.mark.slow
 def test_two_ranks_are_one_process_under_every_balance(tmp_path: Path) -> None:
     """Their weights differ by no more than those of one process do when its initial weights are rounded otherwise."""
     said = ""
-    for devices, noise in ((1, 0), (1, ROUNDING), (2, 0)):
+    for devices, seed in RUNS:
         command = [
             sys.executable,
             "-W",
@@ -29,7 +29,7 @@ def test_two_ranks_are_one_process_under_every_balance(tmp_path: Path) -> None:
             "-m",
             "tests.balancing.ranks",
             f"{devices}",
-            f"{noise:g}",
+            f"{seed}",
             str(tmp_path),
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -44,13 +44,13 @@ def test_two_ranks_are_one_process_under_every_balance(tmp_path: Path) -> None:
         apart.setdefault(name, []).append(float(difference))
     assert apart == {name: [0.0] * EPOCHS for name in BALANCES}
     for name in BALANCES:
-        one, rounded, two = (
-            torch.load(tmp_path / f"{name}-{run}.pt", weights_only=True) for run in ("1-0", f"1-{ROUNDING:g}", "2-0")
+        one, *rounded, two = (
+            torch.load(tmp_path / f"{name}-{devices}-{seed}.pt", weights_only=True) for devices, seed in RUNS
         )
-        assert furthest(one["state"], two["state"]) <= 5 * furthest(one["state"], rounded["state"]) + 1e-5, name
-        logged = [{key: torch.tensor(value) for key, value in each["logged"].items()} for each in (one, rounded, two)]
-        assert logged[0].keys() == logged[2].keys()
-        assert furthest(logged[0], logged[2]) <= 5 * furthest(logged[0], logged[1]) + 1e-5, name
+        logged = [{key: torch.tensor(value) for key, value in each["logged"].items()} for each in (one, *rounded, two)]
+        assert logged[0].keys() == logged[-1].keys()
+        for first, *others, last in ([each["state"] for each in (one, *rounded, two)], logged):
+            assert furthest(first, last) <= 5 * max(furthest(first, other) for other in others) + 1e-5, name
         assert one["logged"]["val/mask/count"] == 8
 
 
