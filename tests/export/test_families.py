@@ -1,5 +1,6 @@
 """Backbones of six families, exported with every head, give the answers of torch in every runtime."""
 
+import copy
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,8 +94,28 @@ def test_all_heads_of_a_family_answer_as_in_torch(form: ModelFormat, family: Exp
             wanted, given = (list_answers(kind, values) for values in (expected[name].numpy(), found[name]))
             deviations = compare_answers(name, kind, wanted, given)
             log.info("%s %s %s %s", family.name, form.name, shape, deviations)
-            wrong |= {(name, each.measure): each.reached for each in deviations if not each.passes}
+            failed = {each.measure: each.reached for each in deviations if not each.passes}
+            if [*failed] == ["objects"] and failed["objects"] <= measure_rounding(family.model, pictures, name, kind):
+                failed = {}
+            wrong |= {(name, measure): reached for measure, reached in failed.items()}
     assert wrong == {}
+
+
+def measure_rounding(model: PictureModel, pictures: NDArray[np.uint8], name: str, kind: str) -> float:
+    """The share of objects that torch itself answers otherwise when weights are rounded otherwise.
+
+    The scores of an untrained proposal network are nearly equal: which proposals it passes on hangs on rounding.
+    """
+    shares = []
+    with torch.no_grad():
+        wanted = list_answers(kind, model(torch.from_numpy(pictures))[name].numpy())
+        for seed in range(3):
+            rounded, draw = copy.deepcopy(model), torch.Generator().manual_seed(seed)
+            for parameter in rounded.parameters():
+                parameter *= 1 + 1e-6 * torch.randn(parameter.shape, generator=draw)
+            given = list_answers(kind, rounded(torch.from_numpy(pictures))[name].numpy())
+            shares += [each.reached for each in compare_answers(name, kind, wanted, given) if each.measure == "objects"]
+    return max(shares)
 
 
 def list_answers(kind: str, values: NDArray[Any]) -> Sequence[NDArray[Any]]:
