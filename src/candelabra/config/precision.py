@@ -1,21 +1,15 @@
 """Choice of the precision of computing: known on a GPU, measured on a CPU."""
 
-import json
 import logging
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from candelabra.config.measurements import recall_measurement
 from candelabra.errors import CandelabraError
-from candelabra.storage.atomic import write_atomically
-from candelabra.storage.cache_folder import find_cache_folder
-from candelabra.storage.locks import hold_lock
 
 log = logging.getLogger(__name__)
 AUTOCAST_TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -59,18 +53,10 @@ def choose_precision(make_step: Callable[[], Callable[[int], Any]], most: int, *
         most: images of a step.
         about: plain values that tell this computation from others, such as a config.
     """
-    cpu = (_find_cpu_name(), torch.get_num_threads(), str(torch.__version__), "freed memory is kept")
-    key = sha256(json.dumps([cpu, most, about], sort_keys=True, default=str).encode()).hexdigest()[:32]
-    folder = find_cache_folder("precision")
-    file = folder / f"{key}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with hold_lock(folder / f"{key}.lock"):
-            speed = _read_speed(file)
-            if speed is None:
-                write_atomically(file, json.dumps({"bfloat16": (speed := measure_bfloat16(make_step(), most))}))
-    except OSError:  # a folder that cannot be written to costs the cache, not the run
-        speed = measure_bfloat16(make_step(), most)
+    measured = recall_measurement(
+        "precision", [most, about], ["bfloat16"], lambda: {"bfloat16": measure_bfloat16(make_step(), most)}
+    )
+    speed = measured["bfloat16"]
     found = "bf16-mixed" if speed >= _GAIN else "32-true"
     log.info("bfloat16 is %.2f times as fast as float32 here: trainer.precision=%s", speed, found)
     return found
@@ -111,18 +97,3 @@ def measure_step(step: Callable[[int], Any], images: int, precision: str, device
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - begun
-
-
-def _read_speed(file: Path) -> float | None:
-    try:
-        return float(json.loads(file.read_text(encoding="utf-8"))["bfloat16"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _find_cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
