@@ -1,5 +1,6 @@
 """`candelabra train`: builds the objects of a config, trains, and writes the run folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import lightning as L
@@ -21,6 +22,7 @@ from candelabra.tasks.metrics import summarize_heads
 from candelabra.tasks.transfer import copy_weights
 from candelabra.training.callbacks.pruning import make_pruning
 from candelabra.training.callbacks.throughput import Throughput
+from candelabra.training.core_sharing import share_cores
 from candelabra.training.drawn_split import check_resumed_images
 from candelabra.training.evaluation import evaluate_run
 from candelabra.training.extension import make_extension
@@ -92,11 +94,13 @@ def run_train(config: DictConfig) -> dict[str, float]:
     served = cache_features(task, data, build_object(plain["cache"]), trainer)
     if checkpoint:
         restore_position(checkpoint, data)
-    start_run_folder(plain, task, data, trainer)
+    shared = share_cores(plain, data, trainer) if served is data else nullcontext()  # cached features are not loaded so
     step = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0
-    with announce_run(folder), log_run(trainer, plain, step), monitor_peers(trainer, folder):
-        model = ProbeGrid(task) if probe else task
-        trainer.fit(model, served, ckpt_path=None if probe else checkpoint, weights_only=True)
-        saved = trainer.checkpoint_callback
-        best = save_probe(model, trainer, folder) if isinstance(model, ProbeGrid) else saved.best_model_path or None  # type: ignore[union-attr]
-        return evaluate_run(task, data, served, trainer, throughput.results, best, folder)
+    with shared:  # measured before the loggers' threads are at work
+        start_run_folder(plain, task, data, trainer)
+        with announce_run(folder), log_run(trainer, plain, step), monitor_peers(trainer, folder):
+            model = ProbeGrid(task) if probe else task
+            trainer.fit(model, served, ckpt_path=None if probe else checkpoint, weights_only=True)
+            saved = trainer.checkpoint_callback
+            best = save_probe(model, trainer, folder) if isinstance(model, ProbeGrid) else saved.best_model_path or None  # type: ignore[union-attr]
+            return evaluate_run(task, data, served, trainer, throughput.results, best, folder)

@@ -96,6 +96,9 @@ def test_advice_names_what_is_left_to_set() -> None:
         advise_on_throughput(DataModule(Shapes(count=60), workers=3, cache="ram"), 3)
         == "a smaller data.size makes them cheaper."
     )
+    busy = advise_on_throughput(DataModule(Shapes(count=60), workers=1, cache="ram"), 0)
+    assert busy.startswith("data.workers=null measures how many threads and workers are fastest together, or")
+    assert "workers" not in advise_on_throughput(DataModule(Shapes(count=60), workers=None, cache="ram"), 0)
 
 
 def test_workers_go_with_what_a_sample_costs() -> None:

@@ -58,6 +58,7 @@ class SampleDataModule(L.LightningDataModule, ABC):
         uniform: all images have one size.
         batchwise: transforms of whole training batches.
         replaced: (n,) bool, images that could not be read in training and were replaced by grey ones, on this rank.
+        chosen_workers: what `workers=None` stands for, from the first loader on.
     """
 
     batch_size: int = 32
@@ -87,7 +88,7 @@ class SampleDataModule(L.LightningDataModule, ABC):
         self.replaced = torch.zeros(0, dtype=torch.bool)
         self._plan: LoadingPlan | None = None
         self._served = 0
-        self._chosen_workers: int | None = None
+        self.chosen_workers: int | None = None
 
     @abstractmethod
     def datasets(self) -> Mapping[str, DatasetPart]:
@@ -148,7 +149,7 @@ class SampleDataModule(L.LightningDataModule, ABC):
 
     def change_batch_size(self, size: int) -> None:
         """Serves batches of another size, as if built with it; extended where the plan depends on it."""
-        self.batch_size, self._chosen_workers = size, None
+        self.batch_size, self.chosen_workers = size, None
 
     def replace_train_transforms(self, transforms: SampleTransforms) -> None:
         """Sends training samples through other transforms than those of the options.
@@ -208,13 +209,13 @@ class SampleDataModule(L.LightningDataModule, ABC):
         """The number of workers: `workers`, or chosen once by timing a few training samples."""
         if self.workers is not None:
             return self.workers
-        if self._chosen_workers is None:
+        if self.chosen_workers is None:
             ranks = self.trainer.num_devices if self.trainer else 1
             found = choose_workers(self.dataset("train"), self.batch_size, self._device_type(), ranks, self.cached)
             words = "data.workers=%d chosen: a sample takes %.1f ms on one of %d processors"
             log.info(words, found.workers, found.seconds * 1000, found.processors)
-            self._chosen_workers = found.workers
-        return self._chosen_workers
+            self.chosen_workers = found.workers
+        return self.chosen_workers
 
     def _device_type(self) -> str:
         """Of the trainer, cuda or cpu; without a trainer, of the machine."""

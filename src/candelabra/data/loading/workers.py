@@ -13,7 +13,7 @@ from candelabra.environment import count_usable_cores
 log = logging.getLogger(__name__)
 _PROBES = 8  # samples to time
 _LIMIT = 0.5  # seconds to spend on it
-_MOST = 16  # workers
+MOST_WORKERS = 16
 _CHEAP = 0.002  # seconds a batch; receiving a batch from a worker takes as long
 _DEMAND = {"cuda": 4000.0, "cpu": 250.0}  # images a second that a small network processes on a device
 
@@ -65,7 +65,7 @@ def compute_workers(seconds: float, batch_size: int, device: str, processors: in
     if seconds * batch_size <= _CHEAP:
         return 0
     spare = processors - 1 if device == "cpu" else max(1, processors - 1)
-    return min(math.ceil(seconds * _DEMAND.get(device, _DEMAND["cuda"])), spare, _MOST)
+    return min(math.ceil(seconds * _DEMAND.get(device, _DEMAND["cuda"])), spare, MOST_WORKERS)
 
 
 def measure_sample_time(dataset: TransformedDataset, again: bool) -> float:

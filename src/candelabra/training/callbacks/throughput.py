@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import lightning as L
+import torch
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import count_processors
@@ -64,7 +65,8 @@ class Throughput(L.Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if share > _MUCH and not self.warned and trainer.is_global_zero and isinstance(data, SampleDataModule):
             self.warned = True
-            words = advise_on_throughput(data, count_processors(trainer.num_devices) - 1)
+            busy = torch.get_num_threads() if trainer.strategy.root_device.type == "cpu" else 1
+            words = advise_on_throughput(data, count_processors(trainer.num_devices) - busy)
             log.warning("%.0f %% of this epoch went by waiting for data: %s", 100 * share, words)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -103,10 +105,12 @@ def advise_on_throughput(data: SampleDataModule, spare: int) -> str:
 
     Args:
         data: of the run.
-        spare: cores that could prepare more batches.
+        spare: cores that no thread trains on.
     """
     words = [] if data.cached else ["data.cache=ram (or disk) reads each image once"]
     workers = data.count_workers()
     if workers < spare:
         words.append(f"data.workers={min(spare, max(2 * workers, 1))} prepares more of them at a time")
+    elif spare < 1 and data.workers is not None:
+        words.append("data.workers=null measures how many threads and workers are fastest together")
     return f"{', or '.join([*words, 'a smaller data.size makes them cheaper'])}."
