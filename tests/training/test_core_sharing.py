@@ -11,6 +11,7 @@ from candelabra.commands.train import run_train
 from candelabra.training import core_sharing
 from candelabra.training.core_sharing import CoreShare, StepTimes, choose_core_share, list_core_shares
 from tests.conftest import Compose
+from tests.training.test_extension import patch_words
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,7 @@ def test_a_step_is_timed_once_for_each_number_of_threads() -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_a_run_has_the_share_that_was_measured_and_the_next_one_measures_nothing(
+def test_a_run_has_the_share_that_was_measured_also_where_it_goes_on(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CANDELABRA_CACHE", str(tmp_path / "cache"))
@@ -98,9 +99,11 @@ def test_a_run_has_the_share_that_was_measured_and_the_next_one_measures_nothing
 
     monkeypatch.setattr(core_sharing, "choose_core_share", choose)
     monkeypatch.setattr("candelabra.training.callbacks.throughput.Throughput.on_train_start", see)
-    for words in ((), ("overwrite=true",), ("overwrite=true", "data.workers=0")):
-        run_train(tiny(*SMALL, *words))
-        assert torch.get_num_threads() == 2
+    run_train(tiny(*SMALL))
+    patch_words(monkeypatch)
+    run_train(tiny(*SMALL[:-2], "data.workers=null", f"resume={tmp_path / 'train'}", "epochs=2"))
+    run_train(tiny(*SMALL, "overwrite=true", "data.workers=0"))
+    assert torch.get_num_threads() == 2
     assert len(measured) == 1
     assert measured[0] > 0
     assert trained == [1, 1, 2]
