@@ -220,6 +220,8 @@ def test_people_who_are_named_in_a_table_stay_apart(real: Path) -> None:
     [
         ({"split": "half"}, "data.split=half is not known; allowed are published, random, by_class, and a table"),
         ({"split": "nowhere.csv"}, "there is no file nowhere.csv"),
+        ({"val": 0.9, "test": 0.1}, "data.val=0.9 and data.test=0.1 must leave something to train on"),
+        ({"val": 1.0, "folds": 2}, "data.val=1.0 must leave something to train on"),
         ({"folds": 1}, "data.folds=1"),
         ({"folds": 3, "fold": 3}, "data.folds=3 data.fold=3"),
         ({"folds": 5, "test": 0.3}, "data.test=0.3 does nothing with data.folds=5: the test split is fold 0 of them"),
@@ -303,3 +305,10 @@ def test_a_run_on_a_fraction_trains_on_whole_images_of_it(tiny: Compose, tmp_pat
     with (tmp_path / "train" / "splits.csv").open() as file:
         splits = [row["split"] for row in csv.DictReader(file)]
     assert [splits.count(split) for split in ("train", "val", "test")] == [18, 15, 15]
+
+
+def test_a_large_validation_share_divides_what_a_fold_leaves() -> None:
+    parts = Splitter(folds=2, fold=0, val=0.9).parts(records())
+    assert len(parts["test"]) == 120
+    assert 105 <= len(parts["val"]) <= 111
+    assert len(parts["train"]) >= 9

@@ -56,11 +56,10 @@ class Splitter:
         if self.split == "by_class" and (self.groups or self.folds):
             other = f"data.groups={self.groups}" if self.groups else f"data.folds={self.folds}"
             raise CandelabraError(f"data.split=by_class divides whole classes, and {other} otherwise; leave one out.")
-        test = DRAWN if self.test is None else self.test
+        test = self.test if self.test is not None else 0.0 if self.folds else DRAWN  # a fold is not drawn
         if self.val + test >= 1 or min(self.val, test) < 0:
-            raise CandelabraError(
-                f"data.val={self.val} and data.test={test} must be shares that leave something to train on."
-            )
+            both = f"data.val={self.val}" if self.folds else f"data.val={self.val} and data.test={test}"
+            raise CandelabraError(f"{both} must leave something to train on, and be 0 or more.")
         if not 0 < self.fraction <= 1:
             raise CandelabraError(f"data.fraction={self.fraction} must be a share above 0 and at most 1.")
         if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
