@@ -1,15 +1,24 @@
 """Threads and workers are chosen together on a CPU, from times that are measured once."""
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from candelabra.commands.train import run_train
+from candelabra.data import DataModule, Shapes
 from candelabra.training import core_sharing
-from candelabra.training.core_sharing import CoreShare, StepTimes, choose_core_share, list_core_shares
+from candelabra.training.core_sharing import (
+    CoreShare,
+    StepTimes,
+    choose_core_share,
+    count_loaded_images,
+    list_core_shares,
+)
 from tests.conftest import Compose
 from tests.training.test_extension import patch_words
 
@@ -108,6 +117,22 @@ def test_a_run_has_the_share_that_was_measured_also_where_it_goes_on(
     assert measured[0] > 0
     assert trained == [1, 1, 2]
     assert caplog.text.count("data.workers=2 and threads 1 chosen for 2 cores: training an image takes") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "images"),
+    [
+        ({}, 210),
+        ({"max_epochs": -1}, math.inf),
+        ({"max_epochs": None, "max_steps": 5, "accumulate_grad_batches": 2}, 80),
+        ({"limit_train_batches": 2}, 48),
+        ({"limit_train_batches": 0.5}, 105),
+        ({"limit_train_batches": None}, 210),
+    ],
+)
+def test_images_are_those_that_the_trainer_loads(options: dict[str, Any], images: float) -> None:
+    node = {"max_epochs": 3, "max_steps": -1, "limit_train_batches": 1.0, "accumulate_grad_batches": 1, **options}
+    assert count_loaded_images({"trainer": node}, DataModule(Shapes(count=100), batch_size=8)) == images
 
 
 def test_a_short_run_measures_nothing(tiny: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

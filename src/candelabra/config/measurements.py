@@ -14,7 +14,7 @@ from candelabra.storage.cache_folder import find_cache_folder
 from candelabra.storage.locks import hold_lock
 
 
-def recall_measurement(
+def load_measurement(
     cache: str, about: Any, names: Collection[str], measure: Callable[[], dict[str, float]]
 ) -> dict[str, float]:
     """What `measure` returned on this CPU before, else what it returns now; processes that ask together measure once.

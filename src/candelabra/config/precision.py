@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from candelabra.config.measurements import recall_measurement
+from candelabra.config.measurements import load_measurement
 from candelabra.errors import CandelabraError
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def choose_precision(make_step: Callable[[], Callable[[int], Any]], most: int, *
         most: images of a step.
         about: plain values that tell this computation from others, such as a config.
     """
-    measured = recall_measurement(
+    measured = load_measurement(
         "precision", [most, about], ["bfloat16"], lambda: {"bfloat16": measure_bfloat16(make_step(), most)}
     )
     speed = measured["bfloat16"]

@@ -16,12 +16,13 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
-from candelabra.config.measurements import recall_measurement
+from candelabra.config.measurements import load_measurement
 from candelabra.config.precision import measure_step
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import MOST_WORKERS, measure_sample_time
 from candelabra.environment import count_usable_cores
 from candelabra.training.precision import make_trial_step
+from candelabra.training.time_limit import count_limited
 from candelabra.training.trial_steps import build_trial_task, make_trial_batches
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def share_cores(plain: PlainConfig, data: SampleDataModule, trainer: L.Trainer) 
     """
     threads = torch.get_num_threads()
     single = trainer.world_size == 1 and trainer.strategy.root_device.type == "cpu" and count_usable_cores() > 1
-    if single and data.workers is None and not plain.get("compile") and _count_loaded(plain, data) >= _IMAGES:
+    if single and data.workers is None and not plain.get("compile") and count_loaded_images(plain, data) >= _IMAGES:
         chosen = choose_training_share(plain, data)
         torch.set_num_threads(chosen.threads)
         data.chosen_workers = chosen.workers
@@ -81,7 +82,7 @@ def choose_training_share(plain: PlainConfig, data: SampleDataModule) -> CoreSha
             share = choose_core_share(timed.measure, sample, torch.get_num_threads(), cores)
         return {**share._asdict(), "step": timed.measure(share.threads), "sample": sample}
 
-    found = recall_measurement("cores", about, ["threads", "workers", "step", "sample"], measure)
+    found = load_measurement("cores", about, ["threads", "workers", "step", "sample"], measure)
     share = CoreShare(int(found["threads"]), int(found["workers"]))
     words = "data.workers=%d and threads %d chosen for %d cores: training an image takes %.1f ms, loading it %.1f ms"
     log.info(words, share.workers, share.threads, cores, 1000 * found["step"], 1000 * found["sample"])
@@ -170,7 +171,10 @@ def predict_seconds(share: CoreShare, step: float, sample: float, cores: int) ->
     return max(step, sample / share.workers, (share.threads * step + sample) / cores)
 
 
-def _count_loaded(plain: PlainConfig, data: SampleDataModule) -> float:
-    """Images that the run loads to train; infinite where nothing bounds its epochs."""
-    epochs = plain["trainer"]["max_epochs"]
-    return sum(share.quota for share in data.shares) * (epochs if epochs and epochs > 0 else math.inf)
+def count_loaded_images(plain: PlainConfig, data: SampleDataModule) -> float:
+    """Images that the run loads to train; infinite where nothing bounds it."""
+    node = plain["trainer"]
+    epochs, steps = node["max_epochs"], node["max_steps"]
+    epoch = count_limited(sum(share.quota for share in data.shares), node["limit_train_batches"], data.batch_size)
+    most = steps * data.batch_size * node["accumulate_grad_batches"] if steps > 0 else math.inf
+    return min(most, epoch * (epochs if epochs and epochs > 0 else math.inf))

@@ -99,8 +99,8 @@ def measure_epoch(task: Task, plain: PlainConfig, data: SampleDataModule) -> flo
     image = measure_image(make_trial_step(task, make_moved_batch), data.batch_size, device, node["precision"])
     read = measure_sample_time(data.dataset("train"), again=False)
     counts = {
-        "train": _limit(sum(share.quota for share in data.shares), node["limit_train_batches"], data.batch_size),
-        "val": _limit(len(data.parts["val"]), node["limit_val_batches"], data.batch_size),
+        "train": count_limited(sum(share.quota for share in data.shares), node["limit_train_batches"], data.batch_size),
+        "val": count_limited(len(data.parts["val"]), node["limit_val_batches"], data.batch_size),
     }
     val = counts["val"] / (node["check_val_every_n_epoch"] or 1)
     return counts["train"] * (image + read) + val * (_FORWARD * image + read)
@@ -121,6 +121,7 @@ def measure_image(step: Callable[[int], None], most: int, device: torch.device, 
     return median(measure_step(step, images, precision, device) for _ in range(_STEPS)) / images
 
 
-def _limit(images: int, limit: float, batch_size: int) -> float:
-    """Images of a split of which Lightning's trainer takes a number of batches, or a share."""
+def count_limited(images: int, limit: float | None, batch_size: int) -> float:
+    """Images of a split of which Lightning's trainer takes a number of batches, a share, or all."""
+    limit = 1.0 if limit is None else limit
     return min(images, limit * batch_size) if isinstance(limit, int) else images * limit
