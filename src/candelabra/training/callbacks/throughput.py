@@ -13,6 +13,7 @@ from candelabra.types import count_samples
 
 log = logging.getLogger(__name__)
 _MUCH = 0.1  # share of waiting above which a warning is logged
+_MUCH_IN_TURN = 0.3  # likewise without workers, where each batch is loaded and then trained on
 
 
 class Throughput(L.Callback):
@@ -63,7 +64,9 @@ class Throughput(L.Callback):
         share = self.epoch_wait()
         pl_module.log_dict({"data_wait": share, "images_per_second": self.epoch_speed()})
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if share > _MUCH and not self.warned and trainer.is_global_zero and isinstance(data, SampleDataModule):
+        if self.warned or not trainer.is_global_zero or not isinstance(data, SampleDataModule):
+            return
+        if share > (_MUCH if data.count_workers() else _MUCH_IN_TURN):
             self.warned = True
             busy = torch.get_num_threads() if trainer.strategy.root_device.type == "cpu" else 1
             words = advise_on_throughput(data, count_processors(trainer.num_devices) - busy)
