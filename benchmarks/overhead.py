@@ -34,7 +34,7 @@ from candelabra.training.precision import make_trial_step
 from candelabra.training.trial_steps import make_trial_batches
 from tests.data.builders import make_labels
 
-WARM = 8  # steps that do not count: in the first ones the data worker fills its queue, beside the step
+WARM = 8  # steps that do not count
 os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # as without Lightning, and as `make_trainer` sets it on a CPU
 
 
@@ -131,7 +131,9 @@ def large(runs: int, steps: int, rows: dict[str, list[float]]) -> float:
     """Images a second at 224 pixels from the same loader; the smallest median ratio over two backbones."""
     ratios = []
     # Without augmentation: a task jitters colours of batches in this process, which the loop by hand does not do.
-    data = DataModule(Shapes(canvas=224, count=2000), size=224, batch_size=32, workers=1, augment="none")
+    # Without workers, as a run chooses on two cores: a worker takes a core from the threads of either side by chance;
+    # single ratios were 0.94 to 1.06.
+    data = DataModule(Shapes(canvas=224, count=2000), size=224, batch_size=32, workers=0, augment="none")
     batches = make_trial_batches(data)
     for name in ("resnet18", "tf_efficientnet_lite0"):
         task = Classification(Timm(name, weights="none"), data.labels, finetune=Full())
