@@ -1,4 +1,7 @@
-"""Whether this CPU rounds alike in batches of any size: with some of its kernels a batch of 8 is not 8 batches of 1."""
+"""Rounding: whether this CPU rounds alike in batches of any size, and how far weights that are rounded otherwise go.
+
+With some kernels of a CPU a batch of 8 is not 8 batches of 1.
+"""
 
 from functools import cache
 
@@ -19,3 +22,10 @@ def rounds_alike_in_any_batch() -> bool:
             torch.cat([linear(part) for part in vectors.split(2)]),
         ]
     return all(map(torch.equal, whole, parts))
+
+
+@torch.no_grad()
+def perturb_weights(network: torch.nn.Module, seed: int, relative: float) -> None:
+    """Multiplies each weight by 1 and so many normal deviates; equal seeds draw the same."""
+    for parameter in network.parameters():
+        parameter *= 1 + relative * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))

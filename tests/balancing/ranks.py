@@ -21,6 +21,7 @@ from candelabra.tasks import MultiTask
 from candelabra.training.callbacks.balance_log import BalanceLog
 from candelabra.types import Sample
 from tests.balancing.problem import BALANCES
+from tests.rounding import perturb_weights
 
 BATCH, EPOCHS = 16, 2
 ROUNDING = 1e-7  # relative
@@ -68,9 +69,8 @@ def run(name: str, devices: int, seed: int, folder: Path) -> None:
     L.seed_everything(0, verbose=False)
     data = DataModule(Shapes(count=110, canvas=32), size=32, augment="none", workers=0)
     backbone = Timm("test_resnet", weights="none")
-    with torch.no_grad():
-        for parameter in backbone.parameters() if seed else ():
-            parameter *= 1 + ROUNDING * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+    if seed:
+        perturb_weights(backbone, seed, ROUNDING)
     task = MultiTask(
         backbone,
         data.labels,

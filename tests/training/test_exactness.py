@@ -12,7 +12,9 @@ from torch import Tensor
 from tests.forked import run_forked
 from tests.training.ranks import CASES, train_case
 
-DRAWS = 8  # most runs of one process that are rounded otherwise
+# Units that rounding switches on or off move their weights a hundred times as far as rounding does alone, in one run of
+# three: further runs of one process are rounded otherwise, until one goes far enough.
+DRAWS = {"flow": 8, "numbers": 8}
 FAST = ("multitask",)  # partial labels of several heads; the other cases are slow
 # Their loss of a batch is no mean over its samples, or weighs them by one another, and ranks evaluate alone.
 COMPARING = ("balanced", "embedding", "per_class", "pretraining")
@@ -63,14 +65,10 @@ def load(folder: Path, case: str, devices: int, seed: int = 0) -> dict[str, Any]
 def is_rounding(
     folder: Path, case: str, select: Callable[[dict[str, Any]], dict[str, Tensor]], factor: float, least: float
 ) -> bool:
-    """Whether two processes are no further from one than so many times one is from itself, rounded otherwise.
-
-    A unit that rounding switches on or off moves weights a hundred times as far as rounding does alone, in one run of
-    three: further runs are made until one is far enough.
-    """
+    """Whether two processes are no further from one than so many times one is from itself, rounded otherwise."""
     one, two = (select(load(folder, case, devices)) for devices in (1, 2))
     apart = furthest(one, two)
-    runs = (select(load(folder, case, 1, seed)) for seed in range(1, DRAWS + 1))
+    runs = (select(load(folder, case, 1, seed)) for seed in range(1, DRAWS.get(case, 1) + 1))
     return any(apart <= factor * furthest(one, rounded) + least for rounded in runs)
 
 
@@ -104,5 +102,8 @@ def test_two_processes_measure_what_one_does_though_their_shares_are_uneven(
     assert counts == {key: float(two["measured"][key]) for key in counts}
     assert set(counts.values()) == {359.0 if case == "ordinal" else 15.0}  # digits have a fixed number
     assert is_rounding(trained(case), case, select, 5, 1e-5)
-    for key, table in one["tables"].items():
-        assert float(two["tables"][key].sum()) == pytest.approx(float(table.sum()), rel=1e-4)  # no sample is lost
+
+    def sum_tables(run: dict[str, Any]) -> dict[str, Tensor]:
+        return {key: run["tables"][key].sum() / table.sum() for key, table in one["tables"].items()}
+
+    assert not one["tables"] or is_rounding(trained(case), case, sum_tables, 5, 1e-6)

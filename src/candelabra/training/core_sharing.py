@@ -71,14 +71,14 @@ def choose_training_share(plain: PlainConfig, data: SampleDataModule) -> CoreSha
         data: what is learned from.
     """
     cores = count_usable_cores()
-    node = plain["trainer"]["precision"]
-    about = [cores, node, *(plain[key] for key in ("backbone", "task", "finetune", "data"))]
+    precision = plain["trainer"]["precision"]
+    about = [cores, precision, *(plain[key] for key in ("backbone", "task", "finetune", "data"))]
 
     def measure() -> dict[str, float]:
         with isolate_rng():
             step = make_trial_step(build_trial_task(plain, data), make_trial_batches(data))
             sample = measure_sample_time(data.dataset("train"), data.cached)
-            timed = StepTimes(step, data.batch_size, str(node))
+            timed = StepTimes(step, data.batch_size, precision)
             share = choose_core_share(timed.measure, sample, torch.get_num_threads(), cores)
         return {**share._asdict(), "step": timed.measure(share.threads), "sample": sample}
 
