@@ -1,7 +1,8 @@
 """The abstract backbone: maps images to a pyramid of feature maps; its parameters are divided into stages."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -93,6 +94,42 @@ class Backbone(nn.Module, ABC):
             maps = [each.detach() if index in self.unread else each for index, each in enumerate(maps)]
         return Features(maps, final, (images.shape[-2], images.shape[-1]))
 
+    def resume(self, first: Features) -> Features:
+        """Compute the features of the other stages from those of the first k.
+
+        The network runs with the map of the last of these stages as its images, and with modules that change nothing
+        in their place. That is right for networks that run one module after another, as convolutional ones do;
+        `can_resume` tells.
+
+        Args:
+            first: k maps; `final` is the last of them.
+        """
+        with skip_modules(self._find_first_modules(count := len(first.maps))):
+            maps, final = self.extract(first.final)
+        return Features([*first.maps[:-1], first.final, *maps[count:]], final, first.size)
+
+    @torch.no_grad()
+    def can_resume(self, features: Features, count: int) -> bool:
+        """Whether `resume` gives the same bits as the whole network, in evaluation mode.
+
+        Args:
+            features: of images.
+            count: of the first stages.
+        """
+        try:
+            again = self.resume(take_first_stages(features, count))
+        except Exception:  # networks of libraries raise anything when given what they do not expect
+            return False
+        pairs = zip([*again.maps, again.final], [*features.maps, features.final], strict=True)
+        return all(torch.equal(one, other) for one, other in pairs)
+
+    def _find_first_modules(self, count: int) -> list[nn.Module]:
+        """The outermost modules that belong to the first stages with all that they contain."""
+        own = {module for stage in self.stages[:count] for module in stage}
+        whole = [module for module in own if own.issuperset(module.modules())]
+        inner = {child for module in whole for child in module.children()}
+        return [module for module in whole if module not in inner]
+
     def embedding(self, images: Tensor) -> Tensor:
         """Compute embeddings (N, num_features) of images: the mean of `final` over its positions."""
         features: Features = self(images)
@@ -139,6 +176,31 @@ class Backbone(nn.Module, ABC):
                 if isinstance(module, _BatchNorm):
                     module.training = False
         return self
+
+
+def take_first_stages(features: Features, count: int) -> Features:
+    """The features of the first stages; `final` is the map of the last of them."""
+    return Features(features.maps[:count], features.maps[count - 1], features.size)
+
+
+@contextmanager
+def skip_modules(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Has modules return their input as it is."""
+    own = [module.__dict__.get("forward") for module in modules]
+    for module in modules:
+        module.forward = _return_input
+    try:
+        yield
+    finally:
+        for module, forward in zip(modules, own, strict=True):
+            if forward is None:
+                del module.forward
+            else:
+                module.forward = forward
+
+
+def _return_input(values: Tensor) -> Tensor:
+    return values
 
 
 def fit_channels(values: Sequence[float], channels: int) -> list[float]:

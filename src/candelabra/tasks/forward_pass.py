@@ -1,7 +1,8 @@
 """Runs the backbone of a task: also on a training batch of one image, which batch normalisation cannot take."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -9,6 +10,8 @@ from torch import Tensor
 from candelabra.backbones.backbone import Backbone
 from candelabra.errors import CandelabraError
 from candelabra.types import Features
+
+Inputs = TypeVar("Inputs")
 
 
 def run_backbone(backbone: Backbone, images: Tensor) -> Features:
@@ -24,16 +27,34 @@ def run_backbone(backbone: Backbone, images: Tensor) -> Features:
     if images.ndim > 4:
         final = run_backbone(backbone, images.flatten(0, 1)).final
         return Features((), final.unflatten(0, images.shape[:2]), (images.shape[-2], images.shape[-1]))
-    if len(images) > 1 or not backbone.training:
-        return _guard_unread(backbone, cast(Features, backbone(images)))
+    alone = len(images) == 1 and backbone.training
+    features: Features = _run_alone(backbone, images, _double(images)) if alone else backbone(images)
+    return _guard_unread(backbone, features)
+
+
+def resume_backbone(backbone: Backbone, first: Features) -> Features:
+    """The features of all stages, computed from those of the first ones; see `Backbone.resume`.
+
+    Of one image in training mode too, as in `run_backbone`.
+    """
+    if len(first.final) > 1 or not backbone.training:
+        return backbone.resume(first)
+    return _run_alone(backbone.resume, first, Features([*map(_double, first.maps)], _double(first.final), first.size))
+
+
+def _run_alone(run: Callable[[Inputs], Features], one: Inputs, pair: Inputs) -> Features:
+    """The features of one image; where batch normalisation refuses it, the first of a pair of equal ones."""
     try:
-        features: Features = backbone(images)
+        return run(one)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
-        pair: Features = backbone(torch.cat([images, images]))
-        features = Features([each[:1] for each in pair.maps], pair.final[:1], pair.size)
-    return _guard_unread(backbone, features)
+        features = run(pair)
+    return Features([each[:1] for each in features.maps], features.final[:1], features.size)
+
+
+def _double(values: Tensor) -> Tensor:
+    return torch.cat([values, values])
 
 
 def _guard_unread(backbone: Backbone, features: Features) -> Features:
