@@ -8,6 +8,7 @@ from candelabra.finetuning.gradual import Gradual
 from candelabra.finetuning.layerwise import Layerwise
 from candelabra.finetuning.lp_ft import LpFt
 from candelabra.finetuning.norm_only import NormOnly
+from candelabra.finetuning.partial import Partial
 from candelabra.finetuning.probe import Probe
 from candelabra.finetuning.scratch import Scratch
 from candelabra.finetuning.strategy import FineTuning
@@ -23,6 +24,7 @@ __all__ = [
     "Layerwise",
     "LpFt",
     "NormOnly",
+    "Partial",
     "Probe",
     "Scratch",
     "Thirds",
