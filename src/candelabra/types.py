@@ -40,7 +40,8 @@ Sample = dict[str, Any]
 
 image: (3, H, W) uint8, or float in [0, 1]; the backbone normalises it.
 <target>: see `candelabra.data.targets`; where a sample is not labelled, its value says so.
-features: `Features` of a whole batch, in place of the image where a frozen backbone has seen it before.
+features: `Features` of a whole batch, in place of the image where a frozen backbone has seen it before; where only its
+    first stages are frozen, their maps, of which `final` is the last.
 colours: (3,) in training, to be put on the image; see `data.transforms.colour_jitter`.
 rows: of a whole batch, for each head, (n,) which samples it has labels for.
 blend: `Blend` of a whole batch in training, to be done to its images; pixel targets are pasted already.

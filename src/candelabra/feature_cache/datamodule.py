@@ -1,4 +1,4 @@
-"""The data of a run whose backbone is frozen: cached features in place of images."""
+"""The data of a run whose backbone, or its first stages, are frozen: cached features in place of images."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import lightning as L
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
@@ -22,7 +23,8 @@ from candelabra.feature_cache.extraction import (
 )
 from candelabra.feature_cache.recipe import FeatureRecipe
 from candelabra.feature_cache.store import FeatureStore
-from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, is_frozen_run
+from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, count_frozen_stages
+from candelabra.tasks.compilation import is_compiled
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
@@ -33,7 +35,7 @@ _SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 def cache_features(
     task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer
 ) -> L.LightningDataModule:
-    """Returns cached features if the backbone is frozen and the images are the same in each epoch, else the data.
+    """Returns cached features if stages are frozen throughout and images are the same in each epoch, else the data.
 
     Args:
         task: to be trained.
@@ -64,45 +66,55 @@ def cache_features(
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    still = is_frozen_throughout(task, trainer) and not task.image_change
-    if not cache.gigabytes or not whole or not still or not cache.is_usable():
+    stages = count_frozen_throughout(task, trainer)
+    if not cache.gigabytes or not whole or not stages or task.image_change or not cache.is_usable():
         return data
+    partly = stages < len(task.backbone.stages)
+    if partly and (is_compiled(task.backbone) or isinstance(trainer.strategy, ModelParallelStrategy)):
+        return data  # neither would let `Backbone.resume` leave out modules
+    frozen = f"the first {stages} stages of the backbone are" if partly else "the backbone is"
     if not data.uniform:
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
         return data
     if together:
         log.info(
-            "the backbone is frozen, but data.mixup, data.cutmix or data.multiscale make new images of each batch: "
-            "without them features are computed once, and training then takes seconds"
+            "%s frozen, but data.mixup, data.cutmix or data.multiscale make new images of each batch: without them "
+            "features are computed once, and training is faster",
+            frozen,
         )
         return data
     if endless:
         log.info(
-            "the backbone is frozen, but every epoch makes new versions of the images: data.augment=none, or "
-            "data.views=4 for four versions of each, computes their features once and then trains in seconds"
+            "%s frozen, but every epoch makes new versions of the images: data.augment=none, or data.views=4 for four "
+            "versions of each, computes their features once, and training is faster",
+            frozen,
         )
         return data
-    return CachedFeatures(task, data, cache, trainer)
+    return CachedFeatures(task, data, cache, trainer, stages)
 
 
-def is_frozen_throughout(task: Task, trainer: L.Trainer) -> bool:
-    """Whether no stage of the backbone is trained in any epoch."""
+def count_frozen_throughout(task: Task, trainer: L.Trainer) -> int:
+    """How many stages of the backbone, counted from the input, are trained in no epoch."""
     epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PLATEAU_SCHEDULES
-    return is_frozen_run(task.finetune, epochs, len(task.backbone.stages))
+    return count_frozen_stages(task.finetune, epochs, len(task.backbone.stages))
 
 
 class CachedFeatures(L.LightningDataModule):
     """Serves the batches of a data module, in its order, as features; a split that does not fit, as images.
 
-    Args: see `cache_features`.
+    Args:
+        task, data, cache, trainer: see `cache_features`.
+        stages: the first stages of the backbone, which are frozen throughout.
 
     Attributes:
         served: the features of each split that was set up, by its name; null where they do not fit.
     """
 
-    def __init__(self, task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer) -> None:
+    def __init__(
+        self, task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer, stages: int
+    ) -> None:
         super().__init__()
-        self.task, self.data, self.cache, self.runner = task, data, cache, trainer
+        self.task, self.data, self.cache, self.runner, self.stages = task, data, cache, trainer, stages
         self.served: dict[str, FeatureRows | None] = {}
         self.stores: dict[str, FeatureStore] = {}
         self.wanted: dict[str, list[bytes]] = {}
@@ -140,7 +152,11 @@ class CachedFeatures(L.LightningDataModule):
     def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
         """Splits of one pipeline share a store, and one pass of the backbone."""
         if self.recipe is None:
-            self.recipe = describe_features(self.task, next(iter(splits.values()))[0], self.runner)
+            self.recipe = describe_features(self.task, next(iter(splits.values()))[0], self.stages, self.runner)
+        if self.recipe is None:
+            log.info("%s cannot go on from its first stages: training runs all of it", self.task.backbone.name)
+            self.served |= dict.fromkeys(splits)
+            return
         if pipeline not in self.stores:
             cache_key = compute_cache_key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
             name: str = self.runner.strategy.broadcast(hash_contents(*cache_key.values()).hex())

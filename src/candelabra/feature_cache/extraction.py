@@ -1,4 +1,4 @@
-"""Extracts features: the one pass of a frozen backbone over the images."""
+"""Extracts features: the one pass of a frozen backbone, or of its frozen stages, over the images."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from candelabra.backbones.backbone import Backbone, take_first_stages
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
 from candelabra.data.targets import Target
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.environment import __version__, choose_start_method
-from candelabra.feature_cache.layout import find_feature_layout, make_feature_column
+from candelabra.feature_cache.layout import find_feature_layout, find_first_layout, make_feature_column
 from candelabra.feature_cache.recipe import COUNT_ENDING, FeatureRecipe, count_ragged
 from candelabra.feature_cache.store import FeatureStore, join_rows
 from candelabra.tasks.task import Task
@@ -53,13 +54,29 @@ def switch_to_evaluation(task: Task, trainer: L.Trainer) -> Iterator[torch.devic
         task.train(was)
 
 
-def describe_features(task: Task, sample: Sample, trainer: L.Trainer) -> FeatureRecipe:
-    """Finds the recipe by running backbone and heads on noise of the size of a sample."""
+def describe_features(task: Task, sample: Sample, stages: int, trainer: L.Trainer) -> FeatureRecipe | None:
+    """Finds the recipe by running backbone and heads on noise of the size of a sample.
+
+    Args:
+        task: whose features are stored.
+        sample: for its image's size and its targets.
+        stages: the first ones, whose features are stored; all of them, or fewer.
+        trainer: gives device and precision.
+
+    Returns:
+        None where this backbone cannot go on from its first stages.
+    """
     with switch_to_evaluation(task, trainer) as device, torch.no_grad():
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
         features: Features = task.backbone(noise.to(device))
-        parts = find_feature_layout(task, features)
+        if stages == len(task.backbone.stages):
+            parts = find_feature_layout(task, features)
+        elif task.backbone.can_resume(features, stages):
+            parts = find_first_layout(task, features, stages)
+            features = take_first_stages(features, stages)
+        else:
+            return None
         columns = {name: make_feature_column(taken) for name, taken in parts.take(features).items()}
     heads = {head.target: head.target_info for _, head in sorted(task.named_heads(), key=lambda pair: pair[1].target)}
     ragged = {name: target for name, target in heads.items() if target.ragged}
@@ -77,7 +94,7 @@ def compute_cache_key(
 ) -> dict[str, str]:
     """Returns all that features depend on beside the sample: weights, preprocessing, precision, device, libraries."""
     backbone = task.backbone
-    weights = [*backbone.state_dict().items(), *backbone.named_buffers()]
+    weights = _list_weights(backbone, recipe.parts.stages)
     device = trainer.strategy.root_device
     return {
         "format": str(_FORMAT),
@@ -95,11 +112,25 @@ def compute_cache_key(
     }
 
 
+def _list_weights(backbone: Backbone, stages: int) -> list[tuple[str, Tensor]]:
+    """Names and values of the weights that the features of the first stages depend on, running statistics included."""
+    if stages == len(backbone.stages):
+        return [*backbone.state_dict().items(), *backbone.named_buffers()]
+    names = {module: name for name, module in backbone.named_modules()}
+    found = [("", backbone), *((names[module], module) for stage in backbone.stages[:stages] for module in stage)]
+    return [
+        (f"{name}.{key}", value)
+        for name, module in found
+        for key, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    ]
+
+
 def find_smallest_batch(batch_size: int, device: torch.device) -> int:
     """Returns the smallest batch whose features have the same bits as in training.
 
-    On a CPU oneDNN uses other kernels for a batch of one; all larger batches give equal bits. On a GPU the bits may
-    depend on the batch size, which is therefore part of the cache key.
+    On a CPU oneDNN uses other kernels for a batch of one; larger batches give equal bits, but for some networks on an
+    AMD EPYC, whose rounding changes at 8 or 16 images. On a GPU the bits may depend on the batch size, which is
+    therefore part of the cache key.
     """
     return min(2, batch_size) if device.type == "cpu" else batch_size
 

@@ -1,15 +1,16 @@
 """Which features the heads of a task read, and their layout as rows of an array."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from candelabra.backbones.backbone import take_first_stages
 from candelabra.heads.coordinate_readers import FeaturePool
 from candelabra.tasks.compilation import find_read_features
 from candelabra.tasks.task import Task
@@ -56,7 +57,7 @@ def make_feature_column(batch: Tensor) -> FeatureColumn:
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """The part of `Features` that heads read.
+    """The part of `Features` that heads read; of the first stages, also the map from which the backbone goes on.
 
     Args:
         maps: indices of the maps.
@@ -77,8 +78,15 @@ class FeatureLayout:
         pooled = f" {self.pool.pooling} {self.pool.grid}" if self.pool else ""
         return f"maps {list(self.maps)}{', final' if self.final else ''}{pooled}"
 
+    @property
+    def stages(self) -> int:
+        """How many stages of the backbone the features are of."""
+        return len(self.channels) - 1
+
     def take(self, features: Features) -> dict[str, Tensor]:
-        """Returns the tensors to store, by name."""
+        """Returns the tensors to store, by name, of the features of all stages."""
+        if self.stages < len(features.maps):
+            features = take_first_stages(features, self.stages)
         taken = {f"maps.{index}": features.maps[index] for index in self.maps}
         if self.final and self.pool:
             side = self.pool.grid if self.pool.pooling == "flatten" else 1
@@ -91,7 +99,7 @@ class FeatureLayout:
     def restore(self, taken: Mapping[str, Tensor]) -> Features:
         """Rebuilds features from stored tensors; zeros (N, C, 1, 1) stand for maps that no head reads."""
         some = next(iter(taken.values()))
-        names = [*(f"maps.{index}" for index in range(len(self.channels) - 1)), "final"]
+        names = [*(f"maps.{index}" for index in range(self.stages)), "final"]
         every = [
             taken[name] if name in taken else some.new_zeros((len(some), channels, 1, 1))
             for name, channels in zip(names, self.channels, strict=True)
@@ -106,12 +114,11 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
         task: in evaluation mode.
         features: of two images or more; not made in inference mode.
     """
-    channels = tuple(each.shape[1] for each in (*features.maps, features.final))
-    everything = FeatureLayout(tuple(range(len(features.maps))), True, None, channels, features.size)
+    everything = _make_layout(features, range(len(features.maps)))
     heads = list(task.heads.values())
     pools: set[FeaturePool] = set()
     *maps, final = find_read_features(heads, features)
-    parts = FeatureLayout(tuple(i for i, there in enumerate(maps) if there), final, None, channels, features.size)
+    parts = replace(everything, maps=tuple(i for i, there in enumerate(maps) if there), final=final)
     cut = partial(_detach_pool, pools)
     hooks = [module.register_forward_hook(cut) for module in task.heads.modules() if isinstance(module, FeaturePool)]
     *_, read_whole = find_read_features(heads, features)
@@ -119,20 +126,47 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
         hook.remove()
     kinds = {(pool.pooling, pool.grid if pool.pooling == "flatten" else 0) for pool in pools}
     if final and not read_whole and len(kinds) == 1 and "concat" not in next(iter(kinds)):
-        parts = FeatureLayout(parts.maps, True, next(iter(pools)), channels, features.size)
-    return parts if _gives_same_outputs(parts, heads, features) else everything
+        parts = replace(parts, pool=next(iter(pools)))
+    again = _store_and_restore(parts, features)
+    return parts if again and _gives_same_outputs(heads, features, again) else everything
 
 
-def _gives_same_outputs(parts: FeatureLayout, heads: Sequence[nn.Module], features: Features) -> bool:
-    """Whether heads give the same bits for the stored tensors as for all features."""
+def find_first_layout(task: Task, features: Features, count: int) -> FeatureLayout:
+    """Finds which maps of the first stages the heads read; the last map, from which the backbone goes on, is `final`.
+
+    Args:
+        task: in evaluation mode.
+        features: of all stages, of two images or more; not made in inference mode.
+        count: of the first stages.
+    """
+    first = take_first_stages(features, count)
+    everything = _make_layout(first, range(count - 1))
+    heads = list(task.heads.values())
+    read = find_read_features(heads, features)
+    parts = replace(everything, maps=tuple(index for index in everything.maps if read[index]))
+    again = _store_and_restore(parts, features)
+    return parts if again and _gives_same_outputs(heads, features, task.backbone.resume(again)) else everything
+
+
+def _make_layout(features: Features, maps: Iterable[int]) -> FeatureLayout:
+    channels = tuple(each.shape[1] for each in (*features.maps, features.final))
+    return FeatureLayout(tuple(maps), True, None, channels, features.size)
+
+
+def _store_and_restore(parts: FeatureLayout, features: Features) -> Features | None:
+    """What is left of features that were stored; none where nothing of them is."""
     columns = {name: (make_feature_column(each), each) for name, each in parts.take(features).items()}
     if not columns:
-        return False
+        return None
     again = parts.restore({name: how.to_batch(how.to_rows(each)) for name, (how, each) in columns.items()})
-    again = move_data_to_device(again, features.final.device)
+    return cast(Features, move_data_to_device(again, features.final.device))
+
+
+@torch.no_grad()
+def _gives_same_outputs(heads: Sequence[nn.Module], features: Features, again: Features) -> bool:
+    """Whether heads give the same bits for both."""
     try:
-        with torch.no_grad():
-            return all(torch.equal(head(features), head(again)) for head in heads)
+        return all(torch.equal(head(features), head(again)) for head in heads)
     except RuntimeError:  # a head uses the size of a map, but not its values
         return False
 

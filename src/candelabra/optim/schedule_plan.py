@@ -79,7 +79,7 @@ def make_schedule_plan(
         CandelabraError: the strategy does not fit the backbone, or would never do what it is for.
     """
     divided = divide_parameters(backbone, strategy)
-    frozen = _count_frozen_stages(strategy, epochs, len(backbone.stages))
+    frozen = _list_frozen_stages(strategy, epochs, len(backbone.stages))
     peaks = _peaks([*(part.scale for part in divided), 1.0], optimizer, scheduler, epochs, steps)
     if max(map(max, peaks)) <= 0:
         raise CandelabraError(_NO_RATE)
@@ -103,7 +103,7 @@ def check_schedule(
         CandelabraError: the strategy does not fit the backbone or would never thaw a stage, or nothing would learn.
     """
     scales = [*(part.scale for part in divide_parameters(backbone, strategy)), 1.0]
-    _count_frozen_stages(strategy, epochs, len(backbone.stages))
+    _list_frozen_stages(strategy, epochs, len(backbone.stages))
     simulated = _make_dummy_optimizer(scales, optimizer)
     if max(group["lr"] for group in simulated.param_groups) <= 0:
         raise CandelabraError(_NO_RATE)
@@ -111,8 +111,8 @@ def check_schedule(
         scheduler(simulated, epochs * _FINEST)
 
 
-def _count_frozen_stages(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
-    """The number of frozen stages in each epoch.
+def _list_frozen_stages(strategy: FineTuning, epochs: int, stages: int) -> list[int]:
+    """How many stages are frozen in each epoch.
 
     Raises:
         CandelabraError: no stage ever thaws, as it would in a longer run.
@@ -168,6 +168,11 @@ def _make_dummy_optimizer(scales: list[float], optimizer: OptimizerFactory) -> O
     return made
 
 
+def count_frozen_stages(strategy: FineTuning, epochs: int, num_stages: int) -> int:
+    """How many stages of the backbone, counted from the input, learn in no epoch."""
+    return min((strategy.frozen_stages(epoch, epochs, num_stages) for epoch in range(epochs)), default=num_stages)
+
+
 def is_frozen_run(strategy: FineTuning, epochs: int, num_stages: int) -> bool:
     """Whether no stage of the backbone learns in any epoch."""
-    return all(strategy.frozen_stages(epoch, epochs, num_stages) == num_stages for epoch in range(epochs))
+    return count_frozen_stages(strategy, epochs, num_stages) == num_stages

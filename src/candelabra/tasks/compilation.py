@@ -28,6 +28,11 @@ def compile_backbone(task: Task, image: torch.Tensor, mode: str = "default", bac
         torch._functorch.config.donated_buffer = False  # it goes back through the backbone once for each head
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """Whether torch.compile compiles a module; torch has no public way to ask."""
+    return module._compiled_call_impl is not None
+
+
 def find_read_features(heads: Sequence[nn.Module], features: Features) -> list[bool]:
     """Returns whether a gradient of any output reaches each map, and the final one."""
     with torch.enable_grad():

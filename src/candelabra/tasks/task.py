@@ -24,7 +24,7 @@ from candelabra.optim.parameter_groups import (
     make_parameter_groups,
 )
 from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_schedule_plan
-from candelabra.tasks.forward_pass import run_backbone
+from candelabra.tasks.forward_pass import resume_backbone, run_backbone
 from candelabra.tasks.gradient_weighing import BalanceState, check_losses, drop_gradients, measure_gradients
 from candelabra.tasks.image_corruption import ImageChange, ImageCorruption
 from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losses
@@ -103,7 +103,9 @@ class Task(L.LightningModule, ABC):
     def extract_features(self, batch: Sample) -> Features:
         """The features of a batch: cached ones, or those of its images as `image_change` makes them."""
         cached: Features | None = batch.get("features")
-        return cached or run_backbone(self.backbone, self.image_change(batch["image"], self.training))
+        if cached is None:
+            return run_backbone(self.backbone, self.image_change(batch["image"], self.training))
+        return cached if len(cached.maps) == len(self.backbone.stages) else resume_backbone(self.backbone, cached)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         heads, sum_ranks = self.named_heads(), self._sum_ranks

@@ -6,6 +6,7 @@ from itertools import cycle, islice
 from candelabra.config.build import PlainConfig
 from candelabra.data.loading.loader import collate_samples
 from candelabra.data.loading.sample_datamodule import SampleDataModule
+from candelabra.optim.schedule_plan import count_frozen_stages
 from candelabra.tasks.loading import build_task
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
@@ -25,6 +26,6 @@ def build_trial_task(plain: PlainConfig, data: SampleDataModule) -> Task:
     """A task of its own in training mode, as in the epoch in which most of the backbone learns."""
     task = build_task(plain, data.labels).train()
     stages, epochs = len(task.backbone.stages), max(1, plain["trainer"]["max_epochs"] or 1)
-    frozen = min(task.finetune.frozen_stages(epoch, epochs, stages) for epoch in range(epochs))
+    frozen = count_frozen_stages(task.finetune, epochs, stages)
     task.backbone.freeze(frozen, task.finetune.keep_statistics, task.finetune.kinds)
     return task
