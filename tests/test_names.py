@@ -18,12 +18,13 @@ activate add advise announce apply arrange average balance begin bisect blank br
 choose clean clear clip collate collect color combine compare compile compose compute continue convert copy count
 create crop deal decode describe detach detect diff disable divide download draw drop embed encode enlarge escape
 evaluate evict expand explain export extract fill find fit flatten fold fool format group guard handle has hash hold
-import index insert inspect is iterate jitter join keep label lead letterbox list load log looks make map match maximise
-measure merge mirror monitor move name normalize number observe open order overlay pack pad pair parse paste pick plot
-predict prepare preserve print project publish pull push quantize quote read rebuild receive recognize record reduce
-relocate remember remove rename repair repeat replace report requeue require resample resize resolve restore retry roll
-run save scale scan score select set shard share shorten show shrink solve sort split stack start step stretch strip sum
-summarize suppress survive switch take thin trace transform translate turn unpack verify view wait watch wrap write
+import index insert inspect is iterate jitter join keep label lead letterbox list load log looks make map match
+maximise measure merge mirror monitor move name normalize number observe open order overlay pack pad pair parse paste
+pick plot predict prepare preserve print project publish pull push quantize quote read rebuild receive recognize record
+reduce relocate remember remove rename repair repeat replace report requeue require resample resize resolve restore
+resume retry roll run save scale scan score select set shard share shorten show shrink skip solve sort split stack
+start step stretch strip sum summarize suppress survive switch take thin trace transform translate turn unpack verify
+view wait watch wrap write
 """  # of functions: imperatives, and questions such as is_labelled
 VERBS = set(FIRST_WORDS.split())
 ALLOWED = {

@@ -14,7 +14,7 @@ from torch import Tensor
 from candelabra.backbones import Timm
 from candelabra.commands.train import run_train
 from candelabra.data import DataModule, Folder, Shapes
-from candelabra.feature_cache.datamodule import count_frozen_throughout
+from candelabra.feature_cache.datamodule import list_frozen_stages
 from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt, Partial
 from candelabra.tasks import Classification
 from tests.conftest import Compose
@@ -113,6 +113,30 @@ def test_later_stages_end_in_the_same_weights_with_the_first_ones_cached_and_wit
     assert 0 < sum(seen) < 50  # pictures and rehearsal
 
 
+@pytest.mark.parametrize(
+    ("words", "frozen"),
+    [
+        (("finetune=lp_ft", "finetune.share=0.5", "epochs=5", "task=classification", "data.workers=1"), 3),
+        (("finetune=gradual", "finetune.every=2", "epochs=11", "task.heads.mask=null"), 10),
+        pytest.param((SMOOTH, "finetune=gradual", "epochs=6", "ema=0.9"), 5, marks=pytest.mark.slow),
+    ],
+    ids=["lp_ft", "gradual", "gradual-ema"],
+)
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
+def test_stages_that_thaw_end_in_the_same_weights_with_their_maps_cached_until_then(
+    words: tuple[str, ...], frozen: int, tiny: Compose, tmp_path: Path, seen: Seen
+) -> None:
+    options = [*FROZEN, "data.batch_size=8", *words]
+    run_train(tiny(*options, f"folder={tmp_path / 'images'}", "cache.gigabytes=0"))
+    images = sum(seen)
+    seen.clear()
+    run_train(tiny(*options, f"folder={tmp_path / 'cached'}"))
+    check_equal_runs(tmp_path / "images", tmp_path / "cached")
+    train, val, noise = 32, 8, 2  # images of an epoch, and of the trial
+    more = images - sum(seen) - (frozen * (train + val) - (34 + val) - noise)
+    assert more in (0, val)  # the best epoch is measured again: from features where its backbone had learned nothing
+
+
 def test_a_backbone_that_cannot_go_on_from_its_first_stages_trains_on_images(
     tiny: Compose, features: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,13 +209,14 @@ import lightning as L, torch
 from functools import partial
 from candelabra.backbones import Timm
 from candelabra.data import DataModule, Shapes
-from candelabra.finetuning import Frozen
+from candelabra.finetuning import Frozen, Gradual
 from candelabra.heads import Box, Label
 from candelabra.feature_cache import FeatureCache, cache_features
 from candelabra.tasks import MultiTask
 L.seed_everything(0, verbose=False)
 data = DataModule(Shapes(count=64, canvas=32), size=32, batch_size=8, workers=0, augment="none")
-task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box}, finetune=Frozen(),
+task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box},
+    finetune={"frozen": Frozen(), "gradual": Gradual(every=2)}[sys.argv[2]],
     optimizer=partial(torch.optim.AdamW, lr=1e-2))
 trainer = L.Trainer(max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true",
     logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
@@ -204,12 +229,15 @@ if trainer.is_global_zero:
 
 
 @pytest.mark.slow
-def test_two_ranks_share_the_pass_and_end_in_the_weights_of_two_without_a_cache(tmp_path: Path, features: Path) -> None:
+@pytest.mark.parametrize("finetune", ["frozen", "gradual"])
+def test_two_ranks_share_the_pass_and_end_in_the_weights_of_two_without_a_cache(
+    finetune: str, tmp_path: Path, features: Path
+) -> None:
     script = tmp_path / "two.py"
     script.write_text(RANKS)
     ends = []
     for gigabytes in ("0", "1", "1"):
-        command = [sys.executable, "-W", "ignore", str(script), gigabytes]
+        command = [sys.executable, "-W", "ignore", str(script), gigabytes, finetune]
         run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         ends.append(run.stdout.split("WEIGHTS")[1].split()[0])
@@ -224,4 +252,4 @@ def test_a_run_ended_by_its_steps_caches_the_stages_that_never_thaw(strategy: Fi
     data = DataModule(Shapes(count=50, canvas=32), size=32, augment="none")
     task = Classification(Timm("test_resnet", weights="none"), data.labels, finetune=strategy)
     trainer = L.Trainer(accelerator="cpu", max_epochs=-1, max_steps=50, logger=False, enable_checkpointing=False)
-    assert count_frozen_throughout(task, trainer) == stages
+    assert list_frozen_stages(task, trainer) == [stages]

@@ -72,6 +72,19 @@ def test_the_rate_is_that_of_the_longer_run_from_there_on(
     assert "epochs 2 to 3 follow the schedule of a run of 3 epochs; the learning rate of the heads" in caplog.text
 
 
+def test_stages_that_learned_before_an_extension_are_not_served_from_the_cache(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch_words(monkeypatch)
+    # of 3 epochs the stages thaw within two; of 12 all are frozen again in the fourth
+    words = ("finetune=gradual", "finetune.every=null", "finetune.over=0.9", "data.augment=none", "data.batch_size=8")
+    for name, gigabytes in (("images", 0), ("cached", 1)):
+        run_train(tiny(*SMALL, *words, "epochs=3", f"folder={tmp_path / name}", f"cache.gigabytes={gigabytes}"))
+        extend(tmp_path / name, 12, *words, f"cache.gigabytes={gigabytes}")
+    images, cached = read_weights(tmp_path / "images"), read_weights(tmp_path / "cached")
+    assert [key for key, value in images.items() if not torch.equal(value, cached[key])] == []
+
+
 @pytest.mark.slow
 def test_a_kill_after_the_extension_changes_nothing(
     tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -100,6 +100,16 @@ HARDEST = (
 )
 
 
+@pytest.mark.slow
+def test_killed_after_a_stage_has_thawed_it_goes_on_from_cached_maps(tmp_path: Path) -> None:
+    words = [*SMALL, "data.augment=none", "finetune=gradual", "backbone=test_resnet", "epochs=6", "save.steps=2"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert in_a_process([*words, f"folder={whole}"]) == 0
+    assert in_a_process([*words, f"folder={killed}"], signal.SIGKILL, 13) == -signal.SIGKILL
+    assert in_a_process([f"resume={killed}"]) == 0
+    assert_equal(whole, killed)
+
+
 def test_killed_in_mid_epoch_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert in_a_process([*HARDEST, f"folder={whole}"]) == 0

@@ -1,18 +1,17 @@
 """The data of a run whose backbone, or its first stages, are frozen: cached features in place of images."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import lightning as L
 from lightning.pytorch.strategies import ModelParallelStrategy
-from torch.utils.data import DataLoader, Dataset
+from lightning.pytorch.trainer.states import TrainerFn
 
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
-from candelabra.data.views.drop_labels import blank_targets
 from candelabra.errors import CandelabraError
 from candelabra.feature_cache.cache import FeatureCache
 from candelabra.feature_cache.extraction import (
@@ -20,11 +19,14 @@ from candelabra.feature_cache.extraction import (
     compute_cache_key,
     describe_features,
     extract_features,
+    hash_weights,
 )
+from candelabra.feature_cache.loader import FeatureRows, PhasedLoader, keep_batch
 from candelabra.feature_cache.recipe import FeatureRecipe
 from candelabra.feature_cache.store import FeatureStore
 from candelabra.optim.schedule_plan import PLATEAU_SCHEDULES, count_frozen_stages
 from candelabra.tasks.compilation import is_compiled
+from candelabra.tasks.run_length import count_epochs
 from candelabra.tasks.task import Task
 from candelabra.types import Sample
 
@@ -66,37 +68,41 @@ def cache_features(
         )
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
-    stages = count_frozen_throughout(task, trainer)
-    if not cache.gigabytes or not whole or not stages or task.image_change or not cache.is_usable():
+    counts = list_frozen_stages(task, trainer)
+    repeated = len({*counts}) == 1 or sum(count > 0 for count in counts) > 1  # one pass takes as long as one epoch
+    if not cache.gigabytes or not whole or not any(counts) or not repeated or task.image_change:
         return data
-    partly = stages < len(task.backbone.stages)
+    if not cache.is_usable():
+        return data
+    partly = min(counts) < len(task.backbone.stages)
     if partly and (is_compiled(task.backbone) or isinstance(trainer.strategy, ModelParallelStrategy)):
         return data  # neither would let `Backbone.resume` leave out modules
-    frozen = f"the first {stages} stages of the backbone are" if partly else "the backbone is"
     if not data.uniform:
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
         return data
-    if together:
-        log.info(
-            "%s frozen, but data.mixup, data.cutmix or data.multiscale make new images of each batch: without them "
-            "features are computed once, and training is faster",
-            frozen,
-        )
+    if together or endless:
+        if len({*counts}) == 1:
+            log.info(
+                "%s frozen, but %s, features are computed once, and training is faster",
+                "the first stages of the backbone are" if partly else "the backbone is",
+                "data.mixup, data.cutmix or data.multiscale make new images of each batch. Without them"
+                if together
+                else "every epoch makes new versions of the images. With data.augment=none, or data.views=4 for four "
+                "versions of each",
+            )
         return data
-    if endless:
-        log.info(
-            "%s frozen, but every epoch makes new versions of the images: data.augment=none, or data.views=4 for four "
-            "versions of each, computes their features once, and training is faster",
-            frozen,
-        )
-        return data
-    return CachedFeatures(task, data, cache, trainer, stages)
+    return CachedFeatures(task, data, cache, trainer, counts)
 
 
-def count_frozen_throughout(task: Task, trainer: L.Trainer) -> int:
-    """How many stages of the backbone, counted from the input, are trained in no epoch."""
-    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else PLATEAU_SCHEDULES
-    return count_frozen_stages(task.finetune, epochs, len(task.backbone.stages))
+def list_frozen_stages(task: Task, trainer: L.Trainer) -> list[int]:
+    """How many stages of the backbone, counted from the input, are frozen in each epoch.
+
+    Of a run that its steps end, one number: how many are frozen throughout.
+    """
+    stages = len(task.backbone.stages)
+    if not trainer.max_epochs or trainer.max_epochs < 1:
+        return [count_frozen_stages(task.finetune, PLATEAU_SCHEDULES, stages)]
+    return [task.finetune.frozen_stages(epoch, trainer.max_epochs, stages) for epoch in range(trainer.max_epochs)]
 
 
 class CachedFeatures(L.LightningDataModule):
@@ -104,24 +110,29 @@ class CachedFeatures(L.LightningDataModule):
 
     Args:
         task, data, cache, trainer: see `cache_features`.
-        stages: the first stages of the backbone, which are frozen throughout.
+        counts: how many stages of the backbone are frozen in each epoch.
 
     Attributes:
-        served: the features of each split that was set up, by its name; null where they do not fit.
+        served: of each split that was set up, by its name, the features that serve it while so many stages are frozen;
+            none where they do not fit.
     """
 
     def __init__(
-        self, task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer, stages: int
+        self, task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer, counts: Sequence[int]
     ) -> None:
         super().__init__()
-        self.task, self.data, self.cache, self.runner, self.stages = task, data, cache, trainer, stages
-        self.served: dict[str, FeatureRows | None] = {}
+        self.task, self.data, self.cache, self.runner, self.counts = task, data, cache, trainer, counts
+        self.steady = len({*counts}) == 1
+        self.served: dict[str, dict[int, FeatureRows]] = {}
         self.stores: dict[str, FeatureStore] = {}
         self.wanted: dict[str, list[bytes]] = {}
         self.recipe: FeatureRecipe | None = None
+        self.weights: dict[int, str] = {}  # hashes of those that features were computed with, by number of stages
         data.trainer = trainer
 
     def setup(self, stage: str) -> None:
+        if not self.steady and stage != "fit":
+            return  # stages that were frozen at first have learned
         prepared = {split: self.data.dataset(split) for split in _SPLITS[stage] if split not in self.served}
         for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
             self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})
@@ -132,31 +143,46 @@ class CachedFeatures(L.LightningDataModule):
     def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
         self.data.load_state_dict(state_dict)
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> Iterable[Sample]:
         return self._loader("train")
 
-    def val_dataloader(self) -> DataLoader[Sample]:
+    def val_dataloader(self) -> Iterable[Sample]:
         return self._loader("val")
 
-    def test_dataloader(self) -> DataLoader[Sample]:
+    def test_dataloader(self) -> Iterable[Sample]:
         return self._loader("test")
 
-    def _loader(self, split: str) -> DataLoader[Sample]:
-        rows = self.served[split]
-        return (
-            self.data.make_loader(split)
-            if rows is None
-            else self.data.load_batches(rows, split, workers=0, collate=_whole)
-        )
+    def _loader(self, split: str) -> Iterable[Sample]:
+        rows = self.served.get(split)
+        if not rows:
+            return self.data.make_loader(split)
+        if not self.steady:
+            return PhasedLoader(self.data.make_loader(split), rows, self._count_unchanged)
+        if self._count_unchanged() == self.counts[0]:
+            return self.data.load_batches(rows[self.counts[0]], split, workers=0, collate=keep_batch)
+        log.warning("the backbone has other weights than its features were computed with: training runs it")
+        return self.data.make_loader(split)
+
+    def _count_unchanged(self) -> int:
+        """How many first stages do not learn in this epoch, and have the weights that features were computed with.
+
+        A strategy alone does not tell: a run that is extended may freeze stages that have learned.
+        """
+        backbone, still = self.task.backbone, len(self.task.backbone.stages)
+        if not self.steady and self.runner.state.fn == TrainerFn.FITTING:
+            still = self.task.finetune.frozen_stages(self.runner.current_epoch, count_epochs(self.runner), still)
+        fitting = sorted((count for count in self.weights if count <= still), reverse=True)
+        return next((count for count in fitting if hash_weights(backbone, count) == self.weights[count]), 0)
 
     def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
         """Splits of one pipeline share a store, and one pass of the backbone."""
         if self.recipe is None:
-            self.recipe = describe_features(self.task, next(iter(splits.values()))[0], self.stages, self.runner)
+            counts = sorted({*self.counts} - {0})
+            self.recipe = describe_features(self.task, next(iter(splits.values()))[0], counts, self.runner)
         if self.recipe is None:
             log.info("%s cannot go on from its first stages: training runs all of it", self.task.backbone.name)
-            self.served |= dict.fromkeys(splits)
             return
+        self.weights = self.weights or {count: hash_weights(self.task.backbone, count) for count in self.recipe.phases}
         if pipeline not in self.stores:
             cache_key = compute_cache_key(self.task, self.recipe, pipeline, self.data.batch_size, self.runner)
             name: str = self.runner.strategy.broadcast(hash_contents(*cache_key.values()).hex())
@@ -168,7 +194,8 @@ class CachedFeatures(L.LightningDataModule):
         there = self._fill(store, self.recipe, items, self.wanted[pipeline])
         for split, each in splits.items():
             now = [each.update_digest(row, found) for row, found in enumerate(digests[split])]
-            self.served[split] = FeatureRows(store, self.recipe, each, now) if there else None
+            phases = self.recipe.phases if there else ()
+            self.served[split] = {count: FeatureRows(store, self.recipe.select(count), each, now) for count in phases}
 
     def _fill(
         self, store: FeatureStore, how: FeatureRecipe, items: Sequence[FeatureItem], wanted: Sequence[bytes]
@@ -208,36 +235,6 @@ class CachedFeatures(L.LightningDataModule):
         )
 
 
-class FeatureRows(Dataset[Sample]):
-    """Batches of one split from a store, by the keys of `TransformedDataset`.
-
-    Args:
-        store: of the rows.
-        recipe: their meaning.
-        prepared: the samples that they were computed from.
-        digests: of each version of each sample.
-    """
-
-    def __init__(
-        self, store: FeatureStore, recipe: FeatureRecipe, prepared: TransformedDataset, digests: Sequence[bytes]
-    ) -> None:
-        self.store, self.recipe, self.prepared = store, recipe, prepared
-        self.places = [store.places[each] for each in digests]
-
-    def __len__(self) -> int:
-        return len(self.prepared)
-
-    def __getitem__(self, key: int) -> Sample:
-        return self.__getitems__([key])
-
-    def __getitems__(self, keys: Sequence[int]) -> Sample:
-        """Returns a whole batch; torch calls this where a data set has it."""
-        places = [self.places[self.prepared.row(key)] for key in keys]
-        batch = self.recipe.batch({name: self.store.take(name, places) for name in self.recipe.columns})
-        unreadable = keys[0] < 0  # then a batch of one stands in for the sample
-        return blank_targets(batch, self.prepared.samples.labels) if unreadable else batch
-
-
 def _digests(prepared: TransformedDataset) -> list[bytes]:
     assert prepared.versions is not None
     with ThreadPoolExecutor() as threads:  # reading and hashing leave the interpreter free
@@ -252,7 +249,3 @@ def _try_storing(work: Callable[[], None]) -> bool:
         log.warning("features cannot be cached (%s): training runs the backbone in every epoch", error)
         return False
     return True
-
-
-def _whole(batch: Sample) -> Sample:
-    return batch

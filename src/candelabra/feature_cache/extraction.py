@@ -16,13 +16,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from candelabra.backbones.backbone import Backbone, take_first_stages
+from candelabra.backbones.backbone import Backbone
 from candelabra.data.loading.transformed_dataset import TransformedDataset
 from candelabra.data.samples import hash_contents
 from candelabra.data.targets import Target
 from candelabra.data.transforms.colour_jitter import jitter_batch
 from candelabra.environment import __version__, choose_start_method
-from candelabra.feature_cache.layout import find_feature_layout, find_first_layout, make_feature_column
+from candelabra.feature_cache.layout import (
+    FeatureLayout,
+    find_feature_layout,
+    find_first_layout,
+    join_layouts,
+    make_feature_column,
+)
 from candelabra.feature_cache.recipe import COUNT_ENDING, FeatureRecipe, count_ragged
 from candelabra.feature_cache.store import FeatureStore, join_rows
 from candelabra.tasks.task import Task
@@ -54,29 +60,26 @@ def switch_to_evaluation(task: Task, trainer: L.Trainer) -> Iterator[torch.devic
         task.train(was)
 
 
-def describe_features(task: Task, sample: Sample, stages: int, trainer: L.Trainer) -> FeatureRecipe | None:
+def describe_features(task: Task, sample: Sample, counts: Collection[int], trainer: L.Trainer) -> FeatureRecipe | None:
     """Finds the recipe by running backbone and heads on noise of the size of a sample.
 
     Args:
         task: whose features are stored.
         sample: for its image's size and its targets.
-        stages: the first ones, whose features are stored; all of them, or fewer.
+        counts: numbers of stages, from the input on, each at least 1, that are frozen in some epoch.
         trainer: gives device and precision.
 
     Returns:
-        None where this backbone cannot go on from its first stages.
+        None where this backbone can go on from none of them.
     """
     with switch_to_evaluation(task, trainer) as device, torch.no_grad():
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (2, *sample["image"].shape), dtype=torch.uint8, generator=generator)
         features: Features = task.backbone(noise.to(device))
-        if stages == len(task.backbone.stages):
-            parts = find_feature_layout(task, features)
-        elif task.backbone.can_resume(features, stages):
-            parts = find_first_layout(task, features, stages)
-            features = take_first_stages(features, stages)
-        else:
+        phases = {count: found for count in counts if (found := _find_phase_layout(task, features, count))}
+        if not phases:
             return None
+        parts = join_layouts([*phases.values()])
         columns = {name: make_feature_column(taken) for name, taken in parts.take(features).items()}
     heads = {head.target: head.target_info for _, head in sorted(task.named_heads(), key=lambda pair: pair[1].target)}
     ragged = {name: target for name, target in heads.items() if target.ragged}
@@ -85,8 +88,15 @@ def describe_features(task: Task, sample: Sample, stages: int, trainer: L.Traine
         name: make_feature_column(values[name][:, :0] if name in ragged else values[name])
         for name in (*heads, *(name + COUNT_ENDING for name in ragged))
     }
-    bits = [make_feature_column(each).to_rows(each) for each in (*features.maps, features.final)]
-    return FeatureRecipe(parts, columns, hash_contents(*bits).hex(), ragged)
+    own = [*features.maps[: parts.stages], *([features.final] if parts.final else [])]
+    bits = [make_feature_column(each).to_rows(each) for each in own]
+    return FeatureRecipe(parts, columns, hash_contents(*bits).hex(), ragged, phases)
+
+
+def _find_phase_layout(task: Task, features: Features, stages: int) -> FeatureLayout | None:
+    if stages == len(features.maps):
+        return find_feature_layout(task, features)
+    return find_first_layout(task, features, stages) if task.backbone.can_resume(features, stages) else None
 
 
 def compute_cache_key(
@@ -94,14 +104,13 @@ def compute_cache_key(
 ) -> dict[str, str]:
     """Returns all that features depend on beside the sample: weights, preprocessing, precision, device, libraries."""
     backbone = task.backbone
-    weights = _list_weights(backbone, recipe.parts.stages)
     device = trainer.strategy.root_device
     return {
         "format": str(_FORMAT),
         "candelabra": __version__,
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__} {hash_contents(repr(backbone)).hex()}",
-        "weights": hash_contents(*(part for name, value in weights for part in (name, _bits(value)))).hex(),
+        "weights": hash_weights(backbone, recipe.parts.stages),
         "features": recipe.fingerprint,
         "preprocessing": repr(pipeline),
         "precision": str(trainer.precision),
@@ -112,8 +121,13 @@ def compute_cache_key(
     }
 
 
+def hash_weights(backbone: Backbone, stages: int) -> str:
+    """The hash of the weights that the features of the first stages depend on, running statistics included."""
+    weights = _list_weights(backbone, stages)
+    return hash_contents(*(part for name, value in weights for part in (name, _bits(value)))).hex()
+
+
 def _list_weights(backbone: Backbone, stages: int) -> list[tuple[str, Tensor]]:
-    """Names and values of the weights that the features of the first stages depend on, running statistics included."""
     if stages == len(backbone.stages):
         return [*backbone.state_dict().items(), *backbone.named_buffers()]
     names = {module: name for name, module in backbone.named_modules()}

@@ -1,6 +1,6 @@
 """Which features the heads of a task read, and their layout as rows of an array."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -60,14 +60,16 @@ class FeatureLayout:
     """The part of `Features` that heads read; of the first stages, also the map from which the backbone goes on.
 
     Args:
+        stages: how many stages of the backbone, from the input on, the features are of.
         maps: indices of the maps.
         final: whether the final map.
         pool: the only reader of the final map, which is then stored pooled. Pooling it again gives the same bits, since
             the mean over one pixel is that pixel.
-        channels: of each map, and of the final one.
+        channels: of each map of the backbone, and of the final one.
         size: (H, W) of the images.
     """
 
+    stages: int
     maps: tuple[int, ...]
     final: bool
     pool: FeaturePool | None
@@ -79,14 +81,12 @@ class FeatureLayout:
         return f"maps {list(self.maps)}{', final' if self.final else ''}{pooled}"
 
     @property
-    def stages(self) -> int:
-        """How many stages of the backbone the features are of."""
-        return len(self.channels) - 1
+    def names(self) -> list[str]:
+        """The names of the tensors to store."""
+        return [*(f"maps.{index}" for index in self.maps), *(["final"] if self.final else [])]
 
     def take(self, features: Features) -> dict[str, Tensor]:
         """Returns the tensors to store, by name, of the features of all stages."""
-        if self.stages < len(features.maps):
-            features = take_first_stages(features, self.stages)
         taken = {f"maps.{index}": features.maps[index] for index in self.maps}
         if self.final and self.pool:
             side = self.pool.grid if self.pool.pooling == "flatten" else 1
@@ -99,12 +99,13 @@ class FeatureLayout:
     def restore(self, taken: Mapping[str, Tensor]) -> Features:
         """Rebuilds features from stored tensors; zeros (N, C, 1, 1) stand for maps that no head reads."""
         some = next(iter(taken.values()))
-        names = [*(f"maps.{index}" for index in range(self.stages)), "final"]
-        every = [
+        names = [*(f"maps.{index}" for index in range(len(self.channels) - 1)), "final"]
+        *maps, final = [
             taken[name] if name in taken else some.new_zeros((len(some), channels, 1, 1))
             for name, channels in zip(names, self.channels, strict=True)
         ]
-        return Features(every[:-1], every[-1], self.size)
+        restored = Features(maps, final, self.size)
+        return restored if self.stages == len(maps) else take_first_stages(restored, self.stages)
 
 
 def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
@@ -114,7 +115,7 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
         task: in evaluation mode.
         features: of two images or more; not made in inference mode.
     """
-    everything = _make_layout(features, range(len(features.maps)))
+    everything = _make_layout(features, len(features.maps), final=True)
     heads = list(task.heads.values())
     pools: set[FeaturePool] = set()
     *maps, final = find_read_features(heads, features)
@@ -131,26 +132,31 @@ def find_feature_layout(task: Task, features: Features) -> FeatureLayout:
     return parts if again and _gives_same_outputs(heads, features, again) else everything
 
 
-def find_first_layout(task: Task, features: Features, count: int) -> FeatureLayout:
-    """Finds which maps of the first stages the heads read; the last map, from which the backbone goes on, is `final`.
+def find_first_layout(task: Task, features: Features, stages: int) -> FeatureLayout:
+    """Finds which maps of the first stages the heads read; the backbone goes on from the last one.
 
     Args:
         task: in evaluation mode.
         features: of all stages, of two images or more; not made in inference mode.
-        count: of the first stages.
+        stages: how many of them.
     """
-    first = take_first_stages(features, count)
-    everything = _make_layout(first, range(count - 1))
+    everything = _make_layout(features, stages, final=False)
     heads = list(task.heads.values())
     read = find_read_features(heads, features)
-    parts = replace(everything, maps=tuple(index for index in everything.maps if read[index]))
+    parts = replace(everything, maps=tuple(i for i in everything.maps if read[i] or i == stages - 1))
     again = _store_and_restore(parts, features)
     return parts if again and _gives_same_outputs(heads, features, task.backbone.resume(again)) else everything
 
 
-def _make_layout(features: Features, maps: Iterable[int]) -> FeatureLayout:
+def join_layouts(layouts: Sequence[FeatureLayout]) -> FeatureLayout:
+    """The layout that stores what any of them does."""
+    last = max(layouts, key=lambda layout: layout.stages)
+    return replace(last, maps=tuple(sorted({index for layout in layouts for index in layout.maps})))
+
+
+def _make_layout(features: Features, stages: int, final: bool) -> FeatureLayout:
     channels = tuple(each.shape[1] for each in (*features.maps, features.final))
-    return FeatureLayout(tuple(maps), True, None, channels, features.size)
+    return FeatureLayout(stages, tuple(range(stages)), final, None, channels, features.size)
 
 
 def _store_and_restore(parts: FeatureLayout, features: Features) -> Features | None:

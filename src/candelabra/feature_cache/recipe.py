@@ -1,7 +1,7 @@
 """How samples become rows of a feature store, and rows a batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,14 @@ class FeatureRecipe:
         columns: by the name of a part, or of a target.
         fingerprint: hash of the features of two images of noise, with this device, precision and libraries.
         ragged: targets whose values differ in length, by name; each has a column of its count as well.
+        phases: by a number of first stages, the parts that serve a run while so many are frozen; `parts` joins them.
     """
 
     parts: FeatureLayout
     columns: Mapping[str, FeatureColumn]
     fingerprint: str
     ragged: Mapping[str, Target]
+    phases: Mapping[int, FeatureLayout]
 
     @property
     def layout(self) -> "np.dtype[np.void]":
@@ -43,6 +45,11 @@ class FeatureRecipe:
     def targets(self) -> list[str]:
         """Columns that are stored beside the features."""
         return [name for name in self.columns if name != "final" and not name.startswith("maps.")]
+
+    def select(self, stages: int) -> "FeatureRecipe":
+        """The recipe that reads the features of so many first stages alone; see `phases`."""
+        parts = self.phases[stages]
+        return replace(self, parts=parts, columns={name: self.columns[name] for name in (*parts.names, *self.targets)})
 
     def batch(self, rows: Mapping[str, NDArray[Any]]) -> Sample:
         """Converts rows to a batch with features in place of images."""

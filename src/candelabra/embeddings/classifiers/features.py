@@ -57,7 +57,8 @@ def load_labelled_features(
     groups = data.find_groups()
     found = {}
     for split in SPLITS:
-        rows = served.served[split] if isinstance(served, CachedFeatures) else None
+        phases = served.served[split] if isinstance(served, CachedFeatures) else {}
+        rows = next(iter(phases.values()), None)
         if rows is None:
             encoder = Encoder(backbone, trainer.strategy.root_device, trainer.precision_plugin.forward_context)
             vectors, labels = _compute_features(encoder, data, split)
