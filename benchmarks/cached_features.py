@@ -5,7 +5,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 import torch
@@ -16,7 +16,7 @@ from benchmarks.reporting import parser, report
 from candelabra.backbones import Timm
 from candelabra.data import DataModule, Pets
 from candelabra.feature_cache import FeatureCache, cache_features
-from candelabra.finetuning import FineTuning, Frozen, Partial
+from candelabra.finetuning import FineTuning, Frozen, Gradual, LpFt, Partial
 from candelabra.optim.schedulers import one_cycle
 from candelabra.tasks import Classification
 from candelabra.training.callbacks.progress import EpochProgress
@@ -36,11 +36,20 @@ class Clock(L.Callback):
         self.times.append(time.perf_counter())
 
 
-def measure(root: str, folder: Path, gigabytes: float, epochs: int, finetune: FineTuning) -> tuple[float, float, float]:
-    """Of a run with our defaults: seconds before the first epoch, median seconds of the later ones, and more.
+class RunTimes(NamedTuple):
+    """Seconds of a run before its first epoch, of a later epoch (median), and of the whole.
 
-    The last is the share of the images that an epoch sees, as it leaves out the last ones that fill no batch.
+    `seen` is the share of the images that an epoch sees, as it leaves out the last ones that fill no batch.
     """
+
+    before: float
+    epoch: float
+    whole: float
+    seen: float
+
+
+def measure(root: str, folder: Path, gigabytes: float, epochs: int, finetune: FineTuning) -> RunTimes:
+    """Times a run with our defaults."""
     L.seed_everything(0, verbose=False)
     data = DataModule(Pets(root=root), augment="none")
     data.open()
@@ -67,7 +76,19 @@ def measure(root: str, folder: Path, gigabytes: float, epochs: int, finetune: Fi
     gaps = [end - start for start, end in zip(clock.times, clock.times[1:], strict=False)]
     train, val = len(data.parts["train"]), len(data.parts["val"])
     seen = (train // data.batch_size * data.batch_size + val) / (train + val)
-    return clock.times[0] - begun, statistics.median(gaps[1:]), seen
+    return RunTimes(clock.times[0] - begun, statistics.median(gaps[1:]), clock.times[-1] - begun, seen)
+
+
+def measure_pair(root: str, finetune: FineTuning, epochs: int, cached_epochs: int) -> tuple[RunTimes, RunTimes]:
+    """Times a run from images, and one with the cache, which is empty at first."""
+    with tempfile.TemporaryDirectory() as folder:
+        images = measure(root, Path(folder, "images"), 0, epochs, finetune)
+        return images, measure(root, Path(folder, "cached"), 10, cached_epochs, finetune)
+
+
+def add(rows: dict[str, list[float]], name: str, value: float) -> None:
+    """Appends to a row of the table."""
+    rows.setdefault(name, []).append(value)
 
 
 def main() -> None:
@@ -79,25 +100,24 @@ def main() -> None:
     given = arguments.parse_args()
     rows: dict[str, list[float]] = {}
     for _ in range(given.runs):
-        with tempfile.TemporaryDirectory() as folder:
-            before, frozen, seen = measure(given.root, Path(folder, "frozen"), 0, 3, Frozen())
-            with_pass, head, _ = measure(given.root, Path(folder, "cached"), 10, given.epochs, Frozen())
-        rows.setdefault("frozen backbone, seconds an epoch", []).append(frozen)
-        rows.setdefault("cached features, seconds an epoch", []).append(head)
-        for stages in (1, 2, 3):
-            with tempfile.TemporaryDirectory() as folder:
-                _, images, _ = measure(given.root, Path(folder, "images"), 0, 3, Partial(stages))
-                _, maps, _ = measure(given.root, Path(folder, "maps"), 10, 5, Partial(stages))
-                stored = sum(path.stat().st_size for path in Path(folder, "maps", "cache").rglob("*.npy"))
-            name = f"last {stages} of 5 stages learn"
-            rows.setdefault(f"{name}: from images, seconds an epoch", []).append(images)
-            rows.setdefault(f"{name}: from cached maps, seconds an epoch", []).append(maps)
-            rows.setdefault(f"{name}: ratio", []).append(images / maps)
-            rows.setdefault(f"{name}: MB in the cache", []).append(stored / 1e6)
-        rows.setdefault("first pass, seconds", []).append(with_pass - before)
-        rows.setdefault("first pass, in frozen epochs", []).append((with_pass - before) / frozen)
-        rows.setdefault("the same, image for image", []).append((with_pass - before) / frozen * seen)
-        rows.setdefault("ratio", []).append(frozen / head)
+        frozen, head = measure_pair(given.root, Frozen(), 3, given.epochs)
+        first = head.before - frozen.before
+        add(rows, "frozen backbone, seconds an epoch", frozen.epoch)
+        add(rows, "cached features, seconds an epoch", head.epoch)
+        add(rows, "first pass, seconds", first)
+        add(rows, "first pass, in frozen epochs", first / frozen.epoch)
+        add(rows, "the same, image for image", first / frozen.epoch * frozen.seen)
+        add(rows, "ratio", frozen.epoch / head.epoch)
+        for stages in (1, 2, 3, 4):
+            images, maps = measure_pair(given.root, Partial(stages), 3, 4)
+            add(rows, f"last {stages} of 5 stages learn: from images, seconds an epoch", images.epoch)
+            add(rows, f"last {stages} of 5 stages learn: from cached maps, seconds an epoch", maps.epoch)
+            add(rows, f"last {stages} of 5 stages learn: ratio", images.epoch / maps.epoch)
+        for name, strategy in {"gradual, every 2": Gradual(every=2), "lp_ft": LpFt()}.items():
+            images, maps = measure_pair(given.root, strategy, 12, 12)
+            add(rows, f"{name}, 12 epochs: from images, seconds", images.whole)
+            add(rows, f"{name}, 12 epochs: with cached maps, seconds", maps.whole)
+            add(rows, f"{name}, 12 epochs: ratio", images.whole / maps.whole)
     report("heads on a frozen backbone, with and without the cache", rows, ("ratio", min(rows["ratio"])), given.json)
 
 
