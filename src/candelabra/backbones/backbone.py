@@ -97,9 +97,9 @@ class Backbone(nn.Module, ABC):
     def resume(self, first: Features) -> Features:
         """Compute the features of the other stages from those of the first k.
 
-        The network runs with the map of the last of these stages as its images, and with modules that change nothing
-        in their place. That is right for networks that run one module after another, as convolutional ones do;
-        `can_resume` tells.
+        The network runs with the map of the last of these stages as its images, and with modules that change nothing in
+        place of those of the first stages. That is right for networks that run one module after another, as
+        convolutional ones do; `can_resume` tells.
 
         Args:
             first: k maps; `final` is the last of them.

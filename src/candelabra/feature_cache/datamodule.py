@@ -37,7 +37,7 @@ _SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 def cache_features(
     task: Task, data: SampleDataModule, cache: FeatureCache, trainer: L.Trainer
 ) -> L.LightningDataModule:
-    """Returns cached features if stages are frozen throughout and images are the same in each epoch, else the data.
+    """Returns cached features where stages are frozen and images are the same in each epoch, else the data.
 
     Args:
         task: to be trained.
@@ -127,12 +127,13 @@ class CachedFeatures(L.LightningDataModule):
         self.stores: dict[str, FeatureStore] = {}
         self.wanted: dict[str, list[bytes]] = {}
         self.recipe: FeatureRecipe | None = None
+        self.refused = False
         self.weights: dict[int, str] = {}  # hashes of those that features were computed with, by number of stages
         data.trainer = trainer
 
     def setup(self, stage: str) -> None:
-        if not self.steady and stage != "fit":
-            return  # stages that were frozen at first have learned
+        if self.refused or (not self.steady and stage != "fit"):  # stages that were frozen at first have learned
+            return
         prepared = {split: self.data.dataset(split) for split in _SPLITS[stage] if split not in self.served}
         for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
             self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})
@@ -171,8 +172,8 @@ class CachedFeatures(L.LightningDataModule):
         backbone, still = self.task.backbone, len(self.task.backbone.stages)
         if not self.steady and self.runner.state.fn == TrainerFn.FITTING:
             still = self.task.finetune.frozen_stages(self.runner.current_epoch, count_epochs(self.runner), still)
-        fitting = sorted((count for count in self.weights if count <= still), reverse=True)
-        return next((count for count in fitting if hash_weights(backbone, count) == self.weights[count]), 0)
+        allowed = sorted((count for count in self.weights if count <= still), reverse=True)
+        return next((count for count in allowed if hash_weights(backbone, count) == self.weights[count]), 0)
 
     def _serve(self, pipeline: str, splits: Mapping[str, TransformedDataset]) -> None:
         """Splits of one pipeline share a store, and one pass of the backbone."""
@@ -180,6 +181,7 @@ class CachedFeatures(L.LightningDataModule):
             counts = sorted({*self.counts} - {0})
             self.recipe = describe_features(self.task, next(iter(splits.values()))[0], counts, self.runner)
         if self.recipe is None:
+            self.refused = True
             log.info("%s cannot go on from its first stages: training runs all of it", self.task.backbone.name)
             return
         self.weights = self.weights or {count: hash_weights(self.task.backbone, count) for count in self.recipe.phases}

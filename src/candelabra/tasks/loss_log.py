@@ -28,7 +28,7 @@ class LossLog:
 
     def end_batch(self, trainer: L.Trainer) -> None:
         """Writes what is due."""
-        if self.due:
+        if self.due and trainer.loggers:
             numbers = {name: float(loss) for name, loss in self.losses.items()}
             for logger in trainer.loggers:
                 logger.log_metrics({**numbers, "epoch": trainer.current_epoch}, step=trainer.global_step - 1)
