@@ -88,6 +88,15 @@ def measure_bfloat16(step: Callable[[int], Any], most: int) -> float:
     return statistics.median(ratios)
 
 
+def fit_step_images(
+    step: Callable[[int], Any], most: int, seconds: float, precision: str, device: torch.device = _CPU
+) -> int:
+    """How many images make a step that takes about so many seconds, at most `most`; runs two small steps."""
+    images = min(2, most)
+    measure_step(step, images, precision, device)  # allocates, fills caches
+    return min(most, max(images, int(images * seconds / measure_step(step, images, precision, device))))
+
+
 def measure_step(step: Callable[[int], Any], images: int, precision: str, device: torch.device = _CPU) -> float:
     """The seconds of a step of so many images, in a precision of `trainer.precision`."""
     dtype = AUTOCAST_TYPES.get(precision)

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
 from candelabra.config.measurements import load_measurement
-from candelabra.config.precision import measure_step
+from candelabra.config.precision import fit_step_images, measure_step
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import MOST_WORKERS, measure_sample_time
 from candelabra.environment import count_usable_cores
@@ -100,9 +100,7 @@ class StepTimes:
 
     def __init__(self, step: Callable[[int], None], most: int, precision: str) -> None:
         self.step, self.precision = step, precision
-        images = min(2, most)
-        measure_step(step, images, precision)  # allocates, fills caches
-        self.images = min(most, max(images, int(images * _STEP_SECONDS / measure_step(step, images, precision))))
+        self.images = fit_step_images(step, most, _STEP_SECONDS, precision)
         self.measured: dict[int, float] = {}
 
     def measure(self, threads: int) -> float:

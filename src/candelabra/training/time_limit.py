@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from candelabra.config.build import PlainConfig
-from candelabra.config.precision import measure_step
+from candelabra.config.precision import fit_step_images, measure_step
 from candelabra.data.loading.sample_datamodule import SampleDataModule
 from candelabra.data.loading.workers import measure_sample_time
 from candelabra.errors import CandelabraError
@@ -115,9 +115,7 @@ def measure_image(step: Callable[[int], None], most: int, device: torch.device, 
         device: on which it runs.
         precision: of `trainer.precision`.
     """
-    images = min(2, most)
-    measure_step(step, images, precision, device)  # allocates, fills caches
-    images = min(most, max(images, int(images * _STEP_SECONDS / measure_step(step, images, precision, device))))
+    images = fit_step_images(step, most, _STEP_SECONDS, precision, device)
     return median(measure_step(step, images, precision, device) for _ in range(_STEPS)) / images
 
 
