@@ -137,6 +137,30 @@ def test_stages_that_thaw_end_in_the_same_weights_with_their_maps_cached_until_t
     assert more in (0, val)  # the best epoch is measured again: from features where its backbone had learned nothing
 
 
+@pytest.mark.parametrize("restored", [True, False], ids=["restored", "late"])
+@pytest.mark.parametrize("finetune", ["partial", pytest.param("frozen", marks=pytest.mark.slow)])
+def test_a_run_that_goes_on_from_the_weights_of_another_leaves_the_features_of_others_alone(
+    finetune: str,
+    restored: bool,
+    tiny: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    words = (*FROZEN, "task=classification", f"finetune={finetune}", "data.batch_size=8")
+    run_train(tiny(*words, "seed=5", "cache.gigabytes=0", f"folder={tmp_path / 'source'}"))
+    run_train(tiny(*words, f"weights={tmp_path / 'source'}", f"folder={tmp_path / 'run'}"))
+    with monkeypatch.context() as patch:
+        patch.setattr("candelabra.commands.train.detach_hydra", lambda config: [f"epochs={config.epochs}"])
+        if not restored:  # as if its backbone could not be had before the trainer restores it
+            patch.setattr("candelabra.commands.train.copy_weights", lambda *_: [])
+        run_train(tiny(*words, "epochs=3", f"resume={tmp_path / 'run'}", f"folder={tmp_path / 'run'}"))
+    assert any("has other weights than its features" in line for line in caplog.messages) != restored
+    run_train(tiny(*words, f"folder={tmp_path / 'cached'}"))
+    run_train(tiny(*words, "cache.gigabytes=0", f"folder={tmp_path / 'images'}"))
+    check_equal_runs(tmp_path / "images", tmp_path / "cached")
+
+
 def test_a_backbone_that_cannot_go_on_from_its_first_stages_trains_on_images(
     tiny: Compose, features: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

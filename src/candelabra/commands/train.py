@@ -71,8 +71,10 @@ def run_train(config: DictConfig) -> dict[str, float]:
         plain = resolve_open_options(config, words, plain, data, sized)
     plain = measure_options(config, words, plain, data, searched)
     task = build_task(plain, data.labels)
-    if plain.get("weights") and not config.resume:
-        print_transfer(copy_weights(task, plain["weights"]), plain["weights"])
+    if plain.get("weights"):  # a run that goes on has them from its checkpoint before features are computed
+        taken = copy_weights(task, checkpoint or plain["weights"])
+        if not config.resume:
+            print_transfer(taken, plain["weights"])
     check_resumed_images(checkpoint, data)
     task.recipe["images"] = hash_names(data.open().names)
     check_split_classes(task, data)

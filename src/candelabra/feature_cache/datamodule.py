@@ -134,6 +134,8 @@ class CachedFeatures(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         if self.refused or (not self.steady and stage != "fit"):  # stages that were frozen at first have learned
             return
+        if self.weights and self._count_unchanged() != self.counts[0]:
+            return  # the store is of other weights: its key was made before those of a checkpoint were restored
         prepared = {split: self.data.dataset(split) for split in _SPLITS[stage] if split not in self.served}
         for pipeline in dict.fromkeys(repr(each.pipeline) for each in prepared.values()):
             self._serve(pipeline, {name: each for name, each in prepared.items() if repr(each.pipeline) == pipeline})

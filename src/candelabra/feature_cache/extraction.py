@@ -34,7 +34,7 @@ from candelabra.feature_cache.store import FeatureStore, join_rows
 from candelabra.tasks.task import Task
 from candelabra.types import Features, Sample
 
-_FORMAT = 2  # of shards; part of the cache key, so shards of another format are never read
+_FORMAT = 3  # of shards; part of the cache key, so shards of another format are never read
 SHARD_SECONDS = 20.0  # between two shards: the work that is lost if the process is killed
 _SHARD_BYTES = 256 * 2**20  # in memory before a shard is written
 _LIBRARIES = ("torch", "torchvision", "timm", "pillow")
