@@ -235,20 +235,32 @@ def drop_unused_modules(network: nn.Module, used: set[nn.Module]) -> None:
             setattr(network, name, nn.Identity())
 
 
-def keep_depthwise_float32(network: nn.Module) -> None:
-    """Exclude depthwise convolutions from autocast on CPUs.
+def keep_float32_convolutions(network: nn.Module) -> None:
+    """Exclude from autocast on CPUs the convolutions that oneDNN computes badly in bfloat16. On a GPU nothing changes.
 
-    On a CPU their backward pass in bfloat16 is several times slower than in float32, and this costs more than all
-    other layers gain from bfloat16. On a GPU nothing changes.
+    The backward pass of depthwise ones takes several times as long as in float32, and this costs more than all other
+    layers gain from bfloat16. On maps narrower than the kernel, strided convolutions and those with large kernels may
+    leave parts of the gradient of the weights unwritten: whatever lay in that memory, up to 1e38 or NaN (oneDNN 3.13 on
+    an AMD EPYC; 3 x 3 with stride 2 on one pixel, 7 x 7 on two).
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+        if isinstance(module, nn.Conv2d) and (_is_depthwise(module) or _may_leave_gaps(module)):
             # A partial, not a bound method: a bound method set as `forward` cannot be unpickled.
             module.forward = partial(_convolve_float32_on_cpu, module)  # type: ignore[method-assign]
 
 
+def _is_depthwise(convolution: nn.Conv2d) -> bool:
+    return convolution.groups == convolution.in_channels > 1
+
+
+def _may_leave_gaps(convolution: nn.Conv2d) -> bool:
+    width = convolution.kernel_size[1]
+    return width > 3 or (width > 1 and max(convolution.stride) > 1)
+
+
 def _convolve_float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+    fits = images.device.type != "cpu" or not torch.is_autocast_enabled("cpu")
+    if fits or not (_is_depthwise(convolution) or images.shape[-1] < convolution.kernel_size[1]):
         return type(convolution).forward(convolution, images)
     with torch.autocast("cpu", enabled=False):
         return type(convolution).forward(convolution, images.float())

@@ -16,7 +16,7 @@ from candelabra.backbones.backbone import (
     divide_into_stages,
     drop_unused_modules,
     fit_channels,
-    keep_depthwise_float32,
+    keep_float32_convolutions,
 )
 from candelabra.backbones.weights import (
     LOADING_OPTIONS,
@@ -89,7 +89,7 @@ class Timm(Backbone):
         self.channels = self._measure_channels(
             in_channels, size if config.get("fixed_input_size") else (_DRY_RUN_SIDE, _DRY_RUN_SIDE)
         )
-        keep_depthwise_float32(network)
+        keep_float32_convolutions(network)
         self.stages = divide_into_stages(
             network, stage_ends or _resolve_stage_ends(network, [entry["module"] for entry in entries])
         )

@@ -5,7 +5,7 @@ import math
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 
-from candelabra.backbones.backbone import Backbone
+from candelabra.backbones.backbone import Backbone, keep_float32_convolutions
 from candelabra.heads.pyramid import resample
 from candelabra.types import Features, Size
 
@@ -36,6 +36,7 @@ class FeaturePyramid(nn.Module):
         self.fusion = FeaturePyramidNetwork([backbone.channels[i] for i in self.maps], width)
         coarser = len(PYRAMID_STRIDES) - len(lateral)
         self.coarser = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for _ in range(coarser))
+        keep_float32_convolutions(self.coarser)
 
     def forward(self, features: Features) -> list[Tensor]:
         """Features of N images of (H, W) -> maps (N, width, ceil(H / s), ceil(W / s)) for each s of PYRAMID_STRIDES."""
