@@ -131,10 +131,14 @@ def test_stages_that_thaw_end_in_the_same_weights_with_their_maps_cached_until_t
     images = sum(seen)
     seen.clear()
     run_train(tiny(*options, f"folder={tmp_path / 'cached'}"))
+    saved = images - sum(seen)
     check_equal_runs(tmp_path / "images", tmp_path / "cached")
     train, val, noise = 32, 8, 2  # images of an epoch, and of the trial
-    more = images - sum(seen) - (frozen * (train + val) - (34 + val) - noise)
-    assert more in (0, val)  # the best epoch is measured again: from features where its backbone had learned nothing
+    least = frozen * train - (34 + val) - noise
+    if "ema=0.9" in words:
+        assert saved == least  # averages of a frozen weight differ from it by rounding: validation sees images
+    else:  # the best epoch is measured again: from features where its backbone had learned nothing
+        assert saved in (least + frozen * val, least + frozen * val + val)
 
 
 @pytest.mark.parametrize("restored", [True, False], ids=["restored", "late"])
