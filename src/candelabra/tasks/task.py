@@ -27,7 +27,6 @@ from candelabra.optim.schedule_plan import SchedulePlan, SchedulerFactory, make_
 from candelabra.tasks.forward_pass import resume_backbone, run_backbone
 from candelabra.tasks.gradient_weighing import BalanceState, check_losses, drop_gradients, measure_gradients
 from candelabra.tasks.image_corruption import ImageChange, ImageCorruption
-from candelabra.tasks.loss_log import LossLog
 from candelabra.tasks.masked_losses import HeadLosses, find_labels, masked_losses
 from candelabra.tasks.metrics import HeadMetrics, check_measured, summarize_heads
 from candelabra.tasks.mixup import transform_batch
@@ -35,6 +34,7 @@ from candelabra.tasks.original_metrics import measure_batch
 from candelabra.tasks.ranks import count_ranks, make_rank_sum
 from candelabra.tasks.run_length import count_epoch_steps, count_epochs, is_logged_step
 from candelabra.tasks.statistics import average_statistics, broadcast_buffers, observe_labels, preserve_buffers
+from candelabra.tasks.step_log import StepLog
 from candelabra.types import Features, Sample
 
 
@@ -78,7 +78,7 @@ class Task(L.LightningModule, ABC):
         self.labelled_heads: set[str] = set()  # heads with a label in the batches of this optimizer step
         self.batch: Sample | None = None
         self.balance_state: BalanceState | None = None
-        self.loss_log = LossLog()
+        self.step_log = StepLog()
         self.schedule_plan: SchedulePlan | None = None
         self.to(memory_format=torch.channels_last)
 
@@ -145,7 +145,7 @@ class Task(L.LightningModule, ABC):
             present = self.balance_state.counts.tolist() if self._sum_ranks else counts.values()  # no wait for a GPU
             pairs = zip(self.named_heads(), self.balance_state.losses.values(), present, strict=True)
             each = {f"train/{name}/loss": value for (name, head), value, there in pairs if there and head.has_loss}
-            self.loss_log.add(self.trainer, {"train/loss": loss, **each})
+            self.step_log.add(self.trainer, {"train/loss": loss, **each})
 
     @torch.no_grad()
     def _evaluate_again(self, *_: Any) -> None:
@@ -189,14 +189,16 @@ class Task(L.LightningModule, ABC):
         ranks = count_ranks(self, [name in self.labelled_heads for name in self.heads])
         drop_gradients(self.backbone, self.heads.values(), ranks)
         self.labelled_heads.clear()
-        self.loss_log.begin_step(self.trainer)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.step_log.write(self.trainer)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batch = None
-        self.loss_log.end_batch(self.trainer)
 
     def on_train_epoch_end(self) -> None:
-        self.loss_log.end_epoch()
+        self.step_log.clear()
         if self.trainer.world_size > 1:
             broadcast_buffers(self)
 

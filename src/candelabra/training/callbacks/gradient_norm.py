@@ -14,4 +14,4 @@ class GradientNormLog(L.Callback):
         logged = (trainer.global_step + 1) % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
         if logged and isinstance(pl_module, Task):
             found = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
-            pl_module.log("gradient_norm", get_total_norm(found))
+            pl_module.step_log.add(trainer, {"gradient_norm": get_total_norm(found)})

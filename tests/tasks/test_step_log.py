@@ -15,13 +15,15 @@ from candelabra.tasks import MultiTask
 
 
 class Losses(L.Callback):
-    """What a callback sees at the end of each batch."""
+    """What a callback, such as one that saves checkpoints, sees at the end of each batch: losses, and rows of a log."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, float]] = []
+        self.rows: dict[int, int] = {}
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         self.seen.append((trainer.global_step, float(trainer.callback_metrics.get("train/loss", -1))))
+        self.rows[trainer.global_step] = len(trainer.logger.experiment.metrics)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("accumulated", [1, 2])
@@ -48,6 +50,7 @@ def test_every_second_step_is_logged_once_with_the_losses_of_all_heads(accumulat
     steps = trainer.global_step // 2 * 2
     assert [int(row["step"]) for row in rows] == list(range(1, steps, 2))
     assert [int(row["epoch"]) for row in rows] == [int(row["step"]) // (trainer.global_step // 2) for row in rows]
+    assert all(losses.rows[step] == step // 2 for step in losses.rows)  # the row is there before a checkpoint is saved
     seen = dict(losses.seen)  # the last batch of each step
     for row in rows:
         parts = float(row["train/label/loss"]) + float(row["train/box/loss"])
