@@ -147,6 +147,10 @@ class Task(L.LightningModule, ABC):
             each = {f"train/{name}/loss": value for (name, head), value, there in pairs if there and head.has_loss}
             self.step_log.add(self.trainer, {"train/loss": loss, **each})
 
+    def _log_step(self, *_: Any) -> None:
+        if self._trainer is not None:
+            self.step_log.write(self._trainer)
+
     @torch.no_grad()
     def _evaluate_again(self, *_: Any) -> None:
         """Gives the balance the losses of the batch after the step; running statistics stay as they are."""
@@ -190,10 +194,6 @@ class Task(L.LightningModule, ABC):
         drop_gradients(self.backbone, self.heads.values(), ranks)
         self.labelled_heads.clear()
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
-        self.step_log.write(self.trainer)
-
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batch = None
 
@@ -210,7 +210,8 @@ class Task(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.optimizer, self.parameter_groups())
-        if self.balance.needs_losses_after_step:  # on_train_batch_end would come after checkpoints are saved
+        optimizer.register_step_post_hook(self._log_step)  # on_train_batch_end would come after checkpoints are saved
+        if self.balance.needs_losses_after_step:
             optimizer.register_step_post_hook(self._evaluate_again)
         if self.scheduler is None:
             return optimizer
