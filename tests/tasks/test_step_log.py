@@ -12,6 +12,7 @@ from candelabra.backbones import Timm
 from candelabra.data import DataModule, Shapes
 from candelabra.heads import Box, Label
 from candelabra.tasks import MultiTask
+from tests.finetuning.runs import trainer as make_trainer
 
 
 class Losses(L.Callback):
@@ -31,19 +32,8 @@ def test_every_second_step_is_logged_once_with_the_losses_of_all_heads(accumulat
     data = DataModule(Shapes(count=100, canvas=32), size=32, batch_size=8, workers=0)
     task = MultiTask(Timm("test_resnet", weights="none"), data.labels, {"label": Label, "box": Box})
     losses = Losses()
-    trainer = L.Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        logger=CSVLogger(tmp_path, "", ""),
-        callbacks=[losses],
-        log_every_n_steps=2,
-        accumulate_grad_batches=accumulated,
-        limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    options = {"log_every_n_steps": 2, "accumulate_grad_batches": accumulated, "limit_val_batches": 0}
+    trainer = make_trainer(2, tmp_path, logger=CSVLogger(tmp_path, "", ""), callbacks=[losses], **options)
     trainer.fit(task, data)
     with (tmp_path / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["train/loss"]]

@@ -259,8 +259,8 @@ def _may_leave_gaps(convolution: nn.Conv2d) -> bool:
 
 
 def _convolve_float32_on_cpu(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    fits = images.device.type != "cpu" or not torch.is_autocast_enabled("cpu")
-    if fits or not (_is_depthwise(convolution) or images.shape[-1] < convolution.kernel_size[1]):
-        return type(convolution).forward(convolution, images)
-    with torch.autocast("cpu", enabled=False):
-        return type(convolution).forward(convolution, images.float())
+    needed = _is_depthwise(convolution) or images.shape[-1] < convolution.kernel_size[1]
+    if needed and images.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return type(convolution).forward(convolution, images.float())
+    return type(convolution).forward(convolution, images)

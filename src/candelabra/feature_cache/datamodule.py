@@ -69,7 +69,8 @@ def cache_features(
     limits = (trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches)
     whole = all(isinstance(limit, float) and limit == 1 for limit in limits)
     counts = list_frozen_stages(task, trainer)
-    repeated = len({*counts}) == 1 or sum(count > 0 for count in counts) > 1  # one pass takes as long as one epoch
+    steady = len({*counts}) == 1
+    repeated = steady or sum(count > 0 for count in counts) > 1  # one pass takes as long as one epoch
     if not cache.gigabytes or not whole or not any(counts) or not repeated or task.image_change:
         return data
     if not cache.is_usable():
@@ -81,7 +82,7 @@ def cache_features(
         log.info("features are cached for images of one size; data.size=128, say, gives all sets of the union one")
         return data
     if together or endless:
-        if len({*counts}) == 1:
+        if steady:
             log.info(
                 "%s frozen, but %s, features are computed once, and training is faster",
                 "the first stages of the backbone are" if partly else "the backbone is",

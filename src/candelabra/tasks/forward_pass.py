@@ -28,7 +28,7 @@ def run_backbone(backbone: Backbone, images: Tensor) -> Features:
         final = run_backbone(backbone, images.flatten(0, 1)).final
         return Features((), final.unflatten(0, images.shape[:2]), (images.shape[-2], images.shape[-1]))
     alone = len(images) == 1 and backbone.training
-    features: Features = _run_alone(backbone, images, _double(images)) if alone else backbone(images)
+    features: Features = _run_alone(backbone, images, _double) if alone else backbone(images)
     return _guard_unread(backbone, features)
 
 
@@ -39,22 +39,26 @@ def resume_backbone(backbone: Backbone, first: Features) -> Features:
     """
     if len(first.final) > 1 or not backbone.training:
         return backbone.resume(first)
-    return _run_alone(backbone.resume, first, Features([*map(_double, first.maps)], _double(first.final), first.size))
+    return _run_alone(backbone.resume, first, _double_features)
 
 
-def _run_alone(run: Callable[[Inputs], Features], one: Inputs, pair: Inputs) -> Features:
+def _run_alone(run: Callable[[Inputs], Features], one: Inputs, double: Callable[[Inputs], Inputs]) -> Features:
     """The features of one image; where batch normalisation refuses it, the first of a pair of equal ones."""
     try:
         return run(one)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
-        features = run(pair)
+        features = run(double(one))
     return Features([each[:1] for each in features.maps], features.final[:1], features.size)
 
 
 def _double(values: Tensor) -> Tensor:
     return torch.cat([values, values])
+
+
+def _double_features(first: Features) -> Features:
+    return Features([*map(_double, first.maps)], _double(first.final), first.size)
 
 
 def _guard_unread(backbone: Backbone, features: Features) -> Features:

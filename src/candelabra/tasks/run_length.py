@@ -18,9 +18,14 @@ def has_short_epochs(trainer: L.Trainer) -> bool:
     return count_epoch_steps(trainer) < trainer.log_every_n_steps  # type: ignore[attr-defined, no-any-return]
 
 
+def is_written_step(trainer: L.Trainer) -> bool:
+    """Whether loggers get the values of this step, which is not counted yet."""
+    return (trainer.global_step + 1) % trainer.log_every_n_steps == 0  # type: ignore[attr-defined, no-any-return]
+
+
 def is_logged_step(trainer: L.Trainer) -> bool:
     """Whether this step's losses are logged; of short epochs each is, and `EpochLossLog` writes the last."""
-    return (trainer.global_step + 1) % trainer.log_every_n_steps == 0 or has_short_epochs(trainer)  # type: ignore[attr-defined]
+    return is_written_step(trainer) or has_short_epochs(trainer)
 
 
 def count_epochs(trainer: L.Trainer) -> int:

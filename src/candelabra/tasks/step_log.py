@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import lightning as L
 from torch import Tensor
 
+from candelabra.tasks.run_length import is_written_step
+
 
 class StepLog:
     """Logs losses and more of every `trainer.log_every_n_steps`-th step; what a step lacks keeps its last value.
@@ -27,12 +29,11 @@ class StepLog:
         A checkpoint of this step is saved after that, and waits for metrics.csv: a killed run that goes on from it has
         the row. Lightning would write the row after the checkpoint.
         """
-        step = trainer.global_step  # not counted yet
-        if (step + 1) % trainer.log_every_n_steps or not (trainer.loggers and self.values):  # type: ignore[attr-defined]
+        if not (is_written_step(trainer) and trainer.loggers and self.values):
             return
         numbers = {name: float(value) for name, value in self.values.items()}
         for logger in trainer.loggers:
-            logger.log_metrics({**numbers, "epoch": trainer.current_epoch}, step=step)
+            logger.log_metrics({**numbers, "epoch": trainer.current_epoch}, step=trainer.global_step)
 
     def clear(self) -> None:
         """Forgets the values of an epoch."""

@@ -4,6 +4,7 @@ import lightning as L
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from candelabra.tasks.run_length import is_written_step
 from candelabra.tasks.task import Task
 
 
@@ -11,7 +12,6 @@ class GradientNormLog(L.Callback):
     """Logs `gradient_norm`, of all parameters and before clipping, at the steps that are logged."""
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
-        logged = (trainer.global_step + 1) % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
-        if logged and isinstance(pl_module, Task):
+        if is_written_step(trainer) and isinstance(pl_module, Task):
             found = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
             pl_module.step_log.add(trainer, {"gradient_norm": get_total_norm(found)})
